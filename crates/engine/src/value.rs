@@ -1,0 +1,111 @@
+//! What attributes hold: values, the paths they stand at, and the tree that they make for output.
+//!
+//! Start reading at [`Value`]. Numbers are decimals ([`Decimal`]), never doubles, so that sums are exact.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::time::Timestamp;
+
+mod decimal;
+mod path;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use decimal::{Decimal, NumberError};
+pub use path::{InvalidPath, Path};
+pub use tree::Tree;
+
+/// The value of one attribute.
+///
+/// Its order is total: by kind as declared here, then by content. Where values tie "by bytes", this order decides.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// Nothing; in a fact it removes.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A number.
+    Number(Decimal),
+    /// A text.
+    Text(Arc<str>),
+    /// An instant.
+    Timestamp(Timestamp),
+    /// Values in their order.
+    List(Arc<[Value]>),
+    /// Distinct values, sorted: made by [`Value::set`] only.
+    Set(Arc<[Value]>),
+    /// Named values, sorted by name, each name once: made by [`Value::object`] only. It stands inside a list, or is a leaf
+    /// when empty; elsewhere its members are attributes with paths of their own.
+    Object(Arc<[(Arc<str>, Value)]>),
+}
+
+impl Value {
+    /// A text.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// The set of these values.
+    #[must_use]
+    pub fn set(mut values: Vec<Self>) -> Self {
+        values.sort_unstable();
+        values.dedup();
+        Self::Set(values.into())
+    }
+
+    /// The object of these members; of several of one name the last one counts.
+    #[must_use]
+    pub fn object(mut members: Vec<(Arc<str>, Self)>) -> Self {
+        members.sort_by(|(a, _), (b, _)| a.cmp(b));
+        // `dedup_by` keeps the first of equals and shows it as its second argument: move the later value into it.
+        members.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            if same {
+                std::mem::swap(&mut later.1, &mut kept.1);
+            }
+            same
+        });
+        Self::Object(members.into())
+    }
+
+    /// At most so many bytes are needed to store it.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        const KIND: usize = 1;
+        const LENGTH: usize = 5;
+        match self {
+            Self::Null => KIND,
+            Self::Bool(_) => KIND + 1,
+            Self::Number(_) => KIND + 19,
+            Self::Text(text) => KIND + LENGTH + text.len(),
+            Self::Timestamp(_) => KIND + 10,
+            Self::List(items) | Self::Set(items) => {
+                KIND + LENGTH + items.iter().map(Self::size_bytes).sum::<usize>()
+            }
+            Self::Object(members) => {
+                let bytes =
+                    |(name, value): &(Arc<str>, Self)| LENGTH + name.len() + value.size_bytes();
+                KIND + LENGTH + members.iter().map(bytes).sum::<usize>()
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "Null",
+            Self::Bool(_) => "Bool(***)",
+            Self::Number(_) => "Number(***)",
+            Self::Text(_) => "Text(***)",
+            Self::Timestamp(_) => "Timestamp(***)",
+            Self::List(_) => "List(***)",
+            Self::Set(_) => "Set(***)",
+            Self::Object(_) => "Object(***)",
+        })
+    }
+}
