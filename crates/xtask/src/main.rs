@@ -1,2 +1,32 @@
-//! Checks of the workspace.
-fn main() {}
+//! Checks of the workspace that no ready-made tool does.
+//!
+//! `cargo xtask deps` holds the crates to the table of who may depend on whom; `cargo xtask sizes` names the source files that
+//! have grown too long to read. Start reading at [`deps::TABLE`].
+
+mod deps;
+mod sizes;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["deps"] => deps::run(),
+        ["sizes"] => sizes::run(),
+        _ => Err(anyhow::anyhow!("usage: cargo xtask deps | sizes")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace, wherever the command was started.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.ancestors().nth(2).expect("the crate lies two folders below the root").to_path_buf()
+}
