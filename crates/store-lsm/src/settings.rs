@@ -1,0 +1,40 @@
+//! What an operator may turn.
+
+use std::path::PathBuf;
+
+/// Settings of one store. Start from [`Settings::new`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The folder. It is created if it is missing and belongs to this store alone.
+    pub path: PathBuf,
+    /// Memory for blocks read from disk. The one knob most machines need: a fifth to a quarter of their memory.
+    pub cache_bytes: u64,
+    /// Memory of one tree's newest writes before they are written out as a table; a few such buffers exist at a time.
+    pub memtable_bytes: u64,
+    /// Room for the journal before the oldest writes are forced into tables. At least 64 MiB.
+    pub journal_bytes: u64,
+    /// How many recent writes are remembered in memory, so that the expectations of a commit with a hint need no
+    /// reading. About 50 bytes each.
+    pub recent_writes: usize,
+    /// Writes are refused, and reads go on, while the disk has less free room than this. It is what keeps compaction
+    /// and recovery able to work on a full disk.
+    pub free_bytes_min: u64,
+    /// Threads that flush and compact.
+    pub workers: usize,
+}
+
+impl Settings {
+    /// The defaults, fit for a machine with a gigabyte to spare.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            cache_bytes: 256 << 20,
+            memtable_bytes: 64 << 20,
+            journal_bytes: 512 << 20,
+            recent_writes: 500_000,
+            free_bytes_min: 256 << 20,
+            workers: 2,
+        }
+    }
+}
