@@ -1,1 +1,23 @@
-//! tessera-engine
+//! The domain of Tessera: who is who, what is known, and how it folds into a profile.
+//!
+//! It is pure: facts, configuration and `now` go in, changes, notices and verdicts come out. It is not a store, knows no
+//! wire format, and asks neither the clock nor a random source. Start reading at [`fact`] (what comes in), then
+//! [`cluster`] (what is kept), [`walk`] (how links become profiles) and [`decide`] (what a command does).
+//!
+//! Invariants:
+//! - a fact is owned by exactly one node and never moves;
+//! - the profiles are a function of facts, directives and configuration, never of the order of arrival;
+//! - `decide` either names what it still has to read, or has applied one command whole.
+
+pub mod cluster;
+pub mod config;
+pub mod decide;
+pub mod fact;
+pub mod id;
+pub mod normalise;
+pub mod prepare;
+pub mod time;
+pub mod value;
+pub mod view;
+pub mod walk;
+pub mod working;

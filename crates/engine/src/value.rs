@@ -83,12 +83,9 @@ impl Value {
             Self::Number(_) => KIND + 19,
             Self::Text(text) => KIND + LENGTH + text.len(),
             Self::Timestamp(_) => KIND + 10,
-            Self::List(items) | Self::Set(items) => {
-                KIND + LENGTH + items.iter().map(Self::size_bytes).sum::<usize>()
-            }
+            Self::List(items) | Self::Set(items) => KIND + LENGTH + items.iter().map(Self::size_bytes).sum::<usize>(),
             Self::Object(members) => {
-                let bytes =
-                    |(name, value): &(Arc<str>, Self)| LENGTH + name.len() + value.size_bytes();
+                let bytes = |(name, value): &(Arc<str>, Self)| LENGTH + name.len() + value.size_bytes();
                 KIND + LENGTH + members.iter().map(bytes).sum::<usize>()
             }
         }

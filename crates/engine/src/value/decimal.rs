@@ -63,9 +63,7 @@ impl Decimal {
     pub fn parse(text: &str) -> Result<Self, NumberError> {
         let number = Literal::split(text.as_bytes()).ok_or(NumberError::NotANumber)?;
         let magnitude = number.units().ok_or(NumberError::OutOfRange)?;
-        signed(number.negative, magnitude)
-            .map(Self)
-            .ok_or(NumberError::OutOfRange)
+        signed(number.negative, magnitude).map(Self).ok_or(NumberError::OutOfRange)
     }
 
     /// Whether it has no fraction.
@@ -77,11 +75,7 @@ impl Decimal {
     /// The whole number that it is, unless it has a fraction or is too great.
     #[must_use]
     pub fn to_i64(self) -> Option<i64> {
-        if self.is_integer() {
-            i64::try_from(self.0 / ONE).ok()
-        } else {
-            None
-        }
+        if self.is_integer() { i64::try_from(self.0 / ONE).ok() } else { None }
     }
 
     /// The nearest double, for the edge where others know nothing else.
@@ -105,11 +99,7 @@ impl Decimal {
     /// The product, rounded half to even at 18 places, if it is in range.
     #[must_use]
     pub fn checked_mul(self, other: Self) -> Option<Self> {
-        let magnitude = multiply_divide(
-            self.0.unsigned_abs(),
-            other.0.unsigned_abs(),
-            ONE.unsigned_abs(),
-        )?;
+        let magnitude = multiply_divide(self.0.unsigned_abs(), other.0.unsigned_abs(), ONE.unsigned_abs())?;
         signed((self.0 < 0) != (other.0 < 0), magnitude).map(Self)
     }
 
@@ -119,11 +109,7 @@ impl Decimal {
         if other.0 == 0 {
             return None;
         }
-        let magnitude = multiply_divide(
-            self.0.unsigned_abs(),
-            ONE.unsigned_abs(),
-            other.0.unsigned_abs(),
-        )?;
+        let magnitude = multiply_divide(self.0.unsigned_abs(), ONE.unsigned_abs(), other.0.unsigned_abs())?;
         signed((self.0 < 0) != (other.0 < 0), magnitude).map(Self)
     }
 }
@@ -138,10 +124,7 @@ impl From<i64> for Decimal {
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.0.unsigned_abs();
-        let (whole, fraction) = (
-            magnitude / ONE.unsigned_abs(),
-            magnitude % ONE.unsigned_abs(),
-        );
+        let (whole, fraction) = (magnitude / ONE.unsigned_abs(), magnitude % ONE.unsigned_abs());
         let sign = if self.0 < 0 { "-" } else { "" };
         write!(f, "{sign}{whole}")?;
         if fraction == 0 {
@@ -163,11 +146,7 @@ impl fmt::Debug for Decimal {
 }
 
 fn signed(negative: bool, magnitude: u128) -> Option<i128> {
-    if negative {
-        0i128.checked_sub_unsigned(magnitude)
-    } else {
-        i128::try_from(magnitude).ok()
-    }
+    if negative { 0i128.checked_sub_unsigned(magnitude) } else { i128::try_from(magnitude).ok() }
 }
 
 /// The parts of a JSON number. Its magnitude is `0.digits` times ten to the power of `point`, where `digits` are those of
@@ -201,37 +180,19 @@ impl<'a> Literal<'a> {
             [b'e' | b'E', rest @ ..] => read_exponent(rest)?,
             _ => return None,
         };
-        Some(Self {
-            negative,
-            whole,
-            fraction,
-            exponent,
-        })
+        Some(Self { negative, whole, fraction, exponent })
     }
 
     /// Its magnitude in units of 1e-18, rounded half to even; none when no `u128` holds it.
     fn units(&self) -> Option<u128> {
-        let digits = || {
-            self.whole
-                .iter()
-                .chain(self.fraction)
-                .map(|digit| digit - b'0')
-                .skip_while(|digit| *digit == 0)
-        };
+        let digits =
+            || self.whole.iter().chain(self.fraction).map(|digit| digit - b'0').skip_while(|digit| *digit == 0);
         if digits().next().is_none() {
             return Some(0);
         }
-        let leading_zeros = self
-            .whole
-            .iter()
-            .chain(self.fraction)
-            .take_while(|digit| **digit == b'0')
-            .count();
+        let leading_zeros = self.whole.iter().chain(self.fraction).take_while(|digit| **digit == b'0').count();
         // Of the digits from the first that is not zero, so many stand before the unit's point.
-        let kept = self
-            .exponent
-            .saturating_add(length(self.whole.len()))
-            .saturating_add(length(PLACES))
+        let kept = self.exponent.saturating_add(length(self.whole.len())).saturating_add(length(PLACES))
             - length(leading_zeros);
         if kept > DIGITS_MAX {
             return None;
@@ -255,10 +216,7 @@ impl<'a> Literal<'a> {
 }
 
 fn split_digits(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -272,11 +230,9 @@ fn read_exponent(text: &[u8]) -> Option<i64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let magnitude = digits.iter().fold(0i64, |sum, digit| {
-        sum.saturating_mul(10)
-            .saturating_add(i64::from(digit - b'0'))
-            .min(i64::MAX / 4)
-    });
+    let magnitude = digits
+        .iter()
+        .fold(0i64, |sum, digit| sum.saturating_mul(10).saturating_add(i64::from(digit - b'0')).min(i64::MAX / 4));
     Some(if negative { -magnitude } else { magnitude })
 }
 

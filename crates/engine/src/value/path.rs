@@ -53,9 +53,7 @@ impl Path {
     ///
     /// # Errors
     /// [`InvalidPath`] when there are none or too many, or one or all are too long.
-    pub fn from_segments<'a>(
-        segments: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, InvalidPath> {
+    pub fn from_segments<'a>(segments: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidPath> {
         let mut text = String::new();
         let mut depth = 0;
         for segment in segments {
@@ -68,11 +66,7 @@ impl Path {
             }
             push_segment(&mut text, segment)?;
         }
-        if depth == 0 {
-            Err(InvalidPath::Depth)
-        } else {
-            Ok(Self(text.into()))
-        }
+        if depth == 0 { Err(InvalidPath::Depth) } else { Ok(Self(text.into())) }
     }
 
     /// Reads an escaped path, as [`Path::as_str`] gives it.
@@ -102,11 +96,7 @@ impl Path {
                 return Err(InvalidPath::SegmentTooLong);
             }
         }
-        if depth > Self::SEGMENTS_MAX {
-            Err(InvalidPath::Depth)
-        } else {
-            Ok(Self(text.into()))
-        }
+        if depth > Self::SEGMENTS_MAX { Err(InvalidPath::Depth) } else { Ok(Self(text.into())) }
     }
 
     /// The path of this segment below this path.
@@ -145,10 +135,7 @@ impl Path {
     #[must_use]
     pub fn is_above(&self, other: &Self) -> bool {
         // A path never ends within an escape, so a dot right after it is a separator.
-        other
-            .0
-            .strip_prefix(&*self.0)
-            .is_some_and(|rest| rest.starts_with('.'))
+        other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.starts_with('.'))
     }
 }
 
@@ -158,17 +145,9 @@ impl Ord for Path {
         let Some(at) = a.iter().zip(b).position(|(a, b)| a != b) else {
             return a.len().cmp(&b.len());
         };
-        let escapes = a[..at]
-            .iter()
-            .rev()
-            .take_while(|byte| **byte == b'\\')
-            .count();
+        let escapes = a[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
         let rank = |byte: u8| {
-            if byte == b'.' && escapes % 2 == 0 {
-                0
-            } else {
-                u16::from(byte) + 1
-            }
+            if byte == b'.' && escapes % 2 == 0 { 0 } else { u16::from(byte) + 1 }
         };
         rank(a[at]).cmp(&rank(b[at]))
     }
@@ -202,11 +181,7 @@ fn push_segment(text: &mut String, segment: &str) -> Result<(), InvalidPath> {
         }
         text.push(character);
     }
-    if text.len() > Path::BYTES_MAX {
-        Err(InvalidPath::TooLong)
-    } else {
-        Ok(())
-    }
+    if text.len() > Path::BYTES_MAX { Err(InvalidPath::TooLong) } else { Ok(()) }
 }
 
 /// The segments that are left, none after the last.
@@ -235,11 +210,7 @@ impl<'a> Iterator for Segments<'a> {
         }
         self.0 = rest.get(end + 1..);
         let segment = &rest[..end];
-        Some(if escaped {
-            Cow::Owned(unescape(segment))
-        } else {
-            Cow::Borrowed(segment)
-        })
+        Some(if escaped { Cow::Owned(unescape(segment)) } else { Cow::Borrowed(segment) })
     }
 }
 
@@ -247,11 +218,7 @@ fn unescape(segment: &str) -> String {
     let mut text = String::with_capacity(segment.len());
     let mut characters = segment.chars();
     while let Some(character) = characters.next() {
-        text.extend(if character == '\\' {
-            characters.next()
-        } else {
-            Some(character)
-        });
+        text.extend(if character == '\\' { characters.next() } else { Some(character) });
     }
     text
 }

@@ -36,9 +36,7 @@ impl Tree {
             if !children.contains_key(&*segment) {
                 children.insert(Arc::from(&*segment), Self::new());
             }
-            at = children
-                .get_mut(&*segment)
-                .expect("it was there or was just put there");
+            at = children.get_mut(&*segment).expect("it was there or was just put there");
         }
         *at = Self::Leaf(value);
     }

@@ -1,0 +1,246 @@
+//! What a command does: facts, a command and `now` in; changes, notices and an outcome out.
+//!
+//! [`decide`] reads only its working set. When something is missing there it says so, leaves nothing behind, and is called
+//! again. The order of work: `fact` applies what a fact says; `link` says what evidence does to a link; `settle` walks
+//! clusters anew when links came or went; `erase` and `release` are the directives.
+
+use std::sync::Arc;
+
+use crate::cluster::{End, Rule};
+use crate::fact::{Call, Identity};
+use crate::id::{EventId, Ids, NodeId};
+use crate::prepare::{Ignored, Prepared, Rejection};
+use crate::time::Timestamp;
+use crate::working::{Lack, Need, Working};
+
+mod erase;
+mod fact;
+mod link;
+mod release;
+mod settle;
+
+pub use link::winner;
+pub use release::RELEASE_DATASET;
+
+/// What is to be decided.
+#[derive(Debug, Clone)]
+pub enum Prompt {
+    /// A fact.
+    Fact(Prepared),
+    /// Erase the profile that holds this node.
+    Erase(NodeId),
+    /// Release an identity from a document.
+    Release {
+        /// The document's identity.
+        document: Identity,
+        /// The identity to let go.
+        identity: Identity,
+    },
+}
+
+/// When and with which ids a command is decided.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The instant of the decision: the time of receipt. It never repeats in a workspace.
+    pub now: Timestamp,
+    /// Where new ids come from.
+    pub ids: &'a mut Ids,
+}
+
+/// A call that was accepted onto a timeline.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// The node that owns it.
+    pub node: NodeId,
+    /// Its time.
+    pub time: Timestamp,
+    /// Its id.
+    pub id: EventId,
+    /// The id it was sent with.
+    pub fact_id: Arc<str>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The dataset.
+    pub dataset: Arc<str>,
+    /// The named delivery.
+    pub batch: Option<Arc<str>>,
+    /// The identities it carried, its owner first.
+    pub identities: Vec<Identity>,
+    /// What stands on the timeline.
+    pub call: Call,
+}
+
+/// A link that was held when evidence for it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldNote {
+    /// The rule that holds it.
+    pub rule: Rule,
+    /// Its ends.
+    pub between: [Identity; 2],
+    /// The link that won against it, if one did.
+    pub won: Option<[Identity; 2]>,
+}
+
+/// Something that others may want to know, once it is committed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notice {
+    /// Anything about a profile changed.
+    ProfileChanged(NodeId),
+    /// A profile id is no more; this one holds its smallest node now.
+    ProfileMerged {
+        /// The id that is no more.
+        from: NodeId,
+        /// The profile that it resolves to.
+        into: NodeId,
+    },
+    /// A node belongs to another profile than before.
+    IdentityMoved {
+        /// The node.
+        node: NodeId,
+        /// The profile it left.
+        from: NodeId,
+        /// The profile it is part of now.
+        into: NodeId,
+    },
+    /// A profile was erased.
+    ProfileErased(NodeId),
+}
+
+/// What an erasure removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erased {
+    /// The profile's id.
+    pub profile: NodeId,
+    /// Its nodes; their timelines are still to be purged.
+    pub nodes: Vec<NodeId>,
+    /// Cells removed.
+    pub cells: u64,
+    /// Events removed.
+    pub events: u64,
+}
+
+/// What a command came to.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The fact is part of the profile.
+    Accepted {
+        /// Its owner.
+        owner: NodeId,
+        /// Identities that were left out.
+        ignored: Vec<Ignored>,
+        /// Links that a rule refused.
+        held: Vec<HeldNote>,
+        /// Its event, if it has one.
+        event: Option<Box<NewEvent>>,
+    },
+    /// A fact of this id is part of a profile already.
+    Duplicate,
+    /// The fact is refused.
+    Rejected(Rejection),
+    /// The profile is gone.
+    Erased(Erased),
+    /// The identity is released; how many links were severed.
+    Released {
+        /// Links severed.
+        severed: usize,
+    },
+    /// What the directive names is not there.
+    NotFound,
+}
+
+/// What has to be read before a command is decided, first round: whose it is, and whether it is known.
+#[must_use]
+pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
+    match prompt {
+        Prompt::Fact(prepared) => {
+            let identities = std::iter::once(&prepared.owner)
+                .chain(prepared.others.iter().map(|(identity, _)| identity))
+                .chain(&prepared.account);
+            let identities = identities.map(|identity| Need::Identity(identity.clone()));
+            std::iter::once(Need::Fact(prepared.fact.id.clone())).chain(identities).collect()
+        }
+        Prompt::Erase(node) => vec![Need::Home(*node)],
+        Prompt::Release { document, identity } => {
+            vec![Need::Identity(document.clone()), Need::Identity(identity.clone())]
+        }
+    }
+}
+
+/// What has to be read next: the records of the profiles found, and the links between them that do not hold.
+#[must_use]
+pub fn second_needs(prompt: &Prompt, working: &Working) -> Vec<Need> {
+    let row = |identity: &Identity| working.identity(identity).ok().flatten();
+    let mut needs = Vec::new();
+    match prompt {
+        Prompt::Fact(prepared) => {
+            let owner = row(&prepared.owner);
+            needs.extend(owner.map(|row| Need::Cluster(row.cluster)));
+            for other in prepared.others.iter().filter_map(|(identity, _)| row(identity)) {
+                let Some(owner) = owner else {
+                    needs.push(Need::Cluster(other.cluster));
+                    continue;
+                };
+                if other.cluster != owner.cluster {
+                    needs.push(Need::Cluster(other.cluster));
+                    needs.push(Need::Held(owner.node, other.node));
+                }
+            }
+            needs.extend(prepared.account.as_ref().and_then(row).map(|row| Need::Cluster(row.cluster)));
+        }
+        Prompt::Erase(node) => {
+            needs.extend(working.home(*node).ok().flatten().map(Need::Cluster));
+        }
+        Prompt::Release { document, identity } => {
+            needs.extend([document, identity].into_iter().filter_map(row).map(|row| Need::Cluster(row.cluster)));
+        }
+    }
+    needs
+}
+
+/// Decides one command over the working set. Afterwards the working set holds its changes, or it lacks something and is as
+/// before.
+///
+/// # Errors
+/// [`Lack`]: what has to be read first. The number of rounds is bounded by the clusters that a command touches.
+pub fn decide(
+    prompt: &Prompt,
+    working: &mut Working,
+    context: &mut Context<'_>,
+    notices: &mut Vec<Notice>,
+) -> Result<Outcome, Lack> {
+    let noticed = notices.len();
+    let mut act = Act { working, now: context.now, ids: context.ids, notices };
+    let outcome = match prompt {
+        Prompt::Fact(prepared) => act.fact(prepared),
+        Prompt::Erase(node) => act.erase(*node),
+        Prompt::Release { document, identity } => act.release(document, identity),
+    };
+    match outcome {
+        Ok(outcome) => {
+            working.keep();
+            let new = notices.split_off(noticed);
+            notices.extend(new.into_iter().collect::<std::collections::BTreeSet<_>>());
+            Ok(outcome)
+        }
+        Err(lack) => {
+            working.abandon();
+            notices.truncate(noticed);
+            Err(lack)
+        }
+    }
+}
+
+/// One command while it is decided.
+struct Act<'a> {
+    working: &'a mut Working,
+    now: Timestamp,
+    ids: &'a mut Ids,
+    notices: &'a mut Vec<Notice>,
+}
+
+impl Act<'_> {
+    /// The end of a link at this identity, which has a node by now.
+    fn end(&self, identity: &Identity) -> Result<End, Lack> {
+        Ok(End { node: self.working.known(identity)?.node, identity: identity.clone() })
+    }
+}

@@ -1,0 +1,167 @@
+//! What a fact does: it is added to its owner, and each other identity gets evidence of a link.
+
+use super::{Act, HeldNote, NewEvent, Notice, Outcome};
+use crate::cluster::{Cell, Cluster, Evidence, Node, Relation, Tally};
+use crate::fact::{Fact, Identity};
+use crate::id::NodeId;
+use crate::prepare::{Prepared, Rejection};
+use crate::time::Timestamp;
+use crate::value::{Path, Value};
+use crate::working::{FactRow, IdentityRow, Lack};
+use std::sync::Arc;
+
+impl Act<'_> {
+    pub(super) fn fact(&mut self, prepared: &Prepared) -> Result<Outcome, Lack> {
+        let fact = &prepared.fact;
+        if self.is_known(&fact.id)? {
+            return Ok(Outcome::Duplicate);
+        }
+        if !self.fits(prepared)? {
+            let message = "the profile's record would be larger than is allowed";
+            return Ok(Outcome::Rejected(Rejection::new("profile_too_large", message)));
+        }
+        let time = fact.time.unwrap_or(self.now);
+        let owner = self.node_of(&prepared.owner)?;
+        let account = match &prepared.account {
+            Some(identity) => Some((identity.clone(), self.describe_account(identity, fact, time)?)),
+            None => None,
+        };
+        self.add_to_owner(owner, prepared, account, time)?;
+        let held = self.link_others(prepared, time)?;
+        let event = self.event(owner.node, prepared, time);
+        let id = event.as_ref().map(|event| event.id);
+        self.working.put_fact(fact.id.clone(), FactRow { node: owner.node, time, event: id });
+        self.notice_changed(&prepared.owner)?;
+        Ok(Outcome::Accepted { owner: owner.node, ignored: prepared.ignored.clone(), held, event })
+    }
+
+    /// Whether a fact of this id is stored with an owner that still is. What was erased was never received.
+    fn is_known(&self, id: &Arc<str>) -> Result<bool, Lack> {
+        match self.working.fact(id)? {
+            None => Ok(false),
+            Some(row) => Ok(self.working.home(row.node)?.is_some()),
+        }
+    }
+
+    fn fits(&self, prepared: &Prepared) -> Result<bool, Lack> {
+        let bytes_max = self.working.config().limits().record_bytes_max;
+        for identity in std::iter::once(&prepared.owner).chain(&prepared.account) {
+            let Some(row) = self.working.identity(identity)? else {
+                if prepared.bytes > bytes_max {
+                    return Ok(false);
+                }
+                continue;
+            };
+            let cluster = self.working.cluster(row.cluster)?;
+            if cluster.bytes + prepared.bytes > bytes_max && cluster.measure() + prepared.bytes > bytes_max {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The row of an identity; one that was never seen gets a node, alone in its cluster.
+    pub(super) fn node_of(&mut self, identity: &Identity) -> Result<IdentityRow, Lack> {
+        if let Some(row) = self.working.identity(identity)? {
+            return Ok(row);
+        }
+        let id = self.ids.node();
+        let row = IdentityRow { node: id, cluster: id };
+        self.working.put_new_node(id);
+        self.working.put_cluster(Cluster::of_one(Node::new(id, identity.clone(), self.now), self.now));
+        self.working.put_identity(identity.clone(), row);
+        Ok(row)
+    }
+
+    fn describe_account(&mut self, identity: &Identity, fact: &Fact, time: Timestamp) -> Result<NodeId, Lack> {
+        let row = self.node_of(identity)?;
+        let mut cluster = Arc::unwrap_or_clone(self.working.cluster(row.cluster)?);
+        let node = cluster.node_mut(row.node).ok_or(Lack::Torn)?;
+        let attributes = fact.account.as_ref().map_or(&[][..], |account| &account.attributes);
+        tell(node, fact, attributes, time, self.now);
+        cluster.updated_at = self.now;
+        self.working.put_cluster(cluster);
+        self.notice_changed(identity)?;
+        Ok(row.node)
+    }
+
+    fn add_to_owner(
+        &mut self,
+        owner: IdentityRow,
+        prepared: &Prepared,
+        account: Option<(Identity, NodeId)>,
+        time: Timestamp,
+    ) -> Result<(), Lack> {
+        let fact = &prepared.fact;
+        let mut cluster = Arc::unwrap_or_clone(self.working.cluster(owner.cluster)?);
+        let node = cluster.node_mut(owner.node).ok_or(Lack::Torn)?;
+        tell(node, fact, &fact.attributes, time, self.now);
+        node.events += u64::from(fact.call.is_some());
+        if let Some((account, account_node)) = account {
+            relate(node, account, account_node, Tally::one(fact.dataset.clone(), fact.batch.clone(), time));
+        }
+        cluster.updated_at = self.now;
+        cluster.bytes += prepared.bytes;
+        self.working.put_cluster(cluster);
+        Ok(())
+    }
+
+    fn link_others(&mut self, prepared: &Prepared, time: Timestamp) -> Result<Vec<HeldNote>, Lack> {
+        let fact = &prepared.fact;
+        let mut held = Vec::new();
+        for (identity, strength) in &prepared.others {
+            self.node_of(identity)?;
+            let tally = Tally::one(fact.dataset.clone(), fact.batch.clone(), time);
+            let evidence = Evidence { strength: *strength, tally };
+            held.extend(self.see_together(&prepared.owner, identity, evidence, fact.document.is_some())?);
+        }
+        Ok(held)
+    }
+
+    fn event(&mut self, node: NodeId, prepared: &Prepared, time: Timestamp) -> Option<Box<NewEvent>> {
+        let fact = &prepared.fact;
+        let call = fact.call.clone()?;
+        let others = prepared.others.iter().map(|(identity, _)| identity);
+        Some(Box::new(NewEvent {
+            node,
+            time,
+            id: self.ids.event(),
+            fact_id: fact.id.clone(),
+            received_at: self.now,
+            dataset: fact.dataset.clone(),
+            batch: fact.batch.clone(),
+            identities: std::iter::once(&prepared.owner).chain(others).cloned().collect(),
+            call,
+        }))
+    }
+
+    fn notice_changed(&mut self, identity: &Identity) -> Result<(), Lack> {
+        let row = self.working.known(identity)?;
+        let profile = self.working.cluster(row.cluster)?.profile_id(row.node).ok_or(Lack::Torn)?;
+        self.notices.push(Notice::ProfileChanged(profile));
+        Ok(())
+    }
+}
+
+/// Adds to a node what a fact says about it.
+fn tell(node: &mut Node, fact: &Fact, attributes: &[(Path, Value)], time: Timestamp, received_at: Timestamp) {
+    Tally::add_to(&mut node.owned, Tally::one(fact.dataset.clone(), fact.batch.clone(), time));
+    if attributes.is_empty() {
+        return;
+    }
+    let fragment = node.fragment(&fact.dataset);
+    for (path, value) in attributes {
+        let batch = fact.batch.clone();
+        fragment.set(Cell { path: path.clone(), value: value.clone(), time, received_at, batch });
+    }
+}
+
+fn relate(node: &mut Node, account: Identity, account_node: NodeId, tally: Tally) {
+    match node.relations.iter_mut().find(|relation| relation.account == account) {
+        Some(relation) if relation.node == account_node => Tally::add_to(&mut relation.evidence, tally),
+        Some(relation) => {
+            *relation = Relation { account, node: account_node, evidence: vec![tally] };
+        }
+        None => node.relations.push(Relation { account, node: account_node, evidence: vec![tally] }),
+    }
+}

@@ -1,0 +1,236 @@
+//! What evidence does to a link: it is counted, ordered anew, and placed where the rules let it stand.
+
+use std::sync::Arc;
+
+use super::{Act, HeldNote};
+use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Rule};
+use crate::fact::Identity;
+use crate::id::NodeId;
+use crate::working::Lack;
+
+impl Act<'_> {
+    /// Takes in evidence that two identities belong together. Answers with the link if a rule holds it.
+    pub(super) fn see_together(
+        &mut self,
+        owner: &Identity,
+        other: &Identity,
+        evidence: Evidence,
+        by_document: bool,
+    ) -> Result<Option<HeldNote>, Lack> {
+        let (one, two) = (self.end(owner)?, self.end(other)?);
+        if by_document {
+            self.lift(&one, &two)?;
+        }
+        let cluster_id = self.working.known(owner)?.cluster;
+        if self.working.known(other)?.cluster == cluster_id {
+            let cluster = self.working.cluster(cluster_id)?;
+            if let Some(at) = cluster.link_between(one.node, two.node) {
+                self.strengthen(cluster, at, evidence)?;
+                return self.note(&one, &two);
+            }
+        }
+        match self.working.held(one.node, two.node)? {
+            Some(link) => self.strengthen_held(link, evidence)?,
+            None => self.add_link(Link::new(one.clone(), two.clone(), evidence))?,
+        }
+        self.note(&one, &two)
+    }
+
+    /// A link that was not known: it may make its lower end a hub, then it is placed.
+    fn add_link(&mut self, link: Link) -> Result<(), Lack> {
+        let config = self.working.config().clone();
+        if let Some(end) = link.hub_end(&config).cloned() {
+            let neighbours = self.count_neighbour(&end, |count| count + 1)?;
+            if neighbours == config.limits().hub_links_max + 1 {
+                self.become_hub(&end)?;
+            }
+        }
+        self.place(link)
+    }
+
+    /// More evidence for a link of a record. Its cluster stays; only the walk inside may change.
+    fn strengthen(&mut self, cluster: Arc<Cluster>, at: usize, evidence: Evidence) -> Result<(), Lack> {
+        let config = self.working.config().clone();
+        let mut cluster = Arc::unwrap_or_clone(cluster);
+        let link = &mut cluster.links[at];
+        let (before, counted) = ((link.strength(), link.first_seen()), link.hub_end(&config).cloned());
+        link.add(evidence);
+        let is_reordered = (link.strength(), link.first_seen()) != before;
+        let is_uncounted = link.hub_end(&config).is_none();
+        if is_reordered {
+            cluster.restage(&config);
+        }
+        self.working.put_cluster(cluster);
+        match counted {
+            Some(end) if is_uncounted => self.lose_neighbour(&end),
+            _ => Ok(()),
+        }
+    }
+
+    /// More evidence for a link that does not hold. It is placed anew where that may change the answer.
+    fn strengthen_held(&mut self, link: Arc<Link>, evidence: Evidence) -> Result<(), Lack> {
+        let config = self.working.config().clone();
+        let mut link = Arc::unwrap_or_clone(link);
+        let (before, counted) = ((link.strength(), link.first_seen()), link.hub_end(&config).cloned());
+        link.add(evidence);
+        let is_reordered = (link.strength(), link.first_seen()) != before;
+        let is_severed = matches!(link.state, LinkState::Severed { .. });
+        if is_severed || !is_reordered && link.state != LinkState::Held(Rule::Full) {
+            self.working.put_held(link);
+            return Ok(());
+        }
+        self.working.drop_held(link.ends[0].node, link.ends[1].node);
+        if let (Some(end), None) = (counted, link.hub_end(&config)) {
+            self.lose_neighbour(&end)?;
+        }
+        self.place(link)
+    }
+
+    /// Puts a link that stands nowhere where the rules let it stand.
+    pub(super) fn place(&mut self, mut link: Link) -> Result<(), Lack> {
+        let config = self.working.config().clone();
+        self.working.require_clusters(link.ends.iter().map(|end| &end.identity))?;
+        if let Some(end) = link.hub_end(&config)
+            && self.is_hub(end)?
+        {
+            link.state = LinkState::Held(Rule::Hub);
+            self.working.put_held(link);
+            return Ok(());
+        }
+        link.state = LinkState::Active;
+        let one = self.working.known(&link.ends[0].identity)?.cluster;
+        let other = self.working.known(&link.ends[1].identity)?.cluster;
+        if one == other {
+            let mut cluster = Arc::unwrap_or_clone(self.working.cluster(one)?);
+            cluster.bytes += link.size_bytes();
+            cluster.links.push(link);
+            cluster.restage(&config);
+            self.working.put_cluster(cluster);
+            return Ok(());
+        }
+        let (first, second) = (self.working.cluster(one)?, self.working.cluster(other)?);
+        let excluded = !link.is_joined() && first.holds(config.exclusive()) && second.holds(config.exclusive());
+        let is_last = || first.links.iter().chain(&second.links).all(|own| own.order() < link.order());
+        if excluded && is_last() {
+            link.state = LinkState::Held(Rule::Exclusive);
+            self.working.put_held(link);
+            return Ok(());
+        }
+        self.bridge(one, other, link)
+    }
+
+    fn is_hub(&self, end: &End) -> Result<bool, Lack> {
+        let cluster = self.working.cluster(self.working.known(&end.identity)?.cluster)?;
+        let node = cluster.node(end.node).ok_or(Lack::Torn)?;
+        Ok(node.neighbours_above > self.working.config().limits().hub_links_max)
+    }
+
+    fn count_neighbour(&mut self, end: &End, change: impl Fn(u32) -> u32) -> Result<u32, Lack> {
+        let row = self.working.known(&end.identity)?;
+        let mut cluster = Arc::unwrap_or_clone(self.working.cluster(row.cluster)?);
+        let node = cluster.node_mut(end.node).ok_or(Lack::Torn)?;
+        node.neighbours_above = change(node.neighbours_above);
+        let count = node.neighbours_above;
+        self.working.put_cluster(cluster);
+        Ok(count)
+    }
+
+    /// One counted neighbour less: a hub may be none any more, and its links get their chance.
+    pub(super) fn lose_neighbour(&mut self, end: &End) -> Result<(), Lack> {
+        self.working.require_clusters([&end.identity])?;
+        let neighbours = self.count_neighbour(end, |count| count.saturating_sub(1))?;
+        if neighbours != self.working.config().limits().hub_links_max {
+            return Ok(());
+        }
+        let config = self.working.config().clone();
+        let mut links = self.working.held_of(end.node)?;
+        links.retain(|link| {
+            link.state == LinkState::Held(Rule::Hub) && link.hub_end(&config).is_some_and(|low| low.node == end.node)
+        });
+        links.sort_by(|one, other| one.order().cmp(&other.order()));
+        self.working.require_clusters(links.iter().map(|link| &link.other(end.node).identity))?;
+        for link in links {
+            self.working.drop_held(link.ends[0].node, link.ends[1].node);
+            self.place(Arc::unwrap_or_clone(link))?;
+        }
+        Ok(())
+    }
+
+    /// One neighbour too many: all links of this value to identities of higher priority are held.
+    fn become_hub(&mut self, end: &End) -> Result<(), Lack> {
+        let config = self.working.config().clone();
+        let makes_hub = |link: &Link| link.hub_end(&config).is_some_and(|low| low.node == end.node);
+        for link in self.working.held_of(end.node)? {
+            if matches!(link.state, LinkState::Held(Rule::Exclusive | Rule::Full)) && makes_hub(&link) {
+                let mut link = Arc::unwrap_or_clone(link);
+                link.state = LinkState::Held(Rule::Hub);
+                self.working.put_held(link);
+            }
+        }
+        let row = self.working.known(&end.identity)?;
+        let cluster = self.working.cluster(row.cluster)?;
+        if cluster.links.iter().any(makes_hub) {
+            for link in cluster.links.iter().filter(|link| makes_hub(link)) {
+                self.working.put_held(Link { state: LinkState::Held(Rule::Hub), ..link.clone() });
+            }
+            self.detach(&[row.cluster], |parts| parts.links.retain(|link| !makes_hub(link)))?;
+        }
+        Ok(())
+    }
+
+    /// A document names again what it released: the severing is lifted.
+    fn lift(&mut self, document: &End, released: &End) -> Result<(), Lack> {
+        let by = LinkState::Severed { by: document.node };
+        let is_severed = self.working.held(document.node, released.node)?.is_some_and(|link| link.state == by);
+        if !is_severed {
+            return Ok(());
+        }
+        for link in self.working.held_of(released.node)? {
+            if link.state == by {
+                self.working.drop_held(link.ends[0].node, link.ends[1].node);
+                self.working.require_clusters(link.ends.iter().map(|end| &end.identity))?;
+                let mut link = Arc::unwrap_or_clone(link);
+                link.state = LinkState::Active;
+                self.add_link(link)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What to say of the link between two nodes, if a rule holds it.
+    fn note(&self, one: &End, other: &End) -> Result<Option<HeldNote>, Lack> {
+        let cluster = self.working.cluster(self.working.known(&one.identity)?.cluster)?;
+        let inside = cluster.link_between(one.node, other.node).map(|at| &cluster.links[at]);
+        let row;
+        let (link, second) = match inside {
+            Some(link) => (link, cluster.clone()),
+            None => {
+                let Some(held) = self.working.held(one.node, other.node)? else { return Ok(None) };
+                row = held;
+                (&*row, self.working.cluster(self.working.known(&other.identity)?.cluster)?)
+            }
+        };
+        let LinkState::Held(rule) = link.state else { return Ok(None) };
+        let between = [link.ends[0].identity.clone(), link.ends[1].identity.clone()];
+        let won = winner(&cluster, &second, link, self.working.config());
+        Ok(Some(HeldNote { rule, between, won }))
+    }
+}
+
+/// The link that won against one that is held, given the clusters of its two ends.
+#[must_use]
+pub fn winner(first: &Cluster, second: &Cluster, link: &Link, config: &crate::config::Config) -> Option<[Identity; 2]> {
+    let won = match link.state {
+        LinkState::Held(Rule::Limit) => first.limit_winner(link, config)?,
+        LinkState::Held(Rule::Exclusive) => super::settle::exclusive_winner(first, second, link, config)?,
+        LinkState::Active | LinkState::Severed { .. } | LinkState::Held(Rule::Hub | Rule::Separated | Rule::Full) => {
+            return None;
+        }
+    };
+    Some([won.ends[0].identity.clone(), won.ends[1].identity.clone()])
+}
+
+/// The node ids of both ends.
+pub(super) fn nodes_of(link: &Link) -> [NodeId; 2] {
+    [link.ends[0].node, link.ends[1].node]
+}

@@ -1,0 +1,139 @@
+//! What comes in: facts, and the directives that are ordered among them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::config::NamespaceId;
+use crate::time::Timestamp;
+use crate::value::{Path, Value};
+
+/// An identity, normalised: `(email, ann@shop.example)`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// Its namespace.
+    pub namespace: NamespaceId,
+    /// Its value in the one spelling that the namespace's normaliser gives; 1 to 512 bytes.
+    pub value: Arc<str>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:***", self.namespace.number())
+    }
+}
+
+/// How sure it is that two identities belong together. The greater, the stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Strength {
+    /// Read from a trait or a property.
+    Derived,
+    /// Sent with a public key.
+    Observed,
+    /// Sent with a server key, from a warehouse row, or with a checked token.
+    Verified,
+    /// Said by a person, or by an alias with a server key.
+    Joined,
+}
+
+/// An identity as a fact names it, before its namespace's rules are applied.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The name of the namespace.
+    pub namespace: Arc<str>,
+    /// The value as it came.
+    pub value: Arc<str>,
+    /// How strongly it links to the fact's owner.
+    pub strength: Strength,
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:*** {:?}", self.namespace, self.strength)
+    }
+}
+
+/// What a call on the timeline was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallKind {
+    /// Something happened; it has a name of its own.
+    Track,
+    /// A page was viewed.
+    Page,
+    /// A screen was viewed.
+    Screen,
+    /// A person was described.
+    Identify,
+    /// A person was put into an account.
+    Group,
+    /// Two ids were said to be of one person.
+    Alias,
+}
+
+/// What of a fact stands on the timeline of its owner.
+#[derive(Clone)]
+pub struct Call {
+    /// What kind of call it was.
+    pub kind: CallKind,
+    /// The event's name; none for identify, group and alias.
+    pub name: Option<Arc<str>>,
+    /// The payload, opaque here. The door that accepts it and the one that shows it agree on its form.
+    pub payload: Bytes,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} payload_bytes={}", self.kind, self.payload.len())
+    }
+}
+
+/// Attributes for an account, and the relation of the fact's owner to it.
+#[derive(Debug, Clone)]
+pub struct AccountFact {
+    /// The account's identity.
+    pub claim: Claim,
+    /// What is said about the account, leaf by leaf.
+    pub attributes: Vec<(Path, Value)>,
+}
+
+/// One statement about a person (or an account): an event, or a record of attributes.
+///
+/// It may come in any order, any number of times: [`Fact::id`] makes it one.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    /// Unique in the workspace: the message id of an event, the id of a record. 1 to 100 characters.
+    pub id: Arc<str>,
+    /// The dataset it comes from.
+    pub dataset: Arc<str>,
+    /// The named delivery it was part of, if any.
+    pub batch: Option<Arc<str>>,
+    /// When it happened or became true; the time of receipt where it is not said.
+    pub time: Option<Timestamp>,
+    /// The identities it carries. Its owner is the highest of them, unless [`Fact::document`] is given.
+    pub claims: Vec<Claim>,
+    /// The document identity that owns it, where a door keeps profiles as documents.
+    pub document: Option<Claim>,
+    /// What it says about its owner, leaf by leaf; [`Value::Null`] removes.
+    pub attributes: Vec<(Path, Value)>,
+    /// The account it relates its owner to.
+    pub account: Option<AccountFact>,
+    /// What stands on the timeline; none for a record of attributes.
+    pub call: Option<Call>,
+}
+
+/// An act that means what it means where it was committed, and the facts it is ordered among.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// A fact.
+    Fact(Box<Fact>),
+    /// Erase the profile that holds this node now: its identities, their facts, links and events.
+    EraseProfile(crate::id::NodeId),
+    /// Release an identity from a document: its links to the rest of the profile are severed.
+    Release {
+        /// The document's identity.
+        document: Identity,
+        /// The identity to let go.
+        identity: Identity,
+    },
+}

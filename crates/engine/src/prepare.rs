@@ -1,0 +1,161 @@
+//! A fact brought into the terms of a configuration: its identities normalised, its owner chosen.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::config::{Config, Kind, Namespace};
+use crate::fact::{AccountFact, Claim, Fact, Identity, Strength};
+use crate::normalise::{Refused, normalise};
+use crate::time::Timestamp;
+
+/// Why a fact is refused: a stable code, and what was expected and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The code, in `snake_case`.
+    pub code: &'static str,
+    /// What was expected; no value of a person.
+    pub message: Cow<'static, str>,
+}
+
+impl Rejection {
+    /// A rejection.
+    pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// An identity that was left out of a fact, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// The namespace as it was named.
+    pub namespace: Arc<str>,
+    /// `namespace_unknown`, `identity_blocked`, `identity_invalid`, or `kind_mismatch`.
+    pub code: &'static str,
+}
+
+/// A fact whose identities are normalised and whose owner is chosen.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The fact.
+    pub fact: Box<Fact>,
+    /// The version of the configuration that this holds under.
+    pub config_version: u64,
+    /// Whose it is.
+    pub owner: Identity,
+    /// Its other identities, each with the strength of its link to the owner.
+    pub others: Vec<(Identity, Strength)>,
+    /// The account it relates its owner to.
+    pub account: Option<Identity>,
+    /// What was left out.
+    pub ignored: Vec<Ignored>,
+    /// An estimate of the bytes that it adds to a record.
+    pub bytes: usize,
+}
+
+/// Applies the rules of the namespaces: refuses what can have no owner, leaves out what identifies nobody.
+///
+/// # Errors
+/// A [`Rejection`]: `identity_missing`, `identity_unusable`, `too_many_identities`, `too_many_attributes`, `time_in_future`.
+pub fn prepare(fact: Box<Fact>, received_at: Timestamp, config: &Config) -> Result<Prepared, Rejection> {
+    check_bounds(&fact, received_at, config)?;
+    let mut ignored = Vec::new();
+    let mut read = |claim: &Claim, kind: Option<Kind>| match read_claim(claim, kind, config) {
+        Ok(identity) => Some(identity),
+        Err(code) => {
+            ignored.push(Ignored { namespace: claim.namespace.clone(), code });
+            None
+        }
+    };
+    let document = fact.document.as_ref().and_then(|claim| Some((read(claim, None)?, claim.strength)));
+    let kind = if fact.account.is_some() { Some(Kind::Person) } else { kind_of_claims(&fact, config) };
+    let mut others: Vec<(Identity, Strength)> = Vec::with_capacity(fact.claims.len());
+    for claim in &fact.claims {
+        let Some(identity) = read(claim, kind) else { continue };
+        match others.iter_mut().find(|(own, _)| *own == identity) {
+            Some((_, strength)) => *strength = claim.strength.max(*strength),
+            None => others.push((identity, claim.strength)),
+        }
+    }
+    let account = fact.account.as_ref().and_then(|AccountFact { claim, .. }| read(claim, Some(Kind::Account)));
+    if fact.account.is_some() && account.is_none() {
+        return Err(Rejection::new("identity_unusable", "the account's identity is blocked or malformed"));
+    }
+    let Some((owner, strength)) = choose_owner(document, &mut others, config) else {
+        return Err(no_owner(&ignored));
+    };
+    for (_, own) in &mut others {
+        *own = strength.min(*own);
+    }
+    let bytes = size_of(&fact, &others);
+    Ok(Prepared { fact, config_version: config.version(), owner, others, account, ignored, bytes })
+}
+
+fn check_bounds(fact: &Fact, received_at: Timestamp, config: &Config) -> Result<(), Rejection> {
+    let limits = config.limits();
+    if fact.claims.is_empty() && fact.document.is_none() {
+        return Err(Rejection::new("identity_missing", "at least one identity is expected"));
+    }
+    if fact.claims.len() > limits.fact_identities_max {
+        let message = format!("at most {} identities are expected in one fact", limits.fact_identities_max);
+        return Err(Rejection::new("too_many_identities", message));
+    }
+    let account = fact.account.as_ref().map_or(0, |account| account.attributes.len());
+    if fact.attributes.len().max(account) > limits.fact_attributes_max {
+        let message = format!("at most {} attributes are expected in one fact", limits.fact_attributes_max);
+        return Err(Rejection::new("too_many_attributes", message));
+    }
+    if fact.time.is_some_and(|time| time > received_at.plus_micros(limits.future_micros_max)) {
+        let message = "the time lies further in the future of its receipt than is allowed";
+        return Err(Rejection::new("time_in_future", message));
+    }
+    Ok(())
+}
+
+/// Accounts own facts only where nothing names a person.
+fn kind_of_claims(fact: &Fact, config: &Config) -> Option<Kind> {
+    let kinds =
+        || fact.claims.iter().filter_map(|claim| config.by_name(&claim.namespace)).map(|namespace| namespace.kind);
+    if fact.document.is_some() || kinds().any(|kind| kind == Kind::Person) {
+        Some(Kind::Person)
+    } else {
+        kinds().next()
+    }
+}
+
+fn read_claim(claim: &Claim, kind: Option<Kind>, config: &Config) -> Result<Identity, &'static str> {
+    let namespace: &Namespace = config.by_name(&claim.namespace).ok_or("namespace_unknown")?;
+    if kind.is_some_and(|kind| kind != namespace.kind) {
+        return Err("kind_mismatch");
+    }
+    match normalise(namespace, &claim.value) {
+        Ok(value) => Ok(Identity { namespace: namespace.id, value }),
+        Err(Refused::Blocked) => Err("identity_blocked"),
+        Err(_) => Err("identity_invalid"),
+    }
+}
+
+/// The document where there is one, otherwise the identity of the highest priority; ties go to the smallest bytes.
+fn choose_owner(
+    document: Option<(Identity, Strength)>,
+    others: &mut Vec<(Identity, Strength)>,
+    config: &Config,
+) -> Option<(Identity, Strength)> {
+    if let Some(document) = document {
+        others.retain(|(identity, _)| *identity != document.0);
+        return Some(document);
+    }
+    let rank = |identity: &Identity| (std::cmp::Reverse(config.priority(identity.namespace)), identity.clone());
+    let at = (0..others.len()).min_by_key(|at| rank(&others[*at].0))?;
+    Some(others.remove(at))
+}
+
+fn no_owner(ignored: &[Ignored]) -> Rejection {
+    let reasons: Vec<String> = ignored.iter().map(|one| format!("{}: {}", one.namespace, one.code)).collect();
+    Rejection::new("identity_unusable", format!("no identity of it can own a fact ({})", reasons.join(", ")))
+}
+
+fn size_of(fact: &Fact, others: &[(Identity, Strength)]) -> usize {
+    let attributes = fact.account.iter().flat_map(|account| &account.attributes).chain(&fact.attributes);
+    256 + attributes.map(|(path, value)| 40 + path.as_str().len() + value.size_bytes()).sum::<usize>()
+        + others.iter().map(|(identity, _)| 160 + identity.value.len()).sum::<usize>()
+}

@@ -1,0 +1,204 @@
+//! How links become profiles: the two walks of law 2, each a pure function of nodes and links.
+//!
+//! Stage 1 joins along the links in their order, unless both sides already hold a value of the exclusive namespace. Seen
+//! with all exclusive values tied to one root, the result is a minimum spanning forest: one link more or fewer changes at
+//! most one other link and two clusters. Stage 2 walks again inside one cluster under the rules that only look inside.
+//! Joined links come first in the order and pass every rule; nodes so joined count as one.
+
+use crate::config::{Config, NamespaceId};
+
+/// A link between two positions, in walking order.
+#[derive(Debug, Clone, Copy)]
+pub struct Edge {
+    /// One end.
+    pub one: usize,
+    /// The other.
+    pub other: usize,
+    /// Whether it passes the rules.
+    pub joined: bool,
+}
+
+/// Sets of positions that grow together. Its answers are the smallest position of each set.
+#[derive(Debug, Clone)]
+struct Sets {
+    parent: Vec<usize>,
+}
+
+impl Sets {
+    fn new(len: usize) -> Self {
+        Self { parent: (0..len).collect() }
+    }
+
+    fn find(&mut self, at: usize) -> usize {
+        let mut root = at;
+        while self.parent[root] != root {
+            root = self.parent[root];
+        }
+        let mut step = at;
+        while self.parent[step] != root {
+            step = std::mem::replace(&mut self.parent[step], root);
+        }
+        root
+    }
+
+    /// Joins two roots; the smaller stays.
+    fn join(&mut self, one: usize, other: usize) -> usize {
+        let (low, high) = (one.min(other), one.max(other));
+        self.parent[high] = low;
+        low
+    }
+
+    fn labels(mut self) -> Vec<usize> {
+        (0..self.parent.len()).map(|at| self.find(at)).collect()
+    }
+}
+
+/// What stage 1 found.
+#[derive(Debug, Clone)]
+pub struct StageOne {
+    /// For each position, the first position of its cluster.
+    pub cluster: Vec<usize>,
+    /// For each edge, whether the exclusive rule refused it.
+    pub refused: Vec<bool>,
+}
+
+/// Walks the edges in order and joins, unless both sides hold an exclusive value.
+#[must_use]
+pub fn stage_one(exclusive: &[bool], edges: &[Edge]) -> StageOne {
+    let mut sets = Sets::new(exclusive.len());
+    let mut holds = exclusive.to_vec();
+    let mut refused = vec![false; edges.len()];
+    for (at, edge) in edges.iter().enumerate() {
+        let (one, other) = (sets.find(edge.one), sets.find(edge.other));
+        if one == other {
+            continue;
+        }
+        if !edge.joined && holds[one] && holds[other] {
+            refused[at] = true;
+            continue;
+        }
+        let both = holds[one] || holds[other];
+        let root = sets.join(one, other);
+        holds[root] = both;
+    }
+    StageOne { cluster: sets.labels(), refused }
+}
+
+/// What stage 2 found inside one cluster.
+#[derive(Debug, Clone)]
+pub struct StageTwo {
+    /// For each position, the first position of its profile.
+    pub piece: Vec<usize>,
+    /// For each edge, whether a limit refused it, and then the edge that won against it.
+    pub refused: Vec<Option<Refusal>>,
+}
+
+/// A refusal of stage 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// The last edge that joined anything on either side, if any did.
+    pub won: Option<usize>,
+}
+
+/// How many of each bounded namespace a set holds, joined nodes counted as one.
+#[derive(Debug, Clone, Default)]
+struct Held {
+    identities: usize,
+    by_namespace: Vec<(NamespaceId, u32)>,
+    latest: Option<usize>,
+}
+
+impl Held {
+    fn with(&self, other: &Self) -> Self {
+        let mut sum = self.clone();
+        sum.identities += other.identities;
+        for (namespace, count) in &other.by_namespace {
+            match sum.by_namespace.iter_mut().find(|(own, _)| own == namespace) {
+                Some((_, own)) => *own += count,
+                None => sum.by_namespace.push((*namespace, *count)),
+            }
+        }
+        sum.latest = self.latest.max(other.latest);
+        sum
+    }
+
+    fn fits(&self, config: &Config) -> bool {
+        self.identities <= config.limits().profile_identities_max
+            && self.by_namespace.iter().all(|(namespace, count)| {
+                config.find(*namespace).and_then(|namespace| namespace.limit).is_none_or(|limit| *count <= limit)
+            })
+    }
+}
+
+/// Walks one cluster's edges in order under the limits of its namespaces and of the profile.
+#[must_use]
+pub fn stage_two(namespaces: &[NamespaceId], edges: &[Edge], config: &Config) -> StageTwo {
+    let mut sets = Sets::new(namespaces.len());
+    let mut refused = vec![None; edges.len()];
+    let joined = edges.iter().take_while(|edge| edge.joined).count();
+    for edge in &edges[..joined] {
+        let (one, other) = (sets.find(edge.one), sets.find(edge.other));
+        if one != other {
+            sets.join(one, other);
+        }
+    }
+    let mut held = vec![Held::default(); namespaces.len()];
+    for (at, namespace) in namespaces.iter().enumerate() {
+        let own = &mut held[sets.find(at)];
+        own.identities = 1;
+        if !own.by_namespace.iter().any(|(counted, _)| counted == namespace) {
+            own.by_namespace.push((*namespace, 1));
+        }
+    }
+    for (at, edge) in edges.iter().enumerate().skip(joined) {
+        let (one, other) = (sets.find(edge.one), sets.find(edge.other));
+        if one == other {
+            continue;
+        }
+        let mut sum = held[one].with(&held[other]);
+        if sum.fits(config) {
+            sum.latest = Some(at);
+            let root = sets.join(one, other);
+            held[root] = sum;
+        } else {
+            refused[at] = Some(Refusal { won: sum.latest });
+        }
+    }
+    StageTwo { piece: sets.labels(), refused }
+}
+
+/// The edge that won against one refused by the exclusive rule: the last in the order on its way to the exclusive value of
+/// either side, along accepted edges before it. None when both its ends are such values themselves.
+#[must_use]
+pub fn exclusive_winner(exclusive: &[bool], edges: &[Edge], refused_at: usize) -> Option<usize> {
+    let stage = stage_one(exclusive, &edges[..refused_at]);
+    let mut neighbours: Vec<Vec<(usize, usize)>> = vec![Vec::new(); exclusive.len()];
+    let mut sets = Sets::new(exclusive.len());
+    for (at, edge) in edges[..refused_at].iter().enumerate() {
+        let (one, other) = (sets.find(edge.one), sets.find(edge.other));
+        if one != other && !stage.refused[at] {
+            sets.join(one, other);
+            neighbours[edge.one].push((edge.other, at));
+            neighbours[edge.other].push((edge.one, at));
+        }
+    }
+    let edge = edges.get(refused_at)?;
+    worst_to_exclusive(exclusive, &neighbours, edge.one).max(worst_to_exclusive(exclusive, &neighbours, edge.other))
+}
+
+fn worst_to_exclusive(exclusive: &[bool], neighbours: &[Vec<(usize, usize)>], from: usize) -> Option<usize> {
+    let mut stack = vec![(from, usize::MAX, None)];
+    let mut best: Option<Option<usize>> = None;
+    while let Some((at, came_from, worst)) = stack.pop() {
+        if exclusive[at] {
+            best = Some(best.map_or(worst, |found| found.min(worst)));
+            continue;
+        }
+        for (next, edge) in &neighbours[at] {
+            if *next != came_from {
+                stack.push((*next, at, worst.max(Some(*edge))));
+            }
+        }
+    }
+    best.flatten()
+}

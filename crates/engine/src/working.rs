@@ -1,0 +1,384 @@
+//! The working set of a group of commands: what was read, and what changed.
+//!
+//! Reading something that is not there answers [`Need`]; the caller fetches it and decides again. A command's changes stand
+//! apart until it has succeeded whole, so a command that lacks something leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::cluster::{Cluster, Link};
+use crate::config::Config;
+use crate::fact::Identity;
+use crate::id::{EventId, NodeId};
+use crate::time::Timestamp;
+
+/// Something that has to be read before a command can be decided.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// The identity row of an identity.
+    Identity(Identity),
+    /// The cluster of this id.
+    Cluster(NodeId),
+    /// The id of the cluster that holds this node.
+    Home(NodeId),
+    /// The row of a fact id.
+    Fact(Arc<str>),
+    /// The link between two nodes, if it is one that does not hold.
+    Held(NodeId, NodeId),
+    /// All links that do not hold at this node.
+    HeldOf(NodeId),
+}
+
+/// Why a command cannot be decided yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lack {
+    /// These have to be read first.
+    Needs(Vec<Need>),
+    /// What was read belongs to different instants; read all of it again.
+    Torn,
+}
+
+impl From<Need> for Lack {
+    fn from(need: Need) -> Self {
+        Self::Needs(vec![need])
+    }
+}
+
+/// Where an identity lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdentityRow {
+    /// Its node.
+    pub node: NodeId,
+    /// The cluster that holds the node.
+    pub cluster: NodeId,
+}
+
+/// That a fact was accepted, and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FactRow {
+    /// Its owner.
+    pub node: NodeId,
+    /// Its time.
+    pub time: Timestamp,
+    /// Its event, if it stands on the timeline.
+    pub event: Option<EventId>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    identities: HashMap<Identity, Option<IdentityRow>>,
+    clusters: HashMap<NodeId, Option<Arc<Cluster>>>,
+    homes: HashMap<NodeId, Option<NodeId>>,
+    facts: HashMap<Arc<str>, Option<FactRow>>,
+    held: HashMap<NodeId, BTreeMap<NodeId, Option<Arc<Link>>>>,
+}
+
+impl Tables {
+    fn clear(&mut self) {
+        self.identities.clear();
+        self.clusters.clear();
+        self.homes.clear();
+        self.facts.clear();
+        self.held.clear();
+    }
+}
+
+/// What a group of commands changed: each `None` is a deletion.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Identity rows.
+    pub identities: Vec<(Identity, Option<IdentityRow>)>,
+    /// Root records.
+    pub clusters: Vec<(NodeId, Option<Arc<Cluster>>)>,
+    /// Redirects of nodes that are not their own cluster's id.
+    pub homes: Vec<(NodeId, Option<NodeId>)>,
+    /// Fact rows.
+    pub facts: Vec<(Arc<str>, Option<FactRow>)>,
+    /// Links that do not hold, by node and other node.
+    pub held: Vec<(NodeId, NodeId, Option<Arc<Link>>)>,
+}
+
+/// What was read and what changed, for one group of commands.
+#[derive(Debug)]
+pub struct Working {
+    config: Arc<Config>,
+    base: Tables,
+    scratch: Tables,
+    held_complete: HashSet<NodeId>,
+    dirty_identities: HashSet<Identity>,
+    dirty_clusters: HashSet<NodeId>,
+    dirty_homes: HashSet<NodeId>,
+    dirty_facts: Vec<Arc<str>>,
+    dirty_held: HashSet<(NodeId, NodeId)>,
+}
+
+/// Reads from the scratch first, then from what was loaded.
+fn look<K: Eq + std::hash::Hash, V>(scratch: &HashMap<K, V>, base: &HashMap<K, V>, key: &K) -> Option<V>
+where
+    V: Clone,
+{
+    if !scratch.is_empty()
+        && let Some(value) = scratch.get(key)
+    {
+        return Some(value.clone());
+    }
+    base.get(key).cloned()
+}
+
+impl Working {
+    /// An empty working set under a configuration.
+    #[must_use]
+    pub fn new(config: Arc<Config>) -> Self {
+        Self {
+            config,
+            base: Tables::default(),
+            scratch: Tables::default(),
+            held_complete: HashSet::new(),
+            dirty_identities: HashSet::new(),
+            dirty_clusters: HashSet::new(),
+            dirty_homes: HashSet::new(),
+            dirty_facts: Vec::new(),
+            dirty_held: HashSet::new(),
+        }
+    }
+
+    /// The configuration that it decides under.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Decides under another configuration from here on.
+    pub fn set_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
+    // What was read comes in. It never replaces what a command of this group has changed.
+
+    /// Takes in an identity row.
+    pub fn load_identity(&mut self, identity: Identity, row: Option<IdentityRow>) {
+        self.base.identities.entry(identity).or_insert(row);
+    }
+
+    /// Takes in a cluster record.
+    pub fn load_cluster(&mut self, id: NodeId, cluster: Option<Arc<Cluster>>) {
+        self.base.clusters.entry(id).or_insert(cluster);
+    }
+
+    /// Takes in where a node lives.
+    pub fn load_home(&mut self, node: NodeId, cluster: Option<NodeId>) {
+        self.base.homes.entry(node).or_insert(cluster);
+    }
+
+    /// Takes in a fact row.
+    pub fn load_fact(&mut self, id: Arc<str>, row: Option<FactRow>) {
+        self.base.facts.entry(id).or_insert(row);
+    }
+
+    /// Takes in the link between two nodes, if it does not hold.
+    pub fn load_held(&mut self, node: NodeId, other: NodeId, link: Option<Arc<Link>>) {
+        for (node, other) in [(node, other), (other, node)] {
+            self.base.held.entry(node).or_default().entry(other).or_insert_with(|| link.clone());
+        }
+    }
+
+    /// Takes in all links that do not hold at a node.
+    pub fn load_held_of(&mut self, node: NodeId, links: Vec<Arc<Link>>) {
+        let rows = self.base.held.entry(node).or_default();
+        for link in links {
+            let other = link.other(node).node;
+            rows.entry(other).or_insert(Some(link));
+        }
+        self.held_complete.insert(node);
+    }
+
+    /// Whether this is known already, so that it need not be read.
+    #[must_use]
+    pub fn knows(&self, need: &Need) -> bool {
+        match need {
+            Need::Identity(identity) => self.base.identities.contains_key(identity),
+            Need::Cluster(id) => self.base.clusters.contains_key(id),
+            Need::Home(node) => self.base.homes.contains_key(node),
+            Need::Fact(id) => self.base.facts.contains_key(id),
+            Need::Held(node, other) => {
+                self.held_complete.contains(node)
+                    || self.base.held.get(node).is_some_and(|rows| rows.contains_key(other))
+            }
+            Need::HeldOf(node) => self.held_complete.contains(node),
+        }
+    }
+
+    // Commands read and change.
+
+    pub(crate) fn identity(&self, identity: &Identity) -> Result<Option<IdentityRow>, Need> {
+        look(&self.scratch.identities, &self.base.identities, identity).ok_or_else(|| Need::Identity(identity.clone()))
+    }
+
+    /// The cluster of this id, if there is one.
+    pub(crate) fn find_cluster(&self, id: NodeId) -> Result<Option<Arc<Cluster>>, Need> {
+        look(&self.scratch.clusters, &self.base.clusters, &id).ok_or(Need::Cluster(id))
+    }
+
+    /// The cluster of this id, which an identity row names.
+    pub(crate) fn cluster(&self, id: NodeId) -> Result<Arc<Cluster>, Lack> {
+        self.find_cluster(id)?.ok_or(Lack::Torn)
+    }
+
+    /// Where an identity lives that a kept record names.
+    pub(crate) fn known(&self, identity: &Identity) -> Result<IdentityRow, Lack> {
+        self.identity(identity)?.ok_or(Lack::Torn)
+    }
+
+    pub(crate) fn home(&self, node: NodeId) -> Result<Option<NodeId>, Need> {
+        look(&self.scratch.homes, &self.base.homes, &node).ok_or(Need::Home(node))
+    }
+
+    pub(crate) fn fact(&self, id: &Arc<str>) -> Result<Option<FactRow>, Need> {
+        look(&self.scratch.facts, &self.base.facts, id).ok_or_else(|| Need::Fact(id.clone()))
+    }
+
+    pub(crate) fn held(&self, node: NodeId, other: NodeId) -> Result<Option<Arc<Link>>, Need> {
+        let find = |tables: &Tables| tables.held.get(&node).and_then(|rows| rows.get(&other)).cloned();
+        match find(&self.scratch).or_else(|| find(&self.base)) {
+            Some(link) => Ok(link),
+            None if self.held_complete.contains(&node) || self.held_complete.contains(&other) => Ok(None),
+            None => Err(Need::Held(node, other)),
+        }
+    }
+
+    /// Says which of these nodes' links have to be read before [`Self::held_of`] can answer.
+    pub(crate) fn require_held_of(&self, nodes: impl IntoIterator<Item = NodeId>) -> Result<(), Lack> {
+        let unknown = nodes.into_iter().filter(|node| !self.held_complete.contains(node));
+        let needs: Vec<Need> = unknown.map(Need::HeldOf).collect();
+        if needs.is_empty() { Ok(()) } else { Err(Lack::Needs(needs)) }
+    }
+
+    /// Says which of these identities' clusters have to be read before they can be changed.
+    pub(crate) fn require_clusters<'a>(&self, of: impl IntoIterator<Item = &'a Identity>) -> Result<(), Lack> {
+        let mut needs = Vec::new();
+        for identity in of {
+            match self.identity(identity) {
+                Err(need) => needs.push(need),
+                Ok(None) => return Err(Lack::Torn),
+                Ok(Some(row)) => needs.extend(self.find_cluster(row.cluster).err()),
+            }
+        }
+        if needs.is_empty() { Ok(()) } else { Err(Lack::Needs(needs)) }
+    }
+
+    /// All links that do not hold at a node.
+    pub(crate) fn held_of(&self, node: NodeId) -> Result<Vec<Arc<Link>>, Lack> {
+        self.require_held_of([node])?;
+        let mut rows: BTreeMap<NodeId, Option<Arc<Link>>> = self.base.held.get(&node).cloned().unwrap_or_default();
+        if let Some(changed) = self.scratch.held.get(&node) {
+            rows.extend(changed.iter().map(|(other, link)| (*other, link.clone())));
+        }
+        Ok(rows.into_values().flatten().collect())
+    }
+
+    /// A node that did not exist has no links to be read.
+    pub(crate) fn put_new_node(&mut self, node: NodeId) {
+        self.held_complete.insert(node);
+    }
+
+    pub(crate) fn put_identity(&mut self, identity: Identity, row: IdentityRow) {
+        self.scratch.homes.insert(row.node, Some(row.cluster));
+        self.scratch.identities.insert(identity, Some(row));
+    }
+
+    pub(crate) fn drop_identity(&mut self, identity: Identity, node: NodeId) {
+        self.scratch.homes.insert(node, None);
+        self.scratch.identities.insert(identity, None);
+    }
+
+    pub(crate) fn put_cluster(&mut self, cluster: Cluster) {
+        self.scratch.clusters.insert(cluster.id(), Some(Arc::new(cluster)));
+    }
+
+    pub(crate) fn drop_cluster(&mut self, id: NodeId) {
+        self.scratch.clusters.insert(id, None);
+    }
+
+    pub(crate) fn put_fact(&mut self, id: Arc<str>, row: FactRow) {
+        self.scratch.facts.insert(id, Some(row));
+    }
+
+    pub(crate) fn put_held(&mut self, link: Link) {
+        let [one, other] = [link.ends[0].node, link.ends[1].node];
+        self.set_held(one, other, Some(Arc::new(link)));
+    }
+
+    pub(crate) fn drop_held(&mut self, one: NodeId, other: NodeId) {
+        self.set_held(one, other, None);
+    }
+
+    fn set_held(&mut self, one: NodeId, other: NodeId, link: Option<Arc<Link>>) {
+        self.scratch.held.entry(one).or_default().insert(other, link.clone());
+        self.scratch.held.entry(other).or_default().insert(one, link);
+    }
+
+    /// Forgets what the command at hand has changed so far.
+    pub(crate) fn abandon(&mut self) {
+        self.scratch.clear();
+    }
+
+    /// Makes the command's changes those of the group.
+    pub(crate) fn keep(&mut self) {
+        for (identity, row) in self.scratch.identities.drain() {
+            self.dirty_identities.insert(identity.clone());
+            self.base.identities.insert(identity, row);
+        }
+        for (id, cluster) in self.scratch.clusters.drain() {
+            self.dirty_clusters.insert(id);
+            self.base.clusters.insert(id, cluster);
+        }
+        for (node, home) in self.scratch.homes.drain() {
+            self.dirty_homes.insert(node);
+            self.base.homes.insert(node, home);
+        }
+        for (id, row) in self.scratch.facts.drain() {
+            self.dirty_facts.push(id.clone());
+            self.base.facts.insert(id, row);
+        }
+        for (node, rows) in self.scratch.held.drain() {
+            let base = self.base.held.entry(node).or_default();
+            for (other, link) in rows {
+                self.dirty_held.insert((node, other));
+                base.insert(other, link);
+            }
+        }
+    }
+
+    /// Whether anything changed since the last call of [`Self::take_changes`].
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        !(self.dirty_identities.is_empty()
+            && self.dirty_clusters.is_empty()
+            && self.dirty_homes.is_empty()
+            && self.dirty_facts.is_empty()
+            && self.dirty_held.is_empty())
+    }
+
+    /// What the group changed; what was read stays known. Each list is in the order of its keys, so that the same
+    /// commands give the same bytes.
+    pub fn take_changes(&mut self) -> Changes {
+        let mut changes = Changes {
+            identities: self.dirty_identities.drain().map(|key| (key.clone(), self.base.identities[&key])).collect(),
+            clusters: self.dirty_clusters.drain().map(|id| (id, self.base.clusters[&id].clone())).collect(),
+            homes: self.dirty_homes.drain().map(|node| (node, self.base.homes[&node])).collect(),
+            facts: self.dirty_facts.drain(..).map(|id| (id.clone(), self.base.facts[&id])).collect(),
+            held: (self.dirty_held.drain())
+                .map(|(node, other)| (node, other, self.base.held[&node][&other].clone()))
+                .collect(),
+        };
+        changes.identities.sort_by(|one, other| one.0.cmp(&other.0));
+        changes.clusters.sort_by_key(|change| change.0);
+        changes.homes.sort_by_key(|change| change.0);
+        changes.facts.sort_by(|one, other| one.0.cmp(&other.0));
+        changes.facts.dedup_by(|one, other| one.0 == other.0);
+        changes.held.sort_by_key(|change| (change.0, change.1));
+        changes
+    }
+}
