@@ -126,11 +126,7 @@ impl Commit {
     /// How many operations count towards [`Limits::ops`]: expectations, puts, deletes, feed rows, the idempotency row.
     #[must_use]
     pub fn ops(&self) -> usize {
-        self.expect.len()
-            + self.put.len()
-            + self.del.len()
-            + self.feed.len()
-            + usize::from(self.idempotency.is_some())
+        self.expect.len() + self.put.len() + self.del.len() + self.feed.len() + usize::from(self.idempotency.is_some())
     }
 
     /// How many bytes count towards [`Limits::bytes`]: the keys and values of all operations.
@@ -140,21 +136,14 @@ impl Commit {
         self.expect.iter().map(|(key, _)| key.len()).sum::<usize>()
             + self.put.iter().map(pair).sum::<usize>()
             + self.del.iter().map(Key::len).sum::<usize>()
-            + self
-                .feed
-                .iter()
-                .map(|(_, payload)| payload.len())
-                .sum::<usize>()
+            + self.feed.iter().map(|(_, payload)| payload.len()).sum::<usize>()
             + self.idempotency.as_ref().map_or(0, pair)
     }
 
     /// Whether the commit writes nothing.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
-        self.put.is_empty()
-            && self.del.is_empty()
-            && self.feed.is_empty()
-            && self.idempotency.is_none()
+        self.put.is_empty() && self.del.is_empty() && self.feed.is_empty() && self.idempotency.is_none()
     }
 
     /// Whether the commit is well formed and within the limits: the part of its answer that needs no store.
@@ -166,11 +155,7 @@ impl Commit {
 
     fn check_limits(&self, limits: &Limits) -> Result<(), CommitError> {
         let too_large = |size: usize, what: Limit, limit: usize| {
-            if size > limit {
-                Err(CommitError::TooLarge { what, limit })
-            } else {
-                Ok(())
-            }
+            if size > limit { Err(CommitError::TooLarge { what, limit }) } else { Ok(()) }
         };
         too_large(self.ops(), Limit::Ops, limits.ops)?;
         for key in self.keys() {
@@ -179,11 +164,7 @@ impl Commit {
         if let Some(fence) = &self.fence {
             too_large(fence.name.as_bytes().len(), Limit::Key, limits.key)?;
         }
-        let values = self
-            .put
-            .iter()
-            .chain(&self.idempotency)
-            .map(|(_, value)| value);
+        let values = self.put.iter().chain(&self.idempotency).map(|(_, value)| value);
         for value in values.chain(self.feed.iter().map(|(_, payload)| payload)) {
             too_large(value.len(), Limit::Value, limits.value)?;
         }
@@ -194,23 +175,14 @@ impl Commit {
         if self.keys().any(Key::is_empty) {
             return Err(CommitError::Invalid("empty key"));
         }
-        if self
-            .fence
-            .as_ref()
-            .is_some_and(|fence| fence.name.as_bytes().is_empty())
-        {
+        if self.fence.as_ref().is_some_and(|fence| fence.name.as_bytes().is_empty()) {
             return Err(CommitError::Invalid("empty fence name"));
         }
         if self.feed.iter().any(|(shard, _)| shard.0 >= shards) {
             return Err(CommitError::Invalid("unknown feed shard"));
         }
         let mut written = HashSet::with_capacity(self.put.len() + self.del.len() + 1);
-        let all_written = self
-            .put
-            .iter()
-            .chain(&self.idempotency)
-            .map(|(key, _)| key)
-            .chain(&self.del);
+        let all_written = self.put.iter().chain(&self.idempotency).map(|(key, _)| key).chain(&self.del);
         for key in all_written {
             if !written.insert(key) {
                 return Err(CommitError::Invalid("key written twice"));
@@ -227,9 +199,7 @@ impl Commit {
                 return Err(CommitError::Invalid("idempotency key also expected"));
             }
             if *expect == Expect::Absent && !put.contains(key) {
-                return Err(CommitError::Invalid(
-                    "absent expected of a key that is not put",
-                ));
+                return Err(CommitError::Invalid("absent expected of a key that is not put"));
             }
         }
         Ok(())
@@ -237,9 +207,7 @@ impl Commit {
 
     fn keys(&self) -> impl Iterator<Item = &Key> {
         let expected = self.expect.iter().map(|(key, _)| key);
-        expected
-            .chain(self.put.iter().chain(&self.idempotency).map(|(key, _)| key))
-            .chain(&self.del)
+        expected.chain(self.put.iter().chain(&self.idempotency).map(|(key, _)| key)).chain(&self.del)
     }
 }
 

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 
 use crate::commit::{Commit, CommitError, Committed, Limits};
 use crate::types::{
-    Direction, Epoch, FeedRow, FenceName, Key, KeyRange, Page, ScanLimit, Seq, Shard, Snapshotted,
-    Version, Versioned,
+    Direction, Epoch, FeedRow, FenceName, Key, KeyRange, Page, ScanLimit, Seq, Shard, Snapshotted, Version, Versioned,
 };
 
 /// Why a read has no answer.
@@ -65,12 +64,7 @@ pub trait Store: Send + Sync + 'static {
     async fn get(&self, keys: &[Key]) -> Result<Snapshotted<Vec<Option<Versioned>>>, ReadError>;
 
     /// One page of the range at one instant.
-    async fn scan(
-        &self,
-        range: &KeyRange,
-        limit: ScanLimit,
-        direction: Direction,
-    ) -> Result<Page, ReadError>;
+    async fn scan(&self, range: &KeyRange, limit: ScanLimit, direction: Direction) -> Result<Page, ReadError>;
 
     /// Applies the mini-transaction, whole or not at all. Once it answers `Ok` the commit is durable and readable.
     /// A commit that would write nothing checks what it expects and answers with the present version.
@@ -107,12 +101,7 @@ pub trait Snapshot: Send + Sync {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Versioned>>, ReadError>;
 
     /// As [`Store::scan`], at this instant.
-    async fn scan(
-        &self,
-        range: &KeyRange,
-        limit: ScanLimit,
-        direction: Direction,
-    ) -> Result<Page, ReadError>;
+    async fn scan(&self, range: &KeyRange, limit: ScanLimit, direction: Direction) -> Result<Page, ReadError>;
 
     /// As [`Store::heads`], at this instant.
     async fn heads(&self) -> Result<Vec<FeedHead>, ReadError>;

@@ -15,7 +15,9 @@
 //!   was deleted and created again never returns to an earlier version.
 //! - The rows of a feed shard are numbered 1, 2, 3 ... in commit order, without gaps.
 
+pub mod backup;
 pub mod commit;
+pub mod conformance;
 pub mod contract;
 pub mod memory;
 pub mod page;
@@ -25,6 +27,6 @@ pub use commit::{Commit, CommitError, Committed, Expect, Fence, Limit, Limits};
 pub use contract::{FeedHead, Floor, ReadError, Snapshot, Store};
 pub use memory::MemoryStore;
 pub use types::{
-    Direction, Epoch, FeedRow, FenceName, Key, KeyRange, Page, Row, ScanLimit, Seq, Shard,
-    Snapshotted, Token, Version, Versioned,
+    Direction, Epoch, FeedRow, FenceName, Key, KeyRange, Page, Row, ScanLimit, Seq, Shard, Snapshotted, Token, Version,
+    Versioned,
 };

@@ -14,8 +14,8 @@ use crate::commit::{Commit, CommitError, Committed, Expect, Limits};
 use crate::contract::{FeedHead, Floor, ReadError, Snapshot, Store};
 use crate::page;
 use crate::types::{
-    Direction, Epoch, FeedRow, FenceName, Key, KeyRange, Page, Row, ScanLimit, Seq, Shard,
-    Snapshotted, Version, Versioned,
+    Direction, Epoch, FeedRow, FenceName, Key, KeyRange, Page, Row, ScanLimit, Seq, Shard, Snapshotted, Version,
+    Versioned,
 };
 
 /// A store in memory. Clones share their content, which lives as long as the last of them.
@@ -51,27 +51,15 @@ impl MemoryStore {
     /// An empty store with these limits. It has one feed shard, whatever they say.
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
-        Self {
-            limits: Limits {
-                shards: 1,
-                ..limits
-            },
-            state: Arc::default(),
-        }
+        Self { limits: Limits { shards: 1, ..limits }, state: Arc::default() }
     }
 
     // A panic while the lock is held could only come from the allocator, between two whole states.
     fn now(&self) -> Arc<State> {
-        self.state
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn write<T>(
-        &self,
-        change: impl FnOnce(&mut State) -> Result<T, CommitError>,
-    ) -> Result<T, CommitError> {
+    fn write<T>(&self, change: impl FnOnce(&mut State) -> Result<T, CommitError>) -> Result<T, CommitError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut state))
     }
@@ -85,18 +73,10 @@ impl Store for MemoryStore {
 
     async fn get(&self, keys: &[Key]) -> Result<Snapshotted<Vec<Option<Versioned>>>, ReadError> {
         let state = self.now();
-        Ok(Snapshotted {
-            value: state.get(keys, &self.limits)?,
-            as_of: state.version,
-        })
+        Ok(Snapshotted { value: state.get(keys, &self.limits)?, as_of: state.version })
     }
 
-    async fn scan(
-        &self,
-        range: &KeyRange,
-        limit: ScanLimit,
-        direction: Direction,
-    ) -> Result<Page, ReadError> {
+    async fn scan(&self, range: &KeyRange, limit: ScanLimit, direction: Direction) -> Result<Page, ReadError> {
         self.now().scan(range, limit, direction, &self.limits)
     }
 
@@ -106,10 +86,7 @@ impl Store for MemoryStore {
         // A refused commit must not copy the maps, so it is looked at before the write lock, and again below it.
         state.check(&commit)?;
         if commit.is_read_only() {
-            return Ok(Committed {
-                version: state.version,
-                feed: Vec::new(),
-            });
+            return Ok(Committed { version: state.version, feed: Vec::new() });
         }
         drop(state);
         self.write(|state| {
@@ -141,16 +118,11 @@ impl Store for MemoryStore {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
-        Ok(Box::new(MemorySnapshot {
-            limits: self.limits,
-            state: self.now(),
-        }))
+        Ok(Box::new(MemorySnapshot { limits: self.limits, state: self.now() }))
     }
 
     async fn raise(&self, name: &FenceName) -> Result<Epoch, CommitError> {
-        Commit::new()
-            .fenced(name.clone(), Epoch(0))
-            .check(&self.limits)?;
+        Commit::new().fenced(name.clone(), Epoch(0)).check(&self.limits)?;
         self.write(|state| {
             let epoch = state.fences.entry(name.clone()).or_default();
             epoch.0 += 1;
@@ -159,14 +131,8 @@ impl Store for MemoryStore {
     }
 
     async fn begin_at(&self, floor: &Floor) -> Result<(), CommitError> {
-        if floor
-            .feed
-            .iter()
-            .any(|head| head.shard != Shard::ZERO || head.first.0 == 0)
-        {
-            return Err(CommitError::Invalid(
-                "feed floor of no shard or before the first row",
-            ));
+        if floor.feed.iter().any(|head| head.shard != Shard::ZERO || head.first.0 == 0) {
+            return Err(CommitError::Invalid("feed floor of no shard or before the first row"));
         }
         self.write(|state| {
             if state.version != Version(0) || !state.fences.is_empty() {
@@ -196,70 +162,28 @@ impl State {
         direction: Direction,
         limits: &Limits,
     ) -> Result<Page, ReadError> {
-        let to_row = |(key, at): (&Key, &Versioned)| {
-            Ok(Row {
-                key: key.clone(),
-                value: at.value.clone(),
-                version: at.version,
-            })
-        };
-        let range = if range.is_empty() {
-            &KeyRange::between(Key::MIN, Key::MIN)
-        } else {
-            range
-        };
+        let to_row =
+            |(key, at): (&Key, &Versioned)| Ok(Row { key: key.clone(), value: at.value.clone(), version: at.version });
+        let range = if range.is_empty() { &KeyRange::between(Key::MIN, Key::MIN) } else { range };
         let end = range.end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let rows = self.rows.range((Bound::Included(&range.start), end));
         match direction {
-            Direction::Forward => page::fill(
-                rows.map(to_row),
-                range,
-                limit,
-                direction,
-                limits,
-                self.version,
-            ),
-            Direction::Backward => page::fill(
-                rows.rev().map(to_row),
-                range,
-                limit,
-                direction,
-                limits,
-                self.version,
-            ),
+            Direction::Forward => page::fill(rows.map(to_row), range, limit, direction, limits, self.version),
+            Direction::Backward => page::fill(rows.rev().map(to_row), range, limit, direction, limits, self.version),
         }
     }
 
     fn head(&self) -> FeedHead {
-        FeedHead {
-            shard: Shard::ZERO,
-            first: Seq(self.trimmed.0 + 1),
-            last: self.last,
-        }
+        FeedHead { shard: Shard::ZERO, first: Seq(self.trimmed.0 + 1), last: self.last }
     }
 
-    fn log(
-        &self,
-        shard: Shard,
-        after: Seq,
-        max: usize,
-        limits: &Limits,
-    ) -> Result<Vec<FeedRow>, ReadError> {
+    fn log(&self, shard: Shard, after: Seq, max: usize, limits: &Limits) -> Result<Vec<FeedRow>, ReadError> {
         if shard != Shard::ZERO {
             return Err(ReadError::Invalid("unknown feed shard"));
         }
         page::check_log(&self.head(), after, max)?;
         let rows = self.feed.range((Bound::Excluded(after), Bound::Unbounded));
-        page::fill_log(
-            rows.map(|(seq, payload)| {
-                Ok(FeedRow {
-                    seq: *seq,
-                    payload: payload.clone(),
-                })
-            }),
-            max,
-            limits,
-        )
+        page::fill_log(rows.map(|(seq, payload)| Ok(FeedRow { seq: *seq, payload: payload.clone() })), max, limits)
     }
 
     fn check(&self, commit: &Commit) -> Result<(), CommitError> {
@@ -320,12 +244,7 @@ impl Snapshot for MemorySnapshot {
         self.state.get(keys, &self.limits)
     }
 
-    async fn scan(
-        &self,
-        range: &KeyRange,
-        limit: ScanLimit,
-        direction: Direction,
-    ) -> Result<Page, ReadError> {
+    async fn scan(&self, range: &KeyRange, limit: ScanLimit, direction: Direction) -> Result<Page, ReadError> {
         self.state.scan(range, limit, direction, &self.limits)
     }
 
@@ -338,11 +257,6 @@ impl Snapshot for MemorySnapshot {
     }
 
     async fn fences(&self) -> Result<Vec<(FenceName, Epoch)>, ReadError> {
-        Ok(self
-            .state
-            .fences
-            .iter()
-            .map(|(name, epoch)| (name.clone(), *epoch))
-            .collect())
+        Ok(self.state.fences.iter().map(|(name, epoch)| (name.clone(), *epoch)).collect())
     }
 }

@@ -6,11 +6,7 @@ use crate::types::{Direction, FeedRow, Key, KeyRange, Page, Row, ScanLimit, Seq,
 
 /// Refuses a `get` of too many keys.
 pub fn check_get(keys: &[Key], limits: &Limits) -> Result<(), ReadError> {
-    if keys.len() > limits.get_keys {
-        Err(ReadError::Invalid("too many keys in one get"))
-    } else {
-        Ok(())
-    }
+    if keys.len() > limits.get_keys { Err(ReadError::Invalid("too many keys in one get")) } else { Ok(()) }
 }
 
 /// Fills one page from rows that come in the direction of the scan and lie in the range. Draws one row more than
@@ -26,11 +22,7 @@ pub fn fill(
     if limit.rows == 0 {
         return Err(ReadError::Invalid("scan of zero rows"));
     }
-    let mut page = Page {
-        rows: Vec::new(),
-        next: None,
-        as_of,
-    };
+    let mut page = Page { rows: Vec::new(), next: None, as_of };
     if range.is_empty() {
         return Ok(page);
     }
@@ -56,11 +48,8 @@ pub fn check_log(head: &FeedHead, after: Seq, max: usize) -> Result<(), ReadErro
     if max == 0 {
         return Err(ReadError::Invalid("log of zero rows"));
     }
-    if after.0 + 1 < head.first.0 || after > head.last {
-        return Err(ReadError::Trimmed {
-            first: head.first,
-            last: head.last,
-        });
+    if after > head.last || after.0 + 1 < head.first.0 {
+        return Err(ReadError::Trimmed { first: head.first, last: head.last });
     }
     Ok(())
 }

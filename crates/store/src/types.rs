@@ -144,12 +144,7 @@ pub struct Versioned {
 
 impl fmt::Debug for Versioned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Versioned(***, len={}, version={})",
-            self.value.len(),
-            self.version.0
-        )
+        write!(f, "Versioned(***, len={}, version={})", self.value.len(), self.version.0)
     }
 }
 
@@ -175,13 +170,7 @@ pub struct Row {
 
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Row(***, key_len={}, len={}, version={})",
-            self.key.len(),
-            self.value.len(),
-            self.version.0
-        )
+        write!(f, "Row(***, key_len={}, len={}, version={})", self.key.len(), self.value.len(), self.version.0)
     }
 }
 
@@ -196,12 +185,7 @@ pub struct FeedRow {
 
 impl fmt::Debug for FeedRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "FeedRow(***, seq={}, len={})",
-            self.seq.0,
-            self.payload.len()
-        )
+        write!(f, "FeedRow(***, seq={}, len={})", self.seq.0, self.payload.len())
     }
 }
 
@@ -219,28 +203,19 @@ impl KeyRange {
     /// Every key.
     #[must_use]
     pub fn all() -> Self {
-        Self {
-            start: Key::MIN,
-            end: None,
-        }
+        Self { start: Key::MIN, end: None }
     }
 
     /// From `start`, included, to `end`, excluded.
     #[must_use]
     pub fn between(start: impl Into<Key>, end: impl Into<Key>) -> Self {
-        Self {
-            start: start.into(),
-            end: Some(end.into()),
-        }
+        Self { start: start.into(), end: Some(end.into()) }
     }
 
     /// From `start`, included, to the end of everything.
     #[must_use]
     pub fn from(start: impl Into<Key>) -> Self {
-        Self {
-            start: start.into(),
-            end: None,
-        }
+        Self { start: start.into(), end: None }
     }
 
     /// Every key that begins with these bytes.
@@ -251,11 +226,7 @@ impl KeyRange {
         while end.last() == Some(&0xff) {
             end.pop();
         }
-        let end = end
-            .last_mut()
-            .map(|last| *last += 1)
-            .is_some()
-            .then(|| Key::new(end));
+        let end = end.last_mut().map(|last| *last += 1).is_some().then(|| Key::new(end));
         Self { start, end }
     }
 
@@ -275,14 +246,8 @@ impl KeyRange {
     #[must_use]
     pub fn after(&self, last: &Key, direction: Direction) -> Self {
         match direction {
-            Direction::Forward => Self {
-                start: last.successor(),
-                end: self.end.clone(),
-            },
-            Direction::Backward => Self {
-                start: self.start.clone(),
-                end: Some(last.clone()),
-            },
+            Direction::Forward => Self { start: last.successor(), end: self.end.clone() },
+            Direction::Backward => Self { start: self.start.clone(), end: Some(last.clone()) },
         }
     }
 }
@@ -309,10 +274,7 @@ impl ScanLimit {
     /// So many rows, and as many bytes as the store allows in a page.
     #[must_use]
     pub fn rows(rows: usize) -> Self {
-        Self {
-            rows,
-            bytes: usize::MAX,
-        }
+        Self { rows, bytes: usize::MAX }
     }
 }
 
