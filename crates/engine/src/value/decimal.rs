@@ -126,12 +126,16 @@ impl fmt::Display for Decimal {
         let magnitude = self.0.unsigned_abs();
         let (whole, fraction) = (magnitude / ONE.unsigned_abs(), magnitude % ONE.unsigned_abs());
         let sign = if self.0 < 0 { "-" } else { "" };
-        write!(f, "{sign}{whole}")?;
+        // 64 bits are written several times faster than 128.
+        match u64::try_from(whole) {
+            Ok(whole) => write!(f, "{sign}{whole}")?,
+            Err(_) => write!(f, "{sign}{whole}")?,
+        }
         if fraction == 0 {
             return Ok(());
         }
-        let (mut fraction, mut places) = (fraction, PLACES);
-        while fraction % 10 == 0 {
+        let (mut fraction, mut places) = (u64::try_from(fraction).expect("a remainder of 1e18 fits"), PLACES);
+        while fraction.is_multiple_of(10) {
             (fraction, places) = (fraction / 10, places - 1);
         }
         write!(f, ".{fraction:0places$}")

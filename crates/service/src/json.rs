@@ -1,0 +1,194 @@
+//! JSON to attributes and back.
+//!
+//! Coming in, an object becomes one value per leaf; going out, values are written straight to text.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+use tessera_engine::value::{Decimal, NumberError, Path, Value};
+
+use crate::clock::parse_timestamp;
+
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use write::{write_text, write_tree, write_value};
+
+/// What JSON an attribute may be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    /// JSON means what it says.
+    Plain,
+    /// The native door's additions are read: `{"$timestamp":"2026-11-21T23:00:00Z"}` and `{"$set":[…]}`.
+    Native,
+}
+
+/// Bounds on the attributes of one fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Attributes (leaves).
+    pub attributes_max: usize,
+    /// Objects and arrays in each other, the outermost object counted. At most [`Path::SEGMENTS_MAX`] count as names.
+    pub depth_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { attributes_max: 1_000, depth_max: Path::SEGMENTS_MAX }
+    }
+}
+
+/// Why an object holds no attributes of ours, and where. It never holds a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} path={}", .path.as_ref().map_or("", Path::as_str))]
+pub struct AttributeError {
+    /// The attribute, or the innermost object around it that has a path; none for the whole.
+    pub path: Option<Path>,
+    /// What is wrong there.
+    pub reason: Reason,
+}
+
+/// What is wrong with an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// Objects and arrays lie too deep in each other.
+    #[error("too deep")]
+    TooDeep,
+    /// A number lies beyond about 1.7e20.
+    #[error("number out of range")]
+    NumberOutOfRange,
+    /// A name has more than 200 bytes, or all names on the way more than 1,000.
+    #[error("name too long")]
+    NameTooLong,
+    /// There are too many attributes.
+    #[error("too many attributes")]
+    TooMany,
+    /// `$timestamp` holds no time.
+    #[error("not a time")]
+    NotATime,
+    /// `$set` holds no array.
+    #[error("not a set")]
+    NotASet,
+}
+
+/// The attributes of an object, leaf by leaf, in the order of the object. Arrays and `null` are leaves; `{}` is one too.
+///
+/// # Errors
+/// [`AttributeError`] for the first attribute that is none.
+pub fn flatten(
+    object: &Map<String, Json>,
+    spelling: Spelling,
+    bounds: Bounds,
+) -> Result<Vec<(Path, Value)>, AttributeError> {
+    let mut flattening = Flattening { spelling, bounds, leaves: Vec::with_capacity(object.len()) };
+    flattening.members(None, object, 1)?;
+    Ok(flattening.leaves)
+}
+
+/// One value, objects and arrays inside kept as they are.
+///
+/// # Errors
+/// [`Reason`] when it is none of ours.
+pub fn read_value(json: &Json, spelling: Spelling, depth_max: usize) -> Result<Value, Reason> {
+    match json {
+        Json::Null => Ok(Value::Null),
+        Json::Bool(truth) => Ok(Value::Bool(*truth)),
+        Json::Number(number) => read_number(number),
+        Json::String(text) => Ok(Value::text(text)),
+        Json::Array(items) => Ok(Value::List(read_items(items, spelling, depth_max)?.into())),
+        Json::Object(members) => match read_spelled(members, spelling, depth_max) {
+            Some(value) => value,
+            None => read_object(members, spelling, depth_max),
+        },
+    }
+}
+
+struct Flattening {
+    spelling: Spelling,
+    bounds: Bounds,
+    leaves: Vec<(Path, Value)>,
+}
+
+impl Flattening {
+    fn members(
+        &mut self,
+        above: Option<&Path>,
+        object: &Map<String, Json>,
+        depth: usize,
+    ) -> Result<(), AttributeError> {
+        let wrong = |path: Option<&Path>, reason| AttributeError { path: path.cloned(), reason };
+        if depth > self.bounds.depth_max || depth > Path::SEGMENTS_MAX {
+            return Err(wrong(above, Reason::TooDeep));
+        }
+        for (name, json) in object {
+            let path = match above {
+                None => Path::root(name),
+                Some(above) => above.child(name),
+            };
+            // The depth was checked above, so only a length can be wrong.
+            let path = path.map_err(|_| wrong(above, Reason::NameTooLong))?;
+            match json {
+                Json::Object(inner) if !inner.is_empty() && !is_spelled(inner, self.spelling) => {
+                    self.members(Some(&path), inner, depth + 1)?;
+                }
+                leaf => {
+                    if self.leaves.len() >= self.bounds.attributes_max {
+                        return Err(wrong(Some(&path), Reason::TooMany));
+                    }
+                    let value = read_value(leaf, self.spelling, self.bounds.depth_max - depth)
+                        .map_err(|reason| wrong(Some(&path), reason))?;
+                    self.leaves.push((path, value));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_number(number: &serde_json::Number) -> Result<Value, Reason> {
+    match Decimal::parse(number.as_str()) {
+        Ok(decimal) => Ok(Value::Number(decimal)),
+        Err(NumberError::OutOfRange | NumberError::NotANumber) => Err(Reason::NumberOutOfRange),
+    }
+}
+
+fn read_items(items: &[Json], spelling: Spelling, depth_max: usize) -> Result<Vec<Value>, Reason> {
+    let inner_max = depth_max.checked_sub(1).ok_or(Reason::TooDeep)?;
+    items.iter().map(|item| read_value(item, spelling, inner_max)).collect()
+}
+
+fn read_object(members: &Map<String, Json>, spelling: Spelling, depth_max: usize) -> Result<Value, Reason> {
+    let inner_max = match depth_max.checked_sub(1) {
+        Some(inner_max) => inner_max,
+        None if members.is_empty() => 0,
+        None => return Err(Reason::TooDeep),
+    };
+    let member = |(name, json): (&String, &Json)| {
+        if name.len() > Path::SEGMENT_BYTES_MAX {
+            return Err(Reason::NameTooLong);
+        }
+        Ok((Arc::from(name.as_str()), read_value(json, spelling, inner_max)?))
+    };
+    Ok(Value::object(members.iter().map(member).collect::<Result<_, _>>()?))
+}
+
+fn is_spelled(members: &Map<String, Json>, spelling: Spelling) -> bool {
+    spelling == Spelling::Native
+        && members.len() == 1
+        && ["$timestamp", "$set"].iter().any(|name| members.contains_key(*name))
+}
+
+/// The value of an object that is one of the native spellings; none for any other object.
+fn read_spelled(members: &Map<String, Json>, spelling: Spelling, depth_max: usize) -> Option<Result<Value, Reason>> {
+    if !is_spelled(members, spelling) {
+        return None;
+    }
+    members.iter().next().map(|(name, json)| match (name.as_str(), json) {
+        ("$timestamp", Json::String(text)) => parse_timestamp(text).map(Value::Timestamp).map_err(|_| Reason::NotATime),
+        ("$timestamp", _) => Err(Reason::NotATime),
+        (_, Json::Array(items)) => Ok(Value::set(read_items(items, spelling, depth_max)?)),
+        (_, _) => Err(Reason::NotASet),
+    })
+}

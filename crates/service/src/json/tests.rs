@@ -1,0 +1,153 @@
+//! JSON in, JSON out.
+
+use proptest::prelude::*;
+use serde_json::json;
+use tessera_engine::time::Timestamp;
+use tessera_engine::value::Tree;
+
+use super::*;
+
+fn object(text: &str) -> Map<String, Json> {
+    serde_json::from_str(text).expect("an object")
+}
+
+fn text_of(value: &Value) -> String {
+    let mut out = Vec::new();
+    write_value(value, &mut out);
+    String::from_utf8(out).expect("UTF-8")
+}
+
+/// The leaves as `path=json`, or the error as it prints.
+fn leaves(text: &str, spelling: Spelling) -> Result<Vec<String>, String> {
+    let leaves = flatten(&object(text), spelling, Bounds { attributes_max: 4, depth_max: 4 });
+    let print = |(path, value): &(Path, Value)| format!("{path}={}", text_of(value));
+    leaves.map(|leaves| leaves.iter().map(print).collect()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn objects_become_leaves() {
+    for (text, expected) in [
+        (r"{}", vec![]),
+        (r#"{"a":1,"b":{"c":"x","d":{"e":null}}}"#, vec!["a=1", r#"b.c="x""#, "b.d.e=null"]),
+        (r#"{"a":{},"b":[],"c":[{"d":{"e":1.50}}]}"#, vec!["a={}", "b=[]", r#"c=[{"d":{"e":1.5}}]"#]),
+        (r#"{"a.b":{"c\\d":true},"":0}"#, vec!["=0", r"a\.b.c\\d=true"]),
+        (r#"{"n":1e3,"m":0.30000000000000000444,"z":-0.0}"#, vec!["m=0.300000000000000004", "n=1000", "z=0"]),
+        (r#"{"n":12345678901234567890}"#, vec!["n=12345678901234567890"]),
+        (r#"{"a":{"b":{"c":{"d":{}}}}}"#, vec!["a.b.c.d={}"]),
+        (r#"{"$set":[2,1]}"#, vec!["$set=[2,1]"]),
+    ] {
+        assert_eq!(leaves(text, Spelling::Plain), Ok(expected.into_iter().map(String::from).collect()), "{text}");
+    }
+}
+
+#[test]
+fn errors_say_where() {
+    let long = "x".repeat(201);
+    let deep = "[".repeat(4) + &"]".repeat(4);
+    for (text, expected) in [
+        (r#"{"a":{"b":1e21}}"#.to_owned(), "number out of range path=a.b"),
+        (r#"{"a":[1,1e999]}"#.to_owned(), "number out of range path=a"),
+        (r#"{"a":1,"b":2,"c":3,"d":4,"e":5}"#.to_owned(), "too many attributes path=e"),
+        (format!(r#"{{"a":{{"{long}":1}}}}"#), "name too long path=a"),
+        (format!(r#"{{"a":[{{"{long}":1}}]}}"#), "name too long path=a"),
+        (format!(r#"{{"{long}":1}}"#), "name too long path="),
+        (r#"{"a":{"b":{"c":{"d":{"e":1}}}}}"#.to_owned(), "too deep path=a.b.c.d"),
+        (format!(r#"{{"a":{deep}}}"#), "too deep path=a"),
+    ] {
+        assert_eq!(leaves(&text, Spelling::Plain), Err(expected.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn native_spellings() {
+    let one = |text: &str, spelling| {
+        let leaves = flatten(&object(text), spelling, Bounds::default());
+        leaves.map(|mut leaves| leaves.remove(0).1).map_err(|error| error.reason)
+    };
+    let at = Timestamp::from_micros(1_795_302_000_000_000).expect("in range");
+    let numbers = [1, 2].map(|number| Value::Number(Decimal::from_i64(number)));
+    for (text, expected) in [
+        (r#"{"a":{"$timestamp":"2026-11-21T23:00:00Z"}}"#, Ok(Value::Timestamp(at))),
+        (r#"{"a":{"$set":[2,1,2]}}"#, Ok(Value::Set(Arc::from(numbers)))),
+        (r#"{"a":[{"$timestamp":"2026-11-22T01:00:00+02:00"}]}"#, Ok(Value::List(Arc::from([Value::Timestamp(at)])))),
+        (r#"{"a":{"$timestamp":"soon"}}"#, Err(Reason::NotATime)),
+        (r#"{"a":{"$timestamp":5}}"#, Err(Reason::NotATime)),
+        (r#"{"a":{"$set":5}}"#, Err(Reason::NotASet)),
+        (r#"{"a":{"$set":5,"b":1}}"#, Ok(Value::Number(Decimal::from_i64(5)))),
+    ] {
+        let given = one(text, Spelling::Native);
+        assert!(given == expected, "{text}");
+    }
+    assert!(one(r#"{"a":{"$timestamp":"soon"}}"#, Spelling::Plain) == Ok(Value::text("soon")));
+}
+
+#[test]
+fn a_tree_is_written_in_the_order_of_names() {
+    let mut tree = Tree::new();
+    for (path, value) in [
+        ("b.d", Value::Null),
+        ("b.c", Value::set(vec![Value::text("y"), Value::text("x")])),
+        ("a\\.", Value::Timestamp(Timestamp::from_micros(1_500_000).expect("in range"))),
+        ("e", Value::object(Vec::new())),
+    ] {
+        tree.insert(&Path::parse(path).expect("a path"), value);
+    }
+    let mut out = Vec::new();
+    write_tree(&tree, &mut out);
+    let expected = r#"{"a.":"1970-01-01T00:00:01.5Z","b":{"c":["x","y"],"d":null},"e":{}}"#;
+    assert_eq!(String::from_utf8(out).as_deref(), Ok(expected));
+}
+
+fn any_json() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::Bool),
+        any::<i64>().prop_map(|number| json!(number)),
+        any::<String>().prop_map(Json::String),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Json::Array),
+            proptest::collection::hash_map("[a-c.$\\\\]{0,3}", inner, 0..4)
+                .prop_map(|members| Json::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn members() -> impl Strategy<Value = Map<String, Json>> {
+    proptest::collection::hash_map("[a-c.\\\\]{0,3}", any_json(), 0..4)
+        .prop_map(|members| members.into_iter().collect())
+}
+
+proptest! {
+    #[test]
+    fn text_is_escaped_as_others_do(text in "(\\PC|[\\x00-\\x20\"\\\\\\x7f])*") {
+        let expected = serde_json::to_string(&text).expect("a text");
+        prop_assert_eq!(text_of(&Value::text(&text)), expected);
+    }
+
+    #[test]
+    fn a_value_reads_back_what_it_writes(json in any_json()) {
+        let value = read_value(&json, Spelling::Plain, 16).expect("within bounds");
+        let written: Json = serde_json::from_str(&text_of(&value)).expect("JSON");
+        prop_assert_eq!(written, json);
+    }
+
+    #[test]
+    fn leaves_make_the_same_tree(object in members()) {
+        let leaves = flatten(&object, Spelling::Plain, Bounds::default()).expect("within bounds");
+        let mut tree = Tree::new();
+        for (path, value) in leaves {
+            tree.insert(&path, value);
+        }
+        let mut out = Vec::new();
+        write_tree(&tree, &mut out);
+        let written: Json = serde_json::from_slice(&out).expect("JSON");
+        prop_assert_eq!(written, Json::Object(object));
+    }
+
+    #[test]
+    fn any_object_is_attributes_or_not(object in members(), depth_max in 0usize..6, attributes_max in 0usize..4) {
+        let _ = flatten(&object, Spelling::Native, Bounds { attributes_max, depth_max });
+    }
+}
