@@ -1,2 +1,68 @@
-//! The tessera binary.
-fn main() {}
+//! The binary: the command line, the settings, the wiring, the clock and the random source, the clean stop.
+//!
+//! What it is not: it holds no business rule and knows no stored byte. Everything that it tells the service about the world
+//! (time, random bits, where the data lies) it gives at construction. Start reading at [`serve`].
+
+mod admin;
+mod client;
+mod data;
+mod demo;
+mod load;
+mod logging;
+mod serve;
+mod settings;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Self-hosted real-time customer profiles.
+#[derive(Debug, Parser)]
+#[command(name = "tessera", version, about, max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::Arguments),
+    /// Send the rows of a CSV, JSON lines or blank-separated file to a server, as events or as records.
+    Load(Box<load::Arguments>),
+    /// Start a server on this machine, load the bundled purchase log and show what to try.
+    Demo(demo::Arguments),
+    /// Make, list, rotate and revoke keys.
+    #[command(subcommand)]
+    Key(admin::KeyCommand),
+    /// Make and list workspaces.
+    #[command(subcommand)]
+    Workspace(admin::WorkspaceCommand),
+    /// Verify a data folder that no server is using.
+    Check(data::CheckArguments),
+    /// Write everything in a data folder that no server is using to one file.
+    Backup(data::BackupArguments),
+    /// Fill a new data folder from a backup.
+    Restore(data::RestoreArguments),
+}
+
+fn main() -> ExitCode {
+    let done = match CommandLine::parse().command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Load(arguments) => load::run(*arguments),
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Key(command) => admin::run_key(command),
+        Command::Workspace(command) => admin::run_workspace(command),
+        Command::Check(arguments) => data::check(&arguments),
+        Command::Backup(arguments) => data::backup(&arguments),
+        Command::Restore(arguments) => data::restore(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tessera: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Keys and workspaces, over the administration API of a running server.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use ureq::http::Method;
+
+use crate::client::{Client, Target};
+
+/// `tessera key …`
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key; its secret is printed once, on standard output.
+    Create {
+        #[command(flatten)]
+        target: Target,
+        /// What people call it.
+        #[arg(long)]
+        name: String,
+        /// Where it may be seen: a public key may only ingest.
+        #[arg(long, default_value = "private", value_parser = ["public", "private"])]
+        class: String,
+        /// What it may do, separated by commas: ingest, read, export, erase, configure, administer, operate.
+        #[arg(long, value_delimiter = ',', required = true)]
+        permissions: Vec<String>,
+        /// The workspaces that it holds, separated by commas, the default one first [default: all].
+        #[arg(long, value_delimiter = ',')]
+        workspaces: Option<Vec<String>>,
+        /// Whose key it is, for operators of several organizations.
+        #[arg(long)]
+        organization: Option<String>,
+    },
+    /// List keys, without secrets.
+    List {
+        #[command(flatten)]
+        target: Target,
+        /// Of which organization.
+        #[arg(long)]
+        organization: Option<String>,
+    },
+    /// Replace a key by a new one that may do the same; the old one goes on working for a while.
+    Rotate {
+        #[command(flatten)]
+        target: Target,
+        /// The key's id.
+        id: String,
+        /// How long the old one goes on working.
+        #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+        grace_secs: u32,
+    },
+    /// Make a key stop working at once.
+    Revoke {
+        #[command(flatten)]
+        target: Target,
+        /// The key's id.
+        id: String,
+    },
+}
+
+/// `tessera workspace …`
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum WorkspaceCommand {
+    /// Make a workspace.
+    Create {
+        #[command(flatten)]
+        target: Target,
+        /// Its name.
+        name: String,
+        /// Whose it is, for operators of several organizations.
+        #[arg(long)]
+        organization: Option<String>,
+    },
+    /// List workspaces.
+    List {
+        #[command(flatten)]
+        target: Target,
+        /// Of which organization.
+        #[arg(long)]
+        organization: Option<String>,
+    },
+}
+
+/// Runs `tessera key …` and prints the answer as JSON.
+pub(crate) fn run_key(command: KeyCommand) -> Result<()> {
+    match command {
+        KeyCommand::Create { target, name, class, permissions, workspaces, organization } => {
+            let mut body = json!({"name": name, "class": class, "permissions": permissions});
+            set(&mut body, "workspaces", workspaces.map(Value::from));
+            set(&mut body, "organization", organization.map(Value::from));
+            print(&Client::new(&target)?.json(Method::POST, "/v1/admin/keys", Some(&body))?)
+        }
+        KeyCommand::List { target, organization } => list(&target, "/v1/admin/keys", organization.as_deref()),
+        KeyCommand::Rotate { target, id, grace_secs } => {
+            let path = format!("/v1/admin/keys/{}/rotate", segment(&id)?);
+            print(&Client::new(&target)?.json(Method::POST, &path, Some(&json!({"grace_secs": grace_secs})))?)
+        }
+        KeyCommand::Revoke { target, id } => {
+            let path = format!("/v1/admin/keys/{}/revoke", segment(&id)?);
+            print(&Client::new(&target)?.json(Method::POST, &path, Some(&json!({})))?)
+        }
+    }
+}
+
+/// Runs `tessera workspace …` and prints the answer as JSON.
+pub(crate) fn run_workspace(command: WorkspaceCommand) -> Result<()> {
+    match command {
+        WorkspaceCommand::Create { target, name, organization } => {
+            let mut body = json!({"name": name});
+            set(&mut body, "organization", organization.map(Value::from));
+            print(&Client::new(&target)?.json(Method::POST, "/v1/admin/workspaces", Some(&body))?)
+        }
+        WorkspaceCommand::List { target, organization } => {
+            list(&target, "/v1/admin/workspaces", organization.as_deref())
+        }
+    }
+}
+
+/// Prints every page of a list, one item a line.
+fn list(target: &Target, path: &str, organization: Option<&str>) -> Result<()> {
+    let client = Client::new(target)?;
+    let member = path.rsplit('/').next().expect("the path is constant");
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut query = vec!["limit=1000".to_owned()];
+        if let Some(name) = organization {
+            query.push(format!("organization={}", segment(name)?));
+        }
+        query.extend(cursor.map(|cursor| format!("cursor={cursor}")));
+        let page = client.json(Method::GET, &format!("{path}?{}", query.join("&")), None)?;
+        let items =
+            page.get(member).and_then(Value::as_array).with_context(|| format!("the answer has no {member}"))?;
+        for item in items {
+            println!("{item}");
+        }
+        cursor = page.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn set(body: &mut Value, member: &str, value: Option<Value>) {
+    if let (Some(members), Some(value)) = (body.as_object_mut(), value) {
+        members.insert(member.to_owned(), value);
+    }
+}
+
+/// A name that may stand in a path or a query as it is.
+fn segment(text: &str) -> Result<&str> {
+    let plain = !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
+    plain.then_some(text).with_context(|| format!("no id or name: {text}"))
+}
+
+fn print(answer: &Value) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(answer)?);
+    Ok(())
+}

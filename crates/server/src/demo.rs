@@ -1,0 +1,139 @@
+//! `tessera demo`: a server on a free port of this machine, the bundled purchase log, and what to try with it.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use tokio::sync::oneshot;
+
+use crate::client::{Client, Target};
+use crate::load::{Counts, Load, Mapping, MappingLayer};
+use crate::settings::{Layer, Settings};
+use crate::{logging, serve, world};
+
+/// The bundled data, so that the demo needs nothing but the binary.
+const PURCHASES: &str = include_str!("../../../testdata/cdnow/CDNOW_sample.txt");
+/// How its columns are read.
+const MAPPING: &str = include_str!("../../../testdata/cdnow/mapping.toml");
+/// A customer with a history worth looking at.
+const CUSTOMER: &str = "19339";
+
+/// Flags of `tessera demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder of the demo's data.
+    #[arg(long, value_name = "FOLDER", default_value = "tessera-demo")]
+    data: PathBuf,
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
+    listen: SocketAddr,
+    /// Go on serving at the end even where no person is watching.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Runs the demo. At a terminal it serves until Ctrl-C, elsewhere it ends by itself.
+pub(crate) fn run(arguments: Arguments) -> Result<()> {
+    let keep = arguments.keep || (std::io::stdin().is_terminal() && std::env::var_os("CI").is_none());
+    let settings = Settings::resolve(Layer::demo(arguments.listen, arguments.data), Layer::default())?;
+    logging::start(&settings)?;
+    let key = new_key();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (ready, address) = mpsc::channel();
+    let server = {
+        let (key, settings) = (key.clone(), settings.clone());
+        let runtime = serve::runtime()?;
+        let stop = serve::stop_signal_in(&runtime)?;
+        thread::Builder::new().name("demo-server".into()).spawn(move || {
+            let end = async move {
+                tokio::select! {
+                    () = stop => {}
+                    _ = stopped => {}
+                }
+            };
+            runtime.block_on(serve::serve(&settings, Some(&key), end, move |address| {
+                let _ = ready.send(address);
+            }))
+        })?
+    };
+    let shown = match address.recv() {
+        Ok(address) => show(&format!("http://{address}"), &key, keep),
+        Err(_) => Err(anyhow!("the server did not start")),
+    };
+    if shown.is_err() || !keep {
+        drop(stop);
+    }
+    let served = server.join().map_err(|_| anyhow!("the server panicked"))?;
+    served.and(shown)
+}
+
+fn show(url: &str, key: &str, keep: bool) -> Result<()> {
+    println!("Tessera listens on {url}\n");
+    println!("Loading 6,919 purchases of 2,357 customers over HTTP");
+    let target = Target { url: url.to_owned(), key: key.to_owned() };
+    let counts = load(&target)?;
+    println!("{counts}\n");
+    ensure!(counts.rejected == 0, "rows of the bundled data were refused");
+    println!("The key of this demo, which may do everything:\n\n  {key}\n\nTo try:\n");
+    println!("{}", examples(url, key));
+    let profile = Client::new(&target)?.raw(&format!("/v1/profiles/identifier/user_id/{CUSTOMER}"))?;
+    let profile: serde_json::Value = serde_json::from_str(profile.get())?;
+    println!("Customer {CUSTOMER} now:\n\n{}\n", serde_json::to_string_pretty(&profile)?);
+    if keep {
+        println!("Serving until Ctrl-C.");
+    }
+    Ok(())
+}
+
+/// Loads the bundled data as any other file.
+fn load(target: &Target) -> Result<Counts> {
+    let layer: MappingLayer = toml::from_str(MAPPING).context("the bundled mapping is not valid")?;
+    let mapping = Mapping::resolve(layer, MappingLayer::default(), "CDNOW_sample.txt")?;
+    let bytes = Some(PURCHASES.len() as u64);
+    let load = Load { mapping, batch: 500, rejected: PathBuf::from("tessera-demo.rejected.jsonl"), bytes };
+    load.run(Client::new(target)?, PURCHASES.as_bytes())
+}
+
+/// Lines to paste into a shell.
+fn examples(url: &str, key: &str) -> String {
+    let mut text = String::new();
+    for (what, line) in [
+        ("a profile", format!("curl -H 'Authorization: Bearer {key}' {url}/v1/profiles/identifier/user_id/{CUSTOMER}")),
+        (
+            "its latest purchases",
+            format!(
+                "curl -H 'Authorization: Bearer {key}' '{url}/v1/profiles/identifier/user_id/{CUSTOMER}/events?limit=3'"
+            ),
+        ),
+        (
+            "who this visitor is: a browser's anonymous id turns out to be the customer",
+            format!(
+                "curl -u '{key}:' {url}/v1/identify -d '{{\"userId\":\"{CUSTOMER}\",\"anonymousId\":\"browser-1\",\"traits\":{{\"email\":\"ann@shop.example\",\"first_name\":\"Ann\"}}}}'"
+            ),
+        ),
+        (
+            "the same profile, found by e-mail",
+            format!("curl -H 'Authorization: Bearer {key}' {url}/v1/profiles/identifier/email/ann%40shop.example"),
+        ),
+        (
+            "what holds it together",
+            format!("curl -H 'Authorization: Bearer {key}' {url}/v1/profiles/identifier/user_id/{CUSTOMER}/identities"),
+        ),
+    ] {
+        let _ = writeln!(text, "  # {what}\n  {line}\n");
+    }
+    text
+}
+
+fn new_key() -> String {
+    let mut bits = [0; 32];
+    world::random(&mut bits);
+    bits.iter().fold("sk_demo_".to_owned(), |mut key, byte| {
+        let _ = write!(key, "{byte:02x}");
+        key
+    })
+}

@@ -1,0 +1,97 @@
+use std::sync::Arc;
+
+use super::{Mapping, MappingLayer};
+use crate::load::rows::{Cells, Row};
+
+const CDNOW: &str = include_str!("../../../../../testdata/cdnow/mapping.toml");
+
+fn layer(text: &str) -> Result<MappingLayer, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+fn mapping(text: &str) -> Result<Mapping, String> {
+    Mapping::resolve(layer(text)?, MappingLayer::default(), "file.csv").map_err(|error| format!("{error:#}"))
+}
+
+fn row(cells: &[(&str, &str)]) -> Row {
+    let header = cells.iter().map(|(name, _)| (*name).to_owned()).collect();
+    Row { number: 3, cells: Cells::Named(Arc::new(header), cells.iter().map(|(_, text)| (*text).to_owned()).collect()) }
+}
+
+fn render(text: &str, cells: &[(&str, &str)]) -> Result<String, String> {
+    mapping(text)?.render(&row(cells)).map(|body| String::from_utf8(body).expect("JSON is UTF-8"))
+}
+
+#[test]
+fn a_purchase_becomes_an_order() {
+    let cells = [("customer", "00004"), ("sample", "0001"), ("date", "19970118"), ("cds", "2"), ("dollars", "29.70")];
+    assert_eq!(
+        render(CDNOW, &cells).expect("valid"),
+        r#"{"type":"track","messageId":"cdnow-3","event":"Order Completed","userId":"00004","timestamp":"1997-01-18T00:00:00Z","properties":{"currency":"USD","order_id":"cdnow-3","quantity":2,"total":29.70}}"#
+    );
+}
+
+#[test]
+fn types_and_times_are_read_as_said() {
+    let cells = [("id", "u"), ("t", "0"), ("v", "1"), ("empty", "")];
+    for (text, expected) in [
+        ("", r#""properties":{}"#),
+        ("[properties]\nv = \"{v}\"", r#""properties":{"v":"1"}"#),
+        ("[properties]\n\"v:number\" = \"{v}\"", r#""properties":{"v":1}"#),
+        ("[properties]\n\"v:boolean\" = \"{v}\"", r#""properties":{"v":true}"#),
+        ("[properties]\n\"v:json\" = \"[{v},{v}]\"", r#""properties":{"v":[1,1]}"#),
+        ("[properties]\ne = \"{empty}\"", r#""properties":{}"#),
+        ("rest = true", r#""properties":{"t":"0","v":"1"}"#),
+        ("timestamp = \"{t}\"\ntime_format = \"unix\"", r#""timestamp":"1970-01-01T00:00:00Z""#),
+        ("timestamp = \"{t}\"\ntime_format = \"unix_ms\"", r#""timestamp":"1970-01-01T00:00:00Z""#),
+        ("timestamp = \"1997-01-01 2 +01:00\"\ntime_format = \"%Y-%m-%d %-H %:z\"", r#""timestamp":"#),
+        ("message_id = \"m-{#}-{id}\"", r#""messageId":"m-3-u""#),
+        ("", r#""messageId":"file.csv-3""#),
+    ] {
+        let body = render(&format!("event = \"E\"\nuser_id = \"{{id}}\"\n{text}"), &cells).expect(text);
+        assert!(body.contains(expected), "{text}: {body}");
+    }
+}
+
+#[test]
+fn a_row_that_does_not_fit_says_why_without_its_values() {
+    let cells = [("id", ""), ("v", "secret")];
+    for (text, expected) in [
+        ("user_id = \"{id}\"", "user id and anonymous id are empty"),
+        ("user_id = \"{v}\"\n[properties]\n\"n:number\" = \"{v}\"", "property n is not written as its type says"),
+        (
+            "user_id = \"{v}\"\ntimestamp = \"{v}\"\ntime_format = \"unix\"",
+            "the time is not written as time_format says",
+        ),
+        ("user_id = \"{v}\"\ntimestamp = \"{id}\"", "the time is empty"),
+        ("user_id = \"{v}\"\nmessage_id = \"{id}\"", "the message id is empty"),
+    ] {
+        let reason = render(&format!("event = \"E\"\n{text}"), &cells).expect_err(text);
+        assert_eq!(reason, expected, "{text}");
+    }
+}
+
+#[test]
+fn a_mapping_that_cannot_work_is_refused() {
+    for (text, expected) in [
+        ("user_id = \"{id}\"", "the mapping names no event"),
+        ("event = \"E\"", "neither user_id nor anonymous_id"),
+        ("event = \"E\"\nuser_id = \"{\"", "user_id: no template"),
+        ("event = \"E\"\nuser_id = \"{id}\"\ntime_format = \"days\"", "no time_format: days"),
+        ("event = \"E\"\nuser_id = \"{id}\"\n[properties]\n\"a:int\" = \"1\"", "no type int"),
+        ("event = \"E\"\nusr_id = \"{id}\"", "unknown field `usr_id`"),
+        ("kind = \"record\"", "names no identity"),
+    ] {
+        let error = mapping(text).expect_err(text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_flag_wins_over_the_file() {
+    let flags = layer("event = \"Flag\"").expect("valid");
+    let file = layer("event = \"File\"\nuser_id = \"{id}\"").expect("valid");
+    let mapping = Mapping::resolve(flags, file, "f").expect("valid");
+    let body = mapping.render(&row(&[("id", "u")])).expect("valid");
+    assert!(String::from_utf8(body).expect("UTF-8").contains("\"event\":\"Flag\""));
+}

@@ -1,0 +1,187 @@
+//! Rows of a file, one after the other, never the whole file at once.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::value::RawValue;
+
+use super::mapping::{Format, Mapping};
+
+/// Longest line that is read: far above what a server takes for one event, far below what memory holds.
+const LINE_BYTES_MAX: u64 = 4 << 20;
+
+/// One row.
+pub(crate) struct Row {
+    /// Its number in the file, from 1; a header does not count.
+    pub(crate) number: u64,
+    /// What it holds.
+    pub(crate) cells: Cells,
+}
+
+/// What a row holds.
+pub(crate) enum Cells {
+    /// Text under the names of the header.
+    Named(Arc<Vec<String>>, Vec<String>),
+    /// The members of a JSON object.
+    Json(BTreeMap<String, Box<RawValue>>),
+}
+
+/// One value of a row, not empty and not null.
+#[derive(Debug, Clone)]
+pub(crate) enum Cell<'a> {
+    /// Text of a CSV or blank-separated file.
+    Text(&'a str),
+    /// JSON, exactly as it stands in the file.
+    Json(Cow<'a, RawValue>),
+}
+
+impl<'a> Cell<'a> {
+    /// The text: of a JSON string what it says, of other JSON how it is written.
+    pub(crate) fn into_text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::Json(raw) => Some(match serde_json::from_str::<String>(raw.get()) {
+                Ok(text) => Cow::Owned(text),
+                Err(_) => Cow::Owned(raw.get().to_owned()),
+            }),
+        }
+        .filter(|text| !text.is_empty())
+    }
+}
+
+impl Row {
+    /// The value of a column; in JSON, dots go down into objects. None when it is missing, empty or null.
+    pub(crate) fn cell(&self, column: &str) -> Option<Cell<'_>> {
+        match &self.cells {
+            Cells::Named(header, values) => {
+                let at = header.iter().position(|name| name == column)?;
+                values.get(at).map(|text| text.as_str()).filter(|text| !text.is_empty()).map(Cell::Text)
+            }
+            Cells::Json(members) => {
+                let raw = match members.get(column) {
+                    Some(raw) => Cow::Borrowed(&**raw),
+                    None => Cow::Owned(descend(members, column)?),
+                };
+                (raw.get() != "null").then_some(Cell::Json(raw))
+            }
+        }
+    }
+
+    /// The names of its columns.
+    pub(crate) fn columns(&self) -> Vec<&str> {
+        match &self.cells {
+            Cells::Named(header, _) => header.iter().map(String::as_str).collect(),
+            Cells::Json(members) => members.keys().map(String::as_str).collect(),
+        }
+    }
+}
+
+fn descend(members: &BTreeMap<String, Box<RawValue>>, path: &str) -> Option<Box<RawValue>> {
+    let (first, rest) = path.split_once('.')?;
+    let inner: BTreeMap<String, Box<RawValue>> = serde_json::from_str(members.get(first)?.get()).ok()?;
+    match inner.get(rest) {
+        Some(raw) => Some(raw.clone()),
+        None => descend(&inner, rest),
+    }
+}
+
+/// Reads rows in the format that the mapping names.
+pub(crate) struct Rows<R: BufRead> {
+    reader: Reader<R>,
+    number: u64,
+}
+
+enum Reader<R: BufRead> {
+    Csv(Box<csv::Reader<R>>, Arc<Vec<String>>),
+    Blank(R, Arc<Vec<String>>),
+    Json(R),
+}
+
+impl<R: BufRead> Rows<R> {
+    /// Starts; reads the header where there is one.
+    pub(crate) fn new(mapping: &Mapping, input: R) -> Result<Self> {
+        let columns = mapping.columns().to_vec();
+        let reader = match mapping.format() {
+            Format::Csv => {
+                let mut reader = csv::ReaderBuilder::new()
+                    .delimiter(mapping.delimiter())
+                    .has_headers(columns.is_empty())
+                    .from_reader(input);
+                let header = if columns.is_empty() {
+                    reader.headers().context("cannot read the header")?.iter().map(str::to_owned).collect()
+                } else {
+                    columns
+                };
+                mapping.check_columns(&header)?;
+                Reader::Csv(Box::new(reader), Arc::new(header))
+            }
+            Format::Blank if columns.is_empty() => {
+                bail!("blank-separated rows have no header: name their columns with --columns")
+            }
+            Format::Blank => {
+                mapping.check_columns(&columns)?;
+                Reader::Blank(input, Arc::new(columns))
+            }
+            Format::Jsonl => Reader::Json(input),
+        };
+        Ok(Self { reader, number: 0 })
+    }
+
+    fn read(&mut self) -> Result<Option<Cells>> {
+        match &mut self.reader {
+            Reader::Csv(reader, header) => {
+                let mut record = csv::StringRecord::new();
+                if !reader.read_record(&mut record)? {
+                    return Ok(None);
+                }
+                Ok(Some(Cells::Named(Arc::clone(header), record.iter().map(str::to_owned).collect())))
+            }
+            Reader::Blank(input, header) => Ok(line(input)?.map(|text| {
+                Cells::Named(Arc::clone(header), text.split_ascii_whitespace().map(str::to_owned).collect())
+            })),
+            Reader::Json(input) => match line(input)? {
+                Some(text) => Ok(Some(Cells::Json(serde_json::from_str(&text).context("this is no JSON object")?))),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Rows<R> {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let number = self.number + 1;
+        match self.read().with_context(|| format!("cannot read row {number}")) {
+            Ok(Some(cells)) => {
+                self.number = number;
+                Some(Ok(Row { number, cells }))
+            }
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// The next line that is not blank.
+fn line(input: &mut impl BufRead) -> Result<Option<String>> {
+    loop {
+        let mut text = String::new();
+        let read = std::io::Read::take(&mut *input, LINE_BYTES_MAX).read_line(&mut text)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        if read as u64 == LINE_BYTES_MAX {
+            bail!("the line is longer than {LINE_BYTES_MAX} bytes");
+        }
+        if !text.trim().is_empty() {
+            return Ok(Some(text));
+        }
+    }
+}

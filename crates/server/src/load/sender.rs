@@ -1,0 +1,146 @@
+//! Packs rows into batches, sends them, counts the verdicts.
+
+use std::fmt;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use ureq::http::Method;
+
+use super::mapping::Kind;
+use crate::client::Client;
+
+/// A batch is closed before its body passes this; servers take 500 KB.
+const BATCH_BYTES_MAX: usize = 450_000;
+
+/// Sends rows in batches, each until it is answered.
+pub(crate) struct Sender {
+    client: Client,
+    kind: Kind,
+    rows_max: usize,
+    rows: Vec<u64>,
+    body: Vec<u8>,
+    counts: Counts,
+}
+
+/// What became of the rows so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Rows that are stored now.
+    pub(crate) accepted: u64,
+    /// Rows that were stored before.
+    pub(crate) duplicate: u64,
+    /// Rows that were refused.
+    pub(crate) rejected: u64,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} accepted, {} duplicate, {} rejected", self.accepted, self.duplicate, self.rejected)
+    }
+}
+
+/// Rows of one delivery that were refused.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    /// In the order of the file.
+    pub(crate) rejected: Vec<RejectedRow>,
+}
+
+/// A row that was refused, and why. It names the row and holds none of its values.
+#[derive(Debug, Serialize)]
+pub(crate) struct RejectedRow {
+    row: u64,
+    code: String,
+    message: String,
+}
+
+/// The answer to a batch.
+#[derive(Deserialize)]
+struct Verdicts {
+    verdicts: Vec<Verdict>,
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    index: usize,
+    status: Status,
+    code: Option<String>,
+    message: Option<String>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Accepted,
+    Duplicate,
+    Rejected,
+}
+
+impl Sender {
+    /// Sends to this server.
+    pub(crate) fn new(client: Client, kind: Kind, rows_max: usize) -> Self {
+        Self { client, kind, rows_max, rows: Vec::new(), body: Vec::new(), counts: Counts::default() }
+    }
+
+    /// What became of the rows so far.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Adds a row; sends the batch before it when the two do not fit together.
+    pub(crate) fn push(&mut self, row: u64, body: Vec<u8>) -> Result<Option<Sent>> {
+        let fits = self.rows.len() < self.rows_max && self.body.len() + body.len() < BATCH_BYTES_MAX;
+        let sent = if fits || self.rows.is_empty() { None } else { Some(self.deliver()?) };
+        if !self.rows.is_empty() {
+            self.body.push(b',');
+        }
+        self.rows.push(row);
+        self.body.extend(body);
+        Ok(sent)
+    }
+
+    /// Counts a row that could not be sent.
+    pub(crate) fn refuse(&mut self, row: u64, message: String) -> Sent {
+        self.counts.rejected += 1;
+        Sent { rejected: vec![RejectedRow { row, code: "row_invalid".to_owned(), message }] }
+    }
+
+    /// Sends what is left.
+    pub(crate) fn finish(&mut self) -> Result<Sent> {
+        if self.rows.is_empty() { Ok(Sent::default()) } else { self.deliver() }
+    }
+
+    fn deliver(&mut self) -> Result<Sent> {
+        let rows = std::mem::take(&mut self.rows);
+        let items = std::mem::take(&mut self.body);
+        let (path, member) = match self.kind {
+            Kind::Event => ("/v1/batch", "batch"),
+            Kind::Record => ("/v1/records", "records"),
+        };
+        let body = [format!("{{\"{member}\":[").as_bytes(), &items, b"]}"].concat();
+        let answer = self.client.send_until_answered(&Method::POST, path, &body)?;
+        let span = format!("rows {} to {}", rows[0], rows[rows.len() - 1]);
+        if answer.status != 200 {
+            return Err(answer.into_error().context(span));
+        }
+        let answer: Verdicts = serde_json::from_slice(&answer.body).with_context(|| format!("{span}: no verdicts"))?;
+        anyhow::ensure!(answer.verdicts.len() == rows.len(), "{span}: {} verdicts", answer.verdicts.len());
+        let mut sent = Sent::default();
+        for verdict in answer.verdicts {
+            match verdict.status {
+                Status::Accepted => self.counts.accepted += 1,
+                Status::Duplicate => self.counts.duplicate += 1,
+                Status::Rejected => {
+                    self.counts.rejected += 1;
+                    let row = *rows.get(verdict.index).with_context(|| format!("{span}: verdict {}", verdict.index))?;
+                    sent.rejected.push(RejectedRow {
+                        row,
+                        code: verdict.code.unwrap_or_default(),
+                        message: verdict.message.unwrap_or_default(),
+                    });
+                }
+            }
+        }
+        Ok(sent)
+    }
+}

@@ -1,0 +1,127 @@
+//! `tessera serve`: settings become components, components become a service, the service gets its doors.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use tessera_service::{Components, Service};
+use tessera_store_lsm::LsmStore;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::settings::{Layer, Settings};
+use crate::{logging, world};
+
+/// Flags of `tessera serve`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// A TOML file with the settings below, dashes written as underscores. Environment and flags win over it.
+    #[arg(long, env = "TESSERA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    layer: Layer,
+    /// The operator's own key, 8 to 200 characters: it may do everything in the organization and workspace `default`.
+    /// Given by the environment alone, because others see the command line.
+    #[arg(skip = std::env::var("TESSERA_BOOTSTRAP_KEY").ok())]
+    bootstrap_key: Option<String>,
+    /// Print the settings that would be used, and stop.
+    #[arg(long)]
+    print_settings: bool,
+}
+
+/// Runs the server until it is told to stop.
+pub(crate) fn run(arguments: Arguments) -> Result<()> {
+    let file = arguments.config.as_deref().map(Layer::read).transpose()?.unwrap_or_default();
+    let settings = Settings::resolve(arguments.layer, file)?;
+    if arguments.print_settings {
+        print!("{}", toml::to_string(&settings)?);
+        return Ok(());
+    }
+    logging::start(&settings)?;
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let stop = stop_signal()?;
+        serve(&settings, arguments.bootstrap_key.as_deref(), stop, |address| {
+            let scheme = if settings.tls.is_some() { "https" } else { "http" };
+            println!("tessera listens on {scheme}://{address}");
+        })
+        .await
+    })
+}
+
+/// The runtime of a server.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("tessera").enable_all().build();
+    runtime.context("cannot start the runtime")
+}
+
+/// Serves until `stop` is ready, then answers what was begun, writes what was acknowledged and lets go of the folder.
+/// `listening` learns the address once requests are taken.
+pub(crate) async fn serve(
+    settings: &Settings,
+    bootstrap_key: Option<&str>,
+    stop: impl Future<Output = ()> + Send + 'static,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<()> {
+    let store = open_store(settings)?;
+    let components = Components {
+        store: Arc::<LsmStore>::clone(&store),
+        clock: Arc::new(world::now),
+        random: Arc::new(world::random),
+    };
+    let service = Service::open(components, service_settings(settings)).await.context("cannot read the data folder")?;
+    if let Some(secret) = bootstrap_key {
+        service.directory().ensure_bootstrap(secret).await.context("TESSERA_BOOTSTRAP_KEY cannot be used")?;
+    }
+    let listener = TcpListener::bind(settings.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, data = %settings.data.display(), version = env!("CARGO_PKG_VERSION"), "server is ready");
+    listening(address);
+    let served = tessera_api::serve(listener, Arc::clone(&service), api_settings(settings)?, stop).await;
+    tracing::info!("server is stopping");
+    drop(service);
+    store.close().await;
+    tracing::info!("server has stopped");
+    served.context("serving failed")
+}
+
+fn open_store(settings: &Settings) -> Result<Arc<LsmStore>> {
+    let mut store = tessera_store_lsm::Settings::new(&settings.data);
+    store.cache_bytes = settings.store_cache_bytes.bytes();
+    Ok(Arc::new(LsmStore::open(store)?))
+}
+
+fn service_settings(settings: &Settings) -> tessera_service::Settings {
+    tessera_service::Settings {
+        view_cache_bytes: settings.view_cache_bytes.bytes(),
+        record_cache_bytes: settings.record_cache_bytes.bytes(),
+    }
+}
+
+/// As the server's own, for a runtime that is not entered yet.
+pub(crate) fn stop_signal_in(
+    runtime: &tokio::runtime::Runtime,
+) -> Result<impl Future<Output = ()> + Send + 'static + use<>> {
+    let _entered = runtime.enter();
+    stop_signal()
+}
+
+/// Ready when the process is asked to end.
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// What the doors run with.
+fn api_settings(_settings: &Settings) -> Result<tessera_api::ApiSettings> {
+    Ok(tessera_api::ApiSettings::default())
+}

@@ -1,0 +1,205 @@
+//! Settings: defaults, then the file, then the environment, then flags; filled and validated once.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::logging;
+
+/// What the server runs with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Settings {
+    /// Where it listens; port 0 takes a free one.
+    pub(crate) listen: SocketAddr,
+    /// The folder of the embedded store.
+    pub(crate) data: PathBuf,
+    /// The certificate chain and key for TLS; plain HTTP without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls: Option<TlsFiles>,
+    /// Memory for rendered profiles.
+    pub(crate) view_cache_bytes: ByteSize,
+    /// Memory for decoded records of the lanes.
+    pub(crate) record_cache_bytes: ByteSize,
+    /// Memory for blocks of the store.
+    pub(crate) store_cache_bytes: ByteSize,
+    /// Text or JSON.
+    pub(crate) log_format: logging::Format,
+    /// A level, or levels per module.
+    pub(crate) log_level: String,
+}
+
+/// PEM files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct TlsFiles {
+    /// The certificate chain.
+    pub(crate) cert: PathBuf,
+    /// Its private key.
+    pub(crate) key: PathBuf,
+}
+
+/// What one place says: a file, or the environment and flags, where a flag wins.
+#[derive(Debug, Clone, Default, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Layer {
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8640].
+    #[arg(long, env = "TESSERA_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Folder of the embedded store; made if it is missing [default: data].
+    #[arg(long, env = "TESSERA_DATA", value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Certificate chain (PEM); together with --tls-key it turns on TLS.
+    #[arg(long, env = "TESSERA_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM).
+    #[arg(long, env = "TESSERA_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Memory for rendered profiles; 0 turns that cache off [default: 256MiB].
+    #[arg(long, env = "TESSERA_VIEW_CACHE_BYTES", value_name = "SIZE")]
+    view_cache_bytes: Option<ByteSize>,
+    /// Memory for decoded profile records [default: 256MiB].
+    #[arg(long, env = "TESSERA_RECORD_CACHE_BYTES", value_name = "SIZE")]
+    record_cache_bytes: Option<ByteSize>,
+    /// Memory for blocks read from disk [default: 256MiB].
+    #[arg(long, env = "TESSERA_STORE_CACHE_BYTES", value_name = "SIZE")]
+    store_cache_bytes: Option<ByteSize>,
+    /// How log lines look [default: text].
+    #[arg(long, env = "TESSERA_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<logging::Format>,
+    /// What is logged: a level, or levels per module as in `info,tessera_service=debug` [default: info].
+    #[arg(long, env = "TESSERA_LOG_LEVEL", value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+impl Layer {
+    /// Reads a TOML file. A key that is not known is an error that names it.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read settings file {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("settings file {} is not valid", path.display()))
+    }
+
+    /// What a demo says: where, and as little in the log as possible.
+    pub(crate) fn demo(listen: SocketAddr, data: PathBuf) -> Self {
+        Self { listen: Some(listen), data: Some(data), log_level: Some("warn".to_owned()), ..Self::default() }
+    }
+
+    /// This layer where it says something, the other where it does not.
+    fn over(self, under: Self) -> Self {
+        Self {
+            listen: self.listen.or(under.listen),
+            data: self.data.or(under.data),
+            tls_cert: self.tls_cert.or(under.tls_cert),
+            tls_key: self.tls_key.or(under.tls_key),
+            view_cache_bytes: self.view_cache_bytes.or(under.view_cache_bytes),
+            record_cache_bytes: self.record_cache_bytes.or(under.record_cache_bytes),
+            store_cache_bytes: self.store_cache_bytes.or(under.store_cache_bytes),
+            log_format: self.log_format.or(under.log_format),
+            log_level: self.log_level.or(under.log_level),
+        }
+    }
+}
+
+impl Settings {
+    /// Puts the layers over the defaults and validates the whole.
+    pub(crate) fn resolve(line: Layer, file: Layer) -> Result<Self> {
+        let layer = line.over(file);
+        let tls = match (layer.tls_cert, layer.tls_key) {
+            (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+            (None, None) => None,
+            (Some(_), None) => bail!("tls_cert is set without tls_key"),
+            (None, Some(_)) => bail!("tls_key is set without tls_cert"),
+        };
+        let settings = Self {
+            listen: layer.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8640))),
+            data: layer.data.unwrap_or_else(|| PathBuf::from("data")),
+            tls,
+            view_cache_bytes: layer.view_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
+            record_cache_bytes: layer.record_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
+            store_cache_bytes: layer.store_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
+            log_format: layer.log_format.unwrap_or(logging::Format::Text),
+            log_level: layer.log_level.unwrap_or_else(|| "info".to_owned()),
+        };
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    fn validate(&self) -> Result<()> {
+        ensure!(!self.data.as_os_str().is_empty(), "data is empty: it must name a folder");
+        if let Some(tls) = &self.tls {
+            for file in [&tls.cert, &tls.key] {
+                fs::metadata(file).with_context(|| format!("cannot find TLS file {}", file.display()))?;
+            }
+        }
+        logging::filter(&self.log_level)?;
+        Ok(())
+    }
+}
+
+/// A number of bytes: `1048576`, `512KiB`, `256MiB`, `4GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ByteSize(u64);
+
+impl ByteSize {
+    const UNITS: [(&'static str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
+
+    /// So many times 1,048,576 bytes.
+    pub(crate) const fn mebibytes(count: u64) -> Self {
+        Self(count << 20)
+    }
+
+    /// The bytes.
+    pub(crate) const fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unit = Self::UNITS.iter().find_map(|(name, factor)| Some((text.strip_suffix(name)?, *factor)));
+        let (digits, factor) = unit.unwrap_or((text, 1));
+        let count: Option<u64> = digits.trim().parse().ok();
+        let bytes = count.and_then(|count| count.checked_mul(factor));
+        bytes.map(Self).ok_or_else(|| format!("no size: {text} (expected bytes, or a number with KiB, MiB or GiB)"))
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut units = [("GiB", 30), ("MiB", 20), ("KiB", 10)].into_iter();
+        let whole = units.find(|(_, bits)| self.0 > 0 && self.0.is_multiple_of(1 << bits));
+        match whole {
+            Some((name, bits)) => write!(f, "{}{name}", self.0 >> bits),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl Serialize for ByteSize {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Spelling {
+            Bytes(u64),
+            Text(String),
+        }
+        match Spelling::deserialize(deserializer)? {
+            Spelling::Bytes(bytes) => Ok(Self(bytes)),
+            Spelling::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
+}

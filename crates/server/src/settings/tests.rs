@@ -1,0 +1,84 @@
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::{ByteSize, Layer, Settings};
+use crate::logging;
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    layer: Layer,
+}
+
+fn file(text: &str) -> Result<Layer, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+fn line(arguments: &[&str]) -> Layer {
+    Line::parse_from([&["tessera"], arguments].concat()).layer
+}
+
+fn resolve(arguments: &[&str], text: &str) -> Result<Settings, String> {
+    Settings::resolve(line(arguments), file(text).expect("test data")).map_err(|error| format!("{error:#}"))
+}
+
+#[test]
+fn defaults_stand_where_nothing_is_said() {
+    let settings = resolve(&[], "").expect("valid");
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8640");
+    assert_eq!(settings.data, PathBuf::from("data"));
+    assert_eq!(settings.tls, None);
+    assert_eq!(settings.log_format, logging::Format::Text);
+}
+
+#[test]
+fn a_flag_wins_over_the_file() {
+    let text = "listen = \"0.0.0.0:80\"\nview_cache_bytes = \"1GiB\"\nrecord_cache_bytes = 5";
+    let settings = resolve(&["--listen", "127.0.0.1:0"], text).expect("valid");
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:0");
+    assert_eq!(settings.view_cache_bytes.bytes(), 1 << 30);
+    assert_eq!(settings.record_cache_bytes.bytes(), 5);
+}
+
+#[test]
+fn unknown_and_wrong_keys_are_refused_by_name() {
+    for (text, expected) in [
+        ("lisen = \"127.0.0.1:80\"", "unknown field `lisen`"),
+        ("[limits]\nbody = 1", "unknown field `limits`"),
+        ("log_format = \"xml\"", "unknown variant `xml`"),
+        ("view_cache_bytes = \"much\"", "no size: much"),
+        ("listen = \"here\"", "invalid socket address"),
+    ] {
+        let error = file(text).expect_err(text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    for (text, expected) in [
+        ("tls_cert = \"a.pem\"", "tls_cert is set without tls_key"),
+        ("tls_key = \"a.pem\"", "tls_key is set without tls_cert"),
+        ("tls_key = \"/nowhere/k\"\ntls_cert = \"/nowhere/c\"", "cannot find TLS file /nowhere/c"),
+        ("data = \"\"", "data is empty"),
+        ("log_level = \"in=fo=x\"", "log_level is no level"),
+    ] {
+        let error = resolve(&[], text).expect_err(text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn sizes_read_back_as_they_are_written() {
+    for (text, bytes) in
+        [("0", 0), ("17", 17), ("17B", 17), ("3KiB", 3 << 10), ("256MiB", 256 << 20), ("4 GiB", 4 << 30)]
+    {
+        let size: ByteSize = text.parse().expect(text);
+        assert_eq!(size.bytes(), bytes, "{text}");
+        assert_eq!(size.to_string().parse::<ByteSize>().expect(text), size);
+    }
+    for text in ["", "-1", "1.5GiB", "1KB", "20000000000GiB"] {
+        assert!(text.parse::<ByteSize>().is_err(), "{text}");
+    }
+}
