@@ -144,3 +144,6 @@ fn has_foreign_files(path: &Path) -> io::Result<bool> {
     }
     Ok(false)
 }
+
+#[cfg(test)]
+mod tests;

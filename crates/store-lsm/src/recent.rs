@@ -87,3 +87,6 @@ impl Hasher for Identity {
         self.0 = value;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ pub mod backup;
 pub mod commit;
 pub mod conformance;
 pub mod contract;
+pub mod faulty;
 pub mod memory;
 pub mod page;
 pub mod types;

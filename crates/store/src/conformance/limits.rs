@@ -29,7 +29,7 @@ pub(super) async fn the_longest_key_is_kept(bench: Bench) -> Outcome {
     let store = bench.open().await?;
     let key = Key::new(filled(store.limits().key));
     let version = store.commit(Commit::new().create(key.clone(), "1")).await?.version;
-    same!(store.get(&[key.clone()]).await?.value[0].as_ref().map(|at| at.version), Some(version));
+    same!(store.get(std::slice::from_ref(&key)).await?.value[0].as_ref().map(|at| at.version), Some(version));
     store.commit(Commit::new().expect_version(key.clone(), version).delete(key)).await?;
     Ok(())
 }

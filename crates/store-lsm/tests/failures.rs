@@ -1,0 +1,299 @@
+//! The disk fills, fails and rots; the store says so, keeps what it acknowledged, and goes on when it can.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+use tessera_store::{
+    Commit, CommitError, Direction, FenceName, Key, KeyRange, ReadError, ScanLimit, Seq, Shard, Store, Version,
+};
+use tessera_store_lsm::{Disk, LsmStore, OpenError, Settings};
+
+/// A disk that fails as it is told.
+#[derive(Default)]
+struct Script {
+    free: AtomicU64,
+    before: Mutex<VecDeque<bool>>,
+    after: Mutex<VecDeque<bool>>,
+    reopen: Mutex<VecDeque<bool>>,
+}
+
+fn next(queue: &Mutex<VecDeque<bool>>) -> io::Result<()> {
+    match queue.lock().expect("lock").pop_front() {
+        Some(true) => Err(io::Error::other("injected")),
+        Some(false) | None => Ok(()),
+    }
+}
+
+impl Disk for Script {
+    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+        Ok(self.free.load(Ordering::SeqCst))
+    }
+
+    fn before_write(&self) -> io::Result<()> {
+        next(&self.before)
+    }
+
+    fn after_write(&self) -> io::Result<()> {
+        next(&self.after)
+    }
+
+    fn before_reopen(&self) -> io::Result<()> {
+        next(&self.reopen)
+    }
+}
+
+struct Case {
+    root: TempDir,
+    disk: Arc<Script>,
+    store: LsmStore,
+}
+
+fn settings(path: &Path) -> Settings {
+    let mut settings = Settings::new(path);
+    settings.cache_bytes = 4 << 20;
+    settings.workers = 1;
+    settings
+}
+
+fn case() -> Case {
+    let root = TempDir::new().expect("temporary folder");
+    let disk = Arc::new(Script::default());
+    disk.free.store(1 << 40, Ordering::SeqCst);
+    let store = LsmStore::open_on(settings(root.path()), Arc::clone(&disk) as Arc<dyn Disk>).expect("opens");
+    Case { root, disk, store }
+}
+
+async fn has(store: &dyn Store, key: &'static str) -> bool {
+    store.get(&[key.into()]).await.expect("reads").value[0].is_some()
+}
+
+fn put(key: &'static str) -> Commit {
+    Commit::new().put(key, "1").feed(key).idempotency(format!("id/{key}").into_bytes(), "")
+}
+
+#[tokio::test]
+async fn a_failed_write_is_ambiguous_and_was_lost() {
+    let case = case();
+    case.store.commit(put("a")).await.expect("the disk works");
+    case.disk.before.lock().expect("lock").push_back(true);
+    assert_eq!(case.store.commit(put("b")).await, Err(CommitError::Ambiguous));
+    assert!(has(&case.store, "a").await);
+    assert!(!has(&case.store, "b").await);
+    let committed = case.store.commit(put("b")).await.expect("the disk works again");
+    assert_eq!(committed.feed, [Seq(2)]);
+}
+
+#[tokio::test]
+async fn a_failed_sync_is_ambiguous_and_may_have_happened() {
+    let case = case();
+    case.disk.after.lock().expect("lock").push_back(true);
+    assert_eq!(case.store.commit(put("a")).await, Err(CommitError::Ambiguous));
+    assert!(has(&case.store, "a").await);
+    assert_eq!(case.store.commit(put("a")).await, Err(CommitError::Conflict("id/a".into())));
+    let committed = case.store.commit(put("b")).await.expect("the disk works again");
+    assert_eq!((committed.version, committed.feed), (Version(2), vec![Seq(2)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_in_flight_hear_ambiguous_and_none_is_half_done() {
+    let Case { root, disk, store } = case();
+    let store = Arc::new(store);
+    for round in 0..30_u32 {
+        match round % 3 {
+            0 => disk.before.lock().expect("lock").push_back(true),
+            1 => disk.after.lock().expect("lock").push_back(true),
+            _ => {}
+        }
+        let tasks: Vec<_> = (0..8).map(|number| tokio::spawn(one_pair(Arc::clone(&store), round, number))).collect();
+        for task in tasks {
+            task.await.expect("no assertion failed");
+        }
+    }
+    let head = store.heads().await.expect("heads")[0];
+    let rows = store.log(Shard::ZERO, Seq(0), 999).await.expect("log");
+    assert_eq!(rows.len() as u64, head.last.0);
+    let page = store.scan(&KeyRange::all(), ScanLimit::rows(999), Direction::Forward).await.expect("scan");
+    assert_eq!(page.rows.len(), 2 * rows.len());
+    drop(root);
+}
+
+/// Creates two keys in one commit and checks that both or neither are there, as the answer says.
+async fn one_pair(store: Arc<LsmStore>, round: u32, number: u32) {
+    let key = Key::new(format!("{round}/{number}").into_bytes());
+    let pair = Key::new(format!("{round}/{number}/pair").into_bytes());
+    let commit = Commit::new().create(key.clone(), "1").create(pair.clone(), "1").feed("x");
+    let answer = store.commit(commit).await;
+    let found = loop {
+        match store.get(&[key.clone(), pair.clone()]).await {
+            Ok(found) => break found.value,
+            // Someone else's failed write: the store is being opened again.
+            Err(ReadError::Unavailable(_)) => tokio::task::yield_now().await,
+            Err(other) => panic!("unexpected {other:?}"),
+        }
+    };
+    assert_eq!(found[0].is_some(), found[1].is_some());
+    match answer {
+        Ok(_) => assert!(found[0].is_some()),
+        Err(CommitError::Ambiguous) => {}
+        Err(other) => panic!("unexpected {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_again_is_unavailable_until_it_can() {
+    let case = case();
+    case.store.commit(put("a")).await.expect("the disk works");
+    case.disk.after.lock().expect("lock").push_back(true);
+    case.disk.reopen.lock().expect("lock").extend([true, true]);
+    assert_eq!(case.store.commit(put("b")).await, Err(CommitError::Ambiguous));
+    assert!(matches!(case.store.get(&["a".into()]).await, Err(ReadError::Unavailable(_))));
+    assert!(matches!(case.store.commit(put("c")).await, Err(CommitError::Unavailable(_))));
+    // The next write tries to open it again, and this time it opens.
+    case.store.commit(put("c")).await.expect("the disk works again");
+    for key in ["a", "b", "c"] {
+        assert!(has(&case.store, key).await, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_lost_when_the_store_is_opened_again() {
+    let case = case();
+    case.store.commit(put("a")).await.expect("the disk works");
+    let snapshot = case.store.snapshot().await.expect("snapshot");
+    case.disk.before.lock().expect("lock").push_back(true);
+    assert_eq!(case.store.commit(put("b")).await, Err(CommitError::Ambiguous));
+    assert!(matches!(snapshot.get(&["a".into()]).await, Err(ReadError::Unavailable(_))));
+    assert!(case.store.snapshot().await.expect("snapshot").get(&["a".into()]).await.is_ok());
+}
+
+#[tokio::test]
+async fn fences_and_trims_survive_a_failed_write() {
+    let case = case();
+    let name = FenceName::new("job");
+    case.store.raise(&name).await.expect("the disk works");
+    case.disk.after.lock().expect("lock").push_back(true);
+    assert_eq!(case.store.raise(&name).await, Err(CommitError::Ambiguous));
+    assert_eq!(case.store.raise(&name).await.map(|epoch| epoch.0), Ok(3));
+    case.store.commit(put("a")).await.expect("the disk works");
+    case.disk.after.lock().expect("lock").push_back(true);
+    assert_eq!(case.store.trim(Shard::ZERO, Seq(2)).await, Err(CommitError::Ambiguous));
+    assert_eq!(case.store.heads().await.expect("heads")[0].first, Seq(2));
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_and_recovers_when_there_is_room() {
+    let case = case();
+    case.store.commit(put("a")).await.expect("there is room");
+    drop(case.store);
+    case.disk.free.store(1 << 20, Ordering::SeqCst);
+    let disk = Arc::clone(&case.disk) as Arc<dyn Disk>;
+    let store = LsmStore::open_on(settings(case.root.path()), disk).expect("opens");
+    assert!(matches!(store.commit(put("b")).await, Err(CommitError::Unavailable(_))));
+    assert!(matches!(store.raise(&FenceName::new("job")).await, Err(CommitError::Unavailable(_))));
+    assert!(has(&store, "a").await);
+    assert_eq!(store.commit(Commit::new()).await.map(|committed| committed.version), Ok(Version(1)));
+    // Dropping rows is how room is made.
+    store.trim(Shard::ZERO, Seq(2)).await.expect("trims");
+    case.disk.free.store(1 << 40, Ordering::SeqCst);
+    store.commit(put("b")).await.expect("there is room again");
+}
+
+#[tokio::test]
+async fn a_second_owner_is_refused() {
+    let case = case();
+    assert!(matches!(LsmStore::open(settings(case.root.path())), Err(OpenError::InUse { .. })));
+    case.store.close().await;
+    LsmStore::open(settings(case.root.path())).expect("the folder is free");
+}
+
+#[tokio::test]
+async fn a_closed_store_is_unavailable_and_lets_go_of_the_folder() {
+    let case = case();
+    let snapshot = case.store.snapshot().await.expect("snapshot");
+    case.store.commit(put("a")).await.expect("the disk works");
+    case.store.close().await;
+    case.store.close().await;
+    assert!(matches!(case.store.commit(put("b")).await, Err(CommitError::Unavailable(_))));
+    assert!(matches!(case.store.get(&["a".into()]).await, Err(ReadError::Unavailable(_))));
+    assert!(matches!(snapshot.get(&["a".into()]).await, Err(ReadError::Unavailable(_))));
+    let again = LsmStore::open(settings(case.root.path())).expect("the folder is free");
+    assert!(has(&again, "a").await);
+}
+
+/// Every file below the folder.
+fn files(path: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(path).expect("list") {
+        let path = entry.expect("entry").path();
+        if path.is_dir() { files(&path, found) } else { found.push(path) }
+    }
+}
+
+/// Writes enough that tables exist beside the journal.
+async fn written(root: &Path) {
+    let mut settings = settings(root);
+    settings.memtable_bytes = 64 << 10;
+    settings.free_bytes_min = 0;
+    let store = LsmStore::open(settings).expect("opens");
+    for round in 0..40_u32 {
+        let rows = (0..40_u32).map(|number| {
+            let key = Key::new(format!("{round:03}/{number:03}").into_bytes());
+            (key, format!("{round}/{number}/").repeat(40).into())
+        });
+        store.commit(Commit { put: rows.collect(), ..Commit::new() }.feed("x")).await.expect("the disk works");
+    }
+    store.close().await;
+}
+
+/// Reads everything that can be read; a wrong row is worse than an error.
+async fn checked(root: &Path) -> Result<usize, String> {
+    let mut settings = settings(root);
+    settings.free_bytes_min = 0;
+    let store = LsmStore::open(settings).map_err(|error| error.to_string())?;
+    let mut rows = 0;
+    let mut rest = Some(KeyRange::all());
+    while let Some(range) = rest {
+        let page = store.scan(&range, ScanLimit::rows(100), Direction::Forward).await;
+        let page = page.map_err(|error| error.to_string())?;
+        for row in &page.rows {
+            let key = String::from_utf8_lossy(row.key.as_bytes()).into_owned();
+            let (round, number) = key.split_once('/').ok_or("a key is wrong")?;
+            let number_of = |text: &str| text.parse::<u32>().map_err(|_| "a key is wrong".to_owned());
+            let expected = format!("{}/{}/", number_of(round)?, number_of(number)?).repeat(40);
+            assert_eq!(row.value, expected.as_bytes(), "a damaged value was served key={key}");
+        }
+        rows += page.rows.len();
+        rest = page.next;
+    }
+    store.log(Shard::ZERO, Seq(0), 999).await.map_err(|error| error.to_string())?;
+    Ok(rows)
+}
+
+#[tokio::test]
+async fn rotten_bytes_are_never_served() {
+    let root = TempDir::new().expect("temporary folder");
+    written(root.path()).await;
+    assert_eq!(checked(root.path()).await, Ok(1600));
+    let mut all = Vec::new();
+    files(&root.path().join("tree"), &mut all);
+    let tables: Vec<_> =
+        all.into_iter().filter(|path| path.components().any(|part| part.as_os_str() == "tables")).collect();
+    assert!(!tables.is_empty(), "nothing was flushed into tables");
+    let mut noticed = 0;
+    for path in &tables {
+        let whole = std::fs::read(path).expect("read");
+        for part in 0..6 {
+            let mut rotten = whole.clone();
+            let place = whole.len() * part / 6;
+            rotten[place] ^= 0x10;
+            std::fs::write(path, &rotten).expect("write");
+            noticed += usize::from(checked(root.path()).await.is_err());
+            std::fs::write(path, &whole).expect("write");
+        }
+    }
+    assert!(noticed > 0, "no rot was noticed in {} tables", tables.len());
+    assert_eq!(checked(root.path()).await, Ok(1600));
+}
