@@ -210,7 +210,7 @@ fn nothing_acknowledged_is_lost_by_kills() {
         dice ^= dice << 13;
         dice ^= dice >> 7;
         dice ^= dice << 17;
-        let last = run_and_kill(&folder, dice % 120);
+        let last = run_and_kill(&folder, dice % 400);
         for (known, last) in acks.iter_mut().zip(last) {
             // A writer that had nothing acknowledged this time stands where it stood.
             if last.number > 0 {
