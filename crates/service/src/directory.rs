@@ -12,6 +12,8 @@
 mod snapshot;
 mod caller;
 mod handle;
+mod list;
+mod access;
 mod change;
 mod key;
 mod name;
@@ -19,7 +21,8 @@ mod rate;
 mod records;
 
 pub use caller::Caller;
-pub use handle::{DirectoryHandle, ListQuery, ListPage};
+pub use handle::DirectoryHandle;
+pub use list::{ListPage, ListQuery};
 pub use change::NewKey;
 pub use key::{Class, IssuedKey, Key, KeyId, Permission, Permissions, Secret, WorkspaceScope};
 pub use name::{DisplayName, Slug};

@@ -1,6 +1,20 @@
 //! Changes of the directory: pure, over a snapshot, on behalf of a caller.
 
-use super::{Class, DisplayName, Permissions, RateLimit, Slug};
+use std::sync::Arc;
+
+use tessera_engine::time::Timestamp;
+use tessera_store::Version;
+
+use super::access::{self, Actor};
+use super::caller::workspace_forbidden;
+use super::key::{hash, not_found};
+use super::snapshot::{KeyEntry, Root};
+use super::{
+    Class, Directory, DisplayName, GRACE_SECS_MAX, IssuedKey, KEYS_MAX, Key, KeyId, ORGANIZATIONS_MAX, Organization,
+    OrganizationId, Permission, Permissions, RETIRED_KEY_SECS, RateLimit, Secret, Slug, WORKSPACES_MAX, Workspace,
+    WorkspaceId, WorkspaceScope,
+};
+use crate::error::{Error, ErrorKind};
 
 /// What a new key shall be.
 #[derive(Debug, Clone)]
@@ -11,8 +25,341 @@ pub struct NewKey {
     pub class: Class,
     /// What it may do.
     pub permissions: Permissions,
-    /// The workspaces that it holds, the default one first; all of the organization if none is listed.
+    /// The workspaces that it holds, the default one first; all of the organization if none is said.
     pub workspaces: Option<Vec<Slug>>,
     /// How much it may ask of the service.
     pub rate_limit: Option<RateLimit>,
+}
+
+/// Rows to write, and what they make of the directory.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub(super) root: Root,
+    pub(super) organizations: Vec<Organization>,
+    pub(super) workspaces: Vec<Workspace>,
+    pub(super) keys: Vec<KeyEntry>,
+    pub(super) removed: Vec<KeyId>,
+}
+
+/// Random bits, drawn before the decision, for a new key.
+#[derive(Clone, Copy)]
+pub(super) struct Drawn {
+    pub(super) id: [u8; 6],
+    pub(super) secret: [u8; 32],
+}
+
+impl Change {
+    fn of(directory: &Directory) -> Self {
+        let root = directory.root.clone();
+        Self { root, organizations: Vec::new(), workspaces: Vec::new(), keys: Vec::new(), removed: Vec::new() }
+    }
+
+    fn key(directory: &Directory, entry: KeyEntry) -> Self {
+        Self { keys: vec![entry], ..Self::of(directory) }
+    }
+
+    /// The directory after this change, which was committed at this version.
+    pub(super) fn applied(self, before: &Directory, version: Version) -> Directory {
+        let mut after = before.clone();
+        after.root = self.root;
+        after.root_version = Some(version);
+        self.organizations.into_iter().for_each(|organization| after.insert_organization(organization));
+        self.workspaces.into_iter().for_each(|workspace| after.insert_workspace(workspace));
+        self.removed.into_iter().for_each(|id| after.remove_key(id));
+        self.keys.into_iter().for_each(|entry| after.insert_key(entry));
+        after
+    }
+
+    fn add_organization(&mut self, name: &Slug, now: Timestamp) -> Organization {
+        let id = OrganizationId::new(self.root.next_organization);
+        self.root.next_organization += 1;
+        let organization = Organization { id, name: name.clone(), created_at: now };
+        self.organizations.push(organization.clone());
+        organization
+    }
+
+    fn add_workspace(&mut self, organization: OrganizationId, name: &Slug, now: Timestamp) -> Workspace {
+        let id = WorkspaceId::new(self.root.next_workspace);
+        self.root.next_workspace += 1;
+        let workspace = Workspace { id, organization, name: name.clone(), created_at: now, rate_limit: None };
+        self.workspaces.push(workspace.clone());
+        workspace
+    }
+}
+
+pub(super) fn create_organization(actor: &Actor<'_>, name: &Slug) -> Result<(Change, Organization), Error> {
+    actor.caller.require(Permission::Operate)?;
+    let directory = actor.directory;
+    if directory.organization_by_name(name.as_str()).is_some() {
+        return Err(Error::new(ErrorKind::Conflict, "organization_exists", "an organization of this name exists"));
+    }
+    if directory.organizations().count() >= ORGANIZATIONS_MAX {
+        return Err(full("organizations_full", "organizations of one host", ORGANIZATIONS_MAX));
+    }
+    let mut change = Change::of(directory);
+    let organization = change.add_organization(name, actor.now);
+    Ok((change, organization))
+}
+
+pub(super) fn create_workspace(
+    actor: &Actor<'_>,
+    organization: OrganizationId,
+    name: &Slug,
+) -> Result<(Change, Workspace), Error> {
+    access::administers(actor.caller, organization)?;
+    if !access::holds_all(actor.caller, organization) {
+        let message = "only a key of all workspaces of the organization makes another";
+        return Err(Error::new(ErrorKind::Forbidden, "scope_exceeded", message));
+    }
+    let directory = actor.directory;
+    if directory.workspace_by_name(organization, name.as_str()).is_some() {
+        return Err(Error::new(ErrorKind::Conflict, "workspace_exists", "a workspace of this name exists"));
+    }
+    if directory.workspaces_of(organization).count() >= WORKSPACES_MAX {
+        return Err(full("workspaces_full", "workspaces of one organization", WORKSPACES_MAX));
+    }
+    let mut change = Change::of(directory);
+    let workspace = change.add_workspace(organization, name, actor.now);
+    Ok((change, workspace))
+}
+
+pub(super) fn set_workspace_rate_limit(
+    actor: &Actor<'_>,
+    workspace: WorkspaceId,
+    rate_limit: Option<RateLimit>,
+) -> Result<(Change, Workspace), Error> {
+    actor.caller.require(Permission::Operate)?;
+    let found = actor.directory.workspace(workspace).ok_or_else(workspace_forbidden)?;
+    let workspace = Workspace { rate_limit, ..Workspace::clone(found) };
+    let change = Change { workspaces: vec![workspace.clone()], ..Change::of(actor.directory) };
+    Ok((change, workspace))
+}
+
+pub(super) fn create_key(
+    actor: &Actor<'_>,
+    organization: OrganizationId,
+    new: &NewKey,
+    drawn: &Drawn,
+) -> Result<(Change, IssuedKey), Error> {
+    access::administers(actor.caller, organization)?;
+    check_permissions(new)?;
+    access::may_grant(actor.caller, organization, new.permissions)?;
+    let scope = scope(actor, organization, new.workspaces.as_deref())?;
+    let secret = Secret::from_bits(new.class, &drawn.secret);
+    let key = Key {
+        id: key_id(actor.now, drawn),
+        organization,
+        name: new.name.clone(),
+        class: new.class,
+        permissions: new.permissions,
+        scope,
+        created_at: actor.now,
+        expires_at: None,
+        revoked_at: None,
+        replaced_by: None,
+        last_four: last_four(secret.reveal()),
+        bootstrap: false,
+        rate_limit: new.rate_limit,
+    };
+    let change = with_new_key(actor, KeyEntry { key: key.clone(), hash: hash(secret.reveal()) })?;
+    Ok((change, IssuedKey { key, secret }))
+}
+
+pub(super) fn rotate_key(
+    actor: &Actor<'_>,
+    id: KeyId,
+    grace_secs: u32,
+    drawn: &Drawn,
+) -> Result<(Change, IssuedKey), Error> {
+    if grace_secs > GRACE_SECS_MAX {
+        let message = format!("grace_secs is 0 to {GRACE_SECS_MAX}");
+        return Err(Error::new(ErrorKind::Invalid, "grace_invalid", message));
+    }
+    let old = actor.managed(id)?;
+    access::may_grant(actor.caller, old.key.organization, old.key.permissions)?;
+    if !old.key.is_active(actor.now) || old.key.replaced_by.is_some() {
+        let message = "this key was revoked, has expired, or was rotated already";
+        return Err(Error::new(ErrorKind::Conflict, "key_retired", message));
+    }
+    let secret = Secret::from_bits(old.key.class, &drawn.secret);
+    let key = Key {
+        id: key_id(actor.now, drawn),
+        created_at: actor.now,
+        expires_at: None,
+        last_four: last_four(secret.reveal()),
+        bootstrap: false,
+        ..old.key.clone()
+    };
+    let mut change = with_new_key(actor, KeyEntry { key: key.clone(), hash: hash(secret.reveal()) })?;
+    let expires = actor.now.plus_micros(i64::from(grace_secs) * 1_000_000);
+    let retired = Key { expires_at: Some(expires), replaced_by: Some(key.id), ..old.key.clone() };
+    change.keys.push(KeyEntry { key: retired, hash: old.hash });
+    Ok((change, IssuedKey { key, secret }))
+}
+
+pub(super) fn revoke_key(actor: &Actor<'_>, id: KeyId) -> Result<(Option<Change>, Key), Error> {
+    let old = actor.managed(id)?;
+    if old.key.revoked_at.is_some() {
+        return Ok((None, old.key.clone()));
+    }
+    let key = Key { revoked_at: Some(actor.now), ..old.key.clone() };
+    let change = Change::key(actor.directory, KeyEntry { key: key.clone(), hash: old.hash });
+    Ok((Some(change), key))
+}
+
+pub(super) fn set_key_rate_limit(
+    actor: &Actor<'_>,
+    id: KeyId,
+    rate_limit: Option<RateLimit>,
+) -> Result<(Change, Key), Error> {
+    let old = actor.managed(id)?;
+    let key = Key { rate_limit, ..old.key.clone() };
+    let change = Change::key(actor.directory, KeyEntry { key: key.clone(), hash: old.hash });
+    Ok((change, key))
+}
+
+/// What makes the operator's secret a key of everything; nothing where it is one.
+pub(super) fn ensure_bootstrap(
+    directory: &Arc<Directory>,
+    now: Timestamp,
+    secret: &str,
+    drawn: &Drawn,
+) -> (Option<Change>, KeyId) {
+    let mut change = Change::of(directory);
+    let name = Slug::parse("default").expect("a slug");
+    let organization = match directory.organization_by_name(name.as_str()) {
+        Some(found) => found.id,
+        None => change.add_organization(&name, now).id,
+    };
+    let workspace = match directory.workspace_by_name(organization, name.as_str()) {
+        Some(found) => found.id,
+        None => change.add_workspace(organization, &name, now).id,
+    };
+    let hash = hash(secret);
+    let found = directory.key_by_hash(&hash);
+    let replaced = |by: KeyId| directory.key(by).is_some_and(|entry| entry.key.bootstrap);
+    let id = match found {
+        // The operator went back to a secret that another one of his had replaced: it is given out anew.
+        Some(entry) if entry.key.bootstrap && entry.key.replaced_by.is_some_and(replaced) => {
+            change.removed.push(entry.key.id);
+            key_id(now, drawn)
+        }
+        Some(entry) => entry.key.id,
+        None => key_id(now, drawn),
+    };
+    if found.is_none_or(|entry| entry.key.id != id) {
+        let key = Key {
+            id,
+            organization,
+            name: DisplayName::parse("bootstrap").expect("a display name"),
+            class: Class::Private,
+            permissions: Permissions::ALL,
+            scope: WorkspaceScope::All { default: Some(workspace) },
+            created_at: now,
+            expires_at: None,
+            revoked_at: None,
+            replaced_by: None,
+            last_four: last_four(secret),
+            bootstrap: true,
+            rate_limit: None,
+        };
+        change.keys.push(KeyEntry { key, hash });
+    }
+    let former = directory.keys().filter(|entry| {
+        entry.key.bootstrap && entry.key.id != id && entry.key.is_active(now) && !change.removed.contains(&entry.key.id)
+    });
+    let former: Vec<_> = former
+        .map(|entry| {
+            let key = Key { revoked_at: Some(now), replaced_by: Some(id), ..entry.key.clone() };
+            KeyEntry { key, hash: entry.hash }
+        })
+        .collect();
+    change.keys.extend(former);
+    let nothing = change.organizations.is_empty() && change.workspaces.is_empty() && change.keys.is_empty();
+    ((!nothing).then_some(change), id)
+}
+
+/// A change that adds this key, and forgets those of its organization that stopped working long ago.
+fn with_new_key(actor: &Actor<'_>, entry: KeyEntry) -> Result<Change, Error> {
+    let mut active = 0;
+    let mut removed = Vec::new();
+    let long_ago = actor.now.plus_micros(-i64::from(RETIRED_KEY_SECS) * 1_000_000);
+    for other in actor.directory.keys().filter(|other| other.key.organization == entry.key.organization) {
+        active += usize::from(other.key.is_active(actor.now));
+        if other.key.retired_at().is_some_and(|at| at <= long_ago) && !other.key.bootstrap {
+            removed.push(other.key.id);
+        }
+    }
+    if active >= KEYS_MAX {
+        return Err(full("keys_full", "keys of one organization", KEYS_MAX));
+    }
+    Ok(Change { removed, ..Change::key(actor.directory, entry) })
+}
+
+fn check_permissions(new: &NewKey) -> Result<(), Error> {
+    if new.permissions.is_empty() {
+        return Err(Error::new(ErrorKind::Invalid, "permissions_empty", "a key needs at least one permission"));
+    }
+    let public = Permissions::NONE.with(Permission::Ingest);
+    if new.class == Class::Public && !public.covers(new.permissions) {
+        let message = "a public key may be seen by everyone, so it may only ingest";
+        return Err(Error::new(ErrorKind::Invalid, "public_key_permission", message));
+    }
+    Ok(())
+}
+
+/// The scope of a new key: no wider than the caller's.
+fn scope(actor: &Actor<'_>, organization: OrganizationId, names: Option<&[Slug]>) -> Result<WorkspaceScope, Error> {
+    let Some(names) = names else {
+        if access::holds_all(actor.caller, organization) {
+            return Ok(WorkspaceScope::All { default: actor.directory.first_workspace(organization) });
+        }
+        let message = "this key does not hold all workspaces of the organization: list those of the new key";
+        return Err(Error::new(ErrorKind::Forbidden, "scope_exceeded", message));
+    };
+    if names.is_empty() {
+        let message = "list at least one workspace, or leave the list out for all";
+        return Err(Error::new(ErrorKind::Invalid, "workspaces_empty", message));
+    }
+    let mut listed = Vec::with_capacity(names.len().min(WORKSPACES_MAX));
+    for name in names {
+        let found = actor.directory.workspace_by_name(organization, name.as_str());
+        let id = found.map(|workspace| workspace.id).filter(|id| access::holds(actor.caller, organization, *id));
+        let id = id.ok_or_else(workspace_forbidden)?;
+        if !listed.contains(&id) {
+            listed.push(id);
+        }
+    }
+    Ok(WorkspaceScope::Listed(listed))
+}
+
+/// Ids of keys sort by the time of their making; they need no more to be unlike: two of one instant differ in 48 random bits.
+fn key_id(now: Timestamp, drawn: &Drawn) -> KeyId {
+    let mut bytes = [0; 12];
+    bytes[..6].copy_from_slice(&now.millis().to_be_bytes()[2..]);
+    bytes[6..].copy_from_slice(&drawn.id);
+    KeyId::from_bytes(bytes)
+}
+
+/// The end of a secret, where that leaves enough of it unsaid.
+fn last_four(secret: &str) -> String {
+    let mut characters: Vec<char> = secret.chars().collect();
+    if characters.len() < 24 {
+        return "****".to_owned();
+    }
+    characters.split_off(characters.len() - 4).into_iter().collect()
+}
+
+fn full(code: &'static str, what: &str, limit: usize) -> Error {
+    Error::new(ErrorKind::LimitExceeded, code, format!("there are as many {what} as there may be limit={limit}"))
+}
+
+impl<'a> Actor<'a> {
+    /// A key that the caller manages; one that it does not see is answered as one that is not.
+    fn managed(&self, id: KeyId) -> Result<&'a KeyEntry, Error> {
+        let directory: &'a Arc<Directory> = self.directory;
+        access::any_administration(self.caller)?;
+        let entry = directory.key(id).filter(|entry| access::manages(self.caller, &entry.key));
+        entry.map(AsRef::as_ref).ok_or_else(not_found)
+    }
 }

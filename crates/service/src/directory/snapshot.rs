@@ -126,10 +126,18 @@ impl Directory {
         match scope {
             WorkspaceScope::Listed(workspaces) => workspaces.first().copied(),
             WorkspaceScope::All { default: Some(default) } => Some(*default),
-            WorkspaceScope::All { default: None } => {
-                self.workspace_names.get(&organization)?.values().min().copied()
-            }
+            WorkspaceScope::All { default: None } => self.first_workspace(organization),
         }
+    }
+
+    /// The oldest workspace of an organization.
+    pub(super) fn first_workspace(&self, organization: OrganizationId) -> Option<WorkspaceId> {
+        self.workspace_names.get(&organization)?.values().min().copied()
+    }
+
+    /// The workspaces of an organization.
+    pub(super) fn workspaces_of(&self, organization: OrganizationId) -> impl Iterator<Item = &Arc<Workspace>> {
+        self.workspaces().filter(move |workspace| workspace.organization == organization)
     }
 
     pub(super) fn key(&self, id: KeyId) -> Option<&Arc<KeyEntry>> {

@@ -1,0 +1,244 @@
+//! Requests that carry an `Idempotency-Key`: the answer is kept for a day and given again to the same request.
+//!
+//! Keys are kept apart by the caller's key, so that nobody is given an answer to another's request. The row is written in
+//! the commit that does what the request asks, so there is an answer exactly when it was done.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tessera_engine::time::Timestamp;
+use tessera_store::{Commit, CommitError, Direction, Expect, Key, KeyRange, ScanLimit, Store, Version, Versioned};
+
+use crate::codec;
+use crate::directory::{KeyId, WorkspaceId};
+use crate::error::{Error, ErrorKind};
+use crate::keys::{Family, Scope};
+use crate::store_error::{commit_failed, read_failed};
+
+/// How long an answer is kept, in seconds: a day.
+pub const KEPT_SECS: u32 = 86_400;
+/// Bytes of an answer that is kept.
+pub const REPLY_BYTES_MAX: usize = 512 << 10;
+/// Rows that one sweep looks at.
+const LOOKED_AT_MAX: usize = 1_000;
+/// The version of the record.
+const VERSION: u8 = 1;
+
+/// What a client calls its request: 1 to 200 printable characters of ASCII.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// `Invalid` with `idempotency_key_invalid`.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        if (1..=200).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            let message = "an Idempotency-Key is 1 to 200 printable characters of ASCII";
+            Err(Error::new(ErrorKind::Invalid, "idempotency_key_invalid", message))
+        }
+    }
+}
+
+/// A request under a key: who sent it, what it is called, and a hash of all that makes it this request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The workspace it is for.
+    pub workspace: WorkspaceId,
+    /// The caller's key.
+    pub caller: KeyId,
+    /// What the client calls it.
+    pub key: IdempotencyKey,
+    /// The hash of what it is.
+    pub hash: RequestHash,
+}
+
+/// The hash of all that makes a request what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestHash([u8; 32]);
+
+impl RequestHash {
+    /// Of the method, the path with its query, and the body.
+    #[must_use]
+    pub fn of(method: &str, path: &str, body: &[u8]) -> Self {
+        let lengths = [method.len() as u64, path.len() as u64].map(u64::to_be_bytes);
+        let hash = lengths.iter().fold(Sha256::new(), |hash, length| hash.chain_update(length));
+        Self(hash.chain_update(method).chain_update(path).chain_update(body).finalize().into())
+    }
+}
+
+/// An answer that is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reply {
+    status: u16,
+    body: Bytes,
+}
+
+impl Reply {
+    /// An answer of this status and body.
+    ///
+    /// # Errors
+    /// `LimitExceeded` with `reply_too_large` for more than [`REPLY_BYTES_MAX`].
+    pub fn new(status: u16, body: Bytes) -> Result<Self, Error> {
+        if body.len() > REPLY_BYTES_MAX {
+            let message = format!("the answer is too long to be kept for an Idempotency-Key limit={REPLY_BYTES_MAX}");
+            return Err(Error::new(ErrorKind::LimitExceeded, "reply_too_large", message));
+        }
+        Ok(Self { status, body })
+    }
+
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Its body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reply(status={}, bytes={})", self.status, self.body.len())
+    }
+}
+
+/// What is known of a request.
+#[derive(Debug, Clone)]
+pub enum Known {
+    /// It was answered so.
+    Answered(Reply),
+    /// Nothing: it is to be done, and its answer written by the same commit.
+    New(Claim),
+}
+
+/// The right to answer a request for the first time. Of two commits that carry a claim to one key, one conflicts on
+/// [`Claim::row_key`]: its request is looked up again.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    row_key: Key,
+    hash: RequestHash,
+    /// An answer that is no longer kept stands there still, in this version.
+    outdated: Option<Version>,
+}
+
+impl Claim {
+    /// Where the answer will stand; a commit that lost against another answer names it in its conflict.
+    #[must_use]
+    pub fn row_key(&self) -> &Key {
+        &self.row_key
+    }
+
+    /// Adds the answer to the commit that does what was asked. Where no row stands yet it takes the commit's idempotency
+    /// slot, which the store looks at first.
+    #[must_use]
+    pub fn answer(&self, mut commit: Commit, reply: &Reply, now: Timestamp) -> Commit {
+        let record = Record { hash: self.hash.0, status: reply.status, body: &reply.body, at: now.micros() };
+        let value = codec::encode(VERSION, &record);
+        match self.outdated {
+            None => commit.idempotency = Some((self.row_key.clone(), value)),
+            Some(version) => {
+                commit.expect.push((self.row_key.clone(), Expect::Version(version)));
+                commit.put.push((self.row_key.clone(), value));
+            }
+        }
+        commit
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record<'a> {
+    hash: [u8; 32],
+    status: u16,
+    #[serde(borrow)]
+    body: &'a [u8],
+    at: i64,
+}
+
+/// Where the answer to a request stands: for a lane that reads it together with the rest.
+#[must_use]
+pub fn row_key(request: &Request) -> Key {
+    let family = Scope::new(request.workspace).family(Family::Idempotency);
+    family.bytes(request.caller.as_bytes()).bytes(request.key.0.as_bytes()).key()
+}
+
+/// What a stored row says of a request.
+///
+/// # Errors
+/// `Conflict` with `idempotency_key_reused` when another request was answered under this key; `Corrupt`.
+pub fn known(request: &Request, row: Option<&Versioned>, now: Timestamp) -> Result<Known, Error> {
+    let claim = |outdated| Known::New(Claim { row_key: row_key(request), hash: request.hash, outdated });
+    let Some(row) = row else {
+        return Ok(claim(None));
+    };
+    let record: Record<'_> = codec::decode(VERSION, &row.value)?;
+    if is_outdated(&record, now)? {
+        return Ok(claim(Some(row.version)));
+    }
+    if record.hash != request.hash.0 {
+        let message = "another request was answered under this Idempotency-Key in the last 24 hours";
+        return Err(Error::new(ErrorKind::Conflict, "idempotency_key_reused", message));
+    }
+    Ok(Known::Answered(Reply { status: record.status, body: row.value.slice_ref(record.body) }))
+}
+
+/// Looks up what is known of a request: one point read.
+///
+/// # Errors
+/// As [`known`], and what the store answers.
+pub async fn look_up(store: &dyn Store, request: &Request, now: Timestamp) -> Result<Known, Error> {
+    let found = store.get(&[row_key(request)]).await.map_err(|error| read_failed(&error))?;
+    known(request, found.value.first().and_then(Option::as_ref), now)
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swept {
+    /// Answers removed.
+    pub removed: usize,
+    /// What is left to look at by the next run; none when this one came to the end.
+    pub rest: Option<KeyRange>,
+}
+
+/// Drops answers of a workspace that are no longer kept. Looks at 1,000 rows and goes on where `rest` of an earlier run
+/// says; without it, it begins at the beginning, which costs only time.
+///
+/// # Errors
+/// What the store answers; `Corrupt`.
+pub async fn sweep(
+    store: &dyn Store,
+    workspace: WorkspaceId,
+    now: Timestamp,
+    rest: Option<KeyRange>,
+) -> Result<Swept, Error> {
+    let range = rest.unwrap_or_else(|| Scope::new(workspace).family(Family::Idempotency).range());
+    let page = store.scan(&range, ScanLimit::rows(LOOKED_AT_MAX), Direction::Forward).await;
+    let page = page.map_err(|error| read_failed(&error))?;
+    let mut commit = Commit::new();
+    for row in page.rows {
+        if is_outdated(&codec::decode(VERSION, &row.value)?, now)? {
+            commit.expect.push((row.key.clone(), Expect::Version(row.version)));
+            commit.del.push(row.key);
+        }
+    }
+    let removed = commit.del.len();
+    match store.commit(commit).await {
+        Ok(_) => Ok(Swept { removed, rest: page.next }),
+        // One of the keys was used again at this moment: the next run finds the others.
+        Err(CommitError::Conflict(_)) => Ok(Swept { removed: 0, rest: page.next }),
+        Err(error) => Err(commit_failed(&error)),
+    }
+}
+
+fn is_outdated(record: &Record<'_>, now: Timestamp) -> Result<bool, Error> {
+    Ok(codec::instant(record.at)?.plus_micros(i64::from(KEPT_SECS) * 1_000_000) <= now)
+}
+
+#[cfg(test)]
+mod tests;

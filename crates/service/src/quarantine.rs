@@ -1,0 +1,297 @@
+//! The quarantine: facts that were refused, why, and what was sent, so that they can be looked at and sent again.
+//!
+//! A refused fact is two rows: one that lists read, and one with what was sent. Both are written in the commit of the
+//! fact's neighbours, or in one of their own. A workspace keeps its newest ones; [`Quarantine::sweep`] drops the rest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tessera_engine::id::EventId;
+use tessera_engine::time::Timestamp;
+use tessera_store::{Commit, CommitError, Direction, Expect, Key, KeyRange, ScanLimit, Store};
+
+use crate::cursor::{self, Cursors, Purpose};
+use crate::directory::{KeyId, WorkspaceId};
+use crate::error::{Error, ErrorKind};
+use crate::keys::{Family, KeyBuilder, Scope};
+use crate::store_error::{commit_failed, read_failed};
+
+mod records;
+
+pub use records::rows;
+
+/// Bytes of what was sent that are kept of one fact.
+pub const RAW_BYTES_MAX: usize = 64 << 10;
+/// Facts that one workspace keeps; the newest stay.
+pub const ENTRIES_MAX: usize = 100_000;
+/// Bytes of what was sent that one workspace keeps, over all facts; the newest stay.
+pub const KEPT_BYTES_MAX: u64 = 1 << 30;
+/// Entries of one page.
+pub const PAGE_MAX: usize = 1_000;
+/// Entries that one page looks at while it filters: a page may be short, or even empty, and still not be the last.
+const LOOKED_AT_MAX: usize = 10_000;
+/// Entries that one sweep removes.
+const SWEPT_MAX: usize = 5_000;
+
+/// A fact that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its id; the newer, the greater.
+    pub id: EventId,
+    /// When it was refused.
+    pub at: Timestamp,
+    /// The door it came in by: whoever sends it again hands it to that one.
+    pub door: String,
+    /// The stable code of the refusal.
+    pub code: String,
+    /// What was expected and where.
+    pub message: String,
+    /// The key it was sent with.
+    pub key: KeyId,
+    /// How many bytes of it are kept.
+    pub kept_bytes: u32,
+    /// Whether that is all; what was cut off cannot be sent again.
+    pub whole: bool,
+}
+
+/// What was sent, as far as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Raw {
+    bytes: Bytes,
+    whole: bool,
+}
+
+impl Raw {
+    /// Keeps at most [`RAW_BYTES_MAX`] of what was sent.
+    #[must_use]
+    pub fn keep(sent: &Bytes) -> Self {
+        Self { bytes: sent.slice(..sent.len().min(RAW_BYTES_MAX)), whole: sent.len() <= RAW_BYTES_MAX }
+    }
+
+    /// What is kept.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Whether that is all that was sent.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+}
+
+impl std::fmt::Debug for Raw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Raw(***, bytes={}, whole={})", self.bytes.len(), self.whole)
+    }
+}
+
+/// A refused fact on its way into the quarantine.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Its id, of the supply that numbers events.
+    pub id: EventId,
+    /// When it was refused.
+    pub at: Timestamp,
+    /// The door it came in by.
+    pub door: &'static str,
+    /// The stable code of the refusal.
+    pub code: &'static str,
+    /// What was expected and where; no value of a person.
+    pub message: String,
+    /// The key it was sent with.
+    pub key: KeyId,
+    /// What was sent.
+    pub raw: Raw,
+}
+
+/// Which part of the quarantine to list.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Only entries of this code.
+    pub code: Option<String>,
+    /// How many: 1 to [`PAGE_MAX`].
+    pub limit: usize,
+    /// Where an earlier page ended.
+    pub cursor: Option<String>,
+}
+
+/// A part of the quarantine.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The entries, newest first.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins; none on the last. A filtered page may be short and not the last.
+    pub next_cursor: Option<String>,
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Entries removed.
+    pub removed: usize,
+    /// Whether there is more to remove: the next run goes on.
+    pub more: bool,
+}
+
+/// The quarantines of all workspaces.
+#[derive(Clone)]
+pub struct Quarantine {
+    store: Arc<dyn Store>,
+    cursors: Arc<Cursors>,
+}
+
+impl Quarantine {
+    /// The quarantines in this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, cursors: Arc<Cursors>) -> Self {
+        Self { store, cursors }
+    }
+
+    /// A page of the entries of a workspace, newest first.
+    ///
+    /// # Errors
+    /// `Invalid` with `limit_invalid`, `cursor_invalid`; what the store answers; `Corrupt`.
+    pub async fn list(&self, workspace: WorkspaceId, query: &Query) -> Result<Page, Error> {
+        if !(1..=PAGE_MAX).contains(&query.limit) {
+            return Err(Error::new(ErrorKind::Invalid, "limit_invalid", format!("limit is 1 to {PAGE_MAX}")));
+        }
+        let mut rest = Some(match &query.cursor {
+            None => all(workspace),
+            Some(cursor) => {
+                let id = self.cursors.open_sealed(workspace, Purpose::Quarantine, cursor)?;
+                let id = <[u8; 12]>::try_from(&*id).map_err(|_| cursor::invalid())?;
+                all(workspace).after(&entry_key(workspace, EventId::from_bytes(id)), Direction::Backward)
+            }
+        });
+        let mut entries = Vec::new();
+        let mut looked_at = 0;
+        let mut last = None;
+        while let Some(range) = rest.take() {
+            let rows = (query.limit - entries.len()).max(100).min(LOOKED_AT_MAX - looked_at);
+            let page = self.store.scan(&range, ScanLimit::rows(rows), Direction::Backward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            let rows = page.rows.len();
+            for (index, row) in page.rows.into_iter().enumerate() {
+                let entry = records::decode(id_of(&row.key)?, &row.value)?;
+                looked_at += 1;
+                let more = index + 1 < rows || page.next.is_some();
+                last = more.then_some(entry.id);
+                if query.code.as_ref().is_none_or(|code| *code == entry.code) {
+                    entries.push(entry);
+                }
+                if entries.len() == query.limit {
+                    return Ok(self.page(workspace, entries, last));
+                }
+            }
+            rest = page.next.filter(|_| looked_at < LOOKED_AT_MAX);
+        }
+        Ok(self.page(workspace, entries, last))
+    }
+
+    fn page(&self, workspace: WorkspaceId, entries: Vec<Entry>, last: Option<EventId>) -> Page {
+        let next_cursor = last.map(|id| self.cursors.seal(workspace, Purpose::Quarantine, id.as_bytes()));
+        Page { entries, next_cursor }
+    }
+
+    /// An entry with what was sent: enough for its door to read it again.
+    ///
+    /// # Errors
+    /// `NotFound` with `quarantine_entry_not_found`; what the store answers; `Corrupt`.
+    pub async fn get(&self, workspace: WorkspaceId, id: EventId) -> Result<(Entry, Raw), Error> {
+        let keys = [entry_key(workspace, id), raw_key(workspace, id)];
+        let found = self.store.get(&keys).await.map_err(|error| read_failed(&error))?;
+        match found.value.as_slice() {
+            [Some(entry), Some(raw)] => {
+                let entry = records::decode(id, &entry.value)?;
+                let raw = Raw { bytes: records::decode_raw(&raw.value)?, whole: entry.whole };
+                Ok((entry, raw))
+            }
+            _ => Err(not_found()),
+        }
+    }
+
+    /// Removes an entry. Only one of two who remove it at the same time is told that it was there.
+    ///
+    /// # Errors
+    /// `NotFound` with `quarantine_entry_not_found`; what the store answers.
+    pub async fn delete(&self, workspace: WorkspaceId, id: EventId) -> Result<(), Error> {
+        let key = entry_key(workspace, id);
+        let found = self.store.get(std::slice::from_ref(&key)).await.map_err(|error| read_failed(&error))?;
+        let Some(Some(row)) = found.value.first() else {
+            return Err(not_found());
+        };
+        let commit = Commit {
+            expect: vec![(key.clone(), Expect::Version(row.version))],
+            del: vec![key, raw_key(workspace, id)],
+            ..Commit::default()
+        };
+        match self.store.commit(commit).await {
+            Ok(_) => Ok(()),
+            Err(CommitError::Conflict(_)) => Err(not_found()),
+            Err(error) => Err(commit_failed(&error)),
+        }
+    }
+
+    /// Drops what a workspace holds beyond its bounds, all of it older than what stays. Reads all listed rows (not what was sent), so it is run
+    /// after some thousand refusals and by a timer, not after each.
+    ///
+    /// # Errors
+    /// What the store answers; `Corrupt`.
+    pub async fn sweep(&self, workspace: WorkspaceId) -> Result<Swept, Error> {
+        self.sweep_to(workspace, ENTRIES_MAX, KEPT_BYTES_MAX).await
+    }
+
+    async fn sweep_to(&self, workspace: WorkspaceId, entries_max: usize, bytes_max: u64) -> Result<Swept, Error> {
+        let mut rest = Some(all(workspace));
+        let (mut entries, mut bytes) = (0, 0);
+        let mut surplus = Vec::new();
+        while let Some(range) = rest.take() {
+            let page = self.store.scan(&range, ScanLimit::rows(1_000), Direction::Backward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            for row in page.rows {
+                let entry = records::decode(id_of(&row.key)?, &row.value)?;
+                entries += 1;
+                bytes += u64::from(entry.kept_bytes);
+                if entries > entries_max || bytes > bytes_max {
+                    surplus.push(entry.id);
+                }
+            }
+            rest = page.next.filter(|_| surplus.len() <= SWEPT_MAX);
+        }
+        let more = surplus.len() > SWEPT_MAX;
+        surplus.truncate(SWEPT_MAX);
+        let ops_max = self.store.limits().ops;
+        for ids in surplus.chunks((ops_max / 2).max(1)) {
+            let del = ids.iter().flat_map(|id| [entry_key(workspace, *id), raw_key(workspace, *id)]).collect();
+            let commit = Commit { del, ..Commit::default() };
+            self.store.commit(commit).await.map_err(|error| commit_failed(&error))?;
+        }
+        Ok(Swept { removed: surplus.len(), more })
+    }
+}
+
+fn all(workspace: WorkspaceId) -> KeyRange {
+    Scope::new(workspace).family(Family::Quarantine).range()
+}
+
+fn entry_key(workspace: WorkspaceId, id: EventId) -> Key {
+    Scope::new(workspace).family(Family::Quarantine).event(id).key()
+}
+
+fn raw_key(workspace: WorkspaceId, id: EventId) -> Key {
+    Scope::new(workspace).family(Family::QuarantineRaw).event(id).key()
+}
+
+fn id_of(key: &Key) -> Result<EventId, Error> {
+    let id = key.as_bytes()[KeyBuilder::HEAD_BYTES..].try_into();
+    id.map(EventId::from_bytes).map_err(|_| crate::codec::corrupt("id of a quarantined fact"))
+}
+
+fn not_found() -> Error {
+    Error::new(ErrorKind::NotFound, "quarantine_entry_not_found", "no quarantined fact of this id")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! What an answer of the store means to a caller. What it means to the operator goes to the log.
+
+use tessera_store::{CommitError, ReadError};
+
+use crate::error::{Error, ErrorKind};
+
+/// A read that has no answer.
+pub(crate) fn read_failed(error: &ReadError) -> Error {
+    match error {
+        ReadError::Unavailable(_) => unavailable(error),
+        ReadError::Corrupt(_) => corrupt(error),
+        ReadError::Trimmed { .. } | ReadError::Invalid(_) => internal(error),
+    }
+}
+
+/// A commit that has not happened, or may not have. Conflicts are decided again where they arise; one that comes here has
+/// been decided again too often.
+pub(crate) fn commit_failed(error: &CommitError) -> Error {
+    match error {
+        CommitError::Conflict(_) => {
+            let message = "others change the same thing all the time; nothing happened, try again";
+            Error { retry_after_secs: Some(1), ..Error::new(ErrorKind::Unavailable, "contended", message) }
+        }
+        CommitError::Ambiguous => {
+            let message = "whether this happened is not known; look before trying again";
+            Error::new(ErrorKind::Unknown, "outcome_unknown", message)
+        }
+        CommitError::Fenced => {
+            let message = "another process has taken over; nothing happened, try again";
+            Error { retry_after_secs: Some(1), ..Error::new(ErrorKind::Unavailable, "fenced", message) }
+        }
+        CommitError::TooLarge { what, limit } => {
+            let message = format!("more than the store takes at once what={what} limit={limit}");
+            Error::new(ErrorKind::LimitExceeded, "commit_too_large", message)
+        }
+        CommitError::Unavailable(_) => unavailable(error),
+        CommitError::Corrupt(_) => corrupt(error),
+        CommitError::Invalid(_) => internal(error),
+    }
+}
+
+fn unavailable(error: &dyn std::error::Error) -> Error {
+    tracing::warn!(%error, "the store does not answer");
+    let message = "the store does not answer now; nothing happened, try again";
+    Error { retry_after_secs: Some(1), ..Error::new(ErrorKind::Unavailable, "store_unavailable", message) }
+}
+
+fn corrupt(error: &dyn std::error::Error) -> Error {
+    tracing::error!(%error, "stored data is damaged");
+    Error::new(ErrorKind::Corrupt, "store_corrupt", "stored data is damaged; the operator has been told")
+}
+
+fn internal(error: &dyn std::error::Error) -> Error {
+    tracing::error!(%error, "the store was asked for what it does not do");
+    Error::new(ErrorKind::Internal, "internal", "a fault of ours; the operator has been told")
+}

@@ -1,0 +1,383 @@
+//! The stored configuration of a workspace: its namespaces and limits, as they were set.
+//!
+//! Changes are pure and make the next version; the lane commits them, since they are ordered among the facts. What is stored
+//! always makes an engine configuration: each change is checked whole before it is answered.
+
+use tessera_engine::config::{
+    Config, InvalidConfig, Kind, Limits, Namespace, NamespaceId, NamespaceName, Normaliser, default_namespaces,
+};
+use tessera_engine::normalise::{VALUE_BYTES_MAX, blocked_pattern, normalise};
+
+use crate::error::{Error, ErrorKind};
+
+mod records;
+
+pub use records::{decode, encode};
+
+/// Namespaces of one workspace.
+pub const NAMESPACES_MAX: usize = 200;
+/// Blocked values of one namespace.
+pub const BLOCKED_MAX: usize = 1_000;
+/// Patterns of blocked values of one namespace.
+pub const PATTERNS_MAX: usize = 50;
+/// Bytes of one pattern.
+pub const PATTERN_BYTES_MAX: usize = 500;
+/// Bytes of the stored configuration, below what every store takes in one value.
+pub const CONFIG_BYTES_MAX: usize = 512 << 10;
+/// The highest priority.
+pub const PRIORITY_MAX: u16 = 1_000;
+
+/// A workspace's configuration as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredConfig {
+    version: u64,
+    namespaces: Vec<StoredNamespace>,
+    primary: Option<NamespaceName>,
+    limits: LimitOverrides,
+}
+
+/// A namespace as it is stored: the engine's, with patterns as they were written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredNamespace {
+    /// Its number, given at its making and never used again.
+    pub id: NamespaceId,
+    /// Its name.
+    pub name: NamespaceName,
+    /// Whose identities it holds.
+    pub kind: Kind,
+    /// The higher, the more an identity of it decides whose a fact is.
+    pub priority: u16,
+    /// Whether a cluster holds at most one value of it.
+    pub exclusive: bool,
+    /// Values of it that one profile may hold, if that is bounded.
+    pub limit: Option<u32>,
+    /// How its values are spelled.
+    pub normaliser: Normaliser,
+    /// Values that identify nobody, in the namespace's one spelling.
+    pub blocked: Vec<String>,
+    /// Patterns of values that identify nobody; each must match the whole value.
+    pub patterns: Vec<String>,
+}
+
+/// A namespace to be made.
+#[derive(Debug, Clone)]
+pub struct NewNamespace {
+    /// Its name.
+    pub name: String,
+    /// Whose identities it holds; never changes.
+    pub kind: Kind,
+    /// How its values are spelled; never changes, since stored values are spelled so.
+    pub normaliser: Normaliser,
+    /// The rest, which may change later.
+    pub rules: NamespaceRules,
+}
+
+/// What may change of a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespaceRules {
+    /// 1 to 1,000.
+    pub priority: u16,
+    /// Whether a cluster holds at most one value of it; only one namespace of a workspace may say so.
+    pub exclusive: bool,
+    /// Values of it that one profile may hold: at least 1, or no bound.
+    pub limit: Option<u32>,
+    /// Values that identify nobody.
+    pub blocked: Vec<String>,
+    /// Patterns of values that identify nobody.
+    pub patterns: Vec<String>,
+}
+
+/// Limits that differ from the engine's defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LimitOverrides {
+    /// Identities in one profile.
+    pub profile_identities_max: Option<u32>,
+    /// Distinct neighbours of higher priority up to which a value is no hub.
+    pub hub_links_max: Option<u32>,
+    /// How far in the future of its receipt a fact may lie, in seconds.
+    pub future_secs_max: Option<u32>,
+    /// Identities that one fact may carry.
+    pub fact_identities_max: Option<u32>,
+    /// Attributes that one fact may carry.
+    pub fact_attributes_max: Option<u32>,
+}
+
+impl Default for StoredConfig {
+    /// The configuration of a new workspace.
+    fn default() -> Self {
+        let namespaces = default_namespaces().iter().map(StoredNamespace::from).collect();
+        Self { version: 1, namespaces, primary: None, limits: LimitOverrides::default() }
+    }
+}
+
+impl StoredConfig {
+    /// The version: it grows by one with every change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The namespaces, by number.
+    #[must_use]
+    pub fn namespaces(&self) -> &[StoredNamespace] {
+        &self.namespaces
+    }
+
+    /// The namespace of this name.
+    ///
+    /// # Errors
+    /// `NotFound` with `namespace_unknown`.
+    pub fn namespace(&self, name: &str) -> Result<&StoredNamespace, Error> {
+        self.namespaces.iter().find(|namespace| namespace.name.as_str() == name).ok_or_else(namespace_unknown)
+    }
+
+    /// The namespace whose value the read by id tries first.
+    #[must_use]
+    pub fn primary(&self) -> Option<&NamespaceName> {
+        self.primary.as_ref()
+    }
+
+    /// The limits that differ from the defaults.
+    #[must_use]
+    pub fn limits(&self) -> LimitOverrides {
+        self.limits
+    }
+
+    /// The engine's form of it. What is stored always has one, so an error here means damage.
+    ///
+    /// # Errors
+    /// `Invalid`, with the code of what is wrong.
+    pub fn to_engine(&self) -> Result<Config, Error> {
+        let namespaces = self.namespaces.iter().map(StoredNamespace::to_engine).collect::<Result<Vec<_>, _>>()?;
+        let limits = self.limits.to_engine();
+        Config::new(self.version, namespaces, self.primary.as_ref(), limits).map_err(|error| invalid_config(&error))
+    }
+
+    /// The next version with this change, if it makes a configuration.
+    fn next(&self, change: impl FnOnce(&mut Self)) -> Result<Self, Error> {
+        let mut next = self.clone();
+        change(&mut next);
+        next.version += 1;
+        next.to_engine()?;
+        if encode(&next).len() > CONFIG_BYTES_MAX {
+            let message = format!("the configuration is too large bytes_max={CONFIG_BYTES_MAX}");
+            return Err(Error::new(ErrorKind::LimitExceeded, "config_too_large", message));
+        }
+        Ok(next)
+    }
+}
+
+/// Adds a namespace; it gets the next number.
+///
+/// # Errors
+/// `Invalid` with `namespace_name_invalid`, `priority_invalid`, `limit_invalid`, `blocked_invalid`, `pattern_invalid`,
+/// `region_invalid`, `exclusive_account`; `Conflict` with `namespace_exists`, `exclusive_taken`; `LimitExceeded` with
+/// `namespaces_full`, `config_too_large`.
+pub fn add_namespace(config: &StoredConfig, new: NewNamespace) -> Result<StoredConfig, Error> {
+    let name = NamespaceName::parse(&new.name)
+        .map_err(|error| Error::new(ErrorKind::Invalid, "namespace_name_invalid", error.to_string()))?;
+    if config.namespace(name.as_str()).is_ok() {
+        return Err(Error::new(ErrorKind::Conflict, "namespace_exists", "a namespace of this name exists"));
+    }
+    if config.namespaces.len() >= NAMESPACES_MAX {
+        let message = format!("a workspace has as many namespaces as it may limit={NAMESPACES_MAX}");
+        return Err(Error::new(ErrorKind::LimitExceeded, "namespaces_full", message));
+    }
+    if let Normaliser::Phone { region: Some(region) } = new.normaliser
+        && !region.iter().all(u8::is_ascii_uppercase)
+    {
+        let message = "the region of phone numbers is two capital letters, as in FR";
+        return Err(Error::new(ErrorKind::Invalid, "region_invalid", message));
+    }
+    // Namespaces are never removed, so the highest number is the last one given.
+    let last = config.namespaces.iter().map(|namespace| namespace.id.number()).max().unwrap_or(0);
+    let bare = StoredNamespace {
+        id: NamespaceId::new(last + 1),
+        name,
+        kind: new.kind,
+        priority: new.rules.priority,
+        exclusive: false,
+        limit: None,
+        normaliser: new.normaliser,
+        blocked: Vec::new(),
+        patterns: Vec::new(),
+    };
+    let namespace = bare.ruled(new.rules)?;
+    config.next(|next| next.namespaces.push(namespace))
+}
+
+/// Changes the rules of a namespace. Facts keep their owners; links are decided anew as their clusters are touched.
+///
+/// # Errors
+/// As [`add_namespace`], and `NotFound` with `namespace_unknown`.
+pub fn update_namespace(config: &StoredConfig, name: &str, rules: NamespaceRules) -> Result<StoredConfig, Error> {
+    let changed = config.namespace(name)?.ruled(rules)?;
+    config.next(|next| {
+        for namespace in &mut next.namespaces {
+            if namespace.id == changed.id {
+                *namespace = changed.clone();
+            }
+        }
+    })
+}
+
+/// Chooses the namespace whose value the read by id tries first, or none.
+///
+/// # Errors
+/// `NotFound` with `namespace_unknown`.
+pub fn set_primary(config: &StoredConfig, name: Option<&str>) -> Result<StoredConfig, Error> {
+    let primary = name.map(|name| config.namespace(name)).transpose()?.map(|namespace| namespace.name.clone());
+    config.next(|next| next.primary = primary)
+}
+
+/// Sets the limits that differ from the defaults.
+///
+/// # Errors
+/// `Invalid` with `limit_invalid`, naming the limit and its bounds.
+pub fn set_limits(config: &StoredConfig, limits: LimitOverrides) -> Result<StoredConfig, Error> {
+    limits.check()?;
+    config.next(|next| next.limits = limits)
+}
+
+impl StoredNamespace {
+    /// What may change of it, as it is.
+    #[must_use]
+    pub fn rules(&self) -> NamespaceRules {
+        NamespaceRules {
+            priority: self.priority,
+            exclusive: self.exclusive,
+            limit: self.limit,
+            blocked: self.blocked.clone(),
+            patterns: self.patterns.clone(),
+        }
+    }
+
+    /// This namespace under other rules.
+    fn ruled(&self, rules: NamespaceRules) -> Result<Self, Error> {
+        let invalid = |code, message: String| Error::new(ErrorKind::Invalid, code, message);
+        let bounded = |code, what, found: usize, max: usize| {
+            if found <= max { Ok(()) } else { Err(invalid(code, format!("too many {what} max={max}"))) }
+        };
+        if !(1..=PRIORITY_MAX).contains(&rules.priority) {
+            return Err(invalid("priority_invalid", format!("a priority is 1 to {PRIORITY_MAX}")));
+        }
+        let limit_max = Limits::default().profile_identities_max;
+        if rules.limit.is_some_and(|limit| limit == 0 || limit as usize > limit_max) {
+            return Err(invalid("limit_invalid", format!("the limit of a namespace is 1 to {limit_max}, or left out")));
+        }
+        bounded("blocked_invalid", "blocked values", rules.blocked.len(), BLOCKED_MAX)?;
+        bounded("pattern_invalid", "patterns", rules.patterns.len(), PATTERNS_MAX)?;
+        for (index, pattern) in rules.patterns.iter().enumerate() {
+            if pattern.is_empty() || pattern.len() > PATTERN_BYTES_MAX || blocked_pattern(pattern).is_err() {
+                let message = format!("no regular expression of 1 to {PATTERN_BYTES_MAX} bytes index={index}");
+                return Err(invalid("pattern_invalid", message));
+            }
+        }
+        let bare = Self { blocked: Vec::new(), patterns: Vec::new(), ..self.clone() };
+        let spelling = bare.to_engine()?;
+        let mut blocked = Vec::with_capacity(rules.blocked.len());
+        for (index, value) in rules.blocked.iter().enumerate() {
+            // What can never be an identity needs no blocking, but is no mistake either: `null` in a namespace of e-mail.
+            let spelled = normalise(&spelling, value).map_or_else(|_| value.trim().to_owned(), |text| text.to_string());
+            if spelled.is_empty() || spelled.len() > VALUE_BYTES_MAX {
+                let message = format!("a blocked value has 1 to {VALUE_BYTES_MAX} bytes index={index}");
+                return Err(invalid("blocked_invalid", message));
+            }
+            blocked.push(spelled);
+        }
+        blocked.sort_unstable();
+        blocked.dedup();
+        let NamespaceRules { priority, exclusive, limit, blocked: _, patterns } = rules;
+        Ok(Self { priority, exclusive, limit, blocked, patterns, ..bare })
+    }
+
+    fn to_engine(&self) -> Result<Namespace, Error> {
+        let compile = |pattern: &String| {
+            let invalid = |_| Error::new(ErrorKind::Invalid, "pattern_invalid", "a pattern is no regular expression");
+            blocked_pattern(pattern).map_err(invalid)
+        };
+        Ok(Namespace {
+            id: self.id,
+            name: self.name.clone(),
+            kind: self.kind,
+            priority: self.priority,
+            exclusive: self.exclusive,
+            limit: self.limit,
+            normaliser: self.normaliser,
+            blocked: self.blocked.clone(),
+            blocked_patterns: self.patterns.iter().map(compile).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl From<&Namespace> for StoredNamespace {
+    fn from(namespace: &Namespace) -> Self {
+        // The engine anchors patterns when it compiles them; they are stored as they are written.
+        let written = |text: &str| {
+            let inner = text.strip_prefix(r"\A(?:").and_then(|text| text.strip_suffix(r")\z"));
+            inner.unwrap_or(text).to_owned()
+        };
+        Self {
+            id: namespace.id,
+            name: namespace.name.clone(),
+            kind: namespace.kind,
+            priority: namespace.priority,
+            exclusive: namespace.exclusive,
+            limit: namespace.limit,
+            normaliser: namespace.normaliser,
+            blocked: namespace.blocked.clone(),
+            patterns: namespace.blocked_patterns.iter().map(|pattern| written(pattern.as_str())).collect(),
+        }
+    }
+}
+
+impl LimitOverrides {
+    /// Each limit lies between 1 and what the records, the walk and the lanes are made for.
+    fn check(&self) -> Result<(), Error> {
+        let bounds = [
+            ("profile_identities_max", self.profile_identities_max, 1_000),
+            ("hub_links_max", self.hub_links_max, 1_000),
+            ("future_secs_max", self.future_secs_max, 366 * 86_400),
+            ("fact_identities_max", self.fact_identities_max, 32),
+            ("fact_attributes_max", self.fact_attributes_max, 1_000),
+        ];
+        let wrong = bounds.into_iter().find(|(_, value, max)| value.is_some_and(|value| value == 0 || value > *max));
+        match wrong {
+            None => Ok(()),
+            Some((name, _, max)) => {
+                Err(Error::new(ErrorKind::Invalid, "limit_invalid", format!("{name} is 1 to {max}, or left out")))
+            }
+        }
+    }
+
+    fn to_engine(self) -> Limits {
+        let default = Limits::default();
+        let or = |set: Option<u32>, default| set.map_or(default, |set| set as usize);
+        Limits {
+            profile_identities_max: or(self.profile_identities_max, default.profile_identities_max),
+            hub_links_max: self.hub_links_max.unwrap_or(default.hub_links_max),
+            future_micros_max: self.future_secs_max.map_or(default.future_micros_max, |secs| i64::from(secs) * 1_000_000),
+            fact_identities_max: or(self.fact_identities_max, default.fact_identities_max),
+            fact_attributes_max: or(self.fact_attributes_max, default.fact_attributes_max),
+            ..default
+        }
+    }
+}
+
+fn invalid_config(error: &InvalidConfig) -> Error {
+    let (kind, code) = match error {
+        InvalidConfig::DuplicateName(_) => (ErrorKind::Conflict, "namespace_exists"),
+        InvalidConfig::DuplicateNumber(_) => (ErrorKind::Internal, "internal"),
+        InvalidConfig::TwoExclusive(..) => (ErrorKind::Conflict, "exclusive_taken"),
+        InvalidConfig::ExclusiveAccount(_) => (ErrorKind::Invalid, "exclusive_account"),
+        InvalidConfig::UnknownPrimary(_) => (ErrorKind::NotFound, "namespace_unknown"),
+    };
+    Error::new(kind, code, error.to_string())
+}
+
+fn namespace_unknown() -> Error {
+    Error::new(ErrorKind::NotFound, "namespace_unknown", "no namespace of this name is registered")
+}
+
+#[cfg(test)]
+mod tests;
