@@ -112,6 +112,7 @@ pub struct Working {
     dirty_homes: HashSet<NodeId>,
     dirty_facts: Vec<Arc<str>>,
     dirty_held: HashSet<(NodeId, NodeId)>,
+    dirty_bytes: usize,
 }
 
 /// Reads from the scratch first, then from what was loaded.
@@ -141,6 +142,7 @@ impl Working {
             dirty_homes: HashSet::new(),
             dirty_facts: Vec::new(),
             dirty_held: HashSet::new(),
+            dirty_bytes: 0,
         }
     }
 
@@ -331,7 +333,9 @@ impl Working {
             self.base.identities.insert(identity, row);
         }
         for (id, cluster) in self.scratch.clusters.drain() {
-            self.dirty_clusters.insert(id);
+            if self.dirty_clusters.insert(id) {
+                self.dirty_bytes += cluster.as_ref().map_or(0, |cluster| cluster.bytes);
+            }
             self.base.clusters.insert(id, cluster);
         }
         for (node, home) in self.scratch.homes.drain() {
@@ -361,9 +365,26 @@ impl Working {
             && self.dirty_held.is_empty())
     }
 
+    /// How many rows the group's changes touch so far, and about how many bytes they come to.
+    #[must_use]
+    pub fn pending(&self) -> (usize, usize) {
+        let rows = self.dirty_identities.len()
+            + self.dirty_clusters.len()
+            + self.dirty_homes.len()
+            + self.dirty_facts.len()
+            + self.dirty_held.len();
+        (2 * rows, self.dirty_bytes + 256 * rows)
+    }
+
+    /// The clusters that were read, changed or not, with what they are now.
+    pub fn clusters(&self) -> impl Iterator<Item = (NodeId, Option<&Arc<Cluster>>)> {
+        self.base.clusters.iter().map(|(id, cluster)| (*id, cluster.as_ref()))
+    }
+
     /// What the group changed; what was read stays known. Each list is in the order of its keys, so that the same
     /// commands give the same bytes.
     pub fn take_changes(&mut self) -> Changes {
+        self.dirty_bytes = 0;
         let mut changes = Changes {
             identities: self.dirty_identities.drain().map(|key| (key.clone(), self.base.identities[&key])).collect(),
             clusters: self.dirty_clusters.drain().map(|id| (id, self.base.clusters[&id].clone())).collect(),

@@ -52,7 +52,8 @@ pub fn instant(micros: i64) -> Result<Timestamp, Error> {
 pub(crate) fn golden(name: &str, record: &[u8]) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(format!("{name}.hex"));
     let digits: String = record.iter().map(|byte| format!("{byte:02x}")).collect();
-    let lines: Vec<&str> = digits.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("digits")).collect();
+    let lines: Vec<&str> =
+        digits.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("digits")).collect();
     let text = lines.join("\n") + "\n";
     match std::fs::read_to_string(&path) {
         Ok(frozen) => assert_eq!(frozen, text, "{} is frozen: a new shape is a new version", path.display()),

@@ -9,22 +9,22 @@
 //! - no caller makes a key that may do more than the caller itself, except an operator of this host for another organization;
 //! - secrets are never stored: only their SHA-256 is, which is enough for 256 random bits.
 
-mod snapshot;
-mod caller;
-mod handle;
-mod list;
 mod access;
+mod caller;
 mod change;
+mod handle;
 mod key;
+mod list;
 mod name;
 mod rate;
 mod records;
+mod snapshot;
 
 pub use caller::Caller;
-pub use handle::DirectoryHandle;
-pub use list::{ListPage, ListQuery};
 pub use change::NewKey;
+pub use handle::DirectoryHandle;
 pub use key::{Class, IssuedKey, Key, KeyId, Permission, Permissions, Secret, WorkspaceScope};
+pub use list::{ListPage, ListQuery};
 pub use name::{DisplayName, Slug};
 pub use rate::RateLimit;
 pub use snapshot::Directory;

@@ -1,1 +1,40 @@
-//! tessera-service
+//! Runs commands and queries over a store: gather, decide, commit.
+//!
+//! It knows the key layout and the record formats, the lanes that order writes, the directory of organizations, workspaces
+//! and keys, the quarantine, and the cache of rendered views. It knows no HTTP, no dialect and no concrete store. Start
+//! reading at [`Service`], then `lane`.
+//!
+//! Invariants:
+//! - an answer to a write leaves after its commit is durable and visible;
+//! - per workspace, one lane decides all writes in sequence;
+//! - no request reaches a workspace that its caller does not hold.
+
+pub mod clock;
+pub mod codec;
+pub mod cursor;
+pub mod directory;
+pub mod error;
+pub mod feed;
+mod find;
+mod graph;
+pub mod idempotency;
+pub mod json;
+pub mod keys;
+mod lane;
+mod layout;
+pub mod names;
+pub mod quarantine;
+pub mod records;
+mod render;
+mod service;
+mod store_error;
+mod timeline;
+pub mod verdict;
+mod views;
+pub mod wellknown;
+pub mod workspace_config;
+
+pub use service::{
+    Components, EventPage, EventQuery, Fields, Graph, GraphHeld, GraphLink, GraphNode, Lookup, Receipt, Rendered,
+    Service, Settings, StoredCall,
+};

@@ -356,7 +356,9 @@ impl LimitOverrides {
         Limits {
             profile_identities_max: or(self.profile_identities_max, default.profile_identities_max),
             hub_links_max: self.hub_links_max.unwrap_or(default.hub_links_max),
-            future_micros_max: self.future_secs_max.map_or(default.future_micros_max, |secs| i64::from(secs) * 1_000_000),
+            future_micros_max: self
+                .future_secs_max
+                .map_or(default.future_micros_max, |secs| i64::from(secs) * 1_000_000),
             fact_identities_max: or(self.fact_identities_max, default.fact_identities_max),
             fact_attributes_max: or(self.fact_attributes_max, default.fact_attributes_max),
             ..default

@@ -34,8 +34,7 @@ pub(super) fn administers(caller: &Caller, organization: OrganizationId) -> Resu
 
 /// Whether what the caller administers of this organization are all its workspaces.
 pub(super) fn holds_all(caller: &Caller, organization: OrganizationId) -> bool {
-    caller.permissions().contains(Permission::Operate)
-        || (caller.organization() == organization && caller.holds_all())
+    caller.permissions().contains(Permission::Operate) || (caller.organization() == organization && caller.holds_all())
 }
 
 /// Whether the caller administers this workspace of this organization.
@@ -55,8 +54,7 @@ pub(super) fn manages(caller: &Caller, key: &Key) -> bool {
 /// Whether the caller may make a key of these permissions: they are its own too. An operator of this host may give another
 /// organization any, since somebody must make that organization's first key.
 pub(super) fn may_grant(caller: &Caller, organization: OrganizationId, permissions: Permissions) -> Result<(), Error> {
-    let operates_other =
-        caller.organization() != organization && caller.permissions().contains(Permission::Operate);
+    let operates_other = caller.organization() != organization && caller.permissions().contains(Permission::Operate);
     match permissions.iter().find(|permission| !caller.permissions().contains(*permission)) {
         Some(missing) if !operates_other => {
             let message = format!("this key cannot give what it lacks permission={}", missing.name());

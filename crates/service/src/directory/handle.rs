@@ -40,11 +40,7 @@ impl DirectoryHandle {
     ///
     /// # Errors
     /// What the store answers, or `Corrupt` for records that cannot be read.
-    pub async fn open(
-        store: Arc<dyn Store>,
-        clock: Clock,
-        random: Random,
-    ) -> Result<Self, Error> {
+    pub async fn open(store: Arc<dyn Store>, clock: Clock, random: Random) -> Result<Self, Error> {
         let snapshot = ArcSwap::from_pointee(records::load(&*store).await?);
         Ok(Self { snapshot, changing: Mutex::new(()), store, clock, random })
     }
@@ -120,7 +116,8 @@ impl DirectoryHandle {
     pub fn organizations(&self, caller: &Caller, query: &ListQuery) -> Result<ListPage<Organization>, Error> {
         access::any_administration(caller)?;
         let directory = self.snapshot();
-        let seen = directory.organizations().filter(|organization| access::administers(caller, organization.id).is_ok());
+        let seen =
+            directory.organizations().filter(|organization| access::administers(caller, organization.id).is_ok());
         list(seen.map(AsRef::as_ref), query, |organization: &Organization| format!("{:08x}", organization.id.number()))
     }
 
@@ -145,9 +142,8 @@ impl DirectoryHandle {
     ) -> Result<ListPage<Workspace>, Error> {
         access::administers(caller, organization)?;
         let directory = self.snapshot();
-        let seen = directory
-            .workspaces_of(organization)
-            .filter(|workspace| access::holds(caller, organization, workspace.id));
+        let seen =
+            directory.workspaces_of(organization).filter(|workspace| access::holds(caller, organization, workspace.id));
         list(seen.map(AsRef::as_ref), query, |workspace: &Workspace| format!("{:08x}", workspace.id.number()))
     }
 
@@ -195,7 +191,12 @@ impl DirectoryHandle {
     ///
     /// # Errors
     /// As [`Self::organization`]; `Invalid` with `cursor_invalid`, `limit_invalid`.
-    pub fn keys(&self, caller: &Caller, organization: OrganizationId, query: &ListQuery) -> Result<ListPage<Key>, Error> {
+    pub fn keys(
+        &self,
+        caller: &Caller,
+        organization: OrganizationId,
+        query: &ListQuery,
+    ) -> Result<ListPage<Key>, Error> {
         access::administers(caller, organization)?;
         let directory = self.snapshot();
         let seen = directory.keys().map(|entry| &entry.key).filter(|key| key.organization == organization);
@@ -253,7 +254,12 @@ impl DirectoryHandle {
     ///
     /// # Errors
     /// As [`Self::key`]; what the store answers.
-    pub async fn set_key_rate_limit(&self, caller: &Caller, id: KeyId, rate_limit: Option<RateLimit>) -> Result<Key, Error> {
+    pub async fn set_key_rate_limit(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        rate_limit: Option<RateLimit>,
+    ) -> Result<Key, Error> {
         self.act(caller, |actor| change::set_key_rate_limit(actor, id, rate_limit).map(changed)).await
     }
 

@@ -23,7 +23,11 @@ impl Slug {
         if begins && fits && bytes.len() <= 64 {
             Ok(Self(text.into()))
         } else {
-            Err(Error::new(ErrorKind::Invalid, "name_invalid", "a name is 1 to 64 of a-z 0-9 - _ and begins with a letter or a digit"))
+            Err(Error::new(
+                ErrorKind::Invalid,
+                "name_invalid",
+                "a name is 1 to 64 of a-z 0-9 - _ and begins with a letter or a digit",
+            ))
         }
     }
 
@@ -61,7 +65,11 @@ impl DisplayName {
         if (1..=100).contains(&length) && !text.chars().any(char::is_control) {
             Ok(Self(text.into()))
         } else {
-            Err(Error::new(ErrorKind::Invalid, "display_name_invalid", "a display name is 1 to 100 printable characters"))
+            Err(Error::new(
+                ErrorKind::Invalid,
+                "display_name_invalid",
+                "a display name is 1 to 100 printable characters",
+            ))
         }
     }
 

@@ -87,9 +87,12 @@ pub(super) fn rows(change: &Change) -> Vec<(StoreKey, Bytes)> {
     rows.extend(change.organizations.iter().map(|organization| {
         (of(Family::Organization).u32(organization.id.number()).key(), encode_organization(organization))
     }));
-    rows.extend(change.workspaces.iter().map(|workspace| {
-        (of(Family::Workspace).u32(workspace.id.number()).key(), encode_workspace(workspace))
-    }));
+    rows.extend(
+        change
+            .workspaces
+            .iter()
+            .map(|workspace| (of(Family::Workspace).u32(workspace.id.number()).key(), encode_workspace(workspace))),
+    );
     rows.extend(change.keys.iter().map(|entry| (key_key(entry.key.id), encode_key(entry))));
     rows
 }
@@ -135,7 +138,9 @@ async fn scan(snapshot: &dyn Snapshot, family: Family) -> Result<Vec<(Vec<u8>, B
     while let Some(range) = rest {
         let page = snapshot.scan(&range, ScanLimit::rows(1_000), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
-        rows.extend(page.rows.into_iter().map(|row| (row.key.as_bytes()[KeyBuilder::HEAD_BYTES..].to_vec(), row.value)));
+        rows.extend(
+            page.rows.into_iter().map(|row| (row.key.as_bytes()[KeyBuilder::HEAD_BYTES..].to_vec(), row.value)),
+        );
         rest = page.next;
     }
     Ok(rows)
@@ -152,8 +157,7 @@ fn decode_root(value: &[u8]) -> Result<Root, Error> {
 }
 
 fn encode_organization(organization: &Organization) -> Bytes {
-    let record =
-        OrganizationRecord { name: organization.name.as_str(), created_at: organization.created_at.micros() };
+    let record = OrganizationRecord { name: organization.name.as_str(), created_at: organization.created_at.micros() };
     codec::encode(VERSION, &record)
 }
 

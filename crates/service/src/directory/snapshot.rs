@@ -122,7 +122,11 @@ impl Directory {
     }
 
     /// The workspace that a request means which names none, for a key of this organization and scope.
-    pub(super) fn default_workspace(&self, organization: OrganizationId, scope: &WorkspaceScope) -> Option<WorkspaceId> {
+    pub(super) fn default_workspace(
+        &self,
+        organization: OrganizationId,
+        scope: &WorkspaceScope,
+    ) -> Option<WorkspaceId> {
         match scope {
             WorkspaceScope::Listed(workspaces) => workspaces.first().copied(),
             WorkspaceScope::All { default: Some(default) } => Some(*default),

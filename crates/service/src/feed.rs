@@ -1,0 +1,84 @@
+//! The change feed: one row for each mini-transaction that changed a profile. Version 1.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tessera_engine::decide::Notice;
+use tessera_engine::id::NodeId;
+use tessera_engine::time::Timestamp;
+
+use crate::codec;
+use crate::directory::WorkspaceId;
+use crate::error::Error;
+
+const VERSION: u8 = 1;
+
+/// What one mini-transaction changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// Where.
+    pub workspace: WorkspaceId,
+    /// When, by the workspace's clock.
+    pub at: Timestamp,
+    /// What.
+    pub notices: Vec<Notice>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FeedRecord {
+    workspace: u32,
+    at: i64,
+    notices: Vec<NoticeRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum NoticeRecord {
+    ProfileChanged([u8; 12]),
+    ProfileMerged { from: [u8; 12], into: [u8; 12] },
+    IdentityMoved { node: [u8; 12], from: [u8; 12], into: [u8; 12] },
+    ProfileErased([u8; 12]),
+}
+
+/// Writes a row of the feed.
+#[must_use]
+pub fn encode(workspace: WorkspaceId, at: Timestamp, notices: &[Notice]) -> Bytes {
+    let mut notices: Vec<&Notice> = notices.iter().collect();
+    notices.sort();
+    notices.dedup();
+    let notices = notices.into_iter().map(write).collect();
+    codec::encode(VERSION, &FeedRecord { workspace: workspace.number(), at: at.micros(), notices })
+}
+
+/// Reads a row of the feed.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn decode(bytes: &[u8]) -> Result<Changed, Error> {
+    let record: FeedRecord = codec::decode(VERSION, bytes)?;
+    let at = Timestamp::from_micros(record.at).ok_or_else(|| codec::corrupt("instant"))?;
+    let notices = record.notices.into_iter().map(read).collect();
+    Ok(Changed { workspace: WorkspaceId::new(record.workspace), at, notices })
+}
+
+fn write(notice: &Notice) -> NoticeRecord {
+    let bytes = |id: &NodeId| *id.as_bytes();
+    match notice {
+        Notice::ProfileChanged(id) => NoticeRecord::ProfileChanged(bytes(id)),
+        Notice::ProfileMerged { from, into } => NoticeRecord::ProfileMerged { from: bytes(from), into: bytes(into) },
+        Notice::IdentityMoved { node, from, into } => {
+            NoticeRecord::IdentityMoved { node: bytes(node), from: bytes(from), into: bytes(into) }
+        }
+        Notice::ProfileErased(id) => NoticeRecord::ProfileErased(bytes(id)),
+    }
+}
+
+fn read(record: NoticeRecord) -> Notice {
+    let id = NodeId::from_bytes;
+    match record {
+        NoticeRecord::ProfileChanged(profile) => Notice::ProfileChanged(id(profile)),
+        NoticeRecord::ProfileMerged { from, into } => Notice::ProfileMerged { from: id(from), into: id(into) },
+        NoticeRecord::IdentityMoved { node, from, into } => {
+            Notice::IdentityMoved { node: id(node), from: id(from), into: id(into) }
+        }
+        NoticeRecord::ProfileErased(profile) => Notice::ProfileErased(id(profile)),
+    }
+}

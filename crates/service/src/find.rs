@@ -1,0 +1,116 @@
+//! Finds the profile that a look-up names.
+
+use std::sync::Arc;
+
+use tessera_engine::cluster::Cluster;
+use tessera_engine::config::Config;
+use tessera_engine::fact::Identity;
+use tessera_engine::id::NodeId;
+use tessera_engine::normalise::normalise;
+use tessera_store::{Key, Store, Version, Versioned};
+
+use crate::error::{Error, ErrorKind};
+use crate::keys::Scope;
+use crate::records::{cluster, rows};
+use crate::service::Lookup;
+use crate::store_error::read_failed;
+use crate::views::{Epoch, Epochs};
+
+/// Reads of one look-up may belong to different instants; so often it begins anew.
+const TRIES: usize = 8;
+
+/// A profile as it was found.
+pub(crate) struct Found {
+    /// The node that was named.
+    pub(crate) node: NodeId,
+    pub(crate) cluster: Cluster,
+    pub(crate) version: Version,
+    /// The cluster's epoch before it was read.
+    pub(crate) epoch: Epoch,
+}
+
+/// Reads on behalf of one look-up.
+pub(crate) struct Finder<'a> {
+    pub(crate) store: &'a Arc<dyn Store>,
+    pub(crate) scope: Scope,
+    pub(crate) config: &'a Config,
+    pub(crate) epochs: &'a Epochs,
+}
+
+impl Finder<'_> {
+    pub(crate) async fn find(&self, lookup: &Lookup) -> Result<Found, Error> {
+        match lookup {
+            Lookup::Identity { namespace, value } => {
+                let Some(namespace) = self.config.by_name(namespace) else {
+                    return Err(unknown_namespace(self.config));
+                };
+                let value = normalise(namespace, value).map_err(|_| not_found())?;
+                self.by_identity(&Identity { namespace: namespace.id, value }).await?.ok_or_else(not_found)
+            }
+            Lookup::Id(id) => {
+                let primary = self.config.primary().and_then(|id| self.config.find(id));
+                if let Some(value) = primary.and_then(|namespace| normalise(namespace, id).ok())
+                    && let Some(namespace) = primary
+                    && let Some(found) = self.by_identity(&Identity { namespace: namespace.id, value }).await?
+                {
+                    return Ok(found);
+                }
+                let node = NodeId::parse(id).map_err(|_| not_found())?;
+                self.by_node(node).await?.ok_or_else(not_found)
+            }
+        }
+    }
+
+    async fn by_identity(&self, identity: &Identity) -> Result<Option<Found>, Error> {
+        for _ in 0..TRIES {
+            let Some(row) = self.get(self.scope.identity(identity)).await? else { return Ok(None) };
+            let row = rows::decode_identity(&row.value)?;
+            if let Some(found) = self.read(row.cluster, row.node).await? {
+                return Ok(Some(found));
+            }
+        }
+        Err(restless())
+    }
+
+    async fn by_node(&self, node: NodeId) -> Result<Option<Found>, Error> {
+        for _ in 0..TRIES {
+            if let Some(found) = self.read(node, node).await? {
+                return Ok(Some(found));
+            }
+            let Some(home) = self.get(self.scope.home(node)).await? else { return Ok(None) };
+            if let Some(found) = self.read(rows::decode_home(&home.value)?, node).await? {
+                return Ok(Some(found));
+            }
+        }
+        Err(restless())
+    }
+
+    /// The cluster of this id, if it holds this node.
+    async fn read(&self, id: NodeId, node: NodeId) -> Result<Option<Found>, Error> {
+        let epoch = self.epochs.read(id);
+        let Some(row) = self.get(self.scope.cluster(id)).await? else { return Ok(None) };
+        let cluster = cluster::decode(&row.value)?;
+        let holds = cluster.position(node).is_some();
+        Ok(holds.then_some(Found { node, cluster, version: row.version, epoch }))
+    }
+
+    async fn get(&self, key: Key) -> Result<Option<Versioned>, Error> {
+        let read = self.store.get(&[key]).await.map_err(|error| read_failed(&error))?;
+        Ok(read.value.into_iter().next().flatten())
+    }
+}
+
+pub(crate) fn not_found() -> Error {
+    Error::new(ErrorKind::NotFound, "profile_not_found", "no profile matches the identifier")
+}
+
+fn unknown_namespace(config: &Config) -> Error {
+    let names: Vec<&str> = config.namespaces().iter().map(|namespace| namespace.name.as_str()).collect();
+    let message = format!("the namespace is not registered; one of these is expected: {}", names.join(", "));
+    Error::new(ErrorKind::Invalid, "namespace_unknown", message)
+}
+
+fn restless() -> Error {
+    let message = "the profile changed all the while; try again";
+    Error { retry_after_secs: Some(1), ..Error::new(ErrorKind::Unavailable, "contended", message) }
+}

@@ -1,0 +1,204 @@
+//! Turns what a group changed into one mini-transaction, and what came of it into what the lane remembers.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tessera_engine::cluster::Cluster;
+use tessera_engine::decide::Notice;
+use tessera_engine::id::NodeId;
+use tessera_engine::time::Timestamp;
+use tessera_engine::working::{Changes, Working};
+use tessera_store::{Commit, CommitError, Expect, Key, Version};
+
+use super::PartError;
+use super::gather::Read;
+use super::pack::Pack;
+use super::state::State;
+use crate::feed;
+use crate::names;
+use crate::records::rows::{Counts, LaneRow};
+use crate::records::{cluster, link, rows};
+use crate::store_error::commit_failed;
+
+/// Times that a commit is tried again after an answer that leaves it open and a look that says it did not happen.
+const AMBIGUOUS_MAX: usize = 3;
+
+impl State {
+    pub(super) async fn commit_part(
+        &mut self,
+        working: &mut Working,
+        read: Read,
+        pack: Pack,
+        notices: &[Notice],
+        last: Timestamp,
+    ) -> Result<(), PartError> {
+        let mut changes = working.take_changes();
+        let is_changed = !pack.put.is_empty() || !changes.clusters.is_empty() || !changes.facts.is_empty();
+        if !is_changed {
+            self.keep_memory(read.memory);
+            return Ok(());
+        }
+        let row = LaneRow { clock: last, counts: self.counts_after(&changes, &read) };
+        let mut commit = self.add_row(Commit::new(), &row);
+        let expected = write_changes(&mut commit, &mut changes, &read, self);
+        expect_unchanged(&mut commit, working, &read, &expected, self);
+        commit.put.extend(pack.put);
+        if !notices.is_empty() {
+            commit = commit.feed(feed::encode(self.shared().workspace, last, notices));
+        }
+        commit.as_of = read.as_of;
+        metrics::histogram!(names::COMMIT_OPERATIONS).record(commit.ops() as f64);
+        let version = self.commit_surely(commit, &row).await?;
+        self.keep_row(row, version);
+        self.remember(changes, read, version);
+        Ok(())
+    }
+
+    async fn commit_surely(&mut self, commit: Commit, row: &LaneRow) -> Result<Version, PartError> {
+        for _ in 0..AMBIGUOUS_MAX {
+            match self.store().commit(commit.clone()).await {
+                Ok(committed) => return Ok(committed.version),
+                Err(CommitError::Conflict(_)) => return Err(PartError::Conflict),
+                Err(CommitError::Ambiguous) => {
+                    metrics::counter!(names::COMMITS_AMBIGUOUS).increment(1);
+                    if let Some(version) = self.has_happened(row).await? {
+                        return Ok(version);
+                    }
+                }
+                Err(error) => return Err(PartError::Failed(commit_failed(&error))),
+            }
+        }
+        Err(PartError::Failed(commit_failed(&CommitError::Ambiguous)))
+    }
+
+    fn counts_after(&self, changes: &Changes, read: &Read) -> Counts {
+        let mut counts = self.counts();
+        for (id, cluster) in &changes.clusters {
+            if let Some(before) = read.before.get(id) {
+                let before = counts_of(before);
+                counts.profiles -= before.profiles;
+                counts.identities -= before.identities;
+                counts.events -= before.events;
+                counts.facts -= before.facts;
+            }
+            if let Some(after) = cluster {
+                let after = counts_of(after);
+                counts.profiles += after.profiles;
+                counts.identities += after.identities;
+                counts.events += after.events;
+                counts.facts += after.facts;
+            }
+        }
+        counts
+    }
+
+    fn remember(&mut self, changes: Changes, read: Read, version: Version) {
+        let mut memory = read.memory;
+        let epochs = &self.shared().epochs;
+        for (id, cluster) in changes.clusters {
+            epochs.touch(id);
+            match cluster {
+                Some(cluster) => memory.keep_cluster(id, cluster, version),
+                None => memory.drop_cluster(id),
+            }
+        }
+        for (identity, row) in changes.identities {
+            match row {
+                Some(row) => memory.keep_identity(identity, row, version),
+                None => memory.drop_identity(&identity),
+            }
+        }
+        self.keep_memory(memory);
+    }
+}
+
+/// What a cluster adds to the counts of its workspace.
+pub(crate) fn counts_of(cluster: &Cluster) -> Counts {
+    Counts {
+        profiles: cluster.profile_ids().count() as u64,
+        identities: cluster.nodes.len() as u64,
+        events: cluster.nodes.iter().map(|node| node.events).sum(),
+        facts: cluster.nodes.iter().map(tessera_engine::cluster::Node::facts).sum(),
+    }
+}
+
+/// Writes the rows that changed. Answers the clusters among them.
+fn write_changes(commit: &mut Commit, changes: &mut Changes, read: &Read, state: &State) -> HashSet<NodeId> {
+    let scope = state.scope();
+    let mut writer = Writer { commit, read };
+    for (id, cluster) in &mut changes.clusters {
+        let row = cluster.as_mut().map(|cluster| {
+            let row = cluster::encode(cluster);
+            if cluster.bytes != row.len() {
+                Arc::make_mut(cluster).bytes = row.len();
+            }
+            row
+        });
+        writer.write(scope.cluster(*id), row, Guard::Version);
+    }
+    for (identity, row) in &changes.identities {
+        writer.write(scope.identity(identity), row.as_ref().map(rows::encode_identity), Guard::Version);
+    }
+    for (node, home) in &changes.homes {
+        let home = home.filter(|home| home != node).map(rows::encode_home);
+        if home.is_some() || !changes_made_only(changes, *node, read) {
+            writer.write(scope.home(*node), home, Guard::None);
+        }
+    }
+    for (id, row) in &changes.facts {
+        writer.write(scope.fact(id), row.as_ref().map(rows::encode_fact), Guard::Version);
+    }
+    for (node, other, held) in &changes.held {
+        writer.write(scope.held(*node, *other), held.as_deref().map(link::encode), Guard::None);
+    }
+    changes.clusters.iter().map(|(id, _)| *id).collect()
+}
+
+/// Whether a node that lives in its own cluster was there before: only then a redirect of it may have to go.
+fn changes_made_only(changes: &Changes, node: NodeId, read: &Read) -> bool {
+    !read.before.values().any(|cluster| cluster.node(node).is_some())
+        && changes.clusters.iter().any(|(id, cluster)| *id == node && cluster.is_some())
+}
+
+/// What protects a row against a writer who saw something else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// Its own version.
+    Version,
+    /// The version of the cluster that it belongs to.
+    None,
+}
+
+struct Writer<'a> {
+    commit: &'a mut Commit,
+    read: &'a Read,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, key: Key, row: Option<Bytes>, guard: Guard) {
+        let seen = if guard == Guard::Version { self.read.versions.get(&key) } else { None };
+        match (seen, &row) {
+            (Some(Some(version)), _) => self.commit.expect.push((key.clone(), Expect::Version(*version))),
+            (Some(None), Some(_)) => self.commit.expect.push((key.clone(), Expect::Absent)),
+            // What was absent and still is needs no write.
+            (Some(None), None) => return,
+            (None, _) => {}
+        }
+        match row {
+            Some(row) => self.commit.put.push((key, row)),
+            None => self.commit.del.push(key),
+        }
+    }
+}
+
+/// A cluster that was read and not written has to be as it was read: it may have decided an answer.
+fn expect_unchanged(commit: &mut Commit, working: &Working, read: &Read, written: &HashSet<NodeId>, state: &State) {
+    for (id, _) in working.clusters().filter(|(id, cluster)| cluster.is_some() && !written.contains(id)) {
+        let key = state.scope().cluster(id);
+        if let Some(Some(version)) = read.versions.get(&key) {
+            let version = *version;
+            commit.expect.push((key, Expect::Version(version)));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Reads what commands need: from the lane's memory, or from the store, many keys in one call.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tessera_engine::cluster::Cluster;
+use tessera_engine::id::NodeId;
+use tessera_engine::working::{Need, Working};
+use tessera_store::{Direction, Key, ScanLimit, Store, Version, Versioned};
+
+use super::memory::Memory;
+use super::state::State;
+use crate::error::Error;
+use crate::keys::Scope;
+use crate::records::{cluster, link, rows};
+use crate::store_error::read_failed;
+
+/// Keys read in one call, after which others may run.
+const KEYS_AT_ONCE: usize = 128;
+
+/// What was read for a mini-transaction.
+pub(super) struct Read {
+    pub(super) memory: Memory,
+    /// For each key that matters: the version that was seen, or that it was absent.
+    pub(super) versions: HashMap<Key, Option<Version>>,
+    /// The clusters as they were read.
+    pub(super) before: HashMap<NodeId, Arc<Cluster>>,
+    /// The oldest instant that something was read at.
+    pub(super) as_of: Option<Version>,
+}
+
+/// Reads on behalf of one mini-transaction.
+pub(super) struct Gatherer {
+    store: Arc<dyn Store>,
+    scope: Scope,
+    read: Read,
+}
+
+/// A need whose answer has to come from the store, with its keys.
+enum Asked {
+    Plain(Need),
+    /// A node's own cluster key stands right before its redirect.
+    Home(NodeId),
+}
+
+impl Gatherer {
+    pub(super) fn new(state: &mut State) -> Self {
+        let memory = state.take_memory();
+        let read = Read { memory, versions: HashMap::new(), before: HashMap::new(), as_of: None };
+        Self { store: state.store().clone(), scope: state.scope(), read }
+    }
+
+    pub(super) fn finish(self) -> Read {
+        self.read
+    }
+
+    /// Reads these needs into the working set.
+    pub(super) async fn load(
+        &mut self,
+        needs: impl IntoIterator<Item = Need>,
+        working: &mut Working,
+    ) -> Result<(), Error> {
+        let mut seen = HashSet::new();
+        let mut asked = Vec::new();
+        let mut keys = Vec::new();
+        for need in needs {
+            if working.knows(&need) || self.remember(&need, working) || !seen.insert(need.clone()) {
+                continue;
+            }
+            match need {
+                Need::HeldOf(node) => self.load_held_of(node, working).await?,
+                Need::Home(node) => {
+                    keys.extend([self.scope.cluster(node), self.scope.home(node)]);
+                    asked.push(Asked::Home(node));
+                }
+                Need::Identity(_) | Need::Cluster(_) | Need::Fact(_) | Need::Held(..) => {
+                    keys.push(self.key(&need));
+                    asked.push(Asked::Plain(need));
+                }
+            }
+        }
+        let mut found = self.read_all(&keys).await?.into_iter();
+        let mut keys = keys.into_iter();
+        for asked in asked {
+            let (Some(key), Some(row)) = (keys.next(), found.next()) else { break };
+            match asked {
+                Asked::Plain(need) => self.take_in(need, key, row, working)?,
+                Asked::Home(node) => {
+                    let redirect = found.next().flatten();
+                    keys.next();
+                    let home = match redirect {
+                        _ if row.is_some() => Some(node),
+                        Some(row) => Some(rows::decode_home(&row.value)?),
+                        None => None,
+                    };
+                    working.load_home(node, home);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&self, need: &Need) -> Key {
+        match need {
+            Need::Identity(identity) => self.scope.identity(identity),
+            Need::Cluster(id) => self.scope.cluster(*id),
+            Need::Fact(id) => self.scope.fact(id),
+            Need::Held(node, other) => self.scope.held(*node, *other),
+            Need::Home(node) | Need::HeldOf(node) => self.scope.home(*node),
+        }
+    }
+
+    fn remember(&mut self, need: &Need, working: &mut Working) -> bool {
+        match need {
+            Need::Identity(identity) => {
+                let Some((row, version)) = self.read.memory.identity(identity) else { return false };
+                self.read.versions.insert(self.scope.identity(identity), Some(*version));
+                working.load_identity(identity.clone(), Some(*row));
+                true
+            }
+            Need::Cluster(id) => {
+                let Some((cluster, version)) = self.read.memory.cluster(*id) else { return false };
+                self.read.versions.insert(self.scope.cluster(*id), Some(*version));
+                self.read.before.insert(*id, cluster.clone());
+                working.load_cluster(*id, Some(cluster.clone()));
+                true
+            }
+            Need::Home(_) | Need::Fact(_) | Need::Held(..) | Need::HeldOf(_) => false,
+        }
+    }
+
+    async fn read_all(&mut self, keys: &[Key]) -> Result<Vec<Option<Versioned>>, Error> {
+        let mut found = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(KEYS_AT_ONCE) {
+            let read = self.store.get(keys).await.map_err(|error| read_failed(&error))?;
+            self.read.as_of = Some(self.read.as_of.map_or(read.as_of, |own| own.min(read.as_of)));
+            found.extend(read.value);
+            tokio::task::yield_now().await;
+        }
+        Ok(found)
+    }
+
+    fn take_in(&mut self, need: Need, key: Key, row: Option<Versioned>, working: &mut Working) -> Result<(), Error> {
+        let version = row.as_ref().map(|row| row.version);
+        match need {
+            Need::Identity(identity) => {
+                let decoded = row.map(|row| rows::decode_identity(&row.value)).transpose()?;
+                if let (Some(row), Some(version)) = (decoded, version) {
+                    self.read.memory.keep_identity(identity.clone(), row, version);
+                }
+                working.load_identity(identity, decoded);
+            }
+            Need::Cluster(id) => {
+                let decoded = row.map(|row| cluster::decode(&row.value)).transpose()?.map(Arc::new);
+                if let (Some(cluster), Some(version)) = (&decoded, version) {
+                    self.read.memory.keep_cluster(id, cluster.clone(), version);
+                    self.read.before.insert(id, cluster.clone());
+                }
+                working.load_cluster(id, decoded);
+            }
+            Need::Fact(id) => {
+                let decoded = row.map(|row| rows::decode_fact(&row.value)).transpose()?;
+                working.load_fact(id, decoded);
+            }
+            Need::Held(node, other) => {
+                let decoded = row.map(|row| link::decode(&row.value)).transpose()?.map(Arc::new);
+                working.load_held(node, other, decoded);
+                return Ok(());
+            }
+            Need::Home(_) | Need::HeldOf(_) => return Ok(()),
+        }
+        self.read.versions.insert(key, version);
+        Ok(())
+    }
+
+    async fn load_held_of(&mut self, node: NodeId, working: &mut Working) -> Result<(), Error> {
+        let mut links = Vec::new();
+        let mut range = Some(self.scope.held_of(node));
+        while let Some(open) = range {
+            let page = self
+                .store
+                .scan(&open, ScanLimit::rows(1_000), Direction::Forward)
+                .await
+                .map_err(|error| read_failed(&error))?;
+            for row in &page.rows {
+                links.push(Arc::new(link::decode(&row.value)?));
+            }
+            range = page.next;
+            tokio::task::yield_now().await;
+        }
+        working.load_held_of(node, links);
+        Ok(())
+    }
+}

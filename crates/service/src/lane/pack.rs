@@ -1,0 +1,82 @@
+//! What a mini-transaction holds besides the records of people: events, quarantined facts, rows still to purge.
+
+use bytes::Bytes;
+use tessera_engine::decide::{Erased, Outcome};
+use tessera_engine::id::Ids;
+use tessera_engine::prepare::Rejection;
+use tessera_engine::time::Timestamp;
+use tessera_engine::working::Working;
+use tessera_store::{Key, Limits};
+
+use super::{Item, Origin};
+use crate::directory::WorkspaceId;
+use crate::keys::Scope;
+use crate::quarantine::{self, Raw, Refused};
+use crate::records::event;
+
+/// Puts that go along with a group's changes.
+pub(super) struct Pack {
+    workspace: WorkspaceId,
+    scope: Scope,
+    limits: Limits,
+    pub(super) put: Vec<(Key, Bytes)>,
+    bytes: usize,
+}
+
+impl Pack {
+    pub(super) fn new(workspace: WorkspaceId, limits: Limits) -> Self {
+        Self { workspace, scope: Scope::new(workspace), limits, put: Vec::new(), bytes: 0 }
+    }
+
+    /// Whether one more command surely fits. Half of what the store takes is left for it.
+    pub(super) fn has_room(&self, working: &Working) -> bool {
+        let (ops, bytes) = working.pending();
+        ops + self.put.len() < self.limits.ops / 2 && bytes + self.bytes < self.limits.bytes / 2
+    }
+
+    pub(super) fn add(&mut self, outcome: &Outcome, item: &Item, origin: Origin, at: Timestamp, ids: &mut Ids) {
+        match outcome {
+            Outcome::Accepted { event: Some(event), .. } => {
+                self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
+            }
+            Outcome::Rejected(rejection) => {
+                let raw = match item {
+                    Item::Fact { raw, .. } | Item::Refused { raw, .. } => raw,
+                    Item::Erase(_) => return,
+                };
+                self.quarantine(rejection, raw, origin, at, ids);
+            }
+            Outcome::Erased(erased) => self.purge(erased),
+            Outcome::Accepted { event: None, .. }
+            | Outcome::Duplicate
+            | Outcome::Released { .. }
+            | Outcome::NotFound => {}
+        }
+    }
+
+    fn quarantine(&mut self, rejection: &Rejection, raw: &Bytes, origin: Origin, at: Timestamp, ids: &mut Ids) {
+        let refused = Refused {
+            id: ids.event(),
+            at,
+            door: origin.door,
+            code: rejection.code,
+            message: rejection.message.clone().into_owned(),
+            key: origin.key,
+            raw: Raw::keep(raw),
+        };
+        for (key, row) in quarantine::rows(self.workspace, &refused) {
+            self.push(key, row);
+        }
+    }
+
+    fn purge(&mut self, erased: &Erased) {
+        for node in &erased.nodes {
+            self.push(self.scope.purge(*node), Bytes::from_static(&[1]));
+        }
+    }
+
+    fn push(&mut self, key: Key, row: Bytes) {
+        self.bytes += key.len() + row.len();
+        self.put.push((key, row));
+    }
+}

@@ -1,0 +1,238 @@
+//! What a lane holds between groups, and what it shares with readers.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use tessera_engine::config::Config;
+use tessera_engine::id::Ids;
+use tessera_engine::time::Timestamp;
+use tessera_store::{Commit, Limits, Store, Version};
+
+use super::memory::Memory;
+use crate::directory::WorkspaceId;
+use crate::error::Error;
+use crate::keys::Scope;
+use crate::records::rows::{self, Counts, LaneRow};
+use crate::service::{Components, Settings};
+use crate::store_error::{commit_failed, read_failed};
+use crate::views::Epochs;
+use crate::workspace_config::{self, StoredConfig};
+
+/// What a lane shares with the readers of its workspace.
+pub(crate) struct Shared {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) components: Components,
+    pub(crate) settings: Settings,
+    pub(crate) epochs: Arc<Epochs>,
+    /// The configuration in force and what it was read from; none until the lane or a reader has read it.
+    pub(crate) config: ArcSwapOption<Configured>,
+}
+
+/// A configuration as it is stored, and as decisions use it.
+#[derive(Clone)]
+pub(crate) struct Configured {
+    pub(crate) stored: Arc<StoredConfig>,
+    pub(crate) config: Arc<Config>,
+    version: Option<Version>,
+}
+
+impl Shared {
+    /// The configuration in force; read from the store the first time.
+    pub(crate) async fn configured(&self) -> Result<Arc<Configured>, Error> {
+        if let Some(configured) = self.config.load_full() {
+            return Ok(configured);
+        }
+        let key = Scope::new(self.workspace).config();
+        let row = self
+            .components
+            .store
+            .get(&[key])
+            .await
+            .map_err(|error| read_failed(&error))?
+            .value
+            .into_iter()
+            .next()
+            .flatten();
+        let version = row.as_ref().map(|row| row.version);
+        let stored = row.map(|row| workspace_config::decode(&row.value)).transpose()?.unwrap_or_default();
+        let config = Arc::new(stored.to_engine()?);
+        let configured = Arc::new(Configured { stored: Arc::new(stored), config, version });
+        // The lane may have changed it meanwhile; then its word stands.
+        let none: Option<Arc<Configured>> = None;
+        self.config.compare_and_swap(&none, Some(configured.clone()));
+        Ok(self.config.load_full().unwrap_or(configured))
+    }
+}
+
+/// What a lane knows between groups. It can be forgotten at any time and is read again.
+pub(super) struct State {
+    shared: Arc<Shared>,
+    scope: Scope,
+    ids: Ids,
+    memory: Memory,
+    known: Option<Known>,
+}
+
+struct Known {
+    configured: Arc<Configured>,
+    row: LaneRow,
+    row_version: Option<Version>,
+}
+
+impl State {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let mut random = [0u8; 8];
+        (shared.components.random)(&mut random);
+        let now = (shared.components.clock)();
+        let memory = Memory::new(shared.settings.record_cache_bytes);
+        let scope = Scope::new(shared.workspace);
+        Self { scope, ids: Ids::new(now.millis(), u64::from_be_bytes(random)), memory, known: None, shared }
+    }
+
+    /// Reads the configuration and the lane's row, unless they are known.
+    pub(super) async fn ready(&mut self) -> Result<(), Error> {
+        if self.known.is_some() {
+            return Ok(());
+        }
+        let configured = self.shared.configured().await?;
+        let row = self
+            .store()
+            .get(&[self.scope.lane()])
+            .await
+            .map_err(|error| read_failed(&error))?
+            .value
+            .into_iter()
+            .next()
+            .flatten();
+        let row_version = row.as_ref().map(|row| row.version);
+        let fresh = LaneRow { clock: Timestamp::MIN, counts: Counts::default() };
+        let row = row.map(|row| rows::decode_lane(&row.value)).transpose()?.unwrap_or(fresh);
+        self.known = Some(Known { configured, row, row_version });
+        Ok(())
+    }
+
+    /// Forgets everything that was read: someone else may have changed it.
+    pub(super) fn forget(&mut self) {
+        self.known = None;
+        self.memory = Memory::new(self.shared.settings.record_cache_bytes);
+        self.shared.config.store(None);
+    }
+
+    fn known(&self) -> &Known {
+        self.known.as_ref().expect("a group begins with what the lane has to know")
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.components.store
+    }
+
+    pub(super) fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.store().limits()
+    }
+
+    pub(super) fn config(&self) -> &Arc<Config> {
+        &self.known().configured.config
+    }
+
+    /// The last instant that was committed.
+    pub(super) fn clock(&self) -> Timestamp {
+        self.known().row.clock
+    }
+
+    /// The instant after that one: the clock's, unless it stands still or goes back.
+    pub(super) fn tick(&self, after: Timestamp) -> Timestamp {
+        (self.shared.components.clock)().max(after.next())
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.known().row.counts
+    }
+
+    pub(super) fn ids(&self) -> Ids {
+        self.ids.clone()
+    }
+
+    pub(super) fn keep_ids(&mut self, ids: Ids) {
+        self.ids = ids;
+    }
+
+    pub(super) fn take_memory(&mut self) -> Memory {
+        std::mem::replace(&mut self.memory, Memory::new(0))
+    }
+
+    pub(super) fn keep_memory(&mut self, memory: Memory) {
+        self.memory = memory;
+    }
+
+    /// Adds the lane's row to a commit: its clock and counts, and that nobody else has moved them.
+    pub(super) fn add_row(&self, commit: Commit, row: &LaneRow) -> Commit {
+        let bytes = rows::encode_lane(row);
+        match self.known().row_version {
+            Some(version) => commit.replace(self.scope.lane(), version, bytes),
+            None => commit.create(self.scope.lane(), bytes),
+        }
+    }
+
+    pub(super) fn keep_row(&mut self, row: LaneRow, version: Version) {
+        if let Some(known) = &mut self.known {
+            known.row = row;
+            known.row_version = Some(version);
+        }
+    }
+
+    /// Whether the lane's row is this one: then the commit that held it has happened.
+    pub(super) async fn has_happened(&self, row: &LaneRow) -> Result<Option<Version>, Error> {
+        let found = self
+            .store()
+            .get(&[self.scope.lane()])
+            .await
+            .map_err(|error| read_failed(&error))?
+            .value
+            .into_iter()
+            .next()
+            .flatten();
+        let Some(found) = found else { return Ok(None) };
+        Ok((rows::decode_lane(&found.value)? == *row).then_some(found.version))
+    }
+
+    /// Changes the configuration, in order with the facts.
+    pub(super) async fn configure(
+        &mut self,
+        change: Box<dyn FnOnce(&StoredConfig) -> Result<StoredConfig, Error> + Send>,
+    ) -> Result<Arc<StoredConfig>, Error> {
+        self.ready().await?;
+        let present = self.known().configured.clone();
+        let stored = change(&present.stored)?;
+        let config = Arc::new(stored.to_engine()?);
+        let row = LaneRow { clock: self.tick(self.clock()), counts: self.counts() };
+        let key = self.scope.config();
+        let bytes = workspace_config::encode(&stored);
+        let commit = match present.version {
+            Some(version) => Commit::new().replace(key, version, bytes),
+            None => Commit::new().create(key, bytes),
+        };
+        let version = match self.store().commit(self.add_row(commit, &row)).await {
+            Ok(committed) => committed.version,
+            Err(error) => {
+                self.forget();
+                return Err(commit_failed(&error));
+            }
+        };
+        let configured = Arc::new(Configured { stored: Arc::new(stored), config, version: Some(version) });
+        self.shared.config.store(Some(configured.clone()));
+        self.keep_row(row, version);
+        if let Some(known) = &mut self.known {
+            known.configured = configured.clone();
+        }
+        self.shared.epochs.touch_all();
+        Ok(configured.stored.clone())
+    }
+}

@@ -1,0 +1,10 @@
+//! Stored records of people: how domain values are written and read again.
+//!
+//! A record is a version byte and the postcard encoding of a mirror that lives here, beside its conversion. A new shape is a
+//! new version; golden files freeze each.
+
+pub mod cluster;
+pub mod event;
+pub mod link;
+pub mod rows;
+mod value;

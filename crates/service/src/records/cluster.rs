@@ -1,0 +1,340 @@
+//! The root record: a cluster with its nodes, links and pieces. Version 1.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tessera_engine::cluster::{Cell, Cluster, End, Evidence, Fragment, Link, LinkState, Node, Relation, Rule, Tally};
+use tessera_engine::config::NamespaceId;
+use tessera_engine::fact::{Identity, Strength};
+use tessera_engine::id::NodeId;
+use tessera_engine::value::{Path, Value};
+
+use super::value::{ValueRecord, time};
+use crate::codec;
+use crate::error::Error;
+
+const VERSION: u8 = 1;
+
+/// Names of datasets and batches stand once in a record; everything else refers to them by their place.
+#[derive(Serialize, Deserialize)]
+struct ClusterRecord<'a> {
+    #[serde(borrow)]
+    names: Vec<&'a str>,
+    updated_at: i64,
+    #[serde(borrow)]
+    nodes: Vec<NodeRecord<'a>>,
+    links: Vec<LinkRecord>,
+    pieces: Vec<u16>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NodeRecord<'a> {
+    id: [u8; 12],
+    namespace: u16,
+    value: &'a str,
+    created_at: i64,
+    owned: Vec<TallyRecord>,
+    events: u64,
+    #[serde(borrow)]
+    fragments: Vec<FragmentRecord<'a>>,
+    #[serde(borrow)]
+    relations: Vec<RelationRecord<'a>>,
+    neighbours_above: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct TallyRecord {
+    dataset: u16,
+    /// Place of the batch's name plus one; 0 for none.
+    batch: u16,
+    count: u64,
+    first: i64,
+    /// Microseconds from `first` to the last.
+    span: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FragmentRecord<'a> {
+    dataset: u16,
+    #[serde(borrow)]
+    cells: Vec<CellRecord<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CellRecord<'a> {
+    path: &'a str,
+    #[serde(borrow)]
+    value: ValueRecord<'a>,
+    time: i64,
+    received_at: i64,
+    batch: u16,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RelationRecord<'a> {
+    namespace: u16,
+    value: &'a str,
+    node: [u8; 12],
+    evidence: Vec<TallyRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LinkRecord {
+    /// Places of the two nodes in the record.
+    ends: [u16; 2],
+    evidence: Vec<EvidenceRecord>,
+    state: InnerState,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct EvidenceRecord {
+    strength: StrengthRecord,
+    tally: TallyRecord,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+pub(super) enum StrengthRecord {
+    Derived,
+    Observed,
+    Verified,
+    Joined,
+}
+
+#[derive(Serialize, Deserialize)]
+enum InnerState {
+    Active,
+    Limit,
+    Separated,
+}
+
+impl From<Strength> for StrengthRecord {
+    fn from(strength: Strength) -> Self {
+        match strength {
+            Strength::Derived => Self::Derived,
+            Strength::Observed => Self::Observed,
+            Strength::Verified => Self::Verified,
+            Strength::Joined => Self::Joined,
+        }
+    }
+}
+
+impl From<StrengthRecord> for Strength {
+    fn from(record: StrengthRecord) -> Self {
+        match record {
+            StrengthRecord::Derived => Self::Derived,
+            StrengthRecord::Observed => Self::Observed,
+            StrengthRecord::Verified => Self::Verified,
+            StrengthRecord::Joined => Self::Joined,
+        }
+    }
+}
+
+/// Names as they are collected while a record is written.
+#[derive(Default)]
+pub(super) struct Names<'a>(pub(super) Vec<&'a str>);
+
+impl<'a> Names<'a> {
+    fn place(&mut self, name: &'a str) -> u16 {
+        let at = match self.0.iter().position(|own| *own == name) {
+            Some(at) => at,
+            None => {
+                self.0.push(name);
+                self.0.len() - 1
+            }
+        };
+        u16::try_from(at).expect("a record of at most 1 MiB names fewer than 65,536 datasets and batches")
+    }
+
+    fn batch(&mut self, batch: Option<&'a Arc<str>>) -> u16 {
+        batch.map_or(0, |batch| self.place(batch) + 1)
+    }
+
+    fn tally(&mut self, tally: &'a Tally) -> TallyRecord {
+        TallyRecord {
+            dataset: self.place(&tally.dataset),
+            batch: self.batch(tally.batch.as_ref()),
+            count: tally.count,
+            first: tally.first.micros(),
+            span: tally.last.micros().abs_diff(tally.first.micros()),
+        }
+    }
+
+    fn tallies(&mut self, tallies: &'a [Tally]) -> Vec<TallyRecord> {
+        tallies.iter().map(|tally| self.tally(tally)).collect()
+    }
+
+    pub(super) fn evidence(&mut self, evidence: &'a [Evidence]) -> Vec<EvidenceRecord> {
+        let record =
+            |own: &'a Evidence| EvidenceRecord { strength: own.strength.into(), tally: self.tally(&own.tally) };
+        evidence.iter().map(record).collect()
+    }
+}
+
+/// Names as they were read, shared by everything that refers to them.
+pub(super) struct Shared(Vec<Arc<str>>);
+
+impl Shared {
+    pub(super) fn new(names: &[&str]) -> Self {
+        Self(names.iter().map(|name| Arc::from(*name)).collect())
+    }
+
+    fn name(&self, at: u16) -> Result<Arc<str>, Error> {
+        self.0.get(usize::from(at)).cloned().ok_or_else(|| codec::corrupt("name"))
+    }
+
+    fn batch(&self, at: u16) -> Result<Option<Arc<str>>, Error> {
+        at.checked_sub(1).map(|at| self.name(at)).transpose()
+    }
+
+    fn tally(&self, record: &TallyRecord) -> Result<Tally, Error> {
+        let first = time(record.first)?;
+        let last = i64::try_from(record.span).ok().and_then(|span| record.first.checked_add(span));
+        let last = time(last.ok_or_else(|| codec::corrupt("span"))?)?;
+        let (dataset, batch) = (self.name(record.dataset)?, self.batch(record.batch)?);
+        Ok(Tally { dataset, batch, count: record.count, first, last })
+    }
+
+    fn tallies(&self, records: &[TallyRecord]) -> Result<Vec<Tally>, Error> {
+        records.iter().map(|record| self.tally(record)).collect()
+    }
+
+    pub(super) fn evidence(&self, records: &[EvidenceRecord]) -> Result<Vec<Evidence>, Error> {
+        let evidence =
+            |own: &EvidenceRecord| Ok(Evidence { strength: own.strength.into(), tally: self.tally(&own.tally)? });
+        records.iter().map(evidence).collect()
+    }
+}
+
+/// Writes a cluster.
+#[must_use]
+pub fn encode(cluster: &Cluster) -> Bytes {
+    let mut names = Names::default();
+    let nodes = cluster.nodes.iter().map(|node| write_node(node, &mut names)).collect();
+    let links = cluster.links.iter().map(|link| write_link(link, cluster, &mut names)).collect();
+    let updated_at = cluster.updated_at.micros();
+    codec::encode(VERSION, &ClusterRecord { names: names.0, updated_at, nodes, links, pieces: cluster.pieces.clone() })
+}
+
+fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
+    NodeRecord {
+        id: *node.id.as_bytes(),
+        namespace: node.identity.namespace.number(),
+        value: &node.identity.value,
+        created_at: node.created_at.micros(),
+        owned: names.tallies(&node.owned),
+        events: node.events,
+        fragments: node.fragments.iter().map(|fragment| write_fragment(fragment, names)).collect(),
+        relations: node.relations.iter().map(|relation| write_relation(relation, names)).collect(),
+        neighbours_above: node.neighbours_above,
+    }
+}
+
+fn write_fragment<'a>(fragment: &'a Fragment, names: &mut Names<'a>) -> FragmentRecord<'a> {
+    let dataset = names.place(&fragment.dataset);
+    let cell = |cell: &'a Cell| CellRecord {
+        path: cell.path.as_str(),
+        value: ValueRecord::from(&cell.value),
+        time: cell.time.micros(),
+        received_at: cell.received_at.micros(),
+        batch: names.batch(cell.batch.as_ref()),
+    };
+    FragmentRecord { dataset, cells: fragment.cells.iter().map(cell).collect() }
+}
+
+fn write_relation<'a>(relation: &'a Relation, names: &mut Names<'a>) -> RelationRecord<'a> {
+    RelationRecord {
+        namespace: relation.account.namespace.number(),
+        value: &relation.account.value,
+        node: *relation.node.as_bytes(),
+        evidence: names.tallies(&relation.evidence),
+    }
+}
+
+fn write_link<'a>(link: &'a Link, cluster: &Cluster, names: &mut Names<'a>) -> LinkRecord {
+    let place = |end: &End| {
+        let at = cluster.position(end.node).expect("a link of a record ends at its nodes");
+        u16::try_from(at).expect("a cluster is bounded far below 65,536 nodes")
+    };
+    let state = match link.state {
+        LinkState::Active => InnerState::Active,
+        LinkState::Held(Rule::Limit) => InnerState::Limit,
+        LinkState::Held(Rule::Separated) => InnerState::Separated,
+        LinkState::Held(Rule::Exclusive | Rule::Hub | Rule::Full) | LinkState::Severed { .. } => {
+            unreachable!("such links are rows of their own")
+        }
+    };
+    LinkRecord { ends: [place(&link.ends[0]), place(&link.ends[1])], evidence: names.evidence(&link.evidence), state }
+}
+
+/// Reads a cluster.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn decode(bytes: &[u8]) -> Result<Cluster, Error> {
+    let record: ClusterRecord<'_> = codec::decode(VERSION, bytes)?;
+    let shared = Shared::new(&record.names);
+    let nodes = record.nodes.into_iter().map(|node| read_node(node, &shared)).collect::<Result<Vec<_>, _>>()?;
+    let links = record.links.iter().map(|link| read_link(link, &nodes, &shared)).collect::<Result<Vec<_>, _>>()?;
+    if nodes.is_empty() || record.pieces.len() != nodes.len() {
+        return Err(codec::corrupt("pieces"));
+    }
+    if record.pieces.iter().any(|piece| usize::from(*piece) >= nodes.len()) || !nodes.is_sorted_by_key(|node| node.id) {
+        return Err(codec::corrupt("nodes"));
+    }
+    Ok(Cluster { nodes, links, pieces: record.pieces, updated_at: time(record.updated_at)?, bytes: bytes.len() })
+}
+
+fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
+    Ok(Node {
+        id: NodeId::from_bytes(record.id),
+        identity: identity(record.namespace, record.value),
+        created_at: time(record.created_at)?,
+        owned: shared.tallies(&record.owned)?,
+        events: record.events,
+        fragments: record.fragments.into_iter().map(|own| read_fragment(own, shared)).collect::<Result<_, _>>()?,
+        relations: record.relations.iter().map(|own| read_relation(own, shared)).collect::<Result<_, _>>()?,
+        neighbours_above: record.neighbours_above,
+    })
+}
+
+fn read_fragment(record: FragmentRecord<'_>, shared: &Shared) -> Result<Fragment, Error> {
+    let cell = |cell: CellRecord<'_>| {
+        Ok(Cell {
+            path: Path::parse(cell.path).map_err(|_| codec::corrupt("path"))?,
+            value: Value::try_from(cell.value)?,
+            time: time(cell.time)?,
+            received_at: time(cell.received_at)?,
+            batch: shared.batch(cell.batch)?,
+        })
+    };
+    let cells = record.cells.into_iter().map(cell).collect::<Result<_, Error>>()?;
+    Ok(Fragment { dataset: shared.name(record.dataset)?, cells })
+}
+
+fn read_relation(record: &RelationRecord<'_>, shared: &Shared) -> Result<Relation, Error> {
+    Ok(Relation {
+        account: identity(record.namespace, record.value),
+        node: NodeId::from_bytes(record.node),
+        evidence: shared.tallies(&record.evidence)?,
+    })
+}
+
+fn read_link(record: &LinkRecord, nodes: &[Node], shared: &Shared) -> Result<Link, Error> {
+    let end = |at: u16| {
+        let node = nodes.get(usize::from(at)).ok_or_else(|| codec::corrupt("link"))?;
+        Ok::<_, Error>(End { node: node.id, identity: node.identity.clone() })
+    };
+    let state = match record.state {
+        InnerState::Active => LinkState::Active,
+        InnerState::Limit => LinkState::Held(Rule::Limit),
+        InnerState::Separated => LinkState::Held(Rule::Separated),
+    };
+    let ends = [end(record.ends[0])?, end(record.ends[1])?];
+    Ok(Link { ends, evidence: shared.evidence(&record.evidence)?, state })
+}
+
+/// An identity that was stored: it is normalised already.
+pub(super) fn identity(namespace: u16, value: &str) -> Identity {
+    Identity { namespace: NamespaceId::new(namespace), value: value.into() }
+}

@@ -1,0 +1,91 @@
+//! A call on a timeline. Version 1. Its owner, time and id stand in its key.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tessera_engine::decide::NewEvent;
+use tessera_engine::fact::CallKind;
+
+use super::value::time;
+use crate::codec;
+use crate::error::Error;
+use crate::service::StoredCall;
+
+const VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct EventRecord<'a> {
+    kind: KindRecord,
+    name: Option<&'a str>,
+    message_id: &'a str,
+    received_at: i64,
+    dataset: &'a str,
+    batch: Option<&'a str>,
+    #[serde(borrow)]
+    identities: Vec<(u16, &'a str)>,
+    #[serde(borrow)]
+    payload: &'a [u8],
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+enum KindRecord {
+    Track,
+    Page,
+    Screen,
+    Identify,
+    Group,
+    Alias,
+}
+
+/// Writes an accepted call.
+#[must_use]
+pub fn encode(event: &NewEvent) -> Bytes {
+    let kind = match event.call.kind {
+        CallKind::Track => KindRecord::Track,
+        CallKind::Page => KindRecord::Page,
+        CallKind::Screen => KindRecord::Screen,
+        CallKind::Identify => KindRecord::Identify,
+        CallKind::Group => KindRecord::Group,
+        CallKind::Alias => KindRecord::Alias,
+    };
+    let record = EventRecord {
+        kind,
+        name: event.call.name.as_deref(),
+        message_id: &event.fact_id,
+        received_at: event.received_at.micros(),
+        dataset: &event.dataset,
+        batch: event.batch.as_deref(),
+        identities: event.identities.iter().map(|own| (own.namespace.number(), &*own.value)).collect(),
+        payload: &event.call.payload,
+    };
+    codec::encode(VERSION, &record)
+}
+
+/// Reads a call; the key tells its id and time.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn decode(
+    id: tessera_engine::id::EventId,
+    at: tessera_engine::time::Timestamp,
+    bytes: &Bytes,
+) -> Result<StoredCall, Error> {
+    let record: EventRecord<'_> = codec::decode(VERSION, bytes)?;
+    let kind = match record.kind {
+        KindRecord::Track => CallKind::Track,
+        KindRecord::Page => CallKind::Page,
+        KindRecord::Screen => CallKind::Screen,
+        KindRecord::Identify => CallKind::Identify,
+        KindRecord::Group => CallKind::Group,
+        KindRecord::Alias => CallKind::Alias,
+    };
+    Ok(StoredCall {
+        id,
+        message_id: record.message_id.into(),
+        kind,
+        name: record.name.map(Into::into),
+        time: at,
+        received_at: time(record.received_at)?,
+        dataset: record.dataset.into(),
+        payload: bytes.slice_ref(record.payload),
+    })
+}

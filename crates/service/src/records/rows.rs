@@ -1,0 +1,118 @@
+//! The small rows: where an identity lives, where a fact stands, what a lane remembers. Version 1 of each.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::time::Timestamp;
+use tessera_engine::working::{FactRow, IdentityRow};
+
+use super::value::time;
+use crate::codec;
+use crate::error::Error;
+
+const VERSION: u8 = 1;
+
+/// What a lane remembers of its workspace: its clock, and counts that are exact because they change with what they count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneRow {
+    /// The last instant that was given out.
+    pub clock: Timestamp,
+    /// What the workspace holds.
+    pub counts: Counts,
+}
+
+/// What a workspace holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Profiles of persons and accounts.
+    pub profiles: u64,
+    /// Identities.
+    pub identities: u64,
+    /// Events on timelines.
+    pub events: u64,
+    /// Facts accepted and not erased, records of attributes included.
+    pub facts: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LaneRecord {
+    clock: i64,
+    counts: Counts,
+}
+
+/// Writes a lane's row.
+#[must_use]
+pub fn encode_lane(row: &LaneRow) -> Bytes {
+    codec::encode(VERSION, &LaneRecord { clock: row.clock.micros(), counts: row.counts })
+}
+
+/// Reads a lane's row.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn decode_lane(bytes: &[u8]) -> Result<LaneRow, Error> {
+    let record: LaneRecord = codec::decode(VERSION, bytes)?;
+    Ok(LaneRow { clock: time(record.clock)?, counts: record.counts })
+}
+
+#[derive(Serialize, Deserialize)]
+struct IdentityRecord {
+    node: [u8; 12],
+    /// None where the node itself names its cluster.
+    cluster: Option<[u8; 12]>,
+}
+
+/// Writes an identity row.
+#[must_use]
+pub fn encode_identity(row: &IdentityRow) -> Bytes {
+    let cluster = (row.cluster != row.node).then(|| *row.cluster.as_bytes());
+    codec::encode(VERSION, &IdentityRecord { node: *row.node.as_bytes(), cluster })
+}
+
+/// Reads an identity row.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn decode_identity(bytes: &[u8]) -> Result<IdentityRow, Error> {
+    let record: IdentityRecord = codec::decode(VERSION, bytes)?;
+    let node = NodeId::from_bytes(record.node);
+    Ok(IdentityRow { node, cluster: record.cluster.map_or(node, NodeId::from_bytes) })
+}
+
+/// Writes where a node lives.
+#[must_use]
+pub fn encode_home(cluster: NodeId) -> Bytes {
+    codec::encode(VERSION, cluster.as_bytes())
+}
+
+/// Reads where a node lives.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn decode_home(bytes: &[u8]) -> Result<NodeId, Error> {
+    Ok(NodeId::from_bytes(codec::decode(VERSION, bytes)?))
+}
+
+#[derive(Serialize, Deserialize)]
+struct FactRecord {
+    node: [u8; 12],
+    time: i64,
+    event: Option<[u8; 12]>,
+}
+
+/// Writes where a fact stands.
+#[must_use]
+pub fn encode_fact(row: &FactRow) -> Bytes {
+    let event = row.event.map(|event| *event.as_bytes());
+    codec::encode(VERSION, &FactRecord { node: *row.node.as_bytes(), time: row.time.micros(), event })
+}
+
+/// Reads where a fact stands.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn decode_fact(bytes: &[u8]) -> Result<FactRow, Error> {
+    let record: FactRecord = codec::decode(VERSION, bytes)?;
+    let event = record.event.map(EventId::from_bytes);
+    Ok(FactRow { node: NodeId::from_bytes(record.node), time: time(record.time)?, event })
+}

@@ -1,0 +1,495 @@
+//! The one value that the doors hold.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use tessera_engine::config::Config;
+use tessera_engine::fact::CallKind;
+use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::time::Timestamp;
+use tessera_store::Store;
+use tokio::task::JoinSet;
+
+use crate::cursor::{Cursors, Purpose};
+use crate::directory::{DirectoryHandle, KeyId, WorkspaceId};
+use crate::error::{Error, ErrorKind};
+use crate::find::{Finder, not_found};
+use crate::keys::Scope;
+use crate::lane::{Answer, Done, Handle, Item, Origin, Purger, Shared, Work};
+use crate::quarantine::Quarantine;
+use crate::records::rows::{Counts, decode_lane};
+use crate::render::render;
+use crate::store_error::read_failed;
+use crate::timeline::Place;
+use crate::verdict::{Incoming, NamedIdentity, Verdict};
+use crate::views::{Epochs, Views, mask, view_key};
+use crate::workspace_config::StoredConfig;
+use crate::{graph, names, timeline};
+
+/// Figures that an operator may turn.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Bytes of rendered views kept in memory; 0 turns the cache off.
+    pub view_cache_bytes: u64,
+    /// Bytes of decoded records that lanes keep in memory.
+    pub record_cache_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { view_cache_bytes: 256 << 20, record_cache_bytes: 256 << 20 }
+    }
+}
+
+/// What the service is built on: given at construction, so that nothing inside asks the world.
+#[derive(Clone)]
+pub struct Components {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// The clock; below the server nothing else tells the time.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Random bits for ids and secrets.
+    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+}
+
+/// Names one profile.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Lookup {
+    /// By one of our ids, or by the value of the workspace's primary namespace, which is tried first. As in the path.
+    Id(String),
+    /// By an identity; the value as it came (it is normalised).
+    Identity {
+        /// The namespace's name.
+        namespace: String,
+        /// The value.
+        value: String,
+    },
+}
+
+/// Which members of a profile an answer holds, besides `profile_id` and `_updated_at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fields {
+    /// The identifier columns.
+    pub identifiers: bool,
+    /// The attributes.
+    pub attributes: bool,
+    /// `_audiences`.
+    pub audiences: bool,
+}
+
+impl Fields {
+    /// Everything.
+    pub const ALL: Self = Self { identifiers: true, attributes: true, audiences: true };
+}
+
+/// A rendered profile: flat JSON and its entity tag (with its quotes).
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// The JSON.
+    pub json: Bytes,
+    /// The strong entity tag, quotes included.
+    pub etag: Arc<str>,
+}
+
+/// Which part of a timeline to read.
+#[derive(Debug, Clone, Default)]
+pub struct EventQuery {
+    /// 1 to 1,000.
+    pub limit: usize,
+    /// Where an earlier page ended.
+    pub cursor: Option<String>,
+    /// Only events at or after this instant.
+    pub start: Option<Timestamp>,
+    /// Only events before this instant.
+    pub end: Option<Timestamp>,
+    /// Only events of this name.
+    pub event: Option<String>,
+}
+
+/// A call on the timeline, newest first.
+#[derive(Debug, Clone)]
+pub struct StoredCall {
+    /// Its id.
+    pub id: EventId,
+    /// The id it was sent with.
+    pub message_id: Arc<str>,
+    /// Which call it was.
+    pub kind: CallKind,
+    /// The event's name; none for identify, group and alias.
+    pub name: Option<Arc<str>>,
+    /// When it happened.
+    pub time: Timestamp,
+    /// When it was accepted.
+    pub received_at: Timestamp,
+    /// The dataset it came in.
+    pub dataset: Arc<str>,
+    /// The payload, as the door stored it.
+    pub payload: Bytes,
+}
+
+/// A page of a timeline.
+#[derive(Debug, Clone)]
+pub struct EventPage {
+    /// The calls, newest first.
+    pub events: Vec<StoredCall>,
+    /// Where the next page begins; none on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// The identity graph around a profile.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// The profile's id.
+    pub profile_id: NodeId,
+    /// Its nodes.
+    pub nodes: Vec<GraphNode>,
+    /// The links that hold it together.
+    pub links: Vec<GraphLink>,
+    /// The links at its nodes that a rule refuses or an act severed.
+    pub held: Vec<GraphHeld>,
+    /// Whether there are more held links than were listed (at most 1,000).
+    pub held_more: bool,
+}
+
+/// A node of the graph.
+#[derive(Debug, Clone)]
+pub struct GraphNode {
+    /// Its id.
+    pub id: NodeId,
+    /// Its identity.
+    pub identity: NamedIdentity,
+    /// When it was first stored.
+    pub created_at: Timestamp,
+    /// The newest event time of a fact that carried it.
+    pub last_seen: Option<Timestamp>,
+    /// Facts it owns.
+    pub facts: u64,
+}
+
+/// A link that holds.
+#[derive(Debug, Clone)]
+pub struct GraphLink {
+    /// The identities it joins.
+    pub between: [NamedIdentity; 2],
+    /// `joined`, `verified`, `observed`, `derived`.
+    pub strength: &'static str,
+    /// Facts that said so.
+    pub count: u64,
+    /// The earliest event time among them.
+    pub first_seen: Timestamp,
+    /// The latest.
+    pub last_seen: Timestamp,
+}
+
+/// A link that does not hold.
+#[derive(Debug, Clone)]
+pub struct GraphHeld {
+    /// The link.
+    pub link: GraphLink,
+    /// `exclusive`, `hub`, `limit`, `separated`, `full`, or `severed`.
+    pub reason: &'static str,
+    /// The link that won against it, if one did.
+    pub won: Option<[NamedIdentity; 2]>,
+}
+
+/// What an erasure removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The profile's id at that time.
+    pub profile_id: NodeId,
+    /// Identities removed.
+    pub identities: u64,
+    /// Attribute values (cells) removed.
+    pub attributes: u64,
+    /// Events removed.
+    pub events: u64,
+}
+
+/// A workspace as the service runs it.
+struct Running {
+    shared: Arc<Shared>,
+    lane: Handle,
+    purger: Arc<Purger>,
+}
+
+/// The service over one store.
+pub struct Service {
+    components: Components,
+    settings: Settings,
+    directory: DirectoryHandle,
+    cursors: Arc<Cursors>,
+    quarantine: Quarantine,
+    epochs: Arc<Epochs>,
+    views: Views,
+    running: Mutex<HashMap<WorkspaceId, Arc<Running>>>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Service {
+    /// Opens the service on a store: reads the directory, and takes up what an earlier process left.
+    ///
+    /// # Errors
+    /// What the store answers, or `Corrupt` for records that cannot be read.
+    pub async fn open(components: Components, settings: Settings) -> Result<Arc<Self>, Error> {
+        let Components { store, clock, random } = &components;
+        let directory = DirectoryHandle::open(store.clone(), clock.clone(), random.clone()).await?;
+        let mut drawn = [0; 32];
+        random(&mut drawn);
+        let cursors = Arc::new(Cursors::open(&**store, drawn).await?);
+        let service = Arc::new(Self {
+            quarantine: Quarantine::new(store.clone(), cursors.clone()),
+            epochs: Arc::new(Epochs::new()),
+            views: Views::new(settings.view_cache_bytes),
+            running: Mutex::new(HashMap::new()),
+            tasks: Mutex::new(JoinSet::new()),
+            directory,
+            cursors,
+            settings,
+            components,
+        });
+        Ok(service)
+    }
+
+    /// Ends all lanes once they have answered what was submitted, and all work behind them. Whoever submits afterwards is told
+    /// that the service is stopping.
+    pub async fn close(&self) {
+        let running: Vec<_> = lock(&self.running).drain().map(|(_, running)| running).collect();
+        for running in &running {
+            running.purger.stop();
+        }
+        drop(running);
+        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Who may do what.
+    #[must_use]
+    pub fn directory(&self) -> &DirectoryHandle {
+        &self.directory
+    }
+
+    /// What was refused.
+    #[must_use]
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.quarantine
+    }
+
+    /// Where everything is kept.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.components.store
+    }
+
+    fn running(&self, workspace: WorkspaceId) -> Arc<Running> {
+        let mut running = lock(&self.running);
+        if let Some(running) = running.get(&workspace) {
+            return running.clone();
+        }
+        let shared = Arc::new(Shared {
+            workspace,
+            components: self.components.clone(),
+            settings: self.settings.clone(),
+            epochs: self.epochs.clone(),
+            config: arc_swap::ArcSwapOption::empty(),
+        });
+        let mut tasks = lock(&self.tasks);
+        let lane = Handle::start(shared.clone(), &mut tasks);
+        let purger = Arc::new(Purger::new());
+        tasks.spawn(purger.clone().run(lane.clone()));
+        let started = Arc::new(Running { shared, lane, purger });
+        running.insert(workspace, started.clone());
+        started
+    }
+
+    /// Writes facts, in order, each atomic by itself; the answer has one verdict for each and leaves when all are durable and
+    /// visible. What is refused goes to the quarantine under the door and key that it came by.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot take it now (what was not acknowledged may be sent again), `Unknown` when it may have
+    /// happened.
+    pub async fn ingest(
+        &self,
+        workspace: WorkspaceId,
+        incoming: Vec<Incoming>,
+        door: &'static str,
+        key: KeyId,
+    ) -> Result<Vec<Verdict>, Error> {
+        if incoming.is_empty() {
+            return Ok(Vec::new());
+        }
+        let item = |Incoming { fact, raw }| match fact {
+            Ok(fact) => Item::Fact { fact: Box::new(fact), raw },
+            Err(rejection) => Item::Refused { rejection, raw },
+        };
+        let items = incoming.into_iter().map(item).collect();
+        let work = Work::Items { items, origin: Origin { door, key } };
+        let Answer::Items(done) = self.running(workspace).lane.submit(work).await? else { return Err(mismatch()) };
+        done.into_iter()
+            .map(|done| match done {
+                Done::Fact(verdict) => Ok(verdict),
+                Done::Erased(_) | Done::NotFound => Err(mismatch()),
+            })
+            .collect()
+    }
+
+    /// One profile, rendered under the default merge policy.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`; `LimitExceeded` with `profile_too_large` above
+    /// 1 MB of JSON.
+    pub async fn profile(&self, workspace: WorkspaceId, lookup: &Lookup, fields: Fields) -> Result<Rendered, Error> {
+        let key = view_key(workspace, lookup, fields);
+        if let Some(rendered) = self.views.find(&key, &self.epochs) {
+            metrics::counter!(names::VIEW_READS, "cache" => "hit").increment(1);
+            return Ok(rendered);
+        }
+        metrics::counter!(names::VIEW_READS, "cache" => "miss").increment(1);
+        let configured = self.running(workspace).shared.configured().await?;
+        let config = &configured.config;
+        let found = self.finder(workspace, config).find(lookup).await?;
+        let json = render(&found.cluster, found.node, fields, config).ok_or_else(not_found)?;
+        if json.len() > PROFILE_BYTES_MAX {
+            let message = "the profile is larger than 1 MB of JSON; ask for fewer fields";
+            return Err(Error::new(ErrorKind::LimitExceeded, "profile_too_large", message));
+        }
+        let (version, updated) = (found.version.0, found.cluster.updated_at.micros());
+        let etag = format!("\"{version:x}-{updated:x}-{:x}-{}\"", config.version(), mask(fields));
+        let rendered = Rendered { json, etag: etag.into() };
+        self.views.keep(&key, found.epoch, &rendered);
+        Ok(rendered)
+    }
+
+    /// A page of the timeline of a profile, newest first.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `cursor_invalid`, `limit_invalid`, `namespace_unknown`.
+    pub async fn events(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        query: &EventQuery,
+    ) -> Result<EventPage, Error> {
+        if !(1..=EVENTS_MAX).contains(&query.limit) {
+            let message = format!("limit is expected to be 1 to {EVENTS_MAX}");
+            return Err(Error::new(ErrorKind::Invalid, "limit_invalid", message));
+        }
+        let after = query.cursor.as_deref().map(|cursor| {
+            let carried = self.cursors.open_sealed(workspace, Purpose::Events, cursor)?;
+            Place::from_bytes(&carried).ok_or_else(crate::cursor::invalid)
+        });
+        let after = after.transpose()?;
+        let configured = self.running(workspace).shared.configured().await?;
+        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        let scope = Scope::new(workspace);
+        let (events, next) =
+            timeline::read(&*self.components.store, scope, &found.cluster, found.node, query, after).await?;
+        let next_cursor = next.map(|place| self.cursors.seal(workspace, Purpose::Events, &place.to_bytes()));
+        Ok(EventPage { events, next_cursor })
+    }
+
+    /// The identity graph of a profile.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`.
+    pub async fn identities(&self, workspace: WorkspaceId, lookup: &Lookup) -> Result<Graph, Error> {
+        let configured = self.running(workspace).shared.configured().await?;
+        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        graph::read(&self.components.store, Scope::new(workspace), &found, &configured.config).await
+    }
+
+    /// Erases a profile with its facts, links and events: they are gone from every answer when this answers, and from the store
+    /// soon after.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`; what the store answers.
+    pub async fn delete_profile(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        door: &'static str,
+        key: KeyId,
+    ) -> Result<Receipt, Error> {
+        let running = self.running(workspace);
+        let configured = running.shared.configured().await?;
+        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        let work = Work::Items { items: vec![Item::Erase(found.node)], origin: Origin { door, key } };
+        let Answer::Items(mut done) = running.lane.submit(work).await? else { return Err(mismatch()) };
+        match done.pop() {
+            Some(Done::Erased(erased)) => {
+                running.purger.wake();
+                Ok(Receipt {
+                    profile_id: erased.profile,
+                    identities: erased.nodes.len() as u64,
+                    attributes: erased.cells,
+                    events: erased.events,
+                })
+            }
+            Some(Done::NotFound) => Err(not_found()),
+            Some(Done::Fact(_)) | None => Err(mismatch()),
+        }
+    }
+
+    /// What a workspace holds. Exact: the counts change with what they count.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn counts(&self, workspace: WorkspaceId) -> Result<Counts, Error> {
+        let key = Scope::new(workspace).lane();
+        let read = self.components.store.get(&[key]).await.map_err(|error| read_failed(&error))?;
+        let row = read.value.into_iter().next().flatten();
+        let row = row.map(|row| decode_lane(&row.value)).transpose()?;
+        Ok(row.map(|row| row.counts).unwrap_or_default())
+    }
+
+    /// The configuration of a workspace.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn configuration(&self, workspace: WorkspaceId) -> Result<Arc<StoredConfig>, Error> {
+        Ok(self.running(workspace).shared.configured().await?.stored.clone())
+    }
+
+    /// Changes the configuration of a workspace, in order with its writes.
+    ///
+    /// # Errors
+    /// What the change answers; what the store answers.
+    pub async fn configure(
+        &self,
+        workspace: WorkspaceId,
+        change: impl FnOnce(&StoredConfig) -> Result<StoredConfig, Error> + Send + 'static,
+    ) -> Result<Arc<StoredConfig>, Error> {
+        match self.running(workspace).lane.submit(Work::Configure(Box::new(change))).await? {
+            Answer::Configured(stored) => Ok(stored),
+            Answer::Items(_) | Answer::Purged { .. } => Err(mismatch()),
+        }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        (self.components.clock)()
+    }
+
+    /// Draws random bits.
+    pub fn random(&self, bytes: &mut [u8]) {
+        (self.components.random)(bytes);
+    }
+
+    fn finder<'a>(&'a self, workspace: WorkspaceId, config: &'a Config) -> Finder<'a> {
+        let (store, epochs) = (&self.components.store, &self.epochs);
+        Finder { store, scope: Scope::new(workspace), config, epochs }
+    }
+}
+
+/// Bytes of JSON that a profile may come to (spec/dinmo.md A6).
+const PROFILE_BYTES_MAX: usize = 1_000_000;
+/// Events of one page.
+const EVENTS_MAX: usize = 1_000;
+
+fn mismatch() -> Error {
+    Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,109 @@
+//! Pages of a profile's timeline: the timelines of its nodes, merged as they are read.
+
+use std::collections::VecDeque;
+
+use tessera_engine::cluster::Cluster;
+use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::time::Timestamp;
+use tessera_store::{Direction, KeyRange, ScanLimit, Store};
+
+use crate::codec;
+use crate::error::Error;
+use crate::keys::Scope;
+use crate::layout::read_event_key;
+use crate::records::event;
+use crate::service::{EventQuery, StoredCall};
+use crate::store_error::read_failed;
+
+/// Events looked through for one page; with a filter that few of them pass, a page may be short and go on.
+const LOOKED_THROUGH_MAX: usize = 10_000;
+
+/// Where a page ends: the place of its last event, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) time: Timestamp,
+    pub(crate) id: EventId,
+}
+
+impl Place {
+    pub(crate) fn to_bytes(self) -> [u8; 20] {
+        let mut bytes = [0; 20];
+        bytes[..8].copy_from_slice(&self.time.micros().to_be_bytes());
+        bytes[8..].copy_from_slice(self.id.as_bytes());
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (time, id) = bytes.split_first_chunk::<8>()?;
+        let time = Timestamp::from_micros(i64::from_be_bytes(*time))?;
+        Some(Self { time, id: EventId::from_bytes(id.try_into().ok()?) })
+    }
+}
+
+/// One node's timeline while it is read, newest first.
+struct Stream {
+    range: Option<KeyRange>,
+    buffer: VecDeque<StoredCall>,
+}
+
+/// Reads a page: its events, and where the next one begins.
+pub(crate) async fn read(
+    store: &dyn Store,
+    scope: Scope,
+    cluster: &Cluster,
+    node: NodeId,
+    query: &EventQuery,
+    after: Option<Place>,
+) -> Result<(Vec<StoredCall>, Option<Place>), Error> {
+    let nodes: Vec<NodeId> = cluster.piece(node).filter(|node| node.events > 0).map(|node| node.id).collect();
+    let at_once = (query.limit / nodes.len().max(1)).clamp(16, 256).min(query.limit + 1);
+    let range = |node: &NodeId| Stream { range: Some(range_of(scope, *node, query, after)), buffer: VecDeque::new() };
+    let mut streams: Vec<Stream> = nodes.iter().map(range).collect();
+    let mut events = Vec::with_capacity(query.limit.min(256));
+    let mut last = None;
+    for _ in 0..LOOKED_THROUGH_MAX {
+        for stream in streams.iter_mut().filter(|stream| stream.buffer.is_empty()) {
+            fill(store, stream, at_once).await?;
+        }
+        let newest = (streams.iter_mut())
+            .filter(|stream| !stream.buffer.is_empty())
+            .max_by_key(|stream| stream.buffer.front().map(|event| (event.time, event.id)));
+        let Some(event) = newest.and_then(|stream| stream.buffer.pop_front()) else { return Ok((events, None)) };
+        if events.len() == query.limit {
+            return Ok((events, last));
+        }
+        last = Some(Place { time: event.time, id: event.id });
+        if query.event.is_none() || query.event.as_deref() == event.name.as_deref() {
+            events.push(event);
+        }
+    }
+    Ok((events, last))
+}
+
+fn range_of(scope: Scope, node: NodeId, query: &EventQuery, after: Option<Place>) -> KeyRange {
+    let first = query.start.unwrap_or(Timestamp::MIN);
+    let lowest = scope.event(node, first, EventId::from_bytes([0; 12]));
+    let until = query.end.map(|end| Place { time: end, id: EventId::from_bytes([0; 12]) });
+    let bound = match (after, until) {
+        (Some(after), Some(until)) if (after.time, after.id) < (until.time, until.id) => Some(after),
+        (Some(after), None) => Some(after),
+        (_, until) => until,
+    };
+    let highest = match bound {
+        Some(place) => scope.event(node, place.time, place.id),
+        None => scope.event(node, Timestamp::MAX, EventId::from_bytes([0xff; 12])).successor(),
+    };
+    KeyRange::between(lowest.clone(), highest.max(lowest))
+}
+
+async fn fill(store: &dyn Store, stream: &mut Stream, at_once: usize) -> Result<(), Error> {
+    let Some(range) = stream.range.take() else { return Ok(()) };
+    let page = store.scan(&range, ScanLimit::rows(at_once), Direction::Backward).await;
+    let page = page.map_err(|error| read_failed(&error))?;
+    for row in page.rows {
+        let (_, time, id) = read_event_key(&row.key).ok_or_else(|| codec::corrupt("event key"))?;
+        stream.buffer.push_back(event::decode(id, time, &row.value)?);
+    }
+    stream.range = page.next;
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! What became of each fact of a write.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tessera_engine::config::Config;
+use tessera_engine::decide::{HeldNote, Outcome};
+use tessera_engine::fact::{Fact, Identity};
+pub use tessera_engine::prepare::Rejection;
+
+use crate::names;
+
+/// A fact as a door hands it on: parsed, or refused by the door itself, with what was sent. Refused ones go to the
+/// quarantine, whoever refused them.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The fact, or why the door could not make one.
+    pub fact: Result<Fact, Rejection>,
+    /// What was sent, in a form that the same door can parse again by itself; it goes to the quarantine with a rejection.
+    pub raw: Bytes,
+}
+
+/// What became of one fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Stored, durable, visible. Notes name what was left out or held.
+    Accepted {
+        /// What of it did not take effect.
+        notes: Vec<Note>,
+    },
+    /// A fact of this id is stored already; nothing changed.
+    Duplicate,
+    /// Refused; it stands in the quarantine.
+    Rejected(Rejection),
+}
+
+/// Something of an accepted fact that did not take effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// An identity was left out: unknown namespace, blocked or unreadable value.
+    IdentityIgnored {
+        /// The namespace as it was named.
+        namespace: Arc<str>,
+        /// The stable code: `namespace_unknown`, `identity_blocked`, `identity_invalid`.
+        code: &'static str,
+    },
+    /// A link was refused by a rule and is remembered.
+    LinkHeld {
+        /// The rule: `exclusive`, `hub`, `limit`, `separated`, `full`.
+        rule: &'static str,
+        /// The identities it would join.
+        between: [NamedIdentity; 2],
+        /// The link that won against it, if one did.
+        won: Option<[NamedIdentity; 2]>,
+    },
+}
+
+/// An identity with the name of its namespace, as answers show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NamedIdentity {
+    /// The namespace's name.
+    pub namespace: Arc<str>,
+    /// The value.
+    pub value: Arc<str>,
+}
+
+impl std::fmt::Debug for NamedIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:***", self.namespace)
+    }
+}
+
+impl NamedIdentity {
+    /// An identity with the name that its namespace has in this configuration.
+    #[must_use]
+    pub fn new(identity: &Identity, config: &Config) -> Self {
+        let name = config.find(identity.namespace).map_or("", |namespace| namespace.name.as_str());
+        Self { namespace: name.into(), value: identity.value.clone() }
+    }
+}
+
+/// The verdict on a fact, counted.
+pub(crate) fn verdict_of(outcome: Outcome, config: &Config) -> Verdict {
+    let count = |verdict: &'static str| metrics::counter!(names::FACTS, "verdict" => verdict).increment(1);
+    match outcome {
+        Outcome::Accepted { ignored, held, .. } => {
+            count("accepted");
+            let ignored = ignored
+                .into_iter()
+                .map(|ignored| Note::IdentityIgnored { namespace: ignored.namespace, code: ignored.code });
+            Verdict::Accepted { notes: ignored.chain(held.iter().map(|held| held_note(held, config))).collect() }
+        }
+        Outcome::Duplicate => {
+            count("duplicate");
+            Verdict::Duplicate
+        }
+        Outcome::Rejected(rejection) => {
+            count("rejected");
+            Verdict::Rejected(rejection)
+        }
+        Outcome::Erased(_) | Outcome::Released { .. } | Outcome::NotFound => Verdict::Accepted { notes: Vec::new() },
+    }
+}
+
+fn held_note(held: &HeldNote, config: &Config) -> Note {
+    let named = |[one, other]: &[Identity; 2]| [NamedIdentity::new(one, config), NamedIdentity::new(other, config)];
+    for end in &held.between {
+        let namespace = config.find(end.namespace).map_or("", |namespace| namespace.name.as_str()).to_owned();
+        metrics::counter!(names::LINKS_HELD, "namespace" => namespace, "rule" => held.rule.name()).increment(1);
+    }
+    Note::LinkHeld { rule: held.rule.name(), between: named(&held.between), won: held.won.as_ref().map(named) }
+}

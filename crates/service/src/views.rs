@@ -1,0 +1,126 @@
+//! The cache of rendered views: bounded by bytes, and right at every instant.
+//!
+//! A view remembers the epoch that its cluster had before it was read. A commit moves the epochs of the clusters that it
+//! changed before its answers leave, so a view made from older records is never shown after that.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use tessera_engine::id::NodeId;
+
+use crate::directory::WorkspaceId;
+use crate::service::{Fields, Lookup, Rendered};
+
+/// Clusters share epochs by the hash of their ids: with a million of them, a write spares all but a millionth of the views.
+const EPOCHS: usize = 1 << 20;
+
+/// How often the clusters of a workspace have changed, roughly.
+pub(crate) struct Epochs {
+    by_cluster: Box<[AtomicU64]>,
+    all: AtomicU64,
+}
+
+/// An epoch as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Epoch {
+    slot: usize,
+    own: u64,
+    all: u64,
+}
+
+impl Epochs {
+    pub(crate) fn new() -> Self {
+        Self { by_cluster: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(), all: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn read(&self, cluster: NodeId) -> Epoch {
+        let slot = slot(cluster);
+        Epoch { slot, own: self.by_cluster[slot].load(Ordering::Acquire), all: self.all.load(Ordering::Acquire) }
+    }
+
+    /// The cluster has changed, and the change can be read.
+    pub(crate) fn touch(&self, cluster: NodeId) {
+        self.by_cluster[slot(cluster)].fetch_add(1, Ordering::Release);
+    }
+
+    /// Everything may look different now.
+    pub(crate) fn touch_all(&self) {
+        self.all.fetch_add(1, Ordering::Release);
+    }
+
+    fn is_current(&self, epoch: Epoch) -> bool {
+        self.by_cluster[epoch.slot].load(Ordering::Acquire) == epoch.own
+            && self.all.load(Ordering::Acquire) == epoch.all
+    }
+}
+
+fn slot(cluster: NodeId) -> usize {
+    let bytes = cluster.as_bytes();
+    let low = u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
+    let high = u32::from_be_bytes([bytes[2], bytes[3], bytes[4], bytes[5]]);
+    (low ^ high.rotate_left(16)) as usize % EPOCHS
+}
+
+#[derive(Clone)]
+struct Cached {
+    epoch: Epoch,
+    rendered: Rendered,
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<Box<[u8]>, Cached> for ByBytes {
+    fn weight(&self, key: &Box<[u8]>, cached: &Cached) -> u64 {
+        160 + key.len() as u64 + cached.rendered.json.len() as u64 + cached.rendered.etag.len() as u64
+    }
+}
+
+/// Rendered views by how they were asked for.
+pub(crate) struct Views {
+    cache: Option<Cache<Box<[u8]>, Cached, ByBytes>>,
+}
+
+impl Views {
+    /// A cache of so many bytes; none at all for 0.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let items = usize::try_from(bytes / 1_024).unwrap_or(usize::MAX).max(16);
+        Self { cache: (bytes > 0).then(|| Cache::with_weighter(items, bytes, ByBytes)) }
+    }
+
+    pub(crate) fn find(&self, key: &[u8], epochs: &Epochs) -> Option<Rendered> {
+        let cached = self.cache.as_ref()?.get(key)?;
+        epochs.is_current(cached.epoch).then_some(cached.rendered)
+    }
+
+    pub(crate) fn keep(&self, key: &[u8], epoch: Epoch, rendered: &Rendered) {
+        if let Some(cache) = &self.cache {
+            cache.insert(key.into(), Cached { epoch, rendered: rendered.clone() });
+        }
+    }
+}
+
+/// How a view is asked for, as bytes: workspace, members, how, and the values as they came.
+pub(crate) fn view_key(workspace: WorkspaceId, lookup: &Lookup, fields: Fields) -> Vec<u8> {
+    let mut key = Vec::with_capacity(64);
+    key.extend_from_slice(&workspace.number().to_be_bytes());
+    key.push(mask(fields));
+    match lookup {
+        Lookup::Id(id) => {
+            key.push(0);
+            key.extend_from_slice(id.as_bytes());
+        }
+        Lookup::Identity { namespace, value } => {
+            key.push(1);
+            key.extend_from_slice(namespace.as_bytes());
+            key.push(0);
+            key.extend_from_slice(value.as_bytes());
+        }
+    }
+    key
+}
+
+pub(crate) fn mask(fields: Fields) -> u8 {
+    u8::from(fields.identifiers) | u8::from(fields.attributes) << 1 | u8::from(fields.audiences) << 2
+}

@@ -1,0 +1,207 @@
+//! The service over the in-memory store: what goes in by facts comes out by reads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
+use tessera_engine::time::Timestamp;
+use tessera_engine::value::{Path, Value};
+use tessera_service::directory::{KeyId, WorkspaceId};
+use tessera_service::verdict::{Incoming, Note, Verdict};
+use tessera_service::{Components, EventQuery, Fields, Lookup, Service, Settings};
+use tessera_store::{MemoryStore, Store};
+
+const WORKSPACE: WorkspaceId = WorkspaceId::new(1);
+const START: i64 = 1_700_000_000_000_000;
+
+fn components(store: Arc<dyn Store>) -> Components {
+    let (clock, random) = (AtomicI64::new(START), AtomicU64::new(7));
+    Components {
+        store,
+        clock: Arc::new(move || {
+            Timestamp::from_micros(clock.fetch_add(1_000, Ordering::Relaxed)).expect("the test clock is in bounds")
+        }),
+        random: Arc::new(move |bytes| {
+            let seed = random.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            bytes.iter_mut().zip(seed.to_le_bytes().iter().cycle()).for_each(|(byte, own)| *byte = *own);
+        }),
+    }
+}
+
+async fn open(store: &Arc<dyn Store>) -> Arc<Service> {
+    Service::open(components(store.clone()), Settings::default()).await.expect("the service opens")
+}
+
+fn memory() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new())
+}
+
+/// `user_id:ann anonymous_id:a city=Paris !Bought @5`: claims, attributes, an event's name, seconds after the start of the day.
+fn fact(id: &str, text: &str) -> Incoming {
+    let mut fact = Fact {
+        id: id.into(),
+        dataset: "segment".into(),
+        batch: None,
+        time: None,
+        claims: Vec::new(),
+        document: None,
+        attributes: Vec::new(),
+        account: None,
+        call: None,
+    };
+    for word in text.split_whitespace() {
+        if let Some(name) = word.strip_prefix('!') {
+            fact.call =
+                Some(Call { kind: CallKind::Track, name: Some(name.into()), payload: Bytes::from_static(b"{}") });
+        } else if let Some(seconds) = word.strip_prefix('@') {
+            let seconds: i64 = seconds.parse().expect("seconds");
+            fact.time = Timestamp::from_micros(START - 86_400_000_000 + seconds * 1_000_000);
+        } else if let Some((namespace, value)) = word.split_once(':') {
+            let claim = Claim { namespace: namespace.into(), value: value.into(), strength: Strength::Verified };
+            fact.claims.push(claim);
+        } else if let Some((name, value)) = word.split_once('=') {
+            fact.attributes.push((Path::root(name).expect("a name"), Value::text(value)));
+        }
+    }
+    Incoming { fact: Ok(fact), raw: Bytes::copy_from_slice(text.as_bytes()) }
+}
+
+async fn ingest(service: &Service, facts: Vec<Incoming>) -> Vec<Verdict> {
+    service.ingest(WORKSPACE, facts, "test", KeyId::from_bytes([0; 12])).await.expect("the write is taken")
+}
+
+fn by(namespace: &str, value: &str) -> Lookup {
+    Lookup::Identity { namespace: namespace.into(), value: value.into() }
+}
+
+async fn read(service: &Service, lookup: &Lookup) -> serde_json::Value {
+    let rendered = service.profile(WORKSPACE, lookup, Fields::ALL).await.expect("a profile");
+    serde_json::from_slice(&rendered.json).expect("JSON")
+}
+
+fn page(limit: usize) -> EventQuery {
+    EventQuery { limit, ..EventQuery::default() }
+}
+
+#[tokio::test]
+async fn what_was_written_is_read_by_every_identity() {
+    let service = open(&memory()).await;
+    let verdicts = ingest(
+        &service,
+        vec![
+            fact("1", "anonymous_id:a !Viewed @1"),
+            fact("2", "user_id:ann anonymous_id:a email:Ann@Shop.example city=Paris !Bought @2"),
+            fact("3", "user_id:ann city=Lyon @3"),
+        ],
+    )
+    .await;
+    assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Accepted { notes } if notes.is_empty())));
+    let profile = read(&service, &by("email", " ann@shop.EXAMPLE ")).await;
+    assert_eq!(profile["user_id"], "ann");
+    assert_eq!(profile["email"], "ann@shop.example");
+    assert_eq!(profile["city"], "Lyon");
+    assert_eq!(profile["_audiences"], serde_json::json!({}));
+    let id = profile["profile_id"].as_str().expect("an id").to_owned();
+    assert_eq!(read(&service, &by("anonymous_id", "a")).await, profile);
+    assert_eq!(read(&service, &Lookup::Id(id)).await, profile);
+    let events = service.events(WORKSPACE, &by("user_id", "ann"), &page(10)).await.expect("events");
+    let names: Vec<_> = events.events.iter().filter_map(|event| event.name.as_deref()).collect();
+    assert_eq!(names, ["Bought", "Viewed"]);
+    let counts = service.counts(WORKSPACE).await.expect("counts");
+    assert_eq!((counts.profiles, counts.identities, counts.events, counts.facts), (1, 3, 2, 3));
+}
+
+#[tokio::test]
+async fn sending_twice_equals_sending_once_also_after_a_restart() {
+    let store = memory();
+    let service = open(&store).await;
+    let facts = || vec![fact("1", "user_id:ann !Bought @1"), fact("1", "user_id:bob !Bought @1")];
+    assert_eq!(ingest(&service, facts()).await[1], Verdict::Duplicate);
+    service.close().await;
+    let service = open(&store).await;
+    assert_eq!(ingest(&service, facts()).await, [Verdict::Duplicate, Verdict::Duplicate]);
+    assert_eq!(service.counts(WORKSPACE).await.expect("counts").events, 1);
+}
+
+#[tokio::test]
+async fn a_shared_device_is_held_and_shown() {
+    let service = open(&memory()).await;
+    let verdicts = ingest(
+        &service,
+        vec![fact("1", "user_id:ann anonymous_id:tablet @1"), fact("2", "user_id:bob anonymous_id:tablet @2")],
+    )
+    .await;
+    let Verdict::Accepted { notes } = &verdicts[1] else { panic!("accepted") };
+    assert!(matches!(&notes[..], [Note::LinkHeld { rule: "exclusive", won: Some(_), .. }]));
+    let graph = service.identities(WORKSPACE, &by("user_id", "bob")).await.expect("a graph");
+    assert_eq!((graph.nodes.len(), graph.links.len(), graph.held.len()), (1, 0, 1));
+    assert_eq!(graph.held[0].reason, "exclusive");
+    assert_eq!(graph.held[0].won.as_ref().map(|[_, user]| &*user.value), Some("tablet"));
+}
+
+#[tokio::test]
+async fn an_erased_profile_was_never_received() {
+    let store = memory();
+    let service = open(&store).await;
+    ingest(&service, vec![fact("1", "user_id:ann anonymous_id:a city=Paris !Bought @1")]).await;
+    let before = service.counts(WORKSPACE).await.expect("counts");
+    let key = KeyId::from_bytes([0; 12]);
+    let receipt = service.delete_profile(WORKSPACE, &by("anonymous_id", "a"), "test", key).await.expect("a receipt");
+    assert_eq!((receipt.identities, receipt.attributes, receipt.events), (2, 1, 1));
+    assert!(service.profile(WORKSPACE, &by("user_id", "ann"), Fields::ALL).await.is_err());
+    assert_eq!(service.counts(WORKSPACE).await.expect("counts").facts, 0);
+    let again = ingest(&service, vec![fact("1", "user_id:ann anonymous_id:a city=Paris !Bought @1")]).await;
+    assert!(matches!(again[0], Verdict::Accepted { .. }));
+    assert_eq!(service.counts(WORKSPACE).await.expect("counts"), before);
+    let events = service.events(WORKSPACE, &by("user_id", "ann"), &page(10)).await.expect("events");
+    assert_eq!(events.events.len(), 1);
+}
+
+#[tokio::test]
+async fn a_timeline_is_paged_newest_first_without_gaps() {
+    let service = open(&memory()).await;
+    let facts = (0..250).map(|at| {
+        let who = if at % 3 == 0 { "user_id:ann anonymous_id:a" } else { "anonymous_id:a" };
+        fact(&format!("m{at}"), &format!("{who} !E{} @{at}", at % 2))
+    });
+    ingest(&service, facts.collect()).await;
+    for limit in [1, 7, 100, 1_000] {
+        let mut query = page(limit);
+        let mut seen = Vec::new();
+        loop {
+            let page = service.events(WORKSPACE, &by("anonymous_id", "a"), &query).await.expect("events");
+            seen.extend(page.events.iter().map(|event| event.message_id.to_string()));
+            query.cursor = page.next_cursor;
+            if query.cursor.is_none() {
+                break;
+            }
+        }
+        let expected: Vec<_> = (0..250).rev().map(|at| format!("m{at}")).collect();
+        assert_eq!(seen, expected, "limit={limit}");
+    }
+    let query = EventQuery { event: Some("E1".into()), ..page(1_000) };
+    let odd = service.events(WORKSPACE, &by("anonymous_id", "a"), &query).await.expect("events");
+    assert_eq!(odd.events.len(), 125);
+}
+
+#[tokio::test]
+async fn a_bad_fact_spares_its_neighbours() {
+    let service = open(&memory()).await;
+    let verdicts = ingest(
+        &service,
+        vec![
+            fact("1", "user_id:ann !A @1"),
+            fact("2", "city=Paris @1"),
+            fact("3", "user_id:null !B @2"),
+            fact("4", "user_id:ann !C @3"),
+        ],
+    )
+    .await;
+    let code = |at: usize| match &verdicts[at] {
+        Verdict::Rejected(rejection) => rejection.code,
+        Verdict::Accepted { .. } => "accepted",
+        Verdict::Duplicate => "duplicate",
+    };
+    assert_eq!([code(0), code(1), code(2), code(3)], ["accepted", "identity_missing", "identity_unusable", "accepted"]);
+}
