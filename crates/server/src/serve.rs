@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use tessera_api::ApiSettings;
 use tessera_service::{Components, Service};
 use tessera_store_lsm::LsmStore;
 use tokio::net::TcpListener;
@@ -13,6 +15,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::settings::{Layer, Settings};
 use crate::{logging, world};
+
+/// Upper bounds of the buckets of every duration, in seconds.
+const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// Flags of `tessera serve`.
 #[derive(Debug, clap::Args)]
@@ -78,14 +83,31 @@ pub(crate) async fn serve(
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
+    let api = ApiSettings { metrics: Some(metrics_text()?), ..ApiSettings::default() };
+    let tls = match &settings.tls {
+        Some(files) => Some(tessera_api::tls_from_pem(&files.cert, &files.key)?),
+        None => None,
+    };
+    let router = tessera_api::router(Arc::clone(&service), api.clone());
     tracing::info!(%address, data = %settings.data.display(), version = env!("CARGO_PKG_VERSION"), "server is ready");
     listening(address);
-    let served = tessera_api::serve(listener, Arc::clone(&service), api_settings(settings)?, stop).await;
+    tessera_api::serve(vec![listener], tls, router, api, stop).await;
     tracing::info!("server is stopping");
     drop(service);
     store.close().await;
     tracing::info!("server has stopped");
-    served.context("serving failed")
+    Ok(())
+}
+
+/// Collects the metrics of the process from now on, and answers how to write them.
+fn metrics_text() -> Result<Arc<dyn Fn() -> String + Send + Sync>> {
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?;
+    let handle = builder.install_recorder().context("metrics are collected already")?;
+    Ok(Arc::new(move || {
+        // Folds what was recorded since; without it, histograms nobody asks for would grow.
+        handle.run_upkeep();
+        handle.render()
+    }))
 }
 
 fn open_store(settings: &Settings) -> Result<Arc<LsmStore>> {
@@ -119,9 +141,4 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-/// What the doors run with.
-fn api_settings(_settings: &Settings) -> Result<tessera_api::ApiSettings> {
-    Ok(tessera_api::ApiSettings::default())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use ureq::http::Method;
 
@@ -54,9 +54,12 @@ pub(crate) struct RejectedRow {
     message: String,
 }
 
-/// The answer to a batch.
+/// The answer to a batch: the counts, and every row that was not plainly accepted.
 #[derive(Deserialize)]
-struct Verdicts {
+struct Report {
+    accepted: u64,
+    duplicates: u64,
+    rejected: u64,
     verdicts: Vec<Verdict>,
 }
 
@@ -123,24 +126,20 @@ impl Sender {
         if answer.status != 200 {
             return Err(answer.into_error().context(span));
         }
-        let answer: Verdicts = serde_json::from_slice(&answer.body).with_context(|| format!("{span}: no verdicts"))?;
-        anyhow::ensure!(answer.verdicts.len() == rows.len(), "{span}: {} verdicts", answer.verdicts.len());
-        let mut sent = Sent::default();
-        for verdict in answer.verdicts {
-            match verdict.status {
-                Status::Accepted => self.counts.accepted += 1,
-                Status::Duplicate => self.counts.duplicate += 1,
-                Status::Rejected => {
-                    self.counts.rejected += 1;
-                    let row = *rows.get(verdict.index).with_context(|| format!("{span}: verdict {}", verdict.index))?;
-                    sent.rejected.push(RejectedRow {
-                        row,
-                        code: verdict.code.unwrap_or_default(),
-                        message: verdict.message.unwrap_or_default(),
-                    });
-                }
-            }
-        }
-        Ok(sent)
+        let report: Report = serde_json::from_slice(&answer.body).with_context(|| format!("{span}: no report"))?;
+        let counted = report.accepted + report.duplicates + report.rejected;
+        ensure!(counted == rows.len() as u64, "{span}: {counted} rows were answered of {}", rows.len());
+        self.counts.accepted += report.accepted;
+        self.counts.duplicate += report.duplicates;
+        self.counts.rejected += report.rejected;
+        let refused = report.verdicts.into_iter().filter(|verdict| verdict.status == Status::Rejected);
+        let rejected = refused.map(|verdict| {
+            Ok(RejectedRow {
+                row: *rows.get(verdict.index).with_context(|| format!("{span}: no row {}", verdict.index))?,
+                code: verdict.code.unwrap_or_default(),
+                message: verdict.message.unwrap_or_default(),
+            })
+        });
+        Ok(Sent { rejected: rejected.collect::<Result<_>>()? })
     }
 }

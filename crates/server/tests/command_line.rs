@@ -1,0 +1,155 @@
+//! The command line against a real server: load, keys, workspaces, backup and restore, settings.
+
+mod harness;
+
+use std::fs;
+use std::process::Stdio;
+
+use harness::{KEY, Server, run, run_ok, tessera, testdata};
+use serde_json::Value;
+
+#[test]
+fn a_file_is_loaded_once_however_often_it_is_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let file = testdata("cdnow/CDNOW_sample.txt");
+    let mapping = testdata("cdnow/mapping.toml");
+    let arguments = [
+        "load",
+        "--url",
+        server.url(),
+        "--key",
+        KEY,
+        "--mapping",
+        mapping.to_str().expect("UTF-8"),
+        "--batch",
+        "333",
+        file.to_str().expect("UTF-8"),
+    ];
+    assert_eq!(run_ok(&arguments).trim(), "6919 accepted, 0 duplicate, 0 rejected");
+    assert_eq!(run_ok(&arguments).trim(), "0 accepted, 6919 duplicate, 0 rejected");
+}
+
+#[test]
+fn refused_rows_are_written_down_and_fail_the_load() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let (input, rejected) = (folder.path().join("in.csv"), folder.path().join("rejected.jsonl"));
+    fs::write(&input, "id,when,n\na,2025-01-01,1\n,2025-01-01,1\nc,9999-01-01,1\nd,2025-01-01,x\n").expect("written");
+    let output = tessera()
+        .args([
+            "load",
+            "--url",
+            server.url(),
+            "--key",
+            KEY,
+            "--event",
+            "Seen",
+            "--user-id",
+            "{id}",
+            "--timestamp",
+            "{when}",
+        ])
+        .args(["--time-format", "%Y-%m-%d", "--property", "n:number={n}", "--rejected"])
+        .arg(&rejected)
+        .arg(&input)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary starts");
+    assert!(!output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "1 accepted, 0 duplicate, 3 rejected");
+    let lines = fs::read_to_string(&rejected).expect("a file of refused rows");
+    let mut codes: Vec<(u64, String)> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .map(|line| (line["row"].as_u64().expect("a row"), line["code"].as_str().expect("a code").to_owned()))
+        .collect();
+    codes.sort();
+    let expected = [(2, "row_invalid"), (3, "time_in_future"), (4, "row_invalid")];
+    assert_eq!(codes, expected.map(|(row, code)| (row, code.to_owned())));
+}
+
+#[test]
+fn keys_and_workspaces_are_managed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path());
+    let ask = |arguments: &[&str]| run_ok(&[arguments, &["--url", server.url(), "--key", KEY]].concat());
+    ask(&["workspace", "create", "shop"]);
+    assert!(ask(&["workspace", "list"]).contains("\"shop\""));
+    let made = ask(&[
+        "key",
+        "create",
+        "--name",
+        "site",
+        "--class",
+        "public",
+        "--permissions",
+        "ingest",
+        "--workspaces",
+        "shop",
+    ]);
+    let made: Value = serde_json::from_str(&made).expect("JSON");
+    let id = made["id"].as_str().or_else(|| made["key"]["id"].as_str()).expect("an id").to_owned();
+    assert!(ask(&["key", "list"]).contains(&id));
+    ask(&["key", "rotate", &id, "--grace-secs", "60"]);
+    ask(&["key", "revoke", &id]);
+    let wrong = run(&["key", "list", "--url", server.url(), "--key", "sk_live_wrong"]);
+    assert!(!wrong.status.success());
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("401"));
+}
+
+#[test]
+fn a_backup_restores_what_was_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let server = Server::start(&folder.path().join("data"));
+    let event = br#"{"batch":[{"type":"identify","userId":"u1","messageId":"m1","traits":{"plan":"gold"}}]}"#;
+    server.client().post("/v1/batch", event);
+    let before = server.client().get("/v1/profiles/identifier/user_id/u1").expect("a profile");
+    let busy = run(&["check", "--data", &path("data")]);
+    assert!(String::from_utf8_lossy(&busy.stderr).contains("in use"));
+    server.stop();
+    run_ok(&["backup", "--data", &path("data"), "--to", &path("backup")]);
+    run_ok(&["restore", "--from", &path("backup"), "--data", &path("again")]);
+    run_ok(&["check", "--data", &path("again")]);
+    let server = Server::start(&folder.path().join("again"));
+    assert_eq!(server.client().get("/v1/profiles/identifier/user_id/u1").expect("a profile"), before);
+    for (arguments, expected) in [
+        (["backup", "--data", &path("nowhere"), "--to", &path("b2")], "there is no data folder"),
+        (["backup", "--data", &path("data"), "--to", &path("backup")], "exists already"),
+        (["restore", "--from", &path("backup"), "--data", &path("data")], "exists already"),
+    ] {
+        let output = run(&arguments);
+        assert!(String::from_utf8_lossy(&output.stderr).contains(expected), "{arguments:?}");
+        assert!(!output.status.success());
+    }
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("tessera.toml");
+    fs::write(&file, "listen = \"127.0.0.1:1\"\ndata = \"from-file\"\nlog_level = \"error\"\n").expect("written");
+    let output = tessera()
+        .args(["serve", "--print-settings", "--listen", "127.0.0.1:3", "--config"])
+        .arg(&file)
+        .env("TESSERA_LISTEN", "127.0.0.1:2")
+        .env("TESSERA_DATA", "from-environment")
+        .output()
+        .expect("the binary starts");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    for expected in ["listen = \"127.0.0.1:3\"", "data = \"from-environment\"", "log_level = \"error\"", "256MiB"] {
+        assert!(printed.contains(expected), "{expected}: {printed}");
+    }
+}
+
+#[test]
+fn settings_that_are_not_known_stop_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("tessera.toml");
+    fs::write(&file, "lisen = \"127.0.0.1:1\"\n").expect("written");
+    let output = run(&["serve", "--config", file.to_str().expect("UTF-8")]);
+    assert!(!output.status.success());
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("unknown field `lisen`"), "{error}");
+}

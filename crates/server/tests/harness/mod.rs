@@ -1,0 +1,184 @@
+//! A real server in a process of its own: started, asked, killed and started again by tests.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::Request;
+
+/// The operator's key of every server that a test starts.
+pub(crate) const KEY: &str = "sk_test_0123456789abcdef";
+
+/// A running server. It is killed when the value goes.
+pub(crate) struct Server {
+    child: Child,
+    url: String,
+}
+
+/// The binary, without whatever the environment says about Tessera.
+pub(crate) fn tessera() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("TESSERA_")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    tessera().args(arguments).stdin(Stdio::null()).output().expect("the binary starts")
+}
+
+/// Runs the binary to its end, which must be a success, and answers what it printed.
+pub(crate) fn run_ok(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?} failed\n{out}\n{error}");
+    out.into_owned()
+}
+
+impl Server {
+    /// Starts on a free port and waits until it listens.
+    pub(crate) fn start(data: &Path) -> Self {
+        let mut child = tessera()
+            .args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--data"])
+            .arg(data)
+            .env("TESSERA_BOOTSTRAP_KEY", KEY)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().expect("standard output is piped"));
+        out.read_line(&mut line).expect("standard output can be read");
+        let url = line.trim_end().strip_prefix("tessera listens on ").map(str::to_owned);
+        let Some(url) = url else {
+            let status = child.wait();
+            panic!("the server did not start: {status:?} {line}");
+        };
+        Self { child, url }
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A connection of its own to it.
+    pub(crate) fn client(&self) -> Client {
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
+        Client { agent: config.build().into(), url: self.url.clone() }
+    }
+
+    /// SIGKILL: nothing more is written, nothing more is answered.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("the server was running");
+        self.child.wait().expect("the server ends");
+    }
+
+    /// SIGTERM, and waits for the end, which must be a clean one.
+    pub(crate) fn stop(mut self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill starts").success());
+        let status = self.child.wait().expect("the server ends");
+        assert!(status.success(), "the server ended with {status}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks a server.
+pub(crate) struct Client {
+    agent: Agent,
+    url: String,
+}
+
+/// A status and a body.
+pub(crate) type Answer = (u16, Vec<u8>);
+
+impl Client {
+    /// Sends a request; an error means that nobody knows what happened.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &[u8]) -> Result<Answer, ureq::Error> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("authorization", format!("Bearer {KEY}"))
+            .header("content-type", "application/json")
+            .body(body)
+            .expect("a test's request is well formed");
+        let mut response = self.agent.run(request)?;
+        let body = response.body_mut().with_config().limit(64 << 20).read_to_vec()?;
+        Ok((response.status().as_u16(), body))
+    }
+
+    /// Reads; `None` for 404.
+    pub(crate) fn get(&self, path: &str) -> Option<Value> {
+        let body = self.get_bytes(path)?;
+        Some(serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    /// As [`Client::get`], for readers that must not pass numbers through a double.
+    pub(crate) fn get_bytes(&self, path: &str) -> Option<Vec<u8>> {
+        let (status, body) = self.send("GET", path, &[]).expect("the server answers");
+        match status {
+            200 => Some(body),
+            404 => None,
+            other => panic!("GET {path}: {other} {}", String::from_utf8_lossy(&body)),
+        }
+    }
+
+    /// Writes; anything but 200 is a failure of the test.
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Value {
+        let (status, answer) = self.send("POST", path, body).expect("the server answers");
+        assert_eq!(status, 200, "POST {path}: {}", String::from_utf8_lossy(&answer));
+        serde_json::from_slice(&answer).expect("JSON")
+    }
+}
+
+/// A folder of test data of the repository.
+pub(crate) fn testdata(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(name)
+}
+
+/// Random numbers that are the same for the same seed (SplitMix64).
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// Begins the sequence of this seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next 64 bits.
+    pub(crate) fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below the bound.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.bits() % bound
+    }
+
+    /// Any order, as likely as any other.
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let other = usize::try_from(self.below(last as u64 + 1)).expect("an index");
+            items.swap(last, other);
+        }
+    }
+}
