@@ -35,6 +35,7 @@ mod pack;
 mod purge;
 pub(crate) mod state;
 
+pub(crate) use commit::counts_of;
 pub(crate) use purge::Purger;
 pub(crate) use state::Shared;
 
@@ -59,12 +60,15 @@ pub(crate) enum Item {
     Erase(NodeId),
 }
 
+/// Makes a configuration of the present one, or says why not.
+pub(crate) type Change = Box<dyn FnOnce(&StoredConfig) -> Result<StoredConfig, Error> + Send>;
+
 /// What a submission brings.
 pub(crate) enum Work {
     /// Items, in order, with the door and key that they came by.
     Items { items: Vec<Item>, origin: Origin },
     /// A change of configuration.
-    Configure(Box<dyn FnOnce(&StoredConfig) -> Result<StoredConfig, Error> + Send>),
+    Configure(Change),
     /// Remove rows of what was erased, a bounded number.
     Purge,
 }

@@ -9,6 +9,7 @@
 //! - per workspace, one lane decides all writes in sequence;
 //! - no request reaches a workspace that its caller does not hold.
 
+pub mod check;
 pub mod clock;
 pub mod codec;
 pub mod cursor;
@@ -35,6 +36,6 @@ pub mod wellknown;
 pub mod workspace_config;
 
 pub use service::{
-    Components, EventPage, EventQuery, Fields, Graph, GraphHeld, GraphLink, GraphNode, Lookup, Receipt, Rendered,
-    Service, Settings, StoredCall,
+    Clock, Components, EventPage, EventQuery, Fields, Graph, GraphHeld, GraphLink, GraphNode, Lookup, Random, Receipt,
+    Rendered, Service, Settings, StoredCall,
 };

@@ -42,15 +42,20 @@ impl Default for Settings {
     }
 }
 
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+/// Fills bytes with random bits.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
 /// What the service is built on: given at construction, so that nothing inside asks the world.
 #[derive(Clone)]
 pub struct Components {
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
     /// The clock; below the server nothing else tells the time.
-    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    pub clock: Clock,
     /// Random bits for ids and secrets.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub random: Random,
 }
 
 /// Names one profile.

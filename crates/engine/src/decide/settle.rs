@@ -281,7 +281,7 @@ pub(super) fn exclusive_winner(first: &Cluster, second: &Cluster, link: &Link, c
 
 impl Cluster {
     /// Walks stage 2: says which links hold, and which nodes are one profile.
-    pub(crate) fn restage(&mut self, config: &Config) {
+    pub fn restage(&mut self, config: &Config) {
         self.links.sort_by(|one, other| one.order().cmp(&other.order()));
         if self.is_within_limits(config) {
             self.pieces = vec![0; self.nodes.len()];

@@ -62,7 +62,9 @@ impl State {
                 Err(CommitError::Conflict(_)) => return Err(PartError::Conflict),
                 Err(CommitError::Ambiguous) => {
                     metrics::counter!(names::COMMITS_AMBIGUOUS).increment(1);
-                    if let Some(version) = self.has_happened(row).await? {
+                    // Without a look it stays open; whoever waits has to hear just that.
+                    let open = |_| PartError::Failed(commit_failed(&CommitError::Ambiguous));
+                    if let Some(version) = self.has_happened(row).await.map_err(open)? {
                         return Ok(version);
                     }
                 }

@@ -64,9 +64,4 @@ impl Memory {
     pub(super) fn drop_identity(&mut self, identity: &Identity) {
         self.identities.remove(identity);
     }
-
-    pub(super) fn clear(&mut self) {
-        self.clusters.clear();
-        self.identities.clear();
-    }
 }

@@ -8,6 +8,7 @@ use tessera_engine::id::Ids;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, Limits, Store, Version};
 
+use super::Change;
 use super::memory::Memory;
 use crate::directory::WorkspaceId;
 use crate::error::Error;
@@ -204,10 +205,7 @@ impl State {
     }
 
     /// Changes the configuration, in order with the facts.
-    pub(super) async fn configure(
-        &mut self,
-        change: Box<dyn FnOnce(&StoredConfig) -> Result<StoredConfig, Error> + Send>,
-    ) -> Result<Arc<StoredConfig>, Error> {
+    pub(super) async fn configure(&mut self, change: Change) -> Result<Arc<StoredConfig>, Error> {
         self.ready().await?;
         let present = self.known().configured.clone();
         let stored = change(&present.stored)?;

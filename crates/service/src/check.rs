@@ -1,0 +1,290 @@
+//! Verifies a store offline: every record decodes, and rows that speak of each other agree.
+//!
+//! Linear in the rows of the store; it holds the ids of one workspace's nodes in memory, about 100 bytes each.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tessera_engine::cluster::Cluster;
+use tessera_engine::config::Config;
+use tessera_engine::fact::Identity;
+use tessera_engine::id::NodeId;
+use tessera_store::{Direction, ScanLimit, Snapshot, Store};
+
+use crate::directory::WorkspaceId;
+use crate::error::Error;
+use crate::keys::{Family, KeyBuilder, Scope};
+use crate::lane::counts_of;
+use crate::layout::{read_event_key, read_node_key};
+use crate::records::rows::Counts;
+use crate::records::{cluster, event, link, rows};
+use crate::store_error::read_failed;
+use crate::workspace_config::{self, StoredConfig};
+
+/// What a check found.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// What each workspace holds, as counted.
+    pub workspaces: BTreeMap<WorkspaceId, Counts>,
+    /// Rows looked at.
+    pub rows: u64,
+    /// What is wrong: the family of the row and what was found, without personal values. At most 1,000 are listed.
+    pub faults: Vec<String>,
+}
+
+/// Faults that one report lists.
+const FAULTS_MAX: usize = 1_000;
+
+/// Checks everything in a store.
+///
+/// # Errors
+/// What the store answers. Damage that the check can read around is in the report.
+pub async fn run(store: &dyn Store) -> Result<Report, Error> {
+    let snapshot = store.snapshot().await.map_err(|error| read_failed(&error))?;
+    let mut report = Report::default();
+    let mut workspace = 1;
+    while let Some(next) = next_workspace(&*snapshot, workspace).await? {
+        let mut check = Check { snapshot: &*snapshot, scope: Scope::new(next), report: &mut report };
+        let counts = check.workspace().await?;
+        report.workspaces.insert(next, counts);
+        workspace = next.number() + 1;
+    }
+    Ok(report)
+}
+
+async fn next_workspace(snapshot: &dyn Snapshot, from: u32) -> Result<Option<WorkspaceId>, Error> {
+    let range = tessera_store::KeyRange::from(Scope::new(WorkspaceId::new(from)).family(Family::Config).key());
+    let page =
+        snapshot.scan(&range, ScanLimit::rows(1), Direction::Forward).await.map_err(|error| read_failed(&error))?;
+    let number = page.rows.first().and_then(|row| row.key.as_bytes().first_chunk::<4>().copied());
+    Ok(number.map(u32::from_be_bytes).filter(|number| *number >= from).map(WorkspaceId::new))
+}
+
+/// One workspace while it is checked.
+struct Check<'a> {
+    snapshot: &'a dyn Snapshot,
+    scope: Scope,
+    report: &'a mut Report,
+}
+
+/// What is known of a node from its cluster's record.
+struct Place {
+    cluster: NodeId,
+    identity: Identity,
+    events: u64,
+}
+
+impl Check<'_> {
+    async fn workspace(&mut self) -> Result<Counts, Error> {
+        let config = self.config().await?;
+        let (counts, nodes) = self.clusters(&config).await?;
+        self.identities(&nodes).await?;
+        self.homes(&nodes).await?;
+        self.held(&nodes).await?;
+        let events = self.events(&nodes).await?;
+        for (node, place) in &nodes {
+            let found = events.get(node).copied().unwrap_or(0);
+            if found != place.events {
+                self.fault(Family::Event, format!("{found} events of node {node}, its record says {}", place.events));
+            }
+        }
+        self.facts().await?;
+        self.lane(counts).await?;
+        Ok(counts)
+    }
+
+    async fn config(&mut self) -> Result<Config, Error> {
+        let mut stored = StoredConfig::default();
+        let mut faults = Vec::new();
+        self.each(Family::Config, |_, value| match workspace_config::decode(value) {
+            Ok(found) => stored = found,
+            Err(error) => faults.push(error.to_string()),
+        })
+        .await?;
+        faults.into_iter().for_each(|fault| self.fault(Family::Config, fault));
+        stored.to_engine()
+    }
+
+    async fn clusters(&mut self, config: &Config) -> Result<(Counts, HashMap<NodeId, Place>), Error> {
+        let mut counts = Counts::default();
+        let mut nodes = HashMap::new();
+        let mut faults = Vec::new();
+        self.each(Family::Cluster, |key, value| {
+            let Some(id) = read_node_key(key) else { return faults.push("a key that names no cluster".to_owned()) };
+            let cluster = match cluster::decode(value) {
+                Ok(cluster) => cluster,
+                Err(error) => return faults.push(format!("{id}: {error}")),
+            };
+            faults.extend(check_cluster(id, &cluster, config));
+            let own = counts_of(&cluster);
+            counts.profiles += own.profiles;
+            counts.identities += own.identities;
+            counts.events += own.events;
+            counts.facts += own.facts;
+            for node in &cluster.nodes {
+                let place = Place { cluster: id, identity: node.identity.clone(), events: node.events };
+                if nodes.insert(node.id, place).is_some() {
+                    faults.push(format!("node {} stands in two records", node.id));
+                }
+            }
+        })
+        .await?;
+        faults.into_iter().for_each(|fault| self.fault(Family::Cluster, fault));
+        Ok((counts, nodes))
+    }
+
+    async fn identities(&mut self, nodes: &HashMap<NodeId, Place>) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        let mut seen = 0usize;
+        self.each(Family::Identity, |key, value| {
+            seen += 1;
+            let row = match rows::decode_identity(value) {
+                Ok(row) => row,
+                Err(error) => return faults.push(error.to_string()),
+            };
+            let suffix = key.as_bytes().get(KeyBuilder::HEAD_BYTES..).unwrap_or_default();
+            match nodes.get(&row.node) {
+                None => faults.push(format!("it names node {}, which no record holds", row.node)),
+                Some(place) if place.cluster != row.cluster => {
+                    faults.push(format!("node {} lives elsewhere", row.node))
+                }
+                Some(place) => {
+                    let (number, value) = (place.identity.namespace.number().to_be_bytes(), &place.identity.value);
+                    if suffix.strip_prefix(&number[..]) != Some(value.as_bytes()) {
+                        faults.push(format!("it names node {}, which is of another identity", row.node));
+                    }
+                }
+            }
+        })
+        .await?;
+        if seen != nodes.len() {
+            faults.push(format!("{seen} rows for {} nodes", nodes.len()));
+        }
+        faults.into_iter().for_each(|fault| self.fault(Family::Identity, fault));
+        Ok(())
+    }
+
+    async fn homes(&mut self, nodes: &HashMap<NodeId, Place>) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        let mut seen = 0usize;
+        self.each(Family::Home, |key, value| {
+            seen += 1;
+            let (node, home) = (read_node_key(key), rows::decode_home(value).ok());
+            let agrees = node.is_some_and(|node| nodes.get(&node).is_some_and(|place| Some(place.cluster) == home));
+            if !agrees {
+                faults.push("a redirect leads to where its node does not live".to_owned());
+            }
+        })
+        .await?;
+        let expected = nodes.iter().filter(|(node, place)| **node != place.cluster).count();
+        if seen != expected {
+            faults.push(format!("{seen} redirects where {expected} are needed"));
+        }
+        faults.into_iter().for_each(|fault| self.fault(Family::Home, fault));
+        Ok(())
+    }
+
+    async fn held(&mut self, nodes: &HashMap<NodeId, Place>) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        let mut ends: HashMap<(NodeId, NodeId), u32> = HashMap::new();
+        self.each(Family::HeldLink, |_, value| match link::decode(value) {
+            Err(error) => faults.push(error.to_string()),
+            Ok(link) => {
+                let [one, other] = [link.ends[0].node, link.ends[1].node];
+                if !(nodes.contains_key(&one) && nodes.contains_key(&other)) {
+                    faults.push(format!("a link between {one} and {other}, of which one is gone"));
+                }
+                *ends.entry((one, other)).or_default() += 1;
+            }
+        })
+        .await?;
+        for ((one, other), count) in ends {
+            if count != 2 {
+                faults.push(format!("the link between {one} and {other} stands {count} times"));
+            }
+        }
+        faults.into_iter().for_each(|fault| self.fault(Family::HeldLink, fault));
+        Ok(())
+    }
+
+    async fn events(&mut self, nodes: &HashMap<NodeId, Place>) -> Result<HashMap<NodeId, u64>, Error> {
+        let mut faults = Vec::new();
+        let mut events: HashMap<NodeId, u64> = HashMap::new();
+        self.each(Family::Event, |key, value| {
+            let Some((node, time, id)) = read_event_key(key) else {
+                return faults.push("a key that names no event".to_owned());
+            };
+            if let Err(error) = event::decode(id, time, &bytes::Bytes::copy_from_slice(value)) {
+                faults.push(error.to_string());
+            }
+            // Events of nodes that are gone wait for the purge.
+            if nodes.contains_key(&node) {
+                *events.entry(node).or_default() += 1;
+            }
+        })
+        .await?;
+        faults.into_iter().for_each(|fault| self.fault(Family::Event, fault));
+        Ok(events)
+    }
+
+    async fn facts(&mut self) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        self.each(Family::Fact, |_, value| {
+            faults.extend(rows::decode_fact(value).err().map(|error| error.to_string()))
+        })
+        .await?;
+        faults.into_iter().for_each(|fault| self.fault(Family::Fact, fault));
+        Ok(())
+    }
+
+    async fn lane(&mut self, counts: Counts) -> Result<(), Error> {
+        let mut found = None;
+        self.each(Family::Lane, |_, value| found = Some(rows::decode_lane(value))).await?;
+        match found {
+            None if counts == Counts::default() => {}
+            None => self.fault(Family::Lane, "the lane's row is missing".to_owned()),
+            Some(Err(error)) => self.fault(Family::Lane, error.to_string()),
+            Some(Ok(row)) if row.counts != counts => {
+                self.fault(Family::Lane, format!("it counts {:?}, the records hold {counts:?}", row.counts));
+            }
+            Some(Ok(_)) => {}
+        }
+        Ok(())
+    }
+
+    /// Shows every row of a family to a reader.
+    async fn each(&mut self, family: Family, mut read: impl FnMut(&tessera_store::Key, &[u8])) -> Result<(), Error> {
+        let mut range = Some(self.scope.all_of(family));
+        while let Some(open) = range {
+            let page = self.snapshot.scan(&open, ScanLimit::rows(1_000), Direction::Forward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            self.report.rows += page.rows.len() as u64;
+            page.rows.iter().for_each(|row| read(&row.key, &row.value));
+            range = page.next;
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self, family: Family, fault: String) {
+        if self.report.faults.len() < FAULTS_MAX {
+            self.report.faults.push(format!("{family:?}: {fault}"));
+        }
+    }
+}
+
+fn check_cluster(id: NodeId, cluster: &Cluster, config: &Config) -> Vec<String> {
+    let mut faults = Vec::new();
+    if cluster.id() != id {
+        faults.push(format!("the record of {id} begins with node {}", cluster.id()));
+    }
+    let exclusive = cluster.nodes.iter().filter(|node| Some(node.identity.namespace) == config.exclusive()).count();
+    let joined = cluster.links.iter().filter(|link| link.is_joined()).count();
+    if exclusive > 1 + joined {
+        faults.push(format!("the record of {id} holds {exclusive} exclusive values"));
+    }
+    let mut walked = cluster.clone();
+    walked.restage(config);
+    if walked.pieces != cluster.pieces {
+        faults.push(format!("the profiles in the record of {id} are not those of its links"));
+    }
+    faults
+}
