@@ -87,7 +87,7 @@ impl Load {
     pub(crate) fn run(&self, client: Client, input: impl Read) -> Result<Counts> {
         let progress = bar(self.bytes);
         let counted = progress.wrap_read(input);
-        let mut sender = Sender::new(client, self.mapping.kind(), self.batch);
+        let mut sender = Sender::new(client, self.mapping.delivery(), self.batch);
         let mut rejects = Rejects { path: &self.rejected, file: None };
         for row in Rows::new(&self.mapping, BufReader::new(counted))? {
             let row = row?;

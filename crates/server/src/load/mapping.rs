@@ -175,10 +175,9 @@ struct EventBody<'a> {
 #[derive(Serialize)]
 struct RecordBody<'a> {
     id: Cow<'a, str>,
-    dataset: &'a str,
     identities: Vec<IdentityBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<String>,
+    time: Option<String>,
     attributes: BTreeMap<&'a str, Box<RawValue>>,
 }
 
@@ -254,11 +253,14 @@ impl Mapping {
         self.delimiter
     }
 
-    /// What rows become.
-    pub(crate) fn kind(&self) -> Kind {
-        match self.target {
-            Target::Event { .. } => Kind::Event,
-            Target::Record { .. } => Kind::Record,
+    /// Where batches go, and how the body of one begins; it ends with `]}`.
+    pub(crate) fn delivery(&self) -> (&'static str, String) {
+        match &self.target {
+            Target::Event { .. } => ("/v1/batch", "{\"batch\":[".to_owned()),
+            Target::Record { dataset, .. } => {
+                let dataset = serde_json::Value::from(dataset.as_str());
+                ("/v1/records", format!("{{\"dataset\":{dataset},\"records\":["))
+            }
         }
     }
 
@@ -303,7 +305,7 @@ impl Mapping {
                 };
                 serde_json::to_vec(&body)
             }
-            Target::Record { identities, dataset } => {
+            Target::Record { identities, dataset: _ } => {
                 let present = identities
                     .iter()
                     .filter_map(|(namespace, template)| Some(IdentityBody { namespace, value: template.text(row)? }));
@@ -311,7 +313,7 @@ impl Mapping {
                 if identities.is_empty() {
                     return Err("all identities are empty".to_owned());
                 }
-                serde_json::to_vec(&RecordBody { id, dataset, identities, timestamp, attributes: values })
+                serde_json::to_vec(&RecordBody { id, identities, time: timestamp, attributes: values })
             }
         };
         body.map_err(|error| error.to_string())

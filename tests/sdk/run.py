@@ -1,0 +1,112 @@
+"""Runs each official client against the real binary and compares what is read back with what was sent.
+
+Arguments: the binary, the Node to use, the folder with the installed Node packages. Prints `N passed, N failed`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+KEY = "sk_test_sdk_0123456789"
+
+binary, node, node_folder = sys.argv[1:]
+passed, failed = 0, 0
+
+
+def check(what, found, expected):
+    global passed, failed
+    if found == expected:
+        passed += 1
+    else:
+        failed += 1
+        print(f"FAILED {what}\n  expected {expected!r}\n  found    {found!r}")
+
+
+def get(path):
+    request = urllib.request.Request(url + path, headers={"Authorization": f"Bearer {KEY}"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return {"status": error.code, "body": error.read().decode(errors="replace")}
+
+
+def compare(client, prefix):
+    """One person, one account and six calls, as every client sends them."""
+    user, browser, mail = f"{prefix}-user", f"{prefix}-browser", f"{prefix}@shop.example"
+    profile = get(f"/v1/profiles/identifier/user_id/{user}")
+    for name, expected in [("user_id", user), ("email", mail), ("plan", "gold"), ("age", 41)]:
+        check(f"{client}: {name}", profile.get(name), expected)
+    for namespace, value in [("email", mail), ("anonymous_id", browser)]:
+        other = get(f"/v1/profiles/identifier/{namespace}/{urllib.parse.quote(value)}")
+        check(f"{client}: found by {namespace}", other.get("profile_id"), profile.get("profile_id"))
+    timeline = get(f"/v1/profiles/identifier/user_id/{user}/events?limit=100")
+    calls = {(call["type"], call["event"]): call for call in timeline.get("events", [])}
+    check(
+        f"{client}: calls",
+        sorted((kind, event or "") for kind, event in calls),
+        [
+            ("alias", ""),
+            ("group", ""),
+            ("identify", ""),
+            ("page", "Page Viewed"),
+            ("track", "Order Completed"),
+            ("track", "Product Viewed"),
+        ],
+    )
+    check(f"{client}: each call once", len(timeline.get("events", [])), 6)
+    viewed = calls.get(("track", "Product Viewed"), {}).get("properties", {})
+    check(f"{client}: properties", viewed, {"sku": "A-1", "price": 19.99})
+    order = calls.get(("track", "Order Completed"), {})
+    check(
+        f"{client}: nested properties",
+        order.get("properties"),
+        {"total": 29.33, "products": [{"sku": "A-1", "quantity": 2}]},
+    )
+    check(f"{client}: time", order.get("timestamp", "").startswith("2025-03-01T10:00:00.123"), True)
+    page = calls.get(("page", "Page Viewed"), {}).get("properties", {})
+    check(f"{client}: page", page.get("url"), "https://shop.example/")
+    account = get(f"/v1/profiles/identifier/group_id/{prefix}-acme")
+    for name, expected in [("name", "Acme"), ("employees", 12)]:
+        check(f"{client}: account {name}", account.get(name), expected)
+    graph = get(f"/v1/profiles/identifier/user_id/{user}/identities")
+    nodes = {(found["namespace"], found["value"]) for found in graph.get("nodes", [])}
+    check(f"{client}: identities", {("user_id", user), ("anonymous_id", browser), ("email", mail)} <= nodes, True)
+
+
+environment = {name: value for name, value in os.environ.items() if not name.startswith("TESSERA_")}
+with tempfile.TemporaryDirectory() as data:
+    command = [binary, "serve", "--listen", "127.0.0.1:0", "--data", data, "--log-level", "warn"]
+    server = subprocess.Popen(
+        command, env=environment | {"TESSERA_BOOTSTRAP_KEY": KEY}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        line = server.stdout.readline()
+        url = line.rpartition(" ")[2].strip()
+        if not url.startswith("http"):
+            sys.exit(f"the server did not start: {line}")
+        clients = {
+            "@segment/analytics-node": [node, "segment.mjs"],
+            "@rudderstack/rudder-sdk-node": [node, "rudder.mjs"],
+            "segment-analytics-python": [sys.executable, str(HERE / "python_client.py"), "segment"],
+            "rudder-sdk-python": [sys.executable, str(HERE / "python_client.py"), "rudder"],
+        }
+        for number, (client, start) in enumerate(clients.items()):
+            prefix = f"sdk{number}"
+            ran = subprocess.run([*start, url, KEY, prefix], cwd=node_folder, timeout=120)
+            check(f"{client}: ends well", ran.returncode, 0)
+            compare(client, prefix)
+    finally:
+        server.terminate()
+        ended = server.wait(timeout=60)
+    check("the server ends well", ended, 0)
+
+print(f"{passed} passed, {failed} failed")
+sys.exit(1 if failed else 0)
