@@ -149,3 +149,6 @@ impl KeyBuilder {
         KeyRange::prefix(self.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

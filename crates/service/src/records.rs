@@ -8,3 +8,6 @@ pub mod event;
 pub mod link;
 pub mod rows;
 mod value;
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,9 @@
 //! Changes are pure and make the next version; the lane commits them, since they are ordered among the facts. What is stored
 //! always makes an engine configuration: each change is checked whole before it is answered.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use tessera_engine::config::{
     Config, InvalidConfig, Kind, Limits, Namespace, NamespaceId, NamespaceName, Normaliser, default_namespaces,
 };
@@ -148,7 +151,22 @@ impl StoredConfig {
     /// # Errors
     /// `Invalid`, with the code of what is wrong.
     pub fn to_engine(&self) -> Result<Config, Error> {
-        let namespaces = self.namespaces.iter().map(StoredNamespace::to_engine).collect::<Result<Vec<_>, _>>()?;
+        // Each pattern is compiled once: most namespaces share those that they began with.
+        let mut compiled = HashMap::new();
+        let mut namespaces = Vec::with_capacity(self.namespaces.len());
+        for stored in &self.namespaces {
+            let mut namespace = stored.without_patterns();
+            for text in &stored.patterns {
+                let pattern = match compiled.entry(text.as_str()) {
+                    Entry::Occupied(found) => found.into_mut(),
+                    Entry::Vacant(free) => free.insert(blocked_pattern(text).map_err(|_| {
+                        Error::new(ErrorKind::Invalid, "pattern_invalid", "a pattern is no regular expression")
+                    })?),
+                };
+                namespace.blocked_patterns.push(pattern.clone());
+            }
+            namespaces.push(namespace);
+        }
         let limits = self.limits.to_engine();
         Config::new(self.version, namespaces, self.primary.as_ref(), limits).map_err(|error| invalid_config(&error))
     }
@@ -274,7 +292,7 @@ impl StoredNamespace {
             }
         }
         let bare = Self { blocked: Vec::new(), patterns: Vec::new(), ..self.clone() };
-        let spelling = bare.to_engine()?;
+        let spelling = bare.without_patterns();
         let mut blocked = Vec::with_capacity(rules.blocked.len());
         for (index, value) in rules.blocked.iter().enumerate() {
             // What can never be an identity needs no blocking, but is no mistake either: `null` in a namespace of e-mail.
@@ -291,12 +309,8 @@ impl StoredNamespace {
         Ok(Self { priority, exclusive, limit, blocked, patterns, ..bare })
     }
 
-    fn to_engine(&self) -> Result<Namespace, Error> {
-        let compile = |pattern: &String| {
-            let invalid = |_| Error::new(ErrorKind::Invalid, "pattern_invalid", "a pattern is no regular expression");
-            blocked_pattern(pattern).map_err(invalid)
-        };
-        Ok(Namespace {
+    fn without_patterns(&self) -> Namespace {
+        Namespace {
             id: self.id,
             name: self.name.clone(),
             kind: self.kind,
@@ -305,8 +319,8 @@ impl StoredNamespace {
             limit: self.limit,
             normaliser: self.normaliser,
             blocked: self.blocked.clone(),
-            blocked_patterns: self.patterns.iter().map(compile).collect::<Result<_, _>>()?,
-        })
+            blocked_patterns: Vec::new(),
+        }
     }
 }
 

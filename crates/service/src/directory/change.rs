@@ -192,7 +192,10 @@ pub(super) fn rotate_key(
     };
     let mut change = with_new_key(actor, KeyEntry { key: key.clone(), hash: hash(secret.reveal()) })?;
     let expires = actor.now.plus_micros(i64::from(grace_secs) * 1_000_000);
-    let retired = Key { expires_at: Some(expires), replaced_by: Some(key.id), ..old.key.clone() };
+    let retired = match grace_secs {
+        0 => Key { revoked_at: Some(actor.now), replaced_by: Some(key.id), ..old.key.clone() },
+        _ => Key { expires_at: Some(expires), replaced_by: Some(key.id), ..old.key.clone() },
+    };
     change.keys.push(KeyEntry { key: retired, hash: old.hash });
     Ok((change, IssuedKey { key, secret }))
 }

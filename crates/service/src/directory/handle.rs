@@ -304,7 +304,11 @@ impl DirectoryHandle {
                 Err(CommitError::Ambiguous) => in_doubt = true,
                 Err(error) => return Err(commit_failed(&error)),
             }
-            let after = self.reload().await?;
+            let after = match self.reload().await {
+                Ok(after) => after,
+                Err(_) if in_doubt => return Err(commit_failed(&CommitError::Ambiguous)),
+                Err(error) => return Err(error),
+            };
             if after.root.change == mark {
                 return Ok(reply);
             }

@@ -238,10 +238,10 @@ pub struct Key {
 }
 
 impl Key {
-    /// Whether it works at this instant.
+    /// Whether it works at this instant. A revoked key never does, whatever the clock says.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
-        self.retired_at().is_none_or(|at| now < at)
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|at| now < at)
     }
 
     /// When it stopped or will stop working.

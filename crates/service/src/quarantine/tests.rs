@@ -1,1 +1,170 @@
+use proptest::prelude::*;
+use tessera_store::MemoryStore;
 
+use super::*;
+use crate::codec;
+
+fn id(number: u8) -> EventId {
+    EventId::from_bytes([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, number])
+}
+
+fn refused(number: u8, code: &'static str) -> Refused {
+    Refused {
+        id: id(number),
+        at: Timestamp::from_micros(i64::from(number)).expect("an instant"),
+        door: "native",
+        code,
+        message: format!("message {number}"),
+        key: KeyId::from_bytes([9; 12]),
+        raw: Raw::keep(&Bytes::from(format!("{{\"n\":{number}}}"))),
+    }
+}
+
+fn quarantine() -> Quarantine {
+    Quarantine::new(Arc::new(MemoryStore::new()), Arc::new(Cursors::new(&[1; 32])))
+}
+
+async fn put(quarantine: &Quarantine, workspace: WorkspaceId, refused: &Refused) {
+    let commit = Commit { put: rows(workspace, refused).into(), ..Commit::default() };
+    quarantine.store.commit(commit).await.unwrap();
+}
+
+const ONE: WorkspaceId = WorkspaceId::new(1);
+const TWO: WorkspaceId = WorkspaceId::new(2);
+
+/// Ten entries in workspace 1, of code `odd` and `even`, and one in workspace 2.
+async fn filled() -> Quarantine {
+    let quarantine = quarantine();
+    for number in 1..=10 {
+        put(&quarantine, ONE, &refused(number, if number % 2 == 0 { "even" } else { "odd" })).await;
+    }
+    put(&quarantine, TWO, &refused(99, "odd")).await;
+    quarantine
+}
+
+fn query(code: Option<&str>, limit: usize, cursor: Option<String>) -> Query {
+    Query { code: code.map(str::to_owned), limit, cursor }
+}
+
+/// All pages of a list, as the last bytes of the ids.
+async fn pages(quarantine: &Quarantine, workspace: WorkspaceId, code: Option<&str>, limit: usize) -> Vec<Vec<u8>> {
+    let mut pages = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = quarantine.list(workspace, &query(code, limit, cursor)).await.unwrap();
+        pages.push(page.entries.iter().map(|entry| entry.id.as_bytes()[11]).collect());
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return pages;
+        }
+    }
+}
+
+#[tokio::test]
+async fn lists_are_newest_first_in_pages() {
+    let quarantine = filled().await;
+    let check = async |workspace, code, limit, expected: &[&[u8]]| {
+        assert_eq!(pages(&quarantine, workspace, code, limit).await, expected);
+    };
+    check(ONE, None, 4, &[&[10, 9, 8, 7], &[6, 5, 4, 3], &[2, 1]]).await;
+    check(ONE, None, 10, &[&[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]]).await;
+    check(ONE, Some("odd"), 2, &[&[9, 7], &[5, 3], &[1]]).await;
+    check(ONE, Some("even"), 5, &[&[10, 8, 6, 4, 2], &[]]).await;
+    check(ONE, Some("none"), 5, &[&[]]).await;
+    check(TWO, None, 5, &[&[99]]).await;
+    check(WorkspaceId::new(3), None, 5, &[&[]]).await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_query_is_named() {
+    let quarantine = filled().await;
+    let cursor = quarantine.list(ONE, &query(None, 1, None)).await.unwrap().next_cursor;
+    let check = async |workspace, query: Query, expected: &str| {
+        let found = quarantine.list(workspace, &query).await.map(|_| ()).map_err(|error| error.code);
+        assert_eq!(found, Err(expected));
+    };
+    check(ONE, query(None, 0, None), "limit_invalid").await;
+    check(ONE, query(None, PAGE_MAX + 1, None), "limit_invalid").await;
+    check(ONE, query(None, 1, Some("?".to_owned())), "cursor_invalid").await;
+    check(TWO, query(None, 1, cursor), "cursor_invalid").await;
+}
+
+#[tokio::test]
+async fn an_entry_gives_back_what_was_sent() {
+    let quarantine = filled().await;
+    let (entry, raw) = quarantine.get(ONE, id(3)).await.unwrap();
+    let expected = Entry {
+        id: id(3),
+        at: Timestamp::from_micros(3).unwrap(),
+        door: "native".to_owned(),
+        code: "odd".to_owned(),
+        message: "message 3".to_owned(),
+        key: KeyId::from_bytes([9; 12]),
+        kept_bytes: 7,
+        whole: true,
+    };
+    assert_eq!(entry, expected);
+    assert_eq!(raw, Raw::keep(&Bytes::from_static(b"{\"n\":3}")));
+    assert_eq!(format!("{raw:?}"), "Raw(***, bytes=7, whole=true)");
+
+    quarantine.delete(ONE, id(3)).await.unwrap();
+    let gone = "quarantine_entry_not_found";
+    assert_eq!(quarantine.delete(ONE, id(3)).await.unwrap_err().code, gone);
+    assert_eq!(quarantine.get(ONE, id(3)).await.unwrap_err().code, gone);
+    assert_eq!(quarantine.get(TWO, id(4)).await.unwrap_err().code, gone);
+    assert_eq!(pages(&quarantine, ONE, Some("odd"), 9).await, [[9, 7, 5, 1]]);
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_cut_and_says_so() {
+    let quarantine = quarantine();
+    let check = async |sent: usize, kept: usize, whole: bool| {
+        let raw = Raw::keep(&Bytes::from(vec![b'x'; sent]));
+        put(&quarantine, ONE, &Refused { raw, ..refused(1, "odd") }).await;
+        let (entry, raw) = quarantine.get(ONE, id(1)).await.unwrap();
+        assert_eq!((raw.bytes().len(), raw.is_whole(), entry.whole), (kept, whole, whole));
+    };
+    check(0, 0, true).await;
+    check(RAW_BYTES_MAX, RAW_BYTES_MAX, true).await;
+    check(RAW_BYTES_MAX + 1, RAW_BYTES_MAX, false).await;
+}
+
+#[tokio::test]
+async fn a_sweep_keeps_the_newest() {
+    let check = async |entries_max, bytes_max, removed, left: &[u8]| {
+        let quarantine = filled().await;
+        let swept = quarantine.sweep_to(ONE, entries_max, bytes_max).await.unwrap();
+        assert_eq!(swept, Swept { removed, more: false });
+        assert_eq!(pages(&quarantine, ONE, None, 100).await, [left]);
+        assert_eq!(quarantine.get(ONE, id(1)).await.is_ok(), left.contains(&1));
+        assert_eq!(pages(&quarantine, TWO, None, 100).await, [[99]]);
+    };
+    check(10, 1_000, 0, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]).await;
+    check(3, 1_000, 7, &[10, 9, 8]).await;
+    check(10, 8 + 7, 8, &[10, 9]).await;
+}
+
+#[test]
+fn the_records_are_frozen() {
+    let [entry, raw] = rows(ONE, &refused(3, "odd"));
+    codec::golden("quarantine_v1", &entry.1);
+    codec::golden("quarantine_raw_v1", &raw.1);
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(message in ".*", sent in prop::collection::vec(any::<u8>(), 0..200), number: u8) {
+        let sent = Bytes::from(sent);
+        let refused = Refused { message, raw: Raw::keep(&sent), ..refused(number, "code") };
+        let [entry, raw] = rows(ONE, &refused);
+        let read = records::decode(refused.id, &entry.1).unwrap();
+        prop_assert_eq!((read.message, read.at, &*read.code), (refused.message, refused.at, refused.code));
+        prop_assert_eq!(records::decode_raw(&raw.1).unwrap(), sent);
+    }
+
+    #[test]
+    fn reading_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        let _ = records::decode(id(1), &bytes);
+        let _ = records::decode_raw(&bytes.into());
+    }
+}

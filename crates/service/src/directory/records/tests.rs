@@ -1,1 +1,79 @@
+use super::*;
 
+fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros).expect("an instant")
+}
+
+fn key() -> KeyEntry {
+    let key = Key {
+        id: KeyId::from_bytes([3; 12]),
+        organization: OrganizationId::new(1),
+        name: DisplayName::parse("Web shop").expect("a name"),
+        class: Class::Public,
+        permissions: Permissions::ALL,
+        scope: WorkspaceScope::Listed(vec![WorkspaceId::new(300), WorkspaceId::new(2)]),
+        created_at: at(1),
+        expires_at: Some(at(2)),
+        revoked_at: Some(at(-3)),
+        replaced_by: Some(KeyId::from_bytes([4; 12])),
+        last_four: "wxyz".to_owned(),
+        bootstrap: true,
+        rate_limit: Some(RateLimit::new(10, 20, 30).expect("a limit")),
+    };
+    KeyEntry { key, hash: [5; 32] }
+}
+
+#[test]
+fn the_records_are_frozen_and_read_as_written() {
+    let root = Root { next_organization: 2, next_workspace: 300, change: [6; 16] };
+    codec::golden("directory_root_v1", &encode_root(&root));
+    assert_eq!(decode_root(&encode_root(&root)).unwrap(), root);
+
+    let slug = Slug::parse("shop").unwrap();
+    let organization = Organization { id: OrganizationId::new(7), name: slug.clone(), created_at: at(8) };
+    codec::golden("organization_v1", &encode_organization(&organization));
+    assert_eq!(decode_organization(&7u32.to_be_bytes(), &encode_organization(&organization)).unwrap(), organization);
+
+    let workspace = Workspace {
+        id: WorkspaceId::new(9),
+        organization: OrganizationId::new(7),
+        name: slug,
+        created_at: at(10),
+        rate_limit: Some(RateLimit::new(1, 2, 3).unwrap()),
+    };
+    codec::golden("workspace_v1", &encode_workspace(&workspace));
+    assert_eq!(decode_workspace(&9u32.to_be_bytes(), &encode_workspace(&workspace)).unwrap(), workspace);
+
+    let listed = key();
+    codec::golden("key_listed_v1", &encode_key(&listed));
+    assert_eq!(decode_key(&[3; 12], &encode_key(&listed)).unwrap(), listed);
+
+    let all = Key {
+        class: Class::Private,
+        scope: WorkspaceScope::All { default: Some(WorkspaceId::new(2)) },
+        expires_at: None,
+        revoked_at: None,
+        replaced_by: None,
+        rate_limit: None,
+        ..listed.key
+    };
+    let all = KeyEntry { key: all, hash: [5; 32] };
+    codec::golden("key_all_v1", &encode_key(&all));
+    assert_eq!(decode_key(&[3; 12], &encode_key(&all)).unwrap(), all);
+}
+
+#[test]
+fn damage_is_told() {
+    let check = |result: Result<(), Error>| assert_eq!(result.unwrap_err().code, "record_corrupt");
+    let whole = encode_key(&key());
+    for length in 0..whole.len() {
+        check(decode_key(&[3; 12], &whole[..length]).map(drop));
+    }
+    check(decode_key(&[3; 11], &whole).map(drop));
+    let organization = OrganizationRecord { name: "Not a slug", created_at: 0 };
+    check(decode_organization(&1u32.to_be_bytes(), &codec::encode(VERSION, &organization)).map(drop));
+    let workspace = WorkspaceRecord { organization: 0, name: "shop", created_at: 0, rate_limit: None };
+    check(decode_workspace(&1u32.to_be_bytes(), &codec::encode(VERSION, &workspace)).map(drop));
+    let workspace = WorkspaceRecord { organization: 1, ..workspace };
+    check(decode_workspace(&0u32.to_be_bytes(), &codec::encode(VERSION, &workspace)).map(drop));
+}

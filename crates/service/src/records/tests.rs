@@ -1,0 +1,196 @@
+//! Each record: what is written is read again, its bytes are frozen, and damage is told, never a panic.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use tessera_engine::cluster::{Cell, Cluster, End, Evidence, Fragment, Link, LinkState, Node, Relation, Rule, Tally};
+use tessera_engine::config::NamespaceId;
+use tessera_engine::decide::{NewEvent, Notice};
+use tessera_engine::fact::{Call, CallKind, Identity, Strength};
+use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::time::Timestamp;
+use tessera_engine::value::{Decimal, Path, Value};
+use tessera_engine::working::{FactRow, IdentityRow};
+
+use super::rows::{Counts, LaneRow};
+use super::{cluster, event, link, rows};
+use crate::codec::golden;
+use crate::directory::WorkspaceId;
+use crate::feed;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(1_700_000_000_000_000 + seconds * 1_000_000).expect("in bounds")
+}
+
+fn node_id(last: u8) -> NodeId {
+    NodeId::from_bytes([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, last])
+}
+
+fn identity(namespace: u16, value: &str) -> Identity {
+    Identity { namespace: NamespaceId::new(namespace), value: value.into() }
+}
+
+fn end(last: u8, namespace: u16, value: &str) -> End {
+    End { node: node_id(last), identity: identity(namespace, value) }
+}
+
+fn evidence(strength: Strength) -> Vec<Evidence> {
+    let mut tally = Tally::one("segment".into(), Some("july".into()), at(3));
+    tally.count = 4;
+    tally.last = at(9);
+    vec![Evidence { strength, tally }]
+}
+
+fn values() -> Vec<(&'static str, Value)> {
+    let decimal = |text| Value::Number(Decimal::parse(text).expect("a number"));
+    vec![
+        ("bool", Value::Bool(true)),
+        ("list", Value::List(Arc::from([decimal("1"), Value::text("two")]))),
+        ("null", Value::Null),
+        ("number", decimal("-12.345678901234567890")),
+        ("object", Value::object(vec![("a".into(), Value::Bool(false))])),
+        ("set", Value::set(vec![Value::text("b"), Value::text("a")])),
+        ("text", Value::text("Grüße")),
+        ("time", Value::Timestamp(at(1))),
+    ]
+}
+
+fn sample_cluster() -> Cluster {
+    let mut first = Node::new(node_id(1), identity(2, "ann"), at(0));
+    first.owned = vec![Tally::one("segment".into(), None, at(5))];
+    first.events = 1;
+    let cell = |(name, value): (&str, Value)| Cell {
+        path: Path::root(name).expect("a path"),
+        value,
+        time: at(5),
+        received_at: at(6),
+        batch: Some("july".into()),
+    };
+    first.fragments = vec![Fragment { dataset: "crm".into(), cells: values().into_iter().map(cell).collect() }];
+    first.relations = vec![Relation {
+        account: identity(6, "acme"),
+        node: node_id(9),
+        evidence: vec![Tally::one("segment".into(), None, at(7))],
+    }];
+    let mut second = Node::new(node_id(2), identity(5, "device"), at(1));
+    second.neighbours_above = 1;
+    let inside = Link {
+        ends: [end(1, 2, "ann"), end(2, 5, "device")],
+        evidence: evidence(Strength::Verified),
+        state: LinkState::Held(Rule::Limit),
+    };
+    Cluster { nodes: vec![first, second], links: vec![inside], pieces: vec![0, 1], updated_at: at(8), bytes: 0 }
+}
+
+fn sample_link(state: LinkState) -> Link {
+    Link { ends: [end(1, 2, "ann"), end(2, 5, "device")], evidence: evidence(Strength::Observed), state }
+}
+
+#[test]
+fn a_cluster_is_read_as_written() {
+    let mut cluster = sample_cluster();
+    let bytes = cluster::encode(&cluster);
+    cluster.bytes = bytes.len();
+    assert_eq!(cluster::decode(&bytes).expect("a cluster"), cluster);
+    golden("cluster-1", &bytes);
+}
+
+#[test]
+fn a_link_that_does_not_hold_is_read_as_written() {
+    let states = [
+        ("held-exclusive-1", LinkState::Held(Rule::Exclusive)),
+        ("held-hub-1", LinkState::Held(Rule::Hub)),
+        ("held-full-1", LinkState::Held(Rule::Full)),
+        ("severed-1", LinkState::Severed { by: node_id(3) }),
+    ];
+    for (name, state) in states {
+        let own = sample_link(state);
+        let bytes = link::encode(&own);
+        assert_eq!(link::decode(&bytes).expect("a link"), own);
+        golden(name, &bytes);
+    }
+}
+
+#[test]
+fn an_event_is_read_as_written() {
+    let kinds = [CallKind::Track, CallKind::Page, CallKind::Screen, CallKind::Identify, CallKind::Group, CallKind::Alias];
+    for kind in kinds {
+        let name = (kind == CallKind::Track).then(|| "Order Completed".into());
+        let own = NewEvent {
+            node: node_id(1),
+            time: at(5),
+            id: EventId::from_bytes([7; 12]),
+            fact_id: "message-1".into(),
+            received_at: at(6),
+            dataset: "segment".into(),
+            batch: None,
+            identities: vec![identity(2, "ann"), identity(5, "device")],
+            call: Call { kind, name, payload: Bytes::from_static(br#"{"properties":{"total":1}}"#) },
+        };
+        let bytes = event::encode(&own);
+        let read = event::decode(own.id, own.time, &bytes).expect("an event");
+        assert_eq!((read.kind, read.message_id, read.received_at), (kind, own.fact_id, own.received_at));
+        assert_eq!(read.payload, own.call.payload);
+        golden(&format!("event-{}-1", format!("{kind:?}").to_lowercase()), &bytes);
+    }
+}
+
+#[test]
+fn small_rows_are_read_as_written() {
+    let lane = LaneRow { clock: at(1), counts: Counts { profiles: 1, identities: 2, events: 3, facts: 4 } };
+    assert_eq!(rows::decode_lane(&rows::encode_lane(&lane)).expect("a row"), lane);
+    golden("lane-1", &rows::encode_lane(&lane));
+    for (name, row) in [
+        ("identity-own-1", IdentityRow { node: node_id(1), cluster: node_id(1) }),
+        ("identity-1", IdentityRow { node: node_id(2), cluster: node_id(1) }),
+    ] {
+        assert_eq!(rows::decode_identity(&rows::encode_identity(&row)).expect("a row"), row);
+        golden(name, &rows::encode_identity(&row));
+    }
+    assert_eq!(rows::decode_home(&rows::encode_home(node_id(1))).expect("a row"), node_id(1));
+    golden("home-1", &rows::encode_home(node_id(1)));
+    for (name, event) in [("fact-1", None), ("fact-event-1", Some(EventId::from_bytes([7; 12])))] {
+        let row = FactRow { node: node_id(1), time: at(1), event };
+        assert_eq!(rows::decode_fact(&rows::encode_fact(&row)).expect("a row"), row);
+        golden(name, &rows::encode_fact(&row));
+    }
+}
+
+#[test]
+fn a_row_of_the_feed_is_read_as_written() {
+    let (one, other) = (node_id(1), node_id(2));
+    let notices = [
+        Notice::ProfileChanged(one),
+        Notice::ProfileMerged { from: other, into: one },
+        Notice::IdentityMoved { node: other, from: other, into: one },
+        Notice::ProfileErased(one),
+    ];
+    let bytes = feed::encode(WorkspaceId::new(3), at(1), &notices);
+    let read = feed::decode(&bytes).expect("a row");
+    assert_eq!((read.workspace, read.at, &read.notices[..]), (WorkspaceId::new(3), at(1), &notices[..]));
+    golden("feed-1", &bytes);
+}
+
+proptest! {
+    #[test]
+    fn damage_is_told(at in 0usize..2_000, flip in 1u8..) {
+        let mut bytes = cluster::encode(&sample_cluster()).to_vec();
+        let at = at % bytes.len();
+        bytes[at] ^= flip;
+        drop(cluster::decode(&bytes));
+        drop(cluster::decode(&bytes[..at]));
+        drop(link::decode(&bytes));
+        drop(rows::decode_lane(&bytes));
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        drop(cluster::decode(&bytes));
+        drop(link::decode(&bytes));
+        drop(rows::decode_identity(&bytes));
+        drop(rows::decode_fact(&bytes));
+        drop(feed::decode(&bytes));
+        drop(event::decode(EventId::from_bytes([0; 12]), Timestamp::MIN, &bytes.into()));
+    }
+}
