@@ -9,24 +9,24 @@ struct Sample<'a> {
     numbers: Vec<u32>,
 }
 
-fn check(bytes: &[u8], expected: Result<Sample<'_>, &'static str>) {
+fn check(bytes: &[u8], expected: &Result<Sample<'_>, &'static str>) {
     let found = decode::<Sample<'_>>(2, bytes).map_err(|error| {
         assert_eq!(error.kind, ErrorKind::Corrupt);
         error.code
     });
-    assert_eq!(found, expected);
+    assert_eq!(&found, expected);
 }
 
 #[test]
 fn a_record_is_read_whole_or_not_at_all() {
-    check(&[2, 1, b'a', 1, 7], Ok(Sample { text: "a", numbers: vec![7] }));
-    check(&[2, 1, b'a', 1, 7, 0], Err("record_corrupt"));
-    check(&[2, 1, b'a', 1], Err("record_corrupt"));
-    check(&[2, 1, 0xff, 0], Err("record_corrupt"));
-    check(&[2], Err("record_corrupt"));
-    check(&[], Err("record_corrupt"));
-    check(&[1, 1, b'a', 1, 7], Err("record_corrupt"));
-    check(&[3, 1, b'a', 1, 7], Err("record_newer"));
+    check(&[2, 1, b'a', 1, 7], &Ok(Sample { text: "a", numbers: vec![7] }));
+    check(&[2, 1, b'a', 1, 7, 0], &Err("record_corrupt"));
+    check(&[2, 1, b'a', 1], &Err("record_corrupt"));
+    check(&[2, 1, 0xff, 0], &Err("record_corrupt"));
+    check(&[2], &Err("record_corrupt"));
+    check(&[], &Err("record_corrupt"));
+    check(&[1, 1, b'a', 1, 7], &Err("record_corrupt"));
+    check(&[3, 1, b'a', 1, 7], &Err("record_newer"));
 }
 
 proptest! {

@@ -33,7 +33,7 @@ async fn all_processes_share_one_secret() {
 
 #[test]
 fn the_secret_is_frozen() {
-    codec::golden("secret_v1", &codec::encode(VERSION, &[7u8; 32]));
+    codec::golden("secret-1", &codec::encode(VERSION, &[7u8; 32]));
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn bounds_are_named() {
 fn the_record_is_frozen() {
     let Ok(Known::New(claim)) = known(&request(1, "k", "body"), None, at(7)) else { panic!("it is new") };
     let commit = claim.answer(Commit::new(), &reply("done"), at(7));
-    codec::golden("idempotency_v1", &commit.idempotency.expect("a row").1);
+    codec::golden("idempotency-1", &commit.idempotency.expect("a row").1);
 }
 
 proptest! {

@@ -147,8 +147,8 @@ async fn a_sweep_keeps_the_newest() {
 #[test]
 fn the_records_are_frozen() {
     let [entry, raw] = rows(ONE, &refused(3, "odd"));
-    codec::golden("quarantine_v1", &entry.1);
-    codec::golden("quarantine_raw_v1", &raw.1);
+    codec::golden("quarantine-1", &entry.1);
+    codec::golden("quarantine-raw-1", &raw.1);
 }
 
 proptest! {

@@ -151,7 +151,7 @@ fn the_record_is_frozen() {
     config = set_primary(&config, Some("member_card")).unwrap();
     let limits = LimitOverrides { hub_links_max: Some(300), ..LimitOverrides::default() };
     config = set_limits(&config, limits).unwrap();
-    codec::golden("config_v1", &encode(&config));
+    codec::golden("config-1", &encode(&config));
     assert_eq!(decode(&encode(&config)).unwrap(), config);
 }
 

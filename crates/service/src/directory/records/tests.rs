@@ -26,12 +26,12 @@ fn key() -> KeyEntry {
 #[test]
 fn the_records_are_frozen_and_read_as_written() {
     let root = Root { next_organization: 2, next_workspace: 300, change: [6; 16] };
-    codec::golden("directory_root_v1", &encode_root(&root));
+    codec::golden("directory-root-1", &encode_root(&root));
     assert_eq!(decode_root(&encode_root(&root)).unwrap(), root);
 
     let slug = Slug::parse("shop").unwrap();
     let organization = Organization { id: OrganizationId::new(7), name: slug.clone(), created_at: at(8) };
-    codec::golden("organization_v1", &encode_organization(&organization));
+    codec::golden("organization-1", &encode_organization(&organization));
     assert_eq!(decode_organization(&7u32.to_be_bytes(), &encode_organization(&organization)).unwrap(), organization);
 
     let workspace = Workspace {
@@ -41,11 +41,11 @@ fn the_records_are_frozen_and_read_as_written() {
         created_at: at(10),
         rate_limit: Some(RateLimit::new(1, 2, 3).unwrap()),
     };
-    codec::golden("workspace_v1", &encode_workspace(&workspace));
+    codec::golden("workspace-1", &encode_workspace(&workspace));
     assert_eq!(decode_workspace(&9u32.to_be_bytes(), &encode_workspace(&workspace)).unwrap(), workspace);
 
     let listed = key();
-    codec::golden("key_listed_v1", &encode_key(&listed));
+    codec::golden("key-listed-1", &encode_key(&listed));
     assert_eq!(decode_key(&[3; 12], &encode_key(&listed)).unwrap(), listed);
 
     let all = Key {
@@ -58,7 +58,7 @@ fn the_records_are_frozen_and_read_as_written() {
         ..listed.key
     };
     let all = KeyEntry { key: all, hash: [5; 32] };
-    codec::golden("key_all_v1", &encode_key(&all));
+    codec::golden("key-all-1", &encode_key(&all));
     assert_eq!(decode_key(&[3; 12], &encode_key(&all)).unwrap(), all);
 }
 
