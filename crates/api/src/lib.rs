@@ -1,1 +1,46 @@
-//! tessera-api
+//! The doors: HTTP in, service calls, HTTP out.
+//!
+//! It knows wire formats, credentials, rate limits and the transport; it owns no behaviour of the product and sees neither
+//! stores nor record formats. Start reading at [`router`], then `route` (what a path is), then a door: `native`, `segment`,
+//! `admin`. Dialects never import each other.
+//!
+//! Invariants:
+//! - no input reaches a door before it is bounded, and none makes a handler panic;
+//! - one table of codes ([`codes`]), one file from kind to status (`kinds`), one shape of errors;
+//! - every path is in the OpenAPI document, since both are made of the same routes;
+//! - personal values reach neither logs nor metrics nor errors.
+
+mod settings;
+mod router;
+mod serve;
+mod route;
+mod app;
+mod caller;
+mod limiter;
+mod native;
+mod segment;
+mod admin;
+mod operation;
+mod openapi;
+mod report;
+mod kept;
+mod payload;
+mod attributes;
+mod members;
+mod measure;
+mod extract;
+mod body;
+mod transport;
+mod answer;
+mod kinds;
+mod bounds;
+pub mod codes;
+pub mod names;
+
+pub use openapi::document as openapi_document;
+pub use router::router;
+pub use serve::{TlsError, serve, tls_from_pem};
+pub use settings::{ApiSettings, Readiness};
+
+#[cfg(test)]
+mod tests;

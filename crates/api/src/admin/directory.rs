@@ -1,0 +1,270 @@
+//! Organizations, workspaces and keys.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
+use axum::routing::{get, post, put};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tessera_service::directory::{Caller, DirectoryHandle, KeyId, OrganizationId, Permission, Slug};
+use tessera_service::error::Error;
+
+use super::{parse, render, wire};
+use crate::answer::{Answer, json as json_answer};
+use crate::app::{App, Entered};
+use crate::body;
+use crate::extract::{Query, Segments};
+use crate::limiter::Permit;
+use crate::route::{Access, Route, Tag};
+use crate::transport::hold_until_sent;
+
+const OPERATE: Access = Access::Directory(&[Permission::Operate]);
+const ADMINISTER: Access = Access::Directory(&[Permission::Administer, Permission::Operate]);
+
+pub(super) fn routes() -> Vec<Route> {
+    organizations().into_iter().chain(workspaces()).chain(keys()).collect()
+}
+
+/// The body of a request as JSON of this form.
+pub(super) async fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: Body) -> Result<T, Error> {
+    body::json(&body::read(&app.settings, headers, body).await?)
+}
+
+pub(super) fn list_parameters(route: Route) -> Route {
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 });
+    route.query("limit", "How many.", limit).query("cursor", "`next_cursor` of the page before.", json!({ "type": "string" }))
+}
+
+fn organization_parameter(route: Route) -> Route {
+    let text = json!({ "type": "string" });
+    route.query("organization", "The organization; the key's own where it is left out. Others need `operate`.", text)
+}
+
+fn organizations() -> [Route; 2] {
+    let example = json!({ "name": "acme", "created_at": "2026-01-31T10:00:00Z" });
+    let page = json!({ "items": [example.clone()], "next_cursor": null });
+    let new = |summary, access, handler, method| {
+        Route::new(method, "/v1/admin/organizations", access, handler, Tag::Administration, summary)
+    };
+    [
+        list_parameters(new("Lists organizations", ADMINISTER, get(list_organizations), Method::GET))
+            .describe("All of this host with `operate`, otherwise the key's own.")
+            .answer::<wire::List<wire::Organization>>(200, "A page of organizations.", page),
+        new("Makes an organization", OPERATE, post(create_organization), Method::POST)
+            .body::<wire::NewNamed>(json!({ "name": "acme" }))
+            .answer::<wire::Organization>(200, "The organization.", example),
+    ]
+}
+
+fn workspaces() -> [Route; 5] {
+    let path = "/v1/admin/workspaces";
+    let example = json!({ "name": "shop", "created_at": "2026-01-31T10:00:00Z", "rate_limit": null });
+    let page = json!({ "items": [example.clone()], "next_cursor": null });
+    let counts = json!({ "profiles": 2357, "identities": 2357, "events": 6919, "facts": 6919 });
+    let limit = json!({ "rate_limit": { "per_second": 500, "burst": 1000, "concurrency": 64 } });
+    let route = |method, path, access, handler, summary| {
+        Route::new(method, path, access, handler, Tag::Administration, summary)
+    };
+    let one = |route: Route| route.segment("workspace", "The workspace's name.");
+    let routes = [
+        list_parameters(route(Method::GET, path, ADMINISTER, get(list_workspaces), "Lists workspaces"))
+            .answer::<wire::List<wire::Workspace>>(200, "A page of workspaces.", page),
+        route(Method::POST, path, ADMINISTER, post(create_workspace), "Makes a workspace")
+            .body::<wire::NewNamed>(json!({ "name": "shop" }))
+            .answer::<wire::Workspace>(200, "The workspace.", example.clone()),
+        one(route(Method::GET, "/v1/admin/workspaces/{workspace}", ADMINISTER, get(get_workspace), "Reads a workspace"))
+            .answer::<wire::Workspace>(200, "The workspace.", example.clone()),
+        one(route(Method::PUT, "/v1/admin/workspaces/{workspace}/rate-limit", OPERATE, put(limit_workspace), "Bounds a workspace"))
+            .describe("How much all keys together may ask of it.")
+            .body::<wire::SetRateLimit>(limit)
+            .answer::<wire::Workspace>(200, "The workspace.", example),
+    ]
+    .map(organization_parameter);
+    let access = Access::Workspace(Permission::Read);
+    let [a, b, c, d] = routes;
+    let counts = route(Method::GET, "/v1/admin/counts", access, get(get_counts), "Counts what a workspace holds")
+        .describe("Of the workspace that the key or the header `x-tessera-workspace` means. Exact.")
+        .answer::<wire::WorkspaceCounts>(200, "The counts.", counts);
+    [a, b, c, d, counts]
+}
+
+fn keys() -> [Route; 6] {
+    let example = json!({
+        "id": "019a0f3e5b2c7d41e0a8f5c2", "name": "web shop", "class": "public", "permissions": ["ingest"],
+        "workspaces": ["shop"], "created_at": "2026-01-31T10:00:00Z", "expires_at": null, "revoked_at": null,
+        "replaced_by": null, "last_four": "x8Qa", "rate_limit": null
+    });
+    let issued = json!({ "key": example.clone(), "secret": "pk_live_…" });
+    let page = json!({ "items": [example.clone()], "next_cursor": null });
+    let new = json!({ "name": "web shop", "class": "public", "permissions": ["ingest"], "workspaces": ["shop"] });
+    let limit = json!({ "rate_limit": { "per_second": 500, "burst": 1000, "concurrency": 64 } });
+    let route = |method, path, handler, summary: &'static str| {
+        Route::new(method, path, ADMINISTER, handler, Tag::Administration, summary)
+    };
+    let one = |route: Route, answer: &Value| {
+        route.segment("key", "The key's id.").answer::<wire::Key>(200, "The key.", answer.clone())
+    };
+    [
+        organization_parameter(list_parameters(route(Method::GET, "/v1/admin/keys", get(list_keys), "Lists keys")))
+            .answer::<wire::List<wire::Key>>(200, "A page of keys, without their secrets.", page),
+        organization_parameter(route(Method::POST, "/v1/admin/keys", post(create_key), "Makes a key"))
+            .describe("Its secret is in this answer and nowhere else. A key can give no more than it holds itself.")
+            .body::<wire::NewKey>(new)
+            .answer::<wire::IssuedKey>(200, "The key and its secret.", issued.clone()),
+        one(route(Method::GET, "/v1/admin/keys/{key}", get(get_key), "Reads a key"), &example),
+        route(Method::POST, "/v1/admin/keys/{key}/rotate", post(rotate_key), "Gives a key a successor")
+            .segment("key", "The key's id.")
+            .describe("The successor may do the same, under a new secret; the old one goes on working for the grace.")
+            .body::<wire::Rotation>(json!({ "grace_secs": 86400 }))
+            .answer::<wire::IssuedKey>(200, "The successor and its secret.", issued),
+        one(route(Method::POST, "/v1/admin/keys/{key}/revoke", post(revoke_key), "Revokes a key"), &example)
+            .describe("At once. Revoking it again changes nothing."),
+        one(route(Method::PUT, "/v1/admin/keys/{key}/rate-limit", put(limit_key), "Bounds a key"), &example)
+            .body::<wire::SetRateLimit>(limit),
+    ]
+}
+
+/// A request about the directory that was let in.
+struct Asked<'a> {
+    app: &'a App,
+    caller: Caller,
+    permit: Permit,
+}
+
+impl App {
+    fn ask(&self, headers: &HeaderMap) -> Result<Asked<'_>, Error> {
+        let (caller, permit) = self.enter_directory(headers)?;
+        Ok(Asked { app: self, caller, permit })
+    }
+}
+
+impl Asked<'_> {
+    fn directory(&self) -> &DirectoryHandle {
+        self.app.service.directory()
+    }
+
+    /// The organization that the request means.
+    fn organization(&self, query: &Query) -> Result<OrganizationId, Error> {
+        Ok(self.directory().organization(&self.caller, query.get("organization"))?.id)
+    }
+
+    fn answer<T: serde::Serialize>(self, value: &T) -> Answer {
+        Ok(hold_until_sent(json_answer(value), self.permit))
+    }
+}
+
+async fn list_organizations(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
+    let asked = app.ask(&headers)?;
+    let page = asked.directory().organizations(&asked.caller, &parse::list(&query)?)?;
+    asked.answer(&render::list(page, render::organization))
+}
+
+async fn create_organization(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+    let asked = app.ask(&headers)?;
+    asked.caller.require(Permission::Operate)?;
+    let wire::NewNamed { name } = read(&app, &headers, body).await?;
+    let made = asked.directory().create_organization(&asked.caller, &Slug::parse(&name)?).await?;
+    asked.answer(&render::organization(made))
+}
+
+async fn list_workspaces(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
+    let asked = app.ask(&headers)?;
+    let organization = asked.organization(&query)?;
+    let page = asked.directory().workspaces(&asked.caller, organization, &parse::list(&query)?)?;
+    asked.answer(&render::list(page, render::workspace))
+}
+
+async fn create_workspace(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
+    let asked = app.ask(&headers)?;
+    let organization = asked.organization(&query)?;
+    let wire::NewNamed { name } = read(&app, &headers, body).await?;
+    let made = asked.directory().create_workspace(&asked.caller, organization, &Slug::parse(&name)?).await?;
+    asked.answer(&render::workspace(made))
+}
+
+async fn get_workspace(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let asked = app.ask(&headers)?;
+    let organization = asked.organization(&query)?;
+    let found = asked.directory().workspace(&asked.caller, organization, &name)?;
+    asked.answer(&render::workspace(found))
+}
+
+async fn limit_workspace(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let asked = app.ask(&headers)?;
+    asked.caller.require(Permission::Operate)?;
+    let organization = asked.organization(&query)?;
+    let wire::SetRateLimit { rate_limit } = read(&app, &headers, body).await?;
+    let found = asked.directory().workspace(&asked.caller, organization, &name)?;
+    let limit = parse::rate_limit(rate_limit)?;
+    let changed = asked.directory().set_workspace_rate_limit(&asked.caller, found.id, limit).await?;
+    asked.answer(&render::workspace(changed))
+}
+
+async fn get_counts(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    let entered: Entered = app.enter(&headers, Permission::Read)?;
+    let counts = app.service.counts(entered.workspace).await?;
+    Ok(entered.answer(json_answer(&render::counts(&counts))))
+}
+
+async fn list_keys(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
+    let asked = app.ask(&headers)?;
+    let organization = asked.organization(&query)?;
+    let page = asked.directory().keys(&asked.caller, organization, &parse::list(&query)?)?;
+    let directory = asked.directory().snapshot();
+    asked.answer(&render::list(page, |key| render::key(key, &directory)))
+}
+
+async fn create_key(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
+    let asked = app.ask(&headers)?;
+    let organization = asked.organization(&query)?;
+    let new = parse::new_key(read(&app, &headers, body).await?)?;
+    let issued = asked.directory().create_key(&asked.caller, organization, &new).await?;
+    let directory = asked.directory().snapshot();
+    asked.answer(&render::issued(issued, &directory))
+}
+
+async fn get_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+    let asked = app.ask(&headers)?;
+    let key = asked.directory().key(&asked.caller, KeyId::parse(&id)?)?;
+    let directory = asked.directory().snapshot();
+    asked.answer(&render::key(key, &directory))
+}
+
+async fn rotate_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap, body: Body) -> Answer {
+    let asked = app.ask(&headers)?;
+    let key = asked.directory().key(&asked.caller, KeyId::parse(&id)?)?;
+    let wire::Rotation { grace_secs } = read(&app, &headers, body).await?;
+    let issued = asked.directory().rotate_key(&asked.caller, key.id, grace_secs).await?;
+    let directory = asked.directory().snapshot();
+    asked.answer(&render::issued(issued, &directory))
+}
+
+async fn revoke_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+    let asked = app.ask(&headers)?;
+    let key = asked.directory().revoke_key(&asked.caller, KeyId::parse(&id)?).await?;
+    let directory = asked.directory().snapshot();
+    asked.answer(&render::key(key, &directory))
+}
+
+async fn limit_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap, body: Body) -> Answer {
+    let asked = app.ask(&headers)?;
+    let key = asked.directory().key(&asked.caller, KeyId::parse(&id)?)?;
+    let wire::SetRateLimit { rate_limit } = read(&app, &headers, body).await?;
+    let limit = parse::rate_limit(rate_limit)?;
+    let changed = asked.directory().set_key_rate_limit(&asked.caller, key.id, limit).await?;
+    let directory = asked.directory().snapshot();
+    asked.answer(&render::key(changed, &directory))
+}

@@ -1,0 +1,77 @@
+//! The namespaces of a workspace.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
+use axum::routing::{get, post, put};
+use serde_json::json;
+use tessera_service::directory::Permission;
+use tessera_service::workspace_config::{add_namespace, set_primary, update_namespace};
+
+use super::directory::read;
+use super::{parse, render, wire};
+use crate::answer::{Answer, json as json_answer};
+use crate::app::App;
+use crate::extract::Segments;
+use crate::route::{Access, Route, Tag};
+
+const CONFIGURE: Access = Access::Workspace(Permission::Configure);
+
+pub(super) fn routes() -> [Route; 4] {
+    let route = |method, path, handler, summary| Route::new(method, path, CONFIGURE, handler, Tag::Administration, summary);
+    let rules = json!({ "priority": 700, "exclusive": false, "limit": 5, "blocked": ["none"], "blocked_patterns": ["0+"] });
+    let item = json!({
+        "name": "crm_id", "kind": "person", "normaliser": "trim", "region": null, "priority": 700, "exclusive": false,
+        "limit": 5, "blocked": ["none"], "blocked_patterns": ["0+"]
+    });
+    let all = json!({ "items": [item.clone()], "primary_namespace": null });
+    [
+        route(Method::GET, "/v1/admin/namespaces", get(list), "Lists namespaces")
+            .answer::<wire::Namespaces>(200, "All namespaces of the workspace.", all.clone()),
+        route(Method::POST, "/v1/admin/namespaces", post(create), "Makes a namespace")
+            .describe("Its kind and normaliser never change, since stored values are spelled so; its rules may.")
+            .body::<wire::NewNamespace>(json!({ "name": "crm_id", "normaliser": "trim", "rules": rules.clone() }))
+            .answer::<wire::Namespace>(200, "The namespace.", item.clone()),
+        route(Method::PUT, "/v1/admin/namespaces/{namespace}", put(update), "Changes the rules of a namespace")
+            .segment("namespace", "Its name.")
+            .describe("Events keep their owners; links are decided anew as they are touched.")
+            .body::<wire::NamespaceRules>(rules)
+            .answer::<wire::Namespace>(200, "The namespace.", item),
+        route(Method::PUT, "/v1/admin/primary-namespace", put(primary), "Chooses the primary namespace")
+            .describe("The read by id tries its value first, and shows it as `profile_id`.")
+            .body::<wire::SetPrimary>(json!({ "namespace": "user_id" }))
+            .answer::<wire::Namespaces>(200, "All namespaces of the workspace.", all),
+    ]
+}
+
+async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let config = app.service.configuration(entered.workspace).await?;
+    Ok(entered.answer(json_answer(&render::namespaces(&config))))
+}
+
+async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let new = parse::new_namespace(read(&app, &headers, body).await?)?;
+    let name = new.name.clone();
+    let config = app.service.configure(entered.workspace, move |config| add_namespace(config, new)).await?;
+    Ok(entered.answer(json_answer(&render::namespace(config.namespace(&name)?))))
+}
+
+async fn update(State(app): State<Arc<App>>, Segments(name): Segments<String>, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let rules = parse::rules(read(&app, &headers, body).await?);
+    let named = name.clone();
+    let config = app.service.configure(entered.workspace, move |config| update_namespace(config, &named, rules)).await?;
+    Ok(entered.answer(json_answer(&render::namespace(config.namespace(&name)?))))
+}
+
+async fn primary(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let wire::SetPrimary { namespace } = read(&app, &headers, body).await?;
+    let change = move |config: &_| set_primary(config, namespace.as_deref());
+    let config = app.service.configure(entered.workspace, change).await?;
+    Ok(entered.answer(json_answer(&render::namespaces(&config))))
+}

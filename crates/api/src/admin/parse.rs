@@ -1,0 +1,65 @@
+//! From requests to the directory's and the service's own types.
+
+use tessera_engine::config::{Kind, Normaliser};
+use tessera_service::directory::{Class, DisplayName, ListQuery, NewKey, Permission, RateLimit, Slug};
+use tessera_service::error::Error;
+use tessera_service::workspace_config::{NamespaceRules, NewNamespace};
+
+use super::wire;
+use crate::answer::invalid;
+use crate::bounds::{LIST_DEFAULT, LIST_MAX};
+use crate::extract::Query;
+
+pub(super) fn list(query: &Query) -> Result<ListQuery, Error> {
+    Ok(ListQuery { limit: query.limit(LIST_DEFAULT, LIST_MAX)?, cursor: query.get("cursor").map(str::to_owned) })
+}
+
+pub(super) fn rate_limit(wire: Option<wire::RateLimit>) -> Result<Option<RateLimit>, Error> {
+    wire.map(|wire| RateLimit::new(wire.per_second, wire.burst, wire.concurrency)).transpose()
+}
+
+pub(super) fn new_key(wire: wire::NewKey) -> Result<NewKey, Error> {
+    let slugs = |names: Vec<String>| names.iter().map(|name| Slug::parse(name)).collect::<Result<Vec<_>, _>>();
+    Ok(NewKey {
+        name: DisplayName::parse(&wire.name)?,
+        class: match wire.class.as_str() {
+            "public" => Class::Public,
+            "private" => Class::Private,
+            _ => return Err(invalid("class_unknown", "class is public or private")),
+        },
+        permissions: wire.permissions.iter().map(|name| Permission::parse(name)).collect::<Result<_, _>>()?,
+        workspaces: wire.workspaces.map(slugs).transpose()?,
+        rate_limit: rate_limit(wire.rate_limit)?,
+    })
+}
+
+pub(super) fn new_namespace(wire: wire::NewNamespace) -> Result<NewNamespace, Error> {
+    let normaliser = match (wire.normaliser.as_str(), wire.region) {
+        ("trim", None) => Normaliser::Trim,
+        ("lower", None) => Normaliser::Lower,
+        ("email", None) => Normaliser::Email,
+        ("phone", region) => Normaliser::Phone { region: region.as_deref().map(self::region).transpose()? },
+        (_, Some(_)) => return Err(invalid("namespace_invalid", "only the normaliser phone takes a region")),
+        (_, None) => return Err(invalid("namespace_invalid", "normaliser is trim, lower, email or phone")),
+    };
+    let kind = match wire.kind.as_deref() {
+        None | Some("person") => Kind::Person,
+        Some("account") => Kind::Account,
+        Some(_) => return Err(invalid("namespace_invalid", "kind is person or account")),
+    };
+    Ok(NewNamespace { name: wire.name, kind, normaliser, rules: rules(wire.rules) })
+}
+
+fn region(text: &str) -> Result<[u8; 2], Error> {
+    text.as_bytes().try_into().map_err(|_| invalid("region_invalid", "region is two capital letters, as in FR"))
+}
+
+pub(super) fn rules(wire: wire::NamespaceRules) -> NamespaceRules {
+    NamespaceRules {
+        priority: wire.priority,
+        exclusive: wire.exclusive,
+        limit: wire.limit,
+        blocked: wire.blocked,
+        patterns: wire.blocked_patterns,
+    }
+}

@@ -1,0 +1,126 @@
+//! What every handler is given, and the way in: from credentials to a caller, a workspace and a place under its limits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::HeaderMap;
+use axum::response::Response;
+use tessera_engine::time::Timestamp;
+use tessera_service::Service;
+use tessera_service::directory::{Caller, Permission, WorkspaceId};
+use tessera_service::error::Error;
+
+use crate::answer::invalid;
+use crate::caller;
+use crate::limiter::{Limiter, Permit, Subject};
+use crate::settings::ApiSettings;
+use crate::transport;
+
+/// What every handler is given.
+pub(crate) struct App {
+    pub(crate) service: Arc<Service>,
+    pub(crate) settings: ApiSettings,
+    limiter: Limiter,
+    ids: FreshIds,
+}
+
+impl App {
+    pub(crate) fn new(service: Arc<Service>, settings: ApiSettings) -> Self {
+        let clock = Arc::clone(&service);
+        let ids = FreshIds::new(&service);
+        Self { service, settings, limiter: Limiter::new(Arc::new(move || clock.now())), ids }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.service.now()
+    }
+
+    /// An id that no other has: for requests, and for events that came without one.
+    pub(crate) fn fresh_id(&self) -> String {
+        self.ids.next()
+    }
+
+    /// Lets a request in that carries its key in the header `Authorization`, to the workspace it means.
+    ///
+    /// # Errors
+    /// `key_missing`, `key_invalid`, `permission_missing`, `workspace_forbidden`, `rate_limited`, …
+    pub(crate) fn enter(&self, headers: &HeaderMap, permission: Permission) -> Result<Entered, Error> {
+        self.admit(self.caller(headers)?, headers, permission)
+    }
+
+    /// Whoever sent this request, by the header `Authorization`.
+    ///
+    /// # Errors
+    /// `key_missing`, `key_invalid`.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+        let credentials = caller::from_header(headers)?.ok_or_else(caller::missing)?;
+        self.service.directory().authenticate(&credentials.secret)
+    }
+
+    /// Lets a caller in to the workspace that the request means.
+    ///
+    /// # Errors
+    /// `permission_missing`, `workspace_forbidden`, `workspace_missing`, `rate_limited`, `concurrency_limited`.
+    pub(crate) fn admit(&self, caller: Caller, headers: &HeaderMap, permission: Permission) -> Result<Entered, Error> {
+        let named = match headers.get(WORKSPACE) {
+            None => None,
+            Some(name) => {
+                Some(name.to_str().map_err(|_| invalid("header_invalid", "x-tessera-workspace is not ascii"))?)
+            }
+        };
+        caller.require(permission)?;
+        let workspace = caller.workspace(named)?;
+        let permit = self.limiter.admit(&[
+            (Subject::Key(caller.key()), caller.rate_limit()),
+            (Subject::Workspace(workspace), caller.workspace_rate_limit(workspace)),
+        ])?;
+        Ok(Entered { caller, workspace, permit })
+    }
+
+    /// Lets a caller in to what belongs to no workspace; only its key's own limit holds.
+    ///
+    /// # Errors
+    /// `key_missing`, `key_invalid`, `rate_limited`, `concurrency_limited`.
+    pub(crate) fn enter_directory(&self, headers: &HeaderMap) -> Result<(Caller, Permit), Error> {
+        let caller = self.caller(headers)?;
+        let permit = self.limiter.admit(&[(Subject::Key(caller.key()), caller.rate_limit())])?;
+        Ok((caller, permit))
+    }
+}
+
+/// The header by which a request names one of the workspaces that its key holds.
+pub(crate) const WORKSPACE: &str = "x-tessera-workspace";
+
+/// A request that was let in.
+pub(crate) struct Entered {
+    pub(crate) caller: Caller,
+    pub(crate) workspace: WorkspaceId,
+    permit: Permit,
+}
+
+impl Entered {
+    /// Gives the answer, and the place under the limits back when the client has all of it.
+    pub(crate) fn answer(self, response: Response) -> Response {
+        transport::hold_until_sent(response, self.permit)
+    }
+}
+
+/// Ids that never repeat: random bits drawn once, and a count.
+struct FreshIds {
+    prefix: String,
+    count: AtomicU64,
+}
+
+impl FreshIds {
+    fn new(service: &Service) -> Self {
+        let mut bits = [0; 10];
+        service.random(&mut bits);
+        let prefix = bits.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        Self { prefix, count: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> String {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{count:x}", self.prefix)
+    }
+}

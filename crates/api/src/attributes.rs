@@ -1,0 +1,51 @@
+//! Attributes as the doors read them: JSON objects, leaf by leaf, under our names.
+
+use serde_json::{Map, Value as Json};
+use tessera_engine::value::{Path, Value};
+use tessera_service::json::{AttributeError, Bounds, Reason, Spelling, flatten};
+use tessera_service::verdict::Rejection;
+use tessera_service::wellknown::canonical;
+
+use crate::bounds::DEPTH_MAX;
+
+/// Attributes in the order in which they came.
+pub(crate) type List = Vec<(Path, Value)>;
+
+/// The attributes of an object in somebody else's words: well-known names become ours.
+///
+/// # Errors
+/// `attribute_invalid`, `attributes_too_many`.
+pub(crate) fn read(json: &str) -> Result<List, Rejection> {
+    let mut list = read_as(json, Spelling::Plain)?;
+    for (path, _) in &mut list {
+        *path = canonical(path);
+    }
+    Ok(list)
+}
+
+/// The attributes of an object in our own words.
+///
+/// # Errors
+/// `attribute_invalid`, `attributes_too_many`.
+pub(crate) fn read_native(json: &str) -> Result<List, Rejection> {
+    read_as(json, Spelling::Native)
+}
+
+fn read_as(json: &str, spelling: Spelling) -> Result<List, Rejection> {
+    let object: Map<String, Json> = serde_json::from_str(json).map_err(|_| Rejection {
+        code: "attribute_invalid",
+        message: "the attributes are no object, or hold text that is not unicode".into(),
+    })?;
+    flatten(&object, spelling, Bounds { depth_max: DEPTH_MAX, ..Bounds::default() }).map_err(|error| rejection(&error))
+}
+
+/// The path is a name that the sender chose; the value is not shown.
+fn rejection(error: &AttributeError) -> Rejection {
+    let code = match error.reason {
+        Reason::TooMany => "attributes_too_many",
+        Reason::TooDeep | Reason::NumberOutOfRange | Reason::NameTooLong | Reason::NotATime | Reason::NotASet => {
+            "attribute_invalid"
+        }
+    };
+    Rejection { code, message: error.to_string().into() }
+}

@@ -1,0 +1,47 @@
+//! The bounds of the doors. Each is named in the error that reports it.
+
+/// Bytes of one Segment event, with what its batch adds to it.
+pub(crate) const EVENT_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of one Segment batch, inflated. Larger bodies up to the transport's bound are told so in the door's own words.
+pub(crate) const BATCH_BYTES_MAX: usize = 500 * 1024;
+/// Events of one Segment batch; those beyond are rejected one by one.
+pub(crate) const BATCH_EVENTS_MAX: usize = 2_500;
+/// How deep JSON may be nested in one event or record.
+pub(crate) const DEPTH_MAX: usize = 32;
+/// Members of `properties` or `traits`.
+pub(crate) const PROPERTIES_MAX: usize = 300;
+/// Characters of `messageId`, and of a record's id.
+pub(crate) const ID_CHARS_MAX: usize = 100;
+/// Characters of `groupId`.
+pub(crate) const GROUP_ID_CHARS_MAX: usize = 500;
+/// `context.externalIds` of one event that are looked at.
+pub(crate) const EXTERNAL_IDS_MAX: usize = 32;
+
+/// Records of one native write.
+pub(crate) const RECORDS_MAX: usize = 2_500;
+/// Bytes of one record.
+pub(crate) const RECORD_BYTES_MAX: usize = 64 * 1024;
+/// Characters of the name of a dataset or a batch.
+pub(crate) const DATASET_CHARS_MAX: usize = 100;
+/// Characters of an `Idempotency-Key`.
+pub(crate) const IDEMPOTENCY_KEY_CHARS_MAX: usize = 200;
+
+/// Look-ups of one batch read.
+pub(crate) const LOOKUPS_MAX: usize = 100;
+/// Events of one page.
+pub(crate) const EVENTS_MAX: usize = 1_000;
+/// Events of one page when the request does not say.
+pub(crate) const EVENTS_DEFAULT: usize = 100;
+/// Items of one page of an administrative list.
+pub(crate) const LIST_MAX: usize = tessera_service::directory::LIST_MAX;
+/// Items of one page of an administrative list when the request does not say.
+pub(crate) const LIST_DEFAULT: usize = 100;
+/// Quarantined facts that one replay call takes up.
+pub(crate) const REPLAY_MAX: usize = 1_000;
+/// The same when the request does not say.
+pub(crate) const REPLAY_DEFAULT: usize = 100;
+
+/// Characters of a request id that a client may choose.
+pub(crate) const REQUEST_ID_CHARS_MAX: usize = 128;
+/// Answers larger than this are compressed where the client accepts it.
+pub(crate) const COMPRESS_BYTES_MIN: u16 = 1024;

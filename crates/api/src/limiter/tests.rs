@@ -1,0 +1,98 @@
+//! Exactness under many threads, on a clock that stands still or is moved by hand.
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use super::*;
+
+fn by_hand() -> (Arc<AtomicI64>, Limiter) {
+    let micros = Arc::new(AtomicI64::new(1_000_000_000_000));
+    let read = Arc::clone(&micros);
+    let clock = move || Timestamp::from_micros(read.load(Ordering::SeqCst)).expect("a time");
+    (micros, Limiter::new(Arc::new(clock)))
+}
+
+fn limit(per_second: u32, burst: u32, concurrency: u32) -> Option<RateLimit> {
+    Some(RateLimit::new(per_second, burst, concurrency).expect("figures"))
+}
+
+fn key(number: u8) -> Subject {
+    Subject::Key(KeyId::from_bytes([number; 12]))
+}
+
+/// How many of so many tries, from eight threads at once, are let in.
+fn let_in(limiter: &Limiter, bounds: &[(Subject, Option<RateLimit>)], tries: usize) -> usize {
+    let admitted = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..tries / 8 {
+                    admitted.fetch_add(usize::from(limiter.admit(bounds).is_ok()), Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    admitted.into_inner()
+}
+
+#[test]
+fn a_burst_is_exact_under_many_threads_and_refills_exactly() {
+    let (micros, limiter) = by_hand();
+    let bounds = [(key(1), limit(50, 100, 1_000))];
+    assert_eq!(let_in(&limiter, &bounds, 8_000), 100);
+    micros.fetch_add(1_000_000, Ordering::SeqCst);
+    assert_eq!(let_in(&limiter, &bounds, 8_000), 50);
+    micros.fetch_add(19_999, Ordering::SeqCst);
+    assert_eq!(let_in(&limiter, &bounds, 80), 0);
+    micros.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(let_in(&limiter, &bounds, 80), 1);
+    micros.fetch_add(3_600_000_000, Ordering::SeqCst);
+    assert_eq!(let_in(&limiter, &bounds, 8_000), 100);
+}
+
+#[test]
+fn a_workspace_bounds_its_keys_together_and_another_key_is_free() {
+    let (_, limiter) = by_hand();
+    let workspace = (Subject::Workspace(WorkspaceId::new(7)), limit(10, 10, 100));
+    let admitted: usize = (1..=4).map(|number| let_in(&limiter, &[(key(number), limit(5, 5, 100)), workspace], 80)).sum();
+    assert_eq!(admitted, 10);
+    assert_eq!(let_in(&limiter, &[(key(9), None)], 800), 800);
+}
+
+#[test]
+fn requests_under_way_are_exact_and_places_come_back() {
+    let (_, limiter) = by_hand();
+    let bounds = [(key(1), limit(1_000_000, 1_000_000, 3))];
+    let held: Vec<_> = (0..3).map(|_| limiter.admit(&bounds).expect("room")).collect();
+    let error = limiter.admit(&bounds).expect_err("no room");
+    assert_eq!((error.code, error.retry_after_secs), ("concurrency_limited", Some(1)));
+    drop(held);
+    let most = AtomicUsize::new(0);
+    let now = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..2_000 {
+                    if let Ok(_permit) = limiter.admit(&bounds) {
+                        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        now.fetch_sub(1, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    assert!((1..=3).contains(&most.into_inner()));
+    assert!(limiter.admit(&bounds).is_ok());
+}
+
+#[test]
+fn the_wait_is_in_whole_seconds_and_a_changed_limit_holds_at_once() {
+    let (micros, limiter) = by_hand();
+    let slow = [(key(1), limit(1, 1, 10))];
+    assert!(limiter.admit(&slow).is_ok());
+    assert_eq!(limiter.admit(&slow).expect_err("empty").retry_after_secs, Some(1));
+    micros.fetch_add(999_999, Ordering::SeqCst);
+    assert_eq!(limiter.admit(&slow).expect_err("still empty").retry_after_secs, Some(1));
+    micros.fetch_add(1, Ordering::SeqCst);
+    assert!(limiter.admit(&slow).is_ok());
+    assert!(limiter.admit(&[(key(1), limit(2, 2, 10))]).is_ok());
+}

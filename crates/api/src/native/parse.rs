@@ -1,0 +1,221 @@
+//! From requests to queries and facts.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use tessera_engine::fact::{Claim, Fact, Strength};
+use tessera_service::clock::parse_timestamp;
+use tessera_service::directory::Class;
+use tessera_service::error::Error;
+use tessera_service::verdict::{Incoming, Rejection};
+use tessera_service::{EventQuery, Fields, Lookup};
+
+use super::wire::{BatchGet, ProfileLookup, Record, Write};
+use crate::answer::{invalid, to_json};
+use crate::attributes;
+use crate::{body, kept};
+use crate::bounds::{
+    DATASET_CHARS_MAX, DEPTH_MAX, EVENTS_DEFAULT, EVENTS_MAX, ID_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, LOOKUPS_MAX,
+    RECORD_BYTES_MAX, RECORDS_MAX,
+};
+use crate::extract::Query;
+use crate::measure::measure;
+
+/// Reads which parts of a profile are wanted: a list with commas; none is all.
+pub(super) fn fields(list: Option<&str>) -> Result<Fields, Error> {
+    list.map_or(Ok(Fields::ALL), |list| fields_of(list.split(',')))
+}
+
+fn fields_of<'a>(names: impl Iterator<Item = &'a str>) -> Result<Fields, Error> {
+    let mut fields = Fields { identifiers: false, attributes: false, audiences: false };
+    for name in names {
+        match name.trim() {
+            "identifiers" => fields.identifiers = true,
+            "attributes" => fields.attributes = true,
+            "audiences" => fields.audiences = true,
+            _ => return Err(invalid("fields_unknown", "fields are identifiers, attributes, audiences")),
+        }
+    }
+    Ok(fields)
+}
+
+/// Reads which part of a timeline is wanted.
+pub(super) fn event_query(query: &Query) -> Result<EventQuery, Error> {
+    let instant = |name| {
+        let invalid = |_| invalid("time_invalid", format!("{name} must be in iso 8601"));
+        query.get(name).map(|text| parse_timestamp(text).map_err(invalid)).transpose()
+    };
+    Ok(EventQuery {
+        limit: query.limit(EVENTS_DEFAULT, EVENTS_MAX)?,
+        cursor: query.get("cursor").map(str::to_owned),
+        start: instant("start")?,
+        end: instant("end")?,
+        event: query.get("event").map(str::to_owned),
+    })
+}
+
+/// Reads a batch of look-ups.
+pub(super) fn batch_get(body: &[u8]) -> Result<(Vec<Lookup>, Fields), Error> {
+    let BatchGet { lookups, fields } = body::json(body)?;
+    if lookups.len() > LOOKUPS_MAX {
+        return Err(invalid("batch_too_many", format!("at most {LOOKUPS_MAX} lookups")));
+    }
+    let fields = fields.map_or(Ok(Fields::ALL), |names| fields_of(names.iter().map(String::as_str)))?;
+    Ok((lookups.into_iter().map(lookup).collect::<Result<_, _>>()?, fields))
+}
+
+fn lookup(lookup: ProfileLookup) -> Result<Lookup, Error> {
+    match lookup {
+        ProfileLookup { id: Some(id), namespace: None, value: None } => Ok(Lookup::Id(id)),
+        ProfileLookup { id: None, namespace: Some(namespace), value: Some(value) } => {
+            Ok(Lookup::Identity { namespace, value })
+        }
+        _ => Err(invalid("lookup_invalid", "a lookup names either id, or namespace and value")),
+    }
+}
+
+/// What is known of a write besides its body.
+pub(super) struct Delivery<'a> {
+    pub(super) class: Class,
+    pub(super) idempotency_key: Option<&'a str>,
+    pub(super) fresh_id: &'a (dyn Fn() -> String + Sync),
+}
+
+/// Reads an idempotency key.
+pub(super) fn idempotency_key(value: Option<&axum::http::HeaderValue>) -> Result<Option<&str>, Error> {
+    let Some(value) = value else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()));
+    let message = "idempotency-key must be 1 to 200 visible ascii characters";
+    key.map(Some).ok_or_else(|| invalid("idempotency_key_invalid", message))
+}
+
+/// Reads a write.
+///
+/// # Errors
+/// Nothing of it can be used: `json_invalid`, `body_invalid`, `dataset_invalid`, `batch_empty`, `batch_too_many`.
+pub(super) fn write(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<(Arc<str>, Incoming)>, Error> {
+    let write: Write<'_> = body::json(body)?;
+    let source = Source {
+        dataset: named(&write.dataset, "dataset")?,
+        batch: write.batch.as_deref().map(|batch| named(batch, "batch")).transpose()?,
+    };
+    let own = [("identities", write.identities), ("attributes", write.attributes), ("time", write.time), ("id", write.id)];
+    let own: Vec<_> = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    match write.records {
+        Some(records) if own.is_empty() => source.records(&records, delivery),
+        Some(_) => Err(invalid("body_invalid", "either records, or the members of one record")),
+        None => source.records(&[&crate::members::Members(own).to_raw()], delivery),
+    }
+}
+
+fn named(name: &str, member: &str) -> Result<Arc<str>, Error> {
+    let fits = (1..=DATASET_CHARS_MAX).contains(&name.chars().count())
+        && name.trim() == name
+        && !name.chars().any(char::is_control);
+    if fits {
+        Ok(name.into())
+    } else {
+        Err(invalid("dataset_invalid", format!("{member} must be 1 to {DATASET_CHARS_MAX} printable characters")))
+    }
+}
+
+/// Where the records of a write come from.
+struct Source {
+    dataset: Arc<str>,
+    batch: Option<Arc<str>>,
+}
+
+impl Source {
+    fn records(&self, records: &[&RawValue], delivery: &Delivery<'_>) -> Result<Vec<(Arc<str>, Incoming)>, Error> {
+        match records.len() {
+            0 => Err(invalid("batch_empty", "records must hold at least one record")),
+            1..=RECORDS_MAX => {
+                Ok(records.iter().enumerate().map(|(index, record)| self.record(index, record, delivery)).collect())
+            }
+            _ => Err(invalid("batch_too_many", format!("at most {RECORDS_MAX} records in one call"))),
+        }
+    }
+
+    fn record(&self, index: usize, raw: &RawValue, delivery: &Delivery<'_>) -> (Arc<str>, Incoming) {
+        let bytes = raw.get().len();
+        let (id, fact) = if bytes > RECORD_BYTES_MAX {
+            (None, Err(rejection("record_too_large", format!("the record has {bytes} bytes, more than {RECORD_BYTES_MAX}"))))
+        } else if measure(raw.get()).depth > DEPTH_MAX {
+            (None, Err(rejection("record_invalid", format!("the record is nested more than {DEPTH_MAX} deep"))))
+        } else {
+            match serde_json::from_str::<Record<'_>>(raw.get()) {
+                Ok(record) => self.read(index, &record, delivery),
+                Err(error) => (None, Err(rejection("record_invalid", body::form_expected(&error)))),
+            }
+        };
+        let id = id.unwrap_or_else(|| (delivery.fresh_id)().into());
+        (Arc::clone(&id), Incoming { fact, raw: self.alone(raw, delivery.class) })
+    }
+
+    fn read(&self, index: usize, record: &Record<'_>, delivery: &Delivery<'_>) -> (Option<Arc<str>>, Result<Fact, Rejection>) {
+        let id = match &record.id {
+            Some(id) if (1..=ID_CHARS_MAX).contains(&id.chars().count()) => id.as_str().into(),
+            Some(_) => {
+                return (None, Err(rejection("record_id_invalid", format!("id must be 1 to {ID_CHARS_MAX} characters"))));
+            }
+            None => self.derived_id(index, record, delivery),
+        };
+        let fact = self.fact(Arc::clone(&id), record, delivery.class);
+        (Some(id), fact)
+    }
+
+    /// The id of a record that has none. One with a time says the same thing whenever it is sent, so its content is its id; one
+    /// without says what is true at receipt, and is new each time unless the call carries an idempotency key.
+    fn derived_id(&self, index: usize, record: &Record<'_>, delivery: &Delivery<'_>) -> Arc<str> {
+        let content = match (&record.time, delivery.idempotency_key) {
+            (Some(_), _) => to_json(record),
+            (None, Some(key)) => to_json(&(key, index)),
+            (None, None) => return (delivery.fresh_id)().into(),
+        };
+        let scope = to_json(&(&*self.dataset, self.batch.as_deref()));
+        let hash = Sha256::new().chain_update(scope).chain_update(content).finalize();
+        hash.iter().take(16).fold(String::from("record-"), |id, byte| format!("{id}{byte:02x}")).into()
+    }
+
+    fn fact(&self, id: Arc<str>, record: &Record<'_>, class: Class) -> Result<Fact, Rejection> {
+        let strength = match class {
+            Class::Private => Strength::Verified,
+            Class::Public => Strength::Observed,
+        };
+        let invalid = |_| rejection("timestamp_invalid", "time must be in iso 8601");
+        let time = record.time.as_deref().map(|time| parse_timestamp(time).map_err(invalid)).transpose()?;
+        let claims = record.identities.iter().map(|identity| Claim {
+            namespace: identity.namespace.as_str().into(),
+            value: identity.value.as_str().into(),
+            strength,
+        });
+        Ok(Fact {
+            id,
+            dataset: Arc::clone(&self.dataset),
+            batch: self.batch.clone(),
+            time,
+            claims: claims.collect(),
+            document: None,
+            attributes: attributes::read_native(record.attributes.get())?,
+            account: None,
+            call: None,
+        })
+    }
+
+    /// The record as a write of its own: what the quarantine keeps.
+    fn alone(&self, raw: &RawValue, class: Class) -> bytes::Bytes {
+        #[derive(serde::Serialize)]
+        struct Alone<'a> {
+            dataset: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            batch: Option<&'a str>,
+            records: [&'a RawValue; 1],
+        }
+        kept::write(class, &Alone { dataset: &self.dataset, batch: self.batch.as_deref(), records: [raw] })
+    }
+}
+
+fn rejection(code: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) -> Rejection {
+    Rejection { code, message: message.into() }
+}

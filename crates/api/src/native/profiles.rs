@@ -1,0 +1,186 @@
+//! Reads and erasure of profiles.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
+use axum::routing::{MethodRouter, delete, get, post};
+use serde_json::json;
+use tessera_service::Lookup;
+use tessera_service::directory::Permission;
+
+use super::wire::{BatchGet, ErasureReceipt, Identities, Profiles, Timeline};
+use super::{DOOR, parse, render};
+use crate::answer::{Answer, json as json_answer};
+use crate::app::App;
+use crate::body;
+use crate::extract::{Query, Segments};
+use crate::route::{Access, Route, Tag};
+
+/// The two ways to name a profile in a path.
+pub(super) trait Named: serde::de::DeserializeOwned + Send + 'static {
+    /// The look-up that it means.
+    fn lookup(self) -> Lookup;
+}
+
+impl Named for String {
+    fn lookup(self) -> Lookup {
+        Lookup::Id(self)
+    }
+}
+
+impl Named for (String, String) {
+    fn lookup(self) -> Lookup {
+        Lookup::Identity { namespace: self.0, value: self.1 }
+    }
+}
+
+pub(super) fn routes() -> Vec<Route> {
+    let by_id = [
+        profile_route("/v1/profiles/id/{id}", get(profile::<String>)),
+        erase_route("/v1/profiles/id/{id}", delete(erase::<String>)),
+        events_route("/v1/profiles/id/{id}/events", get(events::<String>)),
+        identities_route("/v1/profiles/id/{id}/identities", get(identities::<String>)),
+    ];
+    let by_identity = [
+        profile_route("/v1/profiles/identifier/{namespace}/{value}", get(profile::<(String, String)>)),
+        erase_route("/v1/profiles/identifier/{namespace}/{value}", delete(erase::<(String, String)>)),
+        events_route("/v1/profiles/identifier/{namespace}/{value}/events", get(events::<(String, String)>)),
+        identities_route("/v1/profiles/identifier/{namespace}/{value}/identities", get(identities::<(String, String)>)),
+    ];
+    let by_id = by_id.map(|route| {
+        route.segment("id", "An id of ours, or a value of the workspace's primary namespace, which is tried first.")
+    });
+    let by_identity = by_identity.map(|route| {
+        let route = route.segment("namespace", "The name of a namespace: `email`, `user_id`, …");
+        route.segment("value", "A value of it, percent-encoded; it is brought into the namespace's one spelling.")
+    });
+    by_id.into_iter().chain(by_identity).chain([batch_get_route()]).collect()
+}
+
+const READ: Access = Access::Workspace(Permission::Read);
+
+fn fields_parameter(route: Route) -> Route {
+    let schema = json!({ "type": "string", "example": "identifiers,attributes" });
+    route.query("fields", "Which parts: a list of `identifiers`, `attributes`, `audiences`. All where it is left out.", schema)
+}
+
+fn profile_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
+    let example = json!({
+        "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "email": "lena@mail.example", "city": "Lyon", "orders_count": 7,
+        "_audiences": { "newsletter_fans": true }, "_updated_at": "2026-09-01T08:15:00Z"
+    });
+    let route = Route::new(Method::GET, path, READ, handler, Tag::Profiles, "Reads a profile")
+        .describe("Flat: identifiers and attributes stand at the top, beside `profile_id`, `_audiences` and `_updated_at`.")
+        .header("if-none-match", "An `ETag` of an earlier answer: 304 when the profile is still the same.")
+        .answer_free(200, "The profile, with its `ETag`.", example)
+        .answer_empty(304, "The profile is still the same.");
+    fields_parameter(route)
+}
+
+fn erase_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
+    let example = json!({ "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "identities": 3, "attributes": 12, "events": 40 });
+    let access = Access::Workspace(Permission::Erase);
+    Route::new(Method::DELETE, path, access, handler, Tag::Profiles, "Erases a profile with its events")
+        .describe("Afterwards everything is as if its facts had never been received. The answer is the receipt.")
+        .answer::<ErasureReceipt>(200, "What was removed.", example)
+}
+
+fn events_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
+    let text = json!({ "type": "string" });
+    let instant = json!({ "type": "string", "format": "date-time" });
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 });
+    let example = json!({ "events": [{
+        "event": "Order Completed", "timestamp": "2026-01-31T10:00:00Z", "properties": { "total": 41.5 },
+        "message_id": "m-1", "type": "track", "received_at": "2026-01-31T10:00:01.5Z", "dataset": "segment"
+    }], "next_cursor": null });
+    Route::new(Method::GET, path, READ, handler, Tag::Profiles, "Reads a profile's timeline")
+        .describe("All accepted calls, newest first.")
+        .query("limit", "How many.", limit)
+        .query("cursor", "`next_cursor` of the page before.", text.clone())
+        .query("start", "Only events at or after this instant.", instant.clone())
+        .query("end", "Only events before this instant.", instant)
+        .query("event", "Only events of this name.", text)
+        .answer::<Timeline<'_>>(200, "A page of the timeline.", example)
+}
+
+fn identities_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
+    let email = json!({ "namespace": "email", "value": "lena@mail.example" });
+    let user = json!({ "namespace": "user_id", "value": "7001" });
+    let example = json!({
+        "profile_id": "019a0f3e5b2c7d41e0a8f5c2",
+        "nodes": [{
+            "id": "019a0f3e5b2c7d41e0a8f5c2", "namespace": "user_id", "value": "7001",
+            "created_at": "2026-01-31T10:00:00Z", "last_seen": "2026-02-01T09:00:00Z", "facts": 41
+        }],
+        "links": [{
+            "between": [email, user], "strength": "derived", "count": 3,
+            "first_seen": "2026-01-31T10:00:00Z", "last_seen": "2026-02-01T09:00:00Z"
+        }],
+        "held": [], "held_more": false
+    });
+    Route::new(Method::GET, path, READ, handler, Tag::Profiles, "Reads a profile's identity graph")
+        .describe("Its identities, the links between them, and the links that a rule refuses, with the rule and the link that won.")
+        .answer::<Identities>(200, "The graph.", example)
+}
+
+fn batch_get_route() -> Route {
+    let example = json!({ "results": [
+        { "profile": { "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "_updated_at": "2026-09-01T08:15:00Z" } },
+        { "error": { "code": "profile_not_found", "message": "no such profile" } }
+    ] });
+    let lookups = json!({ "lookups": [{ "id": "019a0f3e5b2c7d41e0a8f5c2" }, { "namespace": "email", "value": "lena@mail.example" }] });
+    Route::new(Method::POST, "/v1/profiles:batchGet", READ, post(batch_get), Tag::Profiles, "Reads up to 100 profiles")
+        .describe("Results stand in the order of the look-ups. A profile that is not there does not fail its neighbours.")
+        .body::<BatchGet>(lookups)
+        .answer::<Profiles>(200, "One result for each look-up.", example)
+}
+
+async fn profile<N: Named>(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<N>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Read)?;
+    let fields = parse::fields(query.get("fields"))?;
+    let rendered = app.service.profile(entered.workspace, &name.lookup(), fields).await?;
+    Ok(entered.answer(render::profile(rendered, &headers)))
+}
+
+async fn events<N: Named>(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<N>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Read)?;
+    let query = parse::event_query(&query)?;
+    let page = app.service.events(entered.workspace, &name.lookup(), &query).await?;
+    Ok(entered.answer(render::timeline(page)?))
+}
+
+async fn identities<N: Named>(State(app): State<Arc<App>>, Segments(name): Segments<N>, headers: HeaderMap) -> Answer {
+    let entered = app.enter(&headers, Permission::Read)?;
+    let graph = app.service.identities(entered.workspace, &name.lookup()).await?;
+    Ok(entered.answer(render::identities(graph)))
+}
+
+async fn erase<N: Named>(State(app): State<Arc<App>>, Segments(name): Segments<N>, headers: HeaderMap) -> Answer {
+    let entered = app.enter(&headers, Permission::Erase)?;
+    let key = entered.caller.key();
+    let receipt = app.service.delete_profile(entered.workspace, &name.lookup(), DOOR, key).await?;
+    Ok(entered.answer(render::receipt(&receipt)))
+}
+
+async fn batch_get(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Read)?;
+    let body = body::read(&app.settings, &headers, body).await?;
+    let (lookups, fields) = parse::batch_get(&body)?;
+    let mut results = Vec::with_capacity(lookups.len());
+    for lookup in &lookups {
+        results.push(render::result(app.service.profile(entered.workspace, lookup, fields).await)?);
+    }
+    Ok(entered.answer(json_answer(&Profiles { results })))
+}

@@ -1,0 +1,59 @@
+//! Writes of attributes.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
+use axum::routing::post;
+use serde_json::json;
+use tessera_service::directory::Permission;
+use tessera_service::error::Error;
+use tessera_service::verdict::Incoming;
+
+use super::parse::{self, Delivery};
+use super::wire::Write;
+use super::DOOR;
+use crate::answer::{Answer, json as json_answer};
+use crate::app::App;
+use crate::{body, kept};
+use crate::report::{self, Report};
+use crate::route::{Access, Route, Tag};
+
+pub(super) fn routes() -> [Route; 1] {
+    let access = Access::Workspace(Permission::Ingest);
+    let record = json!({
+        "identities": [{ "namespace": "user_id", "value": "7001" }],
+        "attributes": { "city": "Lyon", "vip": true, "address": { "country": "FR" } }, "time": "2026-01-31T10:00:00Z"
+    });
+    let example = json!({ "success": true, "accepted": 1, "duplicates": 0, "rejected": 0, "verdicts": [] });
+    [Route::new(Method::POST, "/v1/records", access, post(write), Tag::Records, "Writes attributes of one or many identities")
+        .describe(
+            "A refused record never fails its neighbours. A record without `id` but with `time` is known by its content, so that \
+             sending it twice equals sending it once; one without either is new each time, unless the call has an `Idempotency-Key`.",
+        )
+        .header("idempotency-key", "1 to 200 visible ASCII characters; makes records without id and time repeatable.")
+        .body::<Write<'_>>(json!({ "dataset": "crm", "batch": "2026-01-31", "records": [record] }))
+        .answer::<Report>(200, "What became of each record.", example)]
+}
+
+async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Ingest)?;
+    let idempotency_key = parse::idempotency_key(headers.get("idempotency-key"))?;
+    let body = body::read(&app.settings, &headers, body).await?;
+    let fresh_id = || app.fresh_id();
+    let delivery = Delivery { class: entered.caller.class(), idempotency_key, fresh_id: &fresh_id };
+    let incoming = parse::write(&body, &delivery)?;
+    let report = report::ingest(&app, &entered, DOOR, incoming).await?;
+    Ok(entered.answer(json_answer(&report)))
+}
+
+/// Reads what the quarantine kept of a rejected record: a write of one.
+///
+/// # Errors
+/// As a write.
+pub(crate) fn replay(kept: &[u8], fresh_id: &(dyn Fn() -> String + Sync)) -> Result<Vec<Incoming>, Error> {
+    let (class, write) = kept::read(kept)?;
+    let delivery = Delivery { class, idempotency_key: None, fresh_id };
+    Ok(parse::write(write.as_bytes(), &delivery)?.into_iter().map(|(_, incoming)| incoming).collect())
+}

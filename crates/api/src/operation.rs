@@ -1,0 +1,76 @@
+//! What operators and their machines ask: health, readiness, metrics, and the description of all this.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use serde_json::json;
+use tessera_service::error::{Error, ErrorKind};
+use utoipa_swagger_ui::Config;
+
+use crate::answer::{Answer, json as json_answer, json_bytes};
+use crate::app::App;
+use crate::openapi;
+use crate::route::{Access, Route, Tag};
+
+pub(crate) fn routes() -> [Route; 4] {
+    let route = |path, handler, summary| Route::new(Method::GET, path, Access::Open, handler, Tag::Operation, summary);
+    [
+        route("/healthz", get(health), "Whether the process lives")
+            .answer_free(200, "It lives.", json!({ "status": "ok" })),
+        route("/readyz", get(ready), "Whether the server serves")
+            .describe("503 before it is ready and once it stops: send requests elsewhere.")
+            .answer_free(200, "It serves.", json!({ "status": "ready" })),
+        route("/metrics", get(metrics), "Metrics in Prometheus' text form")
+            .answer_other(200, "The metrics.", "text/plain"),
+        route("/openapi.json", get(document), "This description")
+            .answer_free(200, "OpenAPI 3.1.", json!({ "openapi": "3.1.0" })),
+    ]
+}
+
+/// The pages at `/docs`: Swagger UI from its own files, nothing from the internet.
+pub(crate) fn documentation() -> Router<Arc<App>> {
+    Router::new()
+        .route("/docs", get(|| async { Redirect::permanent("/docs/") }))
+        .route("/docs/", get(|| async { page("") }))
+        .route("/docs/{*file}", get(|Path(file): Path<String>| async move { page(&file) }))
+}
+
+async fn health() -> Response {
+    json_answer(&json!({ "status": "ok" }))
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Answer {
+    if app.settings.readiness.is_open() {
+        Ok(json_answer(&json!({ "status": "ready" })))
+    } else {
+        Err(Error::new(ErrorKind::Unavailable, "not_ready", "the server is starting or stopping").into())
+    }
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let text = app.settings.metrics.as_ref().map_or_else(String::new, |render| render());
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi::document().into());
+
+async fn document() -> Response {
+    json_bytes(DOCUMENT.clone())
+}
+
+fn page(file: &str) -> Answer {
+    let config = Arc::new(Config::from("/openapi.json"));
+    match utoipa_swagger_ui::serve(file, config) {
+        Ok(Some(file)) => {
+            let headers = [(CONTENT_TYPE, file.content_type), (CACHE_CONTROL, "max-age=3600".to_owned())];
+            Ok((StatusCode::OK, headers, file.bytes.into_owned()).into_response())
+        }
+        Ok(None) | Err(_) => Err(Error::new(ErrorKind::NotFound, "not_found", "no such page").into()),
+    }
+}

@@ -1,0 +1,205 @@
+//! A route: a path with a method, who may call it, what answers, and its documentation, in one place. The router and the
+//! OpenAPI document are both made of these, so neither can have what the other lacks.
+
+use std::sync::Arc;
+
+use axum::http::Method;
+use axum::routing::MethodRouter;
+use serde_json::Value;
+use tessera_service::directory::Permission;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+
+use crate::app::App;
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everyone.
+    Open,
+    /// A key with this permission, in a workspace that it holds.
+    Workspace(Permission),
+    /// As [`Self::Workspace`], but refusals are answered with 200 too: the caller is an `<img>`.
+    Silent(Permission),
+    /// A key with one of these permissions; the route is about the organization, not about one workspace's data.
+    Directory(&'static [Permission]),
+}
+
+/// Which groups of paths a route is shown in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Profiles,
+    Records,
+    Events,
+    Administration,
+    Operation,
+}
+
+impl Tag {
+    pub(crate) const ALL: [Self; 5] = [Self::Profiles, Self::Records, Self::Events, Self::Administration, Self::Operation];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Profiles => "profiles",
+            Self::Records => "records",
+            Self::Events => "events",
+            Self::Administration => "administration",
+            Self::Operation => "operation",
+        }
+    }
+
+    pub(crate) const fn description(self) -> &'static str {
+        match self {
+            Self::Profiles => "Profiles, their timelines and their identity graphs.",
+            Self::Records => "Attributes of one or many identities, into a dataset.",
+            Self::Events => "The wire of Segment's and RudderStack's SDKs.",
+            Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
+            Self::Operation => "Health, metrics and this description.",
+        }
+    }
+}
+
+/// One parameter of a route.
+#[derive(Debug, Clone)]
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    /// `path`, `query` or `header`.
+    pub(crate) place: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) schema: Value,
+}
+
+/// The schema of a body, with those that it refers to.
+#[derive(Clone)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) schema: RefOr<Schema>,
+    pub(crate) others: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Named {
+    fn of<T: ToSchema>() -> Self {
+        let mut others = Vec::new();
+        T::schemas(&mut others);
+        Self { name: T::name().into_owned(), schema: T::schema(), others }
+    }
+}
+
+/// What a route takes or gives.
+#[derive(Clone)]
+pub(crate) struct Content {
+    pub(crate) media: &'static str,
+    pub(crate) schema: Option<Named>,
+    pub(crate) example: Option<Value>,
+}
+
+/// An answer that is no error.
+#[derive(Clone)]
+pub(crate) struct Success {
+    pub(crate) status: u16,
+    pub(crate) description: &'static str,
+    pub(crate) content: Option<Content>,
+}
+
+/// A path with a method.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+    pub(crate) handler: MethodRouter<Arc<App>>,
+    pub(crate) tag: Tag,
+    pub(crate) summary: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) body: Option<Content>,
+    pub(crate) answers: Vec<Success>,
+    /// Whether pages of any origin may call it.
+    pub(crate) from_browsers: bool,
+}
+
+impl Route {
+    pub(crate) fn new(
+        method: Method,
+        path: &'static str,
+        access: Access,
+        handler: MethodRouter<Arc<App>>,
+        tag: Tag,
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            access,
+            handler,
+            tag,
+            summary,
+            description: "",
+            parameters: Vec::new(),
+            body: None,
+            answers: Vec::new(),
+            from_browsers: false,
+        }
+    }
+
+    pub(crate) fn describe(self, description: &'static str) -> Self {
+        Self { description, ..self }
+    }
+
+    pub(crate) fn from_browsers(self) -> Self {
+        Self { from_browsers: true, ..self }
+    }
+
+    /// Documents a segment of the path.
+    pub(crate) fn segment(self, name: &'static str, description: &'static str) -> Self {
+        self.parameter("path", name, description, serde_json::json!({ "type": "string", "minLength": 1 }))
+    }
+
+    /// Documents a query parameter.
+    pub(crate) fn query(self, name: &'static str, description: &'static str, schema: Value) -> Self {
+        self.parameter("query", name, description, schema)
+    }
+
+    /// Documents a header.
+    pub(crate) fn header(self, name: &'static str, description: &'static str) -> Self {
+        self.parameter("header", name, description, serde_json::json!({ "type": "string" }))
+    }
+
+    fn parameter(mut self, place: &'static str, name: &'static str, description: &'static str, schema: Value) -> Self {
+        self.parameters.push(Parameter { name, place, description, schema });
+        self
+    }
+
+    /// Documents the body.
+    pub(crate) fn body<T: ToSchema>(mut self, example: Value) -> Self {
+        let schema = Some(Named::of::<T>());
+        self.body = Some(Content { media: "application/json", schema, example: Some(example) });
+        self
+    }
+
+    /// Documents an answer in JSON.
+    pub(crate) fn answer<T: ToSchema>(mut self, status: u16, description: &'static str, example: Value) -> Self {
+        let content = Content { media: "application/json", schema: Some(Named::of::<T>()), example: Some(example) };
+        self.answers.push(Success { status, description, content: Some(content) });
+        self
+    }
+
+    /// Documents an answer in another form than JSON.
+    pub(crate) fn answer_other(mut self, status: u16, description: &'static str, media: &'static str) -> Self {
+        let content = Content { media, schema: None, example: None };
+        self.answers.push(Success { status, description, content: Some(content) });
+        self
+    }
+
+    /// Documents an answer in JSON whose members depend on the workspace.
+    pub(crate) fn answer_free(mut self, status: u16, description: &'static str, example: Value) -> Self {
+        let content = Content { media: "application/json", schema: None, example: Some(example) };
+        self.answers.push(Success { status, description, content: Some(content) });
+        self
+    }
+
+    /// Documents an answer without body.
+    pub(crate) fn answer_empty(mut self, status: u16, description: &'static str) -> Self {
+        self.answers.push(Success { status, description, content: None });
+        self
+    }
+}

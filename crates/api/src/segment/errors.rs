@@ -1,0 +1,104 @@
+//! How this door says no: to one event by a rejection, to a whole call in the shape that SDKs read.
+
+use std::borrow::Cow;
+
+use axum::http::{HeaderName, HeaderValue};
+use serde::Serialize;
+use tessera_engine::time::Timestamp;
+use tessera_service::error::{Error, ErrorKind};
+use tessera_service::verdict::Rejection;
+
+use crate::answer::{ErrorMembers, Failure, to_json};
+use crate::bounds::{
+    BATCH_EVENTS_MAX, DEPTH_MAX, EVENT_BYTES_MAX, GROUP_ID_CHARS_MAX, ID_CHARS_MAX, PROPERTIES_MAX,
+};
+
+/// An error of a whole call, as this door answers it.
+pub(super) fn failure(error: Error, now: Timestamp) -> Failure {
+    let retry_after_secs = error.retry_after_secs.unwrap_or(1);
+    let is_throttled = error.kind == ErrorKind::Throttled;
+    let failure = Failure::from(error).written_by(body);
+    if !is_throttled {
+        return failure;
+    }
+    // Milliseconds since 1970: Segment's Node client takes its own clock from it.
+    let reset_ms = now.millis() + u64::from(retry_after_secs) * 1_000;
+    failure.with_header(HeaderName::from_static("x-ratelimit-reset"), HeaderValue::from(reset_ms))
+}
+
+/// Segment's Python client reads `code` and `message` at the top; ours stand below `error`, as everywhere.
+fn body(error: &Error, request_id: &str) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        success: bool,
+        code: &'a str,
+        message: &'a str,
+        error: ErrorMembers<'a>,
+    }
+    to_json(&Body {
+        success: false,
+        code: error.code,
+        message: &error.message,
+        error: ErrorMembers::of(error, request_id),
+    })
+}
+
+fn rejection(code: &'static str, message: impl Into<Cow<'static, str>>) -> Rejection {
+    Rejection { code, message: message.into() }
+}
+
+pub(super) fn batch_full() -> Rejection {
+    rejection("batch_full", format!("the event stands beyond the first {BATCH_EVENTS_MAX} of its batch"))
+}
+
+pub(super) fn event_too_large(bytes: usize) -> Rejection {
+    rejection("event_too_large", format!("the event has {bytes} bytes, more than {EVENT_BYTES_MAX}"))
+}
+
+pub(super) fn event_too_deep() -> Rejection {
+    rejection("event_too_deep", format!("the event is nested more than {DEPTH_MAX} deep"))
+}
+
+pub(super) fn event_invalid(message: impl Into<Cow<'static, str>>) -> Rejection {
+    rejection("event_invalid", message)
+}
+
+pub(super) fn message_id_too_long() -> Rejection {
+    rejection("message_id_too_long", format!("messageId has more than {ID_CHARS_MAX} characters"))
+}
+
+pub(super) fn properties_too_many(name: &str) -> Rejection {
+    rejection("properties_too_many", format!("{name} has more than {PROPERTIES_MAX} members"))
+}
+
+pub(super) fn timestamp_invalid() -> Rejection {
+    rejection("timestamp_invalid", "timestamp must be in iso 8601")
+}
+
+pub(super) fn type_unknown() -> Rejection {
+    rejection("type_unknown", "type must be identify, track, page, screen, group or alias")
+}
+
+pub(super) fn no_user_anon_id() -> Rejection {
+    rejection("no_user_anon_id", "the event has neither userId nor anonymousId")
+}
+
+pub(super) fn event_missing() -> Rejection {
+    rejection("event_missing", "a track call needs an event name")
+}
+
+pub(super) fn previous_id_missing() -> Rejection {
+    rejection("previous_id_missing", "an alias call needs previousId")
+}
+
+pub(super) fn user_id_missing() -> Rejection {
+    rejection("user_id_missing", "an alias call needs userId")
+}
+
+pub(super) fn group_id_missing() -> Rejection {
+    rejection("group_id_missing", "a group call needs groupId")
+}
+
+pub(super) fn group_id_too_long() -> Rejection {
+    rejection("group_id_too_long", format!("groupId has more than {GROUP_ID_CHARS_MAX} characters"))
+}

@@ -1,0 +1,229 @@
+//! From a delivery to facts. Pure: time, ids and the key's class are handed in.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tessera_engine::fact::Fact;
+use tessera_engine::time::Timestamp;
+use tessera_engine::value::Decimal;
+use tessera_service::clock::{from_unix_json, parse_timestamp};
+use tessera_service::directory::Class;
+use tessera_service::error::Error;
+use tessera_service::verdict::{Incoming, Rejection};
+
+use super::wire::{self, Envelope, Item};
+use super::{errors, fact};
+use crate::answer::invalid;
+use crate::{body, kept};
+use crate::bounds::{BATCH_EVENTS_MAX, DEPTH_MAX, EVENT_BYTES_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
+use crate::measure::measure;
+use crate::members::Members;
+
+/// What is known of a delivery besides its body.
+pub(crate) struct Delivery<'a> {
+    /// When it came.
+    pub(crate) received_at: Timestamp,
+    /// The class of its key: what a public key says is less certain.
+    pub(crate) class: Class,
+    /// Makes ids for events that come without one.
+    pub(crate) fresh_id: &'a (dyn Fn() -> String + Sync),
+}
+
+/// An event with the id that verdicts call it by.
+pub(crate) struct Event {
+    pub(crate) message_id: Arc<str>,
+    pub(crate) incoming: Incoming,
+}
+
+/// Device clocks are believed within this; a greater distance between sending and receipt is corrected.
+const SKEW_MICROS_MAX: i64 = 10_000_000;
+
+/// Reads a batch.
+///
+/// # Errors
+/// `json_invalid`, `body_invalid`, `utf8_invalid`, `batch_empty`: nothing of it can be used.
+pub(crate) fn batch(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<Event>, Error> {
+    let envelope: Envelope<'_> = body::json(body)?;
+    let items = envelope.batch.as_deref().unwrap_or_default();
+    if items.is_empty() {
+        return Err(invalid("batch_empty", "batch must be a list with at least one event"));
+    }
+    let shared = Shared::of(&envelope)?;
+    Ok(items.iter().enumerate().map(|(index, item)| shared.event(index, item, delivery)).collect())
+}
+
+/// Reads one event whose path says its type.
+///
+/// # Errors
+/// `json_invalid`, `body_invalid`, `utf8_invalid`.
+pub(crate) fn single(body: &[u8], r#type: &str, delivery: &Delivery<'_>) -> Result<Event, Error> {
+    let item: &RawValue = body::json(body)?;
+    let r#type = serde_json::value::to_raw_value(r#type).expect("a text serialises without fail");
+    let shared = Shared { r#type: Some(&r#type), ..Shared::default() };
+    Ok(shared.event(0, item, delivery))
+}
+
+/// Reads what the quarantine kept of a rejected event: a batch of one.
+///
+/// # Errors
+/// As [`batch`].
+pub(crate) fn replay(
+    kept: &[u8],
+    received_at: Timestamp,
+    fresh_id: &(dyn Fn() -> String + Sync),
+) -> Result<Vec<Incoming>, Error> {
+    let (class, delivery) = kept::read(kept)?;
+    let events = batch(delivery.as_bytes(), &Delivery { received_at, class, fresh_id })?;
+    Ok(events.into_iter().map(|event| event.incoming).collect())
+}
+
+/// What a batch says for all its events.
+#[derive(Default)]
+struct Shared<'a> {
+    context: Option<(&'a RawValue, Members<'a>)>,
+    integrations: Option<(&'a RawValue, Members<'a>)>,
+    sent_at: Option<&'a RawValue>,
+    r#type: Option<&'a RawValue>,
+    /// Bytes that it adds to each event.
+    bytes: usize,
+    /// How deep its context is nested: measured once, not for each event.
+    context_depth: usize,
+}
+
+impl<'a> Shared<'a> {
+    fn of(envelope: &Envelope<'a>) -> Result<Self, Error> {
+        let object = |value: Option<&'a RawValue>, name: &str| {
+            let read = |value: &'a RawValue| Members::parse(value.get()).map(|members| (value, members));
+            let members = value.map(read).transpose();
+            members.map_err(|_| invalid("body_invalid", format!("{name} must be an object")))
+        };
+        let bytes = [envelope.context, envelope.integrations].into_iter().flatten().map(|json| json.get().len()).sum();
+        Ok(Self {
+            bytes,
+            context_depth: envelope.context.map_or(0, |json| measure(json.get()).depth),
+            context: object(envelope.context, "context")?,
+            integrations: object(envelope.integrations, "integrations")?,
+            sent_at: envelope.sent_at,
+            r#type: envelope.r#type,
+        })
+    }
+
+    fn event(&self, index: usize, item: &RawValue, delivery: &Delivery<'_>) -> Event {
+        let bytes = item.get().len() + self.bytes;
+        let is_small = bytes <= EVENT_BYTES_MAX;
+        let (id, fact) = if index >= BATCH_EVENTS_MAX {
+            (None, Err(errors::batch_full()))
+        } else if !is_small {
+            (None, Err(errors::event_too_large(bytes)))
+        } else if measure(item.get()).depth.max(self.context_depth + 1) > DEPTH_MAX {
+            (None, Err(errors::event_too_deep()))
+        } else {
+            match serde_json::from_str(item.get()) {
+                Ok(wire) => self.read(&wire, delivery),
+                Err(error) => (None, Err(errors::event_invalid(body::form_expected(&error)))),
+            }
+        };
+        let message_id = id.unwrap_or_else(|| (delivery.fresh_id)().into());
+        Event { message_id, incoming: Incoming { fact, raw: self.alone(item, is_small, delivery.class) } }
+    }
+
+    /// The event's id, if it has one that can be used, and the fact.
+    fn read(&self, item: &Item<'_>, delivery: &Delivery<'_>) -> (Option<Arc<str>>, Result<Fact, Rejection>) {
+        let id: Arc<str> = match wire::text(item.message_id) {
+            Ok(None) => (delivery.fresh_id)().into(),
+            Ok(Some(id)) if id.chars().count() <= ID_CHARS_MAX => id.as_ref().into(),
+            Ok(Some(_)) => return (None, Err(errors::message_id_too_long())),
+            Err(_) => return (None, Err(errors::event_invalid("messageId must be a text"))),
+        };
+        let fact = self.fact(item, Arc::clone(&id), delivery);
+        (Some(id), fact)
+    }
+
+    fn fact(&self, item: &Item<'_>, id: Arc<str>, delivery: &Delivery<'_>) -> Result<Fact, Rejection> {
+        for (value, name) in [(item.properties, "properties"), (item.traits, "traits"), (item.context, "context")] {
+            let object = wire::object(value).map_err(|_| errors::event_invalid(format!("{name} must be an object")))?;
+            if name != "context" && object.is_some_and(|json| measure(json.get()).members > PROPERTIES_MAX) {
+                return Err(errors::properties_too_many(name));
+            }
+        }
+        let context = merged(self.context.as_ref(), item.context);
+        let integrations = merged(self.integrations.as_ref(), wire::object(item.integrations).unwrap_or_default());
+        let context = context.as_deref().or(item.context);
+        let call = fact::Call {
+            item,
+            kind: fact::kind(self.r#type.or(item.r#type))?,
+            context,
+            integrations: integrations.as_deref().or(item.integrations),
+            class: delivery.class,
+        };
+        call.into_fact(id, self.time(item, delivery)?)
+    }
+
+    /// When the event happened.
+    ///
+    /// `timestamp` together with `originalTimestamp` was worked out by somebody before us and stays. One of them alone is of the
+    /// device's clock; where that is off, as its `sentAt` shows, the distance from sending to receipt is taken out.
+    fn time(&self, item: &Item<'_>, delivery: &Delivery<'_>) -> Result<Option<Timestamp>, Rejection> {
+        let stated = match (instant(item.timestamp)?, instant(item.original_timestamp)?) {
+            (Some(timestamp), Some(_)) => return Ok(Some(timestamp)),
+            (timestamp, original) => timestamp.or(original),
+        };
+        // An unreadable `sentAt` says nothing about the clock, so nothing is corrected.
+        let sent_at = instant(item.sent_at.or(self.sent_at)).unwrap_or_default();
+        Ok(stated.map(|time| match sent_at {
+            Some(sent_at) => {
+                let skew = delivery.received_at.micros() - sent_at.micros();
+                if skew.abs() > SKEW_MICROS_MAX { time.plus_micros(skew) } else { time }
+            }
+            None => time,
+        }))
+    }
+
+    /// The event as a batch of its own, which parses to the same fact: what the quarantine keeps.
+    fn alone(&self, item: &RawValue, is_small: bool, class: Class) -> Bytes {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Alone<'a> {
+            batch: [&'a RawValue; 1],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            r#type: Option<&'a RawValue>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            sent_at: Option<&'a RawValue>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            context: Option<&'a RawValue>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            integrations: Option<&'a RawValue>,
+        }
+        // With an event that is too large, what the batch shares is left out: repeated for 2,500 events it could fill the memory.
+        let shared = |member: &Option<(&'a RawValue, Members<'a>)>| member.as_ref().filter(|_| is_small).map(|(json, _)| *json);
+        let alone = Alone {
+            batch: [item],
+            r#type: self.r#type,
+            sent_at: self.sent_at,
+            context: shared(&self.context),
+            integrations: shared(&self.integrations),
+        };
+        kept::write(class, &alone)
+    }
+}
+
+/// What the batch says below what the event says; none where the event's own is all there is.
+fn merged(shared: Option<&(&RawValue, Members<'_>)>, own: Option<&RawValue>) -> Option<Box<RawValue>> {
+    let (json, members) = shared?;
+    let Some(own) = own.and_then(|own| Members::parse(own.get()).ok()) else { return Some((*json).to_owned()) };
+    let shared = Members(members.0.clone());
+    Some(shared.below(&own).to_raw())
+}
+
+/// An instant in ISO 8601, or as a number of Unix time.
+fn instant(value: Option<&RawValue>) -> Result<Option<Timestamp>, Rejection> {
+    let invalid = errors::timestamp_invalid;
+    let Some(text) = wire::text(value).map_err(|_| invalid())? else { return Ok(None) };
+    let instant = match Decimal::parse(&text) {
+        Ok(number) => from_unix_json(number),
+        Err(_) => parse_timestamp(&text),
+    };
+    instant.map(Some).map_err(|_| invalid())
+}

@@ -1,0 +1,259 @@
+//! The paths of this door.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::Extension;
+use axum::extract::State;
+use axum::http::header::HOST;
+use axum::http::{HeaderMap, Method, Uri};
+use axum::response::Response;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use serde_json::json;
+use tessera_service::directory::{Caller, Permission};
+use tessera_service::error::Error;
+
+use super::parse::{self, Delivery, Event};
+use super::wire::{self, Envelope, Item, WithKey};
+use super::{DOOR, errors, pixel, render};
+use crate::answer::{Answer, Failure, invalid, json as json_answer};
+use crate::app::{App, Entered};
+use crate::bounds::BATCH_BYTES_MAX;
+use crate::caller::{self, Scheme};
+use crate::extract::{Query, Segments};
+use crate::report::{self, Report};
+use crate::route::{Access, Route, Tag};
+use crate::transport::Secured;
+use crate::body;
+
+/// The paths that take one event, and its type.
+const SINGLES: [(&str, &str); 12] = [
+    ("/v1/identify", "identify"),
+    ("/v1/track", "track"),
+    ("/v1/page", "page"),
+    ("/v1/screen", "screen"),
+    ("/v1/group", "group"),
+    ("/v1/alias", "alias"),
+    ("/v1/i", "identify"),
+    ("/v1/t", "track"),
+    ("/v1/p", "page"),
+    ("/v1/s", "screen"),
+    ("/v1/g", "group"),
+    ("/v1/a", "alias"),
+];
+/// The paths that take a batch. No client is ever redirected: some count a redirect as done.
+const BATCHES: [&str; 4] = ["/v1/batch", "/v1/import", "/v1/b", "/beacon/v1/batch"];
+
+const INGEST: Access = Access::Workspace(Permission::Ingest);
+
+/// All routes of this door.
+pub(crate) fn routes() -> Vec<Route> {
+    let singles = SINGLES.map(|(path, r#type)| {
+        let handler = post(move |app, query, headers, body| single(r#type, app, query, headers, body));
+        let route = Route::new(Method::POST, path, INGEST, handler, Tag::Events, "Takes one event");
+        ingest(route).body::<Item<'_>>(example_event()).describe(SINGLE_DOC)
+    });
+    let batches = BATCHES.map(|path| {
+        let route = Route::new(Method::POST, path, INGEST, post(batch), Tag::Events, "Takes a batch of events");
+        ingest(route).body::<Envelope<'_>>(json!({ "batch": [example_event()] })).describe(BATCH_DOC)
+    });
+    singles.into_iter().chain(batches).chain(pixels()).chain(start_up()).chain(others()).collect()
+}
+
+const SINGLE_DOC: &str = "The path says the type. The key comes as Basic user name, as bearer token, as `writeKey` in the body, \
+or as `writeKey` in the query. The body is JSON whatever its content type, gzip is taken. A refused event is answered with 200 \
+too, with its verdict.";
+const BATCH_DOC: &str = "At most 500 KB and 2,500 events of 32 KB each; `context` and `integrations` beside `batch` are laid \
+under those of each event. A refused event never fails its neighbours: it gets a verdict and stands in the quarantine. The answer \
+leaves when all that was accepted is durable and visible.";
+
+fn ingest(route: Route) -> Route {
+    let example = json!({ "success": true, "accepted": 1, "duplicates": 0, "rejected": 0, "verdicts": [] });
+    route
+        .from_browsers()
+        .query("writeKey", "The key, where it stands nowhere else.", json!({ "type": "string" }))
+        .answer::<Report>(200, "What became of each event.", example)
+}
+
+fn example_event() -> serde_json::Value {
+    json!({
+        "type": "track", "userId": "7001", "event": "Order Completed", "messageId": "m-1",
+        "timestamp": "2026-01-31T10:00:00Z", "properties": { "order_id": "o-17", "total": 41.5 }
+    })
+}
+
+fn pixels() -> [Route; 2] {
+    let access = Access::Silent(Permission::Ingest);
+    let document = |route: Route| {
+        route
+            .segment("method", "`track`, `page`, `identify`, `screen`, `group` or `alias`.")
+            .query("writeKey", "The key.", json!({ "type": "string" }))
+            .query("data", "The event as base64 of its JSON.", json!({ "type": "string" }))
+            .describe("Without `data` the parameters are the event's members; dotted names nest. Always answered with a picture.")
+            .answer_other(200, "A transparent picture of one pixel, whatever became of the event.", "image/gif")
+    };
+    ["/v1/pixel/{method}", "/pixel/v1/{method}"]
+        .map(|path| document(Route::new(Method::GET, path, access, get(picture), Tag::Events, "Takes an event as a picture's address")))
+}
+
+fn start_up() -> [Route; 3] {
+    let key = json!({ "type": "string" });
+    let source_config = |path| {
+        let summary = "What RudderStack's browser SDK fetches when it starts";
+        Route::new(Method::GET, path, INGEST, get(source_config), Tag::Events, summary)
+            .from_browsers()
+            .query("writeKey", "The key, where it is not the Basic user name.", key.clone())
+            .answer_free(200, "An enabled source without destinations.", json!({ "source": { "enabled": true } }))
+    };
+    let summary = "What Segment's SDKs fetch when they start";
+    let settings = Route::new(Method::GET, "/v1/projects/{write_key}/settings", INGEST, get(settings), Tag::Events, summary)
+        .from_browsers()
+        .segment("write_key", "The key.")
+        .answer_free(200, "Where to send events.", json!({ "integrations": { "Segment.io": { "apiHost": "tessera.example/v1" } } }));
+    [settings, source_config("/sourceConfig"), source_config("/sourceConfig/")]
+}
+
+fn others() -> [Route; 4] {
+    [
+        Route::new(Method::POST, "/v1/m", Access::Open, post(metrics), Tag::Events, "Takes an SDK's own metrics and drops them")
+            .from_browsers()
+            .answer_free(200, "Dropped.", json!({ "success": true })),
+        Route::new(Method::POST, "/v1/merge", INGEST, post(merge), Tag::Events, "Refuses RudderStack's merge")
+            .from_browsers()
+            .describe("Always answered with 400 `method_unsupported`: send `alias`."),
+        Route::new(Method::GET, "/health", Access::Open, get(health), Tag::Operation, "Whether the gateway serves")
+            .describe("RudderStack's path; ours are `/healthz` and `/readyz`.")
+            .answer_free(200, "It serves.", json!({ "status": "ok" })),
+        Route::new(Method::GET, "/version", Access::Open, get(version), Tag::Operation, "The version of the server")
+            .answer_free(200, "The version.", json!({ "version": "0.1.0" })),
+    ]
+}
+
+async fn single(r#type: &str, State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
+    let failure = |error| errors::failure(error, app.now());
+    let (entered, body) = enter(&app, &query, &headers, body).await.map_err(failure)?;
+    let event = app.parse(&entered, |delivery| parse::single(&body, r#type, delivery)).map_err(failure)?;
+    let report = app.write(&entered, vec![event]).await.map_err(failure)?;
+    Ok(entered.answer(json_answer(&report)))
+}
+
+async fn batch(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
+    let failure = |error| errors::failure(error, app.now());
+    let (entered, body) = enter(&app, &query, &headers, body).await.map_err(failure)?;
+    let events = app.parse(&entered, |delivery| parse::batch(&body, delivery)).map_err(failure)?;
+    let report = app.write(&entered, events).await.map_err(failure)?;
+    Ok(entered.answer(json_answer(&report)))
+}
+
+impl App {
+    fn parse<T>(&self, entered: &Entered, parse: impl FnOnce(&Delivery<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let fresh_id = || self.fresh_id();
+        parse(&Delivery { received_at: self.now(), class: entered.caller.class(), fresh_id: &fresh_id })
+    }
+
+    async fn write(&self, entered: &Entered, events: Vec<Event>) -> Result<Report, Error> {
+        let incoming = events.into_iter().map(|event| (event.message_id, event.incoming)).collect();
+        report::ingest(self, entered, DOOR, incoming).await
+    }
+}
+
+/// Whoever sends this delivery, and its body.
+///
+/// A key outside the body is checked before the body is read, so that strangers cannot make us read theirs.
+async fn enter(app: &App, query: &Query, headers: &HeaderMap, body: Body) -> Result<(Entered, Bytes), Error> {
+    let (entered, not_found) = match early_caller(app, query, headers)? {
+        Some(Ok(caller)) => (Some(app.admit(caller, headers, Permission::Ingest)?), caller::missing()),
+        Some(Err(error)) => (None, error),
+        None => (None, caller::missing()),
+    };
+    let body = body::read(&app.settings, headers, body).await?;
+    if body.len() > BATCH_BYTES_MAX {
+        return Err(invalid("batch_too_large", format!("the body, inflated, has more than {BATCH_BYTES_MAX} bytes")));
+    }
+    if let Some(entered) = entered {
+        return Ok((entered, body));
+    }
+    let with_key: WithKey<'_> = body::json(&body)?;
+    let secret = wire::text(with_key.write_key).unwrap_or_default().ok_or(not_found)?;
+    let caller = app.service.directory().authenticate(&secret)?;
+    Ok((app.admit(caller, headers, Permission::Ingest)?, body))
+}
+
+/// The caller by the header or the query; none where only the body can tell.
+///
+/// A bearer token that is no key of ours leaves it to the body's `writeKey`: Segment's clients with OAuth send both.
+#[expect(clippy::type_complexity, reason = "three outcomes, read in one place")]
+fn early_caller(app: &App, query: &Query, headers: &HeaderMap) -> Result<Option<Result<Caller, Error>>, Error> {
+    let authenticate = |secret: &str| app.service.directory().authenticate(secret);
+    match (caller::from_header(headers)?, query.get("writeKey")) {
+        (Some(found), _) if found.scheme == Scheme::Basic => Ok(Some(Ok(authenticate(&found.secret)?))),
+        (Some(found), _) => Ok(Some(authenticate(&found.secret))),
+        (None, Some(secret)) => Ok(Some(Ok(authenticate(secret)?))),
+        (None, None) => Ok(None),
+    }
+}
+
+async fn picture(
+    State(app): State<Arc<App>>,
+    Segments(method): Segments<String>,
+    query: Query,
+    headers: HeaderMap,
+) -> Response {
+    let event = pixel::event(&query.0).map(Body::from);
+    let outcome = match (event, SINGLES.iter().find(|(_, r#type)| *r#type == method)) {
+        (Some(event), Some((_, r#type))) => single(r#type, State(app), query, headers, event).await,
+        (None, _) | (_, None) => Err(Failure::from(invalid("body_invalid", "no event"))),
+    };
+    if let Err(failure) = outcome {
+        tracing::debug!(code = failure.error.code, "a pixel was refused");
+    }
+    render::pixel()
+}
+
+async fn settings(
+    State(app): State<Arc<App>>,
+    Segments(key): Segments<String>,
+    secured: Option<Extension<Secured>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Answer {
+    let failure = |error| errors::failure(error, app.now());
+    let caller = app.service.directory().authenticate(&key).map_err(failure)?;
+    let entered = app.admit(caller, &headers, Permission::Ingest).map_err(failure)?;
+    let authority = uri.authority().map(|authority| authority.as_str());
+    let host = header(&headers, "x-forwarded-host").or_else(|| header(&headers, HOST.as_str())).or(authority);
+    let protocol = header(&headers, "x-forwarded-proto").unwrap_or(if secured.is_some() { "https" } else { "http" });
+    Ok(entered.answer(render::settings(&key, protocol, host.unwrap_or("localhost"))))
+}
+
+async fn source_config(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
+    let failure = |error| errors::failure(error, app.now());
+    let caller = early_caller(&app, &query, &headers).map_err(failure)?.unwrap_or_else(|| Err(caller::missing()));
+    let entered = app.admit(caller.map_err(failure)?, &headers, Permission::Ingest).map_err(failure)?;
+    let secret = caller::from_header(&headers).map_err(failure)?.map(|found| found.secret);
+    let response = render::source_config(secret.as_deref().or(query.get("writeKey")).unwrap_or_default());
+    Ok(entered.answer(response))
+}
+
+async fn metrics() -> Response {
+    render::success()
+}
+
+async fn merge(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
+    let failure = |error| errors::failure(error, app.now());
+    enter(&app, &query, &headers, body).await.map_err(failure)?;
+    Err(failure(invalid("method_unsupported", "merge has no counterpart here; send alias")))
+}
+
+async fn health() -> Response {
+    json_answer(&json!({ "status": "ok" }))
+}
+
+async fn version() -> Response {
+    json_answer(&json!({ "version": env!("CARGO_PKG_VERSION") }))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,189 @@
+//! What each event becomes: a line per case, read as a person would.
+
+use std::cell::Cell;
+use std::sync::Mutex;
+
+use tessera_engine::fact::{CallKind, Claim, Fact, Strength};
+use tessera_engine::value::Tree;
+use tessera_service::clock::{format_timestamp, parse_timestamp};
+use tessera_service::directory::Class;
+use tessera_service::json::write_tree;
+
+use super::parse::{Delivery, Event, batch, replay, single};
+
+const RECEIVED: &str = "2026-01-31T12:00:00Z";
+
+fn with_delivery<T>(class: Class, use_it: impl FnOnce(&Delivery<'_>) -> T) -> T {
+    let count = Mutex::new(Cell::new(0));
+    let fresh_id = move || {
+        let count = count.lock().expect("no panic inside");
+        count.set(count.get() + 1);
+        format!("fresh-{}", count.get())
+    };
+    let received_at = parse_timestamp(RECEIVED).expect("a time");
+    use_it(&Delivery { received_at, class, fresh_id: &fresh_id })
+}
+
+fn claim(claim: &Claim) -> String {
+    let strength = match claim.strength {
+        Strength::Derived => "derived",
+        Strength::Observed => "observed",
+        Strength::Verified => "verified",
+        Strength::Joined => "joined",
+    };
+    format!("{}:{}/{strength}", claim.namespace, claim.value)
+}
+
+fn attributes(list: &[(tessera_engine::value::Path, tessera_engine::value::Value)]) -> String {
+    let mut tree = Tree::new();
+    for (path, value) in list {
+        tree.insert(path, value.clone());
+    }
+    let mut text = Vec::new();
+    write_tree(&tree, &mut text);
+    String::from_utf8(text).expect("json is text")
+}
+
+fn shown(fact: &Fact) -> String {
+    let call = fact.call.as_ref().expect("every event stands on the timeline");
+    let kind = match call.kind {
+        CallKind::Track => "track",
+        CallKind::Page => "page",
+        CallKind::Screen => "screen",
+        CallKind::Identify => "identify",
+        CallKind::Group => "group",
+        CallKind::Alias => "alias",
+    };
+    let mut text = format!("{} {kind}", fact.id);
+    if let Some(name) = &call.name {
+        text += &format!(" '{name}'");
+    }
+    if let Some(time) = fact.time {
+        text += &format!(" at {}", format_timestamp(time));
+    }
+    text += &format!(" [{}]", fact.claims.iter().map(claim).collect::<Vec<_>>().join(" "));
+    if !fact.attributes.is_empty() {
+        text += &format!(" {}", attributes(&fact.attributes));
+    }
+    if let Some(account) = &fact.account {
+        text += &format!(" account {} {}", claim(&account.claim), attributes(&account.attributes));
+    }
+    text += &format!(" payload {}", String::from_utf8_lossy(&call.payload));
+    text
+}
+
+fn outcome(event: &Event) -> String {
+    match &event.incoming.fact {
+        Ok(fact) => {
+            assert_eq!(fact.id, event.message_id);
+            shown(fact)
+        }
+        Err(rejection) => format!("{} rejected {}", event.message_id, rejection.code),
+    }
+}
+
+/// The golden cases: blocks of a name, one or more lines of request, and after `=>` a line for each event.
+fn check_golden(text: &str) {
+    let mut checked = 0;
+    for block in text.split("\n\n").filter(|block| !block.trim().is_empty()) {
+        let mut lines = block.trim().lines();
+        let head = lines.next().expect("a head");
+        let head = head.strip_prefix("# ").expect("a block begins with its name");
+        let (class, head) = match head.strip_prefix("public: ") {
+            Some(rest) => (Class::Public, rest),
+            None => (Class::Private, head),
+        };
+        let rest = lines.collect::<Vec<_>>().join("\n");
+        let (body, expected) = rest.split_once("\n=> ").expect("a block has => before what is expected");
+        let (path, body) = body.split_once(' ').expect("a path before the body");
+        let events = with_delivery(class, |delivery| match path {
+            "batch" => batch(body.as_bytes(), delivery).expect("a batch"),
+            path => vec![single(body.as_bytes(), path, delivery).expect("an event")],
+        });
+        let got = events.iter().map(outcome).collect::<Vec<_>>().join("\n=> ");
+        assert_eq!(got, expected, "{head}");
+        // What the quarantine would keep reads to the same facts again.
+        for event in &events {
+            let received_at = parse_timestamp(RECEIVED).expect("a time");
+            let fresh_id = || event.message_id.to_string();
+            let again = replay(&event.incoming.raw, received_at, &fresh_id).expect("what we kept can be read");
+            let again = Event { message_id: event.message_id.clone(), incoming: again.into_iter().next().expect("one") };
+            // Its place in the batch is gone, and with it the one refusal that came from that.
+            if event.incoming.fact.as_ref().err().is_none_or(|why| why.code != "batch_full") {
+                assert_eq!(outcome(&again), outcome(event), "{head}: kept");
+            }
+        }
+        checked += 1;
+    }
+    assert!(checked >= 20, "only {checked} cases");
+}
+
+#[test]
+fn events_become_facts() {
+    check_golden(include_str!("golden/events.txt"));
+}
+
+#[test]
+fn batches_that_cannot_be_read_are_refused_whole() {
+    let check = |body: &[u8], code: &str| {
+        let refused = with_delivery(Class::Private, |delivery| batch(body, delivery).map(|_| ()));
+        assert_eq!(refused.expect_err("a refusal").code, code, "{}", String::from_utf8_lossy(body));
+    };
+    check(b"", "body_missing");
+    check(b"{\"batch\":[", "json_invalid");
+    check(b"{\"batch\":[{\"type\":\"track\"},]}", "json_invalid");
+    check(b"[]", "body_invalid");
+    check(b"7", "body_invalid");
+    check(b"{}", "batch_empty");
+    check(b"{\"batch\":[]}", "batch_empty");
+    check(b"{\"batch\":null}", "batch_empty");
+    check(b"{\"batch\":{}}", "body_invalid");
+    check(b"{\"batch\":[{}],\"context\":[]}", "body_invalid");
+    check(b"{\"batch\":[{}],\"batch\":[{}]}", "body_invalid");
+    check(b"{\"batch\":[{\"userId\":\"\xff\"}]}", "utf8_invalid");
+}
+
+#[test]
+fn bounds_reject_one_event_and_not_its_neighbours() {
+    let check = |bad: &str, code: &str| {
+        let good = "{\"type\":\"track\",\"event\":\"x\",\"userId\":\"u\",\"messageId\":\"good\"}";
+        let body = format!("{{\"batch\":[{good},{bad},{good}]}}");
+        let events = with_delivery(Class::Private, |delivery| batch(body.as_bytes(), delivery).expect("a batch"));
+        let codes: Vec<_> = events.iter().map(|event| event.incoming.fact.as_ref().err().map(|why| why.code)).collect();
+        assert_eq!(codes, [None, Some(code), None], "{code}");
+    };
+    let event = |more: &str| format!("{{\"type\":\"track\",\"event\":\"x\",\"userId\":\"u\",{more}}}");
+    check(&event(&format!("\"properties\":{{\"a\":\"{}\"}}", "x".repeat(33_000))), "event_too_large");
+    check(&event(&format!("\"properties\":{}1{}", "{\"a\":".repeat(40), "}".repeat(40))), "event_too_deep");
+    check(&event(&format!("\"properties\":{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000))), "event_too_deep");
+    let many = (0..301).map(|n| format!("\"p{n}\":{n}")).collect::<Vec<_>>().join(",");
+    check(&event(&format!("\"properties\":{{{many}}}")), "properties_too_many");
+    check(&format!("{{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{{{many}}}}}"), "properties_too_many");
+    check(&event(&format!("\"messageId\":\"{}\"", "m".repeat(101))), "message_id_too_long");
+    check(&format!("{{\"type\":\"group\",\"userId\":\"u\",\"groupId\":\"{}\"}}", "g".repeat(501)), "group_id_too_long");
+    check("{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"n\":1e30}}", "attribute_invalid");
+    check("{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"n\":\"\\ud800\"}}", "attribute_invalid");
+    check("null", "event_invalid");
+    check("[]", "event_invalid");
+    check("\"text\"", "event_invalid");
+}
+
+#[test]
+fn events_beyond_the_bound_of_a_batch_are_rejected() {
+    let item = "{\"type\":\"track\",\"event\":\"x\",\"userId\":\"u\"}";
+    let body = format!("{{\"batch\":[{}]}}", vec![item; 2_502].join(","));
+    let events = with_delivery(Class::Private, |delivery| batch(body.as_bytes(), delivery).expect("a batch"));
+    let rejected: Vec<_> =
+        events.iter().enumerate().filter(|(_, event)| event.incoming.fact.is_err()).map(|(index, _)| index).collect();
+    assert_eq!(rejected, [2_500, 2_501]);
+}
+
+#[test]
+fn what_a_batch_shares_is_not_multiplied_in_memory() {
+    let shared = format!("{{\"a\":\"{}\"}}", "x".repeat(400_000));
+    let item = "{\"type\":\"track\",\"event\":\"x\",\"userId\":\"u\"}";
+    let body = format!("{{\"context\":{shared},\"batch\":[{}]}}", vec![item; 1_000].join(","));
+    let events = with_delivery(Class::Private, |delivery| batch(body.as_bytes(), delivery).expect("a batch"));
+    assert!(events.iter().all(|event| event.incoming.fact.as_ref().is_err_and(|why| why.code == "event_too_large")));
+    assert!(events.iter().map(|event| event.incoming.raw.len()).sum::<usize>() < 1_000_000);
+}

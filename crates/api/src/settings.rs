@@ -1,0 +1,73 @@
+//! What an operator may turn, and what the server hands in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Settings of the doors.
+#[derive(Clone)]
+pub struct ApiSettings {
+    /// Bytes of a body, inflated. Larger ones are refused with `body_too_large`. Default 4 MiB: a RudderStack client sends
+    /// batches of up to 4 MB.
+    pub body_bytes_max: usize,
+    /// How long the head of a request, or a TLS handshake, may take. Default 10 s.
+    pub head_timeout: Duration,
+    /// How long a body may take to arrive. Default 30 s.
+    pub body_timeout: Duration,
+    /// How long a client may refuse to take more of an answer. Default 30 s.
+    pub stall_timeout: Duration,
+    /// Open connections; more wait unaccepted. Default 10,000.
+    pub connections_max: usize,
+    /// How long requests under way may go on after a stop was asked for. Default 30 s.
+    pub stop_timeout: Duration,
+    /// Whether the server serves: what `/readyz` answers.
+    pub readiness: Readiness,
+    /// Renders the metrics in Prometheus' text form; without it `/metrics` is empty.
+    pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 4 << 20,
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
+            connections_max: 10_000,
+            stop_timeout: Duration::from_secs(30),
+            readiness: Readiness::default(),
+            metrics: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for ApiSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiSettings")
+            .field("body_bytes_max", &self.body_bytes_max)
+            .field("connections_max", &self.connections_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether the server serves. Clones share it; it begins as not ready.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// From now on `/readyz` answers 200.
+    pub fn open(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// From now on `/readyz` answers 503: send new requests elsewhere.
+    pub fn close(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    /// Whether it serves.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,161 @@
+//! What happens around every request: an id, a log line, metrics, a net below panics, failures written out, and answers packed.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use tessera_service::error::{Error, ErrorKind};
+use tokio::time::Instant;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
+use tracing::Level;
+
+use crate::answer::{Failure, Unwritten, invalid};
+use crate::app::App;
+use crate::bounds::{COMPRESS_BYTES_MIN, REQUEST_ID_CHARS_MAX};
+use crate::kinds::rule;
+use crate::limiter::Permit;
+use crate::names;
+
+/// The header with a request's id, in both directions.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Stands in the extensions of a request that came over TLS.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Secured;
+
+/// Puts the layers around a router: packing outermost, then the edge, then the net below panics.
+pub(crate) fn around(router: axum::Router<Arc<App>>, app: &Arc<App>) -> axum::Router {
+    let worth_it = SizeAbove::new(COMPRESS_BYTES_MIN).and(NotForContentType::IMAGES);
+    router
+        .fallback(not_found)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(app), edge))
+        .layer(CompressionLayer::new().compress_when(worth_it))
+        .with_state(Arc::clone(app))
+}
+
+/// The answer to a path that is none of ours.
+async fn not_found() -> Failure {
+    Error::new(ErrorKind::NotFound, "not_found", "no such path").into()
+}
+
+/// The answer to a method that a path does not have; axum adds `Allow`.
+pub(crate) async fn method_not_allowed() -> Failure {
+    let error = invalid("method_not_allowed", "the path exists, but not with this method");
+    Failure::from(error).with_status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(message = message.unwrap_or("of an unknown kind"), "a handler panicked");
+    Failure::from(Error::new(ErrorKind::Internal, "internal", "a fault of ours")).into_response()
+}
+
+async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&request).unwrap_or_else(|| app.fresh_id());
+    let method = known_method(request.method());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let in_flight = metrics::gauge!(names::IN_FLIGHT);
+    in_flight.increment(1);
+    let under_way = Count(in_flight);
+    let mut response = next.run(request).await;
+    drop(under_way);
+    let unwritten = response.extensions_mut().remove::<Unwritten>();
+    if let Some(unwritten) = &unwritten {
+        *response.body_mut() = Body::from((unwritten.write)(&unwritten.error, &id));
+    }
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    report(method, route, response.status(), started.elapsed(), &id, unwritten.as_ref().map(|it| &*it.error));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Goes down when it is dropped: also when the client has gone and the request with it.
+struct Count(metrics::Gauge);
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
+/// Successful requests are logged at `debug`: a line for each would cost more than many of them, and metrics count them.
+fn report(method: &'static str, route: &str, status: StatusCode, took: Duration, id: &str, error: Option<&Error>) {
+    let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.as_str().to_owned())];
+    metrics::counter!(names::REQUESTS, &labels).increment(1);
+    metrics::histogram!(names::REQUEST_SECONDS, "route" => route.to_owned()).record(took.as_secs_f64());
+    let (status, took_us) = (status.as_u16(), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    // The code is enough: the message was written for the client.
+    let code = error.map(|error| error.code);
+    match error.map(|error| rule(error.kind).level) {
+        Some(Level::ERROR) => tracing::error!(method, route, status, took_us, request_id = id, code, "request failed"),
+        Some(Level::WARN) => tracing::warn!(method, route, status, took_us, request_id = id, code, "request refused"),
+        Some(_) => tracing::debug!(method, route, status, took_us, request_id = id, code, "request refused"),
+        None => tracing::debug!(method, route, status, took_us, request_id = id, "request answered"),
+    }
+}
+
+/// The methods we count by name; clients may invent others without end.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+/// The id that the client chose, when it can stand in logs and headers as it is.
+fn request_id(request: &Request) -> Option<String> {
+    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let is_sane = (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'));
+    is_sane.then(|| id.to_owned())
+}
+
+/// Keeps a permit until the client has the whole answer, or has gone.
+pub(crate) fn hold_until_sent(response: Response, permit: Permit) -> Response {
+    if permit.is_empty() {
+        return response;
+    }
+    response.map(|body| Body::new(Held { body, _permit: permit }))
+}
+
+struct Held {
+    body: Body,
+    _permit: Permit,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(ctx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
