@@ -60,17 +60,38 @@ fn values(serial: u64) -> [Bytes; 3] {
     [value(1024, serial), value(256, serial + 1), value(40, serial + 2)]
 }
 
-fn report(name: &str, took: Duration, batches: u64, times: &mut [Duration]) -> f64 {
-    times.sort_unstable();
-    let at = |part: usize| times[(times.len() - 1) * part / 1000];
-    let rate = (batches * EVENTS) as f64 / took.as_secs_f64();
-    println!(
-        "{name:<34} {rate:>9.0} events/s   batch p50 {:>8.2?}  p99 {:>8.2?}  longest {:>8.2?}",
-        at(500),
-        at(990),
-        at(1000)
-    );
-    rate
+/// What one way of writing took, over all its rounds.
+#[derive(Default)]
+struct Taken {
+    times: Vec<Duration>,
+    cpu_ticks: u64,
+}
+
+impl Taken {
+    fn report(&mut self, name: &str, floor: Option<&Taken>) {
+        self.times.sort_unstable();
+        let at = |part: usize| self.times[(self.times.len() - 1) * part / 1000];
+        let per_batch = |taken: &Taken| taken.times.iter().sum::<Duration>().as_secs_f64() / taken.times.len() as f64;
+        let cpu = |taken: &Taken| taken.cpu_ticks as f64 / taken.times.len() as f64;
+        let rate = EVENTS as f64 / per_batch(self);
+        let (p50, p99, longest) = (at(500), at(990), at(1000));
+        let cpu_us = cpu(self) * 10_000.0 / EVENTS as f64;
+        println!(
+            "{name:<22} {rate:>8.0} events/s  cpu {cpu_us:>6.1} us/event  \
+             batch p50 {p50:>9.2?} p99 {p99:>9.2?} max {longest:>9.2?}"
+        );
+        if let Some(floor) = floor {
+            let (speed, cost) = (per_batch(floor) / per_batch(self), cpu(self) / cpu(floor));
+            println!("{:<22} {speed:>8.2} of its speed, {cost:.2} of its cpu", "  against bare fjall");
+        }
+    }
+}
+
+/// Processor time of this process, in hundredths of a second. Background flushes and compactions are in it.
+fn cpu_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
 }
 
 struct Bare {
@@ -137,72 +158,83 @@ async fn ours(store: &LsmStore, dice: &mut Dice, keys: u64, batch_number: u64, h
     store.commit(commit).await.expect("commits");
 }
 
+async fn fill(store: &LsmStore, keys: u64) {
+    for start in (0..keys).step_by(5_000) {
+        let rows = (start..keys.min(start + 5_000)).map(|number| (record(number), value(1024, number)));
+        store.commit(Commit { put: rows.collect(), ..Commit::new() }).await.expect("fills");
+    }
+}
+
+async fn singles(store: &Arc<LsmStore>) {
+    let start = clock();
+    let tasks: Vec<_> = (0..64_u64)
+        .map(|writer| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                for number in 0..100_u64 {
+                    let key = Key::new(format!("w1/single/{writer:04}/{number:06}").into_bytes());
+                    store.commit(Commit::new().create(key, "1").feed("x")).await.expect("commits");
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("writes");
+    }
+    println!("64 writers, one event per commit: {:.0} commits/s", 6_400.0 / start.elapsed().as_secs_f64());
+}
+
+async fn reads(bare: &Bare, store: &LsmStore, keys: u64) {
+    let count = 50_000;
+    let mut dice = Dice(99);
+    let start = clock();
+    for _ in 0..count {
+        let key = record(dice.below(keys));
+        std::hint::black_box(bare.main.get(key.as_bytes()).expect("reads"));
+    }
+    let floor = start.elapsed();
+    let mut dice = Dice(99);
+    let start = clock();
+    for _ in 0..count {
+        let key = record(dice.below(keys));
+        std::hint::black_box(store.get(&[key]).await.expect("reads"));
+    }
+    let ours = start.elapsed();
+    println!("random point reads: bare {:.2?}, store {:.2?}", floor / count, ours / count);
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1).map_while(|argument| argument.parse::<u64>().ok());
     let keys = arguments.next().unwrap_or(1_000_000);
     let batches = arguments.next().unwrap_or(1_000);
     let root = TempDir::new_in(".").expect("temporary folder");
     println!("keys={keys} batches={batches} events per batch={EVENTS}");
-
-    let bare = {
-        let bare = Bare::open(&root.path().join("bare")).expect("opens");
-        bare.fill(keys).expect("fills");
-        let mut dice = Dice(7);
-        let mut times = Vec::new();
-        let start = clock();
-        for number in 0..batches {
-            let one = clock();
-            bare.batch(&mut dice, keys, number).expect("writes");
-            times.push(one.elapsed());
-        }
-        report("bare fjall, one writer", start.elapsed(), batches, &mut times)
-    };
-
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("runtime");
     runtime.block_on(async {
+        let bare = Bare::open(&root.path().join("bare")).expect("opens");
+        bare.fill(keys).expect("fills");
         let settings = Settings { cache_bytes: CACHE, ..Settings::new(root.path().join("ours")) };
         let store = Arc::new(LsmStore::open(settings).expect("opens"));
-        for start in (0..keys).step_by(5_000) {
-            let rows = (start..keys.min(start + 5_000)).map(|number| (record(number), value(1024, number)));
-            store.commit(Commit { put: rows.collect(), ..Commit::new() }).await.expect("fills");
-        }
-        for (name, hinted, round) in [("store, with hints", true, 1), ("store, without hints", false, 2)] {
-            let mut dice = Dice(7 + round);
-            let mut times = Vec::new();
-            let start = clock();
-            for number in 0..batches {
-                let one = clock();
-                ours(&store, &mut dice, keys, round * (1 << 32) + number, hinted).await;
-                times.push(one.elapsed());
+        fill(&store, keys).await;
+        let mut taken = [Taken::default(), Taken::default(), Taken::default()];
+        let mut dice = [Dice(7), Dice(7), Dice(8)];
+        // In turns, so that all ways meet the same neighbours on the machine and trees of the same age.
+        for number in 0..batches * 3 {
+            let way = (number / 25 % 3) as usize;
+            let (before, start) = (cpu_ticks(), clock());
+            match way {
+                0 => bare.batch(&mut dice[0], keys, number).expect("writes"),
+                1 => ours(&store, &mut dice[1], keys, number, true).await,
+                _ => ours(&store, &mut dice[2], keys, number, false).await,
             }
-            let rate = report(name, start.elapsed(), batches, &mut times);
-            println!("    = {:.2} of bare fjall", rate / bare);
+            taken[way].times.push(start.elapsed());
+            taken[way].cpu_ticks += cpu_ticks() - before;
         }
-        let start = clock();
-        let tasks: Vec<_> = (0..64_u64)
-            .map(|writer| {
-                let store = Arc::clone(&store);
-                tokio::spawn(async move {
-                    for number in 0..100_u64 {
-                        let key = Key::new(format!("w1/single/{writer:04}/{number:06}").into_bytes());
-                        store.commit(Commit::new().create(key, "1").feed("x")).await.expect("commits");
-                    }
-                })
-            })
-            .collect();
-        for task in tasks {
-            task.await.expect("writes");
-        }
-        println!("64 writers, one event per commit     {:>9.0} commits/s", 6_400.0 / start.elapsed().as_secs_f64());
-        let mut dice = Dice(99);
-        let start = clock();
-        for _ in 0..100_000 {
-            let key = record(dice.below(keys));
-            std::hint::black_box(store.get(&[key]).await.expect("reads"));
-        }
-        println!(
-            "random point reads                   {:>9.2} us each",
-            start.elapsed().as_micros() as f64 / 100_000.0
-        );
+        let [floor, hinted, unhinted] = &mut taken;
+        floor.report("bare fjall", None);
+        hinted.report("store, with hints", Some(floor));
+        unhinted.report("store, without hints", Some(floor));
+        singles(&store).await;
+        reads(&bare, &store, keys).await;
     });
 }
