@@ -83,10 +83,9 @@ pub(crate) enum WorkspaceCommand {
 pub(crate) fn run_key(command: KeyCommand) -> Result<()> {
     match command {
         KeyCommand::Create { target, name, class, permissions, workspaces, organization } => {
-            let mut body = json!({"name": name, "class": class, "permissions": permissions});
-            set(&mut body, "workspaces", workspaces.map(Value::from));
-            set(&mut body, "organization", organization.map(Value::from));
-            print(&Client::new(&target)?.json(Method::POST, "/v1/admin/keys", Some(&body))?)
+            let body = json!({"name": name, "class": class, "permissions": permissions, "workspaces": workspaces});
+            let path = format!("/v1/admin/keys{}", query(organization.as_deref(), "?")?);
+            print(&Client::new(&target)?.json(Method::POST, &path, Some(&body))?)
         }
         KeyCommand::List { target, organization } => list(&target, "/v1/admin/keys", organization.as_deref()),
         KeyCommand::Rotate { target, id, grace_secs } => {
@@ -95,7 +94,7 @@ pub(crate) fn run_key(command: KeyCommand) -> Result<()> {
         }
         KeyCommand::Revoke { target, id } => {
             let path = format!("/v1/admin/keys/{}/revoke", segment(&id)?);
-            print(&Client::new(&target)?.json(Method::POST, &path, Some(&json!({})))?)
+            print(&Client::new(&target)?.json(Method::POST, &path, None)?)
         }
     }
 }
@@ -104,9 +103,8 @@ pub(crate) fn run_key(command: KeyCommand) -> Result<()> {
 pub(crate) fn run_workspace(command: WorkspaceCommand) -> Result<()> {
     match command {
         WorkspaceCommand::Create { target, name, organization } => {
-            let mut body = json!({"name": name});
-            set(&mut body, "organization", organization.map(Value::from));
-            print(&Client::new(&target)?.json(Method::POST, "/v1/admin/workspaces", Some(&body))?)
+            let path = format!("/v1/admin/workspaces{}", query(organization.as_deref(), "?")?);
+            print(&Client::new(&target)?.json(Method::POST, &path, Some(&json!({"name": name})))?)
         }
         WorkspaceCommand::List { target, organization } => {
             list(&target, "/v1/admin/workspaces", organization.as_deref())
@@ -117,17 +115,12 @@ pub(crate) fn run_workspace(command: WorkspaceCommand) -> Result<()> {
 /// Prints every page of a list, one item a line.
 fn list(target: &Target, path: &str, organization: Option<&str>) -> Result<()> {
     let client = Client::new(target)?;
-    let member = path.rsplit('/').next().expect("the path is constant");
     let mut cursor: Option<String> = None;
     loop {
-        let mut query = vec!["limit=1000".to_owned()];
-        if let Some(name) = organization {
-            query.push(format!("organization={}", segment(name)?));
-        }
-        query.extend(cursor.map(|cursor| format!("cursor={cursor}")));
-        let page = client.json(Method::GET, &format!("{path}?{}", query.join("&")), None)?;
-        let items =
-            page.get(member).and_then(Value::as_array).with_context(|| format!("the answer has no {member}"))?;
+        let after = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let path = format!("{path}?limit=1000{}{after}", query(organization, "&")?);
+        let page = client.json(Method::GET, &path, None)?;
+        let items = page.get("items").and_then(Value::as_array).context("the answer is no list")?;
         for item in items {
             println!("{item}");
         }
@@ -138,10 +131,12 @@ fn list(target: &Target, path: &str, organization: Option<&str>) -> Result<()> {
     }
 }
 
-fn set(body: &mut Value, member: &str, value: Option<Value>) {
-    if let (Some(members), Some(value)) = (body.as_object_mut(), value) {
-        members.insert(member.to_owned(), value);
-    }
+/// The organization as a part of a query, behind `before`; nothing where the key's own is meant.
+fn query(organization: Option<&str>, before: &str) -> Result<String> {
+    Ok(match organization {
+        Some(name) => format!("{before}organization={}", segment(name)?),
+        None => String::new(),
+    })
 }
 
 /// A name that may stand in a path or a query as it is.

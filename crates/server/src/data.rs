@@ -46,8 +46,21 @@ pub(crate) struct RestoreArguments {
 pub(crate) fn check(arguments: &CheckArguments) -> Result<()> {
     let store = open_existing(&arguments.data)?;
     let report = block_on(tessera_service::check::run(store.as_ref()))?.context("the folder cannot be verified")?;
-    println!("{report}");
-    ensure!(report.is_sound(), "the folder is damaged");
+    for (workspace, counts) in &report.workspaces {
+        println!(
+            "workspace {}: {} profiles, {} identities, {} events, {} facts",
+            workspace.number(),
+            counts.profiles,
+            counts.identities,
+            counts.events,
+            counts.facts
+        );
+    }
+    for fault in &report.faults {
+        println!("fault: {fault}");
+    }
+    println!("check: {} rows, {} faults", report.rows, report.faults.len());
+    ensure!(report.faults.is_empty(), "the folder is damaged: restore a backup");
     Ok(())
 }
 

@@ -45,6 +45,8 @@ enum Command {
     Backup(data::BackupArguments),
     /// Fill a new data folder from a backup.
     Restore(data::RestoreArguments),
+    /// Print the OpenAPI document of the HTTP API.
+    Openapi,
 }
 
 fn main() -> ExitCode {
@@ -57,6 +59,10 @@ fn main() -> ExitCode {
         Command::Check(arguments) => data::check(&arguments),
         Command::Backup(arguments) => data::backup(&arguments),
         Command::Restore(arguments) => data::restore(&arguments),
+        Command::Openapi => {
+            println!("{}", tessera_api::openapi_document().trim_end());
+            Ok(())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -93,7 +93,7 @@ pub(crate) async fn serve(
     listening(address);
     tessera_api::serve(vec![listener], tls, router, api, stop).await;
     tracing::info!("server is stopping");
-    drop(service);
+    service.close().await;
     store.close().await;
     tracing::info!("server has stopped");
     Ok(())

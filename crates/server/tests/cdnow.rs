@@ -71,6 +71,8 @@ fn every_purchase_comes_back_once_and_to_the_cent() {
     assert_eq!(found.len(), 6_919);
     assert_eq!(found.iter().map(|purchase| purchase.cents).sum::<u64>(), 24_409_194);
     assert_eq!(found.iter().map(|purchase| purchase.quantity).sum::<u64>(), 16_479);
+    let counts = client.get("/v1/admin/counts").expect("counts");
+    assert_eq!((counts["profiles"].as_u64(), counts["events"].as_u64()), (Some(2_357), Some(6_919)));
     server.stop();
     let data = folder.path().to_str().expect("a path in UTF-8");
     harness::run_ok(&["check", "--data", data]);
