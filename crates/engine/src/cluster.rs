@@ -294,6 +294,12 @@ impl Link {
         self.evidence.iter().map(|evidence| evidence.tally.count).sum()
     }
 
+    /// Whether no fact said so: such a link only keeps, severed, that a document has released an identity.
+    #[must_use]
+    pub fn is_mark(&self) -> bool {
+        self.count() == 0
+    }
+
     /// Its place in the walk.
     #[must_use]
     pub fn order(&self) -> Order<'_> {

@@ -86,7 +86,7 @@ pub fn prepare(fact: Box<Fact>, received_at: Timestamp, config: &Config) -> Resu
     for (_, own) in &mut others {
         *own = strength.min(*own);
     }
-    let bytes = size_of(&fact, &others);
+    let bytes = size_of(&fact, &others, account.as_ref());
     Ok(Prepared { fact, config_version: config.version(), owner, others, account, ignored, bytes })
 }
 
@@ -154,8 +154,8 @@ fn no_owner(ignored: &[Ignored]) -> Rejection {
     Rejection::new("identity_unusable", format!("no identity of it can own a fact ({})", reasons.join(", ")))
 }
 
-fn size_of(fact: &Fact, others: &[(Identity, Strength)]) -> usize {
+fn size_of(fact: &Fact, others: &[(Identity, Strength)], account: Option<&Identity>) -> usize {
     let attributes = fact.account.iter().flat_map(|account| &account.attributes).chain(&fact.attributes);
     256 + attributes.map(|(path, value)| 40 + path.as_str().len() + value.size_bytes()).sum::<usize>()
-        + others.iter().map(|(identity, _)| 160 + identity.value.len()).sum::<usize>()
+        + others.iter().map(|(identity, _)| identity).chain(account).map(|one| 160 + one.value.len()).sum::<usize>()
 }

@@ -94,5 +94,6 @@ fn is_ended_by(cell: &Cell, above: &[&Cell]) -> bool {
 fn is_ended_below(cell: &Cell, best: &BTreeMap<&Path, &Cell>) -> bool {
     let after = best.range::<Path, _>((Bound::Excluded(&cell.path), Bound::Unbounded));
     let mut below = after.take_while(|(path, _)| cell.path.is_above(path)).map(|(_, below)| *below);
-    below.any(|below| if is_object(cell) { below.value != Value::Null } else { below.time > cell.time })
+    // In the tree an empty object gives way to what is put below it afterwards.
+    !is_object(cell) && below.any(|below| below.time > cell.time)
 }

@@ -136,13 +136,14 @@ pub fn stage_two(namespaces: &[NamespaceId], edges: &[Edge], config: &Config) ->
     let mut sets = Sets::new(namespaces.len());
     let mut refused = vec![None; edges.len()];
     let joined = edges.iter().take_while(|edge| edge.joined).count();
-    for edge in &edges[..joined] {
+    let mut latest = vec![None; namespaces.len()];
+    for (at, edge) in edges[..joined].iter().enumerate() {
         let (one, other) = (sets.find(edge.one), sets.find(edge.other));
         if one != other {
-            sets.join(one, other);
+            latest[sets.join(one, other)] = Some(at);
         }
     }
-    let mut held = vec![Held::default(); namespaces.len()];
+    let mut held: Vec<Held> = latest.into_iter().map(|latest| Held { latest, ..Held::default() }).collect();
     for (at, namespace) in namespaces.iter().enumerate() {
         let own = &mut held[sets.find(at)];
         own.identities = 1;

@@ -188,10 +188,8 @@ impl Working {
 
     /// Takes in all links that do not hold at a node.
     pub fn load_held_of(&mut self, node: NodeId, links: Vec<Arc<Link>>) {
-        let rows = self.base.held.entry(node).or_default();
         for link in links {
-            let other = link.other(node).node;
-            rows.entry(other).or_insert(Some(link));
+            self.load_held(node, link.other(node).node, Some(link));
         }
         self.held_complete.insert(node);
     }

@@ -69,8 +69,12 @@ impl Act<'_> {
         let cluster = self.working.cluster(row.cluster)?;
         let node = cluster.node(end.node).ok_or(Lack::Torn)?;
         let is_linked = cluster.links.iter().any(|link| link.touches(end.node));
-        if !node.owned.is_empty() || is_linked || !self.working.held_of(end.node)?.is_empty() {
+        let held = self.working.held_of(end.node)?;
+        if !node.owned.is_empty() || is_linked || held.iter().any(|link| !link.is_mark()) {
             return Ok(false);
+        }
+        for mark in held {
+            self.working.drop_held(mark.ends[0].node, mark.ends[1].node);
         }
         let mut cluster = Arc::unwrap_or_clone(cluster);
         self.working.drop_identity(end.identity.clone(), end.node);

@@ -23,7 +23,7 @@ impl Act<'_> {
         let time = fact.time.unwrap_or(self.now);
         let owner = self.node_of(&prepared.owner)?;
         let account = match &prepared.account {
-            Some(identity) => Some((identity.clone(), self.describe_account(identity, fact, time)?)),
+            Some(identity) => Some((identity.clone(), self.describe_account(identity, prepared, time)?)),
             None => None,
         };
         self.add_to_owner(owner, prepared, account, time)?;
@@ -73,13 +73,15 @@ impl Act<'_> {
         Ok(row)
     }
 
-    fn describe_account(&mut self, identity: &Identity, fact: &Fact, time: Timestamp) -> Result<NodeId, Lack> {
+    fn describe_account(&mut self, identity: &Identity, prepared: &Prepared, time: Timestamp) -> Result<NodeId, Lack> {
+        let fact = &prepared.fact;
         let row = self.node_of(identity)?;
         let mut cluster = Arc::unwrap_or_clone(self.working.cluster(row.cluster)?);
         let node = cluster.node_mut(row.node).ok_or(Lack::Torn)?;
         let attributes = fact.account.as_ref().map_or(&[][..], |account| &account.attributes);
         tell(node, fact, attributes, time, self.now);
         cluster.updated_at = self.now;
+        cluster.bytes += prepared.bytes;
         self.working.put_cluster(cluster);
         self.notice_changed(identity)?;
         Ok(row.node)
@@ -108,12 +110,16 @@ impl Act<'_> {
 
     fn link_others(&mut self, prepared: &Prepared, time: Timestamp) -> Result<Vec<HeldNote>, Lack> {
         let fact = &prepared.fact;
-        let mut held = Vec::new();
         for (identity, strength) in &prepared.others {
             self.node_of(identity)?;
             let tally = Tally::one(fact.dataset.clone(), fact.batch.clone(), time);
             let evidence = Evidence { strength: *strength, tally };
-            held.extend(self.see_together(&prepared.owner, identity, evidence, fact.document.is_some())?);
+            self.see_together(&prepared.owner, identity, evidence, fact.document.is_some())?;
+        }
+        // The verdict speaks of what the whole fact came to: one link of it may move another.
+        let mut held = Vec::new();
+        for (identity, _) in &prepared.others {
+            held.extend(self.note(&prepared.owner, identity)?);
         }
         Ok(held)
     }

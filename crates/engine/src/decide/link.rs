@@ -9,31 +9,38 @@ use crate::id::NodeId;
 use crate::working::Lack;
 
 impl Act<'_> {
-    /// Takes in evidence that two identities belong together. Answers with the link if a rule holds it.
+    /// Takes in evidence that two identities belong together.
     pub(super) fn see_together(
         &mut self,
         owner: &Identity,
         other: &Identity,
         evidence: Evidence,
         by_document: bool,
-    ) -> Result<Option<HeldNote>, Lack> {
+    ) -> Result<(), Lack> {
         let (one, two) = (self.end(owner)?, self.end(other)?);
-        if by_document {
-            self.lift(&one, &two)?;
+        if let Some((cluster, at)) = self.inside(&one, &two)? {
+            return self.strengthen(cluster, at, evidence);
         }
-        let cluster_id = self.working.known(owner)?.cluster;
-        if self.working.known(other)?.cluster == cluster_id {
-            let cluster = self.working.cluster(cluster_id)?;
-            if let Some(at) = cluster.link_between(one.node, two.node) {
-                self.strengthen(cluster, at, evidence)?;
-                return self.note(&one, &two);
+        if by_document && self.is_released(&one, two.node)? {
+            self.lift(&one, &two)?;
+            if let Some((cluster, at)) = self.inside(&one, &two)? {
+                return self.strengthen(cluster, at, evidence);
             }
         }
         match self.working.held(one.node, two.node)? {
-            Some(link) => self.strengthen_held(link, evidence)?,
-            None => self.add_link(Link::new(one.clone(), two.clone(), evidence))?,
+            Some(link) => self.strengthen_held(link, evidence),
+            None => self.add_link(Link::new(one, two, evidence)),
         }
-        self.note(&one, &two)
+    }
+
+    /// The link between two nodes, if it is one of a record, and that record.
+    fn inside(&self, one: &End, other: &End) -> Result<Option<(Arc<Cluster>, usize)>, Lack> {
+        let home = self.working.known(&one.identity)?.cluster;
+        if self.working.known(&other.identity)?.cluster != home {
+            return Ok(None);
+        }
+        let cluster = self.working.cluster(home)?;
+        Ok(cluster.link_between(one.node, other.node).map(|at| (cluster, at)))
     }
 
     /// A link that was not known: it may make its lower end a hub, then it is placed.
@@ -54,13 +61,16 @@ impl Act<'_> {
         let mut cluster = Arc::unwrap_or_clone(cluster);
         let link = &mut cluster.links[at];
         let (before, counted) = ((link.strength(), link.first_seen()), link.hub_end(&config).cloned());
+        let bytes_before = link.size_bytes();
         link.add(evidence);
         let is_reordered = (link.strength(), link.first_seen()) != before;
         let is_uncounted = link.hub_end(&config).is_none();
+        cluster.bytes += link.size_bytes() - bytes_before;
         if is_reordered {
-            cluster.restage(&config);
+            self.put_restaged(cluster)?;
+        } else {
+            self.working.put_cluster(cluster);
         }
-        self.working.put_cluster(cluster);
         match counted {
             Some(end) if is_uncounted => self.lose_neighbour(&end),
             _ => Ok(()),
@@ -104,9 +114,7 @@ impl Act<'_> {
             let mut cluster = Arc::unwrap_or_clone(self.working.cluster(one)?);
             cluster.bytes += link.size_bytes();
             cluster.links.push(link);
-            cluster.restage(&config);
-            self.working.put_cluster(cluster);
-            return Ok(());
+            return self.put_restaged(cluster);
         }
         let (first, second) = (self.working.cluster(one)?, self.working.cluster(other)?);
         let excluded = !link.is_joined() && first.holds(config.exclusive()) && second.holds(config.exclusive());
@@ -178,18 +186,28 @@ impl Act<'_> {
         Ok(())
     }
 
-    /// A document names again what it released: the severing is lifted.
-    fn lift(&mut self, document: &End, released: &End) -> Result<(), Lack> {
+    /// Whether a document has released this node and not named it since.
+    fn is_released(&self, document: &End, node: NodeId) -> Result<bool, Lack> {
         let by = LinkState::Severed { by: document.node };
-        let is_severed = self.working.held(document.node, released.node)?.is_some_and(|link| link.state == by);
-        if !is_severed {
-            return Ok(());
-        }
+        Ok(self.working.held(document.node, node)?.is_some_and(|link| link.state == by))
+    }
+
+    /// Lifts what a document's release of this node severed. Links to others that it has released as well stay severed.
+    pub(super) fn lift(&mut self, document: &End, released: &End) -> Result<(), Lack> {
+        let by = LinkState::Severed { by: document.node };
+        let mut lifted = Vec::new();
         for link in self.working.held_of(released.node)? {
-            if link.state == by {
-                self.working.drop_held(link.ends[0].node, link.ends[1].node);
-                self.working.require_clusters(link.ends.iter().map(|end| &end.identity))?;
-                let mut link = Arc::unwrap_or_clone(link);
+            let other = link.other(released.node).node;
+            if link.state == by && (other == document.node || !self.is_released(document, other)?) {
+                lifted.push(link);
+            }
+        }
+        self.working.require_clusters(lifted.iter().flat_map(|link| &link.ends).map(|end| &end.identity))?;
+        for link in lifted {
+            self.working.drop_held(link.ends[0].node, link.ends[1].node);
+            let mut link = Arc::unwrap_or_clone(link);
+            link.evidence.retain(|evidence| evidence.tally.count > 0);
+            if !link.evidence.is_empty() {
                 link.state = LinkState::Active;
                 self.add_link(link)?;
             }
@@ -197,8 +215,9 @@ impl Act<'_> {
         Ok(())
     }
 
-    /// What to say of the link between two nodes, if a rule holds it.
-    fn note(&self, one: &End, other: &End) -> Result<Option<HeldNote>, Lack> {
+    /// What to say of the link between two identities, if a rule holds it.
+    pub(super) fn note(&self, one: &Identity, other: &Identity) -> Result<Option<HeldNote>, Lack> {
+        let (one, other) = (self.end(one)?, self.end(other)?);
         let cluster = self.working.cluster(self.working.known(&one.identity)?.cluster)?;
         let inside = cluster.link_between(one.node, other.node).map(|at| &cluster.links[at]);
         let row;

@@ -7,7 +7,6 @@ use hashbrown::{HashMap, HashSet};
 use super::settle::Parts;
 use super::{Act, Outcome};
 use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Tally};
-use crate::config::Config;
 use crate::fact::{Identity, Strength};
 use crate::id::NodeId;
 use crate::working::Lack;
@@ -35,13 +34,17 @@ impl Act<'_> {
         }
         let mut uncounted: Vec<End> = Vec::new();
         let severed = cut.len();
+        if !cut.iter().any(|link| link.touches(keeper.node)) {
+            cut.push(self.mark(document, keeper.node, identity, gone.node)?);
+        }
         for mut link in cut {
             uncounted.extend(link.hub_end(&config).cloned());
             link.state = LinkState::Severed { by: keeper.node };
             self.working.put_held(link);
         }
         let keeper_end = End { node: keeper.node, identity: document.clone() };
-        let joins = self.joins(&cluster, &keeper_end, gone.node, &config, &mut uncounted)?;
+        let mut taken_back = Vec::new();
+        let joins = self.joins(&cluster, &keeper_end, gone.node, &mut uncounted, &mut taken_back)?;
         self.detach(&[keeper.cluster], |parts| {
             parts.links.retain(|link| !is_cut(link));
             add_joins(parts, joins);
@@ -49,19 +52,36 @@ impl Act<'_> {
         for end in uncounted {
             self.lose_neighbour(&end)?;
         }
+        for end in taken_back {
+            self.lift(&keeper_end, &end)?;
+        }
         Ok(Outcome::Released { severed })
     }
 
+    /// The severed link between the two by which the release is known, where no link between them was cut.
+    fn mark(&self, document: &Identity, keeper: NodeId, identity: &Identity, gone: NodeId) -> Result<Link, Lack> {
+        if let Some(link) = self.working.held(keeper, gone)? {
+            return Ok(Arc::unwrap_or_clone(link));
+        }
+        let tally = Tally { count: 0, ..Tally::one(RELEASE_DATASET.into(), None, self.now) };
+        let one = End { node: keeper, identity: document.clone() };
+        let other = End { node: gone, identity: identity.clone() };
+        let mut mark = Link::new(one, other, Evidence { strength: Strength::Derived, tally });
+        mark.state = LinkState::Severed { by: keeper };
+        Ok(mark)
+    }
+
     /// The links that keep with the document what hung to it only through the released node: one for each such part, from its
-    /// node of the highest priority.
+    /// node of the highest priority. What the document had released before is taken back by it.
     fn joins(
         &mut self,
         cluster: &Cluster,
         document: &End,
         gone: NodeId,
-        config: &Config,
         uncounted: &mut Vec<End>,
+        taken_back: &mut Vec<End>,
     ) -> Result<Vec<Link>, Lack> {
+        let config = self.working.config().clone();
         let mut joins = Vec::new();
         for part in parts_without(cluster, document.node, gone) {
             let rank = |node: &NodeId| {
@@ -83,8 +103,12 @@ impl Act<'_> {
             let link = match known {
                 None => Link::new(document.clone(), end, evidence),
                 Some(mut link) => {
-                    uncounted.extend(link.hub_end(config).cloned());
+                    uncounted.extend(link.hub_end(&config).cloned());
+                    if link.state == (LinkState::Severed { by: document.node }) {
+                        taken_back.push(end);
+                    }
                     self.working.drop_held(document.node, best);
+                    link.evidence.retain(|evidence| evidence.tally.count > 0);
                     link.state = LinkState::Active;
                     link.add(evidence);
                     link

@@ -103,34 +103,57 @@ impl Act<'_> {
         Ok(())
     }
 
-    fn replace_lost(&mut self, cluster: NodeId) -> Result<(), Lack> {
+    /// Places the held links of a part without an exclusive value anew. Best first, until it holds one again; from there on
+    /// only those that come before a link within the part can change anything, and those that now lie inside.
+    fn replace_lost(&mut self, part: NodeId) -> Result<(), Lack> {
         let config = self.working.config().clone();
-        let cluster = self.working.cluster(cluster)?;
-        if cluster.holds(config.exclusive()) {
+        let part = self.working.cluster(part)?;
+        if part.holds(config.exclusive()) {
             return Ok(());
         }
-        self.working.require_held_of(cluster.nodes.iter().map(|node| node.id))?;
+        self.working.require_held_of(part.nodes.iter().map(|node| node.id))?;
         let mut links = Vec::new();
-        for node in &cluster.nodes {
+        for node in &part.nodes {
             let mut held = self.working.held_of(node.id)?;
             held.retain(|link| matches!(link.state, LinkState::Held(Rule::Exclusive | Rule::Full)));
             links.append(&mut held);
         }
         links.sort_by(|one, other| one.order().cmp(&other.order()));
-        let anchor = cluster.nodes[0].identity.clone();
+        let last = part.links.last().map(Link::order);
+        let changes_nothing = |link: &Link| {
+            link.state == LinkState::Held(Rule::Exclusive) && last.as_ref().is_none_or(|last| *last < link.order())
+        };
+        let first = links.iter().take(1).chain(links.iter().skip(1).filter(|link| !changes_nothing(link)));
+        self.working.require_clusters(first.flat_map(|link| &link.ends).map(|end| &end.identity))?;
         for link in links {
             let [one, other] = nodes_of(&link);
             if self.working.held(one, other)?.as_deref() != Some(&*link) {
                 continue;
             }
+            let own = link.ends.iter().find(|end| part.position(end.node).is_some()).ok_or(Lack::Torn)?;
+            let home = self.working.cluster(self.working.known(&own.identity)?.cluster)?;
+            let is_inside = home.position(link.other(own.node).node).is_some();
+            if !is_inside && home.holds(config.exclusive()) && changes_nothing(&link) {
+                continue;
+            }
             self.working.require_clusters(link.ends.iter().map(|end| &end.identity))?;
             self.working.drop_held(one, other);
             self.place(Arc::unwrap_or_clone(link))?;
-            if self.working.cluster(self.working.known(&anchor)?.cluster)?.holds(config.exclusive()) {
-                break;
-            }
         }
         Ok(())
+    }
+
+    /// Writes a cluster whose links changed, but not what they hold together: only its profiles may.
+    pub(super) fn put_restaged(&mut self, mut cluster: Cluster) -> Result<(), Lack> {
+        let config = self.working.config().clone();
+        let (id, pieces) = (cluster.id(), cluster.pieces.clone());
+        cluster.restage(&config);
+        let first = |pieces: &[u16], at: usize| cluster.nodes[usize::from(pieces[at])].id;
+        let before: HashMap<NodeId, (usize, NodeId)> =
+            cluster.nodes.iter().enumerate().map(|(at, node)| (node.id, (0, first(&pieces, at)))).collect();
+        let is_moved = cluster.pieces != pieces;
+        self.working.put_cluster(cluster);
+        if is_moved { self.notice_moves(&[id], &before) } else { Ok(()) }
     }
 
     /// Writes the clusters that a walk found, and everything that names them. Answers their ids.
@@ -160,25 +183,28 @@ impl Act<'_> {
         }
         let mut ids = Vec::with_capacity(clusters.len());
         for cluster in clusters.into_values() {
-            ids.push(self.put_settled(cluster, &config)?);
+            ids.push(self.put_settled(cluster, &config, |node| before.get(&node).map(|(origin, _)| from[*origin].0)));
         }
         ids.sort_unstable();
         self.notice_moves(&ids, &before)?;
         Ok(ids)
     }
 
-    fn put_settled(&mut self, mut cluster: Cluster, config: &Config) -> Result<NodeId, Lack> {
+    /// Writes a cluster, and where those of its nodes live that come from elsewhere. It answers the cluster's id.
+    fn put_settled(
+        &mut self,
+        mut cluster: Cluster,
+        config: &Config,
+        origin: impl Fn(NodeId) -> Option<NodeId>,
+    ) -> NodeId {
         cluster.restage(config);
         cluster.bytes = cluster.measure();
         let id = cluster.id();
-        for node in &cluster.nodes {
-            let row = IdentityRow { node: node.id, cluster: id };
-            if self.working.identity(&node.identity)? != Some(row) {
-                self.working.put_identity(node.identity.clone(), row);
-            }
+        for node in cluster.nodes.iter().filter(|node| origin(node.id) != Some(id)) {
+            self.working.put_identity(node.identity.clone(), IdentityRow { node: node.id, cluster: id });
         }
         self.working.put_cluster(cluster);
-        Ok(id)
+        id
     }
 
     /// Links that were held between clusters and now lie inside one: they take part in its walks again. Only parts of

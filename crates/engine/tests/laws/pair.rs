@@ -1,0 +1,99 @@
+//! The engine and the reference side by side, held to be equal.
+
+use std::sync::Arc;
+
+use tessera_engine::config::Config;
+use tessera_engine::decide::{HeldNote, Outcome};
+use tessera_engine::fact::{Fact, Identity};
+
+use crate::reference::{Expected, Reference, pair};
+use crate::steps::Step;
+use crate::world::{Fetch, Told, World};
+
+pub(crate) struct Both {
+    pub(crate) world: World,
+    pub(crate) reference: Reference,
+    sent: Vec<Fact>,
+}
+
+impl Both {
+    pub(crate) fn new(config: Arc<Config>, fetch: Fetch) -> Self {
+        Self { world: World::new(config.clone(), fetch), reference: Reference::new(config), sent: Vec::new() }
+    }
+
+    /// Does one command on both, and compares what it came to.
+    pub(crate) fn step(&mut self, step: &Step) -> Told {
+        let now = self.world.next_now();
+        let (told, expected) = match step {
+            Step::Say(say) => {
+                let fact = say.fact(self.sent.len());
+                self.sent.push(fact.clone());
+                (self.world.fact(&fact), self.reference.fact(&fact, now))
+            }
+            Step::Again(index) => {
+                if self.sent.is_empty() {
+                    return Told { outcome: Outcome::NotFound, notices: Vec::new(), rounds: 0 };
+                }
+                let fact = index.get(&self.sent).clone();
+                (self.world.fact(&fact), self.reference.fact(&fact, now))
+            }
+            Step::Erase(id) => {
+                self.world.commit();
+                (self.world.erase(&id.identity()), self.reference.erase(&id.identity()))
+            }
+            Step::Release(document, id) => {
+                let document = crate::steps::Id(0, *document).identity();
+                (self.world.release(&document, &id.identity()), self.reference.release(&document, &id.identity(), now))
+            }
+        };
+        compare(&told.outcome, &expected, &self.world, step);
+        told
+    }
+
+    /// Commits, and compares all there is.
+    pub(crate) fn commit(&mut self) {
+        self.world.commit();
+        self.world.check();
+        if let Some(lines) = self.world.state().difference(&self.reference.state()) {
+            panic!("the engine (-) differs from the reference (+)\n{lines}");
+        }
+    }
+}
+
+fn compare(outcome: &Outcome, expected: &Expected, world: &World, step: &Step) {
+    let told = match outcome {
+        Outcome::Accepted { held, .. } => Expected::Accepted(held.iter().map(note).collect()),
+        Outcome::Duplicate => Expected::Duplicate,
+        Outcome::Rejected(_) => Expected::Rejected,
+        Outcome::Erased(erased) => {
+            let is_erased = |identity: &&Identity| erased.nodes.contains(&world.tables.identities[*identity].node);
+            Expected::Erased(world.tables.identities.keys().filter(is_erased).cloned().collect())
+        }
+        Outcome::Released { severed } => Expected::Released(*severed),
+        Outcome::NotFound => Expected::NotFound,
+    };
+    if told != *expected {
+        let config = &world.config;
+        panic!("{step:?} came to\n {} instead of\n {}", spell(&told, config), spell(expected, config));
+    }
+}
+
+fn note(note: &HeldNote) -> (&'static str, (Identity, Identity), Option<(Identity, Identity)>) {
+    let ends = |ends: &[Identity; 2]| pair(&ends[0], &ends[1]);
+    (note.rule.name(), ends(&note.between), note.won.as_ref().map(ends))
+}
+
+fn spell(expected: &Expected, config: &Config) -> String {
+    let name = |identity: &Identity| crate::state::name(identity, config);
+    let ends = |pair: &(Identity, Identity)| format!("{} - {}", name(&pair.0), name(&pair.1));
+    match expected {
+        Expected::Accepted(held) => {
+            let held = held.iter().map(|(rule, between, won)| {
+                format!("{rule}: {} won by {}", ends(between), won.as_ref().map_or("none".into(), &ends))
+            });
+            format!("accepted, held {:?}", held.collect::<Vec<_>>())
+        }
+        Expected::Erased(nodes) => format!("erased {:?}", nodes.iter().map(name).collect::<Vec<_>>()),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,379 @@
+//! A world of plain maps around the engine: what a store would hold, gathered, decided and committed as a service does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tessera_engine::cluster::{Cluster, End, Link, LinkState, Rule};
+use tessera_engine::config::Config;
+use tessera_engine::decide::{Context, Notice, Outcome, Prompt, decide, first_needs, second_needs};
+use tessera_engine::fact::{Fact, Identity};
+use tessera_engine::id::{Ids, NodeId};
+use tessera_engine::prepare::prepare;
+use tessera_engine::time::Timestamp;
+use tessera_engine::value::Tree;
+use tessera_engine::view;
+use tessera_engine::walk::{Edge, stage_two};
+use tessera_engine::working::{Changes, FactRow, IdentityRow, Lack, Need, Working};
+
+use crate::state::{Profile, State, name, show};
+
+/// The instant of the first command. Facts of the tests lie before it.
+pub(crate) const START_MICROS: i64 = 1_000_000_000_000_000;
+
+/// How what a command needs is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fetch {
+    /// Two rounds before the decision, then all that it lacks, as a service does.
+    Rounds,
+    /// Nothing before the decision, then one thing at a time.
+    OneByOne,
+    /// Everything there is, before the decision.
+    Preloaded,
+}
+
+/// What is stored.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Tables {
+    pub(crate) identities: BTreeMap<Identity, IdentityRow>,
+    pub(crate) clusters: BTreeMap<NodeId, Arc<Cluster>>,
+    pub(crate) homes: BTreeMap<NodeId, NodeId>,
+    pub(crate) facts: BTreeMap<Arc<str>, FactRow>,
+    pub(crate) held: BTreeMap<NodeId, BTreeMap<NodeId, Arc<Link>>>,
+    /// The owner of each event, by its fact's id.
+    pub(crate) events: BTreeMap<Arc<str>, NodeId>,
+}
+
+/// What a decision came to, and what it took.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) outcome: Outcome,
+    pub(crate) notices: Vec<Notice>,
+    /// How often it lacked something.
+    pub(crate) rounds: usize,
+}
+
+pub(crate) struct World {
+    pub(crate) config: Arc<Config>,
+    pub(crate) tables: Tables,
+    fetch: Fetch,
+    working: Working,
+    ids: Ids,
+    now: Timestamp,
+    pending: Vec<Outcome>,
+}
+
+impl World {
+    pub(crate) fn new(config: Arc<Config>, fetch: Fetch) -> Self {
+        let now = Timestamp::from_micros(START_MICROS).expect("the start is an instant");
+        let working = Working::new(config.clone());
+        Self { config, tables: Tables::default(), fetch, working, ids: Ids::new(0, 0), now, pending: Vec::new() }
+    }
+
+    /// The instant at which the next command is decided.
+    pub(crate) fn next_now(&self) -> Timestamp {
+        self.now.plus_micros(1_000_000)
+    }
+
+    pub(crate) fn fact(&mut self, fact: &Fact) -> Told {
+        match prepare(Box::new(fact.clone()), self.next_now(), &self.config) {
+            Ok(prepared) => self.decide(&Prompt::Fact(prepared)),
+            Err(rejection) => {
+                self.now = self.next_now();
+                Told { outcome: Outcome::Rejected(rejection), notices: Vec::new(), rounds: 0 }
+            }
+        }
+    }
+
+    /// Erases the profile of an identity, as the last commit left it.
+    pub(crate) fn erase(&mut self, identity: &Identity) -> Told {
+        let nowhere = NodeId::from_bytes([0xff; 12]);
+        let node = self.tables.identities.get(identity).map_or(nowhere, |row| row.node);
+        self.decide(&Prompt::Erase(node))
+    }
+
+    pub(crate) fn release(&mut self, document: &Identity, identity: &Identity) -> Told {
+        self.decide(&Prompt::Release { document: document.clone(), identity: identity.clone() })
+    }
+
+    /// Decides over the working set of the group; [`Self::commit`] makes it last.
+    pub(crate) fn decide(&mut self, prompt: &Prompt) -> Told {
+        self.now = self.next_now();
+        self.prefetch(prompt);
+        let mut notices = Vec::new();
+        let was_changed = self.working.is_changed();
+        for rounds in 0.. {
+            let mut ids = self.ids.clone();
+            ids.at(self.now.millis());
+            let mut context = Context { now: self.now, ids: &mut ids };
+            match decide(prompt, &mut self.working, &mut context, &mut notices) {
+                Ok(outcome) => {
+                    self.ids = ids;
+                    self.pending.push(outcome.clone());
+                    return Told { outcome, notices, rounds };
+                }
+                Err(Lack::Needs(needs)) => self.fetch_lacking(&needs, rounds, was_changed),
+                Err(Lack::Torn) => panic!("what this world holds is of one instant"),
+            }
+            assert!(notices.is_empty(), "a command that lacks something tells nothing");
+        }
+        unreachable!("the rounds end")
+    }
+
+    /// Applies what the group changed.
+    pub(crate) fn commit(&mut self) -> Changes {
+        let changes = self.working.take_changes();
+        let tables = &mut self.tables;
+        changes.identities.iter().for_each(|(key, row)| put(&mut tables.identities, key, row));
+        changes.clusters.iter().for_each(|(key, row)| put(&mut tables.clusters, key, row));
+        changes.homes.iter().for_each(|(key, row)| put(&mut tables.homes, key, row));
+        changes.facts.iter().for_each(|(key, row)| put(&mut tables.facts, key, row));
+        for (node, other, row) in &changes.held {
+            let rows = tables.held.entry(*node).or_default();
+            put(rows, other, row);
+            if rows.is_empty() {
+                tables.held.remove(node);
+            }
+        }
+        for outcome in self.pending.drain(..) {
+            match outcome {
+                Outcome::Accepted { event: Some(event), .. } => {
+                    let before = tables.events.insert(event.fact_id.clone(), event.node);
+                    assert!(before.is_none(), "an event is accepted once");
+                }
+                Outcome::Erased(erased) => tables.events.retain(|_, node| !erased.nodes.contains(node)),
+                _ => {}
+            }
+        }
+        self.working = Working::new(self.config.clone());
+        changes
+    }
+
+    fn prefetch(&mut self, prompt: &Prompt) {
+        match self.fetch {
+            Fetch::Rounds => {
+                self.fetch_all(&first_needs(prompt));
+                let needs = second_needs(prompt, &self.working);
+                self.fetch_all(&needs);
+            }
+            Fetch::OneByOne => {}
+            Fetch::Preloaded => self.preload(prompt),
+        }
+    }
+
+    fn preload(&mut self, prompt: &Prompt) {
+        self.fetch_all(&first_needs(prompt));
+        let tables = &self.tables;
+        let needs = (tables.identities.keys().map(|identity| Need::Identity(identity.clone())))
+            .chain(tables.clusters.keys().map(|id| Need::Cluster(*id)))
+            .chain(tables.homes.keys().flat_map(|node| [Need::Home(*node), Need::HeldOf(*node)]))
+            .chain(tables.facts.iter().flat_map(|(id, row)| [Need::Fact(id.clone()), Need::Home(row.node)]));
+        self.fetch_all(&needs.collect::<Vec<_>>());
+    }
+
+    fn fetch_lacking(&mut self, needs: &[Need], rounds: usize, was_changed: bool) {
+        assert!(!needs.is_empty(), "what lacks something says what");
+        assert!(was_changed || !self.working.is_changed(), "a command that lacks something leaves nothing behind");
+        for need in needs {
+            assert!(!self.working.knows(need), "what was read is not asked for again: {need:?}");
+        }
+        match self.fetch {
+            Fetch::Rounds => self.fetch_all(needs),
+            Fetch::OneByOne => self.fetch_all(&needs[..1]),
+            Fetch::Preloaded => panic!("everything there is was loaded: {needs:?}"),
+        }
+        let rounds_max = if self.fetch == Fetch::Rounds { 32 } else { 1_000 };
+        assert!(rounds < rounds_max, "the rounds of one command are bounded");
+    }
+
+    fn fetch_all(&mut self, needs: &[Need]) {
+        let (tables, working) = (&self.tables, &mut self.working);
+        for need in needs {
+            match need {
+                Need::Identity(identity) => {
+                    working.load_identity(identity.clone(), tables.identities.get(identity).copied());
+                }
+                Need::Cluster(id) => working.load_cluster(*id, tables.clusters.get(id).cloned()),
+                Need::Home(node) => working.load_home(*node, tables.homes.get(node).copied()),
+                Need::Fact(id) => working.load_fact(id.clone(), tables.facts.get(id).copied()),
+                Need::Held(node, other) => {
+                    let link = tables.held.get(node).and_then(|rows| rows.get(other)).cloned();
+                    working.load_held(*node, *other, link);
+                }
+                Need::HeldOf(node) => {
+                    let links = tables.held.get(node).map(|rows| rows.values().cloned().collect());
+                    working.load_held_of(*node, links.unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// The committed state, by names.
+    pub(crate) fn state(&self) -> State {
+        let (tables, config) = (&self.tables, &*self.config);
+        let mut state = State::default();
+        let mut links: Vec<&Link> = Vec::new();
+        for cluster in tables.clusters.values() {
+            state.clusters.insert(cluster.nodes.iter().map(|node| name(&node.identity, config)).collect());
+            links.extend(&cluster.links);
+            for id in cluster.profile_ids() {
+                let nodes = cluster.piece(id).map(|node| name(&node.identity, config)).collect();
+                state.profiles.insert(nodes, self.profile(cluster, id));
+            }
+            for node in &cluster.nodes {
+                let events = tables.events.iter().filter(|(_, owner)| **owner == node.id);
+                let events = events.map(|(id, _)| id.to_string()).collect();
+                state.nodes.insert(name(&node.identity, config), (node.facts(), events, node.neighbours_above));
+            }
+        }
+        links.extend(tables.held.values().flat_map(BTreeMap::values).map(|link| &**link));
+        for link in links.into_iter().filter(|link| !link.is_mark()) {
+            let ends = (name(&link.ends[0].identity, config), name(&link.ends[1].identity, config));
+            let standing = match link.state {
+                LinkState::Active => "active",
+                LinkState::Held(rule) => rule.name(),
+                LinkState::Severed { .. } => "severed",
+            };
+            let evidence = link.evidence.iter().filter(|evidence| evidence.tally.count > 0).map(|evidence| {
+                let tally = &evidence.tally;
+                let span = (tally.count, tally.first.micros(), tally.last.micros());
+                format!("{:?} {} {:?} {span:?}", evidence.strength, tally.dataset, tally.batch)
+            });
+            state.links.insert(ends, (standing.to_string(), evidence.collect()));
+        }
+        state
+    }
+
+    fn profile(&self, cluster: &Cluster, id: NodeId) -> Profile {
+        let config = &*self.config;
+        let view = view::fold(cluster, id, config).expect("a profile has a view");
+        assert_eq!(view.profile_id, id);
+        let spelled = |namespace| config.find(namespace).expect("it is registered").name.to_string();
+        let mut events = BTreeMap::new();
+        let mut accounts = BTreeSet::new();
+        for node in cluster.piece(id) {
+            let owned = self.tables.events.iter().filter(|(_, owner)| **owner == node.id);
+            events.extend(owned.map(|(fact, _)| (fact.to_string(), name(&node.identity, config))));
+            for relation in &node.relations {
+                if self.tables.identities.get(&relation.account).is_some_and(|row| row.node == relation.node) {
+                    accounts.insert((name(&node.identity, config), name(&relation.account, config)));
+                }
+            }
+        }
+        Profile {
+            attributes: show(&Tree::Node(view.attributes)),
+            identifiers: view.identifiers.iter().map(|(id, value)| (spelled(*id), value.to_string())).collect(),
+            events,
+            accounts,
+        }
+    }
+
+    /// Everything that must hold after a commit, whatever was committed.
+    pub(crate) fn check(&self) {
+        let tables = &self.tables;
+        let mut at: BTreeMap<NodeId, (&Identity, NodeId)> = BTreeMap::new();
+        let mut linked: BTreeSet<(NodeId, NodeId)> = BTreeSet::new();
+        for (id, cluster) in &tables.clusters {
+            self.check_cluster(*id, cluster);
+            for node in &cluster.nodes {
+                assert!(at.insert(node.id, (&node.identity, *id)).is_none(), "a node is in one cluster");
+            }
+            for link in &cluster.links {
+                let ends = [link.ends[0].node, link.ends[1].node];
+                assert!(linked.insert((ends[0].min(ends[1]), ends[0].max(ends[1]))), "one link between two nodes");
+            }
+        }
+        assert_eq!(at.len(), tables.identities.len(), "as many identities as nodes");
+        for (identity, row) in &tables.identities {
+            assert_eq!(at.get(&row.node), Some(&(identity, row.cluster)), "an identity's row names its cluster");
+        }
+        let homes: BTreeMap<NodeId, NodeId> = at.iter().map(|(node, (_, cluster))| (*node, *cluster)).collect();
+        assert_eq!(homes, tables.homes, "homes are where the nodes are");
+        self.check_held(&at, &linked);
+        self.check_neighbours();
+        for node in tables.events.values() {
+            assert!(at.contains_key(node), "an event has an owner");
+        }
+    }
+
+    fn check_cluster(&self, id: NodeId, cluster: &Cluster) {
+        assert_eq!(cluster.id(), id, "a cluster is kept under its smallest node");
+        assert!(cluster.nodes.is_sorted_by(|one, other| one.id < other.id), "nodes are sorted by id");
+        assert!(cluster.links.is_sorted_by(|one, other| one.order() < other.order()), "links are sorted by order");
+        assert!(cluster.bytes >= cluster.measure(), "bytes are estimated high {} {}", cluster.bytes, cluster.measure());
+        assert!(cluster.bytes <= self.config.limits().record_bytes_max);
+        assert!(cluster.nodes.len() <= self.config.limits().cluster_identities_max, "a cluster keeps its bound");
+        let namespaces: Vec<_> = cluster.nodes.iter().map(|node| node.identity.namespace).collect();
+        let edge = |link: &Link| {
+            let [one, other] = [0, 1].map(|end: usize| {
+                let End { node, identity } = &link.ends[end];
+                let at = cluster.position(*node).expect("a link of a record ends at its nodes");
+                assert_eq!(cluster.nodes[at].identity, *identity, "an end carries its node's identity");
+                at
+            });
+            Edge { one, other, joined: link.is_joined() }
+        };
+        let edges: Vec<Edge> = cluster.links.iter().map(edge).collect();
+        let stage = stage_two(&namespaces, &edges, &self.config);
+        let pieces: Vec<usize> = cluster.pieces.iter().map(|piece| usize::from(*piece)).collect();
+        assert_eq!(pieces, stage.piece, "pieces are those of a fresh stage two");
+        for (link, refused) in cluster.links.iter().zip(&stage.refused) {
+            let state = if refused.is_some() { LinkState::Held(Rule::Limit) } else { LinkState::Active };
+            assert_eq!(link.state, state, "the links of a record stand as a fresh stage two says");
+        }
+        for node in &cluster.nodes {
+            let events = self.tables.events.values().filter(|owner| **owner == node.id).count();
+            assert_eq!(node.events, events as u64, "a node counts its events");
+            let is_held = self.tables.held.get(&node.id).is_some_and(|rows| rows.values().any(|link| !link.is_mark()));
+            let is_linked = is_held || cluster.links.iter().any(|link| link.touches(node.id));
+            assert!(is_linked || node.facts() > 0, "a node has facts or links");
+        }
+    }
+
+    fn check_held(&self, at: &BTreeMap<NodeId, (&Identity, NodeId)>, linked: &BTreeSet<(NodeId, NodeId)>) {
+        for (node, rows) in &self.tables.held {
+            for (other, link) in rows {
+                let twin = self.tables.held.get(other).and_then(|rows| rows.get(node));
+                assert_eq!(twin, Some(link), "a held link stands at both ends");
+                assert!(!linked.contains(&((*node).min(*other), (*node).max(*other))), "a held link has no twin");
+                assert!(link.touches(*node) && link.other(*node).node == *other, "a row names its link's ends");
+                for end in &link.ends {
+                    assert_eq!(at.get(&end.node).map(|(identity, _)| *identity), Some(&end.identity));
+                }
+                let clusters = [0, 1].map(|end: usize| at[&link.ends[end].node].1);
+                match link.state {
+                    LinkState::Held(Rule::Exclusive) => {
+                        assert_ne!(clusters[0], clusters[1], "an exclusive link is held between clusters");
+                        let holds = |id: NodeId| self.tables.clusters[&id].holds(self.config.exclusive());
+                        assert!(clusters.into_iter().all(holds), "both sides hold an exclusive value");
+                    }
+                    LinkState::Held(Rule::Hub | Rule::Full) | LinkState::Severed { .. } => {}
+                    LinkState::Active | LinkState::Held(Rule::Limit | Rule::Separated) => {
+                        panic!("such a link belongs into a record: {:?}", link.state);
+                    }
+                }
+            }
+        }
+    }
+
+    fn check_neighbours(&self) {
+        let mut above: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+        let inside = self.tables.clusters.values().flat_map(|cluster| &cluster.links);
+        let outside = self.tables.held.values().flat_map(BTreeMap::values).map(|link| &**link);
+        for link in inside.chain(outside) {
+            if let Some(low) = link.hub_end(&self.config) {
+                above.entry(low.node).or_default().insert(link.other(low.node).node);
+            }
+        }
+        for node in self.tables.clusters.values().flat_map(|cluster| &cluster.nodes) {
+            let count = above.get(&node.id).map_or(0, BTreeSet::len);
+            assert_eq!(node.neighbours_above as usize, count, "neighbours above are as many as a recount finds");
+        }
+    }
+}
+
+fn put<K: Ord + Clone, V: Clone>(table: &mut BTreeMap<K, V>, key: &K, row: &Option<V>) {
+    match row {
+        Some(row) => table.insert(key.clone(), row.clone()),
+        None => table.remove(key),
+    };
+}
