@@ -36,7 +36,6 @@ mod purge;
 pub(crate) mod state;
 
 pub(crate) use commit::counts_of;
-pub(crate) use purge::Purger;
 pub(crate) use state::Shared;
 
 /// Submissions that wait in a lane before senders wait themselves.

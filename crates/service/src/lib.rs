@@ -22,6 +22,7 @@ pub mod idempotency;
 pub mod json;
 pub mod keys;
 mod lane;
+mod keeper;
 mod layout;
 pub mod names;
 pub mod quarantine;

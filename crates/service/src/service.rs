@@ -15,8 +15,9 @@ use crate::cursor::{Cursors, Purpose};
 use crate::directory::{DirectoryHandle, KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::find::{Finder, not_found};
+use crate::keeper::{Keeper, Parts, keep_directory, keep_workspace};
 use crate::keys::Scope;
-use crate::lane::{Answer, Done, Handle, Item, Origin, Purger, Shared, Work};
+use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
 use crate::quarantine::Quarantine;
 use crate::records::rows::{Counts, decode_lane};
 use crate::render::render;
@@ -215,7 +216,7 @@ pub struct Receipt {
 struct Running {
     shared: Arc<Shared>,
     lane: Handle,
-    purger: Arc<Purger>,
+    keeper: Arc<Keeper>,
 }
 
 /// The service over one store.
@@ -224,7 +225,8 @@ pub struct Service {
     settings: Settings,
     directory: DirectoryHandle,
     cursors: Arc<Cursors>,
-    quarantine: Quarantine,
+    parts: Arc<Parts>,
+    keeper: Arc<Keeper>,
     epochs: Arc<Epochs>,
     views: Views,
     running: Mutex<HashMap<WorkspaceId, Arc<Running>>>,
@@ -243,7 +245,11 @@ impl Service {
         random(&mut drawn);
         let cursors = Arc::new(Cursors::open(&**store, drawn).await?);
         let service = Arc::new(Self {
-            quarantine: Quarantine::new(store.clone(), cursors.clone()),
+            parts: Arc::new(Parts {
+                quarantine: Quarantine::new(store.clone(), cursors.clone()),
+                components: components.clone(),
+            }),
+            keeper: Arc::new(Keeper::default()),
             epochs: Arc::new(Epochs::new()),
             views: Views::new(settings.view_cache_bytes),
             running: Mutex::new(HashMap::new()),
@@ -253,15 +259,17 @@ impl Service {
             settings,
             components,
         });
+        lock(&service.tasks).spawn(keep_directory(service.keeper.clone(), Arc::downgrade(&service)));
         Ok(service)
     }
 
     /// Ends all lanes once they have answered what was submitted, and all work behind them. Whoever submits afterwards is told
     /// that the service is stopping.
     pub async fn close(&self) {
+        self.keeper.stop();
         let running: Vec<_> = lock(&self.running).drain().map(|(_, running)| running).collect();
         for running in &running {
-            running.purger.stop();
+            running.keeper.stop();
         }
         drop(running);
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
@@ -277,7 +285,7 @@ impl Service {
     /// What was refused.
     #[must_use]
     pub fn quarantine(&self) -> &Quarantine {
-        &self.quarantine
+        &self.parts.quarantine
     }
 
     /// Where everything is kept.
@@ -300,9 +308,9 @@ impl Service {
         });
         let mut tasks = lock(&self.tasks);
         let lane = Handle::start(shared.clone(), &mut tasks);
-        let purger = Arc::new(Purger::new());
-        tasks.spawn(purger.clone().run(lane.clone()));
-        let started = Arc::new(Running { shared, lane, purger });
+        let keeper = Arc::new(Keeper::default());
+        tasks.spawn(keep_workspace(keeper.clone(), self.parts.clone(), lane.clone(), workspace));
+        let started = Arc::new(Running { shared, lane, keeper });
         running.insert(workspace, started.clone());
         started
     }
@@ -422,7 +430,7 @@ impl Service {
         let Answer::Items(mut done) = running.lane.submit(work).await? else { return Err(mismatch()) };
         match done.pop() {
             Some(Done::Erased(erased)) => {
-                running.purger.wake();
+                running.keeper.nudge();
                 Ok(Receipt {
                     profile_id: erased.profile,
                     identities: erased.nodes.len() as u64,

@@ -1,56 +1,15 @@
 //! Removes the rows of nodes that were erased: nothing reaches them any more, but they take room and hold personal data.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use tessera_engine::id::NodeId;
 use tessera_store::{Commit, Direction, KeyRange, ScanLimit};
 
-use tokio::sync::Notify;
-
 use super::state::State;
-use super::{Answer, Handle, Work};
 use crate::error::Error;
 use crate::keys::Family;
 use crate::layout::{read_event_key, read_node_key};
 use crate::records::rows::LaneRow;
 use crate::records::{event, rows};
 use crate::store_error::{commit_failed, read_failed};
-
-/// The job that has a lane purge: it runs at the start, after each erasure, and once more after a failure. Its next run is its
-/// retry.
-pub(crate) struct Purger {
-    wake: Notify,
-    stopped: AtomicBool,
-}
-
-impl Purger {
-    pub(crate) fn new() -> Self {
-        Self { wake: Notify::new(), stopped: AtomicBool::new(false) }
-    }
-
-    pub(crate) fn wake(&self) {
-        self.wake.notify_one();
-    }
-
-    pub(crate) fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
-        self.wake.notify_one();
-    }
-
-    pub(crate) async fn run(self: Arc<Self>, lane: Handle) {
-        while !self.stopped.load(Ordering::Acquire) {
-            match lane.submit(Work::Purge).await {
-                Ok(Answer::Purged { more: true }) => {}
-                Ok(_) => self.wake.notified().await,
-                Err(error) => {
-                    tracing::warn!(code = error.code, "rows of erased profiles could not be purged");
-                    self.wake.notified().await;
-                }
-            }
-        }
-    }
-}
 
 /// Events removed in one go.
 const EVENTS_AT_ONCE: usize = 1_000;
