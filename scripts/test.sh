@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 step() { printf '\n== %s\n' "$1"; }
 
 step 'tests'
-# nextest runs test binaries side by side and names the slow ones; it is built once when a registry can be reached.
-if command -v cargo-nextest >/dev/null || cargo install --quiet --locked cargo-nextest; then
+# nextest runs test binaries side by side and names the slow ones; without it cargo does as well, only slower.
+if command -v cargo-nextest >/dev/null; then
   cargo nextest run --locked --workspace
 else
   cargo test --locked --workspace --lib --bins --tests
