@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::idempotency;
 use crate::lane::{Answer, Handle, Work};
 use crate::service::Service;
-use crate::directory::WorkspaceId;
 
 /// How long a keeper rests when nothing nudges it.
 const REST: Duration = Duration::from_secs(60);

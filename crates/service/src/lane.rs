@@ -9,12 +9,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tessera_engine::config::Config;
 use tessera_engine::decide::{Context, Notice, Outcome, Prompt, decide, first_needs, second_needs};
 use tessera_engine::fact::Fact;
 use tessera_engine::id::NodeId;
 use tessera_engine::prepare::{Rejection, prepare};
 use tessera_engine::time::Timestamp;
-use tessera_engine::working::{Lack, Working};
+use tessera_engine::working::{Lack, Need, Working};
 use tessera_store::CommitError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -193,7 +194,7 @@ impl Group {
 impl State {
     async fn run_group(&mut self, group: Group) {
         let Group { items, mut replies } = group;
-        let result = self.decide_all(&items, &mut replies).await;
+        let result = self.decide_all(items, &mut replies).await;
         for reply in replies {
             let answer = match &result {
                 Ok(()) => Ok(Answer::Items(reply.done)),
@@ -204,17 +205,19 @@ impl State {
     }
 
     /// Decides and commits all items. A failure leaves committed what came before; those who wait may send all again.
-    async fn decide_all(&mut self, items: &[(Item, usize)], replies: &mut [Reply]) -> Result<(), Error> {
+    async fn decide_all(&mut self, items: Vec<(Item, usize)>, replies: &mut [Reply]) -> Result<(), Error> {
         self.ready().await?;
+        let mut entries = self.prepare_all(items);
         let mut from = 0;
         let mut conflicts = 0;
-        while from < items.len() {
-            let (to, done) = match self.decide_part(&items[from..], replies).await {
-                Ok(part) => part,
+        while from < entries.len() {
+            let part = match self.decide_part(&entries[from..], replies).await {
+                Ok(done) => done,
                 Err(PartError::Conflict) if conflicts < CONFLICTS_MAX => {
                     conflicts += 1;
                     self.forget();
                     self.ready().await?;
+                    entries.iter_mut().skip(from).for_each(|entry| entry.renew(self.config()));
                     continue;
                 }
                 Err(PartError::Conflict) => return Err(commit_failed(&CommitError::Conflict(tessera_store::Key::MIN))),
@@ -223,74 +226,89 @@ impl State {
                     return Err(error);
                 }
             };
-            for (done, (_, reply)) in done.into_iter().zip(&items[from..]) {
-                replies[*reply].done.push(done);
+            for done in part {
+                replies[entries[from].reply].done.push(done);
+                from += 1;
             }
-            from += to;
         }
         Ok(())
     }
 
-    /// Decides as many items as one mini-transaction takes, and commits them. Answers how many, and what they came to.
-    async fn decide_part(
-        &mut self,
-        items: &[(Item, usize)],
-        replies: &[Reply],
-    ) -> Result<(usize, Vec<Done>), PartError> {
-        let config = self.config().clone();
-        let mut clock = self.clock();
+    fn prepare_all(&self, items: Vec<(Item, usize)>) -> Vec<Entry> {
+        let mut at = self.clock();
+        let mut entries = Vec::with_capacity(items.len());
+        for (item, reply) in items {
+            at = self.tick(at);
+            let (prompt, raw) = match item {
+                Item::Fact { fact, raw } => (prepare(fact, at, self.config()).map(Prompt::Fact), raw),
+                Item::Refused { rejection, raw } => (Err(rejection), raw),
+                Item::Erase(node) => (Ok(Prompt::Erase(node)), Bytes::new()),
+            };
+            entries.push(Entry { prompt, raw, at, reply });
+        }
+        entries
+    }
+
+    /// Decides as many entries as one mini-transaction takes, and commits them. Answers what they came to.
+    async fn decide_part(&mut self, entries: &[Entry], replies: &[Reply]) -> Result<Vec<Done>, PartError> {
         let mut ids = self.ids();
-        let stamps: Vec<Timestamp> = items
-            .iter()
-            .map(|_| {
-                clock = self.tick(clock);
-                clock
-            })
-            .collect();
-        let prompts: Vec<Result<Prompt, Rejection>> = items
-            .iter()
-            .zip(&stamps)
-            .map(|((item, _), at)| match item {
-                Item::Fact { fact, .. } => prepare(fact.clone(), *at, &config).map(Prompt::Fact),
-                Item::Refused { rejection, .. } => Err(rejection.clone()),
-                Item::Erase(node) => Ok(Prompt::Erase(*node)),
-            })
-            .collect();
-        let mut working = Working::new(config);
+        let mut working = Working::new(self.config().clone());
         let mut gatherer = Gatherer::new(self);
-        gatherer.load(prompts.iter().flatten().flat_map(first_needs), &mut working).await?;
-        let second: Vec<_> = prompts.iter().flatten().flat_map(|prompt| second_needs(prompt, &working)).collect();
+        gatherer.load(needs_of(entries, first_needs), &mut working).await?;
+        let second = needs_of(entries, |prompt| second_needs(prompt, &working));
         gatherer.load(second, &mut working).await?;
 
         let mut pack = Pack::new(self.shared().workspace, self.limits());
         let mut notices: Vec<Notice> = Vec::new();
-        let mut done = Vec::with_capacity(items.len());
+        let mut done = Vec::with_capacity(entries.len());
         let mut last = self.clock();
-        for (at, prompt) in prompts.iter().enumerate() {
+        for entry in entries {
             if !done.is_empty() && !pack.has_room(&working) {
                 break;
             }
-            let (item, reply) = &items[at];
-            let outcome = match prompt {
+            let outcome = match &entry.prompt {
                 Ok(prompt) => {
-                    ids.at(stamps[at].millis());
-                    let mut context = Context { now: stamps[at], ids: &mut ids };
+                    ids.at(entry.at.millis());
+                    let mut context = Context { now: entry.at, ids: &mut ids };
                     decide_fully(prompt, &mut working, &mut context, &mut notices, &mut gatherer).await?
                 }
                 Err(rejection) => Outcome::Rejected(rejection.clone()),
             };
-            last = stamps[at];
-            pack.add(&outcome, item, replies[*reply].origin, stamps[at], &mut ids);
+            last = entry.at;
+            pack.add(&outcome, &entry.raw, replies[entry.reply].origin, entry.at, &mut ids);
             done.push(done_of(outcome, working.config()));
-            if at % BREATH == BREATH - 1 {
+            if done.len() % BREATH == 0 {
                 tokio::task::yield_now().await;
             }
         }
         self.keep_ids(ids);
         let read = gatherer.finish();
         self.commit_part(&mut working, read, pack, &notices, last).await?;
-        Ok((done.len(), done))
+        Ok(done)
     }
+}
+
+/// An item as it is decided: brought into the terms of the configuration, with its time of receipt.
+struct Entry {
+    prompt: Result<Prompt, Rejection>,
+    raw: Bytes,
+    at: Timestamp,
+    reply: usize,
+}
+
+impl Entry {
+    /// Prepares a fact anew where the configuration has changed.
+    fn renew(&mut self, config: &Config) {
+        if let Ok(Prompt::Fact(prepared)) = &self.prompt
+            && prepared.config_version != config.version()
+        {
+            self.prompt = prepare(prepared.fact.clone(), self.at, config).map(Prompt::Fact);
+        }
+    }
+}
+
+fn needs_of(entries: &[Entry], needs: impl Fn(&Prompt) -> Vec<Need>) -> Vec<Need> {
+    entries.iter().filter_map(|entry| entry.prompt.as_ref().ok()).flat_map(needs).collect()
 }
 
 async fn decide_fully(
@@ -311,7 +329,7 @@ async fn decide_fully(
     Err(PartError::Failed(Error::new(ErrorKind::Internal, "too_many_rounds", message)))
 }
 
-fn done_of(outcome: Outcome, config: &tessera_engine::config::Config) -> Done {
+fn done_of(outcome: Outcome, config: &Config) -> Done {
     match outcome {
         Outcome::Erased(erased) => Done::Erased(erased),
         Outcome::NotFound => Done::NotFound,

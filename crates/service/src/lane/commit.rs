@@ -1,9 +1,9 @@
 //! Turns what a group changed into one mini-transaction, and what came of it into what the lane remembers.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hashbrown::HashSet;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::decide::Notice;
 use tessera_engine::id::NodeId;

@@ -1,8 +1,8 @@
 //! Reads what commands need: from the lane's memory, or from the store, many keys in one call.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use hashbrown::{HashMap, HashSet};
 use tessera_engine::cluster::Cluster;
 use tessera_engine::id::NodeId;
 use tessera_engine::working::{Need, Working};
@@ -55,11 +55,7 @@ impl Gatherer {
     }
 
     /// Reads these needs into the working set.
-    pub(super) async fn load(
-        &mut self,
-        needs: impl IntoIterator<Item = Need>,
-        working: &mut Working,
-    ) -> Result<(), Error> {
+    pub(super) async fn load(&mut self, needs: Vec<Need>, working: &mut Working) -> Result<(), Error> {
         let mut seen = HashSet::new();
         let mut asked = Vec::new();
         let mut keys = Vec::new();

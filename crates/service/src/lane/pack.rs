@@ -8,7 +8,7 @@ use tessera_engine::time::Timestamp;
 use tessera_engine::working::Working;
 use tessera_store::{Key, Limits};
 
-use super::{Item, Origin};
+use super::Origin;
 use crate::directory::WorkspaceId;
 use crate::keys::Scope;
 use crate::quarantine::{self, Raw, Refused};
@@ -34,18 +34,12 @@ impl Pack {
         ops + self.put.len() < self.limits.ops / 2 && bytes + self.bytes < self.limits.bytes / 2
     }
 
-    pub(super) fn add(&mut self, outcome: &Outcome, item: &Item, origin: Origin, at: Timestamp, ids: &mut Ids) {
+    pub(super) fn add(&mut self, outcome: &Outcome, raw: &Bytes, origin: Origin, at: Timestamp, ids: &mut Ids) {
         match outcome {
             Outcome::Accepted { event: Some(event), .. } => {
                 self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
             }
-            Outcome::Rejected(rejection) => {
-                let raw = match item {
-                    Item::Fact { raw, .. } | Item::Refused { raw, .. } => raw,
-                    Item::Erase(_) => return,
-                };
-                self.quarantine(rejection, raw, origin, at, ids);
-            }
+            Outcome::Rejected(rejection) => self.quarantine(rejection, raw, origin, at, ids),
             Outcome::Erased(erased) => self.purge(erased),
             Outcome::Accepted { event: None, .. }
             | Outcome::Duplicate

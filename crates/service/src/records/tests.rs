@@ -114,7 +114,8 @@ fn a_link_that_does_not_hold_is_read_as_written() {
 
 #[test]
 fn an_event_is_read_as_written() {
-    let kinds = [CallKind::Track, CallKind::Page, CallKind::Screen, CallKind::Identify, CallKind::Group, CallKind::Alias];
+    let kinds =
+        [CallKind::Track, CallKind::Page, CallKind::Screen, CallKind::Identify, CallKind::Group, CallKind::Alias];
     for kind in kinds {
         let name = (kind == CallKind::Track).then(|| "Order Completed".into());
         let own = NewEvent {
