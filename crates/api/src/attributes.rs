@@ -14,7 +14,7 @@ pub(crate) type List = Vec<(Path, Value)>;
 /// The attributes of an object in somebody else's words: well-known names become ours.
 ///
 /// # Errors
-/// `attribute_invalid`, `attributes_too_many`.
+/// `attribute_invalid`, `too_many_attributes`.
 pub(crate) fn read(json: &str) -> Result<List, Rejection> {
     let mut list = read_as(json, Spelling::Plain)?;
     for (path, _) in &mut list {
@@ -26,7 +26,7 @@ pub(crate) fn read(json: &str) -> Result<List, Rejection> {
 /// The attributes of an object in our own words.
 ///
 /// # Errors
-/// `attribute_invalid`, `attributes_too_many`.
+/// `attribute_invalid`, `too_many_attributes`.
 pub(crate) fn read_native(json: &str) -> Result<List, Rejection> {
     read_as(json, Spelling::Native)
 }
@@ -42,7 +42,7 @@ fn read_as(json: &str, spelling: Spelling) -> Result<List, Rejection> {
 /// The path is a name that the sender chose; the value is not shown.
 fn rejection(error: &AttributeError) -> Rejection {
     let code = match error.reason {
-        Reason::TooMany => "attributes_too_many",
+        Reason::TooMany => "too_many_attributes",
         Reason::TooDeep | Reason::NumberOutOfRange | Reason::NameTooLong | Reason::NotATime | Reason::NotASet => {
             "attribute_invalid"
         }

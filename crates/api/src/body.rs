@@ -26,9 +26,8 @@ pub(crate) async fn read(settings: &ApiSettings, headers: &HeaderMap, body: Body
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(too_large(bytes_max));
     }
-    let read = async {
-        if is_gzip(headers)? { inflate(body, bytes_max).await } else { collect(body, bytes_max).await }
-    };
+    let read =
+        async { if is_gzip(headers)? { inflate(body, bytes_max).await } else { collect(body, bytes_max).await } };
     tokio::time::timeout(settings.body_timeout, read).await.unwrap_or_else(|_| {
         let message = "the body did not arrive in time; nothing happened, send it again";
         Err(Error::new(ErrorKind::Unavailable, "body_timeout", message))
@@ -140,9 +139,8 @@ fn too_large(bytes_max: usize) -> Error {
 /// # Errors
 /// `body_missing`, `utf8_invalid`.
 pub(crate) fn text(body: &[u8]) -> Result<&str, Error> {
-    let text = std::str::from_utf8(body).map_err(|error| {
-        invalid("utf8_invalid", format!("the body is not utf-8 at byte {}", error.valid_up_to()))
-    })?;
+    let text = std::str::from_utf8(body)
+        .map_err(|error| invalid("utf8_invalid", format!("the body is not utf-8 at byte {}", error.valid_up_to())))?;
     if text.trim_ascii().is_empty() { Err(invalid("body_missing", "the body is empty")) } else { Ok(text) }
 }
 

@@ -69,7 +69,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, value.parse().expect("a header"));
         let got = from_header(&headers);
-        let got = got.as_ref().map(|found| found.as_ref().map(|it| (it.scheme, it.secret.as_str()))).map_err(|e| e.code);
+        let got =
+            got.as_ref().map(|found| found.as_ref().map(|it| (it.scheme, it.secret.as_str()))).map_err(|e| e.code);
         assert_eq!(got, expected, "{value}");
     }
 

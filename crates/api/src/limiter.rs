@@ -89,7 +89,8 @@ impl Limiter {
         }
         for (subject, bucket) in &buckets {
             if let Err(not_until) = bucket.rate.check() {
-                let message = format!("the {} may send {} requests per second", subject.name(), bucket.limit.per_second());
+                let message =
+                    format!("the {} may send {} requests per second", subject.name(), bucket.limit.per_second());
                 let wait = not_until.wait_time_from(self.clock.now());
                 return Err(refused(*subject, "rate_limited", message, whole_seconds(wait)));
             }

@@ -53,12 +53,16 @@ pub fn document() -> String {
 }
 
 fn operation(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
-    let mut parameters: Vec<Value> = route.parameters.iter().map(|parameter| {
-        json!({
-            "name": parameter.name, "in": parameter.place, "required": parameter.place == "path",
-            "description": parameter.description, "schema": parameter.schema
+    let mut parameters: Vec<Value> = route
+        .parameters
+        .iter()
+        .map(|parameter| {
+            json!({
+                "name": parameter.name, "in": parameter.place, "required": parameter.place == "path",
+                "description": parameter.description, "schema": parameter.schema
+            })
         })
-    }).collect();
+        .collect();
     if let Access::Workspace(_) | Access::Silent(_) = route.access {
         parameters.push(json!({ "$ref": "#/components/parameters/Workspace" }));
     }
@@ -206,7 +210,8 @@ fn responses() -> Value {
         });
         if status == 429 || status == 503 {
             let description = "Whole seconds after which another try makes sense.";
-            response["headers"] = json!({ "Retry-After": { "schema": { "type": "integer" }, "description": description } });
+            response["headers"] =
+                json!({ "Retry-After": { "schema": { "type": "integer" }, "description": description } });
         }
         (format!("E{status}"), response)
     };
@@ -218,6 +223,9 @@ fn of_kind(code: &str, kind: ErrorKind) -> bool {
 }
 
 fn codes_text(include: impl Fn(&str) -> bool) -> String {
-    let lines = CODES.iter().filter(|code| include(code.code)).map(|code| format!("- `{}`: {}\n", code.code, code.documentation));
+    let lines = CODES
+        .iter()
+        .filter(|code| include(code.code))
+        .map(|code| format!("- `{}`: {}\n", code.code, code.documentation));
     lines.collect()
 }

@@ -21,15 +21,24 @@ use crate::route::{Access, Route, Tag};
 pub(crate) fn routes() -> [Route; 4] {
     let route = |path, handler, summary| Route::new(Method::GET, path, Access::Open, handler, Tag::Operation, summary);
     [
-        route("/healthz", get(health), "Whether the process lives")
-            .answer_free(200, "It lives.", json!({ "status": "ok" })),
+        route("/healthz", get(health), "Whether the process lives").answer_free(
+            200,
+            "It lives.",
+            json!({ "status": "ok" }),
+        ),
         route("/readyz", get(ready), "Whether the server serves")
             .describe("503 before it is ready and once it stops: send requests elsewhere.")
             .answer_free(200, "It serves.", json!({ "status": "ready" })),
-        route("/metrics", get(metrics), "Metrics in Prometheus' text form")
-            .answer_other(200, "The metrics.", "text/plain"),
-        route("/openapi.json", get(document), "This description")
-            .answer_free(200, "OpenAPI 3.1.", json!({ "openapi": "3.1.0" })),
+        route("/metrics", get(metrics), "Metrics in Prometheus' text form").answer_other(
+            200,
+            "The metrics.",
+            "text/plain",
+        ),
+        route("/openapi.json", get(document), "This description").answer_free(
+            200,
+            "OpenAPI 3.1.",
+            json!({ "openapi": "3.1.0" }),
+        ),
     ]
 }
 

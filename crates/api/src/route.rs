@@ -36,7 +36,8 @@ pub(crate) enum Tag {
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 5] = [Self::Profiles, Self::Records, Self::Events, Self::Administration, Self::Operation];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Profiles, Self::Records, Self::Events, Self::Administration, Self::Operation];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -145,7 +146,7 @@ impl Route {
         Self { description, ..self }
     }
 
-    pub(crate) fn from_browsers(self) -> Self {
+    pub(crate) fn open_to_pages(self) -> Self {
         Self { from_browsers: true, ..self }
     }
 
@@ -181,6 +182,16 @@ impl Route {
         let content = Content { media: "application/json", schema: Some(Named::of::<T>()), example: Some(example) };
         self.answers.push(Success { status, description, content: Some(content) });
         self
+    }
+
+    /// Documents an answer that is a list of these, under a schema name of its own.
+    pub(crate) fn answer_list<L: ToSchema, T: ToSchema>(self, description: &'static str, example: Value) -> Self {
+        let mut route = self.answer::<L>(200, description, example);
+        let contents = route.answers.iter_mut().filter_map(|answer| answer.content.as_mut());
+        for schema in contents.filter_map(|content| content.schema.as_mut()) {
+            schema.name = format!("{}List", T::name());
+        }
+        route
     }
 
     /// Documents an answer in another form than JSON.

@@ -29,13 +29,17 @@ pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
 
 /// Every route of every door.
 pub(crate) fn routes() -> Vec<Route> {
-    [native::routes(), segment::routes::routes(), admin::routes(), operation::routes().into()].into_iter().flatten().collect()
+    [native::routes(), segment::routes::routes(), admin::routes(), operation::routes().into()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Pages of any origin may send events: their key is in the page for everyone to see, so the origin protects nothing. Keys of
 /// servers have no business in a page, and all other paths stay closed to them.
 fn cors() -> CorsLayer {
-    let headers = [AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("x-retry-count"), HeaderName::from_static("anonymousid")];
+    let headers =
+        [AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("x-retry-count"), HeaderName::from_static("anonymousid")];
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST])

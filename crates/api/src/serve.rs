@@ -30,7 +30,6 @@ use stall::Stalling;
 #[cfg(test)]
 mod tests;
 
-
 /// Why TLS cannot be set up. The path is in the message; the content of the files is not.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {

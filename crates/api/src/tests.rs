@@ -1,1 +1,7 @@
-//! Whole exchanges.
+//! Whole exchanges: requests into the router, over the real service on the store in memory.
+
+mod bad_input;
+mod exchanges;
+mod limits;
+mod matrix;
+mod world;

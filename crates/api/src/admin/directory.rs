@@ -34,7 +34,11 @@ pub(super) async fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, bo
 
 pub(super) fn list_parameters(route: Route) -> Route {
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 });
-    route.query("limit", "How many.", limit).query("cursor", "`next_cursor` of the page before.", json!({ "type": "string" }))
+    route.query("limit", "How many.", limit).query(
+        "cursor",
+        "`next_cursor` of the page before.",
+        json!({ "type": "string" }),
+    )
 }
 
 fn organization_parameter(route: Route) -> Route {
@@ -51,7 +55,7 @@ fn organizations() -> [Route; 2] {
     [
         list_parameters(new("Lists organizations", ADMINISTER, get(list_organizations), Method::GET))
             .describe("All of this host with `operate`, otherwise the key's own.")
-            .answer::<wire::List<wire::Organization>>(200, "A page of organizations.", page),
+            .answer_list::<wire::List<wire::Organization>, wire::Organization>("A page of organizations.", page),
         new("Makes an organization", OPERATE, post(create_organization), Method::POST)
             .body::<wire::NewNamed>(json!({ "name": "acme" }))
             .answer::<wire::Organization>(200, "The organization.", example),
@@ -70,16 +74,28 @@ fn workspaces() -> [Route; 5] {
     let one = |route: Route| route.segment("workspace", "The workspace's name.");
     let routes = [
         list_parameters(route(Method::GET, path, ADMINISTER, get(list_workspaces), "Lists workspaces"))
-            .answer::<wire::List<wire::Workspace>>(200, "A page of workspaces.", page),
+            .answer_list::<wire::List<wire::Workspace>, wire::Workspace>("A page of workspaces.", page),
         route(Method::POST, path, ADMINISTER, post(create_workspace), "Makes a workspace")
             .body::<wire::NewNamed>(json!({ "name": "shop" }))
             .answer::<wire::Workspace>(200, "The workspace.", example.clone()),
-        one(route(Method::GET, "/v1/admin/workspaces/{workspace}", ADMINISTER, get(get_workspace), "Reads a workspace"))
-            .answer::<wire::Workspace>(200, "The workspace.", example.clone()),
-        one(route(Method::PUT, "/v1/admin/workspaces/{workspace}/rate-limit", OPERATE, put(limit_workspace), "Bounds a workspace"))
-            .describe("How much all keys together may ask of it.")
-            .body::<wire::SetRateLimit>(limit)
-            .answer::<wire::Workspace>(200, "The workspace.", example),
+        one(route(
+            Method::GET,
+            "/v1/admin/workspaces/{workspace}",
+            ADMINISTER,
+            get(get_workspace),
+            "Reads a workspace",
+        ))
+        .answer::<wire::Workspace>(200, "The workspace.", example.clone()),
+        one(route(
+            Method::PUT,
+            "/v1/admin/workspaces/{workspace}/rate-limit",
+            OPERATE,
+            put(limit_workspace),
+            "Bounds a workspace",
+        ))
+        .describe("How much all keys together may ask of it.")
+        .body::<wire::SetRateLimit>(limit)
+        .answer::<wire::Workspace>(200, "The workspace.", example),
     ]
     .map(organization_parameter);
     let access = Access::Workspace(Permission::Read);
@@ -108,7 +124,7 @@ fn keys() -> [Route; 6] {
     };
     [
         organization_parameter(list_parameters(route(Method::GET, "/v1/admin/keys", get(list_keys), "Lists keys")))
-            .answer::<wire::List<wire::Key>>(200, "A page of keys, without their secrets.", page),
+            .answer_list::<wire::List<wire::Key>, wire::Key>("A page of keys, without their secrets.", page),
         organization_parameter(route(Method::POST, "/v1/admin/keys", post(create_key), "Makes a key"))
             .describe("Its secret is in this answer and nowhere else. A key can give no more than it holds itself.")
             .body::<wire::NewKey>(new)
@@ -243,7 +259,12 @@ async fn get_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, he
     asked.answer(&render::key(key, &directory))
 }
 
-async fn rotate_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap, body: Body) -> Answer {
+async fn rotate_key(
+    State(app): State<Arc<App>>,
+    Segments(id): Segments<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
     let asked = app.ask(&headers)?;
     let key = asked.directory().key(&asked.caller, KeyId::parse(&id)?)?;
     let wire::Rotation { grace_secs } = read(&app, &headers, body).await?;
@@ -259,7 +280,12 @@ async fn revoke_key(State(app): State<Arc<App>>, Segments(id): Segments<String>,
     asked.answer(&render::key(key, &directory))
 }
 
-async fn limit_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap, body: Body) -> Answer {
+async fn limit_key(
+    State(app): State<Arc<App>>,
+    Segments(id): Segments<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
     let asked = app.ask(&headers)?;
     let key = asked.directory().key(&asked.caller, KeyId::parse(&id)?)?;
     let wire::SetRateLimit { rate_limit } = read(&app, &headers, body).await?;

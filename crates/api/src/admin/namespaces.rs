@@ -20,16 +20,21 @@ use crate::route::{Access, Route, Tag};
 const CONFIGURE: Access = Access::Workspace(Permission::Configure);
 
 pub(super) fn routes() -> [Route; 4] {
-    let route = |method, path, handler, summary| Route::new(method, path, CONFIGURE, handler, Tag::Administration, summary);
-    let rules = json!({ "priority": 700, "exclusive": false, "limit": 5, "blocked": ["none"], "blocked_patterns": ["0+"] });
+    let route =
+        |method, path, handler, summary| Route::new(method, path, CONFIGURE, handler, Tag::Administration, summary);
+    let rules =
+        json!({ "priority": 700, "exclusive": false, "limit": 5, "blocked": ["none"], "blocked_patterns": ["0+"] });
     let item = json!({
         "name": "crm_id", "kind": "person", "normaliser": "trim", "region": null, "priority": 700, "exclusive": false,
         "limit": 5, "blocked": ["none"], "blocked_patterns": ["0+"]
     });
     let all = json!({ "items": [item.clone()], "primary_namespace": null });
     [
-        route(Method::GET, "/v1/admin/namespaces", get(list), "Lists namespaces")
-            .answer::<wire::Namespaces>(200, "All namespaces of the workspace.", all.clone()),
+        route(Method::GET, "/v1/admin/namespaces", get(list), "Lists namespaces").answer::<wire::Namespaces>(
+            200,
+            "All namespaces of the workspace.",
+            all.clone(),
+        ),
         route(Method::POST, "/v1/admin/namespaces", post(create), "Makes a namespace")
             .describe("Its kind and normaliser never change, since stored values are spelled so; its rules may.")
             .body::<wire::NewNamespace>(json!({ "name": "crm_id", "normaliser": "trim", "rules": rules.clone() }))
@@ -60,11 +65,17 @@ async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> 
     Ok(entered.answer(json_answer(&render::namespace(config.namespace(&name)?))))
 }
 
-async fn update(State(app): State<Arc<App>>, Segments(name): Segments<String>, headers: HeaderMap, body: Body) -> Answer {
+async fn update(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let rules = parse::rules(read(&app, &headers, body).await?);
     let named = name.clone();
-    let config = app.service.configure(entered.workspace, move |config| update_namespace(config, &named, rules)).await?;
+    let config =
+        app.service.configure(entered.workspace, move |config| update_namespace(config, &named, rules)).await?;
     Ok(entered.answer(json_answer(&render::namespace(config.namespace(&name)?))))
 }
 

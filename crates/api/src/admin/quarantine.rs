@@ -34,31 +34,51 @@ pub(super) fn routes() -> [Route; 5] {
         "message": "a track call needs an event name", "key_id": "019a0f3e5b2c7d41e0a8f5c3", "kept_bytes": 90, "whole": true
     });
     let mut item = entry.clone();
-    item["raw"] = json!("{\"key_class\":\"private\",\"delivery\":{\"batch\":[{\"type\":\"track\",\"userId\":\"7001\"}]}}");
+    item["raw"] =
+        json!("{\"key_class\":\"private\",\"delivery\":{\"batch\":[{\"type\":\"track\",\"userId\":\"7001\"}]}}");
     let page = json!({ "items": [entry], "next_cursor": null });
     let replayed = json!({ "accepted": 1, "rejected": 0, "skipped": 0, "next_cursor": null });
     let code = |route: Route| route.query("code", "Only those refused with this code.", json!({ "type": "string" }));
     let one = |route: Route| route.segment("id", "The entry's id.");
     let path = "/v1/admin/quarantine/{id}";
     [
-        code(list_parameters(route(Method::GET, "/v1/admin/quarantine", EXPORT, get(list), "Lists refused events and records")))
-            .describe("Newest first. A filtered page may be short and not the last: go on while there is a cursor.")
-            .answer::<wire::List<wire::QuarantineEntry>>(200, "A page of the quarantine.", page),
+        code(list_parameters(route(
+            Method::GET,
+            "/v1/admin/quarantine",
+            EXPORT,
+            get(list),
+            "Lists refused events and records",
+        )))
+        .describe("Newest first. A filtered page may be short and not the last: go on while there is a cursor.")
+        .answer_list::<wire::List<wire::QuarantineEntry>, wire::QuarantineEntry>("A page of the quarantine.", page),
         one(route(Method::GET, path, EXPORT, get(read), "Reads a refused event or record"))
             .answer::<wire::QuarantineItem>(200, "The entry, with what was sent.", item),
         one(route(Method::DELETE, path, CONFIGURE, delete(drop_entry), "Drops a refused event or record"))
             .answer_empty(204, "It is gone."),
-        one(route(Method::POST, "/v1/admin/quarantine/{id}/replay", CONFIGURE, post(replay_one), "Sends a refused one again"))
-            .describe("Through the door that it came by; accepted, it leaves the quarantine.")
-            .answer::<wire::Replay>(200, "What became of it.", replayed.clone()),
-        code(list_parameters(route(Method::POST, "/v1/admin/quarantine:replay", CONFIGURE, post(replay_all), "Sends refused ones again")))
-            .describe("Those of one page, through the doors that they came by: go on while there is a cursor.")
-            .answer::<wire::Replay>(200, "What became of them.", replayed),
+        one(route(
+            Method::POST,
+            "/v1/admin/quarantine/{id}/replay",
+            CONFIGURE,
+            post(replay_one),
+            "Sends a refused one again",
+        ))
+        .describe("Through the door that it came by; accepted, it leaves the quarantine.")
+        .answer::<wire::Replay>(200, "What became of it.", replayed.clone()),
+        code(list_parameters(route(
+            Method::POST,
+            "/v1/admin/quarantine:replay",
+            CONFIGURE,
+            post(replay_all),
+            "Sends refused ones again",
+        )))
+        .describe("Those of one page, through the doors that they came by: go on while there is a cursor.")
+        .answer::<wire::Replay>(200, "What became of them.", replayed),
     ]
 }
 
 fn entry_id(text: &str) -> Result<EventId, Error> {
-    let not_found = |_| Error::new(ErrorKind::NotFound, "quarantine_entry_not_found", "nothing of this id in the quarantine");
+    let not_found =
+        |_| Error::new(ErrorKind::NotFound, "quarantine_entry_not_found", "nothing of this id in the quarantine");
     EventId::parse(text).map_err(not_found)
 }
 

@@ -53,7 +53,8 @@ fn a_burst_is_exact_under_many_threads_and_refills_exactly() {
 fn a_workspace_bounds_its_keys_together_and_another_key_is_free() {
     let (_, limiter) = by_hand();
     let workspace = (Subject::Workspace(WorkspaceId::new(7)), limit(10, 10, 100));
-    let admitted: usize = (1..=4).map(|number| let_in(&limiter, &[(key(number), limit(5, 5, 100)), workspace], 80)).sum();
+    let admitted: usize =
+        (1..=4).map(|number| let_in(&limiter, &[(key(number), limit(5, 5, 100)), workspace], 80)).sum();
     assert_eq!(admitted, 10);
     assert_eq!(let_in(&limiter, &[(key(9), None)], 800), 800);
 }

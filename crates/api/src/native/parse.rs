@@ -14,13 +14,13 @@ use tessera_service::{EventQuery, Fields, Lookup};
 use super::wire::{BatchGet, ProfileLookup, Record, Write};
 use crate::answer::{invalid, to_json};
 use crate::attributes;
-use crate::{body, kept};
 use crate::bounds::{
     DATASET_CHARS_MAX, DEPTH_MAX, EVENTS_DEFAULT, EVENTS_MAX, ID_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, LOOKUPS_MAX,
     RECORD_BYTES_MAX, RECORDS_MAX,
 };
 use crate::extract::Query;
 use crate::measure::measure;
+use crate::{body, kept};
 
 /// Reads which parts of a profile are wanted: a list with commas; none is all.
 pub(super) fn fields(list: Option<&str>) -> Result<Fields, Error> {
@@ -100,7 +100,8 @@ pub(super) fn write(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<(Arc<str
         dataset: named(&write.dataset, "dataset")?,
         batch: write.batch.as_deref().map(|batch| named(batch, "batch")).transpose()?,
     };
-    let own = [("identities", write.identities), ("attributes", write.attributes), ("time", write.time), ("id", write.id)];
+    let own =
+        [("identities", write.identities), ("attributes", write.attributes), ("time", write.time), ("id", write.id)];
     let own: Vec<_> = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     match write.records {
         Some(records) if own.is_empty() => source.records(&records, delivery),
@@ -140,7 +141,13 @@ impl Source {
     fn record(&self, index: usize, raw: &RawValue, delivery: &Delivery<'_>) -> (Arc<str>, Incoming) {
         let bytes = raw.get().len();
         let (id, fact) = if bytes > RECORD_BYTES_MAX {
-            (None, Err(rejection("record_too_large", format!("the record has {bytes} bytes, more than {RECORD_BYTES_MAX}"))))
+            (
+                None,
+                Err(rejection(
+                    "record_too_large",
+                    format!("the record has {bytes} bytes, more than {RECORD_BYTES_MAX}"),
+                )),
+            )
         } else if measure(raw.get()).depth > DEPTH_MAX {
             (None, Err(rejection("record_invalid", format!("the record is nested more than {DEPTH_MAX} deep"))))
         } else {
@@ -153,11 +160,19 @@ impl Source {
         (Arc::clone(&id), Incoming { fact, raw: self.alone(raw, delivery.class) })
     }
 
-    fn read(&self, index: usize, record: &Record<'_>, delivery: &Delivery<'_>) -> (Option<Arc<str>>, Result<Fact, Rejection>) {
+    fn read(
+        &self,
+        index: usize,
+        record: &Record<'_>,
+        delivery: &Delivery<'_>,
+    ) -> (Option<Arc<str>>, Result<Fact, Rejection>) {
         let id = match &record.id {
             Some(id) if (1..=ID_CHARS_MAX).contains(&id.chars().count()) => id.as_str().into(),
             Some(_) => {
-                return (None, Err(rejection("record_id_invalid", format!("id must be 1 to {ID_CHARS_MAX} characters"))));
+                return (
+                    None,
+                    Err(rejection("record_id_invalid", format!("id must be 1 to {ID_CHARS_MAX} characters"))),
+                );
             }
             None => self.derived_id(index, record, delivery),
         };

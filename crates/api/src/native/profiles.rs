@@ -63,7 +63,11 @@ const READ: Access = Access::Workspace(Permission::Read);
 
 fn fields_parameter(route: Route) -> Route {
     let schema = json!({ "type": "string", "example": "identifiers,attributes" });
-    route.query("fields", "Which parts: a list of `identifiers`, `attributes`, `audiences`. All where it is left out.", schema)
+    route.query(
+        "fields",
+        "Which parts: a list of `identifiers`, `attributes`, `audiences`. All where it is left out.",
+        schema,
+    )
 }
 
 fn profile_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
@@ -72,7 +76,9 @@ fn profile_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
         "_audiences": { "newsletter_fans": true }, "_updated_at": "2026-09-01T08:15:00Z"
     });
     let route = Route::new(Method::GET, path, READ, handler, Tag::Profiles, "Reads a profile")
-        .describe("Flat: identifiers and attributes stand at the top, beside `profile_id`, `_audiences` and `_updated_at`.")
+        .describe(
+            "Flat: identifiers and attributes stand at the top, beside `profile_id`, `_audiences` and `_updated_at`.",
+        )
         .header("if-none-match", "An `ETag` of an earlier answer: 304 when the profile is still the same.")
         .answer_free(200, "The profile, with its `ETag`.", example)
         .answer_empty(304, "The profile is still the same.");
@@ -132,7 +138,9 @@ fn batch_get_route() -> Route {
     ] });
     let lookups = json!({ "lookups": [{ "id": "019a0f3e5b2c7d41e0a8f5c2" }, { "namespace": "email", "value": "lena@mail.example" }] });
     Route::new(Method::POST, "/v1/profiles:batchGet", READ, post(batch_get), Tag::Profiles, "Reads up to 100 profiles")
-        .describe("Results stand in the order of the look-ups. A profile that is not there does not fail its neighbours.")
+        .describe(
+            "Results stand in the order of the look-ups. A profile that is not there does not fail its neighbours.",
+        )
         .body::<BatchGet>(lookups)
         .answer::<Profiles>(200, "One result for each look-up.", example)
 }

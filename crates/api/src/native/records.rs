@@ -11,14 +11,14 @@ use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::verdict::Incoming;
 
+use super::DOOR;
 use super::parse::{self, Delivery};
 use super::wire::Write;
-use super::DOOR;
 use crate::answer::{Answer, json as json_answer};
 use crate::app::App;
-use crate::{body, kept};
 use crate::report::{self, Report};
 use crate::route::{Access, Route, Tag};
+use crate::{body, kept};
 
 pub(super) fn routes() -> [Route; 1] {
     let access = Access::Workspace(Permission::Ingest);

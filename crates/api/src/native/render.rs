@@ -9,17 +9,18 @@ use tessera_service::clock::format_timestamp;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::{EventPage, Graph, GraphHeld, GraphLink, GraphNode, Receipt, Rendered, StoredCall};
 
-use super::wire::{
-    ErasureReceipt, Held, Identities, Link, Node, ProfileError, ProfileResult, Timeline, TimelineEvent,
-};
+use super::wire::{ErasureReceipt, Held, Identities, Link, Node, ProfileError, ProfileResult, Timeline, TimelineEvent};
 use crate::answer::{json, json_bytes};
 use crate::payload::Payload;
 use crate::report::Identity;
 
 /// A profile, or 304 for a client that has it.
 pub(super) fn profile(rendered: Rendered, headers: &HeaderMap) -> Response {
-    let mut response =
-        if is_known(headers, &rendered.etag) { StatusCode::NOT_MODIFIED.into_response() } else { json_bytes(rendered.json) };
+    let mut response = if is_known(headers, &rendered.etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        json_bytes(rendered.json)
+    };
     if let Ok(etag) = HeaderValue::from_str(&rendered.etag) {
         response.headers_mut().insert(ETAG, etag);
     }

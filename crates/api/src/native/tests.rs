@@ -23,7 +23,8 @@ fn ids(body: &str, idempotency_key: Option<&str>) -> Vec<String> {
 
 #[test]
 fn records_are_read_alone_and_in_lists() {
-    let one = r#"{"dataset":"crm","identities":[{"namespace":"user_id","value":"7"}],"attributes":{"a":{"b":1}},"id":"r1"}"#;
+    let one =
+        r#"{"dataset":"crm","identities":[{"namespace":"user_id","value":"7"}],"attributes":{"a":{"b":1}},"id":"r1"}"#;
     let listed = r#"{"dataset":"crm","records":[{"identities":[{"namespace":"user_id","value":"7"}],"attributes":{"a":{"b":1}},"id":"r1"}]}"#;
     for body in [one, listed] {
         let written = write(body, None).expect("a write");
@@ -51,7 +52,8 @@ fn ids_of_records_make_a_repetition_one() {
 fn a_bad_record_never_fails_its_neighbours() {
     let good = r#"{"identities":[{"namespace":"user_id","value":"7"}],"attributes":{},"id":"g"}"#;
     let check = |bad: &str, code: &str| {
-        let written = write(&format!("{{\"dataset\":\"d\",\"records\":[{good},{bad},{good}]}}"), None).expect("a write");
+        let written =
+            write(&format!("{{\"dataset\":\"d\",\"records\":[{good},{bad},{good}]}}"), None).expect("a write");
         let codes: Vec<_> = written.iter().map(|(_, it)| it.fact.as_ref().err().map(|why| why.code)).collect();
         assert_eq!(codes, [None, Some(code), None], "{bad}");
     };
@@ -86,7 +88,8 @@ fn writes_that_cannot_be_read_are_refused_whole() {
 #[test]
 fn lookups_and_fields_are_read() {
     let read = |body: &str| parse::batch_get(body.as_bytes()).map_err(|error| error.code);
-    let (lookups, fields) = read(r#"{"lookups":[{"id":"x"},{"namespace":"email","value":"a"}],"fields":["attributes"]}"#).expect("lookups");
+    let (lookups, fields) =
+        read(r#"{"lookups":[{"id":"x"},{"namespace":"email","value":"a"}],"fields":["attributes"]}"#).expect("lookups");
     assert_eq!(lookups[0], Lookup::Id("x".to_owned()));
     assert_eq!(lookups[1], Lookup::Identity { namespace: "email".to_owned(), value: "a".to_owned() });
     assert!(fields.attributes && !fields.identifiers && !fields.audiences);
@@ -101,7 +104,8 @@ fn lookups_and_fields_are_read() {
     }
     let many = format!("{{\"lookups\":[{}]}}", vec![r#"{"id":"x"}"#; 101].join(","));
     assert_eq!(read(&many).err(), Some("batch_too_many"));
-    let fields = |list| parse::fields(list).map(|it| (it.identifiers, it.attributes, it.audiences)).map_err(|error| error.code);
+    let fields =
+        |list| parse::fields(list).map(|it| (it.identifiers, it.attributes, it.audiences)).map_err(|error| error.code);
     assert_eq!(fields(None), Ok((true, true, true)));
     assert_eq!(fields(Some("identifiers, audiences")), Ok((true, false, true)));
     assert_eq!(fields(Some("identifiers,")), Err("fields_unknown"));
@@ -113,7 +117,8 @@ fn queries_of_timelines_are_read() {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         parse::event_query(&Query(pairs)).map_err(|error| error.code)
     };
-    let query = read(&[("limit", "5"), ("start", "2026-01-01"), ("event", "x"), ("cursor", ""), ("other", "1")]).expect("a query");
+    let query = read(&[("limit", "5"), ("start", "2026-01-01"), ("event", "x"), ("cursor", ""), ("other", "1")])
+        .expect("a query");
     assert_eq!((query.limit, query.start.is_some(), query.end, query.cursor), (5, true, None, None));
     for (name, value, code) in [
         ("limit", "0", "limit_invalid"),

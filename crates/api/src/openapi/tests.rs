@@ -23,7 +23,11 @@ fn every_operation_is_documented() {
         assert!(!route.summary.is_empty() && !route.summary.ends_with('.'), "{name}: summary");
         assert!(ids.insert(operation["operationId"].clone()), "{name}: its operation id stands twice");
         let segments = route.path.matches('{').count();
-        assert_eq!(route.parameters.iter().filter(|it| it.place == "path").count(), segments, "{name}: path parameters");
+        assert_eq!(
+            route.parameters.iter().filter(|it| it.place == "path").count(),
+            segments,
+            "{name}: path parameters"
+        );
         for (status, response) in operation["responses"].as_object().expect("responses") {
             let is_error = response["$ref"].is_string();
             let media = response["content"]["application/json"].as_object();

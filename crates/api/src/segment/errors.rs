@@ -9,9 +9,7 @@ use tessera_service::error::{Error, ErrorKind};
 use tessera_service::verdict::Rejection;
 
 use crate::answer::{ErrorMembers, Failure, to_json};
-use crate::bounds::{
-    BATCH_EVENTS_MAX, DEPTH_MAX, EVENT_BYTES_MAX, GROUP_ID_CHARS_MAX, ID_CHARS_MAX, PROPERTIES_MAX,
-};
+use crate::bounds::{BATCH_EVENTS_MAX, DEPTH_MAX, EVENT_BYTES_MAX, GROUP_ID_CHARS_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
 
 /// An error of a whole call, as this door answers it.
 pub(super) fn failure(error: Error, now: Timestamp) -> Failure {

@@ -42,7 +42,8 @@ pub(super) fn kind(r#type: Option<&RawValue>) -> Result<CallKind, Rejection> {
 impl<'a> Call<'a> {
     pub(super) fn into_fact(self, id: Arc<str>, time: Option<Timestamp>) -> Result<Fact, Rejection> {
         let context = self.context.map(|json| serde_json::from_str(json.get())).transpose();
-        let context: Context<'_> = context.map_err(|_| errors::event_invalid("context"))?.unwrap_or_default();
+        let context: Context<'_> =
+            context.map_err(|_| errors::event_invalid("context must be an object"))?.unwrap_or_default();
         let name = self.name()?;
         let mut claims = self.ids()?;
         self.contact_claims(&context, &mut claims);

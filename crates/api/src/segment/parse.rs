@@ -16,10 +16,10 @@ use tessera_service::verdict::{Incoming, Rejection};
 use super::wire::{self, Envelope, Item};
 use super::{errors, fact};
 use crate::answer::invalid;
-use crate::{body, kept};
 use crate::bounds::{BATCH_EVENTS_MAX, DEPTH_MAX, EVENT_BYTES_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
 use crate::measure::measure;
 use crate::members::Members;
+use crate::{body, kept};
 
 /// What is known of a delivery besides its body.
 pub(crate) struct Delivery<'a> {
@@ -197,7 +197,8 @@ impl<'a> Shared<'a> {
             integrations: Option<&'a RawValue>,
         }
         // With an event that is too large, what the batch shares is left out: repeated for 2,500 events it could fill the memory.
-        let shared = |member: &Option<(&'a RawValue, Members<'a>)>| member.as_ref().filter(|_| is_small).map(|(json, _)| *json);
+        let shared =
+            |member: &Option<(&'a RawValue, Members<'a>)>| member.as_ref().filter(|_| is_small).map(|(json, _)| *json);
         let alone = Alone {
             batch: [item],
             r#type: self.r#type,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, Method, Uri};
@@ -19,13 +19,13 @@ use super::wire::{self, Envelope, Item, WithKey};
 use super::{DOOR, errors, pixel, render};
 use crate::answer::{Answer, Failure, invalid, json as json_answer};
 use crate::app::{App, Entered};
+use crate::body;
 use crate::bounds::BATCH_BYTES_MAX;
 use crate::caller::{self, Scheme};
 use crate::extract::{Query, Segments};
 use crate::report::{self, Report};
 use crate::route::{Access, Route, Tag};
 use crate::transport::Secured;
-use crate::body;
 
 /// The paths that take one event, and its type.
 const SINGLES: [(&str, &str); 12] = [
@@ -71,7 +71,7 @@ leaves when all that was accepted is durable and visible.";
 fn ingest(route: Route) -> Route {
     let example = json!({ "success": true, "accepted": 1, "duplicates": 0, "rejected": 0, "verdicts": [] });
     route
-        .from_browsers()
+        .open_to_pages()
         .query("writeKey", "The key, where it stands nowhere else.", json!({ "type": "string" }))
         .answer::<Report>(200, "What became of each event.", example)
 }
@@ -93,8 +93,16 @@ fn pixels() -> [Route; 2] {
             .describe("Without `data` the parameters are the event's members; dotted names nest. Always answered with a picture.")
             .answer_other(200, "A transparent picture of one pixel, whatever became of the event.", "image/gif")
     };
-    ["/v1/pixel/{method}", "/pixel/v1/{method}"]
-        .map(|path| document(Route::new(Method::GET, path, access, get(picture), Tag::Events, "Takes an event as a picture's address")))
+    ["/v1/pixel/{method}", "/pixel/v1/{method}"].map(|path| {
+        document(Route::new(
+            Method::GET,
+            path,
+            access,
+            get(picture),
+            Tag::Events,
+            "Takes an event as a picture's address",
+        ))
+    })
 }
 
 fn start_up() -> [Route; 3] {
@@ -102,25 +110,37 @@ fn start_up() -> [Route; 3] {
     let source_config = |path| {
         let summary = "What RudderStack's browser SDK fetches when it starts";
         Route::new(Method::GET, path, INGEST, get(source_config), Tag::Events, summary)
-            .from_browsers()
+            .open_to_pages()
             .query("writeKey", "The key, where it is not the Basic user name.", key.clone())
             .answer_free(200, "An enabled source without destinations.", json!({ "source": { "enabled": true } }))
     };
     let summary = "What Segment's SDKs fetch when they start";
-    let settings = Route::new(Method::GET, "/v1/projects/{write_key}/settings", INGEST, get(settings), Tag::Events, summary)
-        .from_browsers()
-        .segment("write_key", "The key.")
-        .answer_free(200, "Where to send events.", json!({ "integrations": { "Segment.io": { "apiHost": "tessera.example/v1" } } }));
+    let settings =
+        Route::new(Method::GET, "/v1/projects/{write_key}/settings", INGEST, get(settings), Tag::Events, summary)
+            .open_to_pages()
+            .segment("write_key", "The key.")
+            .answer_free(
+                200,
+                "Where to send events.",
+                json!({ "integrations": { "Segment.io": { "apiHost": "tessera.example/v1" } } }),
+            );
     [settings, source_config("/sourceConfig"), source_config("/sourceConfig/")]
 }
 
 fn others() -> [Route; 4] {
     [
-        Route::new(Method::POST, "/v1/m", Access::Open, post(metrics), Tag::Events, "Takes an SDK's own metrics and drops them")
-            .from_browsers()
-            .answer_free(200, "Dropped.", json!({ "success": true })),
+        Route::new(
+            Method::POST,
+            "/v1/m",
+            Access::Open,
+            post(metrics),
+            Tag::Events,
+            "Takes an SDK's own metrics and drops them",
+        )
+        .open_to_pages()
+        .answer_free(200, "Dropped.", json!({ "success": true })),
         Route::new(Method::POST, "/v1/merge", INGEST, post(merge), Tag::Events, "Refuses RudderStack's merge")
-            .from_browsers()
+            .open_to_pages()
             .describe("Always answered with 400 `method_unsupported`: send `alias`."),
         Route::new(Method::GET, "/health", Access::Open, get(health), Tag::Operation, "Whether the gateway serves")
             .describe("RudderStack's path; ours are `/healthz` and `/readyz`.")
@@ -174,6 +194,9 @@ async fn enter(app: &App, query: &Query, headers: &HeaderMap, body: Body) -> Res
     if let Some(entered) = entered {
         return Ok((entered, body));
     }
+    if body.is_empty() {
+        return Err(not_found);
+    }
     let with_key: WithKey<'_> = body::json(&body)?;
     let secret = wire::text(with_key.write_key).unwrap_or_default().ok_or(not_found)?;
     let caller = app.service.directory().authenticate(&secret)?;
@@ -183,7 +206,6 @@ async fn enter(app: &App, query: &Query, headers: &HeaderMap, body: Body) -> Res
 /// The caller by the header or the query; none where only the body can tell.
 ///
 /// A bearer token that is no key of ours leaves it to the body's `writeKey`: Segment's clients with OAuth send both.
-#[expect(clippy::type_complexity, reason = "three outcomes, read in one place")]
 fn early_caller(app: &App, query: &Query, headers: &HeaderMap) -> Result<Option<Result<Caller, Error>>, Error> {
     let authenticate = |secret: &str| app.service.directory().authenticate(secret);
     match (caller::from_header(headers)?, query.get("writeKey")) {

@@ -107,7 +107,8 @@ fn check_golden(text: &str) {
             let received_at = parse_timestamp(RECEIVED).expect("a time");
             let fresh_id = || event.message_id.to_string();
             let again = replay(&event.incoming.raw, received_at, &fresh_id).expect("what we kept can be read");
-            let again = Event { message_id: event.message_id.clone(), incoming: again.into_iter().next().expect("one") };
+            let again =
+                Event { message_id: event.message_id.clone(), incoming: again.into_iter().next().expect("one") };
             // Its place in the batch is gone, and with it the one refusal that came from that.
             if event.incoming.fact.as_ref().err().is_none_or(|why| why.code != "batch_full") {
                 assert_eq!(outcome(&again), outcome(event), "{head}: kept");
@@ -186,4 +187,89 @@ fn what_a_batch_shares_is_not_multiplied_in_memory() {
     let events = with_delivery(Class::Private, |delivery| batch(body.as_bytes(), delivery).expect("a batch"));
     assert!(events.iter().all(|event| event.incoming.fact.as_ref().is_err_and(|why| why.code == "event_too_large")));
     assert!(events.iter().map(|event| event.incoming.raw.len()).sum::<usize>() < 1_000_000);
+}
+
+/// JSON of every kind, with the members of events among its names.
+fn any_json() -> impl proptest::strategy::Strategy<Value = serde_json::Value> {
+    use proptest::prelude::*;
+    let names = proptest::sample::select(vec![
+        "type",
+        "userId",
+        "anonymousId",
+        "previousId",
+        "groupId",
+        "event",
+        "messageId",
+        "traits",
+        "context",
+        "properties",
+        "timestamp",
+        "originalTimestamp",
+        "sentAt",
+        "externalIds",
+        "id",
+        "collection",
+        "encoding",
+        "name",
+        "category",
+        "integrations",
+        "email",
+        "phone",
+        "address",
+        "batch",
+    ]);
+    let texts = proptest::sample::select(vec![
+        "track",
+        "identify",
+        "page",
+        "screen",
+        "group",
+        "alias",
+        "user_id",
+        "accounts",
+        "none",
+        "",
+        "2026-01-31T10:00:00Z",
+    ]);
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        texts.prop_map(Into::into),
+        any::<String>().prop_map(Into::into),
+    ];
+    leaf.prop_recursive(5, 40, 8, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+            proptest::collection::vec((names.clone(), inner), 0..8).prop_map(|members| members
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect::<serde_json::Map<_, _>>()
+                .into()),
+        ]
+    })
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn parsing_never_panics_and_what_is_kept_reads_the_same(items in proptest::collection::vec(any_json(), 1..5), shared in any_json()) {
+        let body = serde_json::json!({ "batch": items, "context": shared }).to_string();
+        let events = with_delivery(Class::Public, |delivery| batch(body.as_bytes(), delivery));
+        for event in events.into_iter().flatten() {
+            let received_at = parse_timestamp(RECEIVED).expect("a time");
+            let fresh_id = || event.message_id.to_string();
+            let again = replay(&event.incoming.raw, received_at, &fresh_id).expect("what we kept can be read").remove(0);
+            let again = Event { message_id: event.message_id.clone(), incoming: again };
+            proptest::prop_assert_eq!(outcome(&again), outcome(&event));
+        }
+    }
+
+    #[test]
+    fn bytes_never_panic(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+        let _ = with_delivery(Class::Public, |delivery| batch(&body, delivery).map(|_| ()));
+        let _ = with_delivery(Class::Public, |delivery| single(&body, "track", delivery).map(|_| ()));
+    }
 }

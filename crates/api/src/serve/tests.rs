@@ -1,1 +1,193 @@
-//! x
+//! Real connections on loopback: both protocols, TLS, slow clients, and a stop that loses nothing.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::*;
+
+struct Server {
+    address: SocketAddr,
+    settings: ApiSettings,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+async fn start(router: Router, settings: ApiSettings, tls: Option<Arc<rustls::ServerConfig>>) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async {
+        let _ = stopped.await;
+    };
+    let task = tokio::spawn(serve(vec![listener], tls, router, settings.clone(), shutdown));
+    Server { address, settings, stop, task }
+}
+
+async fn connect(server: &Server) -> TcpStream {
+    TcpStream::connect(server.address).await.expect("a connection")
+}
+
+/// Everything until the other side closes.
+async fn rest<S: AsyncRead + Unpin>(stream: &mut S) -> String {
+    let mut bytes = Vec::new();
+    // A cut connection may end in a reset; what came before counts.
+    let _ = stream.read_to_end(&mut bytes).await;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hello() -> Router {
+    Router::new().route("/", get(|| async { "hello" }))
+}
+
+fn fast() -> ApiSettings {
+    ApiSettings {
+        head_timeout: Duration::from_millis(200),
+        stall_timeout: Duration::from_millis(200),
+        ..ApiSettings::default()
+    }
+}
+
+/// The frames of an HTTP/2 conversation that asks for `/` once: preface, settings, and headers from the static table.
+const H2_REQUEST: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
+\x00\x00\x00\x04\x00\x00\x00\x00\x00\
+\x00\x00\x06\x01\x05\x00\x00\x00\x01\x82\x84\x86\x41\x01x";
+
+/// Reads until the answer of an HTTP/2 request has come whole, and answers whether its body is in it.
+async fn has_h2_hello<S: AsyncRead + Unpin>(stream: &mut S) -> bool {
+    let mut seen = Vec::new();
+    let mut buffer = [0; 1024];
+    while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut buffer)).await {
+        seen.extend_from_slice(&buffer[..count]);
+        if count == 0 || seen.windows(5).any(|window| window == b"hello") {
+            break;
+        }
+    }
+    seen.windows(5).any(|window| window == b"hello")
+}
+
+#[tokio::test]
+async fn both_protocols_are_spoken_on_one_port() {
+    let server = start(hello(), ApiSettings::default(), None).await;
+    let mut stream = connect(&server).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("a write");
+    let answer = rest(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+    let mut stream = connect(&server).await;
+    stream.write_all(H2_REQUEST).await.expect("a write");
+    assert!(has_h2_hello(&mut stream).await);
+}
+
+#[tokio::test]
+async fn tls_is_spoken_where_it_is_configured() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve/golden");
+    let tls =
+        tls_from_pem(&folder.join("localhost.pem"), &folder.join("localhost.key")).expect("the pair of the tests");
+    let server = start(hello(), ApiSettings::default(), Some(tls)).await;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(folder.join("localhost.pem")).expect("a file") {
+        roots.add(certificate.expect("a certificate")).expect("a root");
+    }
+    for protocol in ["h2", "http/1.1"] {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots.clone())
+            .with_no_client_auth();
+        client.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+        let name = rustls::pki_types::ServerName::try_from("localhost").expect("a name");
+        let mut stream = connector.connect(name, connect(&server).await).await.expect("a handshake");
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol.as_bytes()));
+        if protocol == "h2" {
+            stream.write_all(H2_REQUEST).await.expect("a write");
+            assert!(has_h2_hello(&mut stream).await);
+        } else {
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("a write");
+            assert!(rest(&mut stream).await.ends_with("hello"));
+        }
+    }
+    let missing = tls_from_pem(Path::new("/nowhere"), Path::new("/nowhere")).expect_err("no such file");
+    assert!(missing.to_string().contains("path=/nowhere"));
+}
+
+#[tokio::test]
+async fn slow_clients_are_cut_off() {
+    let server = start(hello(), fast(), None).await;
+    let starts: [&[u8]; 4] = [b"", b"PRI * HT", b"GET / HTTP/1.1\r\nhost:", b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"];
+    for start in starts {
+        let mut stream = connect(&server).await;
+        stream.write_all(start).await.expect("a write");
+        let closed = tokio::time::timeout(Duration::from_secs(10), rest(&mut stream)).await;
+        assert!(closed.is_ok(), "{:?} was kept open", String::from_utf8_lossy(start));
+    }
+}
+
+#[tokio::test]
+async fn clients_that_take_nothing_are_cut_off() {
+    let endless = Router::new().route("/", get(|| async { vec![b'x'; 64 << 20] }));
+    let server = start(endless, fast(), None).await;
+    let mut stream = connect(&server).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("a write");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert!(rest(&mut stream).await.len() < 64 << 20);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_wait_for_their_turn() {
+    let server = start(hello(), ApiSettings { connections_max: 1, ..ApiSettings::default() }, None).await;
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let first = connect(&server).await;
+    let mut second = connect(&server).await;
+    second.write_all(request).await.expect("a write");
+    let early = tokio::time::timeout(Duration::from_millis(100), second.readable()).await;
+    assert!(early.is_err(), "the second was answered while the first was open");
+    drop(first);
+    assert!(rest(&mut second).await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_is_under_way() {
+    let (begun, begins) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (tell, wait) = (Arc::clone(&begun), Arc::clone(&begins));
+    let slow = Router::new().route(
+        "/",
+        post(move || async move {
+            tell.add_permits(1);
+            wait.acquire().await.expect("open").forget();
+            "done"
+        }),
+    );
+    let server = start(slow, ApiSettings::default(), None).await;
+    let mut stream = connect(&server).await;
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await.expect("a write");
+    begun.acquire().await.expect("open").forget();
+    assert!(server.settings.readiness.is_open());
+    server.stop.send(()).expect("it still serves");
+    while server.settings.readiness.is_open() {
+        tokio::task::yield_now().await;
+    }
+    begins.add_permits(1);
+    let answer = rest(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+    server.task.await.expect("it ends cleanly");
+    assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let stuck = Router::new().route("/", get(std::future::pending::<&str>));
+    let settings = ApiSettings { stop_timeout: Duration::from_millis(100), ..ApiSettings::default() };
+    let server = start(stuck, settings, None).await;
+    let mut stream = connect(&server).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("a write");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    server.stop.send(()).expect("it still serves");
+    tokio::time::timeout(Duration::from_secs(10), server.task).await.expect("it ends").expect("cleanly");
+}

@@ -1,0 +1,149 @@
+//! Bad input: each gets its documented code, in our shape, and nothing panics.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::world::{ROOT, Reply, World, request};
+
+fn packed(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content).expect("a vector takes everything");
+    encoder.finish().expect("a vector takes everything")
+}
+
+fn check_shape(reply: &Reply, status: u16, code: &str, what: &str) {
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (status, code), "{what}: {}", reply.json());
+    let json = reply.json();
+    assert_eq!(json["error"]["request_id"].as_str(), Some(reply.header("x-request-id")), "{what}");
+    assert!(json["error"]["message"].is_string() && json["error"]["retry"].is_string(), "{what}");
+    assert_eq!(reply.header("content-type"), "application/json", "{what}");
+    assert!(crate::codes::find(code).is_some(), "{code} is not in the table");
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_read_have_their_codes() {
+    let world = World::new().await;
+    let deep = [vec![b'['; 200_000], vec![b']'; 200_000]].concat();
+    let batch = "/v1/batch";
+    let cases: &[(&str, &[u8], u16, &str)] = &[
+        (batch, b"", 400, "body_missing"),
+        (batch, b"{\"batch\":[", 400, "json_invalid"),
+        (batch, b"\xff\xfe", 400, "utf8_invalid"),
+        (batch, b"[]", 400, "body_invalid"),
+        (batch, &deep, 400, "body_invalid"),
+        (batch, b"{\"batch\":[]}", 400, "batch_empty"),
+        ("/v1/track", b"{\"userId\":", 400, "json_invalid"),
+        ("/v1/track", b"", 400, "body_missing"),
+        ("/v1/merge", b"{}", 400, "method_unsupported"),
+        ("/v1/records", b"{}", 400, "body_invalid"),
+        ("/v1/records", &deep, 400, "body_invalid"),
+        ("/v1/records", b"{\"dataset\":\"d\",\"records\":[]}", 400, "batch_empty"),
+        ("/v1/profiles:batchGet", b"{\"lookups\":[{}]}", 400, "lookup_invalid"),
+        ("/v1/admin/workspaces", b"{\"name\":\"No Good\"}", 400, "name_invalid"),
+        ("/v1/admin/workspaces", b"{\"name\":7}", 400, "body_invalid"),
+        ("/v1/admin/workspaces", b"{\"name\":\"default\"}", 409, "workspace_exists"),
+        ("/v1/admin/keys", b"{\"name\":\"k\",\"class\":\"secret\",\"permissions\":[]}", 400, "class_unknown"),
+        (
+            "/v1/admin/namespaces",
+            b"{\"name\":\"x\",\"normaliser\":\"rot13\",\"rules\":{\"priority\":1}}",
+            400,
+            "namespace_invalid",
+        ),
+    ];
+    for (path, body, status, code) in cases {
+        let reply = world.call("POST", path, ROOT, body.to_vec()).await;
+        check_shape(&reply, *status, code, path);
+    }
+}
+
+#[tokio::test]
+async fn oversized_bodies_are_cut_off_packed_or_not() {
+    let world = World::new().await;
+    let gzip = [("content-encoding", "gzip")];
+    for path in ["/v1/batch", "/v1/track", "/v1/records", "/v1/profiles:batchGet", "/v1/admin/keys"] {
+        let bomb = packed(&vec![b' '; 50_000_000]);
+        assert!(bomb.len() < 100_000);
+        let reply = world.send(request("POST", path, ROOT, &gzip, bomb)).await;
+        check_shape(&reply, 413, "body_too_large", path);
+        let reply = world.call("POST", path, ROOT, vec![b' '; 5 << 20]).await;
+        check_shape(&reply, 413, "body_too_large", path);
+        let reply = world.send(request("POST", path, ROOT, &gzip, "no gzip")).await;
+        check_shape(&reply, 400, "content_encoding_invalid", path);
+        let reply = world.send(request("POST", path, ROOT, &[("content-encoding", "br")], "x")).await;
+        check_shape(&reply, 400, "content_encoding_invalid", path);
+    }
+    let large = format!("{{\"batch\":[{{\"type\":\"track\",\"p\":\"{}\"}}]}}", "x".repeat(520_000));
+    check_shape(&world.call("POST", "/v1/batch", ROOT, large).await, 400, "batch_too_large", "a batch of 520 KB");
+}
+
+#[tokio::test]
+async fn paths_methods_and_queries_have_our_shape() {
+    let world = World::new().await;
+    let cases: &[(&str, &str, u16, &str)] = &[
+        ("GET", "/nowhere", 404, "not_found"),
+        ("GET", "/v1/profiles", 404, "not_found"),
+        ("GET", "/docs/nothing.js", 404, "not_found"),
+        ("GET", "/v1/track", 405, "method_not_allowed"),
+        ("PUT", "/v1/records", 405, "method_not_allowed"),
+        ("PATCH", "/v1/profiles/id/x", 405, "method_not_allowed"),
+        ("GET", "/v1/profiles/id/%ff", 400, "path_invalid"),
+        ("GET", "/v1/profiles/identifier/email/%ff%fe", 400, "path_invalid"),
+        ("GET", "/v1/profiles/identifier/nonsense/x", 400, "namespace_unknown"),
+        ("GET", "/v1/profiles/identifier/email/nobody%40shop.example", 404, "profile_not_found"),
+        ("GET", "/v1/profiles/id/x?fields=all", 400, "fields_unknown"),
+        ("GET", "/v1/profiles/id/x/events?limit=0", 400, "limit_invalid"),
+        ("GET", "/v1/profiles/id/x/events?start=soon", 400, "time_invalid"),
+        ("GET", "/v1/admin/keys/nonsense", 404, "key_not_found"),
+        ("GET", "/v1/admin/keys?cursor=nonsense", 400, "cursor_invalid"),
+        ("GET", "/v1/admin/quarantine/nonsense", 404, "quarantine_entry_not_found"),
+        ("GET", "/v1/admin/quarantine?cursor=nonsense", 400, "cursor_invalid"),
+        ("GET", "/v1/admin/workspaces/none", 403, "workspace_forbidden"),
+        ("DELETE", "/v1/profiles/id/x", 404, "profile_not_found"),
+    ];
+    for (method, path, status, code) in cases {
+        check_shape(&world.call(method, path, ROOT, "").await, *status, code, path);
+    }
+    assert_eq!(world.get("/v1/track", ROOT).await.header("allow"), "POST");
+}
+
+#[tokio::test]
+async fn events_of_every_time_are_taken_or_refused_by_rule() {
+    let world = World::new().await;
+    let check = async |timestamp: &str, expected: &str| {
+        let event = format!("{{\"userId\":\"u\",\"event\":\"x\",\"timestamp\":\"{timestamp}\"}}");
+        let reply = world.call("POST", "/v1/track", ROOT, event).await;
+        assert_eq!(reply.status, 200);
+        let verdict = &reply.json()["verdicts"][0];
+        assert_eq!(verdict["code"].as_str().unwrap_or("accepted"), expected, "{timestamp}");
+    };
+    check("2026-01-31T12:59:59Z", "accepted").await;
+    check("2026-01-31T13:00:01Z", "time_in_future").await;
+    check("9999-12-31T23:59:59Z", "time_in_future").await;
+    check("0001-01-01T00:00:00Z", "accepted").await;
+    check("1969-12-31T23:59:59Z", "accepted").await;
+    check("-0001-01-01T00:00:00Z", "timestamp_invalid").await;
+    check("2026-02-30T00:00:00Z", "timestamp_invalid").await;
+}
+
+#[tokio::test]
+async fn segment_errors_carry_what_its_clients_read() {
+    let world = World::new().await;
+    let reply = world.call("POST", "/v1/batch", "unknown", "{}").await;
+    let json = reply.json();
+    assert_eq!((reply.status.as_u16(), &json["success"], &json["code"]), (401, &false.into(), &"key_unknown".into()));
+    assert!(json["message"].is_string());
+    check_shape(&reply, 401, "key_unknown", "batch");
+}
+
+#[tokio::test]
+async fn request_ids_are_kept_when_sane() {
+    let world = World::new().await;
+    let with = async |id: &str| world.send(request("GET", "/healthz", "", &[("x-request-id", id)], "")).await;
+    assert_eq!(with("my-id.7").await.header("x-request-id"), "my-id.7");
+    for bad in ["", "with blank", "\"quoted\"", &"x".repeat(129)] {
+        let reply = with(bad).await;
+        assert!(!reply.header("x-request-id").is_empty() && reply.header("x-request-id") != bad);
+    }
+}

@@ -1,0 +1,65 @@
+//! Limits of keys and workspaces, seen from outside.
+
+use serde_json::json;
+
+use super::world::{ROOT, World, request};
+
+#[tokio::test]
+async fn a_limited_key_is_told_when_to_come_again() {
+    let world = World::new().await;
+    let limit = json!({ "per_second": 1, "burst": 3, "concurrency": 10 });
+    let new = json!({ "name": "k", "class": "private", "permissions": ["ingest", "read"], "rate_limit": limit });
+    let made = world.call("POST", "/v1/admin/keys", ROOT, new.to_string()).await.json();
+    let key = made["secret"].as_str().expect("a secret");
+    let event = r#"{"userId":"u","event":"x"}"#;
+    for _ in 0..3 {
+        assert_eq!(world.call("POST", "/v1/track", key, event).await.status, 200);
+    }
+    let refused = world.call("POST", "/v1/track", key, event).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (429, "rate_limited"));
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(refused.header("x-ratelimit-reset"), "1769860801000");
+    // The same bound holds behind every door, and pixels stay pictures.
+    assert_eq!(world.get("/v1/profiles/id/x", key).await.code(), "rate_limited");
+    let pixel = world.get(&format!("/v1/pixel/track?writeKey={key}&userId=u&event=x"), "").await;
+    assert_eq!((pixel.status.as_u16(), pixel.header("content-type")), (200, "image/gif"));
+    world.pass(1_000_000);
+    assert_eq!(world.call("POST", "/v1/track", key, event).await.status, 200);
+    assert_eq!(world.call("POST", "/v1/track", key, event).await.status, 429);
+}
+
+#[tokio::test]
+async fn a_limited_workspace_bounds_all_its_keys() {
+    let world = World::new().await;
+    let limit = json!({ "rate_limit": { "per_second": 1, "burst": 2, "concurrency": 10 } }).to_string();
+    let set = world.call("PUT", "/v1/admin/workspaces/default/rate-limit", ROOT, limit).await;
+    assert_eq!(set.json()["rate_limit"]["burst"], 2);
+    let a = world.key("private", &["read"], &["default"]).await;
+    let b = world.key("private", &["read"], &["default"]).await;
+    let statuses = [&a, &b, &a, &b].map(|key| world.get("/v1/profiles/id/x", key));
+    let mut seen = Vec::new();
+    for status in statuses {
+        seen.push(status.await.status.as_u16());
+    }
+    assert_eq!(seen, [404, 404, 429, 429]);
+    let lifted = world.call("PUT", "/v1/admin/workspaces/default/rate-limit", ROOT, r#"{"rate_limit":null}"#).await;
+    assert_eq!(lifted.json()["rate_limit"], json!(null));
+    assert_eq!(world.get("/v1/profiles/id/x", &a).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_place_is_held_until_the_answer_is_read() {
+    use tower::ServiceExt as _;
+    let world = World::new().await;
+    let limit = json!({ "per_second": 1_000, "burst": 1_000, "concurrency": 1 });
+    let new = json!({ "name": "k", "class": "private", "permissions": ["ingest", "read"], "rate_limit": limit });
+    let made = world.call("POST", "/v1/admin/keys", ROOT, new.to_string()).await.json();
+    let key = made["secret"].as_str().expect("a secret");
+    world.call("POST", "/v1/track", key, r#"{"userId":"u","event":"x"}"#).await;
+    let path = "/v1/profiles/identifier/user_id/u";
+    let unread = world.router.clone().oneshot(request("GET", path, key, &[], "")).await.expect("an answer");
+    assert_eq!(unread.status(), 200);
+    assert_eq!(world.get(path, key).await.code(), "concurrency_limited");
+    drop(unread);
+    assert_eq!(world.get(path, key).await.status, 200);
+}

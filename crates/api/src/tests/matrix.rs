@@ -1,0 +1,121 @@
+//! Every route with no key, with a key that lacks its permission, and with one of another workspace.
+
+use serde_json::{Value, json};
+use tessera_service::directory::Permission;
+
+use super::world::{ROOT, World, request};
+use crate::route::{Access, Content, Route};
+use crate::router::routes;
+
+/// The path with something in each of its segments.
+fn filled(route: &Route, key: &str) -> String {
+    route
+        .path
+        .split('/')
+        .map(|segment| match segment {
+            "{write_key}" => key,
+            "{namespace}" => "user_id",
+            "{method}" => "track",
+            "{key}" | "{id}" => "019a0f3e5b2c7d41e0a8f5c2",
+            segment if segment.starts_with('{') => "default",
+            segment => segment,
+        })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+fn body(route: &Route) -> String {
+    let example = route.body.as_ref().and_then(|Content { example, .. }| example.as_ref());
+    example.map_or_else(String::new, Value::to_string)
+}
+
+#[tokio::test]
+async fn no_route_answers_without_its_key() {
+    let world = World::new().await;
+    world.workspace("other").await;
+    let without = |needed: &[Permission]| {
+        let names = Permission::ALL.into_iter().filter(|it| !needed.contains(it)).map(Permission::name);
+        names.collect::<Vec<_>>()
+    };
+    let mut checked = 0;
+    for route in routes() {
+        let (method, name) = (route.method.as_str(), format!("{} {}", route.method, route.path));
+        let needed = match route.access {
+            Access::Open => continue,
+            Access::Workspace(permission) | Access::Silent(permission) => vec![permission],
+            Access::Directory(permissions) => permissions.to_vec(),
+        };
+        let lacking = world.key("private", &without(&needed), &["default"]).await;
+        let holding = world.key("private", &[needed[0].name()], &["default"]).await;
+        let (none, unknown) = (filled(&route, "unknown"), "sk_live_unknown");
+        let is_settings = route.path.contains("{write_key}");
+        if let Access::Silent(_) = route.access {
+            let reply = world.get(&none, "").await;
+            assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, "image/gif"), "{name}");
+            continue;
+        }
+        let reply = world.call(method, &none, "", body(&route)).await;
+        assert_eq!(reply.status, 401, "{name} without a key: {}", reply.json());
+        let reply = world.call(method, &none, unknown, body(&route)).await;
+        assert_eq!(reply.status, 401, "{name} with an unknown key: {}", reply.json());
+        let path = if is_settings { filled(&route, &lacking) } else { none.clone() };
+        let reply = world.call(method, &path, &lacking, body(&route)).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.code().as_str()),
+            (403, "permission_missing"),
+            "{name}: {}",
+            reply.json()
+        );
+        if let Access::Workspace(_) = route.access {
+            let path = if is_settings { filled(&route, &holding) } else { none };
+            for workspace in ["other", "missing"] {
+                let elsewhere = [("x-tessera-workspace", workspace)];
+                let reply = world.send(request(method, &path, &holding, &elsewhere, body(&route))).await;
+                assert_eq!((reply.status.as_u16(), reply.code().as_str()), (403, "workspace_forbidden"), "{name}");
+            }
+        }
+        checked += 1;
+    }
+    assert!(checked > 45, "only {checked} routes");
+}
+
+#[tokio::test]
+async fn revoked_and_expired_keys_are_refused() {
+    let world = World::new().await;
+    let made = json!({ "name": "k", "class": "private", "permissions": ["read"] }).to_string();
+    let made = world.call("POST", "/v1/admin/keys", ROOT, made).await.json();
+    let (id, secret) = (made["key"]["id"].as_str().expect("an id"), made["secret"].as_str().expect("a secret"));
+    let path = "/v1/profiles/id/x";
+    assert_eq!(world.get(path, secret).await.code(), "profile_not_found");
+    let rotated = world.call("POST", &format!("/v1/admin/keys/{id}/rotate"), ROOT, r#"{"grace_secs":60}"#).await.json();
+    let successor = rotated["secret"].as_str().expect("a secret");
+    assert_eq!(world.get(path, secret).await.code(), "profile_not_found");
+    world.pass(60_000_000);
+    assert_eq!(world.get(path, secret).await.code(), "key_expired");
+    assert_eq!(world.get(path, successor).await.code(), "profile_not_found");
+    let id = rotated["key"]["id"].as_str().expect("an id");
+    let revoked = world.call("POST", &format!("/v1/admin/keys/{id}/revoke"), ROOT, "").await;
+    assert!(revoked.json()["revoked_at"].is_string());
+    let refused = world.get(path, successor).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (401, "key_revoked"));
+    assert!(!refused.header("www-authenticate").is_empty());
+}
+
+#[tokio::test]
+async fn data_never_crosses_workspaces() {
+    let world = World::new().await;
+    world.workspace("shop").await;
+    let shop = world.key("private", &["ingest", "read"], &["shop"]).await;
+    let home = world.key("private", &["ingest", "read"], &["default"]).await;
+    let both = world.key("private", &["read"], &["default", "shop"]).await;
+    let event = r#"{"userId":"u1","event":"x","messageId":"m1"}"#;
+    assert_eq!(world.call("POST", "/v1/track", &shop, event).await.json()["accepted"], 1);
+    let path = "/v1/profiles/identifier/user_id/u1";
+    assert_eq!(world.get(path, &shop).await.status, 200);
+    assert_eq!(world.get(path, &home).await.status, 404);
+    assert_eq!(world.get(path, &both).await.status, 404);
+    let named = request("GET", path, &both, &[("x-tessera-workspace", "shop")], "");
+    assert_eq!(world.send(named).await.status, 200);
+    let named = request("GET", path, &home, &[("x-tessera-workspace", "shop")], "");
+    assert_eq!(world.send(named).await.code(), "workspace_forbidden");
+}

@@ -1,0 +1,125 @@
+//! The world of these tests: a service on the store in memory, a clock moved by hand, and a client.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tessera_engine::time::Timestamp;
+use tessera_service::clock::parse_timestamp;
+use tessera_service::{Components, Service, Settings};
+use tessera_store::MemoryStore;
+use tower::ServiceExt as _;
+
+use crate::settings::ApiSettings;
+
+/// The operator's key.
+pub(super) const ROOT: &str = "bootstrap-secret";
+
+pub(super) struct World {
+    pub(super) router: Router,
+    pub(super) service: Arc<Service>,
+    pub(super) settings: ApiSettings,
+    micros: Arc<AtomicI64>,
+}
+
+/// An answer, read whole.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Reply {
+    /// The body as JSON; null when it is none.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// The code of an error.
+    pub(super) fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let micros = Arc::new(AtomicI64::new(parse_timestamp("2026-01-31T12:00:00Z").expect("a time").micros()));
+        let (read, drawn) = (Arc::clone(&micros), AtomicU64::new(1));
+        let components = Components {
+            store: Arc::new(MemoryStore::new()),
+            clock: Arc::new(move || Timestamp::from_micros(read.load(Ordering::SeqCst)).expect("a time")),
+            random: Arc::new(move |bytes| {
+                // Distinct bits for every draw; nothing here asks for more.
+                let mut state = drawn.fetch_add(1, Ordering::SeqCst).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                for byte in bytes {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    *byte = (state >> 56) as u8;
+                }
+            }),
+        };
+        let service = Service::open(components, Settings::default()).await.expect("an empty store opens");
+        service.directory().ensure_bootstrap(ROOT).await.expect("a bootstrap key");
+        let settings = ApiSettings::default();
+        Self { router: crate::router(Arc::clone(&service), settings.clone()), service, settings, micros }
+    }
+
+    /// Lets time pass.
+    pub(super) fn pass(&self, micros: i64) {
+        self.micros.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    pub(super) async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.expect("the router never fails");
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a whole answer");
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Sends a request with this key (none when it is empty).
+    pub(super) async fn call(&self, method: &str, path: &str, key: &str, body: impl Into<Body>) -> Reply {
+        self.send(request(method, path, key, &[], body)).await
+    }
+
+    pub(super) async fn get(&self, path: &str, key: &str) -> Reply {
+        self.call("GET", path, key, Body::empty()).await
+    }
+
+    /// Makes a workspace and answers its name.
+    pub(super) async fn workspace(&self, name: &str) {
+        let made = self.call("POST", "/v1/admin/workspaces", ROOT, json!({ "name": name }).to_string()).await;
+        assert_eq!(made.status, 200, "{}", made.json());
+    }
+
+    /// Makes a key and answers its secret.
+    pub(super) async fn key(&self, class: &str, permissions: &[&str], workspaces: &[&str]) -> String {
+        let new = json!({ "name": "test", "class": class, "permissions": permissions, "workspaces": workspaces });
+        let made = self.call("POST", "/v1/admin/keys", ROOT, new.to_string()).await;
+        assert_eq!(made.status, 200, "{}", made.json());
+        made.json()["secret"].as_str().expect("a secret").to_owned()
+    }
+}
+
+pub(super) fn request(
+    method: &str,
+    path: &str,
+    key: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> Request<Body> {
+    let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).expect("a method")).uri(path);
+    if !key.is_empty() {
+        request = request.header("authorization", format!("Bearer {key}"));
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body.into()).expect("a request")
+}
