@@ -11,7 +11,7 @@ help:
 	@echo 'make build   target/release/tessera'
 	@echo 'make check   format, lints, dependency edges, OpenAPI, licences: the quick gate'
 	@echo 'make test    check, and every test; all that CI runs'
-	@echo 'make bench   speed against its floor, written to bench/RESULTS.md'
+	@echo 'make bench   the embedded store against the bare engine below it'
 	@echo 'make soak    the same tests with larger numbers'
 
 build: toolchain
@@ -26,7 +26,7 @@ check: toolchain
 test: check
 	@scripts/test.sh
 
-bench: build
+bench: toolchain
 	@scripts/bench.sh
 
 soak: build

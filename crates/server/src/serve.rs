@@ -4,9 +4,10 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tessera_api::ApiSettings;
 use tessera_service::{Components, Service};
 use tessera_store_lsm::LsmStore;
@@ -18,6 +19,9 @@ use crate::{logging, world};
 
 /// Upper bounds of the buckets of every duration, in seconds.
 const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// How often measurements are folded.
+const METRICS_FOLDED: Duration = Duration::from_secs(5);
 
 /// Flags of `tessera serve`.
 #[derive(Debug, clap::Args)]
@@ -83,7 +87,9 @@ pub(crate) async fn serve(
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
-    let api = ApiSettings { metrics: Some(metrics_text()?), ..ApiSettings::default() };
+    let metrics = collect_metrics()?;
+    let text = metrics.clone();
+    let api = ApiSettings { metrics: Some(Arc::new(move || text.render())), ..ApiSettings::default() };
     let tls = match &settings.tls {
         Some(files) => Some(tessera_api::tls_from_pem(&files.cert, &files.key)?),
         None => None,
@@ -91,7 +97,10 @@ pub(crate) async fn serve(
     let router = tessera_api::router(Arc::clone(&service), api.clone());
     tracing::info!(%address, data = %settings.data.display(), version = env!("CARGO_PKG_VERSION"), "server is ready");
     listening(address);
-    tessera_api::serve(vec![listener], tls, router, api, stop).await;
+    tokio::select! {
+        () = tessera_api::serve(vec![listener], tls, router, api, stop) => {}
+        () = keep_up(&metrics) => {}
+    }
     tracing::info!("server is stopping");
     service.close().await;
     store.close().await;
@@ -99,15 +108,19 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// Collects the metrics of the process from now on, and answers how to write them.
-fn metrics_text() -> Result<Arc<dyn Fn() -> String + Send + Sync>> {
+/// Collects the metrics of the process from now on.
+fn collect_metrics() -> Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?;
-    let handle = builder.install_recorder().context("metrics are collected already")?;
-    Ok(Arc::new(move || {
-        // Folds what was recorded since; without it, histograms nobody asks for would grow.
-        handle.run_upkeep();
-        handle.render()
-    }))
+    builder.install_recorder().context("metrics are collected already")
+}
+
+/// Folds what was measured, again and again: what nobody asks for would pile up otherwise.
+async fn keep_up(metrics: &PrometheusHandle) {
+    let mut beat = tokio::time::interval(METRICS_FOLDED);
+    loop {
+        beat.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 fn open_store(settings: &Settings) -> Result<Arc<LsmStore>> {

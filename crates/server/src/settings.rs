@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::logging;
 
+/// What is logged by default: our own story, and of the storage engine only what is out of order.
+const LOG_LEVEL: &str = "info,fjall=warn,lsm_tree=warn";
+
 /// What the server runs with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Settings {
@@ -73,7 +76,7 @@ pub(crate) struct Layer {
     /// How log lines look [default: text].
     #[arg(long, env = "TESSERA_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<logging::Format>,
-    /// What is logged: a level, or levels per module as in `info,tessera_service=debug` [default: info].
+    /// What is logged: a level, or levels per module as in `info,tessera_service=debug` [default: info, of the storage engine warn].
     #[arg(long, env = "TESSERA_LOG_LEVEL", value_name = "LEVEL")]
     log_level: Option<String>,
 }
@@ -124,7 +127,7 @@ impl Settings {
             record_cache_bytes: layer.record_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             store_cache_bytes: layer.store_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             log_format: layer.log_format.unwrap_or(logging::Format::Text),
-            log_level: layer.log_level.unwrap_or_else(|| "info".to_owned()),
+            log_level: layer.log_level.unwrap_or_else(|| LOG_LEVEL.to_owned()),
         };
         settings.validate()?;
         Ok(settings)
