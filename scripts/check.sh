@@ -16,6 +16,12 @@ optional() { # tool, what it checks, command ...
   fi
 }
 
+# Installing these takes seconds; where no registry can be reached they are named as missing.
+tools=$PWD/target/tools
+{ [ -x "$tools/bin/python" ] || "${PYTHON:-python3}" -m venv "$tools"; } &&
+  "$tools/bin/pip" install --quiet --disable-pip-version-check --requirement scripts/requirements.txt || true
+export PATH=$PATH:$tools/bin
+
 step 'format'
 cargo fmt --all --check
 step 'lints'

@@ -34,6 +34,10 @@ fn acknowledged_events_outlive_kills() {
         }
     }
     verify(folder.path(), &mut writers);
+    let stored: u64 = writers.iter().map(|writer| writer.doubts().stored).sum();
+    let lost: u64 = writers.iter().map(|writer| writer.doubts().lost).sum();
+    println!("{kills} kills: of the calls without an answer {stored} were stored, {lost} were not");
+    assert!(stored + lost > 0, "no kill met a call under way");
 }
 
 #[test]

@@ -89,18 +89,33 @@ pub(crate) struct Writer {
     random: Random,
     written: u64,
     doubtful: Vec<Fact>,
+    /// Whether the batch in doubt was sent before.
+    is_again: bool,
     acknowledged: Vec<Fact>,
+    doubts: Doubts,
+}
+
+/// What became of calls that were sent and not answered.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Doubts {
+    /// They were stored.
+    pub(crate) stored: u64,
+    /// They were not.
+    pub(crate) lost: u64,
 }
 
 impl Writer {
     /// A writer of its own number, with choices of its own.
     pub(crate) fn new(number: u64, seed: u64) -> Self {
-        Self { number, random: Random::new(seed), written: 0, doubtful: Vec::new(), acknowledged: Vec::new() }
+        let (doubtful, acknowledged) = (Vec::new(), Vec::new());
+        let (random, doubts) = (Random::new(seed), Doubts::default());
+        Self { number, random, written: 0, doubtful, is_again: false, acknowledged, doubts }
     }
 
     /// The next batch: the one that is in doubt if there is one, otherwise a new one.
     pub(crate) fn batch(&mut self) -> String {
-        if self.doubtful.is_empty() {
+        self.is_again = self.is_in_doubt();
+        if !self.is_again {
             let size = self.random.below(12) + 1;
             self.doubtful = (0..size).map(|_| self.fact()).collect();
         }
@@ -113,7 +128,16 @@ impl Writer {
         let count = |name: &str| report[name].as_u64().expect("a count");
         assert_eq!(count("rejected"), 0, "{report}");
         assert_eq!(count("accepted") + count("duplicates"), self.doubtful.len() as u64, "{report}");
+        if self.is_again {
+            self.doubts.stored += count("duplicates");
+            self.doubts.lost += count("accepted");
+        }
         self.acknowledged.append(&mut self.doubtful);
+    }
+
+    /// What became of its calls that were not answered.
+    pub(crate) fn doubts(&self) -> Doubts {
+        self.doubts
     }
 
     /// Whether a batch was sent that nobody answered.
