@@ -23,8 +23,6 @@ pub(crate) const RECORDS_MAX: usize = 2_500;
 pub(crate) const RECORD_BYTES_MAX: usize = 64 * 1024;
 /// Characters of the name of a dataset or a batch.
 pub(crate) const DATASET_CHARS_MAX: usize = 100;
-/// Characters of an `Idempotency-Key`.
-pub(crate) const IDEMPOTENCY_KEY_CHARS_MAX: usize = 200;
 
 /// Look-ups of one batch read.
 pub(crate) const LOOKUPS_MAX: usize = 100;

@@ -82,7 +82,7 @@ pub const CODES: &[Code] = &[
     call(
         "namespace_unknown",
         Invalid,
-        "The workspace has no namespace of this name (404 on administration paths). As a note on an event: this identity was left out, the event was stored.",
+        "The workspace has no namespace of this name. As a note on an event: this identity was left out, the event was stored.",
     ),
     call("namespace_invalid", Invalid, "The kind or normaliser of a namespace is none of those that exist."),
     call(
@@ -129,7 +129,7 @@ pub const CODES: &[Code] = &[
         "`per_second`, `burst` and `concurrency` are each 1 to 1,000,000; leave the limit out for no bound.",
     ),
     call("bootstrap_key_invalid", Invalid, "The operator's own key has 8 to 200 characters."),
-    call("idempotency_key_invalid", Invalid, "`Idempotency-Key` is 1 to 200 visible ASCII characters."),
+    call("idempotency_key_invalid", Invalid, "`Idempotency-Key` is 1 to 200 printable characters of ASCII."),
     call(
         "key_missing",
         Unauthenticated,
@@ -155,6 +155,7 @@ pub const CODES: &[Code] = &[
     ),
     call("profile_not_found", NotFound, "No profile answers to this id or identity."),
     call("organization_not_found", NotFound, "No organization of this name that the key may see."),
+    call("namespace_not_found", NotFound, "No namespace of this name is registered in the workspace."),
     call("key_not_found", NotFound, "No key of this id that the caller may see."),
     call("quarantine_entry_not_found", NotFound, "Nothing of this id stands in the quarantine."),
     call("organization_exists", Conflict, "There is an organization of this name."),

@@ -26,6 +26,7 @@ mod measure;
 mod members;
 pub mod names;
 mod native;
+mod once;
 mod openapi;
 mod operation;
 mod payload;

@@ -41,6 +41,12 @@ impl IdempotencyKey {
             Err(Error::new(ErrorKind::Invalid, "idempotency_key_invalid", message))
         }
     }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// A request under a key: who sent it, what it is called, and a hash of all that makes it this request.
@@ -195,6 +201,34 @@ pub fn known(request: &Request, row: Option<&Versioned>, now: Timestamp) -> Resu
 pub async fn look_up(store: &dyn Store, request: &Request, now: Timestamp) -> Result<Known, Error> {
     let found = store.get(&[row_key(request)]).await.map_err(|error| read_failed(&error))?;
     known(request, found.value.first().and_then(Option::as_ref), now)
+}
+
+/// Gives the answer that is kept for a request, or does the work and keeps its answer (status 200). The work has to come to
+/// the same when it is done again: between it and its answer the process may end.
+///
+/// # Errors
+/// As [`look_up`], and what the work answers; such an answer is not kept.
+pub async fn once(
+    store: &dyn Store,
+    request: &Request,
+    now: Timestamp,
+    work: impl Future<Output = Result<Bytes, Error>>,
+) -> Result<Bytes, Error> {
+    let claim = match look_up(store, request, now).await? {
+        Known::Answered(reply) => return Ok(reply.body),
+        Known::New(claim) => claim,
+    };
+    let body = work.await?;
+    let reply = Reply::new(200, body.clone())?;
+    match store.commit(claim.answer(Commit::new(), &reply, now)).await {
+        Ok(_) | Err(CommitError::Ambiguous) => Ok(body),
+        // The same request was answered at this moment; both hear one answer.
+        Err(CommitError::Conflict(_)) => match look_up(store, request, now).await? {
+            Known::Answered(reply) => Ok(reply.body),
+            Known::New(_) => Ok(body),
+        },
+        Err(error) => Err(commit_failed(&error)),
+    }
 }
 
 /// What a sweep did.

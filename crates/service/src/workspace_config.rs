@@ -386,13 +386,13 @@ fn invalid_config(error: &InvalidConfig) -> Error {
         InvalidConfig::DuplicateNumber(_) => (ErrorKind::Internal, "internal"),
         InvalidConfig::TwoExclusive(..) => (ErrorKind::Conflict, "exclusive_taken"),
         InvalidConfig::ExclusiveAccount(_) => (ErrorKind::Invalid, "exclusive_account"),
-        InvalidConfig::UnknownPrimary(_) => (ErrorKind::NotFound, "namespace_unknown"),
+        InvalidConfig::UnknownPrimary(_) => (ErrorKind::Invalid, "namespace_unknown"),
     };
     Error::new(kind, code, error.to_string())
 }
 
 fn namespace_unknown() -> Error {
-    Error::new(ErrorKind::NotFound, "namespace_unknown", "no namespace of this name is registered")
+    Error::new(ErrorKind::NotFound, "namespace_not_found", "no namespace of this name is registered")
 }
 
 #[cfg(test)]

@@ -15,8 +15,7 @@ use super::wire::{BatchGet, ProfileLookup, Record, Write};
 use crate::answer::{invalid, to_json};
 use crate::attributes;
 use crate::bounds::{
-    DATASET_CHARS_MAX, DEPTH_MAX, EVENTS_DEFAULT, EVENTS_MAX, ID_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, LOOKUPS_MAX,
-    RECORD_BYTES_MAX, RECORDS_MAX,
+    DATASET_CHARS_MAX, DEPTH_MAX, EVENTS_DEFAULT, EVENTS_MAX, ID_CHARS_MAX, LOOKUPS_MAX, RECORD_BYTES_MAX, RECORDS_MAX,
 };
 use crate::extract::Query;
 use crate::measure::measure;
@@ -80,14 +79,6 @@ pub(super) struct Delivery<'a> {
     pub(super) class: Class,
     pub(super) idempotency_key: Option<&'a str>,
     pub(super) fresh_id: &'a (dyn Fn() -> String + Sync),
-}
-
-/// Reads an idempotency key.
-pub(super) fn idempotency_key(value: Option<&axum::http::HeaderValue>) -> Result<Option<&str>, Error> {
-    let Some(value) = value else { return Ok(None) };
-    let key = value.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()));
-    let message = "idempotency-key must be 1 to 200 visible ascii characters";
-    key.map(Some).ok_or_else(|| invalid("idempotency_key_invalid", message))
 }
 
 /// Reads a write.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::routing::{MethodRouter, delete, get, post};
 use serde_json::json;
 use tessera_service::Lookup;
@@ -12,11 +12,11 @@ use tessera_service::directory::Permission;
 
 use super::wire::{BatchGet, ErasureReceipt, Identities, Profiles, Timeline};
 use super::{DOOR, parse, render};
-use crate::answer::{Answer, json as json_answer};
+use crate::answer::{Answer, json as json_answer, json_bytes};
 use crate::app::App;
-use crate::body;
 use crate::extract::{Query, Segments};
 use crate::route::{Access, Route, Tag};
+use crate::{body, once};
 
 /// The two ways to name a profile in a path.
 pub(super) trait Named: serde::de::DeserializeOwned + Send + 'static {
@@ -90,6 +90,10 @@ fn erase_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
     let access = Access::Workspace(Permission::Erase);
     Route::new(Method::DELETE, path, access, handler, Tag::Profiles, "Erases a profile with its events")
         .describe("Afterwards everything is as if its facts had never been received. The answer is the receipt.")
+        .header(
+            "idempotency-key",
+            "1 to 200 printable characters of ASCII; the same call under it gets the same answer for a day.",
+        )
         .answer::<ErasureReceipt>(200, "What was removed.", example)
 }
 
@@ -175,11 +179,17 @@ async fn identities<N: Named>(State(app): State<Arc<App>>, Segments(name): Segme
     Ok(entered.answer(render::identities(graph)))
 }
 
-async fn erase<N: Named>(State(app): State<Arc<App>>, Segments(name): Segments<N>, headers: HeaderMap) -> Answer {
+async fn erase<N: Named>(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<N>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Answer {
     let entered = app.enter(&headers, Permission::Erase)?;
-    let key = entered.caller.key();
-    let receipt = app.service.delete_profile(entered.workspace, &name.lookup(), DOOR, key).await?;
-    Ok(entered.answer(render::receipt(&receipt)))
+    let (workspace, lookup, key) = (entered.workspace, name.lookup(), entered.caller.key());
+    let work = async { Ok(render::receipt(&app.service.delete_profile(workspace, &lookup, DOOR, key).await?)) };
+    let json = once::answer(&app, &entered, once::key(&headers)?, (&Method::DELETE, uri.path(), &[]), work).await?;
+    Ok(entered.answer(json_bytes(json)))
 }
 
 async fn batch_get(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {

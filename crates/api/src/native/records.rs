@@ -9,16 +9,17 @@ use axum::routing::post;
 use serde_json::json;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
+use tessera_service::idempotency::IdempotencyKey;
 use tessera_service::verdict::Incoming;
 
 use super::DOOR;
 use super::parse::{self, Delivery};
 use super::wire::Write;
-use crate::answer::{Answer, json as json_answer};
+use crate::answer::{Answer, json_bytes, to_json};
 use crate::app::App;
 use crate::report::{self, Report};
 use crate::route::{Access, Route, Tag};
-use crate::{body, kept};
+use crate::{body, kept, once};
 
 pub(super) fn routes() -> [Route; 1] {
     let access = Access::Workspace(Permission::Ingest);
@@ -32,20 +33,22 @@ pub(super) fn routes() -> [Route; 1] {
             "A refused record never fails its neighbours. A record without `id` but with `time` is known by its content, so that \
              sending it twice equals sending it once; one without either is new each time, unless the call has an `Idempotency-Key`.",
         )
-        .header("idempotency-key", "1 to 200 visible ASCII characters; makes records without id and time repeatable.")
+        .header("idempotency-key", "1 to 200 printable characters of ASCII; the same call under it gets the same answer for a day.")
         .body::<Write<'_>>(json!({ "dataset": "crm", "batch": "2026-01-31", "records": [record] }))
         .answer::<Report>(200, "What became of each record.", example)]
 }
 
 async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Ingest)?;
-    let idempotency_key = parse::idempotency_key(headers.get("idempotency-key"))?;
+    let key = once::key(&headers)?;
     let body = body::read(&app.settings, &headers, body).await?;
     let fresh_id = || app.fresh_id();
+    let idempotency_key = key.as_ref().map(IdempotencyKey::as_str);
     let delivery = Delivery { class: entered.caller.class(), idempotency_key, fresh_id: &fresh_id };
     let incoming = parse::write(&body, &delivery)?;
-    let report = report::ingest(&app, &entered, DOOR, incoming).await?;
-    Ok(entered.answer(json_answer(&report)))
+    let work = async { Ok(to_json(&report::ingest(&app, &entered, DOOR, incoming).await?).into()) };
+    let json = once::answer(&app, &entered, key.clone(), (&Method::POST, "/v1/records", &body), work).await?;
+    Ok(entered.answer(json_bytes(json)))
 }
 
 /// Reads what the quarantine kept of a rejected record: a write of one.

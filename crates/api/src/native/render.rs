@@ -3,6 +3,7 @@
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use serde_json::value::RawValue;
 use tessera_engine::fact::CallKind;
 use tessera_service::clock::format_timestamp;
@@ -10,7 +11,7 @@ use tessera_service::error::{Error, ErrorKind};
 use tessera_service::{EventPage, Graph, GraphHeld, GraphLink, GraphNode, Receipt, Rendered, StoredCall};
 
 use super::wire::{ErasureReceipt, Held, Identities, Link, Node, ProfileError, ProfileResult, Timeline, TimelineEvent};
-use crate::answer::{json, json_bytes};
+use crate::answer::{json, json_bytes, to_json};
 use crate::payload::Payload;
 use crate::report::Identity;
 
@@ -130,11 +131,12 @@ impl From<GraphHeld> for Held {
 }
 
 /// What an erasure removed.
-pub(super) fn receipt(receipt: &Receipt) -> Response {
-    json(&ErasureReceipt {
+pub(super) fn receipt(receipt: &Receipt) -> Bytes {
+    let receipt = ErasureReceipt {
         profile_id: receipt.profile_id.to_string(),
         identities: receipt.identities,
         attributes: receipt.attributes,
         events: receipt.events,
-    })
+    };
+    to_json(&receipt).into()
 }

@@ -332,3 +332,27 @@ async fn operators_see_health_readiness_and_the_documentation() {
     assert!(!text.contains("http://") && !text.contains("https://"), "the page needs nothing from elsewhere");
     world.service.close().await;
 }
+
+#[tokio::test]
+async fn an_idempotency_key_gives_the_same_answer_again() {
+    let world = World::new().await;
+    let write = |city: &str| {
+        json!({ "dataset": "crm", "records": [{ "identities": [{ "namespace": "user_id", "value": "7" }], "attributes": { "city": city } }] })
+            .to_string()
+    };
+    let send = async |key: &str, body: String| {
+        world.send(request("POST", "/v1/records", ROOT, &[("idempotency-key", key)], body)).await
+    };
+    let first = send("one", write("Lyon")).await;
+    assert_eq!(first.json()["accepted"], 1);
+    assert_eq!(send("one", write("Lyon")).await.json(), first.json());
+    assert_eq!(send("two", write("Nice")).await.json()["accepted"], 1);
+    let reused = send("one", write("Nice")).await;
+    assert_eq!((reused.status.as_u16(), reused.code()), (409, "idempotency_key_reused".to_owned()));
+    let path = "/v1/profiles/identifier/user_id/7";
+    let erase = async || world.send(request("DELETE", path, ROOT, &[("idempotency-key", "three")], "")).await;
+    let receipt = erase().await.json();
+    assert_eq!(receipt["identities"], 1, "{receipt}");
+    assert_eq!(erase().await.json(), receipt);
+    assert_eq!(world.call("DELETE", path, ROOT, "").await.code(), "profile_not_found");
+}

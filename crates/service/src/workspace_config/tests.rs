@@ -100,7 +100,7 @@ fn rules_change_and_identity_stays() {
     assert_eq!(again.namespaces(), after.namespaces());
 
     let check = |name, rules, expected| assert_eq!(code(update_namespace(&before, name, rules)), expected);
-    check("unheard_of", rules(), "namespace_unknown");
+    check("unheard_of", rules(), "namespace_not_found");
     check("email", NamespaceRules { exclusive: true, ..rules() }, "exclusive_taken");
     check("group_id", NamespaceRules { exclusive: true, ..rules() }, "exclusive_account");
     let free = update_namespace(&before, "user_id", rules()).unwrap();
@@ -110,7 +110,7 @@ fn rules_change_and_identity_stays() {
 #[test]
 fn the_primary_namespace_is_a_registered_one() {
     let before = StoredConfig::default();
-    assert_eq!(code(set_primary(&before, Some("unheard_of"))), "namespace_unknown");
+    assert_eq!(code(set_primary(&before, Some("unheard_of"))), "namespace_not_found");
     let after = set_primary(&before, Some("crm_id")).unwrap();
     assert_eq!(after.primary().map(NamespaceName::as_str), Some("crm_id"));
     assert_eq!(after.to_engine().unwrap().primary(), Some(after.namespace("crm_id").unwrap().id));
