@@ -2,8 +2,9 @@
 //!
 //! [`decide`] reads only its working set. When something is missing there it says so, leaves nothing behind, and is called
 //! again. The order of work: `fact` applies what a fact says; `link` says what evidence does to a link; `settle` walks
-//! clusters anew when links came or went; `erase` and `release` are the directives.
+//! clusters anew when links came or went; `erase` and `release` are the directives; `told` finds what moved.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cluster::{End, Rule};
@@ -18,6 +19,7 @@ mod fact;
 mod link;
 mod release;
 mod settle;
+mod told;
 
 pub use link::winner;
 pub use release::RELEASE_DATASET;
@@ -208,23 +210,23 @@ pub fn decide(
     context: &mut Context<'_>,
     notices: &mut Vec<Notice>,
 ) -> Result<Outcome, Lack> {
-    let noticed = notices.len();
-    let mut act = Act { working, now: context.now, ids: context.ids, notices };
+    let mut act =
+        Act { working, now: context.now, ids: context.ids, notices: BTreeSet::new(), walked: told::Walked::default() };
     let outcome = match prompt {
         Prompt::Fact(prepared) => act.fact(prepared),
         Prompt::Erase(node) => act.erase(*node),
         Prompt::Release { document, identity } => act.release(document, identity),
     };
+    let outcome = outcome.and_then(|outcome| act.tell_walked().map(|()| outcome));
+    let told = act.notices;
     match outcome {
         Ok(outcome) => {
             working.keep();
-            let new = notices.split_off(noticed);
-            notices.extend(new.into_iter().collect::<std::collections::BTreeSet<_>>());
+            notices.extend(told);
             Ok(outcome)
         }
         Err(lack) => {
             working.abandon();
-            notices.truncate(noticed);
             Err(lack)
         }
     }
@@ -235,7 +237,8 @@ struct Act<'a> {
     working: &'a mut Working,
     now: Timestamp,
     ids: &'a mut Ids,
-    notices: &'a mut Vec<Notice>,
+    notices: BTreeSet<Notice>,
+    walked: told::Walked,
 }
 
 impl Act<'_> {

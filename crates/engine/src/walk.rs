@@ -168,38 +168,53 @@ pub fn stage_two(namespaces: &[NamespaceId], edges: &[Edge], config: &Config) ->
     StageTwo { piece: sets.labels(), refused }
 }
 
-/// The edge that won against one refused by the exclusive rule: the last in the order on its way to the exclusive value of
-/// either side, along accepted edges before it. None when both its ends are such values themselves.
-#[must_use]
-pub fn exclusive_winner(exclusive: &[bool], edges: &[Edge], refused_at: usize) -> Option<usize> {
-    let stage = stage_one(exclusive, &edges[..refused_at]);
-    let mut neighbours: Vec<Vec<(usize, usize)>> = vec![Vec::new(); exclusive.len()];
-    let mut sets = Sets::new(exclusive.len());
-    for (at, edge) in edges[..refused_at].iter().enumerate() {
-        let (one, other) = (sets.find(edge.one), sets.find(edge.other));
-        if one != other && !stage.refused[at] {
-            sets.join(one, other);
-            neighbours[edge.one].push((edge.other, at));
-            neighbours[edge.other].push((edge.one, at));
-        }
-    }
-    let edge = edges.get(refused_at)?;
-    worst_to_exclusive(exclusive, &neighbours, edge.one).max(worst_to_exclusive(exclusive, &neighbours, edge.other))
+/// What ties a position to an exclusive value. The later in this order, the looser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tie<T> {
+    /// It is one.
+    Itself,
+    /// The edge by which its set came to hold one: the last on the way there.
+    By(T),
+    /// Nothing: its set holds none.
+    Loose,
 }
 
-fn worst_to_exclusive(exclusive: &[bool], neighbours: &[Vec<(usize, usize)>], from: usize) -> Option<usize> {
-    let mut stack = vec![(from, usize::MAX, None)];
-    let mut best: Option<Option<usize>> = None;
-    while let Some((at, came_from, worst)) = stack.pop() {
-        if exclusive[at] {
-            best = Some(best.map_or(worst, |found| found.min(worst)));
+/// What ties each position, by the places of edges.
+#[must_use]
+pub fn ties(exclusive: &[bool], edges: &[Edge]) -> Vec<Tie<usize>> {
+    let mut sets = Sets::new(exclusive.len());
+    let mut holds = exclusive.to_vec();
+    let mut ties: Vec<_> = exclusive.iter().map(|own| if *own { Tie::Itself } else { Tie::Loose }).collect();
+    let mut loose: Vec<Vec<usize>> = (0..exclusive.len()).map(|at| vec![at]).collect();
+    for (at, edge) in edges.iter().enumerate() {
+        let (one, other) = (sets.find(edge.one), sets.find(edge.other));
+        if one == other || !edge.joined && holds[one] && holds[other] {
             continue;
         }
-        for (next, edge) in &neighbours[at] {
-            if *next != came_from {
-                stack.push((*next, at, worst.max(Some(*edge))));
-            }
+        let mut members: Vec<usize> = Vec::new();
+        for root in [one, other].into_iter().filter(|root| !holds[*root]) {
+            members.append(&mut loose[root]);
+        }
+        let both = holds[one] || holds[other];
+        let root = sets.join(one, other);
+        holds[root] = both;
+        if both {
+            members.into_iter().for_each(|member| ties[member] = Tie::By(at));
+        } else {
+            loose[root] = members;
         }
     }
-    best.flatten()
+    ties
+}
+
+/// The edge that won against one refused by the exclusive rule: the later of those that tie its two ends. None when both are
+/// exclusive values themselves.
+#[must_use]
+pub fn exclusive_winner(exclusive: &[bool], edges: &[Edge], refused_at: usize) -> Option<usize> {
+    let edge = edges.get(refused_at)?;
+    let ties = ties(exclusive, &edges[..refused_at]);
+    match ties[edge.one].max(ties[edge.other]) {
+        Tie::By(at) => Some(at),
+        Tie::Itself | Tie::Loose => None,
+    }
 }

@@ -22,7 +22,7 @@ impl Act<'_> {
         for node in cluster.nodes.iter().filter(|node| victims.contains(&node.id)) {
             self.working.drop_identity(node.identity.clone(), node.id);
         }
-        self.detach(&[cluster_id], |parts| {
+        self.detach(cluster_id, |parts| {
             parts.nodes.retain(|node| !victims.contains(&node.id));
             parts.links.retain(|link| !link.ends.iter().any(|end| victims.contains(&end.node)));
         })?;
@@ -34,7 +34,7 @@ impl Act<'_> {
                 self.lose_neighbour(end)?;
             }
         }
-        self.notices.push(Notice::ProfileErased(profile));
+        self.notices.insert(Notice::ProfileErased(profile));
         Ok(Outcome::Erased(erased))
     }
 
@@ -81,6 +81,7 @@ impl Act<'_> {
         cluster.nodes.retain(|node| node.id != end.node);
         assert!(cluster.nodes.is_empty(), "a node without links is alone in its cluster");
         self.working.drop_cluster(row.cluster);
+        self.notices.insert(Notice::ProfileErased(end.node));
         Ok(true)
     }
 }

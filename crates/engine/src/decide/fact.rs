@@ -32,6 +32,13 @@ impl Act<'_> {
         let id = event.as_ref().map(|event| event.id);
         self.working.put_fact(fact.id.clone(), FactRow { node: owner.node, time, event: id });
         self.notice_changed(&prepared.owner)?;
+        for (identity, _) in &prepared.others {
+            // A new one is a profile of its own where its link does not hold; another of the record was seen later now.
+            let (own, row) = (self.working.known(&prepared.owner)?, self.working.known(identity)?);
+            if row.cluster == own.cluster || self.is_new(row)? {
+                self.notice_changed(identity)?;
+            }
+        }
         Ok(Outcome::Accepted { owner: owner.node, ignored: prepared.ignored.clone(), held, event })
     }
 
@@ -141,10 +148,15 @@ impl Act<'_> {
         }))
     }
 
+    fn is_new(&self, row: IdentityRow) -> Result<bool, Lack> {
+        let cluster = self.working.cluster(row.cluster)?;
+        Ok(cluster.node(row.node).is_some_and(|node| node.created_at == self.now))
+    }
+
     fn notice_changed(&mut self, identity: &Identity) -> Result<(), Lack> {
         let row = self.working.known(identity)?;
         let profile = self.working.cluster(row.cluster)?.profile_id(row.node).ok_or(Lack::Torn)?;
-        self.notices.push(Notice::ProfileChanged(profile));
+        self.notices.insert(Notice::ProfileChanged(profile));
         Ok(())
     }
 }

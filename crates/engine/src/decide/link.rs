@@ -67,7 +67,7 @@ impl Act<'_> {
         let is_uncounted = link.hub_end(&config).is_none();
         cluster.bytes += link.size_bytes() - bytes_before;
         if is_reordered {
-            self.put_restaged(cluster)?;
+            self.put_restaged(cluster);
         } else {
             self.working.put_cluster(cluster);
         }
@@ -114,7 +114,8 @@ impl Act<'_> {
             let mut cluster = Arc::unwrap_or_clone(self.working.cluster(one)?);
             cluster.bytes += link.size_bytes();
             cluster.links.push(link);
-            return self.put_restaged(cluster);
+            self.put_restaged(cluster);
+            return Ok(());
         }
         let (first, second) = (self.working.cluster(one)?, self.working.cluster(other)?);
         let excluded = !link.is_joined() && first.holds(config.exclusive()) && second.holds(config.exclusive());
@@ -181,7 +182,7 @@ impl Act<'_> {
             for link in cluster.links.iter().filter(|link| makes_hub(link)) {
                 self.working.put_held(Link { state: LinkState::Held(Rule::Hub), ..link.clone() });
             }
-            self.detach(&[row.cluster], |parts| parts.links.retain(|link| !makes_hub(link)))?;
+            self.detach(row.cluster, |parts| parts.links.retain(|link| !makes_hub(link)))?;
         }
         Ok(())
     }

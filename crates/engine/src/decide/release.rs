@@ -45,7 +45,7 @@ impl Act<'_> {
         let keeper_end = End { node: keeper.node, identity: document.clone() };
         let mut taken_back = Vec::new();
         let joins = self.joins(&cluster, &keeper_end, gone.node, &mut uncounted, &mut taken_back)?;
-        self.detach(&[keeper.cluster], |parts| {
+        self.detach(keeper.cluster, |parts| {
             parts.links.retain(|link| !is_cut(link));
             add_joins(parts, joins);
         })?;

@@ -1,15 +1,19 @@
 //! Clusters walked anew, where links came or went: which nodes hold together now, and what has to be written for it.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::Act;
 use super::link::nodes_of;
-use super::{Act, Notice};
+use super::told::profiles;
 use crate::cluster::{Cluster, Link, LinkState, Node, Rule};
 use crate::config::Config;
+use crate::fact::{Identity, Strength};
 use crate::id::NodeId;
-use crate::walk::{Edge, StageOne, stage_one, stage_two};
+use crate::time::Timestamp;
+use crate::walk::{Edge, StageOne, Tie, stage_one, stage_two, ties};
 use crate::working::{IdentityRow, Lack};
 
 /// Clusters taken apart.
@@ -22,11 +26,36 @@ pub(super) struct Parts {
     before: HashMap<NodeId, (usize, NodeId)>,
 }
 
+/// The place of a link in the walk, kept when the link is gone.
+type Place = (Reverse<Strength>, Timestamp, Identity, Identity);
+
+fn place_of(link: &Link) -> Place {
+    let (strength, first_seen, one, other) = link.order();
+    (strength, first_seen, one.clone(), other.clone())
+}
+
 impl Parts {
-    /// Brings nodes and links into the order of the walk.
-    fn walk(&mut self, config: &Config) -> StageOne {
+    /// What ties each node to an exclusive value.
+    fn ties(&mut self, config: &Config) -> HashMap<NodeId, Tie<Place>> {
+        self.sort();
+        let exclusive: Vec<bool> = self.nodes.iter().map(|node| is_exclusive(node, config)).collect();
+        let place = |tie: Tie<usize>| match tie {
+            Tie::Itself => Tie::Itself,
+            Tie::By(at) => Tie::By(place_of(&self.links[at])),
+            Tie::Loose => Tie::Loose,
+        };
+        let ties = ties(&exclusive, &edges(&self.nodes, &self.links)).into_iter().map(place);
+        self.nodes.iter().map(|node| node.id).zip(ties).collect()
+    }
+
+    fn sort(&mut self) {
         self.nodes.sort_by_key(|node| node.id);
         self.links.sort_by(|one, other| one.order().cmp(&other.order()));
+    }
+
+    /// Brings nodes and links into the order of the walk.
+    fn walk(&mut self, config: &Config) -> StageOne {
+        self.sort();
         let exclusive: Vec<bool> = self.nodes.iter().map(|node| is_exclusive(node, config)).collect();
         stage_one(&exclusive, &edges(&self.nodes, &self.links))
     }
@@ -55,9 +84,7 @@ impl Act<'_> {
         for (at, id) in ids.iter().enumerate() {
             let cluster = self.working.cluster(*id)?;
             parts.from.push((*id, cluster.holds(self.working.config().exclusive())));
-            for (node, piece) in cluster.nodes.iter().zip(&cluster.pieces) {
-                parts.before.insert(node.id, (at, cluster.nodes[usize::from(*piece)].id));
-            }
+            parts.before.extend(profiles(&cluster).map(|(node, profile)| (node, (at, profile))));
             parts.nodes.extend(cluster.nodes.iter().cloned());
             parts.links.extend(cluster.links.iter().cloned());
         }
@@ -86,54 +113,54 @@ impl Act<'_> {
         Ok(())
     }
 
-    /// Takes links or nodes out of clusters and lets the rest settle: what is cut off from every exclusive value takes the
-    /// best of its held links in place of the one that went.
-    pub(super) fn detach(&mut self, ids: &[NodeId], remove: impl FnOnce(&mut Parts)) -> Result<(), Lack> {
+    /// Takes links or nodes out of a cluster and lets the rest settle. What hung to its exclusive value by what went, and
+    /// hangs looser now or not at all, may have a held link that takes its place.
+    pub(super) fn detach(&mut self, id: NodeId, remove: impl FnOnce(&mut Parts)) -> Result<(), Lack> {
         let config = self.working.config().clone();
-        let mut parts = self.take_apart(ids)?;
-        let had_exclusive = parts.from.iter().any(|(_, holds)| *holds);
+        let mut parts = self.take_apart(&[id])?;
+        let before = parts.ties(&config);
         remove(&mut parts);
+        let after = parts.ties(&config);
+        let loosened: HashMap<NodeId, Tie<Place>> =
+            after.into_iter().filter(|(node, tie)| *tie > before[node]).collect();
         let stage = parts.walk(&config);
-        let clusters = self.put_together(parts, &stage)?;
-        if had_exclusive {
-            for cluster in clusters {
-                self.replace_lost(cluster)?;
-            }
-        }
-        Ok(())
+        self.put_together(parts, &stage)?;
+        self.replace_lost(&loosened)
     }
 
-    /// Places the held links of a part without an exclusive value anew. Best first, until it holds one again; from there on
-    /// only those that come before a link within the part can change anything, and those that now lie inside.
-    fn replace_lost(&mut self, part: NodeId) -> Result<(), Lack> {
-        let config = self.working.config().clone();
-        let part = self.working.cluster(part)?;
-        if part.holds(config.exclusive()) {
-            return Ok(());
-        }
-        self.working.require_held_of(part.nodes.iter().map(|node| node.id))?;
+    /// Places anew the held links of nodes that hang looser than before: those that come before what ties the node now. Where
+    /// nothing does, best first until the part holds an exclusive value again; then only those that come before a link of the
+    /// part, and those that now lie inside.
+    fn replace_lost(&mut self, loosened: &HashMap<NodeId, Tie<Place>>) -> Result<(), Lack> {
+        let exclusive = self.working.config().exclusive();
+        self.working.require_held_of(loosened.keys().copied())?;
         let mut links = Vec::new();
-        for node in &part.nodes {
-            let mut held = self.working.held_of(node.id)?;
+        for node in loosened.keys() {
+            let mut held = self.working.held_of(*node)?;
             held.retain(|link| matches!(link.state, LinkState::Held(Rule::Exclusive | Rule::Full)));
             links.append(&mut held);
         }
         links.sort_by(|one, other| one.order().cmp(&other.order()));
-        let last = part.links.last().map(Link::order);
-        let changes_nothing = |link: &Link| {
-            link.state == LinkState::Held(Rule::Exclusive) && last.as_ref().is_none_or(|last| *last < link.order())
-        };
-        let first = links.iter().take(1).chain(links.iter().skip(1).filter(|link| !changes_nothing(link)));
-        self.working.require_clusters(first.flat_map(|link| &link.ends).map(|end| &end.identity))?;
+        links.dedup_by(|one, other| one.ends == other.ends);
+        let own_end = |link: &Link| link.ends.iter().find(|end| loosened.contains_key(&end.node)).cloned();
+        let mut wanted: Vec<Identity> = Vec::new();
+        for (at, link) in links.iter().enumerate() {
+            let own = own_end(link).ok_or(Lack::Torn)?;
+            let part = self.working.cluster(self.working.known(&own.identity)?.cluster)?;
+            if at == 0 || !changes_nothing(link, &loosened[&own.node], &part) {
+                wanted.extend(link.ends.iter().map(|end| end.identity.clone()));
+            }
+        }
+        self.working.require_clusters(&wanted)?;
         for link in links {
             let [one, other] = nodes_of(&link);
             if self.working.held(one, other)?.as_deref() != Some(&*link) {
                 continue;
             }
-            let own = link.ends.iter().find(|end| part.position(end.node).is_some()).ok_or(Lack::Torn)?;
-            let home = self.working.cluster(self.working.known(&own.identity)?.cluster)?;
-            let is_inside = home.position(link.other(own.node).node).is_some();
-            if !is_inside && home.holds(config.exclusive()) && changes_nothing(&link) {
+            let own = own_end(&link).ok_or(Lack::Torn)?;
+            let part = self.working.cluster(self.working.known(&own.identity)?.cluster)?;
+            let is_inside = part.position(link.other(own.node).node).is_some();
+            if !is_inside && part.holds(exclusive) && changes_nothing(&link, &loosened[&own.node], &part) {
                 continue;
             }
             self.working.require_clusters(link.ends.iter().map(|end| &end.identity))?;
@@ -144,20 +171,16 @@ impl Act<'_> {
     }
 
     /// Writes a cluster whose links changed, but not what they hold together: only its profiles may.
-    pub(super) fn put_restaged(&mut self, mut cluster: Cluster) -> Result<(), Lack> {
+    pub(super) fn put_restaged(&mut self, mut cluster: Cluster) {
         let config = self.working.config().clone();
-        let (id, pieces) = (cluster.id(), cluster.pieces.clone());
+        profiles(&cluster).for_each(|(node, profile)| self.walked.was(node, profile));
         cluster.restage(&config);
-        let first = |pieces: &[u16], at: usize| cluster.nodes[usize::from(pieces[at])].id;
-        let before: HashMap<NodeId, (usize, NodeId)> =
-            cluster.nodes.iter().enumerate().map(|(at, node)| (node.id, (0, first(&pieces, at)))).collect();
-        let is_moved = cluster.pieces != pieces;
+        self.walked.made(cluster.id());
         self.working.put_cluster(cluster);
-        if is_moved { self.notice_moves(&[id], &before) } else { Ok(()) }
     }
 
-    /// Writes the clusters that a walk found, and everything that names them. Answers their ids.
-    fn put_together(&mut self, parts: Parts, stage: &StageOne) -> Result<Vec<NodeId>, Lack> {
+    /// Writes the clusters that a walk found, and everything that names them.
+    fn put_together(&mut self, parts: Parts, stage: &StageOne) -> Result<(), Lack> {
         let config = self.working.config().clone();
         let Parts { nodes, links, from, before } = parts;
         let label: HashMap<NodeId, usize> =
@@ -181,30 +204,23 @@ impl Act<'_> {
         for (id, _) in &from {
             self.working.drop_cluster(*id);
         }
-        let mut ids = Vec::with_capacity(clusters.len());
         for cluster in clusters.into_values() {
-            ids.push(self.put_settled(cluster, &config, |node| before.get(&node).map(|(origin, _)| from[*origin].0)));
+            self.put_settled(cluster, &config, |node| before.get(&node).map(|(origin, _)| from[*origin].0));
         }
-        ids.sort_unstable();
-        self.notice_moves(&ids, &before)?;
-        Ok(ids)
+        before.iter().for_each(|(node, (_, profile))| self.walked.was(*node, *profile));
+        Ok(())
     }
 
-    /// Writes a cluster, and where those of its nodes live that come from elsewhere. It answers the cluster's id.
-    fn put_settled(
-        &mut self,
-        mut cluster: Cluster,
-        config: &Config,
-        origin: impl Fn(NodeId) -> Option<NodeId>,
-    ) -> NodeId {
+    /// Writes a cluster, and where those of its nodes live that come from elsewhere.
+    fn put_settled(&mut self, mut cluster: Cluster, config: &Config, origin: impl Fn(NodeId) -> Option<NodeId>) {
         cluster.restage(config);
         cluster.bytes = cluster.measure();
         let id = cluster.id();
         for node in cluster.nodes.iter().filter(|node| origin(node.id) != Some(id)) {
             self.working.put_identity(node.identity.clone(), IdentityRow { node: node.id, cluster: id });
         }
+        self.walked.made(id);
         self.working.put_cluster(cluster);
-        id
     }
 
     /// Links that were held between clusters and now lie inside one: they take part in its walks again. Only parts of
@@ -246,37 +262,13 @@ impl Act<'_> {
         }
         Ok(pulled)
     }
+}
 
-    fn notice_moves(&mut self, ids: &[NodeId], before: &HashMap<NodeId, (usize, NodeId)>) -> Result<(), Lack> {
-        let mut after: HashMap<NodeId, NodeId> = HashMap::new();
-        let mut fresh: HashSet<NodeId> = HashSet::new();
-        for id in ids {
-            let cluster = self.working.cluster(*id)?;
-            for (node, piece) in cluster.nodes.iter().zip(&cluster.pieces) {
-                after.insert(node.id, cluster.nodes[usize::from(*piece)].id);
-                if node.created_at == self.now {
-                    fresh.insert(node.id);
-                }
-            }
-        }
-        for (node, into) in &after {
-            let Some((_, from)) = before.get(node) else { continue };
-            if from == into || fresh.contains(node) {
-                continue;
-            }
-            self.notices.push(Notice::ProfileChanged(*into));
-            let heir = after.get(from).copied();
-            if from == node {
-                self.notices.push(Notice::ProfileMerged { from: *from, into: *into });
-            } else if heir != Some(*into) {
-                self.notices.push(Notice::IdentityMoved { node: *node, from: *from, into: *into });
-            }
-            if heir == Some(*from) {
-                self.notices.push(Notice::ProfileChanged(*from));
-            }
-        }
-        Ok(())
-    }
+/// Whether a held link comes after all that may tie its end, in a part that holds an exclusive value.
+fn changes_nothing(link: &Link, tie: &Tie<Place>, part: &Cluster) -> bool {
+    let is_tied_before = matches!(tie, Tie::By(place) if *place < place_of(link));
+    let is_last = part.links.last().is_none_or(|last| last.order() < link.order());
+    link.state == LinkState::Held(Rule::Exclusive) && (is_tied_before || is_last)
 }
 
 fn is_too_large(parts: &Parts, stage: &StageOne, config: &Config) -> bool {

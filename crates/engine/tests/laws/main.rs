@@ -9,4 +9,6 @@ mod state;
 mod steps;
 mod world;
 
+mod group;
 mod order;
+mod undo;

@@ -1,8 +1,15 @@
-//! Law 2: order does not matter. Profiles are a function of facts, directives and configuration.
+//! Law 2: order does not matter: profiles are a function of facts, directives and configuration. Law 7: of all orders of the
+//! facts between two directives.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use tessera_engine::walk::{Edge, stage_one};
 
 use crate::pair::Both;
-use crate::steps::{law, setup, steps};
-use crate::world::Fetch;
+use crate::state::State;
+use crate::steps::{Say, Setup, Step, law, say, says, setup, steps};
+use crate::world::{Fetch, World};
 
 #[test]
 fn the_engine_equals_the_reference_after_every_step() {
@@ -11,6 +18,167 @@ fn the_engine_equals_the_reference_after_every_step() {
         for step in &steps {
             both.step(step);
             both.commit();
+        }
+    });
+}
+
+#[test]
+fn late_stronger_and_repeated_evidence_is_that_of_the_reference() {
+    let pairs = prop::collection::vec((say(), 0usize..3), 1..10);
+    law(&(setup(), pairs), |(setup, pairs)| {
+        let mut both = Both::new(setup.config(), Fetch::Rounds);
+        let again = pairs.iter().flat_map(|(say, times)| vec![say; *times]);
+        for (at, say) in pairs.iter().map(|(say, _)| say).chain(again).enumerate() {
+            // The same pairs come back, each time earlier and at another strength.
+            let mut say = say.clone();
+            say.time = say.time.saturating_sub(100 * u16::try_from(at).expect("few"));
+            both.step(&Step::Say(say));
+            both.commit();
+        }
+    });
+}
+
+/// What facts come to in the order of these keys.
+fn state_of(setup: &Setup, facts: &[(usize, &Say)], keys: &[u16]) -> State {
+    let mut world = World::new(setup.config(), Fetch::Rounds);
+    let mut order: Vec<usize> = (0..facts.len()).collect();
+    order.sort_by_key(|at| keys[*at]);
+    for at in order {
+        let (id, say) = facts[at];
+        world.fact(&say.fact(id));
+        world.commit();
+    }
+    world.check();
+    world.state()
+}
+
+#[test]
+fn any_order_of_the_facts_gives_the_same_state() {
+    let keys = prop::collection::vec(any::<u16>(), 16);
+    law(&(setup(), says(2..16), keys), |(setup, says, keys)| {
+        let facts: Vec<(usize, &Say)> = says.iter().enumerate().collect();
+        let sent = state_of(&setup, &facts, &(0..16).collect::<Vec<_>>());
+        let shuffled = state_of(&setup, &facts, &keys);
+        assert_eq!(sent.difference(&shuffled), None);
+    });
+}
+
+#[test]
+fn any_order_of_the_facts_between_two_directives_gives_the_same_state() {
+    let keys = prop::collection::vec(any::<u16>(), 20);
+    law(&(setup(), steps(2..20), keys), |(setup, steps, keys)| {
+        let mut sent = Both::new(setup.config(), Fetch::Rounds);
+        for step in &steps {
+            sent.step(step);
+            sent.world.commit();
+        }
+        let mut shuffled = World::new(setup.config(), Fetch::Rounds);
+        for at in between_directives(&steps, &keys) {
+            run(&mut shuffled, &steps, at);
+            shuffled.commit();
+        }
+        shuffled.check();
+        assert_eq!(sent.world.state().difference(&shuffled.state()), None);
+    });
+}
+
+/// Places of steps: directives keep theirs, facts change theirs with others between the same two directives.
+fn between_directives(steps: &[Step], keys: &[u16]) -> Vec<usize> {
+    let mut order: Vec<usize> = Vec::new();
+    let mut group: Vec<usize> = Vec::new();
+    for at in 0..=steps.len() {
+        if steps.get(at).is_none_or(Step::is_directive) {
+            group.sort_by_key(|at| keys[*at]);
+            order.append(&mut group);
+            order.extend((at < steps.len()).then_some(at));
+        } else {
+            group.push(at);
+        }
+    }
+    order
+}
+
+/// One step, where a fact sent again is one of those that were sent before it in the order of the steps.
+fn run(world: &mut World, steps: &[Step], at: usize) {
+    let place = |at: usize| steps[..at].iter().filter(|step| matches!(step, Step::Say(_))).count();
+    match &steps[at] {
+        Step::Say(say) => {
+            world.fact(&say.fact(place(at)));
+        }
+        Step::Again(index) => {
+            let said: Vec<&Say> = steps[..at]
+                .iter()
+                .filter_map(|step| if let Step::Say(say) = step { Some(say) } else { None })
+                .collect();
+            if said.is_empty() {
+                world.release(&crate::steps::Id(0, 9).identity(), &crate::steps::Id(0, 9).identity());
+            } else {
+                let again = index.index(said.len());
+                world.fact(&said[again].fact(again));
+            }
+        }
+        Step::Erase(id) => {
+            world.erase(&id.identity());
+        }
+        Step::Release(document, id) => {
+            world.release(&crate::steps::Id(0, *document).identity(), &id.identity());
+        }
+    }
+}
+
+/// The clusters of stage 1, as sets of positions.
+fn clusters(exclusive: &[bool], edges: &[Edge]) -> BTreeSet<Vec<usize>> {
+    let labels = stage_one(exclusive, edges).cluster;
+    let mut sets = vec![Vec::new(); labels.len()];
+    for (at, label) in labels.into_iter().enumerate() {
+        sets[label].push(at);
+    }
+    sets.into_iter().filter(|set| !set.is_empty()).collect()
+}
+
+#[test]
+fn one_link_more_or_less_changes_at_most_two_clusters() {
+    let edges = prop::collection::vec((0usize..14, 0usize..14, prop::bool::weighted(0.1)), 1..30);
+    law(
+        &(prop::collection::vec(any::<bool>(), 14), edges, any::<prop::sample::Index>()),
+        |(exclusive, edges, index)| {
+            let mut edges: Vec<Edge> =
+                edges.into_iter().map(|(one, other, joined)| Edge { one, other, joined }).collect();
+            let joined = index.get(&edges).joined;
+            let mut at = index.index(edges.len());
+            let odd = edges.remove(at);
+            // Joined links come first, as in every walk; the odd one keeps its place among its like.
+            at = edges[..at].iter().filter(|edge| edge.joined == joined).count();
+            edges.sort_by_key(|edge| !edge.joined);
+            at += if joined { 0 } else { edges.iter().filter(|edge| edge.joined).count() };
+            let without = clusters(&exclusive, &edges);
+            edges.insert(at, odd);
+            let with = clusters(&exclusive, &edges);
+            assert!(with.difference(&without).count() <= 2, "{with:?} {without:?}");
+            assert!(without.difference(&with).count() <= 2, "{with:?} {without:?}");
+        },
+    );
+}
+
+#[test]
+fn a_fact_of_one_link_rewrites_at_most_two_clusters() {
+    let one_link = || say().prop_filter("one link", |say| say.document.is_none() && say.account.is_none());
+    let sayings = prop::collection::vec(one_link(), 1..20);
+    law(&(setup(), sayings), |(mut setup, mut says)| {
+        setup.hub_links_max = 1_000;
+        let mut world = World::new(setup.config(), Fetch::Rounds);
+        for (at, say) in says.iter_mut().enumerate() {
+            say.claims.truncate(2);
+            let before = world.tables.clusters.clone();
+            world.fact(&say.fact(at));
+            world.commit();
+            let sets = |tables: &std::collections::BTreeMap<_, std::sync::Arc<tessera_engine::cluster::Cluster>>| {
+                let nodes = |cluster: &tessera_engine::cluster::Cluster| cluster.nodes.iter().map(|n| n.id).collect();
+                tables.values().map(|cluster| nodes(cluster)).collect::<BTreeSet<Vec<_>>>()
+            };
+            let (before, after) = (sets(&before), sets(&world.tables.clusters));
+            // A new identity is a cluster more, before its link is placed.
+            assert!(before.difference(&after).count() <= 2 && after.difference(&before).count() <= 2);
         }
     });
 }

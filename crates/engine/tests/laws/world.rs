@@ -243,6 +243,19 @@ impl World {
         state
     }
 
+    /// The profiles by id: what a reader of each is shown, but for when it last changed.
+    pub(crate) fn views(&self) -> BTreeMap<NodeId, (BTreeSet<NodeId>, Profile)> {
+        let mut views = BTreeMap::new();
+        for cluster in self.tables.clusters.values() {
+            for id in cluster.profile_ids() {
+                let nodes = cluster.piece(id).map(|node| node.id).collect();
+                let profile = Profile { accounts: BTreeSet::new(), ..self.profile(cluster, id) };
+                views.insert(id, (nodes, profile));
+            }
+        }
+        views
+    }
+
     fn profile(&self, cluster: &Cluster, id: NodeId) -> Profile {
         let config = &*self.config;
         let view = view::fold(cluster, id, config).expect("a profile has a view");
