@@ -431,12 +431,14 @@ impl Cluster {
         namespace.is_some_and(|namespace| self.nodes.iter().any(|node| node.identity.namespace == namespace))
     }
 
-    /// The newest event time of a fact that carried this node, as far as the record knows.
+    /// The newest event time of a fact that carried this node, as far as the record knows. What was joined on purpose was
+    /// not seen by that: an alias names an id that is no longer used.
     #[must_use]
     pub fn last_seen(&self, node: &Node) -> Option<Timestamp> {
         let owned = node.owned.iter().map(|tally| tally.last).max();
-        let linked = self.links.iter().filter(|link| link.touches(node.id)).map(Link::last_seen).max();
-        owned.max(linked)
+        let seen = |evidence: &&Evidence| evidence.strength != Strength::Joined;
+        let linked = self.links.iter().filter(|link| link.touches(node.id)).flat_map(|link| &link.evidence);
+        owned.max(linked.filter(seen).map(|evidence| evidence.tally.last).max())
     }
 
     /// An estimate of its stored bytes, from scratch.

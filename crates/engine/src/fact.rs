@@ -112,7 +112,8 @@ pub struct Fact {
     pub time: Option<Timestamp>,
     /// The identities it carries. Its owner is the highest of them, unless [`Fact::document`] is given.
     pub claims: Vec<Claim>,
-    /// The document identity that owns it, where a door keeps profiles as documents.
+    /// The identity that owns it, where the fact says so itself: the document identity where a door keeps profiles as
+    /// documents, the id that holds from now on in an alias.
     pub document: Option<Claim>,
     /// What it says about its owner, leaf by leaf; [`Value::Null`] removes.
     pub attributes: Vec<(Path, Value)>,

@@ -1,5 +1,6 @@
 //! The fold of a profile's facts under the default merge policy: for each attribute the newest cell, ties by bytes.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use crate::value::{Path, Tree, Value};
 pub struct View {
     /// Its id: the smallest among its nodes.
     pub profile_id: NodeId,
-    /// For each namespace of which it has a value, the one seen last; ties go to the smallest bytes. By namespace number.
+    /// For each namespace of which it has a value, the one seen last; ties go to one that owns facts, then to the smallest
+    /// bytes. By namespace number.
     pub identifiers: Vec<(NamespaceId, Arc<str>)>,
     /// Its attributes.
     pub attributes: BTreeMap<Arc<str>, Tree>,
@@ -38,16 +40,13 @@ pub fn fold(cluster: &Cluster, node: NodeId, _config: &Config) -> Option<View> {
 }
 
 fn identifiers(cluster: &Cluster, node: NodeId) -> Vec<(NamespaceId, Arc<str>)> {
-    let mut latest: BTreeMap<NamespaceId, (Option<Timestamp>, &Arc<str>)> = BTreeMap::new();
+    let mut latest: BTreeMap<NamespaceId, (Option<Timestamp>, bool, Reverse<&Arc<str>>)> = BTreeMap::new();
     for node in cluster.piece(node) {
-        let seen = cluster.last_seen(node);
-        let value = &node.identity.value;
-        let own = latest.entry(node.identity.namespace).or_insert((seen, value));
-        if seen > own.0 || seen == own.0 && value < own.1 {
-            *own = (seen, value);
-        }
+        let rank = (cluster.last_seen(node), !node.owned.is_empty(), Reverse(&node.identity.value));
+        let own = latest.entry(node.identity.namespace).or_insert(rank);
+        *own = rank.max(*own);
     }
-    latest.into_iter().map(|(namespace, (_, value))| (namespace, value.clone())).collect()
+    latest.into_iter().map(|(namespace, (_, _, Reverse(value)))| (namespace, value.clone())).collect()
 }
 
 /// Whether a cell wins over another of the same attribute.

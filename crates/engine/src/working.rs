@@ -226,6 +226,14 @@ impl Working {
         self.find_cluster(id)?.ok_or(Lack::Torn)
     }
 
+    /// The cluster of this id, to be changed and put back. It is copied once for a command: what was read stays as it was.
+    pub(crate) fn edit(&mut self, id: NodeId) -> Result<Cluster, Lack> {
+        match self.scratch.clusters.remove(&id) {
+            Some(cluster) => cluster.map(Arc::unwrap_or_clone).ok_or(Lack::Torn),
+            None => self.cluster(id).map(Arc::unwrap_or_clone),
+        }
+    }
+
     /// Where an identity lives that a kept record names.
     pub(crate) fn known(&self, identity: &Identity) -> Result<IdentityRow, Lack> {
         self.identity(identity)?.ok_or(Lack::Torn)

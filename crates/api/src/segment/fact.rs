@@ -54,12 +54,17 @@ impl<'a> Call<'a> {
             dataset: DATASET.into(),
             batch: None,
             time,
+            document: self.named_owner(&claims),
             claims,
-            document: None,
             attributes: self.attributes(&context)?,
             account,
             call: Some(Entry { kind: self.kind, name, payload: self.payload()?.into() }),
         })
+    }
+
+    /// An alias belongs to the id that holds from now on, which stands first; the former one may sort before it.
+    fn named_owner(&self, claims: &[Claim]) -> Option<Claim> {
+        if self.kind == CallKind::Alias { claims.first().cloned() } else { None }
     }
 
     /// How strongly the ids of a call are linked: everyone can send anything with a public key.

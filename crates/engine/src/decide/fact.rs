@@ -83,7 +83,7 @@ impl Act<'_> {
     fn describe_account(&mut self, identity: &Identity, prepared: &Prepared, time: Timestamp) -> Result<NodeId, Lack> {
         let fact = &prepared.fact;
         let row = self.node_of(identity)?;
-        let mut cluster = Arc::unwrap_or_clone(self.working.cluster(row.cluster)?);
+        let mut cluster = self.working.edit(row.cluster)?;
         let node = cluster.node_mut(row.node).ok_or(Lack::Torn)?;
         let attributes = fact.account.as_ref().map_or(&[][..], |account| &account.attributes);
         tell(node, fact, attributes, time, self.now);
@@ -102,7 +102,7 @@ impl Act<'_> {
         time: Timestamp,
     ) -> Result<(), Lack> {
         let fact = &prepared.fact;
-        let mut cluster = Arc::unwrap_or_clone(self.working.cluster(owner.cluster)?);
+        let mut cluster = self.working.edit(owner.cluster)?;
         let node = cluster.node_mut(owner.node).ok_or(Lack::Torn)?;
         tell(node, fact, &fact.attributes, time, self.now);
         node.events += u64::from(fact.call.is_some());

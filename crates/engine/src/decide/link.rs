@@ -33,14 +33,14 @@ impl Act<'_> {
         }
     }
 
-    /// The link between two nodes, if it is one of a record, and that record.
-    fn inside(&self, one: &End, other: &End) -> Result<Option<(Arc<Cluster>, usize)>, Lack> {
+    /// The link between two nodes, if it is one of a record: the record's id, and the link's place.
+    fn inside(&self, one: &End, other: &End) -> Result<Option<(NodeId, usize)>, Lack> {
         let home = self.working.known(&one.identity)?.cluster;
         if self.working.known(&other.identity)?.cluster != home {
             return Ok(None);
         }
         let cluster = self.working.cluster(home)?;
-        Ok(cluster.link_between(one.node, other.node).map(|at| (cluster, at)))
+        Ok(cluster.link_between(one.node, other.node).map(|at| (home, at)))
     }
 
     /// A link that was not known: it may make its lower end a hub, then it is placed.
@@ -56,9 +56,9 @@ impl Act<'_> {
     }
 
     /// More evidence for a link of a record. Its cluster stays; only the walk inside may change.
-    fn strengthen(&mut self, cluster: Arc<Cluster>, at: usize, evidence: Evidence) -> Result<(), Lack> {
+    fn strengthen(&mut self, cluster: NodeId, at: usize, evidence: Evidence) -> Result<(), Lack> {
         let config = self.working.config().clone();
-        let mut cluster = Arc::unwrap_or_clone(cluster);
+        let mut cluster = self.working.edit(cluster)?;
         let link = &mut cluster.links[at];
         let (before, counted) = ((link.strength(), link.first_seen()), link.hub_end(&config).cloned());
         let bytes_before = link.size_bytes();
@@ -111,7 +111,7 @@ impl Act<'_> {
         let one = self.working.known(&link.ends[0].identity)?.cluster;
         let other = self.working.known(&link.ends[1].identity)?.cluster;
         if one == other {
-            let mut cluster = Arc::unwrap_or_clone(self.working.cluster(one)?);
+            let mut cluster = self.working.edit(one)?;
             cluster.bytes += link.size_bytes();
             cluster.links.push(link);
             self.put_restaged(cluster);
@@ -136,7 +136,7 @@ impl Act<'_> {
 
     fn count_neighbour(&mut self, end: &End, change: impl Fn(u32) -> u32) -> Result<u32, Lack> {
         let row = self.working.known(&end.identity)?;
-        let mut cluster = Arc::unwrap_or_clone(self.working.cluster(row.cluster)?);
+        let mut cluster = self.working.edit(row.cluster)?;
         let node = cluster.node_mut(end.node).ok_or(Lack::Torn)?;
         node.neighbours_above = change(node.neighbours_above);
         let count = node.neighbours_above;

@@ -9,6 +9,8 @@ mod state;
 mod steps;
 mod world;
 
+mod full;
 mod group;
 mod order;
+mod scale;
 mod undo;

@@ -7,8 +7,27 @@ use tessera_engine::decide::{HeldNote, Outcome};
 use tessera_engine::fact::{Fact, Identity};
 
 use crate::reference::{Expected, Reference, pair};
-use crate::steps::Step;
+use crate::steps::{Id, Step};
 use crate::world::{Fetch, Told, World};
+
+/// Does one command on a world alone. A fact is numbered by how many were sent before it.
+pub(crate) fn plain(world: &mut World, sent: &mut Vec<Fact>, step: &Step) -> Told {
+    let nobody = Id(0, 9).identity();
+    match step {
+        Step::Say(say) => {
+            let fact = say.fact(sent.len());
+            sent.push(fact.clone());
+            world.fact(&fact)
+        }
+        Step::Again(_) if sent.is_empty() => world.release(&nobody, &nobody),
+        Step::Again(index) => world.fact(index.get(sent)),
+        Step::Erase(id) => {
+            world.commit();
+            world.erase(&id.identity())
+        }
+        Step::Release(document, id) => world.release(&Id(0, *document).identity(), &id.identity()),
+    }
+}
 
 pub(crate) struct Both {
     pub(crate) world: World,
@@ -24,28 +43,14 @@ impl Both {
     /// Does one command on both, and compares what it came to.
     pub(crate) fn step(&mut self, step: &Step) -> Told {
         let now = self.world.next_now();
-        let (told, expected) = match step {
-            Step::Say(say) => {
-                let fact = say.fact(self.sent.len());
-                self.sent.push(fact.clone());
-                (self.world.fact(&fact), self.reference.fact(&fact, now))
-            }
-            Step::Again(index) => {
-                if self.sent.is_empty() {
-                    let nobody = crate::steps::Id(0, 9).identity();
-                    return self.world.release(&nobody, &nobody);
-                }
-                let fact = index.get(&self.sent).clone();
-                (self.world.fact(&fact), self.reference.fact(&fact, now))
-            }
-            Step::Erase(id) => {
-                self.world.commit();
-                (self.world.erase(&id.identity()), self.reference.erase(&id.identity()))
-            }
-            Step::Release(document, id) => {
-                let document = crate::steps::Id(0, *document).identity();
-                (self.world.release(&document, &id.identity()), self.reference.release(&document, &id.identity(), now))
-            }
+        let told = plain(&mut self.world, &mut self.sent, step);
+        let nobody = Id(0, 9).identity();
+        let expected = match step {
+            Step::Say(_) => self.reference.fact(self.sent.last().expect("it was sent"), now),
+            Step::Again(_) if self.sent.is_empty() => self.reference.release(&nobody, &nobody, now),
+            Step::Again(index) => self.reference.fact(index.get(&self.sent), now),
+            Step::Erase(id) => self.reference.erase(&id.identity()),
+            Step::Release(document, id) => self.reference.release(&Id(0, *document).identity(), &id.identity(), now),
         };
         compare(&told.outcome, &expected, &self.world, step);
         told

@@ -416,23 +416,24 @@ impl Reference {
     fn profile(&self, nodes: &BTreeSet<Identity>, graph: &Graph) -> Profile {
         let config = &*self.config;
         let owned: Vec<&Known> = self.facts.iter().filter(|fact| nodes.contains(&fact.owner)).collect();
-        let mut latest: BTreeMap<NamespaceId, (Option<Timestamp>, Reverse<&str>)> = BTreeMap::new();
+        let mut latest: BTreeMap<NamespaceId, (Option<Timestamp>, bool, Reverse<&str>)> = BTreeMap::new();
         for node in nodes {
             let mut seen: Vec<Timestamp> =
                 owned.iter().filter(|fact| fact.owner == *node).map(|fact| fact.time).collect();
+            let owns = !seen.is_empty();
             for (ends, said) in graph.said.iter().filter(|(ends, _)| is_end(ends, node)) {
                 if matches!(graph.standing[ends], Standing::Active | Standing::Limit) {
-                    seen.extend(said.iter().map(|one| one.time));
+                    seen.extend(said.iter().filter(|one| one.strength != Strength::Joined).map(|one| one.time));
                 }
             }
-            let own = (seen.into_iter().max(), Reverse(&*node.value));
+            let own = (seen.into_iter().max(), owns, Reverse(&*node.value));
             let best = latest.entry(node.namespace).or_insert(own);
             *best = (*best).max(own);
         }
         let spelled = |namespace| config.find(namespace).expect("it is registered").name.to_string();
         Profile {
             attributes: show(&attributes(&owned)),
-            identifiers: latest.into_iter().map(|(id, (_, value))| (spelled(id), value.0.to_string())).collect(),
+            identifiers: latest.into_iter().map(|(id, (_, _, value))| (spelled(id), value.0.to_string())).collect(),
             events: (owned.iter().filter(|fact| fact.is_event))
                 .map(|fact| (fact.id.to_string(), name(&fact.owner, config)))
                 .collect(),
