@@ -63,7 +63,7 @@ fn city(people: u32, dice: &mut Dice) -> Vec<Seen> {
             devices += 1;
         }
     }
-    let mut some_device = |dice: &mut Dice| u32::try_from(dice.below(devices as usize)).expect("it is one of them");
+    let some_device = |dice: &mut Dice| u32::try_from(dice.below(devices as usize)).expect("it is one of them");
     for person in (0..people).filter(|person| person % 3 == 0) {
         pairs.push((Strength::Verified, Node::Person(person), Node::Device(some_device(dice))));
     }
