@@ -66,8 +66,8 @@ pub fn prepare(fact: Box<Fact>, received_at: Timestamp, config: &Config) -> Resu
             None
         }
     };
-    let document = fact.document.as_ref().and_then(|claim| Some((read(claim, None)?, claim.strength)));
     let kind = if fact.account.is_some() { Some(Kind::Person) } else { kind_of_claims(&fact, config) };
+    let document = fact.document.as_ref().and_then(|claim| Some((read(claim, kind)?, claim.strength)));
     let mut others: Vec<(Identity, Strength)> = Vec::with_capacity(fact.claims.len());
     for claim in &fact.claims {
         let Some(identity) = read(claim, kind) else { continue };
@@ -111,15 +111,14 @@ fn check_bounds(fact: &Fact, received_at: Timestamp, config: &Config) -> Result<
     Ok(())
 }
 
-/// Accounts own facts only where nothing names a person.
+/// That of the document where there is one. Otherwise accounts own facts only where nothing names a person.
 fn kind_of_claims(fact: &Fact, config: &Config) -> Option<Kind> {
-    let kinds =
-        || fact.claims.iter().filter_map(|claim| config.by_name(&claim.namespace)).map(|namespace| namespace.kind);
-    if fact.document.is_some() || kinds().any(|kind| kind == Kind::Person) {
-        Some(Kind::Person)
-    } else {
-        kinds().next()
-    }
+    let kind = |claim: &Claim| config.by_name(&claim.namespace).map(|namespace| namespace.kind);
+    let mut kinds = fact.claims.iter().filter_map(kind);
+    fact.document.as_ref().and_then(kind).or_else(|| {
+        let first = kinds.next()?;
+        Some(if kinds.any(|kind| kind == Kind::Person) { Kind::Person } else { first })
+    })
 }
 
 fn read_claim(claim: &Claim, kind: Option<Kind>, config: &Config) -> Result<Identity, &'static str> {

@@ -1,0 +1,50 @@
+//! What a profile shows.
+
+use crate::check;
+
+#[test]
+fn the_newest_says_what_is_there_whatever_comes_first() {
+    check("user_id:u name='Ann' t=2\n user_id:u name='Anna' t=1", "user_id:u {name: 'Ann'}");
+    check("user_id:u name='Ann' t=1\n user_id:u name='Anna' t=2 in=crm", "user_id:u {name: 'Anna'}");
+    check("user_id:u email:e@x name='Ann' t=1\n email:e@x name='Anna' t=2", "user_id:u email:e@x {name: 'Anna'}");
+}
+
+#[test]
+fn null_removes_what_is_older() {
+    check("user_id:u name='Ann' age=7 t=1\n user_id:u name=null t=2", "user_id:u {age: 7}");
+    check("user_id:u name='Ann' t=2\n user_id:u name=null t=1", "user_id:u {name: 'Ann'}");
+    check("user_id:u a.b='x' a.c='y' t=1\n user_id:u a=null t=2", "user_id:u");
+}
+
+#[test]
+fn objects_are_merged_leaf_by_leaf() {
+    check(
+        "user_id:u address.city='Paris' address.zip='75001' t=1\n user_id:u address.city='Lyon' t=2",
+        "user_id:u {address: {city: 'Lyon', zip: '75001'}}",
+    );
+    check("user_id:u a={} t=1\n user_id:u a.b='x' t=2", "user_id:u {a: {b: 'x'}}");
+    check("user_id:u a.b='x' t=1\n user_id:u a={} t=2", "user_id:u {a: {b: 'x'}}");
+}
+
+#[test]
+fn a_scalar_over_an_object_and_back() {
+    check("user_id:u a.b='x' a.c='y' t=1\n user_id:u a=7 t=2", "user_id:u {a: 7}");
+    check("user_id:u a.b='x' t=1\n user_id:u a=7 t=2\n user_id:u a.c='z' t=3", "user_id:u {a: {c: 'z'}}");
+    check("user_id:u a=7 t=2\n user_id:u a.b='x' t=1", "user_id:u {a: 7}");
+}
+
+#[test]
+fn facts_stay_with_their_owner_when_profiles_part() {
+    check(
+        "
+        user_id:u1 device_id:d@observed t=5
+        device_id:d colour='red' t=1 call
+        user_id:u1 name='Ann' t=2 call
+        user_id:u2 device_id:d t=9
+        ",
+        "
+        user_id:u1 {name: 'Ann'} events=1
+        user_id:u2 device_id:d {colour: 'red'} events=1
+        ",
+    );
+}
