@@ -1,8 +1,10 @@
 //! Checks of the workspace that no ready-made tool does.
 //!
 //! `cargo xtask deps` holds the crates to the table of who may depend on whom; `cargo xtask sizes` names the source files that
-//! have grown too long to read. Start reading at [`deps::TABLE`].
+//! have grown too long to read; `cargo xtask bench` measures the release binary against its budgets (by `scripts/bench.sh`, which
+//! builds what it needs). Start reading at [`deps::TABLE`].
 
+mod bench;
 mod deps;
 mod sizes;
 
@@ -14,7 +16,10 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["deps"] => deps::run(),
         ["sizes"] => sizes::run(),
-        _ => Err(anyhow::anyhow!("usage: cargo xtask deps | sizes")),
+        ["bench", ..] => bench::run(&arguments[1..]),
+        // A part of the bench, in a process of its own.
+        ["bench-append", file, seconds, group] => bench::floor::append(file, seconds, group),
+        _ => Err(anyhow::anyhow!("usage: cargo xtask deps | sizes | bench")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

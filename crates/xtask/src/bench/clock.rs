@@ -1,0 +1,49 @@
+//! Time, which a benchmark may look at.
+
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a paced load waits for the instant it meant")]
+pub(super) fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+/// Seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "events carry the time at which they were sent")]
+pub(super) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Year, month and day of a day since 1970 (Howard Hinnant's `civil_from_days`).
+pub(super) fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// What a command prints, in one line; empty where it cannot be asked.
+pub(super) fn ask(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).current_dir(crate::root()).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn days_are_dates() {
+        let cases = [(0, (1970, 1, 1)), (59, (1970, 3, 1)), (11_016, (2000, 2, 29)), (20_454, (2026, 1, 1))];
+        for (days, date) in cases {
+            assert_eq!(super::civil(days), date, "{days}");
+        }
+    }
+}
