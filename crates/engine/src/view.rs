@@ -40,7 +40,9 @@ pub fn fold(cluster: &Cluster, node: NodeId, _config: &Config) -> Option<View> {
 }
 
 fn identifiers(cluster: &Cluster, node: NodeId) -> Vec<(NamespaceId, Arc<str>)> {
-    let mut latest: BTreeMap<NamespaceId, (Option<Timestamp>, bool, Reverse<&Arc<str>>)> = BTreeMap::new();
+    /// When an identity was last seen, whether it owns facts, its value.
+    type Rank<'a> = (Option<Timestamp>, bool, Reverse<&'a Arc<str>>);
+    let mut latest: BTreeMap<NamespaceId, Rank<'_>> = BTreeMap::new();
     for node in cluster.piece(node) {
         let rank = (cluster.last_seen(node), !node.owned.is_empty(), Reverse(&node.identity.value));
         let own = latest.entry(node.identity.namespace).or_insert(rank);
