@@ -7,13 +7,13 @@ use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
 use tessera_engine::normalise::normalise;
-use tessera_store::{Key, Store, Version, Versioned};
+use tessera_store::{Store, Version};
 
 use crate::error::{Error, ErrorKind};
 use crate::keys::Scope;
+use crate::query::Lookup;
 use crate::records::{cluster, rows};
-use crate::service::Lookup;
-use crate::store_error::read_failed;
+use crate::row;
 use crate::views::{Epoch, Epochs};
 
 /// Reads of one look-up may belong to different instants; so often it begins anew.
@@ -63,7 +63,7 @@ impl Finder<'_> {
 
     async fn by_identity(&self, identity: &Identity) -> Result<Option<Found>, Error> {
         for _ in 0..TRIES {
-            let Some(row) = self.get(self.scope.identity(identity)).await? else { return Ok(None) };
+            let Some(row) = row::read(&**self.store, self.scope.identity(identity)).await? else { return Ok(None) };
             let row = rows::decode_identity(&row.value)?;
             if let Some(found) = self.read(row.cluster, row.node).await? {
                 return Ok(Some(found));
@@ -77,7 +77,7 @@ impl Finder<'_> {
             if let Some(found) = self.read(node, node).await? {
                 return Ok(Some(found));
             }
-            let Some(home) = self.get(self.scope.home(node)).await? else { return Ok(None) };
+            let Some(home) = row::read(&**self.store, self.scope.home(node)).await? else { return Ok(None) };
             if let Some(found) = self.read(rows::decode_home(&home.value)?, node).await? {
                 return Ok(Some(found));
             }
@@ -88,15 +88,10 @@ impl Finder<'_> {
     /// The cluster of this id, if it holds this node.
     async fn read(&self, id: NodeId, node: NodeId) -> Result<Option<Found>, Error> {
         let epoch = self.epochs.read(id);
-        let Some(row) = self.get(self.scope.cluster(id)).await? else { return Ok(None) };
+        let Some(row) = row::read(&**self.store, self.scope.cluster(id)).await? else { return Ok(None) };
         let cluster = cluster::decode(&row.value)?;
         let holds = cluster.position(node).is_some();
         Ok(holds.then_some(Found { node, cluster, version: row.version, epoch }))
-    }
-
-    async fn get(&self, key: Key) -> Result<Option<Versioned>, Error> {
-        let read = self.store.get(&[key]).await.map_err(|error| read_failed(&error))?;
-        Ok(read.value.into_iter().next().flatten())
     }
 }
 

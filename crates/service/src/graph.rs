@@ -12,8 +12,9 @@ use tessera_store::{Direction, ScanLimit, Store};
 use crate::error::Error;
 use crate::find::Found;
 use crate::keys::Scope;
+use crate::query::{Graph, GraphHeld, GraphLink, GraphNode};
 use crate::records::{cluster, link, rows};
-use crate::service::{Graph, GraphHeld, GraphLink, GraphNode};
+use crate::row;
 use crate::store_error::read_failed;
 use crate::verdict::NamedIdentity;
 
@@ -77,12 +78,10 @@ async fn winner_outside(
     if own.position(outside.node).is_some() || matches!(link.state, LinkState::Severed { .. }) {
         return Ok(None);
     }
-    let get = async |key| {
-        let read = store.get(&[key]).await.map_err(|error| read_failed(&error))?;
-        Ok::<_, Error>(read.value.into_iter().next().flatten())
+    let Some(row) = row::read(&**store, scope.identity(&outside.identity)).await? else { return Ok(None) };
+    let Some(row) = row::read(&**store, scope.cluster(rows::decode_identity(&row.value)?.cluster)).await? else {
+        return Ok(None);
     };
-    let Some(row) = get(scope.identity(&outside.identity)).await? else { return Ok(None) };
-    let Some(row) = get(scope.cluster(rows::decode_identity(&row.value)?.cluster)).await? else { return Ok(None) };
     Ok(winner(own, &cluster::decode(&row.value)?, link, config))
 }
 

@@ -26,8 +26,10 @@ mod lane;
 mod layout;
 pub mod names;
 pub mod quarantine;
+mod query;
 pub mod records;
 mod render;
+mod row;
 mod service;
 mod store_error;
 mod timeline;
@@ -36,7 +38,7 @@ mod views;
 pub mod wellknown;
 pub mod workspace_config;
 
-pub use service::{
-    Clock, Components, EventPage, EventQuery, Fields, Graph, GraphHeld, GraphLink, GraphNode, Lookup, Random, Receipt,
-    Rendered, Service, Settings, StoredCall,
+pub use query::{
+    EventPage, EventQuery, Fields, Graph, GraphHeld, GraphLink, GraphNode, Lookup, Receipt, Rendered, StoredCall,
 };
+pub use service::{Clock, Components, Random, Service, Settings};

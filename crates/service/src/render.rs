@@ -10,7 +10,7 @@ use tessera_engine::view::{View, fold};
 
 use crate::clock::format_seconds;
 use crate::json::{write_text, write_tree};
-use crate::service::Fields;
+use crate::query::Fields;
 
 /// Members that no attribute may take.
 const RESERVED: [&str; 3] = ["profile_id", "_audiences", "_updated_at"];

@@ -3,10 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use tessera_engine::config::Config;
-use tessera_engine::fact::CallKind;
-use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::time::Timestamp;
 use tessera_store::Store;
 use tokio::task::JoinSet;
@@ -19,14 +16,14 @@ use crate::keeper::{Keeper, Parts, keep_directory, keep_workspace};
 use crate::keys::Scope;
 use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
 use crate::quarantine::Quarantine;
+use crate::query::{EventPage, EventQuery, Fields, Graph, Lookup, Receipt, Rendered};
 use crate::records::rows::{Counts, decode_lane};
 use crate::render::render;
-use crate::store_error::read_failed;
 use crate::timeline::Place;
-use crate::verdict::{Incoming, NamedIdentity, Verdict};
+use crate::verdict::{Incoming, Verdict};
 use crate::views::{Epochs, Views, mask, view_key};
 use crate::workspace_config::StoredConfig;
-use crate::{graph, names, timeline};
+use crate::{graph, names, row, timeline};
 
 /// Figures that an operator may turn.
 #[derive(Debug, Clone)]
@@ -57,159 +54,6 @@ pub struct Components {
     pub clock: Clock,
     /// Random bits for ids and secrets.
     pub random: Random,
-}
-
-/// Names one profile.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Lookup {
-    /// By one of our ids, or by the value of the workspace's primary namespace, which is tried first. As in the path.
-    Id(String),
-    /// By an identity; the value as it came (it is normalised).
-    Identity {
-        /// The namespace's name.
-        namespace: String,
-        /// The value.
-        value: String,
-    },
-}
-
-/// Which members of a profile an answer holds, besides `profile_id` and `_updated_at`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fields {
-    /// The identifier columns.
-    pub identifiers: bool,
-    /// The attributes.
-    pub attributes: bool,
-    /// `_audiences`.
-    pub audiences: bool,
-}
-
-impl Fields {
-    /// Everything.
-    pub const ALL: Self = Self { identifiers: true, attributes: true, audiences: true };
-}
-
-/// A rendered profile: flat JSON and its entity tag (with its quotes).
-#[derive(Debug, Clone)]
-pub struct Rendered {
-    /// The JSON.
-    pub json: Bytes,
-    /// The strong entity tag, quotes included.
-    pub etag: Arc<str>,
-}
-
-/// Which part of a timeline to read.
-#[derive(Debug, Clone, Default)]
-pub struct EventQuery {
-    /// 1 to 1,000.
-    pub limit: usize,
-    /// Where an earlier page ended.
-    pub cursor: Option<String>,
-    /// Only events at or after this instant.
-    pub start: Option<Timestamp>,
-    /// Only events before this instant.
-    pub end: Option<Timestamp>,
-    /// Only events of this name.
-    pub event: Option<String>,
-}
-
-/// A call on the timeline, newest first.
-#[derive(Debug, Clone)]
-pub struct StoredCall {
-    /// Its id.
-    pub id: EventId,
-    /// The id it was sent with.
-    pub message_id: Arc<str>,
-    /// Which call it was.
-    pub kind: CallKind,
-    /// The event's name; none for identify, group and alias.
-    pub name: Option<Arc<str>>,
-    /// When it happened.
-    pub time: Timestamp,
-    /// When it was accepted.
-    pub received_at: Timestamp,
-    /// The dataset it came in.
-    pub dataset: Arc<str>,
-    /// The payload, as the door stored it.
-    pub payload: Bytes,
-}
-
-/// A page of a timeline.
-#[derive(Debug, Clone)]
-pub struct EventPage {
-    /// The calls, newest first.
-    pub events: Vec<StoredCall>,
-    /// Where the next page begins; none on the last.
-    pub next_cursor: Option<String>,
-}
-
-/// The identity graph around a profile.
-#[derive(Debug, Clone)]
-pub struct Graph {
-    /// The profile's id.
-    pub profile_id: NodeId,
-    /// Its nodes.
-    pub nodes: Vec<GraphNode>,
-    /// The links that hold it together.
-    pub links: Vec<GraphLink>,
-    /// The links at its nodes that a rule refuses or an act severed.
-    pub held: Vec<GraphHeld>,
-    /// Whether there are more held links than were listed (at most 1,000).
-    pub held_more: bool,
-}
-
-/// A node of the graph.
-#[derive(Debug, Clone)]
-pub struct GraphNode {
-    /// Its id.
-    pub id: NodeId,
-    /// Its identity.
-    pub identity: NamedIdentity,
-    /// When it was first stored.
-    pub created_at: Timestamp,
-    /// The newest event time of a fact that carried it.
-    pub last_seen: Option<Timestamp>,
-    /// Facts it owns.
-    pub facts: u64,
-}
-
-/// A link that holds.
-#[derive(Debug, Clone)]
-pub struct GraphLink {
-    /// The identities it joins.
-    pub between: [NamedIdentity; 2],
-    /// `joined`, `verified`, `observed`, `derived`.
-    pub strength: &'static str,
-    /// Facts that said so.
-    pub count: u64,
-    /// The earliest event time among them.
-    pub first_seen: Timestamp,
-    /// The latest.
-    pub last_seen: Timestamp,
-}
-
-/// A link that does not hold.
-#[derive(Debug, Clone)]
-pub struct GraphHeld {
-    /// The link.
-    pub link: GraphLink,
-    /// `exclusive`, `hub`, `limit`, `separated`, `full`, or `severed`.
-    pub reason: &'static str,
-    /// The link that won against it, if one did.
-    pub won: Option<[NamedIdentity; 2]>,
-}
-
-/// What an erasure removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    /// The profile's id at that time.
-    pub profile_id: NodeId,
-    /// Identities removed.
-    pub identities: u64,
-    /// Attribute values (cells) removed.
-    pub attributes: u64,
-    /// Events removed.
-    pub events: u64,
 }
 
 /// A workspace as the service runs it.
@@ -448,9 +292,7 @@ impl Service {
     /// # Errors
     /// What the store answers.
     pub async fn counts(&self, workspace: WorkspaceId) -> Result<Counts, Error> {
-        let key = Scope::new(workspace).lane();
-        let read = self.components.store.get(&[key]).await.map_err(|error| read_failed(&error))?;
-        let row = read.value.into_iter().next().flatten();
+        let row = row::read(&*self.components.store, Scope::new(workspace).lane()).await?;
         let row = row.map(|row| decode_lane(&row.value)).transpose()?;
         Ok(row.map(|row| row.counts).unwrap_or_default())
     }

@@ -11,8 +11,8 @@ use crate::codec;
 use crate::error::Error;
 use crate::keys::Scope;
 use crate::layout::read_event_key;
+use crate::query::{EventQuery, StoredCall};
 use crate::records::event;
-use crate::service::{EventQuery, StoredCall};
 use crate::store_error::read_failed;
 
 /// Events looked through for one page; with a filter that few of them pass, a page may be short and go on.

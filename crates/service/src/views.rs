@@ -10,7 +10,7 @@ use quick_cache::sync::Cache;
 use tessera_engine::id::NodeId;
 
 use crate::directory::WorkspaceId;
-use crate::service::{Fields, Lookup, Rendered};
+use crate::query::{Fields, Lookup, Rendered};
 
 /// Clusters share epochs by the hash of their ids: with a million of them, a write spares all but a millionth of the views.
 const EPOCHS: usize = 1 << 20;

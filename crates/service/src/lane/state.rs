@@ -14,8 +14,9 @@ use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::keys::Scope;
 use crate::records::rows::{self, Counts, LaneRow};
+use crate::row;
 use crate::service::{Components, Settings};
-use crate::store_error::{commit_failed, read_failed};
+use crate::store_error::commit_failed;
 use crate::views::Epochs;
 use crate::workspace_config::{self, StoredConfig};
 
@@ -44,16 +45,7 @@ impl Shared {
             return Ok(configured);
         }
         let key = Scope::new(self.workspace).config();
-        let row = self
-            .components
-            .store
-            .get(&[key])
-            .await
-            .map_err(|error| read_failed(&error))?
-            .value
-            .into_iter()
-            .next()
-            .flatten();
+        let row = row::read(&*self.components.store, key).await?;
         let version = row.as_ref().map(|row| row.version);
         let stored = row.map(|row| workspace_config::decode(&row.value)).transpose()?.unwrap_or_default();
         let config = Arc::new(stored.to_engine()?);
@@ -96,15 +88,7 @@ impl State {
             return Ok(());
         }
         let configured = self.shared.configured().await?;
-        let row = self
-            .store()
-            .get(&[self.scope.lane()])
-            .await
-            .map_err(|error| read_failed(&error))?
-            .value
-            .into_iter()
-            .next()
-            .flatten();
+        let row = row::read(&**self.store(), self.scope.lane()).await?;
         let row_version = row.as_ref().map(|row| row.version);
         let fresh = LaneRow { clock: Timestamp::MIN, counts: Counts::default() };
         let row = row.map(|row| rows::decode_lane(&row.value)).transpose()?.unwrap_or(fresh);
@@ -191,15 +175,7 @@ impl State {
 
     /// Whether the lane's row is this one: then the commit that held it has happened.
     pub(super) async fn has_happened(&self, row: &LaneRow) -> Result<Option<Version>, Error> {
-        let found = self
-            .store()
-            .get(&[self.scope.lane()])
-            .await
-            .map_err(|error| read_failed(&error))?
-            .value
-            .into_iter()
-            .next()
-            .flatten();
+        let found = row::read(&**self.store(), self.scope.lane()).await?;
         let Some(found) = found else { return Ok(None) };
         Ok((rows::decode_lane(&found.value)? == *row).then_some(found.version))
     }

@@ -8,7 +8,7 @@ use tessera_engine::fact::CallKind;
 use super::value::time;
 use crate::codec;
 use crate::error::Error;
-use crate::service::StoredCall;
+use crate::query::StoredCall;
 
 const VERSION: u8 = 1;
 
