@@ -301,7 +301,9 @@ impl Bench {
         let (all, journals) = machine::folder_bytes(&self.data);
         let folder = format!("folder of {} MiB, {} of them journal", all >> 20, journals >> 20);
         let goal_text = format!("<= {} with 1 M profiles", human(goal));
-        self.report.row(&format!("start after {what}"), human(took), folder, &goal_text, Some(took <= goal));
+        // Fewer profiles say nothing about a goal that is set for a million.
+        let is_reached = (self.plan.people >= PEOPLE[0]).then_some(took <= goal);
+        self.report.row(&format!("start after {what}"), human(took), folder, &goal_text, is_reached);
         Ok(server)
     }
 
