@@ -127,6 +127,12 @@ fn email(text: &str) -> Result<Cow<'_, str>, Refused> {
 fn phone(text: &str, region: Option<[u8; 2]>) -> Result<String, Refused> {
     let region = region
         .and_then(|letters| std::str::from_utf8(&letters).ok().and_then(|letters| Region::from_str(letters).ok()));
+    let spelled = read_phone(text, region)?;
+    // Some numbers that nobody has lose a leading zero with every reading: they have no spelling of their own.
+    if read_phone(&spelled, region)? == spelled { Ok(spelled) } else { Err(Refused::NotAPhone) }
+}
+
+fn read_phone(text: &str, region: Option<Region>) -> Result<String, Refused> {
     let number = PHONE_NUMBER_UTIL.parse(text, region).map_err(|_| Refused::NotAPhone)?;
     if number.extension.as_deref().is_some_and(|extension| !extension.is_empty()) {
         return Err(Refused::NotAPhone);

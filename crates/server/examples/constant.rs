@@ -25,6 +25,7 @@ async fn serve(constant: String) -> Result<()> {
         store: Arc::new(MemoryStore::new()),
         clock: Arc::new(|| Timestamp::MIN),
         random: Arc::new(|bytes| bytes.fill(1)),
+        tasks: tokio::runtime::Handle::current(),
     };
     let service = Service::open(components, Settings::default()).await?;
     let text = constant.clone();

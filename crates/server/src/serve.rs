@@ -75,7 +75,9 @@ pub(crate) async fn serve(
     listening: impl FnOnce(SocketAddr),
 ) -> Result<()> {
     let store = open_store(settings)?;
+    let lanes = Lanes::start()?;
     let components = Components {
+        tasks: lanes.0.handle().clone(),
         store: Arc::<LsmStore>::clone(&store),
         clock: Arc::new(world::now),
         random: Arc::new(world::random),
@@ -104,8 +106,20 @@ pub(crate) async fn serve(
     tracing::info!("server is stopping");
     service.close().await;
     store.close().await;
+    // Every task has ended by now; a runtime may not be waited for inside another.
+    lanes.0.shutdown_background();
     tracing::info!("server has stopped");
     Ok(())
+}
+
+/// The threads of lanes and background work: a lane that decides a large group keeps no read waiting.
+struct Lanes(tokio::runtime::Runtime);
+
+impl Lanes {
+    fn start() -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("tessera-lane").enable_all().build();
+        Ok(Self(runtime.context("cannot start the lanes")?))
+    }
 }
 
 /// Collects the metrics of the process from now on.

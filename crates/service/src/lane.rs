@@ -111,9 +111,9 @@ pub(crate) struct Handle {
 
 impl Handle {
     /// Starts the lane of a workspace.
-    pub(crate) fn start(shared: Arc<Shared>, tasks: &mut JoinSet<()>) -> Self {
+    pub(crate) fn start(shared: Arc<Shared>, tasks: &mut JoinSet<()>, runtime: &tokio::runtime::Handle) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tasks.spawn(run(shared, receiver));
+        tasks.spawn_on(run(shared, receiver), runtime);
         Self { sender }
     }
 

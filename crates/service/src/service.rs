@@ -54,6 +54,9 @@ pub struct Components {
     pub clock: Clock,
     /// Random bits for ids and secrets.
     pub random: Random,
+    /// Where lanes and background work run. Best apart from the threads that answer reads: a lane decides for milliseconds on
+    /// end.
+    pub tasks: tokio::runtime::Handle,
 }
 
 /// A workspace as the service runs it.
@@ -83,7 +86,8 @@ impl Service {
     /// # Errors
     /// What the store answers, or `Corrupt` for records that cannot be read.
     pub async fn open(components: Components, settings: Settings) -> Result<Arc<Self>, Error> {
-        let Components { store, clock, random } = &components;
+        let Components { store, clock, random, tasks } = &components;
+        let tasks = tasks.clone();
         let directory = DirectoryHandle::open(store.clone(), clock.clone(), random.clone()).await?;
         let mut drawn = [0; 32];
         random(&mut drawn);
@@ -103,7 +107,7 @@ impl Service {
             settings,
             components,
         });
-        lock(&service.tasks).spawn(keep_directory(service.keeper.clone(), Arc::downgrade(&service)));
+        lock(&service.tasks).spawn_on(keep_directory(service.keeper.clone(), Arc::downgrade(&service)), &tasks);
         Ok(service)
     }
 
@@ -151,9 +155,10 @@ impl Service {
             config: arc_swap::ArcSwapOption::empty(),
         });
         let mut tasks = lock(&self.tasks);
-        let lane = Handle::start(shared.clone(), &mut tasks);
+        let lane = Handle::start(shared.clone(), &mut tasks, &self.components.tasks);
         let keeper = Arc::new(Keeper::default());
-        tasks.spawn(keep_workspace(keeper.clone(), self.parts.clone(), lane.clone(), workspace));
+        let keeping = keep_workspace(keeper.clone(), self.parts.clone(), lane.clone(), workspace);
+        tasks.spawn_on(keeping, &self.components.tasks);
         let started = Arc::new(Running { shared, lane, keeper });
         running.insert(workspace, started.clone());
         started

@@ -56,6 +56,7 @@ impl World {
         let components = Components {
             store: Arc::new(MemoryStore::new()),
             clock: Arc::new(move || Timestamp::from_micros(read.load(Ordering::SeqCst)).expect("a time")),
+            tasks: tokio::runtime::Handle::current(),
             random: Arc::new(move |bytes| {
                 // Distinct bits for every draw; nothing here asks for more.
                 let mut state = drawn.fetch_add(1, Ordering::SeqCst).wrapping_mul(0x9e37_79b9_7f4a_7c15);

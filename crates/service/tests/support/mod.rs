@@ -18,6 +18,7 @@ pub(crate) const START: i64 = 1_700_000_000_000_000;
 pub(crate) fn components(store: Arc<dyn Store>) -> Components {
     let (clock, random) = (AtomicI64::new(START), AtomicU64::new(7));
     Components {
+        tasks: tokio::runtime::Handle::current(),
         store,
         clock: Arc::new(move || {
             Timestamp::from_micros(clock.fetch_add(1_000, Ordering::Relaxed)).expect("the test clock is in bounds")
