@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tessera_engine::fact::{Claim, Fact, Strength};
 use tessera_service::clock::parse_timestamp;
-use tessera_service::directory::Class;
+use tessera_service::directory::{Class, KeyId};
 use tessera_service::error::Error;
 use tessera_service::verdict::{Incoming, Rejection};
 use tessera_service::{EventQuery, Fields, Lookup};
@@ -77,7 +77,8 @@ fn lookup(lookup: ProfileLookup) -> Result<Lookup, Error> {
 /// What is known of a write besides its body.
 pub(super) struct Delivery<'a> {
     pub(super) class: Class,
-    pub(super) idempotency_key: Option<&'a str>,
+    /// The call's idempotency key together with whose it is: senders choose theirs without knowing of each other.
+    pub(super) idempotency: Option<(KeyId, &'a str)>,
     pub(super) fresh_id: &'a (dyn Fn() -> String + Sync),
 }
 
@@ -172,11 +173,12 @@ impl Source {
     }
 
     /// The id of a record that has none. One with a time says the same thing whenever it is sent, so its content is its id; one
-    /// without says what is true at receipt, and is new each time unless the call carries an idempotency key.
+    /// without says what is true at receipt, and is new each time unless the call carries an idempotency key. Its content is part
+    /// of the id then too: an idempotency key is known for a day, an id for good, and other content is never the same record.
     fn derived_id(&self, index: usize, record: &Record<'_>, delivery: &Delivery<'_>) -> Arc<str> {
-        let content = match (&record.time, delivery.idempotency_key) {
+        let content = match (&record.time, delivery.idempotency) {
             (Some(_), _) => to_json(record),
-            (None, Some(key)) => to_json(&(key, index)),
+            (None, Some((caller, key))) => to_json(&(caller.to_string(), key, index, record)),
             (None, None) => return (delivery.fresh_id)().into(),
         };
         let scope = to_json(&(&*self.dataset, self.batch.as_deref()));

@@ -9,7 +9,6 @@ use axum::routing::post;
 use serde_json::json;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
-use tessera_service::idempotency::IdempotencyKey;
 use tessera_service::verdict::Incoming;
 
 use super::DOOR;
@@ -43,8 +42,8 @@ async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
     let key = once::key(&headers)?;
     let body = body::read(&app.settings, &headers, body).await?;
     let fresh_id = || app.fresh_id();
-    let idempotency_key = key.as_ref().map(IdempotencyKey::as_str);
-    let delivery = Delivery { class: entered.caller.class(), idempotency_key, fresh_id: &fresh_id };
+    let idempotency = key.as_ref().map(|key| (entered.caller.key(), key.as_str()));
+    let delivery = Delivery { class: entered.caller.class(), idempotency, fresh_id: &fresh_id };
     let incoming = parse::write(&body, &delivery)?;
     let work = async { Ok(to_json(&report::ingest(&app, &entered, DOOR, incoming).await?).into()) };
     let json = once::answer(&app, &entered, key.clone(), (&Method::POST, "/v1/records", &body), work).await?;
@@ -57,6 +56,6 @@ async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
 /// As a write.
 pub(crate) fn replay(kept: &[u8], fresh_id: &(dyn Fn() -> String + Sync)) -> Result<Vec<Incoming>, Error> {
     let (class, write) = kept::read(kept)?;
-    let delivery = Delivery { class, idempotency_key: None, fresh_id };
+    let delivery = Delivery { class, idempotency: None, fresh_id };
     Ok(parse::write(write.as_bytes(), &delivery)?.into_iter().map(|(_, incoming)| incoming).collect())
 }

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use tessera_service::Lookup;
-use tessera_service::directory::Class;
+use tessera_service::directory::{Class, KeyId};
 use tessera_service::verdict::Incoming;
 
 use super::parse::{self, Delivery};
 use crate::extract::Query;
 
-fn write(body: &str, idempotency_key: Option<&str>) -> Result<Vec<(Arc<str>, Incoming)>, &'static str> {
+fn write(body: &str, idempotency: Option<(u8, &str)>) -> Result<Vec<(Arc<str>, Incoming)>, &'static str> {
     let count = std::sync::atomic::AtomicU32::new(0);
     let fresh_id = move || format!("fresh-{}", count.fetch_add(1, std::sync::atomic::Ordering::SeqCst));
-    let delivery = Delivery { class: Class::Private, idempotency_key, fresh_id: &fresh_id };
+    let idempotency = idempotency.map(|(caller, key)| (KeyId::from_bytes([caller; 12]), key));
+    let delivery = Delivery { class: Class::Private, idempotency, fresh_id: &fresh_id };
     parse::write(body.as_bytes(), &delivery).map_err(|error| error.code)
 }
 
-fn ids(body: &str, idempotency_key: Option<&str>) -> Vec<String> {
-    let written = write(body, idempotency_key).expect("a write");
+fn ids(body: &str, idempotency: Option<(u8, &str)>) -> Vec<String> {
+    let written = write(body, idempotency).expect("a write");
     written.into_iter().map(|(id, _)| id.to_string()).collect()
 }
 
@@ -42,10 +43,13 @@ fn ids_of_records_make_a_repetition_one() {
     assert_ne!(ids(timed, None), ids(&timed.replace(":1}", ":2}"), None));
     let untimed = r#"{"dataset":"d","records":[{"identities":[],"attributes":{}},{"identities":[],"attributes":{}}]}"#;
     assert_eq!(ids(untimed, None), ["fresh-0", "fresh-1"]);
-    let keyed = ids(untimed, Some("k1"));
+    let keyed = ids(untimed, Some((1, "k1")));
     assert_ne!(keyed[0], keyed[1]);
-    assert_eq!(keyed, ids(untimed, Some("k1")));
-    assert_ne!(keyed, ids(untimed, Some("k2")));
+    assert_eq!(keyed, ids(untimed, Some((1, "k1"))));
+    let other_content = untimed.replace("{}", r#"{"a":1}"#);
+    for other in [ids(untimed, Some((1, "k2"))), ids(untimed, Some((2, "k1"))), ids(&other_content, Some((1, "k1")))] {
+        assert!(other.iter().all(|id| !keyed.contains(id)), "{other:?}");
+    }
 }
 
 #[test]
