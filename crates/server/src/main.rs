@@ -4,6 +4,7 @@
 //! (time, random bits, where the data lies) it gives at construction. Start reading at [`serve`].
 
 mod admin;
+mod background;
 mod client;
 mod data;
 mod demo;

@@ -14,8 +14,9 @@ use tessera_store_lsm::LsmStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::background::Lanes;
 use crate::settings::{Layer, Settings};
-use crate::{logging, world};
+use crate::{background, logging, world};
 
 /// Upper bounds of the buckets of every duration, in seconds.
 const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -74,10 +75,9 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<()> {
-    let store = open_store(settings)?;
-    let lanes = Lanes::start()?;
+    let (store, lanes) = background::build(|| Ok((open_store(settings)?, Lanes::start()?)))?;
     let components = Components {
-        tasks: lanes.0.handle().clone(),
+        tasks: lanes.handle(),
         store: Arc::<LsmStore>::clone(&store),
         clock: Arc::new(world::now),
         random: Arc::new(world::random),
@@ -106,20 +106,9 @@ pub(crate) async fn serve(
     tracing::info!("server is stopping");
     service.close().await;
     store.close().await;
-    // Every task has ended by now; a runtime may not be waited for inside another.
-    lanes.0.shutdown_background();
+    drop(lanes);
     tracing::info!("server has stopped");
     Ok(())
-}
-
-/// The threads of lanes and background work: a lane that decides a large group keeps no read waiting.
-struct Lanes(tokio::runtime::Runtime);
-
-impl Lanes {
-    fn start() -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("tessera-lane").enable_all().build();
-        Ok(Self(runtime.context("cannot start the lanes")?))
-    }
 }
 
 /// Collects the metrics of the process from now on.

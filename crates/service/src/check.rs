@@ -145,7 +145,7 @@ impl Check<'_> {
             match nodes.get(&row.node) {
                 None => faults.push(format!("it names node {}, which no record holds", row.node)),
                 Some(place) if place.cluster != row.cluster => {
-                    faults.push(format!("node {} lives elsewhere", row.node))
+                    faults.push(format!("node {} lives elsewhere", row.node));
                 }
                 Some(place) => {
                     let (number, value) = (place.identity.namespace.number().to_be_bytes(), &place.identity.value);
@@ -229,7 +229,7 @@ impl Check<'_> {
     async fn facts(&mut self) -> Result<(), Error> {
         let mut faults = Vec::new();
         self.each(Family::Fact, |_, value| {
-            faults.extend(rows::decode_fact(value).err().map(|error| error.to_string()))
+            faults.extend(rows::decode_fact(value).err().map(|error| error.to_string()));
         })
         .await?;
         faults.into_iter().for_each(|fault| self.fault(Family::Fact, fault));

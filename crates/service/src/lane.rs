@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tessera_engine::config::Config;
 use tessera_engine::decide::{Context, Notice, Outcome, Prompt, decide, first_needs, second_needs};
 use tessera_engine::fact::Fact;
-use tessera_engine::id::NodeId;
+use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::prepare::{Rejection, prepare};
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::{Lack, Need, Working};
@@ -78,6 +78,8 @@ pub(crate) enum Work {
 pub(crate) struct Origin {
     pub(crate) door: &'static str,
     pub(crate) key: KeyId,
+    /// The entry that is sent again, and its time of receipt: refused again, it stands as that same entry.
+    pub(crate) again: Option<(EventId, Timestamp)>,
 }
 
 /// What a submission came to.

@@ -15,7 +15,7 @@ use crate::find::{Finder, not_found};
 use crate::keeper::{Keeper, Parts, keep_directory, keep_workspace};
 use crate::keys::Scope;
 use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
-use crate::quarantine::Quarantine;
+use crate::quarantine::{Entry, Quarantine};
 use crate::query::{EventPage, EventQuery, Fields, Graph, Lookup, Receipt, Rendered};
 use crate::records::rows::{Counts, decode_lane};
 use crate::render::render;
@@ -180,12 +180,41 @@ impl Service {
         if incoming.is_empty() {
             return Ok(Vec::new());
         }
+        self.write(workspace, incoming, Origin { door, key, again: None }).await
+    }
+
+    /// Writes what stands in the quarantine again. Accepted, or found to be there, it leaves the quarantine; refused, its entry
+    /// stays under its id and time of receipt, with the new reason.
+    ///
+    /// # Errors
+    /// As [`Self::ingest`].
+    pub async fn ingest_again(
+        &self,
+        workspace: WorkspaceId,
+        entry: &Entry,
+        incoming: Incoming,
+        door: &'static str,
+    ) -> Result<Verdict, Error> {
+        let origin = Origin { door, key: entry.key, again: Some((entry.id, entry.at)) };
+        let verdict = self.write(workspace, vec![incoming], origin).await?.pop().ok_or_else(mismatch)?;
+        if !matches!(verdict, Verdict::Rejected(_)) {
+            self.quarantine().delete(workspace, entry.id).await?;
+        }
+        Ok(verdict)
+    }
+
+    async fn write(
+        &self,
+        workspace: WorkspaceId,
+        incoming: Vec<Incoming>,
+        origin: Origin,
+    ) -> Result<Vec<Verdict>, Error> {
         let item = |Incoming { fact, raw }| match fact {
             Ok(fact) => Item::Fact { fact: Box::new(fact), raw },
             Err(rejection) => Item::Refused { rejection, raw },
         };
         let items = incoming.into_iter().map(item).collect();
-        let work = Work::Items { items, origin: Origin { door, key } };
+        let work = Work::Items { items, origin };
         let Answer::Items(done) = self.running(workspace).lane.submit(work).await? else { return Err(mismatch()) };
         done.into_iter()
             .map(|done| match done {
@@ -275,7 +304,7 @@ impl Service {
         let running = self.running(workspace);
         let configured = running.shared.configured().await?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
-        let work = Work::Items { items: vec![Item::Erase(found.node)], origin: Origin { door, key } };
+        let work = Work::Items { items: vec![Item::Erase(found.node)], origin: Origin { door, key, again: None } };
         let Answer::Items(mut done) = running.lane.submit(work).await? else { return Err(mismatch()) };
         match done.pop() {
             Some(Done::Erased(erased)) => {

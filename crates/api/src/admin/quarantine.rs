@@ -62,7 +62,7 @@ pub(super) fn routes() -> [Route; 5] {
             post(replay_one),
             "Sends a refused one again",
         ))
-        .describe("Through the door that it came by; accepted, it leaves the quarantine.")
+        .describe("Through the door that it came by, as of its time of receipt. Accepted, it leaves the quarantine; refused, it stays.")
         .answer::<wire::Replay>(200, "What became of it.", replayed.clone()),
         code(list_parameters(route(
             Method::POST,
@@ -129,10 +129,10 @@ async fn replay_all(State(app): State<Arc<App>>, pairs: Query, headers: HeaderMa
 
 /// Sends one entry through its door again.
 ///
-/// What is refused again before the service sees it stays as it is: a second entry of the same would only hide the others.
+/// What is refused again stays the entry that it is: a second one of the same would only hide the others.
 async fn replay(app: &App, entered: &Entered, id: EventId, outcome: &mut wire::Replay) -> Result<(), Error> {
     let (entry, raw) = app.service.quarantine().get(entered.workspace, id).await?;
-    let Some((door, fact)) = read_again(app, &entry, &raw)? else {
+    let Some((door, fact)) = read_again(&entry, &raw)? else {
         outcome.skipped += 1;
         return Ok(());
     };
@@ -140,24 +140,27 @@ async fn replay(app: &App, entered: &Entered, id: EventId, outcome: &mut wire::R
         outcome.rejected += 1;
         return Ok(());
     }
-    let verdicts = app.service.ingest(entered.workspace, vec![fact], door, entry.key).await?;
-    match verdicts.first() {
-        Some(Verdict::Accepted { .. } | Verdict::Duplicate) => outcome.accepted += 1,
-        // The service has put it into the quarantine once more, with its new reason; the old entry gives way to that.
-        Some(Verdict::Rejected(_)) => outcome.rejected += 1,
-        None => return Ok(()),
+    match app.service.ingest_again(entered.workspace, &entry, fact, door).await? {
+        Verdict::Accepted { .. } | Verdict::Duplicate => outcome.accepted += 1,
+        Verdict::Rejected(_) => outcome.rejected += 1,
     }
-    app.service.quarantine().delete(entered.workspace, id).await
+    Ok(())
 }
 
 /// What an entry says, read by its door as it was then: at its time of receipt, with the class of its key.
-fn read_again(app: &App, entry: &quarantine::Entry, raw: &Raw) -> Result<Option<(&'static str, Incoming)>, Error> {
-    let fresh_id = || app.fresh_id();
+fn read_again(entry: &quarantine::Entry, raw: &Raw) -> Result<Option<(&'static str, Incoming)>, Error> {
+    // What came without an id is one fact however often its entry is sent again.
+    let fresh_id = || format!("quarantine-{}", entry.id);
     let (door, mut read) = match entry.door.as_str() {
         _ if !raw.is_whole() => return Ok(None),
         segment::DOOR => (segment::DOOR, segment::replay(raw.bytes(), entry.at, &fresh_id)?),
         native::DOOR => (native::DOOR, native::replay(raw.bytes(), &fresh_id)?),
         _ => return Ok(None),
     };
-    Ok(read.pop().map(|fact| (door, fact)))
+    let Some(mut incoming) = read.pop() else { return Ok(None) };
+    if let Ok(fact) = &mut incoming.fact {
+        // What says no time of its own happened when it came, not when it is sent again.
+        fact.time.get_or_insert(entry.at);
+    }
+    Ok(Some((door, incoming)))
 }

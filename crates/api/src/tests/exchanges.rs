@@ -210,6 +210,34 @@ async fn the_quarantine_is_listed_dropped_and_replayed() {
 }
 
 #[tokio::test]
+async fn what_is_replayed_happened_when_it_came_however_often_it_was_refused() {
+    let world = World::new().await;
+    let block = |blocked: &str| json!({ "priority": 100, "blocked": [blocked] }).to_string();
+    let rules = "/v1/admin/namespaces/anonymous_id";
+    assert_eq!(world.call("PUT", rules, ROOT, block("a1")).await.status, 200);
+    let batch = json!({ "sentAt": "2026-01-31T12:00:00Z", "batch": [
+        { "type": "track", "anonymousId": "a1", "event": "timed", "timestamp": "2026-01-31T11:00:00Z", "messageId": "m1" },
+        { "type": "track", "anonymousId": "a1", "event": "untimed" },
+    ] });
+    assert_eq!(world.call("POST", "/v1/batch", ROOT, batch.to_string()).await.json()["rejected"], 2);
+    let refused = world.get("/v1/admin/quarantine", ROOT).await.json();
+    let replay = async || {
+        world.pass(3_600_000_000);
+        let replayed = world.call("POST", "/v1/admin/quarantine:replay", ROOT, "").await.json();
+        [&replayed["accepted"], &replayed["rejected"]].map(|count| count.as_u64().unwrap_or_default())
+    };
+    assert_eq!((replay().await, replay().await), ([0, 2], [0, 2]));
+    assert_eq!(world.get("/v1/admin/quarantine", ROOT).await.json(), refused);
+    assert_eq!(world.call("PUT", rules, ROOT, block("a2")).await.status, 200);
+    assert_eq!(replay().await, [2, 0]);
+    assert_eq!(world.get("/v1/admin/quarantine", ROOT).await.json()["items"], json!([]));
+    let events = world.get("/v1/profiles/identifier/anonymous_id/a1/events", ROOT).await.json()["events"].clone();
+    let at = |index: usize| (events[index]["event"].as_str(), events[index]["timestamp"].as_str().map(|at| &at[..19]));
+    assert_eq!(at(0), (Some("untimed"), Some("2026-01-31T12:00:00")), "{events}");
+    assert_eq!(at(1), (Some("timed"), Some("2026-01-31T11:00:00")), "{events}");
+}
+
+#[tokio::test]
 async fn namespaces_are_ruled_and_the_primary_one_names_profiles() {
     let world = World::new().await;
     world.call("POST", "/v1/track", ROOT, r#"{"userId":"7","event":"x"}"#).await;

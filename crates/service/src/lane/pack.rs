@@ -49,8 +49,9 @@ impl Pack {
     }
 
     fn quarantine(&mut self, rejection: &Rejection, raw: &Bytes, origin: Origin, at: Timestamp, ids: &mut Ids) {
+        let (id, at) = origin.again.unwrap_or_else(|| (ids.event(), at));
         let refused = Refused {
-            id: ids.event(),
+            id,
             at,
             door: origin.door,
             code: rejection.code,
