@@ -56,6 +56,12 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<()> {
             counts.facts
         );
     }
+    if report.outdated > 0 {
+        println!(
+            "note: {} records follow rules from before a change of configuration, until their links are touched",
+            report.outdated
+        );
+    }
     for fault in &report.faults {
         println!("fault: {fault}");
     }

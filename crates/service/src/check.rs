@@ -27,6 +27,8 @@ pub struct Report {
     pub workspaces: BTreeMap<WorkspaceId, Counts>,
     /// Rows looked at.
     pub rows: u64,
+    /// Records of clusters that follow rules from before a change of configuration: links are decided anew as they are touched.
+    pub outdated: u64,
     /// What is wrong: the family of the row and what was found, without personal values. At most 1,000 are listed.
     pub faults: Vec<String>,
 }
@@ -107,6 +109,7 @@ impl Check<'_> {
     async fn clusters(&mut self, config: &Config) -> Result<(Counts, HashMap<NodeId, Place>), Error> {
         let mut counts = Counts::default();
         let mut nodes = HashMap::new();
+        let mut outdated = 0;
         let mut faults = Vec::new();
         self.each(Family::Cluster, |key, value| {
             let Some(id) = read_node_key(key) else { return faults.push("a key that names no cluster".to_owned()) };
@@ -114,12 +117,16 @@ impl Check<'_> {
                 Ok(cluster) => cluster,
                 Err(error) => return faults.push(format!("{id}: {error}")),
             };
-            faults.extend(check_cluster(id, &cluster, config));
-            let own = counts_of(&cluster);
-            counts.profiles += own.profiles;
-            counts.identities += own.identities;
-            counts.events += own.events;
-            counts.facts += own.facts;
+            if cluster.id() != id {
+                faults.push(format!("the record of {id} begins with node {}", cluster.id()));
+            }
+            let broken = broken_rules(id, &cluster, config);
+            if config.version() == StoredConfig::default().version() {
+                faults.extend(broken);
+            } else if !broken.is_empty() {
+                outdated += 1;
+            }
+            counts = counts.with(counts_of(&cluster));
             for node in &cluster.nodes {
                 let place = Place { cluster: id, identity: node.identity.clone(), events: node.events };
                 if nodes.insert(node.id, place).is_some() {
@@ -128,6 +135,7 @@ impl Check<'_> {
             }
         })
         .await?;
+        self.report.outdated += outdated;
         faults.into_iter().for_each(|fault| self.fault(Family::Cluster, fault));
         Ok((counts, nodes))
     }
@@ -271,11 +279,9 @@ impl Check<'_> {
     }
 }
 
-fn check_cluster(id: NodeId, cluster: &Cluster, config: &Config) -> Vec<String> {
+/// Where a cluster is not what its links and the rules make of it.
+fn broken_rules(id: NodeId, cluster: &Cluster, config: &Config) -> Vec<String> {
     let mut faults = Vec::new();
-    if cluster.id() != id {
-        faults.push(format!("the record of {id} begins with node {}", cluster.id()));
-    }
     let exclusive = cluster.nodes.iter().filter(|node| Some(node.identity.namespace) == config.exclusive()).count();
     let joined = cluster.links.iter().filter(|link| link.is_joined()).count();
     if exclusive > 1 + joined {

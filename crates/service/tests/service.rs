@@ -5,8 +5,10 @@ mod support;
 
 use support::{WORKSPACE, by, fact, ingest, memory, open, page, read};
 use tessera_service::directory::KeyId;
+use tessera_service::records::rows::Counts;
 use tessera_service::verdict::{Note, Verdict};
-use tessera_service::{EventQuery, Fields, Lookup};
+use tessera_service::workspace_config::{NamespaceRules, StoredConfig, update_namespace};
+use tessera_service::{EventQuery, Fields, Lookup, check};
 
 #[tokio::test]
 async fn what_was_written_is_read_by_every_identity() {
@@ -128,4 +130,30 @@ async fn a_bad_fact_spares_its_neighbours() {
         Verdict::Duplicate => "duplicate",
     };
     assert_eq!([code(0), code(1), code(2), code(3)], ["accepted", "identity_missing", "identity_unusable", "accepted"]);
+}
+
+#[tokio::test]
+async fn a_change_of_rules_is_no_damage() {
+    let store = memory();
+    let service = open(&store).await;
+    ingest(
+        &service,
+        vec![fact("1", "user_id:ann email:a@x.example @1"), fact("2", "user_id:ann email:b@x.example @2")],
+    )
+    .await;
+    assert_eq!(check::run(&*store).await.expect("a report").outdated, 0);
+    let fewer = |config: &StoredConfig| {
+        let rules = NamespaceRules { limit: Some(1), ..config.namespace("email")?.rules() };
+        update_namespace(config, "email", rules)
+    };
+    service.configure(WORKSPACE, fewer).await.expect("other rules");
+    let report = check::run(&*store).await.expect("a report");
+    assert_eq!((report.faults, report.outdated), (Vec::new(), 1));
+}
+
+#[test]
+fn counts_never_go_below_nothing() {
+    let some = Counts { profiles: 1, identities: 2, events: 3, facts: 4 };
+    assert_eq!(some.with(some).without(some), Some(some));
+    assert_eq!(some.without(some.with(Counts { facts: 1, ..Counts::default() })), None);
 }

@@ -15,6 +15,7 @@ use super::PartError;
 use super::gather::Read;
 use super::pack::Pack;
 use super::state::State;
+use crate::codec::corrupt;
 use crate::feed;
 use crate::names;
 use crate::records::rows::{Counts, LaneRow};
@@ -39,7 +40,7 @@ impl State {
             self.keep_memory(read.memory);
             return Ok(());
         }
-        let row = LaneRow { clock: last, counts: self.counts_after(&changes, &read) };
+        let row = LaneRow { clock: last, counts: self.counts_after(&changes, &read)? };
         let mut commit = self.add_row(Commit::new(), &row);
         let expected = write_changes(&mut commit, &mut changes, &read, self);
         expect_unchanged(&mut commit, working, &read, &expected, self);
@@ -74,25 +75,18 @@ impl State {
         Err(PartError::Failed(commit_failed(&CommitError::Ambiguous)))
     }
 
-    fn counts_after(&self, changes: &Changes, read: &Read) -> Counts {
+    fn counts_after(&self, changes: &Changes, read: &Read) -> Result<Counts, PartError> {
         let mut counts = self.counts();
         for (id, cluster) in &changes.clusters {
             if let Some(before) = read.before.get(id) {
-                let before = counts_of(before);
-                counts.profiles -= before.profiles;
-                counts.identities -= before.identities;
-                counts.events -= before.events;
-                counts.facts -= before.facts;
+                let rest = counts.without(counts_of(before));
+                counts = rest.ok_or_else(|| PartError::Failed(corrupt("counts of a workspace")))?;
             }
             if let Some(after) = cluster {
-                let after = counts_of(after);
-                counts.profiles += after.profiles;
-                counts.identities += after.identities;
-                counts.events += after.events;
-                counts.facts += after.facts;
+                counts = counts.with(counts_of(after));
             }
         }
-        counts
+        Ok(counts)
     }
 
     fn remember(&mut self, changes: Changes, read: Read, version: Version) {

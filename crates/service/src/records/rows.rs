@@ -34,6 +34,30 @@ pub struct Counts {
     pub facts: u64,
 }
 
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub fn with(self, more: Self) -> Self {
+        Self {
+            profiles: self.profiles + more.profiles,
+            identities: self.identities + more.identities,
+            events: self.events + more.events,
+            facts: self.facts + more.facts,
+        }
+    }
+
+    /// What is left without a part; none where it holds less than the part, so one of them is wrong.
+    #[must_use]
+    pub fn without(self, part: Self) -> Option<Self> {
+        Some(Self {
+            profiles: self.profiles.checked_sub(part.profiles)?,
+            identities: self.identities.checked_sub(part.identities)?,
+            events: self.events.checked_sub(part.events)?,
+            facts: self.facts.checked_sub(part.facts)?,
+        })
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct LaneRecord {
     clock: i64,
