@@ -119,6 +119,11 @@ impl Handle {
         Self { sender }
     }
 
+    /// Whether it has ended: nothing that is submitted would be answered.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Submits work and waits for its answer.
     pub(crate) async fn submit(&self, work: Work) -> Result<Answer, Error> {
         let (reply, answer) = oneshot::channel();

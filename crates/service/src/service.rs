@@ -144,8 +144,14 @@ impl Service {
 
     fn running(&self, workspace: WorkspaceId) -> Arc<Running> {
         let mut running = lock(&self.running);
-        if let Some(running) = running.get(&workspace) {
-            return running.clone();
+        if let Some(known) = running.get(&workspace) {
+            if !known.lane.has_ended() {
+                return known.clone();
+            }
+            // A fault of ours ended it. What it had begun may be on disk; a new one reads again.
+            tracing::error!(workspace = workspace.number(), "a lane ended by a fault; it is started again");
+            known.keeper.stop();
+            self.epochs.touch_all();
         }
         let shared = Arc::new(Shared {
             workspace,

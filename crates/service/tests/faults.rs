@@ -11,7 +11,7 @@ use tessera_service::directory::KeyId;
 use tessera_service::verdict::{Incoming, Verdict};
 use tessera_service::{Service, check};
 use tessera_store::Store;
-use tessera_store::faulty::{Faulty, Plan, Rates, WriteFault};
+use tessera_store::faulty::{Faulty, Plan, Rates, ReadFault, WriteFault};
 
 /// A small world in which people share devices all the time.
 fn world(seed: u64, facts: usize) -> Vec<Incoming> {
@@ -153,4 +153,33 @@ async fn an_answer_left_open_is_looked_up() {
         assert_eq!(service.counts(WORKSPACE).await.expect("counts").events, 1, "{fault:?}");
         assert_eq!(faulty.injected(), injected);
     }
+}
+
+#[tokio::test]
+async fn what_a_write_without_an_answer_did_is_in_the_next_read() {
+    let faulty = Faulty::new(memory(), Plan::CALM);
+    let store: Arc<dyn Store> = Arc::new(faulty.clone());
+    let service = open(&store).await;
+    let key = KeyId::from_bytes([0; 12]);
+    let write = |id: &str, text: &str| service.ingest(WORKSPACE, vec![fact(id, text)], "test", key);
+    write("1", "user_id:ann city=Paris @1").await.expect("a write");
+    assert_eq!(read(&service, &by("user_id", "ann")).await["city"], "Paris");
+    faulty.script_write(Some(WriteFault::AmbiguousDone));
+    [None, Some(ReadFault::Unavailable)].into_iter().for_each(|fault| faulty.script_read(fault));
+    let error = write("2", "user_id:ann city=Lyon @2").await.expect_err("neither the commit nor the look is answered");
+    assert_eq!(error.kind, tessera_service::error::ErrorKind::Unknown);
+    assert_eq!(read(&service, &by("user_id", "ann")).await["city"], "Lyon");
+}
+
+#[tokio::test]
+async fn a_lane_that_ended_by_a_fault_is_started_again() {
+    let service = open(&memory()).await;
+    let key = KeyId::from_bytes([0; 12]);
+    let write = |id: &str| service.ingest(WORKSPACE, vec![fact(id, "user_id:ann !A @1")], "test", key);
+    write("1").await.expect("a write");
+    let error = service.configure(WORKSPACE, |_| panic!("a fault of ours")).await.expect_err("nobody answers");
+    assert_eq!(error.kind, tessera_service::error::ErrorKind::Unknown);
+    write("2").await.expect("the next lane takes it");
+    assert_eq!(service.counts(WORKSPACE).await.expect("counts").events, 2);
+    service.close().await;
 }

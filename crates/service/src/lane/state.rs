@@ -96,11 +96,12 @@ impl State {
         Ok(())
     }
 
-    /// Forgets everything that was read: someone else may have changed it.
+    /// Forgets everything that was read: someone else may have changed it, or a commit of our own whose answer was lost.
     pub(super) fn forget(&mut self) {
         self.known = None;
         self.memory = Memory::new(self.shared.settings.record_cache_bytes);
         self.shared.config.store(None);
+        self.shared.epochs.touch_all();
     }
 
     fn known(&self) -> &Known {
