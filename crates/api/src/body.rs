@@ -8,6 +8,8 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use bytes::{Bytes, BytesMut};
 use flate2::write::MultiGzDecoder;
 use serde::Deserialize;
+use serde::de::{IgnoredAny, Unexpected};
+use serde_json::value::RawValue;
 use tessera_service::error::{Error, ErrorKind};
 
 use crate::answer::invalid;
@@ -144,32 +146,70 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, Error> {
     if text.trim_ascii().is_empty() { Err(invalid("body_missing", "the body is empty")) } else { Ok(text) }
 }
 
-/// The body as JSON of this form.
+/// The body as an object of this form.
 ///
 /// # Errors
 /// `body_missing`, `utf8_invalid`, `json_invalid`, `body_invalid`.
 pub(crate) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+    object(text(body)?).map_err(|error| json_error(&error))
+}
+
+/// The body as JSON of whatever form.
+///
+/// # Errors
+/// `body_missing`, `utf8_invalid`, `json_invalid`.
+pub(crate) fn raw(body: &[u8]) -> Result<&RawValue, Error> {
     serde_json::from_str(text(body)?).map_err(|error| json_error(&error))
+}
+
+/// JSON as an object of this form. A list of the values of its members is none, though serde would take it.
+pub(crate) fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, serde_json::Error> {
+    if json.trim_ascii_start().starts_with('[') {
+        serde_json::from_str::<IgnoredAny>(json)?;
+        return Err(serde::de::Error::invalid_type(Unexpected::Seq, &"an object"));
+    }
+    serde_json::from_str(json)
 }
 
 /// What is wrong with JSON, without the values that serde's own messages quote.
 pub(crate) fn json_error(error: &serde_json::Error) -> Error {
-    let place = format!("line {} column {}", error.line(), error.column());
+    let place = match error.line() {
+        0 => String::new(),
+        line => format!(" at line {line} column {}", error.column()),
+    };
     if error.classify() == serde_json::error::Category::Data {
-        invalid("body_invalid", format!("{} at {place}", form_expected(error)))
+        invalid("body_invalid", format!("{}{place}", form_expected(error)))
     } else {
-        invalid("json_invalid", format!("the body is no json at {place}"))
+        invalid("json_invalid", format!("the body is no json{place}"))
     }
 }
 
-/// The part of serde's message that names our members; the rest quotes what was sent.
+/// The part of serde's message that names our members, in the words of JSON; the rest quotes what was sent.
 pub(crate) fn form_expected(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(head, _)| head);
+    if let Some(member) = message.strip_prefix("missing field ") {
+        return format!("missing member {member}");
+    }
+    if let Some(member) = message.strip_prefix("duplicate field ") {
+        return format!("member {member} stands twice");
+    }
     match message.find("expected ") {
-        _ if message.starts_with("missing field") => message.to_owned(),
         Some(at) if message.starts_with("unknown field") => format!("unknown member, {}", &message[at..]),
-        Some(at) if message.starts_with("invalid ") => message[at..].to_owned(),
+        Some(at) if message.starts_with("invalid ") => format!("expected {}", in_json(&message[at + 9..])),
         _ => "the json is not of the form that is expected here".to_owned(),
+    }
+}
+
+/// What serde calls by the names of Rust.
+fn in_json(expected: &str) -> &str {
+    match expected {
+        "a map" => "an object",
+        _ if expected.starts_with("struct ") => "an object",
+        "a sequence" => "a list",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        other => other,
     }
 }

@@ -51,9 +51,14 @@ fn json_errors_say_where_but_not_what() {
     check(b"", "body_missing", "");
     check(b" \n", "body_missing", "");
     check(b"{\"count\":1", "json_invalid", "line 1 column 10");
-    check(b"{\"count\":\"secret\"}", "body_invalid", "expected u32 at line 1");
+    check(b"{\"count\":\"secret\"}", "body_invalid", "expected a whole number from 0 to 4294967295 at line 1");
+    check(b"[1]", "body_invalid", "expected an object");
+    check(b" [7,8]", "body_invalid", "expected an object");
+    check(b"null", "body_invalid", "expected an object at line 1 column 4");
+    check(b"[1,", "json_invalid", "line 1 column 3");
+    check(b"{\"count\":1,\"count\":2}", "body_invalid", "member `count` stands twice at line 1");
     check(b"{\"secret\":1}", "body_invalid", "expected `count`");
-    check(b"{}", "body_invalid", "missing field `count`");
+    check(b"{}", "body_invalid", "missing member `count`");
     check(b"{\"count\":\"\xff\"}", "utf8_invalid", "byte 10");
     let deep = [vec![b'['; 100_000], vec![b']'; 100_000]].concat();
     check(&deep, "body_invalid", "");

@@ -143,7 +143,7 @@ impl Source {
         } else if measure(raw.get()).depth > DEPTH_MAX {
             (None, Err(rejection("record_invalid", format!("the record is nested more than {DEPTH_MAX} deep"))))
         } else {
-            match serde_json::from_str::<Record<'_>>(raw.get()) {
+            match body::object::<Record<'_>>(raw.get()) {
                 Ok(record) => self.read(index, &record, delivery),
                 Err(error) => (None, Err(rejection("record_invalid", body::form_expected(&error)))),
             }

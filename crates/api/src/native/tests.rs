@@ -63,6 +63,7 @@ fn a_bad_record_never_fails_its_neighbours() {
     };
     check("7", "record_invalid");
     check("null", "record_invalid");
+    check(r#"[[{"namespace":"user_id","value":"7"}],{},null,"r"]"#, "record_invalid");
     check(r#"{"identities":[],"attributes":{},"more":1}"#, "record_invalid");
     check(r#"{"identities":[{"namespace":"a"}],"attributes":{}}"#, "record_invalid");
     check(r#"{"identities":[]}"#, "record_invalid");
@@ -80,6 +81,7 @@ fn writes_that_cannot_be_read_are_refused_whole() {
     let check = |body: &str, code: &str| assert_eq!(write(body, None).err(), Some(code), "{body}");
     check("{", "json_invalid");
     check("{}", "body_invalid");
+    check(r#"["d",null,[{}],null,null,null,null]"#, "body_invalid");
     check(r#"{"dataset":"d","records":[]}"#, "batch_empty");
     check(r#"{"dataset":"d","rows":[]}"#, "body_invalid");
     check(r#"{"dataset":" d","records":[{}]}"#, "dataset_invalid");

@@ -59,7 +59,7 @@ pub(crate) fn batch(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<Event>, 
 /// # Errors
 /// `json_invalid`, `body_invalid`, `utf8_invalid`.
 pub(crate) fn single(body: &[u8], r#type: &str, delivery: &Delivery<'_>) -> Result<Event, Error> {
-    let item: &RawValue = body::json(body)?;
+    let item = body::raw(body)?;
     let r#type = serde_json::value::to_raw_value(r#type).expect("a text serialises without fail");
     let shared = Shared { r#type: Some(&r#type), ..Shared::default() };
     Ok(shared.event(0, item, delivery))
@@ -120,7 +120,7 @@ impl<'a> Shared<'a> {
         } else if measure(item.get()).depth.max(self.context_depth + 1) > DEPTH_MAX {
             (None, Err(errors::event_too_deep()))
         } else {
-            match serde_json::from_str(item.get()) {
+            match body::object(item.get()) {
                 Ok(wire) => self.read(&wire, delivery),
                 Err(error) => (None, Err(errors::event_invalid(body::form_expected(&error)))),
             }
