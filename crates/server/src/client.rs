@@ -79,7 +79,7 @@ impl Client {
     pub(crate) fn send_until_answered(&self, method: &Method, path: &str, body: &[u8]) -> Result<Answer> {
         let mut wait = Duration::from_millis(100);
         let mut last = None;
-        for _ in 0..TRIES_MAX {
+        for tried in 0..TRIES_MAX {
             let asked = match self.send(method.clone(), path, body) {
                 Ok(answer) if !answer.is_temporary() => return Ok(answer),
                 Ok(answer) => {
@@ -92,6 +92,9 @@ impl Client {
                     None
                 }
             };
+            if let (0, Some(error)) = (tried, &last) {
+                eprintln!("tessera: {}{path}: {error:#}; trying again for a while", self.base);
+            }
             world::pause(asked.unwrap_or(wait).min(RETRY_AFTER_MAX));
             wait = (wait * 2).min(WAIT_MAX);
         }

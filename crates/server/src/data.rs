@@ -108,7 +108,8 @@ pub(crate) fn restore(arguments: &RestoreArguments) -> Result<()> {
 
 /// Opens a store that is there already: a mistyped path must not make a new one.
 fn open_existing(path: &Path) -> Result<Arc<dyn Store>> {
-    if !path.is_dir() {
+    let is_filled = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+    if !is_filled {
         bail!("there is no data folder {}", path.display());
     }
     Ok(Arc::new(LsmStore::open(Settings::new(path))?))

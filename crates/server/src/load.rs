@@ -18,7 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::client::{Client, Target};
 pub(crate) use mapping::{Mapping, MappingLayer};
-use rows::Rows;
+use rows::{Rows, Unread};
 pub(crate) use sender::Counts;
 use sender::{Sender, Sent};
 
@@ -51,7 +51,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
     let source = arguments.file.file_name().map_or("load".into(), |name| name.to_string_lossy().into_owned());
     let is_stdin = source == "-";
     let source = if is_stdin { "stdin".to_owned() } else { source };
-    let rejected = arguments.rejected.unwrap_or_else(|| PathBuf::from(format!("{source}.rejected.jsonl")));
+    let rejected = arguments.rejected.unwrap_or_else(|| {
+        let name = format!("{source}.rejected.jsonl");
+        if is_stdin { PathBuf::from(name) } else { arguments.file.with_file_name(name) }
+    });
     let mapping = Mapping::resolve(arguments.layer, file, &source)?;
     let (input, bytes): (Box<dyn Read>, _) = if is_stdin {
         (Box::new(std::io::stdin().lock()), None)
@@ -90,15 +93,19 @@ impl Load {
         let mut sender = Sender::new(client, self.mapping.delivery(), self.batch);
         let mut rejects = Rejects { path: &self.rejected, file: None };
         for row in Rows::new(&self.mapping, BufReader::new(counted))? {
-            let row = row?;
-            match self.mapping.render(&row) {
+            let (number, body) = match row {
+                Ok(row) => (row.number, self.mapping.render(&row)),
+                Err(Unread::Row { number, reason }) => (number, Err(reason)),
+                Err(Unread::File(error)) => return Err(error.context(format!("{} so far", sender.counts()))),
+            };
+            match body {
                 Ok(body) => {
-                    if let Some(sent) = sender.push(row.number, body)? {
+                    if let Some(sent) = sender.push(number, body)? {
                         rejects.note(&sent)?;
                         progress.set_message(sender.counts().to_string());
                     }
                 }
-                Err(reason) => rejects.note(&sender.refuse(row.number, reason))?,
+                Err(reason) => rejects.note(&sender.refuse(number, reason))?,
             }
         }
         let sent = sender.finish()?;

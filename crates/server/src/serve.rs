@@ -86,6 +86,11 @@ pub(crate) async fn serve(
     if let Some(secret) = bootstrap_key {
         service.directory().ensure_bootstrap(secret).await.context("TESSERA_BOOTSTRAP_KEY cannot be used")?;
     }
+    if service.directory().snapshot().organizations().next().is_none() {
+        tracing::warn!(
+            "there is no key yet: nobody can use this server until it starts with TESSERA_BOOTSTRAP_KEY set"
+        );
+    }
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;

@@ -70,6 +70,27 @@ fn refused_rows_are_written_down_and_fail_the_load() {
 }
 
 #[test]
+fn broken_rows_are_refused_and_those_after_them_loaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let csv = b"id,n\na,1\nb\nc,\xff\nd,4\n".as_slice();
+    let lines = b"{\"id\":\"e\"}\n{\"id\":\n[1]\n\n\xff\n{\"id\":\"f\"}\n".as_slice();
+    for (name, content, rows) in [("in.csv", csv, vec![2, 3]), ("in.jsonl", lines, vec![2, 3, 4])] {
+        let file = folder.path().join(name);
+        fs::write(&file, content).expect("written");
+        let target = ["load", "--url", server.url(), "--key", KEY, "--event", "Seen", "--user-id", "{id}"];
+        let output = run(&[&target[..], &[file.to_str().expect("UTF-8")]].concat());
+        assert!(!output.status.success());
+        let counts = format!("2 accepted, 0 duplicate, {} rejected", rows.len());
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), counts, "{name}");
+        let refused =
+            fs::read_to_string(folder.path().join(format!("{name}.rejected.jsonl"))).expect("beside the file");
+        let row = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["row"].as_u64().expect("a row");
+        assert_eq!(refused.lines().map(row).collect::<Vec<_>>(), rows, "{refused}");
+    }
+}
+
+#[test]
 fn keys_and_workspaces_are_managed() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path());
@@ -114,8 +135,10 @@ fn a_backup_restores_what_was_there() {
     run_ok(&["check", "--data", &path("again")]);
     let server = Server::start(&folder.path().join("again"));
     assert_eq!(server.client().get("/v1/profiles/identifier/user_id/u1").expect("a profile"), before);
+    fs::create_dir(path("empty")).expect("a folder");
     for (arguments, expected) in [
         (["backup", "--data", &path("nowhere"), "--to", &path("b2")], "there is no data folder"),
+        (["backup", "--data", &path("empty"), "--to", &path("b2")], "there is no data folder"),
         (["backup", "--data", &path("data"), "--to", &path("backup")], "exists already"),
         (["restore", "--from", &path("backup"), "--data", &path("data")], "exists already"),
     ] {

@@ -16,6 +16,15 @@ use super::mapping::{Format, Mapping};
 /// Longest line that is read: far above what a server takes for one event, far below what memory holds.
 const LINE_BYTES_MAX: u64 = 4 << 20;
 
+/// Why a row was not read.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// It is not written as its format says; those after it can be read.
+    Row { number: u64, reason: String },
+    /// The file cannot be read any further.
+    File(anyhow::Error),
+}
+
 /// One row.
 pub(crate) struct Row {
     /// Its number in the file, from 1; a header does not count.
@@ -133,55 +142,72 @@ impl<R: BufRead> Rows<R> {
         Ok(Self { reader, number: 0 })
     }
 
-    fn read(&mut self) -> Result<Option<Cells>> {
+    fn read(&mut self) -> Result<Option<Result<Cells, String>>> {
         match &mut self.reader {
             Reader::Csv(reader, header) => {
                 let mut record = csv::StringRecord::new();
-                if !reader.read_record(&mut record)? {
-                    return Ok(None);
+                match reader.read_record(&mut record) {
+                    Ok(false) => Ok(None),
+                    Ok(true) => {
+                        Ok(Some(Ok(Cells::Named(Arc::clone(header), record.iter().map(str::to_owned).collect()))))
+                    }
+                    Err(error) => broken_record(error).map(|reason| Some(Err(reason))),
                 }
-                Ok(Some(Cells::Named(Arc::clone(header), record.iter().map(str::to_owned).collect())))
             }
             Reader::Blank(input, header) => Ok(line(input)?.map(|text| {
-                Cells::Named(Arc::clone(header), text.split_ascii_whitespace().map(str::to_owned).collect())
+                let columns = |text: String| text.split_ascii_whitespace().map(str::to_owned).collect();
+                text.map(|text| Cells::Named(Arc::clone(header), columns(text)))
             })),
-            Reader::Json(input) => match line(input)? {
-                Some(text) => Ok(Some(Cells::Json(serde_json::from_str(&text).context("this is no JSON object")?))),
-                None => Ok(None),
-            },
+            Reader::Json(input) => Ok(line(input)?.map(|text| {
+                let members =
+                    |text: String| serde_json::from_str(&text).map_err(|_| "this is no JSON object".to_owned());
+                text.and_then(members).map(Cells::Json)
+            })),
         }
     }
 }
 
 impl<R: BufRead> Iterator for Rows<R> {
-    type Item = Result<Row>;
+    type Item = Result<Row, Unread>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let number = self.number + 1;
-        match self.read().with_context(|| format!("cannot read row {number}")) {
-            Ok(Some(cells)) => {
-                self.number = number;
-                Some(Ok(Row { number, cells }))
-            }
-            Ok(None) => None,
-            Err(error) => Some(Err(error)),
-        }
+        let read = self.read().with_context(|| format!("cannot read row {number}")).transpose()?;
+        self.number = number;
+        Some(match read {
+            Ok(Ok(cells)) => Ok(Row { number, cells }),
+            Ok(Err(reason)) => Err(Unread::Row { number, reason }),
+            Err(error) => Err(Unread::File(error)),
+        })
     }
 }
 
+/// What is wrong with one record of a CSV file, without its values.
+fn broken_record(error: csv::Error) -> Result<String> {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            Ok(format!("the row has {len} columns, not {expected_len}"))
+        }
+        csv::ErrorKind::Utf8 { .. } => Ok(NOT_UTF8.to_owned()),
+        _ => Err(error.into()),
+    }
+}
+
+const NOT_UTF8: &str = "the row is not UTF-8";
+
 /// The next line that is not blank.
-fn line(input: &mut impl BufRead) -> Result<Option<String>> {
+fn line(input: &mut impl BufRead) -> Result<Option<Result<String, String>>> {
     loop {
-        let mut text = String::new();
-        let read = std::io::Read::take(&mut *input, LINE_BYTES_MAX).read_line(&mut text)?;
+        let mut bytes = Vec::new();
+        let read = std::io::Read::take(&mut *input, LINE_BYTES_MAX).read_until(b'\n', &mut bytes)?;
         if read == 0 {
             return Ok(None);
         }
         if read as u64 == LINE_BYTES_MAX {
             bail!("the line is longer than {LINE_BYTES_MAX} bytes");
         }
-        if !text.trim().is_empty() {
-            return Ok(Some(text));
+        if !bytes.trim_ascii().is_empty() {
+            return Ok(Some(String::from_utf8(bytes).map_err(|_| NOT_UTF8.to_owned())));
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::{Cell, Rows};
+use super::{Cell, Rows, Unread};
 use crate::load::mapping::{Mapping, MappingLayer};
 
 fn read(mapping: &str, input: &str, column: &str) -> Result<Vec<Option<String>>, String> {
@@ -7,7 +7,8 @@ fn read(mapping: &str, input: &str, column: &str) -> Result<Vec<Option<String>>,
     let rows = Rows::new(&mapping, input.as_bytes()).map_err(|error| format!("{error:#}"))?;
     rows.map(|row| match row {
         Ok(row) => Ok(row.cell(column).and_then(Cell::into_text).map(|text| text.into_owned())),
-        Err(error) => Err(format!("{error:#}")),
+        Err(Unread::Row { number, reason }) => Err(format!("row {number}: {reason}")),
+        Err(Unread::File(error)) => Err(format!("{error:#}")),
     })
     .collect()
 }
@@ -38,9 +39,9 @@ fn each_format_gives_its_columns() {
 #[test]
 fn broken_rows_are_named() {
     for (format, input, expected) in [
-        ("format = \"csv\"", "id,n\n1,2\n1,2,3\n", "cannot read row 2"),
+        ("format = \"csv\"", "id,n\n1,2\n1,2,3\n", "row 2: the row has 3 columns, not 2"),
         ("format = \"csv\"", "other\n1\n", "no column id"),
-        ("format = \"jsonl\"", "{\"id\":1}\n[1]\n", "cannot read row 2: this is no JSON object"),
+        ("format = \"jsonl\"", "{\"id\":1}\n[1]\n", "row 2: this is no JSON object"),
         ("format = \"blank\"", "1 2\n", "name their columns"),
     ] {
         let error = read(&format!("{EVENT}{format}"), input, "id").expect_err(input);
