@@ -13,7 +13,7 @@ use crate::json::{write_text, write_tree};
 use crate::query::Fields;
 
 /// Members that no attribute may take.
-const RESERVED: [&str; 3] = ["profile_id", "_audiences", "_updated_at"];
+pub(crate) const RESERVED: [&str; 3] = ["profile_id", "_audiences", "_updated_at"];
 
 /// Renders the profile of a node. Identifier columns show the latest value of each namespace and win over an attribute of the
 /// same name; `profile_id` is the value of the primary namespace where there is one.

@@ -12,6 +12,7 @@ use tessera_engine::config::{
 use tessera_engine::normalise::{VALUE_BYTES_MAX, blocked_pattern, normalise};
 
 use crate::error::{Error, ErrorKind};
+use crate::render;
 
 mod records;
 
@@ -194,6 +195,10 @@ impl StoredConfig {
 pub fn add_namespace(config: &StoredConfig, new: NewNamespace) -> Result<StoredConfig, Error> {
     let name = NamespaceName::parse(&new.name)
         .map_err(|error| Error::new(ErrorKind::Invalid, "namespace_name_invalid", error.to_string()))?;
+    if render::RESERVED.contains(&name.as_str()) {
+        let message = format!("{name} is a name that answers need for themselves", name = name.as_str());
+        return Err(Error::new(ErrorKind::Invalid, "namespace_name_invalid", message));
+    }
     if config.namespace(name.as_str()).is_ok() {
         return Err(Error::new(ErrorKind::Conflict, "namespace_exists", "a namespace of this name exists"));
     }

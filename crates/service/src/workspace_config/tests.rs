@@ -43,6 +43,7 @@ fn namespaces_are_added_under_rules() {
     check(&|_| {}, "ok");
     check(&|new| new.name = "Member".to_owned(), "namespace_name_invalid");
     check(&|new| new.name = String::new(), "namespace_name_invalid");
+    check(&|new| new.name = "profile_id".to_owned(), "namespace_name_invalid");
     check(&|new| new.name = "email".to_owned(), "namespace_exists");
     check(&|new| new.rules.priority = 0, "priority_invalid");
     check(&|new| new.rules.priority = 1_001, "priority_invalid");
