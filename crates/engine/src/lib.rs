@@ -15,6 +15,7 @@ pub mod decide;
 pub mod fact;
 pub mod id;
 pub mod normalise;
+pub mod policy;
 pub mod prepare;
 pub mod time;
 pub mod value;

@@ -1,0 +1,178 @@
+//! What each path chooses among the cells that stand at it.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::IdentityGraph;
+use super::compiled::{Choose, CompiledPolicy};
+use crate::cluster::{Cell, Cluster, Node};
+use crate::id::NodeId;
+use crate::time::Timestamp;
+use crate::value::{Path, Value};
+
+/// A cell that takes part, and whose it is.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    pub(super) node: NodeId,
+    pub(super) dataset: &'a Arc<str>,
+    pub(super) number: Option<u16>,
+    pub(super) cell: &'a Cell,
+}
+
+impl<'a> Said<'a> {
+    /// What decides between equals: time and bytes choose the value; the rest only says whose of two equal cells is named.
+    fn newest(&self) -> (Timestamp, &'a Value, Timestamp, Reverse<NodeId>, Reverse<&'a Arc<str>>) {
+        let cell = self.cell;
+        (cell.time, &cell.value, cell.received_at, Reverse(self.node), Reverse(self.dataset))
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.cell, other.cell)
+    }
+}
+
+/// What a path chose.
+pub(super) struct Choice<'a> {
+    pub(super) path: &'a Path,
+    pub(super) region: usize,
+    /// All that take part.
+    pub(super) all: &'a [Said<'a>],
+    pub(super) value: Cow<'a, Value>,
+    /// Whose value it is; none when it is made of several, or when null above took all away.
+    pub(super) winner: Option<Said<'a>>,
+    /// What null has left, under the rules that look at all contenders; empty under the others.
+    pub(super) counted: Vec<Said<'a>>,
+    /// The choice, above or below, that ended it.
+    pub(super) ended_by: Option<usize>,
+}
+
+impl<'a> Choice<'a> {
+    fn of(winner: Said<'a>, path: &'a Path, region: usize, all: &'a [Said<'a>]) -> Self {
+        let value = Cow::Borrowed(&winner.cell.value);
+        Self { path, region, all, value, winner: Some(winner), counted: Vec::new(), ended_by: None }
+    }
+
+    pub(super) fn is_object(&self) -> bool {
+        matches!(*self.value, Value::Object(_))
+    }
+}
+
+/// The cells that take part, by path.
+pub(super) fn gather<'a>(cluster: &'a Cluster, node: NodeId, policy: &CompiledPolicy) -> Vec<Said<'a>> {
+    let mut all: Vec<Said<'a>> = said(cluster, node, policy).filter(|said| policy.takes_part(said.number)).collect();
+    // Fragments are sorted, and a stable sort takes sorted runs as they are.
+    all.sort_by(|one, other| one.cell.path.cmp(&other.cell.path));
+    all
+}
+
+/// The cells of the unit, those that take no part as well.
+pub(super) fn said<'a>(cluster: &'a Cluster, node: NodeId, policy: &CompiledPolicy) -> impl Iterator<Item = Said<'a>> {
+    let fragments =
+        unit(cluster, node, policy.graph()).flat_map(|node| node.fragments.iter().map(move |own| (node, own)));
+    fragments.flat_map(|(node, fragment)| {
+        let number = policy.number(&fragment.dataset);
+        fragment.cells.iter().map(move |cell| Said { node: node.id, dataset: &fragment.dataset, number, cell })
+    })
+}
+
+/// The nodes that count.
+pub(crate) fn unit(cluster: &Cluster, node: NodeId, graph: IdentityGraph) -> impl Iterator<Item = &Node> {
+    cluster.piece(node).filter(move |own| match graph {
+        IdentityGraph::Full => true,
+        IdentityGraph::None => own.id == node,
+    })
+}
+
+/// Chooses for every path, in their order.
+pub(super) fn choices<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy) -> Vec<Choice<'a>> {
+    let mut choices = Vec::new();
+    // The nulls above the path at hand, under rules that look at all contenders.
+    let mut nulls: Vec<(&Path, usize, Timestamp)> = Vec::new();
+    for group in all.chunk_by(|one, other| one.cell.path == other.cell.path) {
+        let path = &group[0].cell.path;
+        let region = policy.region_of(path);
+        let rule = policy.region(region);
+        let single = match rule.choose {
+            Choose::Newest => group.iter().max_by_key(|said| said.newest()),
+            Choose::Precedence | Choose::SourcePriority => {
+                group.iter().max_by_key(|said| (Reverse(rule.order.rank(said)), said.newest()))
+            }
+            Choose::First | Choose::Min | Choose::Max | Choose::Union | Choose::MostFrequent => None,
+        };
+        if let Some(winner) = single {
+            choices.push(Choice::of(*winner, path, region, group));
+            continue;
+        }
+        nulls.retain(|(above, ..)| above.is_above(path));
+        let above = nulls.iter().filter(|(_, of, _)| *of == region).map(|(.., time)| *time).max();
+        let own = group.iter().filter(|said| said.cell.value == Value::Null).max_by_key(|said| said.newest());
+        nulls.extend(own.map(|null| (path, region, null.cell.time)));
+        let counts = |said: &&Said<'_>| {
+            said.cell.value != Value::Null
+                && own.is_none_or(|null| said.cell.time >= null.cell.time)
+                && above.is_none_or(|null| said.cell.time > null)
+        };
+        let counted: Vec<Said<'a>> = group.iter().filter(counts).copied().collect();
+        let (value, winner) = among(&counted, &rule.choose).unwrap_or((Cow::Owned(Value::Null), own.copied()));
+        choices.push(Choice { path, region, all: group, value, winner, counted, ended_by: None });
+    }
+    choices
+}
+
+/// Chooses from what null has left; none when nothing is left.
+fn among<'a>(counted: &[Said<'a>], choose: &Choose) -> Option<(Cow<'a, Value>, Option<Said<'a>>)> {
+    let all = counted.iter();
+    let winner = match choose {
+        Choose::Newest | Choose::Precedence | Choose::SourcePriority => all.max_by_key(|said| said.newest()),
+        Choose::First => all.max_by_key(|said| (Reverse(said.cell.time), said.newest())),
+        Choose::Min => all.max_by_key(|said| (Reverse(&said.cell.value), said.newest())),
+        Choose::Max => all.max_by_key(|said| (&said.cell.value, said.newest())),
+        Choose::MostFrequent => {
+            let counts = counts(counted);
+            all.max_by_key(|said| (counts.get(&said.cell.value), said.newest()))
+        }
+        Choose::Union => return (!counted.is_empty()).then(|| (Cow::Owned(union(counted)), None)),
+    };
+    winner.map(|winner| (Cow::Borrowed(&winner.cell.value), Some(*winner)))
+}
+
+/// How many hold each value.
+pub(super) fn counts<'a>(counted: &[Said<'a>]) -> BTreeMap<&'a Value, usize> {
+    let mut counts = BTreeMap::new();
+    for said in counted {
+        *counts.entry(&said.cell.value).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn union(counted: &[Said<'_>]) -> Value {
+    let mut oldest_first: Vec<_> = counted.to_vec();
+    oldest_first.sort_by_key(|said| said.newest());
+    let (mut members, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut add = |value: &Value| {
+        if seen.insert(value.clone()) {
+            members.push(value.clone());
+        }
+    };
+    let (mut lists, mut objects) = (0, 0);
+    for said in &oldest_first {
+        match &said.cell.value {
+            Value::List(items) => {
+                lists += 1;
+                items.iter().for_each(&mut add);
+            }
+            Value::Set(items) => items.iter().for_each(&mut add),
+            Value::Object(_) => objects += 1,
+            one @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Timestamp(_)) => add(one),
+        }
+    }
+    if objects == counted.len() {
+        Value::object(Vec::new())
+    } else if lists + objects == counted.len() {
+        Value::List(members.into())
+    } else {
+        Value::set(members)
+    }
+}

@@ -1,0 +1,98 @@
+//! What stands where values are above and below each other.
+
+use std::cmp::Reverse;
+
+use super::choose::{Choice, Said, choices};
+use super::compiled::{Choose, CompiledPolicy, Order};
+use crate::cluster::Cluster;
+use crate::id::NodeId;
+use crate::value::{Tree, Value};
+
+/// The attributes of the unit that this node belongs to.
+pub(crate) fn settled(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy) -> Tree {
+    let all = super::choose::gather(cluster, node, policy);
+    let mut tree = Tree::new();
+    for choice in choose_and_settle(&all, policy) {
+        if *choice.value != Value::Null && choice.ended_by.is_none() {
+            // In the tree an empty object gives way to what is put below it afterwards.
+            tree.insert(choice.path, choice.value.into_owned());
+        }
+    }
+    tree
+}
+
+/// The choice of each path, in their order, those that are ended marked.
+pub(super) fn choose_and_settle<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy) -> Vec<Choice<'a>> {
+    let mut choices = choices(all, policy);
+    let depth_of = |choice: &Choice<'_>| policy.region(choice.region).depth;
+    let deepest = choices.iter().map(depth_of).max().unwrap_or(0);
+    for depth in (0..=deepest).rev() {
+        // What one rule holds for, with the rules inside it, stands together in the order of paths.
+        let mut from = 0;
+        while from < choices.len() {
+            let region = policy.region_at_depth(choices[from].region, depth);
+            let same = |choice: &Choice<'_>| policy.region_at_depth(choice.region, depth) == region;
+            let to = from + choices[from..].iter().take_while(|choice| same(choice)).count();
+            if let Some(region) = region {
+                contest(&mut choices, from..to, policy, &policy.region(region).order);
+            }
+            from = to;
+        }
+    }
+    choices
+}
+
+/// Marks what is ended among these. What was ended before says nothing; what is ended here still ends others, for of two
+/// the one that comes first in the order decides, whatever becomes of it.
+fn contest(choices: &mut [Choice<'_>], range: std::ops::Range<usize>, policy: &CompiledPolicy, order: &Order) {
+    let mut ended: Vec<(usize, usize)> = Vec::new();
+    let mut above: Vec<(usize, Standing)> = Vec::new();
+    let live = |at: &usize| choices[*at].ended_by.is_none();
+    for at in range.clone().filter(live) {
+        let choice = &choices[at];
+        while above.last().is_some_and(|(last, _)| !choices[*last].path.is_above(choice.path)) {
+            above.pop();
+        }
+        let standing = standing(choice, policy, order);
+        if let Some((by, _)) = above.iter().find(|(by, above)| !choices[*by].is_object() && *above >= standing) {
+            ended.push((at, *by));
+        } else if !choice.is_object() {
+            let below = (at + 1..range.end).take_while(|below| choice.path.is_above(choices[*below].path)).filter(live);
+            let mut below = below.map(|below| (below, self::standing(&choices[below], policy, order)));
+            ended.extend(below.find(|(_, below)| *below > standing).map(|(by, _)| (at, by)));
+        }
+        above.push((at, standing));
+    }
+    for (at, by) in ended {
+        choices[at].ended_by = Some(by);
+    }
+}
+
+/// The place of a choice in an order of above and below; the greater comes first.
+type Standing = (Reverse<u16>, i64);
+
+fn standing(choice: &Choice<'_>, policy: &CompiledPolicy, order: &Order) -> Standing {
+    let of = |said: &Said<'_>| {
+        let micros = said.cell.time.micros();
+        let time = match order {
+            Order::Newest | Order::Ranked(_) => micros,
+            // What null removes, it has removed already; being old makes it no value that was there first.
+            Order::Oldest if *choice.value == Value::Null => i64::MIN,
+            Order::Oldest => -micros,
+        };
+        (Reverse(order.rank(said)), time)
+    };
+    let looks_at_all = match policy.region(choice.region).choose {
+        Choose::Newest | Choose::Precedence | Choose::SourcePriority | Choose::First => false,
+        Choose::Min | Choose::Max | Choose::Union | Choose::MostFrequent => true,
+    };
+    match &choice.winner {
+        Some(winner) if !looks_at_all || choice.counted.is_empty() => of(winner),
+        _ if choice.counted.is_empty() => best(choice.all, of),
+        _ => best(&choice.counted, of),
+    }
+}
+
+fn best(said: &[Said<'_>], of: impl Fn(&Said<'_>) -> Standing) -> Standing {
+    said.iter().map(of).max().expect("a path without cells makes no choice")
+}
