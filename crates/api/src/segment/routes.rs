@@ -218,10 +218,15 @@ fn early_caller(app: &App, query: &Query, headers: &HeaderMap) -> Result<Option<
 
 async fn picture(
     State(app): State<Arc<App>>,
+    verb: Method,
     Segments(method): Segments<String>,
     query: Query,
     headers: HeaderMap,
 ) -> Response {
+    // Whoever only looks whether a picture is there, as mail scanners do, has not seen it.
+    if verb == Method::HEAD {
+        return render::pixel();
+    }
     let event = pixel::event(&query.0).map(Body::from);
     let outcome = match (event, SINGLES.iter().find(|(_, r#type)| *r#type == method)) {
         (Some(event), Some((_, r#type))) => single(r#type, State(app), query, headers, event).await,
@@ -244,8 +249,10 @@ async fn settings(
     let caller = app.service.directory().authenticate(&key).map_err(failure)?;
     let entered = app.admit(caller, &headers, Permission::Ingest).map_err(failure)?;
     let authority = uri.authority().map(|authority| authority.as_str());
-    let host = header(&headers, "x-forwarded-host").or_else(|| header(&headers, HOST.as_str())).or(authority);
-    let protocol = header(&headers, "x-forwarded-proto").unwrap_or(if secured.is_some() { "https" } else { "http" });
+    let host = forwarded(&headers, "x-forwarded-host").or_else(|| header(&headers, HOST.as_str())).or(authority);
+    let own = if secured.is_some() { "https" } else { "http" };
+    let protocol = forwarded(&headers, "x-forwarded-proto").filter(|name| matches!(*name, "http" | "https"));
+    let protocol = protocol.unwrap_or(own);
     Ok(entered.answer(render::settings(&key, protocol, host.unwrap_or("localhost"))))
 }
 
@@ -274,6 +281,11 @@ async fn health() -> Response {
 
 async fn version() -> Response {
     json_answer(&json!({ "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// What the outermost of the proxies before us was asked for: each one adds its own behind a comma.
+fn forwarded<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    header(headers, name)?.split(',').next().map(str::trim).filter(|value| !value.is_empty())
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

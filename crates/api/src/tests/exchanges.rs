@@ -63,7 +63,9 @@ async fn every_way_of_authenticating_and_every_path_takes_events() {
         format!("/v1/pixel/track?data={}", data.replace('+', "%2B").replace('/', "%2F")),
         format!("/pixel/v1/track?writeKey={key}&userId=u1&event=x&properties.price=5"),
     ] {
-        assert_eq!(world.get(&path, "").await.header("content-type"), "image/gif");
+        for method in ["GET", "HEAD"] {
+            assert_eq!(world.call(method, &path, "", "").await.header("content-type"), "image/gif");
+        }
     }
     let counts = world.get("/v1/admin/counts", ROOT).await.json();
     assert_eq!(counts["events"], 18, "{counts}");
@@ -290,6 +292,14 @@ async fn start_up_answers_of_both_browser_sdks() {
     let proxied = [("host", "inner"), ("x-forwarded-host", "cdp.example"), ("x-forwarded-proto", "https")];
     let settings = world.send(request("GET", &path, "", &proxied, "")).await.json();
     assert_eq!(settings["integrations"]["Segment.io"]["protocol"], "https");
+    let proxied = [("x-forwarded-host", "cdp.example, inner"), ("x-forwarded-proto", "https, http")];
+    let settings = world.send(request("GET", &path, "", &proxied, "")).await.json();
+    let expected = json!({ "apiKey": key, "apiHost": "cdp.example/v1", "protocol": "https" });
+    assert_eq!(settings["integrations"]["Segment.io"], expected);
+    let strange = [("host", "cdp.example"), ("x-forwarded-host", ","), ("x-forwarded-proto", "javascript")];
+    let settings = world.send(request("GET", &path, "", &strange, "")).await.json();
+    let expected = json!({ "apiKey": key, "apiHost": "cdp.example/v1", "protocol": "http" });
+    assert_eq!(settings["integrations"]["Segment.io"], expected);
     for path in ["/sourceConfig/?p=web&v=3&writeKey=", "/sourceConfig?writeKey="] {
         let config = world.get(&format!("{path}{key}"), "").await.json();
         assert_eq!((&config["source"]["enabled"], &config["source"]["writeKey"]), (&true.into(), &key.as_str().into()));
