@@ -109,7 +109,8 @@ impl Committer {
                     break;
                 }
                 answers.extend(self.decide(request, &mut group, tree));
-                if !group.is_full() {
+                // While the store is shut, each request is a try of its own to open it.
+                if tree.is_ok() && !group.is_full() {
                     next = requests.try_recv().ok();
                 }
             }
