@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tessera_engine::config::Config;
 use tessera_engine::time::Timestamp;
-use tessera_store::Store;
+use tessera_store::{Direction, ScanLimit, Store};
 use tokio::task::JoinSet;
 
 use crate::cursor::{Cursors, Purpose};
@@ -13,12 +13,13 @@ use crate::directory::{DirectoryHandle, KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::find::{Finder, not_found};
 use crate::keeper::{Keeper, Parts, keep_directory, keep_workspace};
-use crate::keys::Scope;
+use crate::keys::{Family, Scope};
 use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
 use crate::quarantine::{Entry, Quarantine};
 use crate::query::{EventPage, EventQuery, Fields, Graph, Lookup, Receipt, Rendered};
 use crate::records::rows::{Counts, decode_lane};
 use crate::render::render;
+use crate::store_error::read_failed;
 use crate::timeline::Place;
 use crate::verdict::{Incoming, Verdict};
 use crate::views::{Epochs, Views, mask, view_key};
@@ -108,7 +109,22 @@ impl Service {
             components,
         });
         lock(&service.tasks).spawn_on(keep_directory(service.keeper.clone(), Arc::downgrade(&service)), &tasks);
+        service.go_on_purging().await?;
         Ok(service)
+    }
+
+    /// Starts the workspaces in which erased events are still on disk; the others start when somebody asks for them. One short
+    /// scan for each workspace.
+    async fn go_on_purging(&self) -> Result<(), Error> {
+        let directory = self.directory.snapshot();
+        for workspace in directory.workspaces() {
+            let waiting = Scope::new(workspace.id).all_of(Family::Purge);
+            let page = self.store().scan(&waiting, ScanLimit::rows(1), Direction::Forward).await;
+            if !page.map_err(|error| read_failed(&error))?.rows.is_empty() {
+                self.running(workspace.id);
+            }
+        }
+        Ok(())
     }
 
     /// Ends all lanes once they have answered what was submitted, and all work behind them. Whoever submits afterwards is told

@@ -85,6 +85,26 @@ async fn an_erased_profile_was_never_received() {
 }
 
 #[tokio::test]
+async fn a_purge_that_was_broken_off_goes_on_by_itself() {
+    let store = memory();
+    let service = open(&store).await;
+    service.directory().ensure_bootstrap("operator-secret").await.expect("the workspace is in the directory");
+    ingest(&service, vec![fact("1", "user_id:ann !A @1"), fact("2", "user_id:ann !B @2")]).await;
+    let key = KeyId::from_bytes([0; 12]);
+    service.delete_profile(WORKSPACE, &by("user_id", "ann"), "test", key).await.expect("a receipt");
+    service.close().await;
+    let rows = async || check::run(&*store).await.expect("a report").rows;
+    let left = rows().await;
+    let service = open(&store).await;
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    // Two events and their ids.
+    assert_eq!(rows().await, left - 4);
+    service.close().await;
+}
+
+#[tokio::test]
 async fn a_timeline_is_paged_newest_first_without_gaps() {
     let service = open(&memory()).await;
     let facts = (0..250).map(|at| {
