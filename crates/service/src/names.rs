@@ -1,7 +1,5 @@
 //! The names of this crate's metrics. None carries a value of a person.
 
-/// Facts by what became of them (`verdict`: accepted, duplicate, rejected).
-pub const FACTS: &str = "tessera_facts_total";
 /// Links refused by a rule when evidence for them came, by `namespace` and `rule`.
 pub const LINKS_HELD: &str = "tessera_links_held_total";
 /// Operations in one mini-transaction.

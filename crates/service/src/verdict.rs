@@ -79,25 +79,17 @@ impl NamedIdentity {
     }
 }
 
-/// The verdict on a fact, counted.
+/// The verdict on a fact; links that a rule held are counted.
 pub(crate) fn verdict_of(outcome: Outcome, config: &Config) -> Verdict {
-    let count = |verdict: &'static str| metrics::counter!(names::FACTS, "verdict" => verdict).increment(1);
     match outcome {
         Outcome::Accepted { ignored, held, .. } => {
-            count("accepted");
             let ignored = ignored
                 .into_iter()
                 .map(|ignored| Note::IdentityIgnored { namespace: ignored.namespace, code: ignored.code });
             Verdict::Accepted { notes: ignored.chain(held.iter().map(|held| held_note(held, config))).collect() }
         }
-        Outcome::Duplicate => {
-            count("duplicate");
-            Verdict::Duplicate
-        }
-        Outcome::Rejected(rejection) => {
-            count("rejected");
-            Verdict::Rejected(rejection)
-        }
+        Outcome::Duplicate => Verdict::Duplicate,
+        Outcome::Rejected(rejection) => Verdict::Rejected(rejection),
         Outcome::Erased(_) | Outcome::Released { .. } | Outcome::NotFound => Verdict::Accepted { notes: Vec::new() },
     }
 }
