@@ -14,7 +14,7 @@ use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::keys::{Family, KeyBuilder, Scope};
 use crate::lane::counts_of;
-use crate::layout::{read_event_key, read_node_key};
+use crate::layout::{read_config_key, read_event_key, read_node_key};
 use crate::records::rows::Counts;
 use crate::records::{cluster, event, link, rows};
 use crate::store_error::read_failed;
@@ -95,14 +95,16 @@ impl Check<'_> {
     }
 
     async fn config(&mut self) -> Result<Config, Error> {
-        let mut stored = StoredConfig::default();
-        let mut faults = Vec::new();
-        self.each(Family::Config, |_, value| match workspace_config::decode(value) {
-            Ok(found) => stored = found,
-            Err(error) => faults.push(error.to_string()),
-        })
-        .await?;
-        faults.into_iter().for_each(|fault| self.fault(Family::Config, fault));
+        let mut rows = Vec::new();
+        self.each(Family::Config, |key, value| rows.push((read_config_key(key), value.to_vec()))).await?;
+        if rows.iter().any(|(part, _)| part.is_none()) {
+            self.fault(Family::Config, "a row of a part that is not known".to_owned());
+        }
+        let parts = rows.iter().filter_map(|(part, bytes)| Some(((*part)?, &**bytes)));
+        let stored = workspace_config::read(parts).unwrap_or_else(|error| {
+            self.fault(Family::Config, error.to_string());
+            StoredConfig::default()
+        });
         stored.to_engine()
     }
 

@@ -11,7 +11,7 @@ use crate::directory::WorkspaceId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Family {
-    /// The workspace's configuration; no suffix.
+    /// The workspace's configuration: no suffix for its main row, one byte for each part that has its own.
     Config = 0x01,
     /// Identity row: namespace number (2), value.
     Identity = 0x02,

@@ -6,10 +6,11 @@ use tessera_engine::time::Timestamp;
 use tessera_store::{Key, KeyRange};
 
 use crate::keys::{Family, KeyBuilder, Scope};
+use crate::workspace_config::Part;
 
 impl Scope {
-    pub(crate) fn config(self) -> Key {
-        self.family(Family::Config).key()
+    pub(crate) fn config(self, part: Part) -> Key {
+        self.family(Family::Config).bytes(part.suffix()).key()
     }
 
     pub(crate) fn lane(self) -> Key {
@@ -55,6 +56,11 @@ impl Scope {
     pub(crate) fn all_of(self, family: Family) -> KeyRange {
         self.family(family).range()
     }
+}
+
+/// Which row of the configuration a key is of.
+pub(crate) fn read_config_key(key: &Key) -> Option<Part> {
+    Part::of_suffix(key.as_bytes().get(KeyBuilder::HEAD_BYTES..)?)
 }
 
 /// What an event's key says besides its owner: its time and id.

@@ -16,7 +16,7 @@ use crate::render;
 
 mod records;
 
-pub use records::{decode, encode};
+pub use records::{Part, decode, encode, read, rows};
 
 /// Namespaces of one workspace.
 pub const NAMESPACES_MAX: usize = 200;
@@ -26,7 +26,7 @@ pub const BLOCKED_MAX: usize = 1_000;
 pub const PATTERNS_MAX: usize = 50;
 /// Bytes of one pattern.
 pub const PATTERN_BYTES_MAX: usize = 500;
-/// Bytes of the stored configuration, below what every store takes in one value.
+/// Bytes of one row of the stored configuration, below what every store takes in one value.
 pub const CONFIG_BYTES_MAX: usize = 512 << 10;
 /// The highest priority.
 pub const PRIORITY_MAX: u16 = 1_000;
@@ -178,7 +178,7 @@ impl StoredConfig {
         change(&mut next);
         next.version += 1;
         next.to_engine()?;
-        if encode(&next).len() > CONFIG_BYTES_MAX {
+        if rows(&next, self).iter().any(|(_, row)| row.len() > CONFIG_BYTES_MAX) {
             let message = format!("the configuration is too large bytes_max={CONFIG_BYTES_MAX}");
             return Err(Error::new(ErrorKind::LimitExceeded, "config_too_large", message));
         }

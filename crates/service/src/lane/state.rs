@@ -6,19 +6,20 @@ use arc_swap::ArcSwapOption;
 use tessera_engine::config::Config;
 use tessera_engine::id::Ids;
 use tessera_engine::time::Timestamp;
-use tessera_store::{Commit, Limits, Store, Version};
+use tessera_store::{Commit, Direction, Limits, Row, ScanLimit, Store, Version};
 
 use super::Change;
 use super::memory::Memory;
 use crate::directory::WorkspaceId;
 use crate::error::Error;
-use crate::keys::Scope;
+use crate::keys::{Family, Scope};
+use crate::layout::read_config_key;
 use crate::records::rows::{self, Counts, LaneRow};
 use crate::row;
 use crate::service::{Components, Settings};
-use crate::store_error::commit_failed;
+use crate::store_error::{commit_failed, read_failed};
 use crate::views::Epochs;
-use crate::workspace_config::{self, StoredConfig};
+use crate::workspace_config::{self, Part, StoredConfig};
 
 /// What a lane shares with the readers of its workspace.
 pub(crate) struct Shared {
@@ -44,10 +45,7 @@ impl Shared {
         if let Some(configured) = self.config.load_full() {
             return Ok(configured);
         }
-        let key = Scope::new(self.workspace).config();
-        let row = row::read(&*self.components.store, key).await?;
-        let version = row.as_ref().map(|row| row.version);
-        let stored = row.map(|row| workspace_config::decode(&row.value)).transpose()?.unwrap_or_default();
+        let (stored, version) = read_config(&*self.components.store, Scope::new(self.workspace)).await?;
         let config = Arc::new(stored.to_engine()?);
         let configured = Arc::new(Configured { stored: Arc::new(stored), config, version });
         // The lane may have changed it meanwhile; then its word stands.
@@ -55,6 +53,16 @@ impl Shared {
         self.config.compare_and_swap(&none, Some(configured.clone()));
         Ok(self.config.load_full().unwrap_or(configured))
     }
+}
+
+/// The stored configuration, and the version of its main row if there is one.
+async fn read_config(store: &dyn Store, scope: Scope) -> Result<(StoredConfig, Option<Version>), Error> {
+    let page = store.scan(&scope.all_of(Family::Config), ScanLimit::rows(100), Direction::Forward).await;
+    let page = page.map_err(|error| read_failed(&error))?;
+    let part = |row: &Row| read_config_key(&row.key);
+    let version = page.rows.iter().find(|row| part(row) == Some(Part::Main)).map(|row| row.version);
+    let rows = page.rows.iter().filter_map(|row| Some((part(row)?, &*row.value)));
+    Ok((workspace_config::read(rows)?, version))
 }
 
 /// What a lane knows between groups. It can be forgotten at any time and is read again.
@@ -188,12 +196,14 @@ impl State {
         let stored = change(&present.stored)?;
         let config = Arc::new(stored.to_engine()?);
         let row = LaneRow { clock: self.tick(self.clock()), counts: self.counts() };
-        let key = self.scope.config();
-        let bytes = workspace_config::encode(&stored);
-        let commit = match present.version {
-            Some(version) => Commit::new().replace(key, version, bytes),
-            None => Commit::new().create(key, bytes),
-        };
+        let mut commit = Commit::new();
+        for (part, bytes) in workspace_config::rows(&stored, &present.stored) {
+            let key = self.scope.config(part);
+            commit = match (part, present.version) {
+                (Part::Main, Some(version)) => commit.replace(key, version, bytes),
+                (Part::Main, None) => commit.create(key, bytes),
+            };
+        }
         let version = match self.store().commit(self.add_row(commit, &row)).await {
             Ok(committed) => committed.version,
             Err(error) => {

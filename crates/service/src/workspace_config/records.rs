@@ -1,4 +1,4 @@
-//! The stored record of a workspace's configuration, version 1.
+//! The stored records of a workspace's configuration: the main one with its version, version 1, and one for each part beside it.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,57 @@ struct LimitsRecord {
     fact_attributes_max: Option<u32>,
 }
 
-/// Writes a configuration.
+/// A row of the configuration: the main one, whose version moves with every change, or a part of it that has a row of its own.
+/// The bytes are part of stored keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The version, the namespaces, the primary one, the limits.
+    Main,
+}
+
+impl Part {
+    const ALL: [Self; 1] = [Self::Main];
+
+    /// What its key ends with, after the family.
+    #[must_use]
+    pub const fn suffix(self) -> &'static [u8] {
+        match self {
+            Self::Main => &[],
+        }
+    }
+
+    /// The part whose key ends so.
+    #[must_use]
+    pub fn of_suffix(suffix: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.suffix() == suffix)
+    }
+}
+
+/// The rows that have to be written for a configuration: the main one always, a part only where it differs from what stood.
+#[must_use]
+pub fn rows(config: &StoredConfig, _before: &StoredConfig) -> Vec<(Part, Bytes)> {
+    vec![(Part::Main, encode(config))]
+}
+
+/// Reads a configuration from its rows; that of a new workspace where there are none.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<StoredConfig, Error> {
+    let mut config = StoredConfig::default();
+    for (part, bytes) in rows {
+        match part {
+            Part::Main => {
+                let main = decode(bytes)?;
+                (config.version, config.namespaces) = (main.version, main.namespaces);
+                (config.primary, config.limits) = (main.primary, main.limits);
+            }
+        }
+    }
+    Ok(config)
+}
+
+/// Writes the main row of a configuration.
 #[must_use]
 pub fn encode(config: &StoredConfig) -> Bytes {
     let record = ConfigRecord {
@@ -69,7 +119,7 @@ pub fn encode(config: &StoredConfig) -> Bytes {
     codec::encode(VERSION, &record)
 }
 
-/// Reads a configuration.
+/// Reads the main row of a configuration.
 ///
 /// # Errors
 /// `Corrupt`.
