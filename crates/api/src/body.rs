@@ -194,8 +194,10 @@ pub(crate) fn form_expected(error: &serde_json::Error) -> String {
     if let Some(member) = message.strip_prefix("duplicate field ") {
         return format!("member {member} stands twice");
     }
-    match message.find("expected ") {
+    // The last of them is serde's own; one before it would be quoted from what was sent.
+    match message.rfind("expected ") {
         Some(at) if message.starts_with("unknown field") => format!("unknown member, {}", &message[at..]),
+        Some(at) if message.starts_with("unknown variant") => format!("unknown word, {}", &message[at..]),
         Some(at) if message.starts_with("invalid ") => format!("expected {}", in_json(&message[at + 9..])),
         _ => "the json is not of the form that is expected here".to_owned(),
     }

@@ -42,6 +42,14 @@ fn json_errors_say_where_but_not_what() {
     #[expect(dead_code, reason = "only its form matters")]
     struct Form {
         count: u32,
+        #[serde(default)]
+        colour: Option<Colour>,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Colour {
+        Red,
+        Green,
     }
     let check = |body: &[u8], code: &str, part: &str| {
         let error = json::<Form>(body).expect_err("a wrong body");
@@ -52,6 +60,8 @@ fn json_errors_say_where_but_not_what() {
     check(b" \n", "body_missing", "");
     check(b"{\"count\":1", "json_invalid", "line 1 column 10");
     check(b"{\"count\":\"secret\"}", "body_invalid", "expected a whole number from 0 to 4294967295 at line 1");
+    check(b"{\"count\":\"expected secret\"}", "body_invalid", "expected a whole number from 0 to 4294967295 at line 1");
+    check(b"{\"colour\":\"expected secret\"}", "body_invalid", "unknown word, expected `red` or `green` at line 1");
     check(b"[1]", "body_invalid", "expected an object");
     check(b" [7,8]", "body_invalid", "expected an object");
     check(b"null", "body_invalid", "expected an object at line 1 column 4");
