@@ -16,6 +16,7 @@
 //! out; then the outer one decides among what is left. An empty object ends nothing below it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::value::Path;
@@ -26,7 +27,7 @@ mod explain;
 mod settle;
 
 pub use compiled::CompiledPolicy;
-pub use explain::{Attribute, Contender, Explanation, Fate, Part, Reason, explain};
+pub use explain::{Attribute, Contender, Explanation, Fate, Part, Reason, explain, explain_all};
 
 pub(crate) use choose::unit;
 pub(crate) use settle::settled;
@@ -71,18 +72,46 @@ pub enum Rule {
     SourcePriority(Vec<Arc<str>>),
 }
 
+/// Which list of datasets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatasetList {
+    /// That of the policy itself.
+    Precedence,
+    /// That of the rule of this attribute.
+    OfRule(Path),
+}
+
+impl fmt::Display for DatasetList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Precedence => f.write_str("list=precedence"),
+            Self::OfRule(path) => write!(f, "list=source_priority path={path}"),
+        }
+    }
+}
+
 /// Why something is no merge policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPolicy {
     /// A list of datasets is empty.
-    #[error("a list of datasets is empty")]
-    NoDatasets,
+    #[error("a list of datasets is empty {0}")]
+    NoDatasets(DatasetList),
     /// A list of datasets is too long.
-    #[error("too many datasets in one list datasets={0} datasets_max={max}", max = MergePolicy::DATASETS_MAX)]
-    TooManyDatasets(usize),
+    #[error("too many datasets in one list {list} datasets={datasets} datasets_max={max}", max = MergePolicy::DATASETS_MAX)]
+    TooManyDatasets {
+        /// The list.
+        list: DatasetList,
+        /// How many it has.
+        datasets: usize,
+    },
     /// A dataset is listed twice.
-    #[error("a dataset is listed twice dataset={0}")]
-    DuplicateDataset(Arc<str>),
+    #[error("a dataset is listed twice {list} dataset={dataset}")]
+    DuplicateDataset {
+        /// The list.
+        list: DatasetList,
+        /// The dataset.
+        dataset: Arc<str>,
+    },
     /// A rule lists a dataset that takes no part in the policy.
     #[error("a rule lists a dataset that takes no part path={path} dataset={dataset}")]
     TakesNoPart {
@@ -124,12 +153,12 @@ impl MergePolicy {
         rules: impl IntoIterator<Item = (Path, Rule)>,
     ) -> Result<Self, InvalidPolicy> {
         if let AttributeMerge::Precedence(order) = &merge {
-            check_list(order)?;
+            check_list(order, || DatasetList::Precedence)?;
         }
         let mut by_path = BTreeMap::new();
         for (path, rule) in rules {
             if let Rule::SourcePriority(order) = &rule {
-                check_list(order)?;
+                check_list(order, || DatasetList::OfRule(path.clone()))?;
                 check_takes_part(&path, order, &merge)?;
             }
             if by_path.contains_key(&path) {
@@ -169,15 +198,18 @@ impl Default for MergePolicy {
     }
 }
 
-fn check_list(order: &[Arc<str>]) -> Result<(), InvalidPolicy> {
+fn check_list(order: &[Arc<str>], list: impl Fn() -> DatasetList) -> Result<(), InvalidPolicy> {
     if order.is_empty() {
-        return Err(InvalidPolicy::NoDatasets);
+        return Err(InvalidPolicy::NoDatasets(list()));
     }
     if order.len() > MergePolicy::DATASETS_MAX {
-        return Err(InvalidPolicy::TooManyDatasets(order.len()));
+        return Err(InvalidPolicy::TooManyDatasets { list: list(), datasets: order.len() });
     }
     let second = order.iter().enumerate().find(|(at, dataset)| order[..*at].contains(dataset));
-    second.map_or(Ok(()), |(_, dataset)| Err(InvalidPolicy::DuplicateDataset(dataset.clone())))
+    match second {
+        None => Ok(()),
+        Some((_, dataset)) => Err(InvalidPolicy::DuplicateDataset { list: list(), dataset: dataset.clone() }),
+    }
 }
 
 fn check_takes_part(path: &Path, order: &[Arc<str>], merge: &AttributeMerge) -> Result<(), InvalidPolicy> {

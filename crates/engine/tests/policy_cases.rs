@@ -16,7 +16,8 @@ use tessera_engine::config::NamespaceId;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
 use tessera_engine::policy::{
-    AttributeMerge, CompiledPolicy, Fate, IdentityGraph, InvalidPolicy, MergePolicy, Rule, explain,
+    AttributeMerge, CompiledPolicy, DatasetList, Fate, IdentityGraph, InvalidPolicy, MergePolicy, Rule, explain,
+    explain_all,
 };
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Tree, Value};
@@ -179,10 +180,13 @@ fn view(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy) -> Tree {
     Tree::Node(fold_under(cluster, node, policy).expect("the node is there").attributes)
 }
 
-/// What stands at each root, put together from explanations alone.
+/// What stands at each root, put together from explanations alone: those of the roots, which are the one of all in parts.
 fn explained(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy, roots: &[&str]) -> Tree {
     let mut tree = Tree::new();
-    for attribute in roots.iter().flat_map(|root| explain(cluster, node, policy, &path(root)).attributes) {
+    let of_roots: Vec<_> =
+        roots.iter().flat_map(|root| explain(cluster, node, policy, &path(root)).attributes).collect();
+    assert_eq!(of_roots, explain_all(cluster, node, policy).attributes);
+    for attribute in of_roots {
         if let Fate::Stands { value, .. } = attribute.fate {
             tree.insert(&attribute.path, value);
         }
@@ -206,9 +210,11 @@ fn what_is_no_policy_is_refused() {
     let list = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<Arc<str>>>();
     let many = |count: usize| (0..count).map(|at| format!("d{at}").into()).collect::<Vec<Arc<str>>>();
     let merge = |order| MergePolicy::new(IdentityGraph::Full, AttributeMerge::Precedence(order), []);
-    assert_eq!(merge(Vec::new()), Err(InvalidPolicy::NoDatasets));
-    assert_eq!(merge(list(&["crm", "web", "crm"])), Err(InvalidPolicy::DuplicateDataset("crm".into())));
-    assert_eq!(merge(many(101)), Err(InvalidPolicy::TooManyDatasets(101)));
+    let own = DatasetList::Precedence;
+    assert_eq!(merge(Vec::new()), Err(InvalidPolicy::NoDatasets(own.clone())));
+    let twice = InvalidPolicy::DuplicateDataset { list: own.clone(), dataset: "crm".into() };
+    assert_eq!(merge(list(&["crm", "web", "crm"])), Err(twice));
+    assert_eq!(merge(many(101)), Err(InvalidPolicy::TooManyDatasets { list: own, datasets: 101 }));
     assert!(merge(many(100)).is_ok());
 
     let rules = |rules: Vec<(Path, Rule)>| {
@@ -217,7 +223,7 @@ fn what_is_no_policy_is_refused() {
     let source = |names| Rule::SourcePriority(list(names));
     let takes_no_part = InvalidPolicy::TakesNoPart { path: path("a"), dataset: "web".into() };
     assert_eq!(rules(vec![(path("a"), source(&["crm", "web"]))]), Err(takes_no_part));
-    assert_eq!(rules(vec![(path("a"), source(&[]))]), Err(InvalidPolicy::NoDatasets));
+    assert_eq!(rules(vec![(path("a"), source(&[]))]), Err(InvalidPolicy::NoDatasets(DatasetList::OfRule(path("a")))));
     let twice = vec![(path("a"), Rule::Min), (path("a"), Rule::Max)];
     assert_eq!(rules(twice), Err(InvalidPolicy::DuplicateRule(path("a"))));
     let named = |count: usize| (0..count).map(|at| (path(&format!("a{at}")), Rule::Min)).collect::<Vec<_>>();

@@ -116,14 +116,28 @@ pub struct Attribute {
 /// Why attributes are what they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// The attribute asked for and those below it, by path; empty when nothing speaks of them.
+    /// The attributes asked for, by path; empty when nothing speaks of them.
     pub attributes: Vec<Attribute>,
 }
 
 /// Explains an attribute, and all below it, of the unit that this node belongs to. As much work as a fold.
 #[must_use]
 pub fn explain(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy, path: &Path) -> Explanation {
-    let is_asked = |own: &Path| own == path || path.is_above(own);
+    explain_where(cluster, node, policy, |own| own == path || path.is_above(own))
+}
+
+/// Explains every attribute of the unit that this node belongs to. As much work as a fold.
+#[must_use]
+pub fn explain_all(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy) -> Explanation {
+    explain_where(cluster, node, policy, |_| true)
+}
+
+fn explain_where(
+    cluster: &Cluster,
+    node: NodeId,
+    policy: &CompiledPolicy,
+    is_asked: impl Fn(&Path) -> bool,
+) -> Explanation {
     let all = gather(cluster, node, policy);
     let choices = choose_and_settle(&all, policy);
     let mut attributes: BTreeMap<&Path, Attribute> = BTreeMap::new();
