@@ -1,8 +1,11 @@
-//! The native door: profiles by id and by identifier, their timelines and graphs, erasure, and records.
+//! The native door: profiles by id and by identifier, their timelines, graphs and explanations, erasure, merge policies, and
+//! records.
 //!
 //! Its reads are DinMo's Profiles API, so that its clients can be pointed here.
 
+mod explain;
 mod parse;
+mod policies;
 mod profiles;
 mod records;
 mod render;
@@ -15,7 +18,7 @@ pub(crate) const DOOR: &str = "native";
 
 /// All routes of this door.
 pub(crate) fn routes() -> Vec<crate::route::Route> {
-    profiles::routes().into_iter().chain(records::routes()).collect()
+    profiles::routes().into_iter().chain(policies::routes()).chain(records::routes()).collect()
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub(crate) enum Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tag {
     Profiles,
+    MergePolicies,
     Records,
     Events,
     Administration,
@@ -36,12 +37,13 @@ pub(crate) enum Tag {
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Profiles, Self::Records, Self::Events, Self::Administration, Self::Operation];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Profiles, Self::MergePolicies, Self::Records, Self::Events, Self::Administration, Self::Operation];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Profiles => "profiles",
+            Self::MergePolicies => "merge policies",
             Self::Records => "records",
             Self::Events => "events",
             Self::Administration => "administration",
@@ -52,6 +54,7 @@ impl Tag {
     pub(crate) const fn description(self) -> &'static str {
         match self {
             Self::Profiles => "Profiles, their timelines and their identity graphs.",
+            Self::MergePolicies => "Which identities and datasets count in a profile, and which value wins.",
             Self::Records => "Attributes of one or many identities, into a dataset.",
             Self::Events => "The wire of Segment's and RudderStack's SDKs.",
             Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
@@ -163,6 +166,13 @@ impl Route {
     /// Documents a header.
     pub(crate) fn header(self, name: &'static str, description: &'static str) -> Self {
         self.parameter("header", name, description, serde_json::json!({ "type": "string" }))
+    }
+
+    /// Documents that it takes an `Idempotency-Key`.
+    pub(crate) fn idempotent(self) -> Self {
+        let description =
+            "1 to 200 printable characters of ASCII; the same call under it gets the same answer for a day.";
+        self.header("idempotency-key", description)
     }
 
     fn parameter(mut self, place: &'static str, name: &'static str, description: &'static str, schema: Value) -> Self {

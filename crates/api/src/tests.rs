@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod exchanges;
+mod golden;
 mod limits;
 mod matrix;
+mod policies;
 mod world;

@@ -29,6 +29,8 @@ pub enum Purpose {
     Events = 1,
     /// The quarantine of a workspace.
     Quarantine = 2,
+    /// The merge policies of a workspace.
+    MergePolicies = 3,
 }
 
 /// Seals and opens cursors.

@@ -15,6 +15,7 @@ pub mod codec;
 pub mod cursor;
 pub mod directory;
 pub mod error;
+mod explain;
 pub mod feed;
 mod find;
 mod graph;
@@ -25,6 +26,7 @@ pub mod keys;
 mod lane;
 mod layout;
 pub mod names;
+mod policies;
 pub mod quarantine;
 mod query;
 pub mod records;
@@ -39,6 +41,7 @@ pub mod wellknown;
 pub mod workspace_config;
 
 pub use query::{
-    EventPage, EventQuery, Fields, Graph, GraphHeld, GraphLink, GraphNode, Lookup, Receipt, Rendered, StoredCall,
+    EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,
+    GraphNode, Lookup, Receipt, Rendered, StoredCall,
 };
 pub use service::{Clock, Components, Random, Service, Settings};

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tessera_engine::fact::CallKind;
 use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::policy::{Contender, Fate, IdentityGraph};
 use tessera_engine::time::Timestamp;
+use tessera_engine::value::Path;
 
 use crate::verdict::NamedIdentity;
+use crate::workspace_config::PolicyId;
 
 /// Names one profile.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -91,6 +94,43 @@ pub struct EventPage {
     pub events: Vec<StoredCall>,
     /// Where the next page begins; none on the last.
     pub next_cursor: Option<String>,
+}
+
+/// Why a profile is what it is. It has no `Debug`: what the profile is called may be a person's.
+#[derive(Clone)]
+pub struct Explained {
+    /// What the profile is called, as a read shows it.
+    pub profile_id: String,
+    /// The merge policy that chose.
+    pub policy: PolicyId,
+    /// Its version.
+    pub version: u64,
+    /// Whose facts it looks at.
+    pub graph: IdentityGraph,
+    /// The attributes that anything speaks of, by path.
+    pub attributes: Vec<ExplainedAttribute>,
+}
+
+/// One attribute explained.
+#[derive(Debug, Clone)]
+pub struct ExplainedAttribute {
+    /// Where it stands.
+    pub path: Path,
+    /// Whether a read cannot show it, since an identifier or a member of the answer has its name.
+    pub is_hidden: bool,
+    /// What became of the choice.
+    pub fate: Fate,
+    /// All that spoke of it, the newest first.
+    pub contenders: Vec<ExplainedContender>,
+}
+
+/// A value that could have been chosen, and whose it is.
+#[derive(Debug, Clone)]
+pub struct ExplainedContender {
+    /// The identity of its node.
+    pub identity: NamedIdentity,
+    /// The value, and what it came to.
+    pub contender: Contender,
 }
 
 /// The identity graph around a profile.

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
-use tessera_engine::view::{View, fold};
+use tessera_engine::policy::{CompiledPolicy, Explanation, explain, explain_all};
+use tessera_engine::value::Path;
+use tessera_engine::view::{View, fold_under};
 
 use crate::clock::format_seconds;
 use crate::json::{write_text, write_tree};
@@ -15,27 +17,54 @@ use crate::query::Fields;
 /// Members that no attribute may take.
 pub(crate) const RESERVED: [&str; 3] = ["profile_id", "_audiences", "_updated_at"];
 
-/// Renders the profile of a node. Identifier columns show the latest value of each namespace and win over an attribute of the
-/// same name; `profile_id` is the value of the primary namespace where there is one.
-pub(crate) fn render(cluster: &Cluster, node: NodeId, fields: Fields, config: &Config) -> Option<Bytes> {
-    let view = fold(cluster, node, config)?;
+/// What a read sees of the profile that holds this node, or of the node alone: here and in [`explained`] cells are folded, and
+/// nowhere else.
+pub(crate) fn viewed(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy) -> Option<View> {
+    fold_under(cluster, node, policy)
+}
+
+/// Why it is so: of one attribute and those below it, or of all.
+pub(crate) fn explained(
+    cluster: &Cluster,
+    node: NodeId,
+    policy: &CompiledPolicy,
+    attribute: Option<&Path>,
+) -> Explanation {
+    match attribute {
+        Some(path) => explain(cluster, node, policy, path),
+        None => explain_all(cluster, node, policy),
+    }
+}
+
+/// The names at the top of a profile that attributes cannot have: those of its identifiers, and those of the answer itself.
+pub(crate) fn taken<'a>(view: &View, config: &'a Config) -> BTreeSet<&'a str> {
+    let namespaces = view.identifiers.iter().filter_map(|(namespace, _)| config.find(*namespace));
+    namespaces.map(|namespace| namespace.name.as_str()).chain(RESERVED).collect()
+}
+
+/// What a view is called: the value of the primary namespace where it has one, otherwise its id.
+pub(crate) fn profile_id(view: &View, config: &Config) -> String {
+    let primary = view.identifiers.iter().find(|(namespace, _)| Some(*namespace) == config.primary());
+    primary.map_or_else(|| view.profile_id.to_string(), |(_, value)| value.to_string())
+}
+
+/// Renders a view. Identifier columns show the latest value of each namespace and win over an attribute of the same name.
+pub(crate) fn render(view: &View, fields: Fields, config: &Config) -> Bytes {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"profile_id\":");
-    write_profile_id(&view, config, &mut out);
-    let mut taken: BTreeSet<&str> = RESERVED.into();
-    for (namespace, value) in &view.identifiers {
-        let Some(namespace) = config.find(*namespace) else { continue };
-        let name = namespace.name.as_str();
-        if RESERVED.contains(&name) {
-            continue;
-        }
-        taken.insert(name);
-        if fields.identifiers {
-            write_name(name, &mut out);
-            write_text(value, &mut out);
+    write_text(&profile_id(view, config), &mut out);
+    if fields.identifiers {
+        for (namespace, value) in &view.identifiers {
+            let Some(namespace) = config.find(*namespace) else { continue };
+            let name = namespace.name.as_str();
+            if !RESERVED.contains(&name) {
+                write_name(name, &mut out);
+                write_text(value, &mut out);
+            }
         }
     }
     if fields.attributes {
+        let taken = taken(view, config);
         for (name, tree) in view.attributes.iter().filter(|(name, _)| !taken.contains(&***name)) {
             write_name(name, &mut out);
             write_tree(tree, &mut out);
@@ -47,15 +76,7 @@ pub(crate) fn render(cluster: &Cluster, node: NodeId, fields: Fields, config: &C
     write_name("_updated_at", &mut out);
     write_text(&format_seconds(view.updated_at), &mut out);
     out.push(b'}');
-    Some(out.into())
-}
-
-fn write_profile_id(view: &View, config: &Config, out: &mut Vec<u8>) {
-    let primary = view.identifiers.iter().find(|(namespace, _)| Some(*namespace) == config.primary());
-    match primary {
-        Some((_, value)) => write_text(value, out),
-        None => write_text(&view.profile_id.to_string(), out),
-    }
+    out.into()
 }
 
 fn write_name(name: &str, out: &mut Vec<u8>) {

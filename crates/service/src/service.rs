@@ -5,26 +5,28 @@ use std::sync::{Arc, Mutex};
 
 use tessera_engine::config::Config;
 use tessera_engine::time::Timestamp;
+use tessera_engine::value::Path;
 use tessera_store::{Direction, ScanLimit, Store};
 use tokio::task::JoinSet;
 
 use crate::cursor::{Cursors, Purpose};
-use crate::directory::{DirectoryHandle, KeyId, WorkspaceId};
+use crate::directory::{DirectoryHandle, KeyId, ListPage, ListQuery, WorkspaceId};
 use crate::error::{Error, ErrorKind};
-use crate::find::{Finder, not_found};
+use crate::find::{Finder, Found, not_found};
 use crate::keeper::{Keeper, Parts, keep_directory, keep_workspace};
 use crate::keys::{Family, Scope};
 use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
+use crate::policies::Chosen;
 use crate::quarantine::{Entry, Quarantine};
-use crate::query::{EventPage, EventQuery, Fields, Graph, Lookup, Receipt, Rendered};
+use crate::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Receipt, Rendered};
 use crate::records::rows::{Counts, decode_lane};
-use crate::render::render;
+use crate::render::{render, viewed};
 use crate::store_error::read_failed;
 use crate::timeline::Place;
 use crate::verdict::{Incoming, Verdict};
 use crate::views::{Epochs, Views, mask, view_key};
-use crate::workspace_config::StoredConfig;
-use crate::{graph, names, row, timeline};
+use crate::workspace_config::{Policies, StoredConfig, StoredPolicy};
+use crate::{explain, graph, names, policies, row, timeline};
 
 /// Figures that an operator may turn.
 #[derive(Debug, Clone)]
@@ -246,31 +248,55 @@ impl Service {
             .collect()
     }
 
-    /// One profile, rendered under the default merge policy.
+    /// One profile, rendered under the merge policy of this id, or under the workspace's default one.
     ///
     /// # Errors
-    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`; `LimitExceeded` with `profile_too_large` above
-    /// 1 MB of JSON.
-    pub async fn profile(&self, workspace: WorkspaceId, lookup: &Lookup, fields: Fields) -> Result<Rendered, Error> {
-        let key = view_key(workspace, lookup, fields);
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`, `merge_policy_unknown`; `LimitExceeded` with
+    /// `profile_too_large` above 1 MB of JSON.
+    pub async fn profile(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        fields: Fields,
+        policy: Option<&str>,
+    ) -> Result<Rendered, Error> {
+        let key = view_key(workspace, lookup, fields, policy);
         if let Some(rendered) = self.views.find(&key, &self.epochs) {
             metrics::counter!(names::VIEW_READS, "cache" => "hit").increment(1);
             return Ok(rendered);
         }
         metrics::counter!(names::VIEW_READS, "cache" => "miss").increment(1);
+        // Before the configuration: what is made under one that changes meanwhile is not kept as that of the next.
+        let since = self.epochs.of_all();
         let configured = self.running(workspace).shared.configured().await?;
-        let config = &configured.config;
+        let (config, policy) = (&configured.config, configured.policy(policy)?);
         let found = self.finder(workspace, config).find(lookup).await?;
-        let json = render(&found.cluster, found.node, fields, config).ok_or_else(not_found)?;
+        let view = viewed(&found.cluster, found.node, &policy.compiled).ok_or_else(not_found)?;
+        let json = render(&view, fields, config);
         if json.len() > PROFILE_BYTES_MAX {
             let message = "the profile is larger than 1 MB of JSON; ask for fewer fields";
             return Err(Error::new(ErrorKind::LimitExceeded, "profile_too_large", message));
         }
-        let (version, updated) = (found.version.0, found.cluster.updated_at.micros());
-        let etag = format!("\"{version:x}-{updated:x}-{:x}-{}\"", config.version(), mask(fields));
-        let rendered = Rendered { json, etag: etag.into() };
-        self.views.keep(&key, found.epoch, &rendered);
+        let rendered = Rendered { json, etag: etag(&found, fields, config, policy) };
+        self.views.keep(&key, found.epoch.since(since), &rendered);
         Ok(rendered)
+    }
+
+    /// Why an attribute of a profile, and those below it, or all attributes, are what they are under a merge policy.
+    ///
+    /// # Errors
+    /// As [`Self::profile`]; `LimitExceeded` with `explanation_too_large` above 5,000 contenders.
+    pub async fn explain(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        policy: Option<&str>,
+        attribute: Option<&Path>,
+    ) -> Result<Explained, Error> {
+        let configured = self.running(workspace).shared.configured().await?;
+        let (config, policy) = (&configured.config, configured.policy(policy)?);
+        let found = self.finder(workspace, config).find(lookup).await?;
+        explain::build(&found, policy, attribute, config)
     }
 
     /// A page of the timeline of a profile, newest first.
@@ -376,6 +402,19 @@ impl Service {
         }
     }
 
+    /// A page of the merge policies of a workspace's configuration, by id.
+    ///
+    /// # Errors
+    /// `Invalid` with `limit_invalid`, `cursor_invalid`.
+    pub fn merge_policies<'a>(
+        &self,
+        workspace: WorkspaceId,
+        policies: &'a Policies,
+        query: &ListQuery,
+    ) -> Result<ListPage<&'a StoredPolicy>, Error> {
+        policies::page(policies, workspace, query, &self.cursors)
+    }
+
     /// The time now.
     pub fn now(&self) -> Timestamp {
         (self.components.clock)()
@@ -396,6 +435,12 @@ impl Service {
 const PROFILE_BYTES_MAX: usize = 1_000_000;
 /// Events of one page.
 const EVENTS_MAX: usize = 1_000;
+
+/// What tells this answer from every other to the same question: the record's version and time, and all that it was read under.
+fn etag(found: &Found, fields: Fields, config: &Config, policy: &Chosen) -> Arc<str> {
+    let (version, updated, config) = (found.version.0, found.cluster.updated_at.micros(), config.version());
+    format!("\"{version:x}-{updated:x}-{config:x}-{}-{}.{}\"", mask(fields), policy.id, policy.version).into()
+}
 
 fn mismatch() -> Error {
     Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked")

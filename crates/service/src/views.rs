@@ -1,7 +1,8 @@
 //! The cache of rendered views: bounded by bytes, and right at every instant.
 //!
-//! A view remembers the epoch that its cluster had before it was read. A commit moves the epochs of the clusters that it
-//! changed before its answers leave, so a view made from older records is never shown after that.
+//! A view remembers the epoch that its cluster had before it was read, and the one of everything before the configuration was
+//! taken. A commit moves the epochs of the clusters that it changed before its answers leave, a change of configuration that of
+//! everything, so a view made from older records, or under an older version of its merge policy, is never shown after that.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,6 +30,17 @@ pub(crate) struct Epoch {
     all: u64,
 }
 
+/// The part of an epoch that moves when everything may look different.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EpochOfAll(u64);
+
+impl Epoch {
+    /// The epoch of a view for which more was read than its cluster, since this one.
+    pub(crate) fn since(self, EpochOfAll(all): EpochOfAll) -> Self {
+        Self { all, ..self }
+    }
+}
+
 impl Epochs {
     pub(crate) fn new() -> Self {
         Self { by_cluster: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(), all: AtomicU64::new(0) }
@@ -37,6 +49,11 @@ impl Epochs {
     pub(crate) fn read(&self, cluster: NodeId) -> Epoch {
         let slot = slot(cluster);
         Epoch { slot, own: self.by_cluster[slot].load(Ordering::Acquire), all: self.all.load(Ordering::Acquire) }
+    }
+
+    /// How often everything has changed. Read before the configuration that a view is made under.
+    pub(crate) fn of_all(&self) -> EpochOfAll {
+        EpochOfAll(self.all.load(Ordering::Acquire))
     }
 
     /// The cluster has changed, and the change can be read.
@@ -101,11 +118,20 @@ impl Views {
     }
 }
 
-/// How a view is asked for, as bytes: workspace, members, how, and the values as they came.
-pub(crate) fn view_key(workspace: WorkspaceId, lookup: &Lookup, fields: Fields) -> Vec<u8> {
+/// How a view is asked for, as bytes: workspace, members, how, and the policy and values as they came. The version of the policy
+/// is left to the epochs: to know it, a hit would have to look at the configuration.
+pub(crate) fn view_key(workspace: WorkspaceId, lookup: &Lookup, fields: Fields, policy: Option<&str>) -> Vec<u8> {
     let mut key = Vec::with_capacity(64);
     key.extend_from_slice(&workspace.number().to_be_bytes());
     key.push(mask(fields));
+    match policy {
+        None => key.push(0),
+        Some(id) => {
+            key.push(1);
+            key.extend_from_slice(&id.len().to_be_bytes());
+            key.extend_from_slice(id.as_bytes());
+        }
+    }
     match lookup {
         Lookup::Id(id) => {
             key.push(0);

@@ -1,4 +1,4 @@
-//! The stored configuration of a workspace: its namespaces and limits, as they were set.
+//! The stored configuration of a workspace: its namespaces, limits and merge policies, as they were set.
 //!
 //! Changes are pure and make the next version; the lane commits them, since they are ordered among the facts. What is stored
 //! always makes an engine configuration: each change is checked whole before it is answered.
@@ -14,8 +14,13 @@ use tessera_engine::normalise::{VALUE_BYTES_MAX, blocked_pattern, normalise};
 use crate::error::{Error, ErrorKind};
 use crate::render;
 
+mod policies;
 mod records;
 
+pub use policies::{
+    Origin, POLICIES_MAX, Policies, PolicyContent, PolicyId, StoredPolicy, add_policy, delete_policy, invalid_policy,
+    replace_policy, set_default_policy,
+};
 pub use records::{Part, decode, encode, read, rows};
 
 /// Namespaces of one workspace.
@@ -38,6 +43,7 @@ pub struct StoredConfig {
     namespaces: Vec<StoredNamespace>,
     primary: Option<NamespaceName>,
     limits: LimitOverrides,
+    policies: Policies,
 }
 
 /// A namespace as it is stored: the engine's, with patterns as they were written.
@@ -110,7 +116,8 @@ impl Default for StoredConfig {
     /// The configuration of a new workspace.
     fn default() -> Self {
         let namespaces = default_namespaces().iter().map(StoredNamespace::from).collect();
-        Self { version: 1, namespaces, primary: None, limits: LimitOverrides::default() }
+        let (limits, policies) = (LimitOverrides::default(), Policies::default());
+        Self { version: 1, namespaces, primary: None, limits, policies }
     }
 }
 
@@ -145,6 +152,12 @@ impl StoredConfig {
     #[must_use]
     pub fn limits(&self) -> LimitOverrides {
         self.limits
+    }
+
+    /// The merge policies.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     /// The engine's form of it. What is stored always has one, so an error here means damage.

@@ -53,7 +53,7 @@ async fn everything(service: &Service) -> Vec<serde_json::Value> {
     let people = (0..5).map(|at| by("user_id", &format!("u{at}")));
     let devices = (0..8).map(|at| by("anonymous_id", &format!("d{at}")));
     for lookup in people.chain(devices) {
-        if service.profile(WORKSPACE, &lookup, tessera_service::Fields::ALL).await.is_err() {
+        if service.profile(WORKSPACE, &lookup, tessera_service::Fields::ALL, None).await.is_err() {
             all.push(serde_json::Value::Null);
             continue;
         }

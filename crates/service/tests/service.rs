@@ -75,7 +75,7 @@ async fn an_erased_profile_was_never_received() {
     let key = KeyId::from_bytes([0; 12]);
     let receipt = service.delete_profile(WORKSPACE, &by("anonymous_id", "a"), "test", key).await.expect("a receipt");
     assert_eq!((receipt.identities, receipt.attributes, receipt.events), (2, 1, 1));
-    assert!(service.profile(WORKSPACE, &by("user_id", "ann"), Fields::ALL).await.is_err());
+    assert!(service.profile(WORKSPACE, &by("user_id", "ann"), Fields::ALL, None).await.is_err());
     assert_eq!(service.counts(WORKSPACE).await.expect("counts").facts, 0);
     let again = ingest(&service, vec![fact("1", "user_id:ann anonymous_id:a city=Paris !Bought @1")]).await;
     assert!(matches!(again[0], Verdict::Accepted { .. }));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tessera_engine::fact::{Claim, Fact, Strength};
+use tessera_engine::value::Path;
 use tessera_service::clock::parse_timestamp;
 use tessera_service::directory::{Class, KeyId};
 use tessera_service::error::Error;
@@ -39,6 +40,14 @@ fn fields_of<'a>(names: impl Iterator<Item = &'a str>) -> Result<Fields, Error> 
     Ok(fields)
 }
 
+/// Reads the path of an attribute, which stands at this member: its names joined by dots.
+///
+/// # Errors
+/// `attribute_path_invalid`.
+pub(super) fn attribute_path(text: &str, member: &str) -> Result<Path, Error> {
+    Path::parse(text).map_err(|error| invalid("attribute_path_invalid", format!("{member}: {error}")))
+}
+
 /// Reads which part of a timeline is wanted.
 pub(super) fn event_query(query: &Query) -> Result<EventQuery, Error> {
     let instant = |name| {
@@ -54,14 +63,14 @@ pub(super) fn event_query(query: &Query) -> Result<EventQuery, Error> {
     })
 }
 
-/// Reads a batch of look-ups.
-pub(super) fn batch_get(body: &[u8]) -> Result<(Vec<Lookup>, Fields), Error> {
-    let BatchGet { lookups, fields } = body::json(body)?;
+/// Reads a batch of look-ups, with what of each is wanted and under which merge policy.
+pub(super) fn batch_get(body: &[u8]) -> Result<(Vec<Lookup>, Fields, Option<String>), Error> {
+    let BatchGet { lookups, fields, merge_policy } = body::json(body)?;
     if lookups.len() > LOOKUPS_MAX {
         return Err(invalid("batch_too_many", format!("at most {LOOKUPS_MAX} lookups")));
     }
     let fields = fields.map_or(Ok(Fields::ALL), |names| fields_of(names.iter().map(String::as_str)))?;
-    Ok((lookups.into_iter().map(lookup).collect::<Result<_, _>>()?, fields))
+    Ok((lookups.into_iter().map(lookup).collect::<Result<_, _>>()?, fields, merge_policy))
 }
 
 fn lookup(lookup: ProfileLookup) -> Result<Lookup, Error> {
@@ -102,7 +111,11 @@ pub(super) fn write(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<(Arc<str
     }
 }
 
-fn named(name: &str, member: &str) -> Result<Arc<str>, Error> {
+/// The name of a dataset or a batch, which stands at this member.
+///
+/// # Errors
+/// `dataset_invalid`.
+pub(super) fn named(name: &str, member: &str) -> Result<Arc<str>, Error> {
     let fits = (1..=DATASET_CHARS_MAX).contains(&name.chars().count())
         && name.trim() == name
         && !name.chars().any(char::is_control);

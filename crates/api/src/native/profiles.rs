@@ -11,7 +11,7 @@ use tessera_service::Lookup;
 use tessera_service::directory::Permission;
 
 use super::wire::{BatchGet, ErasureReceipt, Identities, Profiles, Timeline};
-use super::{DOOR, parse, render};
+use super::{DOOR, explain, parse, render};
 use crate::answer::{Answer, json as json_answer, json_bytes};
 use crate::app::App;
 use crate::extract::{Query, Segments};
@@ -42,12 +42,17 @@ pub(super) fn routes() -> Vec<Route> {
         erase_route("/v1/profiles/id/{id}", delete(erase::<String>)),
         events_route("/v1/profiles/id/{id}/events", get(events::<String>)),
         identities_route("/v1/profiles/id/{id}/identities", get(identities::<String>)),
+        explain::route("/v1/profiles/id/{id}/explain", get(explain::explain::<String>)),
     ];
     let by_identity = [
         profile_route("/v1/profiles/identifier/{namespace}/{value}", get(profile::<(String, String)>)),
         erase_route("/v1/profiles/identifier/{namespace}/{value}", delete(erase::<(String, String)>)),
         events_route("/v1/profiles/identifier/{namespace}/{value}/events", get(events::<(String, String)>)),
         identities_route("/v1/profiles/identifier/{namespace}/{value}/identities", get(identities::<(String, String)>)),
+        explain::route(
+            "/v1/profiles/identifier/{namespace}/{value}/explain",
+            get(explain::explain::<(String, String)>),
+        ),
     ];
     let by_id = by_id.map(|route| {
         route.segment("id", "An id of ours, or a value of the workspace's primary namespace, which is tried first.")
@@ -59,7 +64,7 @@ pub(super) fn routes() -> Vec<Route> {
     by_id.into_iter().chain(by_identity).chain([batch_get_route()]).collect()
 }
 
-const READ: Access = Access::Workspace(Permission::Read);
+pub(super) const READ: Access = Access::Workspace(Permission::Read);
 
 fn fields_parameter(route: Route) -> Route {
     let schema = json!({ "type": "string", "example": "identifiers,attributes" });
@@ -70,6 +75,12 @@ fn fields_parameter(route: Route) -> Route {
     )
 }
 
+/// Documents under which merge policy a read is made.
+pub(super) fn policy_parameter(route: Route) -> Route {
+    let schema = json!({ "type": "string", "example": "crm-first" });
+    route.query("merge_policy", "The id of a merge policy; the workspace's default one where it is left out.", schema)
+}
+
 fn profile_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
     let example = json!({
         "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "email": "lena@mail.example", "city": "Lyon", "orders_count": 7,
@@ -77,12 +88,13 @@ fn profile_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
     });
     let route = Route::new(Method::GET, path, READ, handler, Tag::Profiles, "Reads a profile")
         .describe(
-            "Flat: identifiers and attributes stand at the top, beside `profile_id`, `_audiences` and `_updated_at`.",
+            "Flat: identifiers and attributes stand at the top, beside `profile_id`, `_audiences` and `_updated_at`. Under a merge \
+             policy without identity graph it is the one identity alone, under an id of its own.",
         )
         .header("if-none-match", "An `ETag` of an earlier answer: 304 when the profile is still the same.")
         .answer_free(200, "The profile, with its `ETag`.", example)
         .answer_empty(304, "The profile is still the same.");
-    fields_parameter(route)
+    policy_parameter(fields_parameter(route))
 }
 
 fn erase_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
@@ -90,10 +102,7 @@ fn erase_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
     let access = Access::Workspace(Permission::Erase);
     Route::new(Method::DELETE, path, access, handler, Tag::Profiles, "Erases a profile with its events")
         .describe("Afterwards everything is as if its facts had never been received. The answer is the receipt.")
-        .header(
-            "idempotency-key",
-            "1 to 200 printable characters of ASCII; the same call under it gets the same answer for a day.",
-        )
+        .idempotent()
         .answer::<ErasureReceipt>(200, "What was removed.", example)
 }
 
@@ -157,7 +166,8 @@ async fn profile<N: Named>(
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let fields = parse::fields(query.get("fields"))?;
-    let rendered = app.service.profile(entered.workspace, &name.lookup(), fields).await?;
+    let policy = query.get("merge_policy");
+    let rendered = app.service.profile(entered.workspace, &name.lookup(), fields, policy).await?;
     Ok(entered.answer(render::profile(rendered, &headers)))
 }
 
@@ -195,10 +205,13 @@ async fn erase<N: Named>(
 async fn batch_get(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let body = body::read(&app.settings, &headers, body).await?;
-    let (lookups, fields) = parse::batch_get(&body)?;
+    let (lookups, fields, policy) = parse::batch_get(&body)?;
+    // It is that of the whole call, and so is the mistake in it.
+    app.service.configuration(entered.workspace).await?.policies().asked(policy.as_deref())?;
     let mut results = Vec::with_capacity(lookups.len());
     for lookup in &lookups {
-        results.push(render::result(app.service.profile(entered.workspace, lookup, fields).await)?);
+        let outcome = app.service.profile(entered.workspace, lookup, fields, policy.as_deref()).await;
+        results.push(render::result(outcome)?);
     }
     Ok(entered.answer(json_answer(&Profiles { results })))
 }

@@ -32,7 +32,7 @@ pub(super) fn routes() -> [Route; 1] {
             "A refused record never fails its neighbours. A record without `id` but with `time` is known by its content, so that \
              sending it twice equals sending it once; one without either is new each time, unless the call has an `Idempotency-Key`.",
         )
-        .header("idempotency-key", "1 to 200 printable characters of ASCII; the same call under it gets the same answer for a day.")
+        .idempotent()
         .body::<Write<'_>>(json!({ "dataset": "crm", "batch": "2026-01-31", "records": [record] }))
         .answer::<Report>(200, "What became of each record.", example)]
 }

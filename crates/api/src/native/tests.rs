@@ -94,7 +94,7 @@ fn writes_that_cannot_be_read_are_refused_whole() {
 #[test]
 fn lookups_and_fields_are_read() {
     let read = |body: &str| parse::batch_get(body.as_bytes()).map_err(|error| error.code);
-    let (lookups, fields) =
+    let (lookups, fields, _) =
         read(r#"{"lookups":[{"id":"x"},{"namespace":"email","value":"a"}],"fields":["attributes"]}"#).expect("lookups");
     assert_eq!(lookups[0], Lookup::Id("x".to_owned()));
     assert_eq!(lookups[1], Lookup::Identity { namespace: "email".to_owned(), value: "a".to_owned() });

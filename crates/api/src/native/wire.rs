@@ -77,6 +77,9 @@ pub(crate) struct BatchGet {
     /// Which parts of each: `identifiers`, `attributes`, `audiences`; all where it is left out.
     #[serde(default)]
     pub(crate) fields: Option<Vec<String>>,
+    /// The id of a merge policy; the workspace's default one where it is left out.
+    #[serde(default)]
+    pub(crate) merge_policy: Option<String>,
 }
 
 /// Names one profile: by `id`, or by `namespace` and `value`.

@@ -14,6 +14,7 @@ use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::keys::{Family, Scope};
 use crate::layout::read_config_key;
+use crate::policies::{Chosen, CompiledPolicies};
 use crate::records::rows::{self, Counts, LaneRow};
 use crate::row;
 use crate::service::{Components, Settings};
@@ -31,12 +32,24 @@ pub(crate) struct Shared {
     pub(crate) config: ArcSwapOption<Configured>,
 }
 
-/// A configuration as it is stored, and as decisions use it.
-#[derive(Clone)]
+/// A configuration as it is stored, and as decisions and reads use it.
 pub(crate) struct Configured {
     pub(crate) stored: Arc<StoredConfig>,
     pub(crate) config: Arc<Config>,
+    policies: CompiledPolicies,
     version: Option<Version>,
+}
+
+impl Configured {
+    fn new(stored: StoredConfig, version: Option<Version>) -> Result<Self, Error> {
+        let (config, policies) = (Arc::new(stored.to_engine()?), CompiledPolicies::new(stored.policies()));
+        Ok(Self { stored: Arc::new(stored), config, policies, version })
+    }
+
+    /// The merge policy that a read asks for, or the workspace's default one.
+    pub(crate) fn policy(&self, asked: Option<&str>) -> Result<&Chosen, Error> {
+        self.policies.asked(self.stored.policies(), asked)
+    }
 }
 
 impl Shared {
@@ -46,8 +59,7 @@ impl Shared {
             return Ok(configured);
         }
         let (stored, version) = read_config(&*self.components.store, Scope::new(self.workspace)).await?;
-        let config = Arc::new(stored.to_engine()?);
-        let configured = Arc::new(Configured { stored: Arc::new(stored), config, version });
+        let configured = Arc::new(Configured::new(stored, version)?);
         // The lane may have changed it meanwhile; then its word stands.
         let none: Option<Arc<Configured>> = None;
         self.config.compare_and_swap(&none, Some(configured.clone()));
@@ -193,15 +205,16 @@ impl State {
     pub(super) async fn configure(&mut self, change: Change) -> Result<Arc<StoredConfig>, Error> {
         self.ready().await?;
         let present = self.known().configured.clone();
-        let stored = change(&present.stored)?;
-        let config = Arc::new(stored.to_engine()?);
+        let mut configured = Configured::new(change(&present.stored)?, None)?;
         let row = LaneRow { clock: self.tick(self.clock()), counts: self.counts() };
         let mut commit = Commit::new();
-        for (part, bytes) in workspace_config::rows(&stored, &present.stored) {
+        for (part, bytes) in workspace_config::rows(&configured.stored, &present.stored) {
             let key = self.scope.config(part);
             commit = match (part, present.version) {
                 (Part::Main, Some(version)) => commit.replace(key, version, bytes),
                 (Part::Main, None) => commit.create(key, bytes),
+                // Nobody writes a part without the main row, whose version is asserted.
+                (Part::Policies, _) => commit.put(key, bytes),
             };
         }
         let version = match self.store().commit(self.add_row(commit, &row)).await {
@@ -211,7 +224,8 @@ impl State {
                 return Err(commit_failed(&error));
             }
         };
-        let configured = Arc::new(Configured { stored: Arc::new(stored), config, version: Some(version) });
+        configured.version = Some(version);
+        let configured = Arc::new(configured);
         self.shared.config.store(Some(configured.clone()));
         self.keep_row(row, version);
         if let Some(known) = &mut self.known {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::{Kind, NamespaceId, NamespaceName, Normaliser};
 
-use super::{LimitOverrides, StoredConfig, StoredNamespace};
+use super::{LimitOverrides, Policies, StoredConfig, StoredNamespace, policies};
 use crate::codec;
 use crate::error::Error;
 
@@ -63,16 +63,19 @@ struct LimitsRecord {
 pub enum Part {
     /// The version, the namespaces, the primary one, the limits.
     Main,
+    /// The merge policies.
+    Policies,
 }
 
 impl Part {
-    const ALL: [Self; 1] = [Self::Main];
+    const ALL: [Self; 2] = [Self::Main, Self::Policies];
 
     /// What its key ends with, after the family.
     #[must_use]
     pub const fn suffix(self) -> &'static [u8] {
         match self {
             Self::Main => &[],
+            Self::Policies => &[1],
         }
     }
 
@@ -85,8 +88,12 @@ impl Part {
 
 /// The rows that have to be written for a configuration: the main one always, a part only where it differs from what stood.
 #[must_use]
-pub fn rows(config: &StoredConfig, _before: &StoredConfig) -> Vec<(Part, Bytes)> {
-    vec![(Part::Main, encode(config))]
+pub fn rows(config: &StoredConfig, before: &StoredConfig) -> Vec<(Part, Bytes)> {
+    let mut rows = vec![(Part::Main, encode(config))];
+    if config.policies != before.policies {
+        rows.push((Part::Policies, policies::encode(&config.policies)));
+    }
+    rows
 }
 
 /// Reads a configuration from its rows; that of a new workspace where there are none.
@@ -102,6 +109,7 @@ pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<Stor
                 (config.version, config.namespaces) = (main.version, main.namespaces);
                 (config.primary, config.limits) = (main.primary, main.limits);
             }
+            Part::Policies => config.policies = policies::decode(bytes)?,
         }
     }
     Ok(config)
@@ -130,6 +138,7 @@ pub fn decode(bytes: &[u8]) -> Result<StoredConfig, Error> {
         namespaces: record.namespaces.into_iter().map(StoredNamespace::try_from).collect::<Result<_, _>>()?,
         primary: record.primary.map(name).transpose()?,
         limits: record.limits.into(),
+        policies: Policies::default(),
     })
 }
 

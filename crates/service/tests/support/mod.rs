@@ -77,7 +77,7 @@ pub(crate) fn by(namespace: &str, value: &str) -> Lookup {
 }
 
 pub(crate) async fn read(service: &Service, lookup: &Lookup) -> serde_json::Value {
-    let rendered = service.profile(WORKSPACE, lookup, Fields::ALL).await.expect("a profile");
+    let rendered = service.profile(WORKSPACE, lookup, Fields::ALL, None).await.expect("a profile");
     serde_json::from_slice(&rendered.json).expect("JSON")
 }
 

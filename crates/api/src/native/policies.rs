@@ -1,0 +1,150 @@
+//! Merge policies of a workspace.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::IntoResponse as _;
+use axum::routing::{delete, get, post, put};
+use serde_json::json;
+use tessera_service::directory::{ListQuery, Permission};
+use tessera_service::workspace_config::{add_policy, delete_policy, replace_policy, set_default_policy};
+
+use crate::answer::{Answer, json as json_answer, json_bytes};
+use crate::app::App;
+use crate::bounds::{LIST_DEFAULT, LIST_MAX};
+use crate::extract::{Query, Segments};
+use crate::route::{Access, Route, Tag};
+use crate::{body, once};
+
+mod parse;
+mod render;
+pub(super) mod wire;
+
+const READ: Access = Access::Workspace(Permission::Read);
+const CONFIGURE: Access = Access::Workspace(Permission::Configure);
+
+pub(super) fn routes() -> Vec<Route> {
+    let route =
+        |method, path, access, handler, summary| Route::new(method, path, access, handler, Tag::MergePolicies, summary);
+    let content = json!({
+        "name": "CRM first", "identity_graph": "full",
+        "attribute_merge": { "choose": "precedence", "datasets": ["crm", "web"] },
+        "rules": [{ "path": "tags", "choose": "union" }, { "path": "tier", "choose": "source_priority", "datasets": ["web"] }]
+    });
+    let with = |more: serde_json::Value| {
+        let mut whole = content.clone();
+        for (name, value) in more.as_object().into_iter().flatten() {
+            whole[name] = value.clone();
+        }
+        whole
+    };
+    let policy = with(json!({
+        "id": "crm-first", "version": 1, "default": false, "built_in": false,
+        "created_at": "2026-01-31T10:00:00Z", "updated_at": "2026-01-31T10:00:00Z"
+    }));
+    let one = |route: Route| route.segment("policy", "Its id.");
+    let path = "/v1/merge-policies/{policy}";
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 });
+    vec![
+        route(Method::GET, "/v1/merge-policies", READ, get(list), "Lists merge policies")
+            .describe("By id. The built-in `default` is among them: the newest value of the whole profile.")
+            .query("limit", "How many.", limit)
+            .query("cursor", "`next_cursor` of the page before.", json!({ "type": "string" }))
+            .answer::<wire::MergePolicies>(
+                200,
+                "A page of merge policies.",
+                json!({ "items": [policy], "next_cursor": null }),
+            ),
+        route(Method::POST, "/v1/merge-policies", CONFIGURE, post(create), "Makes a merge policy")
+            .describe("Objects are chosen attribute by attribute; lists and null are chosen whole. At most 50 in a workspace.")
+            .idempotent()
+            .body::<wire::NewMergePolicy>(with(json!({ "id": "crm-first" })))
+            .answer::<wire::MergePolicy>(200, "The policy.", policy.clone()),
+        one(route(Method::GET, path, READ, get(read), "Reads a merge policy"))
+            .answer::<wire::MergePolicy>(200, "The policy.", policy.clone()),
+        one(route(Method::PUT, path, CONFIGURE, put(replace), "Replaces a merge policy"))
+            .describe("What it was is gone; this is its next version. The next read sees it.")
+            .idempotent()
+            .body::<wire::MergePolicyReplacement>(with(json!({ "version": 1 })))
+            .answer::<wire::MergePolicy>(200, "The policy.", policy.clone()),
+        one(route(Method::DELETE, path, CONFIGURE, delete(remove), "Deletes a merge policy"))
+            .describe("Neither the built-in one nor the workspace's default one.")
+            .answer_empty(204, "It is gone."),
+        route(Method::PUT, "/v1/default-merge-policy", CONFIGURE, put(make_default), "Chooses the default merge policy")
+            .describe("Reads take it that name none.")
+            .idempotent()
+            .body::<wire::DefaultMergePolicy>(json!({ "merge_policy": "crm-first" }))
+            .answer::<wire::MergePolicy>(200, "The policy.", policy.clone()),
+    ]
+}
+
+async fn list(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
+    let entered = app.enter(&headers, Permission::Read)?;
+    let query =
+        ListQuery { limit: query.limit(LIST_DEFAULT, LIST_MAX)?, cursor: query.get("cursor").map(str::to_owned) };
+    let config = app.service.configuration(entered.workspace).await?;
+    let page = app.service.merge_policies(entered.workspace, config.policies(), &query)?;
+    Ok(entered.answer(json_answer(&render::page(config.policies(), page))))
+}
+
+async fn read(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+    let entered = app.enter(&headers, Permission::Read)?;
+    let config = app.service.configuration(entered.workspace).await?;
+    Ok(entered.answer(json_bytes(render::one(config.policies(), &id)?)))
+}
+
+async fn create(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
+    let (id, content) = parse::new(body::json(&body)?)?;
+    let work = async {
+        let (new, now) = (id.clone(), app.now());
+        let change = move |config: &_| add_policy(config, new, content, now);
+        let config = app.service.configure(entered.workspace, change).await?;
+        render::one(config.policies(), id.as_str())
+    };
+    let json = once::answer(&app, &entered, key, (&Method::POST, uri.path(), &body), work).await?;
+    Ok(entered.answer(json_bytes(json)))
+}
+
+async fn replace(
+    State(app): State<Arc<App>>,
+    Segments(id): Segments<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
+    let (expected, content) = parse::replacement(body::json(&body)?)?;
+    let work = async {
+        let (named, now) = (id.clone(), app.now());
+        let change = move |config: &_| replace_policy(config, &named, content, expected, now);
+        let config = app.service.configure(entered.workspace, change).await?;
+        render::one(config.policies(), &id)
+    };
+    let json = once::answer(&app, &entered, key, (&Method::PUT, uri.path(), &body), work).await?;
+    Ok(entered.answer(json_bytes(json)))
+}
+
+async fn remove(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    app.service.configure(entered.workspace, move |config| delete_policy(config, &id)).await?;
+    Ok(entered.answer(StatusCode::NO_CONTENT.into_response()))
+}
+
+async fn make_default(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
+    let wire::DefaultMergePolicy { merge_policy: id } = body::json(&body)?;
+    let work = async {
+        let named = id.clone();
+        let change = move |config: &_| set_default_policy(config, &named);
+        let config = app.service.configure(entered.workspace, change).await?;
+        render::one(config.policies(), &id)
+    };
+    let json = once::answer(&app, &entered, key, (&Method::PUT, uri.path(), &body), work).await?;
+    Ok(entered.answer(json_bytes(json)))
+}

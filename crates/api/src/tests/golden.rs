@@ -1,0 +1,87 @@
+//! Golden exchanges: requests and whole answers, frozen in a file that reads like a session.
+//!
+//! ```text
+//! # what is done and why
+//! PUT /v1/some/path {"some":"body"}
+//! => 200
+//! { the answer, as JSON }
+//! ```
+//!
+//! Blocks are separated by blank lines and sent in their order, a second apart, with the operator's key. Ids of ours are drawn, so
+//! each is shown as `<id1>`, `<id2>` in the order in which they come up, and may be sent by that name. Ids of requests and cursors
+//! are not shown. `TESSERA_BLESS` writes the answers into the file.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::world::{ROOT, World};
+
+/// Sends what stands in this file of the crate, and compares the answers.
+pub(super) async fn check(file: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let frozen = std::fs::read_to_string(&path).expect("a golden file");
+    let world = World::new().await;
+    let (mut ids, mut played, mut count) = (Vec::new(), Vec::new(), 0);
+    for block in frozen.split("\n\n").filter(|block| !block.trim().is_empty()) {
+        let asked = block.trim().split("\n=> ").next().expect("a first part");
+        let (comments, request): (Vec<_>, Vec<_>) = asked.lines().partition(|line| line.starts_with('#'));
+        let request = request.join("\n");
+        let mut words = request.splitn(3, ' ');
+        let [method, path] = [words.next(), words.next()].map(|word| word.expect("METHOD /path"));
+        world.pass(1_000_000);
+        let body = sent(words.next().unwrap_or_default(), &ids);
+        let reply = world.call(method, &sent(path, &ids), ROOT, body).await;
+        let mut told = comments.into_iter().fold(String::new(), |told, comment| told + comment + "\n");
+        write!(told, "{request}\n=> {}", reply.status.as_u16()).expect("a text takes everything");
+        let mut json = reply.json();
+        if json != Value::Null {
+            hide(&mut json, &mut ids);
+            let pretty = serde_json::to_string_pretty(&json).expect("json");
+            write!(told, "\n{pretty}").expect("a text takes everything");
+        }
+        count += 1;
+        played.push(told);
+    }
+    let played = played.join("\n\n") + "\n";
+    if std::env::var_os("TESSERA_BLESS").is_some() {
+        std::fs::write(&path, &played).expect("the golden file can be written");
+    }
+    let frozen = std::fs::read_to_string(&path).expect("a golden file");
+    assert!(count > 5, "only {count} exchanges");
+    for (at, (told, kept)) in played.lines().zip(frozen.lines()).enumerate() {
+        assert_eq!(told, kept, "{file}, line {}", at + 1);
+    }
+    assert_eq!(played, frozen, "{file}");
+}
+
+/// The request, with ids in place of their names.
+fn sent(text: &str, ids: &[String]) -> String {
+    let named = ids.iter().enumerate();
+    named.fold(text.to_owned(), |text, (at, id)| text.replace(&format!("<id{}>", at + 1), id))
+}
+
+/// Puts names in place of what is drawn.
+fn hide(json: &mut Value, ids: &mut Vec<String>) {
+    match json {
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, ids)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match name.as_str() {
+                    "request_id" => *value = "<request>".into(),
+                    "next_cursor" if value.is_string() => *value = "<cursor>".into(),
+                    _ => hide(value, ids),
+                }
+            }
+        }
+        Value::String(text) if text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            let at = ids.iter().position(|id| id == text).unwrap_or_else(|| {
+                ids.push(text.clone());
+                ids.len() - 1
+            });
+            *text = format!("<id{}>", at + 1);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
