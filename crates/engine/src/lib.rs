@@ -14,6 +14,7 @@ pub mod config;
 pub mod decide;
 pub mod fact;
 pub mod id;
+pub mod model;
 pub mod normalise;
 pub mod policy;
 pub mod prepare;
