@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::HeaderMap;
 use axum::response::Response;
+use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_service::Service;
 use tessera_service::directory::{Caller, Permission, WorkspaceId};
@@ -99,6 +100,15 @@ pub(crate) struct Entered {
 }
 
 impl Entered {
+    /// What the caller may see of what the data model flags.
+    pub(crate) fn sight(&self) -> Flags {
+        let permissions = self.caller.permissions();
+        Flags {
+            internal: permissions.contains(Permission::Configure),
+            private: permissions.contains(Permission::ReadPrivate),
+        }
+    }
+
     /// Gives the answer, and the place under the limits back when the client has all of it.
     pub(crate) fn answer(self, response: Response) -> Response {
         transport::hold_until_sent(response, self.permit)

@@ -100,6 +100,11 @@ pub const CODES: &[Code] = &[
         Invalid,
         "The value cannot be an identity of this namespace (no e-mail address, no phone number, too long, empty).",
     ),
+    call(
+        "data_model_invalid",
+        Invalid,
+        "A data model cannot be: an unknown type or mode, a name that is none, something below what is no object, an allowed value of another type. The message says where and what is expected.",
+    ),
     call("lookup_invalid", Invalid, "A look-up names either `id`, or `namespace` and `value`."),
     call("name_invalid", Invalid, "A name is 1 to 64 of `a-z 0-9 - _` and begins with a letter or a digit."),
     call("display_name_invalid", Invalid, "A display name is 1 to 100 printable characters."),
@@ -144,7 +149,7 @@ pub const CODES: &[Code] = &[
     call(
         "permission_unknown",
         Invalid,
-        "A permission is one of `ingest`, `read`, `export`, `erase`, `configure`, `administer`, `operate`.",
+        "A permission is one of `ingest`, `read`, `read_private`, `export`, `erase`, `configure`, `administer`, `operate`.",
     ),
     call("permissions_empty", Invalid, "A key needs at least one permission."),
     call(
@@ -190,6 +195,9 @@ pub const CODES: &[Code] = &[
     call("organization_not_found", NotFound, "No organization of this name that the key may see."),
     call("namespace_not_found", NotFound, "No namespace of this name is registered in the workspace."),
     call("merge_policy_not_found", NotFound, "The workspace has no merge policy of this id."),
+    call("attribute_not_found", NotFound, "No attribute of this path is registered."),
+    call("event_type_not_found", NotFound, "No event type of this name is registered."),
+    call("dataset_mode_not_found", NotFound, "The dataset has no mode of its own."),
     call("key_not_found", NotFound, "No key of this id that the caller may see."),
     call("quarantine_entry_not_found", NotFound, "Nothing of this id stands in the quarantine."),
     call("organization_exists", Conflict, "There is an organization of this name."),
@@ -212,6 +220,11 @@ pub const CODES: &[Code] = &[
         Conflict,
         "The default merge policy of the workspace cannot be deleted: make another one the default first.",
     ),
+    call(
+        "data_model_changed",
+        Conflict,
+        "The data model is another than the one that `If-Match` names. Read it again, and decide anew.",
+    ),
     call("idempotency_key_reused", Conflict, "Another request was answered under this idempotency key."),
     call("key_retired", Conflict, "The key is revoked or expired, so it has no successor."),
     call("body_too_large", LimitExceeded, "The body, inflated, is larger than this call takes."),
@@ -229,6 +242,11 @@ pub const CODES: &[Code] = &[
         "explanation_too_large",
         LimitExceeded,
         "The explanation would name more than 5,000 values: ask for one attribute by `attribute`.",
+    ),
+    call(
+        "data_model_full",
+        LimitExceeded,
+        "The data model would hold more attributes, event types, properties, allowed values or datasets than it may; the message says which and how many.",
     ),
     call("config_too_large", LimitExceeded, "The configuration of the workspace would exceed its bound."),
     call("reply_too_large", LimitExceeded, "The answer is too large to be kept for a repetition."),
@@ -303,6 +321,50 @@ pub const CODES: &[Code] = &[
     verdict(
         "kind_mismatch",
         "A note: the identity is an account's where a person's belongs, or the other way round, and was left out.",
+    ),
+    verdict(
+        "attribute_unregistered",
+        "The attribute is not in the data model. A note: it was left out (`attribute_refused`) or stored all the same (`misfit`).",
+    ),
+    verdict(
+        "attribute_inactive",
+        "The attribute takes no new data. A note: it was left out (`attribute_refused`) or stored all the same (`misfit`).",
+    ),
+    verdict(
+        "attribute_type_mismatch",
+        "The attribute is of another type. A note: it was left out (`attribute_refused`) or stored all the same (`misfit`).",
+    ),
+    verdict(
+        "attribute_not_allowed",
+        "The attribute is not one of its allowed values. A note: it was left out (`attribute_refused`) or stored all the same (`misfit`).",
+    ),
+    verdict(
+        "event_type_unregistered",
+        "Events of this name are not in the data model. The event was refused, or with a note (`misfit`) stored all the same.",
+    ),
+    verdict(
+        "event_type_inactive",
+        "Events of this name are taken no more. The event was refused, or with a note (`misfit`) stored all the same.",
+    ),
+    verdict(
+        "property_missing",
+        "The event lacks a required property. It was refused, or with a note (`misfit`) stored all the same.",
+    ),
+    verdict(
+        "property_unregistered",
+        "A property of the event is not in the data model. The event was refused, or with a note (`misfit`) stored all the same.",
+    ),
+    verdict(
+        "property_type_mismatch",
+        "A property of the event is of another type. The event was refused, or with a note (`misfit`) stored all the same.",
+    ),
+    verdict(
+        "property_not_allowed",
+        "A property of the event is not one of its allowed values. The event was refused, or with a note (`misfit`) stored all the same.",
+    ),
+    verdict(
+        "property_invalid",
+        "The properties of the event cannot be compared with the data model: a number out of range, a name too long, nested too deeply, or text that is not Unicode. The event was refused, or with a note (`misfit`) stored all the same.",
     ),
     verdict(
         "identity_blocked",

@@ -1,8 +1,9 @@
-//! The native door: profiles by id and by identifier, their timelines, graphs and explanations, erasure, merge policies, and
-//! records.
+//! The native door: profiles by id and by identifier, their timelines, graphs and explanations, erasure, merge policies,
+//! records, and the data model.
 //!
 //! Its reads are DinMo's Profiles API, so that its clients can be pointed here.
 
+mod data_model;
 mod explain;
 mod parse;
 mod policies;
@@ -18,7 +19,8 @@ pub(crate) const DOOR: &str = "native";
 
 /// All routes of this door.
 pub(crate) fn routes() -> Vec<crate::route::Route> {
-    profiles::routes().into_iter().chain(policies::routes()).chain(records::routes()).collect()
+    let routes = [profiles::routes(), policies::routes(), records::routes().into(), data_model::routes()];
+    routes.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub(crate) struct Entry {
     notes: Vec<EntryNote>,
 }
 
-/// Something of an accepted event or record that did not take effect.
+/// Something of an accepted event or record that did not take effect, or does not fit.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[schema(as = Note)]
@@ -70,6 +70,28 @@ pub(crate) enum EntryNote {
         namespace: Arc<str>,
         /// Why: one of the documented codes.
         code: &'static str,
+    },
+    /// An attribute does not fit the data model of a strict dataset and was left out.
+    AttributeRefused {
+        /// Its path.
+        #[schema(value_type = String)]
+        path: Arc<str>,
+        /// Why: one of the documented codes.
+        code: &'static str,
+        /// What was expected.
+        #[schema(value_type = String)]
+        message: Arc<str>,
+    },
+    /// An attribute or a property does not fit the data model; it was stored all the same, for the dataset only warns.
+    Misfit {
+        /// Its path; empty for the event as a whole.
+        #[schema(value_type = String)]
+        path: Arc<str>,
+        /// Why: one of the documented codes.
+        code: &'static str,
+        /// What was expected.
+        #[schema(value_type = String)]
+        message: Arc<str>,
     },
 }
 
@@ -143,6 +165,8 @@ impl EntryNote {
     fn of(note: Note, class: Class) -> Self {
         match note {
             Note::IdentityIgnored { namespace, code } => Self::IdentityIgnored { namespace, code },
+            Note::AttributeRefused { path, code, message } => Self::AttributeRefused { path, code, message },
+            Note::Misfit { path, code, message } => Self::Misfit { path, code, message },
             Note::LinkHeld { rule, between, won } => Self::LinkHeld {
                 rule,
                 between: between.map(Identity::from),

@@ -32,13 +32,21 @@ pub(crate) enum Tag {
     MergePolicies,
     Records,
     Events,
+    DataModel,
     Administration,
     Operation,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Profiles, Self::MergePolicies, Self::Records, Self::Events, Self::Administration, Self::Operation];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Profiles,
+        Self::MergePolicies,
+        Self::Records,
+        Self::Events,
+        Self::DataModel,
+        Self::Administration,
+        Self::Operation,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -46,6 +54,7 @@ impl Tag {
             Self::MergePolicies => "merge policies",
             Self::Records => "records",
             Self::Events => "events",
+            Self::DataModel => "data model",
             Self::Administration => "administration",
             Self::Operation => "operation",
         }
@@ -57,6 +66,7 @@ impl Tag {
             Self::MergePolicies => "Which identities and datasets count in a profile, and which value wins.",
             Self::Records => "Attributes of one or many identities, into a dataset.",
             Self::Events => "The wire of Segment's and RudderStack's SDKs.",
+            Self::DataModel => "Which attributes and events a workspace knows, and what becomes of others.",
             Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
             Self::Operation => "Health, metrics and this description.",
         }

@@ -225,6 +225,8 @@ pub struct DataModel {
     events: BTreeMap<Arc<str>, Properties>,
     /// The flagged attributes that a reader of each pair of rights may not see.
     hidden: [Vec<Path>; 4],
+    /// The flagged properties of each event type that has any, those of items by the path of their list and their own.
+    flagged: BTreeMap<Arc<str>, BTreeMap<Path, Flags>>,
 }
 
 impl DataModel {
@@ -268,7 +270,12 @@ impl DataModel {
             let flagged = definition.attributes.iter().filter(|(_, own)| own.flags.exceed(sight));
             flagged.map(|(path, _)| path.clone()).collect()
         });
-        Ok(Self { definition, attributes, events, hidden })
+        let flagged = definition.event_types.iter().filter_map(|(name, own)| {
+            let flagged = flagged_properties(own);
+            (!flagged.is_empty()).then(|| (name.clone(), flagged))
+        });
+        let flagged = flagged.collect();
+        Ok(Self { definition, attributes, events, hidden, flagged })
     }
 
     /// What it was made of, allowed values sorted.
@@ -301,11 +308,33 @@ impl DataModel {
         &self.hidden[usize::from(sight.internal) << 1 | usize::from(sight.private)]
     }
 
+    /// Whether a reader with these rights may not see events of this name at all.
+    #[must_use]
+    pub fn is_event_hidden(&self, name: &str, sight: Flags) -> bool {
+        self.event_type(name).is_some_and(|own| own.flags.exceed(sight))
+    }
+
+    /// The properties of events of this name that carry flags; none where there are none.
+    #[must_use]
+    pub fn flagged_properties(&self, name: &str) -> Option<&BTreeMap<Path, Flags>> {
+        self.flagged.get(name)
+    }
+
     /// Whether a reader with these rights may not see an attribute.
     #[must_use]
     pub fn is_hidden(&self, path: &Path, sight: Flags) -> bool {
         self.attributes.along(path).any(|attribute| attribute.flags.exceed(sight))
     }
+}
+
+fn flagged_properties(event_type: &EventType) -> BTreeMap<Path, Flags> {
+    let own = event_type.properties.iter().map(|(path, property)| (path.clone(), property.flags));
+    let of_items = event_type.items.iter().flat_map(|(list, items)| {
+        let below = |path: &Path| path.segments().try_fold(list.clone(), |above, segment| above.child(&segment));
+        // What is too deep for a path is nowhere to be found in an event either.
+        items.properties.iter().filter_map(move |(path, property)| Some((below(path).ok()?, property.flags)))
+    });
+    own.chain(of_items).filter(|(_, flags)| *flags != Flags::default()).collect()
 }
 
 /// The model of a new workspace: nothing is registered, everything is taken.

@@ -72,6 +72,30 @@ impl Value {
         Self::Object(members.into())
     }
 
+    /// Takes away the member at the end of these names, in each item of a list.
+    pub fn remove<S: AsRef<str>>(&mut self, names: &[S]) {
+        let Some((first, rest)) = names.split_first() else { return };
+        match self {
+            Self::Object(members) => {
+                let mut kept = members.to_vec();
+                if rest.is_empty() {
+                    kept.retain(|(name, _)| **name != *first.as_ref());
+                } else {
+                    for (_, value) in kept.iter_mut().filter(|(name, _)| **name == *first.as_ref()) {
+                        value.remove(rest);
+                    }
+                }
+                *members = kept.into();
+            }
+            Self::List(items) | Self::Set(items) => {
+                let mut kept = items.to_vec();
+                kept.iter_mut().for_each(|item| item.remove(names));
+                *items = kept.into();
+            }
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Timestamp(_) => {}
+        }
+    }
+
     /// At most so many bytes are needed to store it.
     #[must_use]
     pub fn size_bytes(&self) -> usize {

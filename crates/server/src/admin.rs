@@ -19,7 +19,7 @@ pub(crate) enum KeyCommand {
         /// Where it may be seen: a public key may only ingest.
         #[arg(long, default_value = "private", value_parser = ["public", "private"])]
         class: String,
-        /// What it may do, separated by commas: ingest, read, export, erase, configure, administer, operate.
+        /// What it may do, separated by commas: ingest, read, read_private, export, erase, configure, administer, operate.
         #[arg(long, value_delimiter = ',', required = true)]
         permissions: Vec<String>,
         /// The workspaces that it holds, separated by commas, the default one first [default: all].

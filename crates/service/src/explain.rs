@@ -14,7 +14,8 @@ use crate::verdict::NamedIdentity;
 /// Contenders that one explanation names.
 const CONTENDERS_MAX: usize = 5_000;
 
-/// Explains an attribute of a profile that was found and those below it, or all attributes.
+/// Explains an attribute of a profile that was found and those below it, or all attributes; without those that are hidden from
+/// the reader.
 ///
 /// # Errors
 /// `LimitExceeded` with `explanation_too_large`; `NotFound` with `profile_not_found`.
@@ -23,10 +24,12 @@ pub(crate) fn build(
     chosen: &Chosen,
     attribute: Option<&Path>,
     config: &Config,
+    hidden: &[Path],
 ) -> Result<Explained, Error> {
     let (cluster, policy) = (&found.cluster, &chosen.compiled);
     let view = render::viewed(cluster, found.node, policy).ok_or_else(not_found)?;
     let explanation = render::explained(cluster, found.node, policy, attribute);
+    let explanation = render::visible_explanation(explanation, hidden);
     if explanation.attributes.iter().map(|attribute| attribute.contenders.len()).sum::<usize>() > CONTENDERS_MAX {
         let message = format!("more than {CONTENDERS_MAX} contenders; ask for one attribute");
         return Err(Error::new(ErrorKind::LimitExceeded, "explanation_too_large", message));

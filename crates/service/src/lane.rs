@@ -20,13 +20,14 @@ use tessera_store::CommitError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use crate::admission::Admission;
 use crate::directory::KeyId;
 use crate::error::{Error, ErrorKind};
 use crate::lane::gather::Gatherer;
 use crate::lane::pack::Pack;
 use crate::lane::state::State;
 use crate::store_error::commit_failed;
-use crate::verdict::{Verdict, verdict_of};
+use crate::verdict::{Note, Verdict, verdict_of};
 use crate::workspace_config::StoredConfig;
 
 mod commit;
@@ -52,8 +53,8 @@ const BREATH: usize = 32;
 
 /// One thing to be decided in order.
 pub(crate) enum Item {
-    /// A fact, and the bytes it came in, for the quarantine.
-    Fact { fact: Box<Fact>, raw: Bytes },
+    /// A fact that the data model lets in, and the bytes it came in, for the quarantine.
+    Fact { fact: Box<Fact>, admission: Admission, raw: Bytes },
     /// Refused at the door already.
     Refused { rejection: Rejection, raw: Bytes },
     /// Erase the profile that holds this node.
@@ -224,7 +225,7 @@ impl State {
                     conflicts += 1;
                     self.forget();
                     self.ready().await?;
-                    entries.iter_mut().skip(from).for_each(|entry| entry.renew(self.config()));
+                    entries.iter_mut().skip(from).for_each(|entry| entry.renew(self.config(), self.stored_config()));
                     continue;
                 }
                 Err(PartError::Conflict) => return Err(commit_failed(&CommitError::Conflict(tessera_store::Key::MIN))),
@@ -246,12 +247,20 @@ impl State {
         let mut entries = Vec::with_capacity(items.len());
         for (item, reply) in items {
             at = self.tick(at);
+            let mut notes = Vec::new();
             let (prompt, raw) = match item {
-                Item::Fact { fact, raw } => (prepare(fact, at, self.config()).map(Prompt::Fact), raw),
+                Item::Fact { mut fact, admission, raw } => {
+                    let admitted = admission.renewed(&mut fact, self.stored_config());
+                    let prompt = admitted.and_then(|admitted| {
+                        notes = admitted;
+                        prepare(fact, at, self.config()).map(Prompt::Fact)
+                    });
+                    (prompt, raw)
+                }
                 Item::Refused { rejection, raw } => (Err(rejection), raw),
                 Item::Erase(node) => (Ok(Prompt::Erase(node)), Bytes::new()),
             };
-            entries.push(Entry { prompt, raw, at, reply });
+            entries.push(Entry { prompt, notes, raw, at, reply });
         }
         entries
     }
@@ -283,7 +292,7 @@ impl State {
             };
             last = entry.at;
             pack.add(&outcome, &entry.raw, replies[entry.reply].origin, entry.at, &mut ids);
-            done.push(done_of(outcome, working.config()));
+            done.push(done_of(outcome, &entry.notes, working.config()));
             if done.len() % BREATH == 0 {
                 tokio::task::yield_now().await;
             }
@@ -298,6 +307,8 @@ impl State {
 /// An item as it is decided: brought into the terms of the configuration, with its time of receipt.
 struct Entry {
     prompt: Result<Prompt, Rejection>,
+    /// What the data model says to it.
+    notes: Vec<Note>,
     raw: Bytes,
     at: Timestamp,
     reply: usize,
@@ -305,11 +316,17 @@ struct Entry {
 
 impl Entry {
     /// Prepares a fact anew where the configuration has changed.
-    fn renew(&mut self, config: &Config) {
+    fn renew(&mut self, config: &Config, stored: &StoredConfig) {
         if let Ok(Prompt::Fact(prepared)) = &self.prompt
             && prepared.config_version != config.version()
         {
-            self.prompt = prepare(prepared.fact.clone(), self.at, config).map(Prompt::Fact);
+            let mut fact = prepared.fact.clone();
+            let notes = std::mem::take(&mut self.notes);
+            let admitted = Admission { config_version: prepared.config_version, notes }.renewed(&mut fact, stored);
+            self.prompt = admitted.and_then(|notes| {
+                self.notes = notes;
+                prepare(fact, self.at, config).map(Prompt::Fact)
+            });
         }
     }
 }
@@ -336,12 +353,12 @@ async fn decide_fully(
     Err(PartError::Failed(Error::new(ErrorKind::Internal, "too_many_rounds", message)))
 }
 
-fn done_of(outcome: Outcome, config: &Config) -> Done {
+fn done_of(outcome: Outcome, notes: &[Note], config: &Config) -> Done {
     match outcome {
         Outcome::Erased(erased) => Done::Erased(erased),
         Outcome::NotFound => Done::NotFound,
         Outcome::Accepted { .. } | Outcome::Duplicate | Outcome::Rejected(_) | Outcome::Released { .. } => {
-            Done::Fact(verdict_of(outcome, config))
+            Done::Fact(verdict_of(outcome, notes, config))
         }
     }
 }

@@ -9,10 +9,12 @@
 //! - per workspace, one lane decides all writes in sequence;
 //! - no request reaches a workspace that its caller does not hold.
 
+mod admission;
 pub mod check;
 pub mod clock;
 pub mod codec;
 pub mod cursor;
+mod data_model;
 pub mod directory;
 pub mod error;
 mod explain;
@@ -25,7 +27,9 @@ mod keeper;
 pub mod keys;
 mod lane;
 mod layout;
+pub mod members;
 pub mod names;
+pub mod payload;
 mod policies;
 pub mod quarantine;
 mod query;
@@ -40,6 +44,7 @@ mod views;
 pub mod wellknown;
 pub mod workspace_config;
 
+pub use data_model::ModelChanged;
 pub use query::{
     EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,
     GraphNode, Lookup, Receipt, Rendered, StoredCall,

@@ -8,3 +8,5 @@ pub const COMMIT_OPERATIONS: &str = "tessera_commit_operations";
 pub const COMMITS_AMBIGUOUS: &str = "tessera_commits_ambiguous_total";
 /// Profile reads answered by the cache of rendered views (`cache`: hit, miss).
 pub const VIEW_READS: &str = "tessera_view_reads_total";
+/// Attributes and events that do not fit the data model of their workspace, by `mode` (warn: stored, strict: refused) and `code`.
+pub const MISFITS: &str = "tessera_misfits_total";

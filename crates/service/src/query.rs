@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tessera_engine::fact::CallKind;
 use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::model::Flags;
 use tessera_engine::policy::{Contender, Fate, IdentityGraph};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
@@ -35,11 +36,14 @@ pub struct Fields {
     pub attributes: bool,
     /// `_audiences`.
     pub audiences: bool,
+    /// What the reader may see of the attributes that the data model flags.
+    pub sight: Flags,
 }
 
 impl Fields {
-    /// Everything.
-    pub const ALL: Self = Self { identifiers: true, attributes: true, audiences: true };
+    /// Everything, to a reader who may see everything.
+    pub const ALL: Self =
+        Self { identifiers: true, attributes: true, audiences: true, sight: Flags { internal: true, private: true } };
 }
 
 /// A rendered profile: flat JSON and its entity tag (with its quotes).
@@ -64,6 +68,8 @@ pub struct EventQuery {
     pub end: Option<Timestamp>,
     /// Only events of this name.
     pub event: Option<String>,
+    /// What the reader may see of what the data model flags.
+    pub sight: Flags,
 }
 
 /// A call on the timeline, newest first.

@@ -7,7 +7,7 @@ pub mod cluster;
 pub mod event;
 pub mod link;
 pub mod rows;
-mod value;
+pub(crate) mod value;
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
-use tessera_engine::policy::{CompiledPolicy, Explanation, explain, explain_all};
-use tessera_engine::value::Path;
+use tessera_engine::policy::{CompiledPolicy, Explanation, Fate, explain, explain_all};
+use tessera_engine::value::{Path, Tree};
 use tessera_engine::view::{View, fold_under};
 
 use crate::clock::format_seconds;
@@ -77,6 +77,38 @@ pub(crate) fn render(view: &View, fields: Fields, config: &Config) -> Bytes {
     write_text(&format_seconds(view.updated_at), &mut out);
     out.push(b'}');
     out.into()
+}
+
+/// What is left of a view without the attributes that its reader may not see.
+pub(crate) fn visible(mut view: View, hidden: &[Path]) -> View {
+    if !hidden.is_empty() {
+        let mut tree = Tree::Node(std::mem::take(&mut view.attributes));
+        for path in hidden {
+            tree.remove(path);
+        }
+        if let Tree::Node(attributes) = tree {
+            view.attributes = attributes;
+        }
+    }
+    view
+}
+
+/// What is left of an explanation without them.
+pub(crate) fn visible_explanation(explanation: Explanation, hidden: &[Path]) -> Explanation {
+    let is_hidden = |own: &Path| hidden.iter().any(|path| path == own || path.is_above(own));
+    let mut attributes = explanation.attributes;
+    attributes.retain(|attribute| !is_hidden(&attribute.path));
+    for attribute in &mut attributes {
+        for path in hidden.iter().filter(|path| attribute.path.is_above(path)) {
+            // A list of objects holds what is below it in itself.
+            let below: Vec<_> = path.segments().skip(attribute.path.depth()).collect();
+            attribute.contenders.iter_mut().for_each(|contender| contender.value.remove(&below));
+            if let Fate::Stands { value, .. } = &mut attribute.fate {
+                value.remove(&below);
+            }
+        }
+    }
+    Explanation { attributes }
 }
 
 fn write_name(name: &str, out: &mut Vec<u8>) {

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use tessera_engine::config::Config;
+use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_store::{Direction, ScanLimit, Store};
 use tokio::task::JoinSet;
 
+use crate::admission::Admission;
 use crate::cursor::{Cursors, Purpose};
 use crate::directory::{DirectoryHandle, KeyId, ListPage, ListQuery, WorkspaceId};
 use crate::error::{Error, ErrorKind};
@@ -20,7 +22,7 @@ use crate::policies::Chosen;
 use crate::quarantine::{Entry, Quarantine};
 use crate::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Receipt, Rendered};
 use crate::records::rows::{Counts, decode_lane};
-use crate::render::{render, viewed};
+use crate::render::{render, viewed, visible};
 use crate::store_error::read_failed;
 use crate::timeline::Place;
 use crate::verdict::{Incoming, Verdict};
@@ -233,13 +235,16 @@ impl Service {
         incoming: Vec<Incoming>,
         origin: Origin,
     ) -> Result<Vec<Verdict>, Error> {
-        let item = |Incoming { fact, raw }| match fact {
-            Ok(fact) => Item::Fact { fact: Box::new(fact), raw },
+        let running = self.running(workspace);
+        let configured = running.shared.configured().await?;
+        let admitted = |mut fact| Admission::of(&mut fact, &configured.stored).map(|admission| (fact, admission));
+        let item = |Incoming { fact, raw }| match fact.and_then(admitted) {
+            Ok((fact, admission)) => Item::Fact { fact: Box::new(fact), admission, raw },
             Err(rejection) => Item::Refused { rejection, raw },
         };
         let items = incoming.into_iter().map(item).collect();
         let work = Work::Items { items, origin };
-        let Answer::Items(done) = self.running(workspace).lane.submit(work).await? else { return Err(mismatch()) };
+        let Answer::Items(done) = running.lane.submit(work).await? else { return Err(mismatch()) };
         done.into_iter()
             .map(|done| match done {
                 Done::Fact(verdict) => Ok(verdict),
@@ -272,6 +277,7 @@ impl Service {
         let (config, policy) = (&configured.config, configured.policy(policy)?);
         let found = self.finder(workspace, config).find(lookup).await?;
         let view = viewed(&found.cluster, found.node, &policy.compiled).ok_or_else(not_found)?;
+        let view = visible(view, configured.stored.model().model.hidden(fields.sight));
         let json = render(&view, fields, config);
         if json.len() > PROFILE_BYTES_MAX {
             let message = "the profile is larger than 1 MB of JSON; ask for fewer fields";
@@ -282,7 +288,8 @@ impl Service {
         Ok(rendered)
     }
 
-    /// Why an attribute of a profile, and those below it, or all attributes, are what they are under a merge policy.
+    /// Why an attribute of a profile, and those below it, or all attributes that the reader may see, are what they are under a
+    /// merge policy.
     ///
     /// # Errors
     /// As [`Self::profile`]; `LimitExceeded` with `explanation_too_large` above 5,000 contenders.
@@ -292,11 +299,12 @@ impl Service {
         lookup: &Lookup,
         policy: Option<&str>,
         attribute: Option<&Path>,
+        sight: Flags,
     ) -> Result<Explained, Error> {
         let configured = self.running(workspace).shared.configured().await?;
         let (config, policy) = (&configured.config, configured.policy(policy)?);
         let found = self.finder(workspace, config).find(lookup).await?;
-        explain::build(&found, policy, attribute, config)
+        explain::build(&found, policy, attribute, config, configured.stored.model().model.hidden(sight))
     }
 
     /// A page of the timeline of a profile, newest first.
@@ -321,8 +329,9 @@ impl Service {
         let configured = self.running(workspace).shared.configured().await?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
         let scope = Scope::new(workspace);
+        let model = configured.stored.model().model.clone();
         let (events, next) =
-            timeline::read(&*self.components.store, scope, &found.cluster, found.node, query, after).await?;
+            timeline::read(&*self.components.store, scope, &found.cluster, found.node, query, after, &model).await?;
         let next_cursor = next.map(|place| self.cursors.seal(workspace, Purpose::Events, &place.to_bytes()));
         Ok(EventPage { events, next_cursor })
     }

@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 
 use tessera_engine::cluster::Cluster;
 use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::model::{DataModel, Flags};
 use tessera_engine::time::Timestamp;
+use tessera_engine::value::Path;
 use tessera_store::{Direction, KeyRange, ScanLimit, Store};
 
 use crate::codec;
 use crate::error::Error;
 use crate::keys::Scope;
 use crate::layout::read_event_key;
+use crate::payload::strip;
 use crate::query::{EventQuery, StoredCall};
 use crate::records::event;
 use crate::store_error::read_failed;
@@ -54,6 +57,7 @@ pub(crate) async fn read(
     node: NodeId,
     query: &EventQuery,
     after: Option<Place>,
+    model: &DataModel,
 ) -> Result<(Vec<StoredCall>, Option<Place>), Error> {
     let nodes: Vec<NodeId> = cluster.piece(node).filter(|node| node.events > 0).map(|node| node.id).collect();
     let at_once = (query.limit / nodes.len().max(1)).clamp(16, 256).min(query.limit + 1);
@@ -74,10 +78,29 @@ pub(crate) async fn read(
         }
         last = Some(Place { time: event.time, id: event.id });
         if query.event.is_none() || query.event.as_deref() == event.name.as_deref() {
-            events.push(event);
+            events.extend(seen_by(event, query.sight, model));
         }
     }
     Ok((events, last))
+}
+
+/// What a reader may see of a call; none where the type of its event is not for them.
+fn seen_by(mut call: StoredCall, sight: Flags, model: &DataModel) -> Option<StoredCall> {
+    let name = call.name.as_deref();
+    if name.is_some_and(|name| model.is_event_hidden(name, sight)) {
+        return None;
+    }
+    let flagged = name.and_then(|name| model.flagged_properties(name));
+    if flagged.is_none() && model.hidden(sight).is_empty() {
+        return Some(call);
+    }
+    let is_property_hidden = |path: &Path| {
+        let own = flagged.and_then(|flagged| flagged.get(path));
+        own.is_some_and(|flags| flags.exceed(sight))
+    };
+    let stripped = strip(&call.payload, &|path| model.is_hidden(path, sight), &is_property_hidden);
+    call.payload = stripped.unwrap_or(call.payload);
+    Some(call)
 }
 
 fn range_of(scope: Scope, node: NodeId, query: &EventQuery, after: Option<Place>) -> KeyRange {

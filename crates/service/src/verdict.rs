@@ -34,7 +34,7 @@ pub enum Verdict {
     Rejected(Rejection),
 }
 
-/// Something of an accepted fact that did not take effect.
+/// Something of an accepted fact that did not take effect, or does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
     /// An identity was left out: unknown namespace, blocked or unreadable value.
@@ -52,6 +52,24 @@ pub enum Note {
         between: [NamedIdentity; 2],
         /// The link that won against it, if one did.
         won: Option<[NamedIdentity; 2]>,
+    },
+    /// An attribute does not fit the data model and was left out.
+    AttributeRefused {
+        /// Its path.
+        path: Arc<str>,
+        /// The stable code.
+        code: &'static str,
+        /// What was expected.
+        message: Arc<str>,
+    },
+    /// An attribute or a property does not fit the data model; it was stored all the same.
+    Misfit {
+        /// Its path; empty for the event as a whole.
+        path: Arc<str>,
+        /// The stable code.
+        code: &'static str,
+        /// What was expected.
+        message: Arc<str>,
     },
 }
 
@@ -79,14 +97,15 @@ impl NamedIdentity {
     }
 }
 
-/// The verdict on a fact; links that a rule held are counted.
-pub(crate) fn verdict_of(outcome: Outcome, config: &Config) -> Verdict {
+/// The verdict on a fact, what the data model says to it first; links that a rule held are counted.
+pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> Verdict {
     match outcome {
         Outcome::Accepted { ignored, held, .. } => {
             let ignored = ignored
                 .into_iter()
                 .map(|ignored| Note::IdentityIgnored { namespace: ignored.namespace, code: ignored.code });
-            Verdict::Accepted { notes: ignored.chain(held.iter().map(|held| held_note(held, config))).collect() }
+            let held = held.iter().map(|held| held_note(held, config));
+            Verdict::Accepted { notes: notes.iter().cloned().chain(ignored).chain(held).collect() }
         }
         Outcome::Duplicate => Verdict::Duplicate,
         Outcome::Rejected(rejection) => Verdict::Rejected(rejection),

@@ -148,5 +148,7 @@ pub(crate) fn view_key(workspace: WorkspaceId, lookup: &Lookup, fields: Fields, 
 }
 
 pub(crate) fn mask(fields: Fields) -> u8 {
-    u8::from(fields.identifiers) | u8::from(fields.attributes) << 1 | u8::from(fields.audiences) << 2
+    let Fields { identifiers, attributes, audiences, sight } = fields;
+    let bits = [identifiers, attributes, audiences, sight.internal, sight.private];
+    bits.into_iter().rev().fold(0, |mask, bit| mask << 1 | u8::from(bit))
 }

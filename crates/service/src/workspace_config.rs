@@ -1,4 +1,4 @@
-//! The stored configuration of a workspace: its namespaces, limits and merge policies, as they were set.
+//! The stored configuration of a workspace: its namespaces, limits, merge policies and data model, as they were set.
 //!
 //! Changes are pure and make the next version; the lane commits them, since they are ordered among the facts. What is stored
 //! always makes an engine configuration: each change is checked whole before it is answered.
@@ -14,14 +14,16 @@ use tessera_engine::normalise::{VALUE_BYTES_MAX, blocked_pattern, normalise};
 use crate::error::{Error, ErrorKind};
 use crate::render;
 
+mod model;
 mod policies;
 mod records;
 
+pub use model::{ModelChange, StoredModel, changed_model, with_model};
 pub use policies::{
     Origin, POLICIES_MAX, Policies, PolicyContent, PolicyId, StoredPolicy, add_policy, delete_policy, invalid_policy,
     replace_policy, set_default_policy,
 };
-pub use records::{Part, decode, encode, read, rows};
+pub use records::{Part, decode, decode_model, encode, encode_model, read, rows};
 
 /// Namespaces of one workspace.
 pub const NAMESPACES_MAX: usize = 200;
@@ -44,6 +46,7 @@ pub struct StoredConfig {
     primary: Option<NamespaceName>,
     limits: LimitOverrides,
     policies: Policies,
+    model: StoredModel,
 }
 
 /// A namespace as it is stored: the engine's, with patterns as they were written.
@@ -116,8 +119,8 @@ impl Default for StoredConfig {
     /// The configuration of a new workspace.
     fn default() -> Self {
         let namespaces = default_namespaces().iter().map(StoredNamespace::from).collect();
-        let (limits, policies) = (LimitOverrides::default(), Policies::default());
-        Self { version: 1, namespaces, primary: None, limits, policies }
+        let (limits, policies, model) = (LimitOverrides::default(), Policies::default(), StoredModel::default());
+        Self { version: 1, namespaces, primary: None, limits, policies, model }
     }
 }
 
@@ -158,6 +161,12 @@ impl StoredConfig {
     #[must_use]
     pub fn policies(&self) -> &Policies {
         &self.policies
+    }
+
+    /// The data model.
+    #[must_use]
+    pub fn model(&self) -> &StoredModel {
+        &self.model
     }
 
     /// The engine's form of it. What is stored always has one, so an error here means damage.

@@ -233,7 +233,10 @@ async fn an_explanation_names_every_contender_and_why_one_won() {
     let lookup = by("anonymous_id", "a");
     let explain = async |policy, attribute: Option<&str>| {
         let attribute = attribute.map(path);
-        service.explain(WORKSPACE, &lookup, policy, attribute.as_ref()).await.expect("an explanation")
+        service
+            .explain(WORKSPACE, &lookup, policy, attribute.as_ref(), Fields::ALL.sight)
+            .await
+            .expect("an explanation")
     };
     let all = explain(Some("crm-first"), None).await;
     let profile = seen(&service, &lookup, Some("crm-first")).await;
@@ -271,12 +274,14 @@ async fn an_explanation_is_bounded_and_an_attribute_of_it_is_not_lost() {
         ingest(&service, vec![of(&format!("d{dataset}"), &format!("{dataset}"), &format!("user_id:ann{names} @1"))])
             .await;
     }
-    let explain =
-        async |attribute: Option<&Path>| service.explain(WORKSPACE, &by("user_id", "ann"), None, attribute).await;
+    let explain = async |attribute: Option<&Path>| {
+        service.explain(WORKSPACE, &by("user_id", "ann"), None, attribute, Fields::ALL.sight).await
+    };
     let error = explain(None).await.map(|_| ()).expect_err("5,994 contenders are too many");
     assert_eq!(error.code, "explanation_too_large");
     assert!(error.message.contains("5000"), "{error}");
     assert_eq!(explain(Some(&path("a7"))).await.expect("an explanation").attributes[0].contenders.len(), 6);
-    let unknown = service.explain(WORKSPACE, &by("user_id", "ann"), Some("none"), None).await.map(|_| ());
+    let unknown =
+        service.explain(WORKSPACE, &by("user_id", "ann"), Some("none"), None, Fields::ALL.sight).await.map(|_| ());
     assert_eq!(unknown.expect_err("there is no such policy").code, "merge_policy_unknown");
 }

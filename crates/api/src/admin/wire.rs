@@ -118,7 +118,7 @@ pub(super) struct NewKey {
     pub(super) name: String,
     /// `public` (for browsers and apps; may only ingest) or `private`.
     pub(super) class: String,
-    /// What it may do: `ingest`, `read`, `export`, `erase`, `configure`, `administer`, `operate`.
+    /// What it may do: `ingest`, `read`, `read_private`, `export`, `erase`, `configure`, `administer`, `operate`.
     pub(super) permissions: Vec<String>,
     /// The workspaces that it holds, the default one first; all of the organization where it is left out.
     #[serde(default)]

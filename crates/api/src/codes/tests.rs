@@ -23,7 +23,16 @@ fn every_code_that_is_raised_is_documented() {
     let mut raised = BTreeSet::new();
     for file in files {
         let source = std::fs::read_to_string(&file).expect("a source");
-        for form in ["ErrorKind::", "Rejection::new(", "unauthenticated(", "invalid(", "rejection(", "code: "] {
+        for form in [
+            "ErrorKind::",
+            "Rejection::new(",
+            "unauthenticated(",
+            "invalid(",
+            "rejection(",
+            "code: ",
+            "problem(",
+            "whole(",
+        ] {
             raised
                 .extend(source.match_indices(form).filter_map(|(at, _)| code_after(&source[at + form.len()..], form)));
         }

@@ -134,7 +134,8 @@ pub(super) async fn explain<N: Named>(
     let entered = app.enter(&headers, Permission::Read)?;
     let attribute = query.get("attribute").map(|path| parse::attribute_path(path, "attribute")).transpose()?;
     let policy = query.get("merge_policy");
-    let explained = app.service.explain(entered.workspace, &name.lookup(), policy, attribute.as_ref()).await?;
+    let explained =
+        app.service.explain(entered.workspace, &name.lookup(), policy, attribute.as_ref(), entered.sight()).await?;
     Ok(entered.answer(render(explained)))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tessera_engine::fact::{Claim, Fact, Strength};
+use tessera_engine::model::Flags;
 use tessera_engine::value::Path;
 use tessera_service::clock::parse_timestamp;
 use tessera_service::directory::{Class, KeyId};
@@ -23,12 +24,12 @@ use crate::measure::measure;
 use crate::{body, kept};
 
 /// Reads which parts of a profile are wanted: a list with commas; none is all.
-pub(super) fn fields(list: Option<&str>) -> Result<Fields, Error> {
-    list.map_or(Ok(Fields::ALL), |list| fields_of(list.split(',')))
+pub(super) fn fields(list: Option<&str>, sight: Flags) -> Result<Fields, Error> {
+    list.map_or(Ok(Fields { sight, ..Fields::ALL }), |list| fields_of(list.split(','), sight))
 }
 
-fn fields_of<'a>(names: impl Iterator<Item = &'a str>) -> Result<Fields, Error> {
-    let mut fields = Fields { identifiers: false, attributes: false, audiences: false };
+fn fields_of<'a>(names: impl Iterator<Item = &'a str>, sight: Flags) -> Result<Fields, Error> {
+    let mut fields = Fields { identifiers: false, attributes: false, audiences: false, sight };
     for name in names {
         match name.trim() {
             "identifiers" => fields.identifiers = true,
@@ -49,7 +50,7 @@ pub(super) fn attribute_path(text: &str, member: &str) -> Result<Path, Error> {
 }
 
 /// Reads which part of a timeline is wanted.
-pub(super) fn event_query(query: &Query) -> Result<EventQuery, Error> {
+pub(super) fn event_query(query: &Query, sight: Flags) -> Result<EventQuery, Error> {
     let instant = |name| {
         let invalid = |_| invalid("time_invalid", format!("{name} must be in iso 8601"));
         query.get(name).map(|text| parse_timestamp(text).map_err(invalid)).transpose()
@@ -60,16 +61,18 @@ pub(super) fn event_query(query: &Query) -> Result<EventQuery, Error> {
         start: instant("start")?,
         end: instant("end")?,
         event: query.get("event").map(str::to_owned),
+        sight,
     })
 }
 
 /// Reads a batch of look-ups, with what of each is wanted and under which merge policy.
-pub(super) fn batch_get(body: &[u8]) -> Result<(Vec<Lookup>, Fields, Option<String>), Error> {
+pub(super) fn batch_get(body: &[u8], sight: Flags) -> Result<(Vec<Lookup>, Fields, Option<String>), Error> {
     let BatchGet { lookups, fields, merge_policy } = body::json(body)?;
     if lookups.len() > LOOKUPS_MAX {
         return Err(invalid("batch_too_many", format!("at most {LOOKUPS_MAX} lookups")));
     }
-    let fields = fields.map_or(Ok(Fields::ALL), |names| fields_of(names.iter().map(String::as_str)))?;
+    let all = Fields { sight, ..Fields::ALL };
+    let fields = fields.map_or(Ok(all), |names| fields_of(names.iter().map(String::as_str), sight))?;
     Ok((lookups.into_iter().map(lookup).collect::<Result<_, _>>()?, fields, merge_policy))
 }
 
@@ -107,7 +110,7 @@ pub(super) fn write(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<(Arc<str
     match write.records {
         Some(records) if own.is_empty() => source.records(&records, delivery),
         Some(_) => Err(invalid("body_invalid", "either records, or the members of one record")),
-        None => source.records(&[&crate::members::Members(own).to_raw()], delivery),
+        None => source.records(&[&tessera_service::members::Members(own).to_raw()], delivery),
     }
 }
 

@@ -165,7 +165,7 @@ async fn profile<N: Named>(
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
-    let fields = parse::fields(query.get("fields"))?;
+    let fields = parse::fields(query.get("fields"), entered.sight())?;
     let policy = query.get("merge_policy");
     let rendered = app.service.profile(entered.workspace, &name.lookup(), fields, policy).await?;
     Ok(entered.answer(render::profile(rendered, &headers)))
@@ -178,7 +178,7 @@ async fn events<N: Named>(
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
-    let query = parse::event_query(&query)?;
+    let query = parse::event_query(&query, entered.sight())?;
     let page = app.service.events(entered.workspace, &name.lookup(), &query).await?;
     Ok(entered.answer(render::timeline(page)?))
 }
@@ -205,7 +205,7 @@ async fn erase<N: Named>(
 async fn batch_get(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let body = body::read(&app.settings, &headers, body).await?;
-    let (lookups, fields, policy) = parse::batch_get(&body)?;
+    let (lookups, fields, policy) = parse::batch_get(&body, entered.sight())?;
     // It is that of the whole call, and so is the mistake in it.
     app.service.configuration(entered.workspace).await?.policies().asked(policy.as_deref())?;
     let mut results = Vec::with_capacity(lookups.len());

@@ -12,8 +12,8 @@ use tessera_service::{EventPage, Graph, GraphHeld, GraphLink, GraphNode, Receipt
 
 use super::wire::{ErasureReceipt, Held, Identities, Link, Node, ProfileError, ProfileResult, Timeline, TimelineEvent};
 use crate::answer::{json, json_bytes, to_json};
-use crate::payload::Payload;
 use crate::report::Identity;
+use tessera_service::payload::Payload;
 
 /// A profile, or 304 for a client that has it.
 pub(super) fn profile(rendered: Rendered, headers: &HeaderMap) -> Response {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tessera_engine::model::Flags;
 use tessera_service::Lookup;
 use tessera_service::directory::{Class, KeyId};
 use tessera_service::verdict::Incoming;
@@ -91,9 +92,11 @@ fn writes_that_cannot_be_read_are_refused_whole() {
     check(&format!("{{\"dataset\":\"d\",\"records\":[{}]}}", vec!["1"; 2_501].join(",")), "batch_too_many");
 }
 
+const ALL: Flags = Flags { internal: true, private: true };
+
 #[test]
 fn lookups_and_fields_are_read() {
-    let read = |body: &str| parse::batch_get(body.as_bytes()).map_err(|error| error.code);
+    let read = |body: &str| parse::batch_get(body.as_bytes(), ALL).map_err(|error| error.code);
     let (lookups, fields, _) =
         read(r#"{"lookups":[{"id":"x"},{"namespace":"email","value":"a"}],"fields":["attributes"]}"#).expect("lookups");
     assert_eq!(lookups[0], Lookup::Id("x".to_owned()));
@@ -110,8 +113,9 @@ fn lookups_and_fields_are_read() {
     }
     let many = format!("{{\"lookups\":[{}]}}", vec![r#"{"id":"x"}"#; 101].join(","));
     assert_eq!(read(&many).err(), Some("batch_too_many"));
-    let fields =
-        |list| parse::fields(list).map(|it| (it.identifiers, it.attributes, it.audiences)).map_err(|error| error.code);
+    let fields = |list| {
+        parse::fields(list, ALL).map(|it| (it.identifiers, it.attributes, it.audiences)).map_err(|error| error.code)
+    };
     assert_eq!(fields(None), Ok((true, true, true)));
     assert_eq!(fields(Some("identifiers, audiences")), Ok((true, false, true)));
     assert_eq!(fields(Some("identifiers,")), Err("fields_unknown"));
@@ -121,7 +125,7 @@ fn lookups_and_fields_are_read() {
 fn queries_of_timelines_are_read() {
     let read = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        parse::event_query(&Query(pairs)).map_err(|error| error.code)
+        parse::event_query(&Query(pairs), ALL).map_err(|error| error.code)
     };
     let query = read(&[("limit", "5"), ("start", "2026-01-01"), ("event", "x"), ("cursor", ""), ("other", "1")])
         .expect("a query");

@@ -13,8 +13,8 @@ use super::wire::{self, Contact, Context, ExternalId, Item};
 use super::{DATASET, errors};
 use crate::attributes;
 use crate::bounds::{EXTERNAL_IDS_MAX, GROUP_ID_CHARS_MAX};
-use crate::members::Members;
-use crate::payload::Payload;
+use tessera_service::members::Members;
+use tessera_service::payload::Payload;
 
 /// An event whose parts are known to have the right types.
 pub(super) struct Call<'a> {

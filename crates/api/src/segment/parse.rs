@@ -18,8 +18,8 @@ use super::{errors, fact};
 use crate::answer::invalid;
 use crate::bounds::{BATCH_EVENTS_MAX, DEPTH_MAX, EVENT_BYTES_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
 use crate::measure::measure;
-use crate::members::Members;
 use crate::{body, kept};
+use tessera_service::members::Members;
 
 /// What is known of a delivery besides its body.
 pub(crate) struct Delivery<'a> {

@@ -121,7 +121,7 @@ fn event_type(name: &str, event_type: &mut EventType) -> Result<(), InvalidModel
     }
     let lists = event_type.items.keys().map(|path| (path, Type::List { of: None }));
     let mut paths: Vec<_> = event_type.properties.iter().map(|(path, own)| (path, own.r#type)).chain(lists).collect();
-    paths.sort_by(|(one, _), (other, _)| one.cmp(other));
+    paths.sort_by_key(|(path, _)| *path);
     below_objects(paths.into_iter())?;
     properties(name, &mut event_type.properties)?;
     for (path, list) in &mut event_type.items {

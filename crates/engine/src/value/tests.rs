@@ -335,3 +335,41 @@ proptest! {
         prop_assert_eq!(set, Value::Set(expected.into_iter().collect()));
     }
 }
+
+#[test]
+fn what_is_removed_from_a_tree_leaves_nothing_behind() {
+    let object = |members: &[(&str, Value)]| {
+        Value::object(members.iter().map(|(name, value)| (Arc::from(*name), value.clone())).collect())
+    };
+    let one = || Value::Number(Decimal::ONE);
+    let mut tree = Tree::new();
+    tree.insert(&path("a"), one());
+    tree.insert(&path("o.x"), one());
+    tree.insert(&path("o.p.q"), one());
+    tree.insert(&path("l"), Value::List([object(&[("s", one()), ("t", one())]), one()].into()));
+    let without = |own: &str| {
+        let mut tree = tree.clone();
+        tree.remove(&path(own));
+        tree
+    };
+    let has = |tree: &Tree, own: &str| {
+        let mut at = Some(tree);
+        for segment in path(own).segments() {
+            at = match at {
+                Some(Tree::Node(children)) => children.get(&*segment),
+                _ => None,
+            };
+        }
+        at.cloned()
+    };
+    assert_eq!(has(&without("a"), "a"), None);
+    assert_eq!(has(&without("o.x"), "o.x"), None);
+    assert!(has(&without("o.x"), "o.p.q").is_some());
+    assert_eq!(has(&without("o.p.q"), "o.p"), None, "the emptied node goes too");
+    assert_eq!(has(&without("o"), "o"), None);
+    assert_eq!(without("unknown"), tree);
+    assert_eq!(without("a.b"), tree, "nothing lies below a plain value");
+    assert_eq!(without("o.x.y"), tree);
+    let stripped = Value::List([object(&[("s", one())]), one()].into());
+    assert_eq!(has(&without("l.t"), "l"), Some(Tree::Leaf(stripped)));
+}

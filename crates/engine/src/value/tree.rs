@@ -41,6 +41,27 @@ impl Tree {
         *at = Self::Leaf(value);
     }
 
+    /// Takes away what stands at a path and below it, inside lists too, and what is left empty by that.
+    pub fn remove(&mut self, path: &Path) {
+        let segments: Vec<_> = path.segments().collect();
+        self.remove_below(&segments);
+    }
+
+    fn remove_below<S: AsRef<str>>(&mut self, segments: &[S]) {
+        let Some((first, rest)) = segments.split_first() else { return };
+        match self {
+            Self::Leaf(value) => value.remove(segments),
+            Self::Node(children) => {
+                let Some(child) = children.get_mut(first.as_ref()) else { return };
+                child.remove_below(rest);
+                let is_empty = matches!(child, Self::Node(below) if below.is_empty());
+                if rest.is_empty() || is_empty {
+                    children.remove(first.as_ref());
+                }
+            }
+        }
+    }
+
     /// What stands below; a value gives way.
     fn children(&mut self) -> &mut BTreeMap<Arc<str>, Self> {
         if let Self::Leaf(_) = self {

@@ -267,6 +267,9 @@ pub(super) fn ensure_bootstrap(
             rate_limit: None,
         };
         change.keys.push(KeyEntry { key, hash });
+    } else if let Some(entry) = found.filter(|entry| entry.key.bootstrap && entry.key.permissions != Permissions::ALL) {
+        // It was made before there was a permission that it lacks: the operator's own key may do everything.
+        change.keys.push(KeyEntry { key: Key { permissions: Permissions::ALL, ..entry.key.clone() }, hash });
     }
     let former = directory.keys().filter(|entry| {
         entry.key.bootstrap && entry.key.id != id && entry.key.is_active(now) && !change.removed.contains(&entry.key.id)

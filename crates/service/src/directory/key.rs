@@ -68,8 +68,10 @@ pub enum Class {
 pub enum Permission {
     /// Send facts.
     Ingest,
-    /// Read profiles, one at a time.
+    /// Read profiles, one at a time, without what the data model calls private.
     Read,
+    /// See what the data model calls private, wherever the key may read.
+    ReadPrivate,
     /// Read many profiles at once, and the quarantine with what was sent.
     Export,
     /// Erase.
@@ -84,8 +86,16 @@ pub enum Permission {
 
 impl Permission {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 7] =
-        [Self::Ingest, Self::Read, Self::Export, Self::Erase, Self::Configure, Self::Administer, Self::Operate];
+    pub const ALL: [Self; 8] = [
+        Self::Ingest,
+        Self::Read,
+        Self::ReadPrivate,
+        Self::Export,
+        Self::Erase,
+        Self::Configure,
+        Self::Administer,
+        Self::Operate,
+    ];
 
     /// Its name in requests and answers.
     #[must_use]
@@ -93,6 +103,7 @@ impl Permission {
         match self {
             Self::Ingest => "ingest",
             Self::Read => "read",
+            Self::ReadPrivate => "read_private",
             Self::Export => "export",
             Self::Erase => "erase",
             Self::Configure => "configure",
@@ -107,7 +118,8 @@ impl Permission {
     /// `Invalid` with `permission_unknown`.
     pub fn parse(name: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|permission| permission.name() == name).ok_or_else(|| {
-            let message = "a permission is one of ingest, read, export, erase, configure, administer, operate";
+            let message =
+                "a permission is one of ingest, read, read_private, export, erase, configure, administer, operate";
             Error::new(ErrorKind::Invalid, "permission_unknown", message)
         })
     }
@@ -122,6 +134,7 @@ impl Permission {
             Self::Configure => 1 << 4,
             Self::Administer => 1 << 5,
             Self::Operate => 1 << 6,
+            Self::ReadPrivate => 1 << 7,
         }
     }
 }

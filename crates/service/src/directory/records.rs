@@ -191,7 +191,7 @@ fn decode_workspace(suffix: &[u8], value: &[u8]) -> Result<Workspace, Error> {
     })
 }
 
-fn encode_key(entry: &KeyEntry) -> Bytes {
+pub(super) fn encode_key(entry: &KeyEntry) -> Bytes {
     let key = &entry.key;
     let record = KeyRecord {
         hash: entry.hash,

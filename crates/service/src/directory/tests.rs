@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use proptest::prelude::*;
 use tessera_engine::time::Timestamp;
 use tessera_store::faulty::{Faulty, Plan, ReadFault, WriteFault};
-use tessera_store::{MemoryStore, Store};
+use tessera_store::{Commit, MemoryStore, Store};
 
+use super::snapshot::KeyEntry;
 use super::*;
 use crate::error::{Error, ErrorKind};
 
@@ -81,6 +82,22 @@ fn all() -> ListQuery {
 
 fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
     result.map_or_else(|error| error.code, |_| "ok")
+}
+
+#[tokio::test]
+async fn the_bootstrap_key_of_an_older_version_gets_what_is_new() {
+    let (world, caller) = World::ready().await;
+    let snapshot = world.handle.snapshot();
+    let entry = snapshot.key(caller.key()).unwrap();
+    let lacking = Permissions::ALL.without(Permission::ReadPrivate);
+    let older = KeyEntry { key: Key { permissions: lacking, ..entry.key.clone() }, hash: entry.hash };
+    let commit = Commit::new().put(records::key_key(caller.key()), records::encode_key(&older));
+    world.store.commit(commit).await.unwrap();
+
+    let again = World::over(world.store.clone(), 2).await;
+    assert_eq!(again.handle.authenticate(BOOTSTRAP).unwrap().permissions(), lacking);
+    assert_eq!(again.handle.ensure_bootstrap(BOOTSTRAP).await.unwrap(), caller.key());
+    assert_eq!(again.handle.authenticate(BOOTSTRAP).unwrap().permissions(), Permissions::ALL);
 }
 
 #[tokio::test]
@@ -416,7 +433,7 @@ fn names_are_read_or_refused() {
 
 proptest! {
     #[test]
-    fn permissions_are_a_set(bits in 0u16..128, other in 0u16..128) {
+    fn permissions_are_a_set(bits in 0u16..256, other in 0u16..256) {
         let [one, two] = [bits, other].map(|bits| Permissions::from_bits(bits).expect("all bits are known"));
         prop_assert_eq!(one.iter().collect::<Permissions>(), one);
         prop_assert_eq!(one.covers(two), two.iter().all(|permission| one.contains(permission)));
@@ -424,7 +441,7 @@ proptest! {
             prop_assert_eq!(Permission::parse(permission.name()).unwrap(), permission);
             prop_assert!(one.with(permission).contains(permission) && !one.without(permission).contains(permission));
         }
-        prop_assert!(Permissions::from_bits(bits | 128).is_none());
+        prop_assert!(Permissions::from_bits(bits | 256).is_none());
     }
 
     #[test]

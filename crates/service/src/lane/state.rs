@@ -148,6 +148,10 @@ impl State {
         &self.known().configured.config
     }
 
+    pub(super) fn stored_config(&self) -> &StoredConfig {
+        &self.known().configured.stored
+    }
+
     /// The last instant that was committed.
     pub(super) fn clock(&self) -> Timestamp {
         self.known().row.clock
@@ -205,7 +209,11 @@ impl State {
     pub(super) async fn configure(&mut self, change: Change) -> Result<Arc<StoredConfig>, Error> {
         self.ready().await?;
         let present = self.known().configured.clone();
-        let mut configured = Configured::new(change(&present.stored)?, None)?;
+        let stored = change(&present.stored)?;
+        if stored == *present.stored {
+            return Ok(present.stored.clone());
+        }
+        let mut configured = Configured::new(stored, None)?;
         let row = LaneRow { clock: self.tick(self.clock()), counts: self.counts() };
         let mut commit = Commit::new();
         for (part, bytes) in workspace_config::rows(&configured.stored, &present.stored) {
@@ -214,7 +222,7 @@ impl State {
                 (Part::Main, Some(version)) => commit.replace(key, version, bytes),
                 (Part::Main, None) => commit.create(key, bytes),
                 // Nobody writes a part without the main row, whose version is asserted.
-                (Part::Policies, _) => commit.put(key, bytes),
+                (Part::Policies | Part::Model, _) => commit.put(key, bytes),
             };
         }
         let version = match self.store().commit(self.add_row(commit, &row)).await {

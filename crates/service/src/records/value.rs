@@ -10,7 +10,7 @@ use crate::codec;
 use crate::error::Error;
 
 #[derive(Serialize, Deserialize)]
-pub(super) enum ValueRecord<'a> {
+pub(crate) enum ValueRecord<'a> {
     Null,
     Bool(bool),
     Number(i128),

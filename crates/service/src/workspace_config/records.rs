@@ -4,9 +4,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::{Kind, NamespaceId, NamespaceName, Normaliser};
 
-use super::{LimitOverrides, Policies, StoredConfig, StoredNamespace, policies};
+use super::{LimitOverrides, StoredConfig, StoredNamespace, policies};
 use crate::codec;
 use crate::error::Error;
+
+mod model;
+
+pub use model::{decode_model, encode_model};
 
 const VERSION: u8 = 1;
 
@@ -65,10 +69,12 @@ pub enum Part {
     Main,
     /// The merge policies.
     Policies,
+    /// The data model.
+    Model,
 }
 
 impl Part {
-    const ALL: [Self; 2] = [Self::Main, Self::Policies];
+    const ALL: [Self; 3] = [Self::Main, Self::Policies, Self::Model];
 
     /// What its key ends with, after the family.
     #[must_use]
@@ -76,6 +82,7 @@ impl Part {
         match self {
             Self::Main => &[],
             Self::Policies => &[1],
+            Self::Model => &[2],
         }
     }
 
@@ -92,6 +99,9 @@ pub fn rows(config: &StoredConfig, before: &StoredConfig) -> Vec<(Part, Bytes)> 
     let mut rows = vec![(Part::Main, encode(config))];
     if config.policies != before.policies {
         rows.push((Part::Policies, policies::encode(&config.policies)));
+    }
+    if config.model != before.model {
+        rows.push((Part::Model, encode_model(&config.model)));
     }
     rows
 }
@@ -110,6 +120,7 @@ pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<Stor
                 (config.primary, config.limits) = (main.primary, main.limits);
             }
             Part::Policies => config.policies = policies::decode(bytes)?,
+            Part::Model => config.model = decode_model(bytes)?,
         }
     }
     Ok(config)
@@ -138,7 +149,7 @@ pub fn decode(bytes: &[u8]) -> Result<StoredConfig, Error> {
         namespaces: record.namespaces.into_iter().map(StoredNamespace::try_from).collect::<Result<_, _>>()?,
         primary: record.primary.map(name).transpose()?,
         limits: record.limits.into(),
-        policies: Policies::default(),
+        ..StoredConfig::default()
     })
 }
 

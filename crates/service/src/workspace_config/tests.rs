@@ -189,6 +189,8 @@ proptest! {
 
     #[test]
     fn reading_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-        let _ = decode(&bytes);
+        let _ = (decode(&bytes), decode_model(&bytes));
     }
 }
+
+mod model;

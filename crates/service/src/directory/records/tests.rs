@@ -10,7 +10,7 @@ fn key() -> KeyEntry {
         organization: OrganizationId::new(1),
         name: DisplayName::parse("Web shop").expect("a name"),
         class: Class::Public,
-        permissions: Permissions::ALL,
+        permissions: Permissions::ALL.without(crate::directory::Permission::ReadPrivate),
         scope: WorkspaceScope::Listed(vec![WorkspaceId::new(300), WorkspaceId::new(2)]),
         created_at: at(1),
         expires_at: Some(at(2)),

@@ -1,0 +1,254 @@
+//! The data model of a workspace: read whole, changed whole or piece by piece, tried first.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::ETAG;
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, put};
+use serde_json::json;
+use tessera_service::directory::Permission;
+use tessera_service::workspace_config::{ModelChange, StoredModel};
+
+use crate::answer::{Answer, json as json_answer};
+use crate::app::{App, Entered};
+use crate::body;
+use crate::extract::{Query, Segments};
+use crate::route::{Access, Route, Tag};
+
+mod parse;
+mod render;
+mod wire;
+
+const CONFIGURE: Access = Access::Workspace(Permission::Configure);
+
+pub(super) fn routes() -> Vec<Route> {
+    [whole_routes(), mode_routes(), attribute_routes(), event_type_routes()].into_iter().flatten().collect()
+}
+
+fn route(method: Method, path: &'static str, handler: MethodRouter<Arc<App>>, summary: &'static str) -> Route {
+    Route::new(method, path, CONFIGURE, handler, Tag::DataModel, summary)
+}
+
+/// What every change takes and answers.
+fn change_route(route: Route) -> Route {
+    let yes_or_no = json!({ "type": "boolean", "default": false });
+    let example = json!({
+        "version": 8, "dry_run": false,
+        "differences": [{ "kind": "attribute", "name": "plan", "change": "added" }]
+    });
+    route
+        .query("dry_run", "Only says what the change would come to.", yes_or_no)
+        .header("if-match", "The `ETag` of the model that is to be changed: 409 when it is another by now.")
+        .answer::<wire::Change>(200, "What is different now.", example)
+}
+
+fn attribute_example() -> serde_json::Value {
+    json!({
+        "type": "text", "status": "active", "internal": false, "private": false, "label": "Plan",
+        "allowed_values": ["free", "gold"], "allow_other_values": false
+    })
+}
+
+fn event_type_example() -> serde_json::Value {
+    json!({
+        "properties": { "total": { "type": "number", "required": true } },
+        "items": { "products": { "required": true, "properties": { "sku": { "type": "text", "required": true } } } }
+    })
+}
+
+fn model_example() -> serde_json::Value {
+    json!({
+        "mode": "warn", "datasets": { "crm": { "mode": "strict" } },
+        "attributes": { "plan": attribute_example() }, "event_types": { "Order Completed": event_type_example() }
+    })
+}
+
+fn whole_routes() -> Vec<Route> {
+    let example = json!({
+        "version": 7, "model": model_example(),
+        "namespaces": [{ "name": "user_id", "kind": "person", "priority": 900, "exclusive": true }]
+    });
+    vec![
+        route(Method::GET, "/v1/data-model", get(read), "Reads the data model")
+            .describe(
+                "What is registered, and the namespaces, which have paths of their own. Types: `text`; `number`; `integer` (no \
+                 fraction); `boolean`; `date` (`2026-02-28`); `date_time` (RFC 3339 with an offset, or `$timestamp`); `set` \
+                 (distinct scalars; a list without doubles is one); `list`; `object`. Nothing is converted: a text that spells a \
+                 number is a text. Null is always taken, for it removes.",
+            )
+            .answer::<wire::DataModel>(200, "The data model, with its version as `ETag`.", example),
+        change_route(
+            route(Method::PUT, "/v1/data-model", put(replace), "Replaces the data model")
+                .describe("What is not named is registered no more. The same model again changes nothing.")
+                .body::<wire::Model>(model_example()),
+        ),
+    ]
+}
+
+fn mode_routes() -> Vec<Route> {
+    let own = "/v1/data-model/datasets/{dataset}";
+    let dataset = |route: Route| change_route(route.segment("dataset", "The dataset's name."));
+    let example = || json!({ "mode": "strict" });
+    vec![
+        change_route(
+            route(Method::PUT, "/v1/data-model/mode", put(set_mode), "Sets the mode of the workspace")
+                .describe("It holds for datasets without a mode of their own, and for what comes in from now on.")
+                .body::<wire::DatasetMode>(example()),
+        ),
+        dataset(route(Method::PUT, own, put(set_dataset), "Sets the mode of a dataset"))
+            .describe("It holds for what comes in from now on; what is stored stays.")
+            .body::<wire::DatasetMode>(example()),
+        dataset(route(Method::DELETE, own, axum::routing::delete(remove_dataset), "Takes a dataset its own mode"))
+            .describe("It has the workspace's mode again."),
+    ]
+}
+
+fn attribute_routes() -> Vec<Route> {
+    let own = "/v1/data-model/attributes/{path}";
+    let attribute = |route: Route| {
+        change_route(route.segment("path", "The attribute's path, percent-encoded: `plan`, `address.city`."))
+    };
+    vec![
+        attribute(route(Method::PUT, own, put(set_attribute), "Registers an attribute"))
+            .body::<wire::Attribute>(attribute_example()),
+        attribute(route(
+            Method::DELETE,
+            own,
+            axum::routing::delete(remove_attribute),
+            "Removes an attribute's registration",
+        ))
+        .describe("What is stored stays, and nothing hides it any more. To close an attribute, make it inactive."),
+    ]
+}
+
+fn event_type_routes() -> Vec<Route> {
+    let own = "/v1/data-model/event-types/{name}";
+    let event_type = |route: Route| change_route(route.segment("name", "The name of its events, percent-encoded."));
+    vec![
+        event_type(route(Method::PUT, own, put(set_event_type), "Registers an event type"))
+            .body::<wire::EventType>(event_type_example()),
+        event_type(route(
+            Method::DELETE,
+            own,
+            axum::routing::delete(remove_event_type),
+            "Removes an event type's registration",
+        ))
+        .describe("What is stored stays."),
+    ]
+}
+
+async fn read(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let config = app.service.configuration(entered.workspace).await?;
+    Ok(entered.answer(tagged(json_answer(&render::data_model(&config)), config.model())))
+}
+
+async fn replace(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let model: wire::Model = body::json(&body::read(&app.settings, &headers, body).await?)?;
+    let change = ModelChange::Replace(Box::new(parse::definition(model)?));
+    make(&app, entered, change, &query, &headers).await
+}
+
+async fn set_mode(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let own: wire::DatasetMode = body::json(&body::read(&app.settings, &headers, body).await?)?;
+    make(&app, entered, ModelChange::SetMode(parse::mode(&own.mode, "mode")?), &query, &headers).await
+}
+
+async fn set_dataset(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let own: wire::DatasetMode = body::json(&body::read(&app.settings, &headers, body).await?)?;
+    let mode = parse::mode(&own.mode, "mode")?;
+    make(&app, entered, ModelChange::SetDatasetMode(name.into(), mode), &query, &headers).await
+}
+
+async fn remove_dataset(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    make(&app, entered, ModelChange::RemoveDatasetMode(name.into()), &query, &headers).await
+}
+
+async fn set_attribute(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let own: wire::Attribute = body::json(&body::read(&app.settings, &headers, body).await?)?;
+    let attribute = parse::attribute(own, &name)?;
+    make(&app, entered, ModelChange::SetAttribute(parse::path(&name)?, Box::new(attribute)), &query, &headers).await
+}
+
+async fn remove_attribute(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    make(&app, entered, ModelChange::RemoveAttribute(parse::path(&name)?), &query, &headers).await
+}
+
+async fn set_event_type(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let own: wire::EventType = body::json(&body::read(&app.settings, &headers, body).await?)?;
+    let event_type = parse::event_type(own, &name)?;
+    make(&app, entered, ModelChange::SetEventType(name.into(), Box::new(event_type)), &query, &headers).await
+}
+
+async fn remove_event_type(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    make(&app, entered, ModelChange::RemoveEventType(name.into()), &query, &headers).await
+}
+
+/// Makes a change, or only tries it.
+async fn make(app: &App, entered: Entered, change: ModelChange, query: &Query, headers: &HeaderMap) -> Answer {
+    let expected = parse::expected_version(headers)?;
+    let dry_run = parse::says_yes(query, "dry_run")?;
+    let changed = if dry_run {
+        app.service.try_model_change(entered.workspace, &change, expected).await?
+    } else {
+        app.service.change_model(entered.workspace, change, expected).await?
+    };
+    let holds = if dry_run { &changed.before } else { &changed.after };
+    let answer = wire::Change {
+        version: holds.version,
+        dry_run,
+        differences: render::differences(changed.before.model.definition(), changed.after.model.definition()),
+    };
+    Ok(entered.answer(tagged(json_answer(&answer), holds)))
+}
+
+fn tagged(mut response: Response, model: &StoredModel) -> Response {
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", model.version)) {
+        response.headers_mut().insert(ETAG, etag);
+    }
+    response
+}

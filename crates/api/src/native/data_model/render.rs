@@ -1,0 +1,131 @@
+//! From data models to answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+use tessera_engine::config::Kind;
+use tessera_engine::model::{Allowed, Attribute, Definition, EventType, ItemList, Property, Type};
+use tessera_engine::value::{Path, Value};
+use tessera_service::workspace_config::StoredConfig;
+
+use super::wire;
+
+pub(super) fn data_model(config: &StoredConfig) -> wire::DataModel {
+    let stored = config.model();
+    let namespaces = config.namespaces().iter().map(|namespace| wire::ModelNamespace {
+        name: namespace.name.to_string(),
+        kind: match namespace.kind {
+            Kind::Person => "person",
+            Kind::Account => "account",
+        },
+        priority: namespace.priority,
+        exclusive: namespace.exclusive,
+    });
+    wire::DataModel {
+        version: stored.version,
+        model: model(stored.model.definition()),
+        namespaces: namespaces.collect(),
+    }
+}
+
+fn model(definition: &Definition) -> wire::Model {
+    let datasets = definition.datasets.iter();
+    wire::Model {
+        mode: definition.mode.name().to_owned(),
+        datasets: datasets
+            .map(|(name, mode)| (name.to_string(), wire::DatasetMode { mode: mode.name().to_owned() }))
+            .collect(),
+        attributes: definition.attributes.iter().map(|(path, own)| (path.to_string(), attribute(own))).collect(),
+        event_types: definition.event_types.iter().map(|(name, own)| (name.to_string(), event_type(own))).collect(),
+    }
+}
+
+fn attribute(own: &Attribute) -> wire::Attribute {
+    let (allowed_values, allow_other_values) = allowed(own.allowed.as_ref());
+    wire::Attribute {
+        r#type: own.r#type.name().to_owned(),
+        of: of(own.r#type),
+        status: own.status.name().to_owned(),
+        internal: own.flags.internal,
+        private: own.flags.private,
+        label: own.label.as_deref().map(str::to_owned),
+        description: own.description.as_deref().map(str::to_owned),
+        allowed_values,
+        allow_other_values,
+    }
+}
+
+fn event_type(own: &EventType) -> wire::EventType {
+    let list = |list: &ItemList| wire::ItemList { required: list.required, properties: properties(&list.properties) };
+    wire::EventType {
+        status: own.status.name().to_owned(),
+        internal: own.flags.internal,
+        private: own.flags.private,
+        label: own.label.as_deref().map(str::to_owned),
+        description: own.description.as_deref().map(str::to_owned),
+        properties: properties(&own.properties),
+        items: own.items.iter().map(|(path, items)| (path.to_string(), list(items))).collect(),
+    }
+}
+
+fn properties(properties: &BTreeMap<Path, Property>) -> BTreeMap<String, wire::Property> {
+    let property = |own: &Property| {
+        let (allowed_values, allow_other_values) = allowed(own.allowed.as_ref());
+        wire::Property {
+            r#type: own.r#type.name().to_owned(),
+            of: of(own.r#type),
+            required: own.required,
+            internal: own.flags.internal,
+            private: own.flags.private,
+            description: own.description.as_deref().map(str::to_owned),
+            allowed_values,
+            allow_other_values,
+        }
+    };
+    properties.iter().map(|(path, own)| (path.to_string(), property(own))).collect()
+}
+
+fn of(own: Type) -> Option<String> {
+    own.of().map(|scalar| scalar.name().to_owned())
+}
+
+fn allowed(allowed: Option<&Allowed>) -> (Option<Vec<Json>>, bool) {
+    let values = allowed.map(|allowed| allowed.values.iter().map(value).collect());
+    (values, allowed.is_some_and(|allowed| allowed.others))
+}
+
+fn value(value: &Value) -> Json {
+    let mut text = Vec::new();
+    tessera_service::json::write_value(value, &mut text);
+    serde_json::from_slice(&text).expect("what is written as json is read as json")
+}
+
+/// Everything that differs between two definitions.
+pub(super) fn differences(before: &Definition, after: &Definition) -> Vec<wire::Difference> {
+    let mut differences = Vec::new();
+    if before.mode != after.mode {
+        differences.push(wire::Difference { kind: "mode", name: None, change: "changed" });
+    }
+    compare("dataset", &before.datasets, &after.datasets, &mut differences);
+    compare("attribute", &before.attributes, &after.attributes, &mut differences);
+    compare("event_type", &before.event_types, &after.event_types, &mut differences);
+    differences
+}
+
+fn compare<K: Ord + ToString, V: PartialEq>(
+    kind: &'static str,
+    before: &BTreeMap<K, V>,
+    after: &BTreeMap<K, V>,
+    differences: &mut Vec<wire::Difference>,
+) {
+    let names: BTreeSet<&K> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let change = match (before.get(name), after.get(name)) {
+            (None, Some(_)) => "added",
+            (Some(_), None) => "removed",
+            (Some(before), Some(after)) if before != after => "changed",
+            _ => continue,
+        };
+        differences.push(wire::Difference { kind, name: Some(name.to_string()), change });
+    }
+}

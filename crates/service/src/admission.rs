@@ -1,0 +1,141 @@
+//! What the data model says to facts as they come in: in `strict` data that does not fit is refused, in `warn` it is stored and
+//! its sender is told.
+//!
+//! An attribute is refused by itself, an event whole. What is refused of an attribute is kept nowhere, not in the payload of its
+//! call either. Pure: the fact and the model come in, the verdict's notes go out.
+
+use std::collections::HashSet;
+
+use tessera_engine::fact::{Call, Fact};
+use tessera_engine::model::{DataModel, Mode, Problem};
+use tessera_engine::prepare::Rejection;
+use tessera_engine::value::{Path, Value};
+
+use crate::json::{Spelling, read_value};
+use crate::names;
+use crate::payload::{self, Payload};
+use crate::verdict::Note;
+use crate::workspace_config::StoredConfig;
+
+/// How deep properties may be nested to be looked into; no door takes deeper ones.
+const DEPTH_MAX: usize = 32;
+
+/// A fact that the model lets in, and under which configuration it did.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission {
+    /// The version of the configuration that was asked.
+    pub(crate) config_version: u64,
+    /// What of the fact does not fit.
+    pub(crate) notes: Vec<Note>,
+}
+
+impl Admission {
+    /// Asks about a fact that comes in.
+    ///
+    /// # Errors
+    /// As [`admit`].
+    pub(crate) fn of(fact: &mut Fact, config: &StoredConfig) -> Result<Self, Rejection> {
+        Ok(Self { config_version: config.version(), notes: admit(fact, &config.model().model)? })
+    }
+
+    /// The notes, after asking again where the configuration is another by now: a change means what it means where it was
+    /// committed. What was refused before is gone.
+    ///
+    /// # Errors
+    /// As [`admit`].
+    pub(crate) fn renewed(self, fact: &mut Fact, config: &StoredConfig) -> Result<Vec<Note>, Rejection> {
+        if self.config_version == config.version() {
+            return Ok(self.notes);
+        }
+        let mut notes = self.notes;
+        notes.retain(|note| matches!(note, Note::AttributeRefused { .. }));
+        notes.extend(admit(fact, &config.model().model)?);
+        Ok(notes)
+    }
+}
+
+/// Asks the model about a fact, and takes away what is refused of it.
+///
+/// # Errors
+/// The rejection of an event in a strict dataset, with the first thing that does not fit.
+fn admit(fact: &mut Fact, model: &DataModel) -> Result<Vec<Note>, Rejection> {
+    match model.mode_of(&fact.dataset) {
+        Mode::Open => Ok(Vec::new()),
+        Mode::Warn => Ok(warned(fact, model)),
+        Mode::Strict => strictly(fact, model),
+    }
+}
+
+fn warned(fact: &Fact, model: &DataModel) -> Vec<Note> {
+    let account = fact.account.iter().flat_map(|account| &account.attributes);
+    let of_attributes = account.chain(&fact.attributes);
+    let problems = of_attributes.filter_map(|(path, value)| model.check_attribute(path, value).err());
+    let problems = problems.chain(fact.call.iter().flat_map(|call| event_problems(call, model)));
+    let note = |problem: Problem| {
+        count(Mode::Warn, problem.code);
+        Note::Misfit { message: problem.message().into(), code: problem.code, path: problem.path.into() }
+    };
+    problems.map(note).collect()
+}
+
+fn strictly(fact: &mut Fact, model: &DataModel) -> Result<Vec<Note>, Rejection> {
+    let problems = fact.call.as_ref().map_or_else(Vec::new, |call| event_problems(call, model));
+    if let Some(first) = problems.first() {
+        count(Mode::Strict, first.code);
+        let more = match problems.len() - 1 {
+            0 => String::new(),
+            DataModel::PROBLEMS_MAX.. => " (and more)".to_owned(),
+            more => format!(" (and {more} more)"),
+        };
+        return Err(Rejection::new(first.code, format!("{}{more}", first.message())));
+    }
+    let mut refused = HashSet::new();
+    let mut notes = Vec::new();
+    let mut fits = |path: &Path, value: &Value| match model.check_attribute(path, value) {
+        Ok(()) => true,
+        Err(problem) => {
+            count(Mode::Strict, problem.code);
+            notes.push(Note::AttributeRefused {
+                message: problem.message().into(),
+                code: problem.code,
+                path: problem.path.into(),
+            });
+            refused.insert(path.clone());
+            false
+        }
+    };
+    for attributes in fact.account.iter_mut().map(|account| &mut account.attributes).chain([&mut fact.attributes]) {
+        attributes.retain(|(path, value)| fits(path, value));
+    }
+    if let Some(call) = fact.call.as_mut().filter(|_| !refused.is_empty())
+        && let Some(stripped) = payload::strip(&call.payload, &|path| refused.contains(path), &|_| false)
+    {
+        call.payload = stripped;
+    }
+    Ok(notes)
+}
+
+/// What of a call does not fit the type of its event. Calls without a name are no events.
+fn event_problems(call: &Call, model: &DataModel) -> Vec<Problem> {
+    let Some(name) = &call.name else { return Vec::new() };
+    match properties(call) {
+        Ok(properties) => model.check_event(name, &properties),
+        Err(problem) => vec![problem],
+    }
+}
+
+/// The properties of a call as a value; an empty object where it has none.
+pub(crate) fn properties(call: &Call) -> Result<Value, Problem> {
+    let unreadable =
+        |expected: String| Problem { code: "property_invalid", path: String::new(), expected, found: None };
+    let payload: Payload<'_> =
+        serde_json::from_slice(&call.payload).map_err(|_| unreadable("a payload that can be read".to_owned()))?;
+    let Some(json) = payload.properties else { return Ok(Value::object(Vec::new())) };
+    let json = serde_json::from_str(json.get()).map_err(|_| unreadable("properties of unicode text".to_owned()))?;
+    read_value(&json, Spelling::Plain, DEPTH_MAX)
+        .map_err(|reason| unreadable(format!("properties that can be kept ({reason})")))
+}
+
+fn count(mode: Mode, code: &'static str) {
+    metrics::counter!(names::MISFITS, "mode" => mode.name(), "code" => code).increment(1);
+}
