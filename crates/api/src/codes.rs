@@ -370,6 +370,34 @@ pub const CODES: &[Code] = &[
         "identity_blocked",
         "A note: this value is blocked in its namespace, so it identifies nobody and was left out.",
     ),
+    call(
+        "identity_not_found",
+        NotFound,
+        "An identity that the call names belongs to no profile: nothing was ever received under it, or it was erased.",
+    ),
+    call("one_identity", Invalid, "A join names two different identities."),
+    call("not_one_profile", Conflict, "The identities to be separated are not of one profile as it is now."),
+    call(
+        "nothing_to_separate",
+        Conflict,
+        "The identities named are all that their profile holds. Name some of them; the others are the rest.",
+    ),
+    call("too_many_separations", Conflict, "One identity may be part of 100 separations in force. Lift one first."),
+    call(
+        "separation_in_force",
+        Conflict,
+        "A separation keeps the two apart. The message names it: lift it, if the two are to be one profile.",
+    ),
+    call("cluster_full", Conflict, "The two profiles together would hold more identities than are kept as one."),
+    call(
+        "link_severed",
+        Conflict,
+        "A document has released one of the two identities from the other. Let the document name it again.",
+    ),
+    verdict(
+        "identity_suppressed",
+        "The fact names somebody who was erased for good, and is not stored. Let the identity in again first, if that is meant.",
+    ),
 ];
 
 /// The code of this name.

@@ -6,21 +6,41 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::config::{Config, NamespaceId};
+use crate::config::{Config, NamespaceId, Sweeps};
 use crate::fact::{Identity, Strength};
-use crate::id::NodeId;
+use crate::id::{DirectiveId, NodeId};
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
 
-/// How many facts of one dataset and named batch said something, and when.
+/// Where facts come from, as far as an erasure tells them apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tally {
+pub struct Source {
     /// The dataset.
     pub dataset: Arc<str>,
     /// The named delivery, if any.
     pub batch: Option<Arc<str>>,
+    /// The number of the last erasure of that dataset or batch which was in force when they were accepted; 0 for none. It tells
+    /// what comes after an erasure from what it erases.
+    pub generation: u32,
+}
+
+impl Source {
+    /// A source of our own: what a directive says. No erasure names it.
+    #[must_use]
+    pub fn of_ours(dataset: &str, batch: Option<Arc<str>>) -> Self {
+        Self { dataset: dataset.into(), batch, generation: 0 }
+    }
+}
+
+/// How many facts of one source said something, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Where they come from.
+    pub source: Source,
     /// How many facts.
     pub count: u64,
+    /// How many of them stand on a timeline; only where facts are owned, 0 in the evidence of links and relations.
+    pub events: u64,
     /// The earliest event time among them.
     pub first: Timestamp,
     /// The latest.
@@ -30,23 +50,24 @@ pub struct Tally {
 impl Tally {
     /// The tally of one fact.
     #[must_use]
-    pub fn one(dataset: Arc<str>, batch: Option<Arc<str>>, time: Timestamp) -> Self {
-        Self { dataset, batch, count: 1, first: time, last: time }
+    pub fn one(source: Source, time: Timestamp) -> Self {
+        Self { source, count: 1, events: 0, first: time, last: time }
     }
 
-    fn is_of(&self, other: &Self) -> bool {
-        self.dataset == other.dataset && self.batch == other.batch
+    fn size_bytes(&self) -> usize {
+        40 + self.source.dataset.len() + self.source.batch.as_ref().map_or(0, |batch| batch.len())
     }
 
     fn absorb(&mut self, other: &Self) {
         self.count += other.count;
+        self.events += other.events;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
     }
 
-    /// Adds a tally to a list that holds one entry for each dataset and batch.
+    /// Adds a tally to a list that holds one entry for each source.
     pub fn add_to(list: &mut Vec<Self>, tally: Self) {
-        match list.iter_mut().find(|own| own.is_of(&tally)) {
+        match list.iter_mut().find(|own| own.source == tally.source) {
             Some(own) => own.absorb(&tally),
             None => list.push(tally),
         }
@@ -105,6 +126,35 @@ pub struct Relation {
     pub evidence: Vec<Tally>,
 }
 
+/// What the rules make of a node. It is kept, not computed: when the rules change, records are brought under the new ones one
+/// by one, and between two records of different rules every link is still judged by what both ends are at that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Role {
+    /// It is a value of the exclusive namespace.
+    pub exclusive: bool,
+    /// It has more neighbours above than a value may have that says who somebody is.
+    pub hub: bool,
+    /// Its value identifies nobody.
+    pub blocked: bool,
+}
+
+impl Role {
+    /// That of a new node of this namespace.
+    #[must_use]
+    pub fn new(namespace: NamespaceId, config: &Config) -> Self {
+        Self { exclusive: config.exclusive() == Some(namespace), hub: false, blocked: false }
+    }
+}
+
+/// That a node may not share a profile with another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Separation {
+    /// The directive that says so.
+    pub directive: DirectiveId,
+    /// The other node; there it stands as well.
+    pub other: NodeId,
+}
+
 /// An identity that the workspace has seen, with the facts that arrived under it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -116,8 +166,6 @@ pub struct Node {
     pub created_at: Timestamp,
     /// The facts it owns. A node without any, and without links, is not kept.
     pub owned: Vec<Tally>,
-    /// How many of them stand on its timeline.
-    pub events: u64,
     /// Its attributes, one fragment for each dataset.
     pub fragments: Vec<Fragment>,
     /// The accounts it belongs to.
@@ -125,21 +173,26 @@ pub struct Node {
     /// Distinct neighbours in namespaces of higher priority than its own, whatever the state of the link; joined and severed
     /// ones aside. More than `hub_links_max` of them make it a hub.
     pub neighbours_above: u32,
+    /// What the rules make of it.
+    pub role: Role,
+    /// Whom it may not share a profile with; sorted.
+    pub separated: Vec<Separation>,
 }
 
 impl Node {
     /// A node that owns nothing yet.
     #[must_use]
-    pub fn new(id: NodeId, identity: Identity, created_at: Timestamp) -> Self {
+    pub fn new(id: NodeId, identity: Identity, created_at: Timestamp, role: Role) -> Self {
         Self {
             id,
             identity,
             created_at,
             owned: Vec::new(),
-            events: 0,
             fragments: Vec::new(),
             relations: Vec::new(),
             neighbours_above: 0,
+            role,
+            separated: Vec::new(),
         }
     }
 
@@ -161,16 +214,21 @@ impl Node {
         self.owned.iter().map(|tally| tally.count).sum()
     }
 
+    /// How many of them stand on its timeline.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.owned.iter().map(|tally| tally.events).sum()
+    }
+
     /// An estimate of its stored bytes, rather high.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        let tallies = |list: &[Tally]| {
-            list.iter().map(|t| 32 + t.dataset.len() + t.batch.as_ref().map_or(0, |b| b.len())).sum::<usize>()
-        };
+        let tallies = |list: &[Tally]| list.iter().map(Tally::size_bytes).sum::<usize>();
         let cells = |fragment: &Fragment| {
             fragment.cells.iter().map(|c| 32 + c.path.as_str().len() + c.value.size_bytes()).sum::<usize>()
         };
         48 + self.identity.value.len()
+            + 24 * self.separated.len()
             + tallies(&self.owned)
             + self.fragments.iter().map(|f| f.dataset.len() + 8 + cells(f)).sum::<usize>()
             + self.relations.iter().map(|r| 24 + r.account.value.len() + tallies(&r.evidence)).sum::<usize>()
@@ -202,6 +260,8 @@ pub enum Rule {
     Exclusive,
     /// One end is a hub.
     Hub,
+    /// One end is a value that identifies nobody.
+    Blocked,
     /// A namespace's limit, or the identities per profile.
     Limit,
     /// Someone separated the two sides.
@@ -217,6 +277,7 @@ impl Rule {
         match self {
             Self::Exclusive => "exclusive",
             Self::Hub => "hub",
+            Self::Blocked => "blocked",
             Self::Limit => "limit",
             Self::Separated => "separated",
             Self::Full => "full",
@@ -224,18 +285,63 @@ impl Rule {
     }
 }
 
+/// By what a link is undone on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severer {
+    /// The document of this node has released the other end, or something with it.
+    Document(NodeId),
+    /// A directive separates its ends.
+    Directive(DirectiveId),
+}
+
 /// Whether a link holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkState {
     /// It holds its profile together.
     Active,
     /// A rule refuses it; it becomes active by itself when the reason goes.
     Held(Rule),
-    /// Undone on purpose, by the release that this document gave.
-    Severed {
-        /// The document's node.
-        by: NodeId,
-    },
+    /// Undone on purpose, by one or several acts; it comes back when none of them is in force. Sorted, never empty.
+    Severed(Vec<Severer>),
+}
+
+impl LinkState {
+    /// Whether it is undone on purpose.
+    #[must_use]
+    pub fn is_severed(&self) -> bool {
+        matches!(self, Self::Severed(_))
+    }
+
+    /// Whether this act has undone it.
+    #[must_use]
+    pub fn is_severed_by(&self, by: Severer) -> bool {
+        matches!(self, Self::Severed(all) if all.contains(&by))
+    }
+
+    /// The state of a link that this act undoes as well.
+    #[must_use]
+    pub fn severed_by(self, by: Severer) -> Self {
+        let mut all = match self {
+            Self::Severed(all) => all,
+            Self::Active | Self::Held(_) => Vec::new(),
+        };
+        if let Err(at) = all.binary_search(&by) {
+            all.insert(at, by);
+        }
+        Self::Severed(all)
+    }
+
+    /// The state of a link that this act undoes no more: active, to be placed, where no other does.
+    #[must_use]
+    pub fn lifted_by(self, by: Severer) -> Self {
+        match self {
+            Self::Severed(mut all) => {
+                all.retain(|own| *own != by);
+                if all.is_empty() { Self::Active } else { Self::Severed(all) }
+            }
+            state @ (Self::Active | Self::Held(_)) => state,
+        }
+    }
 }
 
 /// That two identities were seen together. Between two nodes there is one link, or none.
@@ -262,8 +368,10 @@ impl Link {
 
     /// Adds evidence.
     pub fn add(&mut self, evidence: Evidence) {
-        let own =
-            self.evidence.iter_mut().find(|own| own.strength == evidence.strength && own.tally.is_of(&evidence.tally));
+        let own = self
+            .evidence
+            .iter_mut()
+            .find(|own| own.strength == evidence.strength && own.tally.source == evidence.tally.source);
         match own {
             Some(own) => own.tally.absorb(&evidence.tally),
             None => self.evidence.push(evidence),
@@ -328,7 +436,7 @@ impl Link {
     /// and severed links make no hub, nor do ends of equal priority.
     #[must_use]
     pub fn hub_end(&self, config: &Config) -> Option<&End> {
-        if self.is_joined() || matches!(self.state, LinkState::Severed { .. }) {
+        if self.is_joined() || self.state.is_severed() {
             return None;
         }
         let [first, second] = &self.ends;
@@ -344,11 +452,7 @@ impl Link {
     /// An estimate of its stored bytes, rather high.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        16 + self
-            .evidence
-            .iter()
-            .map(|e| 32 + e.tally.dataset.len() + e.tally.batch.as_ref().map_or(0, |b| b.len()))
-            .sum::<usize>()
+        16 + self.evidence.iter().map(|evidence| evidence.tally.size_bytes()).sum::<usize>()
     }
 }
 
@@ -361,6 +465,8 @@ pub struct Cluster {
     pub links: Vec<Link>,
     /// For each node, the index of the first node of its piece. A piece is a profile.
     pub pieces: Vec<u16>,
+    /// The last of the workspace's sweeps that has been here.
+    pub swept: u64,
     /// When anything in it last changed.
     pub updated_at: Timestamp,
     /// Its stored bytes, and an estimate of what was added since.
@@ -370,9 +476,9 @@ pub struct Cluster {
 impl Cluster {
     /// A cluster of one node.
     #[must_use]
-    pub fn of_one(node: Node, now: Timestamp) -> Self {
+    pub fn of_one(node: Node, now: Timestamp, swept: u64) -> Self {
         let bytes = node.size_bytes();
-        Self { nodes: vec![node], links: Vec::new(), pieces: vec![0], updated_at: now, bytes }
+        Self { nodes: vec![node], links: Vec::new(), pieces: vec![0], swept, updated_at: now, bytes }
     }
 
     /// Its id: the smallest among its nodes.
@@ -425,20 +531,29 @@ impl Cluster {
         self.links.iter().position(|link| link.touches(one) && link.touches(other))
     }
 
-    /// Whether it holds a value of this namespace.
+    /// Whether it holds a value of the exclusive namespace.
     #[must_use]
-    pub fn holds(&self, namespace: Option<NamespaceId>) -> bool {
-        namespace.is_some_and(|namespace| self.nodes.iter().any(|node| node.identity.namespace == namespace))
+    pub fn holds_exclusive(&self) -> bool {
+        self.nodes.iter().any(|node| node.role.exclusive)
     }
 
-    /// The newest event time of a fact that carried this node, as far as the record knows. What was joined on purpose was
+    /// The pairs of its nodes that may not share a profile, by their places.
+    #[must_use]
+    pub fn separated(&self) -> Vec<(usize, usize)> {
+        let pair = |at: usize, other: NodeId| self.position(other).filter(|other| at < *other).map(|other| (at, other));
+        let nodes = self.nodes.iter().enumerate();
+        nodes.flat_map(|(at, node)| node.separated.iter().filter_map(move |own| pair(at, own.other))).collect()
+    }
+
+    /// The newest event time of a fact that carried this node and is not erased, as far as the record knows. What was joined on purpose was
     /// not seen by that: an alias names an id that is no longer used.
     #[must_use]
-    pub fn last_seen(&self, node: &Node) -> Option<Timestamp> {
-        let owned = node.owned.iter().map(|tally| tally.last).max();
+    pub fn last_seen(&self, node: &Node, sweeps: &Sweeps) -> Option<Timestamp> {
+        let counts = |tally: &&Tally| !sweeps.erases(&tally.source);
+        let owned = node.owned.iter().filter(counts).map(|tally| tally.last).max();
         let seen = |evidence: &&Evidence| evidence.strength != Strength::Joined;
         let linked = self.links.iter().filter(|link| link.touches(node.id)).flat_map(|link| &link.evidence);
-        owned.max(linked.filter(seen).map(|evidence| evidence.tally.last).max())
+        owned.max(linked.filter(seen).map(|evidence| &evidence.tally).filter(counts).map(|tally| tally.last).max())
     }
 
     /// An estimate of its stored bytes, from scratch.

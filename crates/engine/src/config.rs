@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 mod defaults;
 mod namespace;
+mod sweeps;
+
+pub use sweeps::{SourceErasure, Sweeps};
 
 pub use defaults::default_namespaces;
 pub use namespace::{Kind, Namespace, NamespaceId, NamespaceName, Normaliser};
@@ -54,6 +57,7 @@ pub struct Config {
     exclusive: Option<NamespaceId>,
     primary: Option<NamespaceId>,
     limits: Limits,
+    sweeps: Sweeps,
 }
 
 /// Why a set of namespaces is no configuration.
@@ -117,7 +121,20 @@ impl Config {
         };
         let mut namespaces: Vec<_> = namespaces.into_iter().map(Arc::new).collect();
         namespaces.sort_by_key(|namespace| namespace.id);
-        Ok(Self { version, namespaces, by_name, exclusive, primary, limits })
+        let sweeps = Sweeps::default();
+        Ok(Self { version, namespaces, by_name, exclusive, primary, limits, sweeps })
+    }
+
+    /// This configuration with what is still being brought to the records one by one.
+    #[must_use]
+    pub fn with_sweeps(self, sweeps: Sweeps) -> Self {
+        Self { sweeps, ..self }
+    }
+
+    /// What is still being brought to the records one by one.
+    #[must_use]
+    pub fn sweeps(&self) -> &Sweeps {
+        &self.sweeps
     }
 
     /// The version: it grows with every change.

@@ -2,35 +2,48 @@
 //!
 //! [`decide`] reads only its working set. When something is missing there it says so, leaves nothing behind, and is called
 //! again. The order of work: `fact` applies what a fact says; `link` says what evidence does to a link; `settle` walks
-//! clusters anew when links came or went; `erase` and `release` are the directives; `told` finds what moved.
+//! clusters anew when links came or went; `directive`, `separate`, `erase` and `release` are the directives; `sweep` brings one
+//! record under what changed for all; `told` finds what moved.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cluster::{End, Rule};
 use crate::fact::{Call, Identity};
-use crate::id::{EventId, Ids, NodeId};
+use crate::id::{DirectiveId, EventId, Ids, NodeId};
 use crate::prepare::{Ignored, Prepared, Rejection};
 use crate::time::Timestamp;
 use crate::working::{Lack, Need, Working};
 
+mod directive;
 mod erase;
 mod fact;
 mod link;
 mod release;
+mod separate;
 mod settle;
+mod sweep;
 mod told;
 
+pub use directive::{Acted, DIRECTIVE_DATASET, Directed, Directive, Named, Refusal};
+pub use erase::{Erasure, EventErasure, Victim};
 pub use link::winner;
 pub use release::RELEASE_DATASET;
+pub use told::{Merge, Moved, Told};
 
 /// What is to be decided.
 #[derive(Debug, Clone)]
 pub enum Prompt {
     /// A fact.
     Fact(Prepared),
-    /// Erase the profile that holds this node.
-    Erase(NodeId),
+    /// Erase a profile or an identity.
+    Erase(Erasure),
+    /// Erase one fact.
+    EraseEvent(EventErasure),
+    /// A directive of people, under its id.
+    Directive(DirectiveId, Directive),
+    /// Bring the record of this cluster under the sweeps that it has not seen.
+    Sweep(NodeId),
     /// Release an identity from a document.
     Release {
         /// The document's identity.
@@ -113,8 +126,10 @@ pub enum Notice {
 pub struct Erased {
     /// The profile's id.
     pub profile: NodeId,
-    /// Its nodes; their timelines are still to be purged.
-    pub nodes: Vec<NodeId>,
+    /// The nodes that are no more; their timelines are still to be purged.
+    pub nodes: Vec<(NodeId, Identity)>,
+    /// Links removed, those that did not hold as well.
+    pub links: u64,
     /// Cells removed.
     pub cells: u64,
     /// Events removed.
@@ -146,6 +161,12 @@ pub enum Outcome {
         /// Links severed.
         severed: usize,
     },
+    /// The directive is in force, or was already.
+    Directed(Directed),
+    /// The directive cannot be; nothing changed.
+    Refused(Refusal),
+    /// The record is under the sweeps up to this number.
+    Swept(u64),
     /// What the directive names is not there.
     NotFound,
 }
@@ -161,7 +182,10 @@ pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
             let identities = identities.map(|identity| Need::Identity(identity.clone()));
             std::iter::once(Need::Fact(prepared.fact.id.clone())).chain(identities).collect()
         }
-        Prompt::Erase(node) => vec![Need::Home(*node)],
+        Prompt::Erase(erasure) => vec![Need::Home(erasure.victim.node())],
+        Prompt::EraseEvent(erasure) => vec![Need::Fact(erasure.fact.clone()), Need::Home(erasure.node)],
+        Prompt::Directive(_, directive) => directive.first_needs(),
+        Prompt::Sweep(cluster) => vec![Need::Cluster(*cluster)],
         Prompt::Release { document, identity } => {
             vec![Need::Identity(document.clone()), Need::Identity(identity.clone())]
         }
@@ -188,10 +212,18 @@ pub fn second_needs(prompt: &Prompt, working: &Working) -> Vec<Need> {
                 }
             }
             needs.extend(prepared.account.as_ref().and_then(row).map(|row| Need::Cluster(row.cluster)));
+            let all = std::iter::once(&prepared.owner).chain(prepared.others.iter().map(|(identity, _)| identity));
+            let new = all.chain(&prepared.account).filter(|identity| row(identity).is_none());
+            needs.extend(new.map(|identity| Need::Suppression(identity.clone())));
         }
-        Prompt::Erase(node) => {
-            needs.extend(working.home(*node).ok().flatten().map(Need::Cluster));
+        Prompt::Erase(erasure) => {
+            needs.extend(working.home(erasure.victim.node()).ok().flatten().map(Need::Cluster));
         }
+        Prompt::EraseEvent(erasure) => {
+            needs.extend(working.home(erasure.node).ok().flatten().map(Need::Cluster));
+        }
+        Prompt::Directive(_, directive) => needs.extend(directive.second_needs(working)),
+        Prompt::Sweep(_) => {}
         Prompt::Release { document, identity } => {
             needs.extend([document, identity].into_iter().filter_map(row).map(|row| Need::Cluster(row.cluster)));
         }
@@ -208,21 +240,33 @@ pub fn decide(
     prompt: &Prompt,
     working: &mut Working,
     context: &mut Context<'_>,
-    notices: &mut Vec<Notice>,
+    told: &mut Told,
 ) -> Result<Outcome, Lack> {
     let mut act =
         Act { working, now: context.now, ids: context.ids, notices: BTreeSet::new(), walked: told::Walked::default() };
     let outcome = match prompt {
         Prompt::Fact(prepared) => act.fact(prepared),
-        Prompt::Erase(node) => act.erase(*node),
+        Prompt::Erase(erasure) => act.erase(erasure),
+        Prompt::EraseEvent(erasure) => act.erase_event(erasure),
+        Prompt::Directive(id, directive) => act.directive(*id, directive),
+        Prompt::Sweep(cluster) => act.sweep(*cluster),
         Prompt::Release { document, identity } => act.release(document, identity),
     };
-    let outcome = outcome.and_then(|outcome| act.tell_walked().map(|()| outcome));
-    let told = act.notices;
+    let outcome = outcome.and_then(|outcome| {
+        let walk = act.tell_walked()?;
+        Ok((outcome, walk))
+    });
+    let notices = act.notices;
     match outcome {
-        Ok(outcome) => {
+        Ok((outcome @ (Outcome::Refused(_) | Outcome::Rejected(_)), _)) => {
+            working.abandon();
+            Ok(outcome)
+        }
+        Ok((outcome, walk)) => {
             working.keep();
-            notices.extend(told);
+            told.notices.extend(notices);
+            told.moved.extend(walk.moved);
+            told.merges.extend(walk.merges);
             Ok(outcome)
         }
         Err(lack) => {

@@ -66,6 +66,10 @@ id96! {
     /// The id of an accepted event: among events of one instant, it sorts by acceptance.
     EventId
 }
+id96! {
+    /// The id of a directive of people, and of a merge in the history.
+    DirectiveId
+}
 
 fn hex_digit(digit: u8) -> Result<u8, InvalidId> {
     match digit {
@@ -108,6 +112,11 @@ impl Ids {
     /// The next event id.
     pub fn event(&mut self) -> EventId {
         EventId(self.next())
+    }
+
+    /// The next id of a directive.
+    pub fn directive(&mut self) -> DirectiveId {
+        DirectiveId(self.next())
     }
 
     fn next(&mut self) -> [u8; 12] {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::cluster::Source;
 use crate::config::{Config, Kind, Namespace};
 use crate::fact::{AccountFact, Claim, Fact, Identity, Strength};
 use crate::normalise::{Refused, normalise};
@@ -40,6 +41,8 @@ pub struct Prepared {
     pub fact: Box<Fact>,
     /// The version of the configuration that this holds under.
     pub config_version: u64,
+    /// Where it comes from, as erasures tell sources apart.
+    pub source: Source,
     /// Whose it is.
     pub owner: Identity,
     /// Its other identities, each with the strength of its link to the owner.
@@ -87,7 +90,8 @@ pub fn prepare(fact: Box<Fact>, received_at: Timestamp, config: &Config) -> Resu
         *own = strength.min(*own);
     }
     let bytes = size_of(&fact, &others, account.as_ref());
-    Ok(Prepared { fact, config_version: config.version(), owner, others, account, ignored, bytes })
+    let source = config.sweeps().source(fact.dataset.clone(), fact.batch.clone());
+    Ok(Prepared { fact, config_version: config.version(), source, owner, others, account, ignored, bytes })
 }
 
 fn check_bounds(fact: &Fact, received_at: Timestamp, config: &Config) -> Result<(), Rejection> {

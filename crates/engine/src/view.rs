@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cell, Cluster};
 use crate::config::{Config, NamespaceId};
 use crate::id::NodeId;
 use crate::policy::{self, CompiledPolicy, IdentityGraph};
@@ -25,33 +25,49 @@ pub struct View {
     pub updated_at: Timestamp,
 }
 
-/// Folds the profile that holds this node, under the default policy.
-#[must_use]
-pub fn fold(cluster: &Cluster, node: NodeId, _config: &Config) -> Option<View> {
-    fold_under(cluster, node, CompiledPolicy::by_default())
+/// What a fold looks through: a policy, the configuration, and the instant at which it looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Lens<'a> {
+    /// Which nodes and datasets count, and who wins.
+    pub policy: &'a CompiledPolicy,
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl Lens<'_> {
+    /// Whether a cell of this dataset still counts: what is erased does not, reached by the erasure or not.
+    pub(crate) fn counts(&self, dataset: &str, cell: &Cell) -> bool {
+        let sweeps = self.config.sweeps();
+        sweeps.erasures.is_empty() || !sweeps.erases_at(dataset, cell.batch.as_deref(), cell.received_at)
+    }
 }
 
 /// Folds the profile that holds this node, or the node alone, as the policy says.
 #[must_use]
-pub fn fold_under(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy) -> Option<View> {
-    let profile_id = match policy.graph() {
+pub fn fold(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Option<View> {
+    let graph = lens.policy.graph();
+    let profile_id = match graph {
         IdentityGraph::Full => cluster.profile_id(node)?,
         IdentityGraph::None => cluster.node(node)?.id,
     };
-    let attributes = match policy::settled(cluster, node, policy) {
+    let attributes = match policy::settled(cluster, node, lens) {
         Tree::Node(members) => members,
         Tree::Leaf(_) => BTreeMap::new(),
     };
-    let identifiers = identifiers(cluster, node, policy.graph());
+    let identifiers = identifiers(cluster, node, lens);
     Some(View { profile_id, identifiers, attributes, updated_at: cluster.updated_at })
 }
 
-fn identifiers(cluster: &Cluster, node: NodeId, graph: IdentityGraph) -> Vec<(NamespaceId, Arc<str>)> {
+fn identifiers(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Vec<(NamespaceId, Arc<str>)> {
     /// When an identity was last seen, whether it owns facts, its value.
     type Rank<'a> = (Option<Timestamp>, bool, Reverse<&'a Arc<str>>);
+    let sweeps = lens.config.sweeps();
     let mut latest: BTreeMap<NamespaceId, Rank<'_>> = BTreeMap::new();
-    for node in policy::unit(cluster, node, graph) {
-        let rank = (cluster.last_seen(node), !node.owned.is_empty(), Reverse(&node.identity.value));
+    for node in policy::unit(cluster, node, lens.policy.graph()) {
+        let owns = node.owned.iter().any(|tally| !sweeps.erases(&tally.source));
+        let rank = (cluster.last_seen(node, sweeps), owns, Reverse(&node.identity.value));
         let own = latest.entry(node.identity.namespace).or_insert(rank);
         *own = rank.max(*own);
     }

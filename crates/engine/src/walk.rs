@@ -89,15 +89,20 @@ pub fn stage_one(exclusive: &[bool], edges: &[Edge]) -> StageOne {
 pub struct StageTwo {
     /// For each position, the first position of its profile.
     pub piece: Vec<usize>,
-    /// For each edge, whether a limit refused it, and then the edge that won against it.
+    /// For each edge, whether it was refused, and why.
     pub refused: Vec<Option<Refusal>>,
 }
 
 /// A refusal of stage 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
-    /// The last edge that joined anything on either side, if any did.
-    pub won: Option<usize>,
+pub enum Refusal {
+    /// It would bring two together that are separated.
+    Separated,
+    /// It would pass a limit.
+    Limit {
+        /// The last edge that joined anything on either side, if any did.
+        won: Option<usize>,
+    },
 }
 
 /// How many of each bounded namespace a set holds, joined nodes counted as one.
@@ -130,16 +135,33 @@ impl Held {
     }
 }
 
-/// Walks one cluster's edges in order under the limits of its namespaces and of the profile.
+/// Walks one cluster's edges in order, so that no two of `separated` come together, and under the limits of its namespaces and
+/// of the profile. Joined edges pass the limits; nothing passes a separation.
 #[must_use]
-pub fn stage_two(namespaces: &[NamespaceId], edges: &[Edge], config: &Config) -> StageTwo {
+pub fn stage_two(
+    namespaces: &[NamespaceId],
+    edges: &[Edge],
+    separated: &[(usize, usize)],
+    config: &Config,
+) -> StageTwo {
     let mut sets = Sets::new(namespaces.len());
     let mut refused = vec![None; edges.len()];
     let joined = edges.iter().take_while(|edge| edge.joined).count();
     let mut latest = vec![None; namespaces.len()];
+    let parts = |sets: &mut Sets, one: usize, other: usize| {
+        separated.iter().any(|(first, second)| {
+            let (first, second) = (sets.find(*first), sets.find(*second));
+            (first, second) == (one, other) || (second, first) == (one, other)
+        })
+    };
     for (at, edge) in edges[..joined].iter().enumerate() {
         let (one, other) = (sets.find(edge.one), sets.find(edge.other));
-        if one != other {
+        if one == other {
+            continue;
+        }
+        if parts(&mut sets, one, other) {
+            refused[at] = Some(Refusal::Separated);
+        } else {
             latest[sets.join(one, other)] = Some(at);
         }
     }
@@ -157,12 +179,14 @@ pub fn stage_two(namespaces: &[NamespaceId], edges: &[Edge], config: &Config) ->
             continue;
         }
         let mut sum = held[one].with(&held[other]);
-        if sum.fits(config) {
+        if parts(&mut sets, one, other) {
+            refused[at] = Some(Refusal::Separated);
+        } else if sum.fits(config) {
             sum.latest = Some(at);
             let root = sets.join(one, other);
             held[root] = sum;
         } else {
-            refused[at] = Some(Refusal { won: sum.latest });
+            refused[at] = Some(Refusal::Limit { won: sum.latest });
         }
     }
     StageTwo { piece: sets.labels(), refused }

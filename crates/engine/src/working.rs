@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::cluster::{Cluster, Link};
+use crate::cluster::{Cluster, Link, Source};
 use crate::config::Config;
 use crate::fact::Identity;
 use crate::id::{EventId, NodeId};
@@ -29,6 +29,8 @@ pub enum Need {
     Held(NodeId, NodeId),
     /// All links that do not hold at this node.
     HeldOf(NodeId),
+    /// Whether this identity is suppressed: erased for good.
+    Suppression(Identity),
 }
 
 /// Why a command cannot be decided yet.
@@ -56,7 +58,7 @@ pub struct IdentityRow {
 }
 
 /// That a fact was accepted, and where it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactRow {
     /// Its owner.
     pub node: NodeId,
@@ -64,6 +66,8 @@ pub struct FactRow {
     pub time: Timestamp,
     /// Its event, if it stands on the timeline.
     pub event: Option<EventId>,
+    /// Where it came from; none in rows from before that was kept.
+    pub source: Option<Source>,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +77,7 @@ struct Tables {
     homes: HashMap<NodeId, Option<NodeId>>,
     facts: HashMap<Arc<str>, Option<FactRow>>,
     held: HashMap<NodeId, BTreeMap<NodeId, Option<Arc<Link>>>>,
+    suppressed: HashMap<Identity, bool>,
 }
 
 impl Tables {
@@ -82,6 +87,7 @@ impl Tables {
         self.homes.clear();
         self.facts.clear();
         self.held.clear();
+        self.suppressed.clear();
     }
 }
 
@@ -98,6 +104,8 @@ pub struct Changes {
     pub facts: Vec<(Arc<str>, Option<FactRow>)>,
     /// Links that do not hold, by node and other node.
     pub held: Vec<(NodeId, NodeId, Option<Arc<Link>>)>,
+    /// Identities that are suppressed from now on.
+    pub suppressed: Vec<Identity>,
 }
 
 /// What was read and what changed, for one group of commands.
@@ -112,6 +120,7 @@ pub struct Working {
     dirty_homes: HashSet<NodeId>,
     dirty_facts: Vec<Arc<str>>,
     dirty_held: HashSet<(NodeId, NodeId)>,
+    dirty_suppressed: HashSet<Identity>,
     dirty_bytes: usize,
 }
 
@@ -142,6 +151,7 @@ impl Working {
             dirty_homes: HashSet::new(),
             dirty_facts: Vec::new(),
             dirty_held: HashSet::new(),
+            dirty_suppressed: HashSet::new(),
             dirty_bytes: 0,
         }
     }
@@ -194,6 +204,11 @@ impl Working {
         self.held_complete.insert(node);
     }
 
+    /// Takes in whether an identity is suppressed.
+    pub fn load_suppression(&mut self, identity: Identity, is_suppressed: bool) {
+        self.base.suppressed.entry(identity).or_insert(is_suppressed);
+    }
+
     /// Whether this is known already, so that it need not be read.
     #[must_use]
     pub fn knows(&self, need: &Need) -> bool {
@@ -207,6 +222,7 @@ impl Working {
                     || self.base.held.get(node).is_some_and(|rows| rows.contains_key(other))
             }
             Need::HeldOf(node) => self.held_complete.contains(node),
+            Need::Suppression(identity) => self.base.suppressed.contains_key(identity),
         }
     }
 
@@ -247,6 +263,15 @@ impl Working {
         look(&self.scratch.facts, &self.base.facts, id).ok_or_else(|| Need::Fact(id.clone()))
     }
 
+    pub(crate) fn is_suppressed(&self, identity: &Identity) -> Result<bool, Need> {
+        look(&self.scratch.suppressed, &self.base.suppressed, identity)
+            .ok_or_else(|| Need::Suppression(identity.clone()))
+    }
+
+    pub(crate) fn suppress(&mut self, identity: Identity) {
+        self.scratch.suppressed.insert(identity, true);
+    }
+
     pub(crate) fn held(&self, node: NodeId, other: NodeId) -> Result<Option<Arc<Link>>, Need> {
         let find = |tables: &Tables| tables.held.get(&node).and_then(|rows| rows.get(&other)).cloned();
         match find(&self.scratch).or_else(|| find(&self.base)) {
@@ -274,6 +299,16 @@ impl Working {
             }
         }
         if needs.is_empty() { Ok(()) } else { Err(Lack::Needs(needs)) }
+    }
+
+    /// Says which of these identities' clusters have to be read before they can be looked at, if the identities are known.
+    pub(crate) fn require_clusters_if_known<'a>(&self, of: impl IntoIterator<Item = &'a Identity>) -> Result<(), Lack> {
+        for identity in of {
+            if let Some(row) = self.identity(identity)? {
+                self.find_cluster(row.cluster)?;
+            }
+        }
+        Ok(())
     }
 
     /// All links that do not hold at a node.
@@ -311,6 +346,10 @@ impl Working {
 
     pub(crate) fn put_fact(&mut self, id: Arc<str>, row: FactRow) {
         self.scratch.facts.insert(id, Some(row));
+    }
+
+    pub(crate) fn drop_fact(&mut self, id: Arc<str>) {
+        self.scratch.facts.insert(id, None);
     }
 
     pub(crate) fn put_held(&mut self, link: Link) {
@@ -359,6 +398,10 @@ impl Working {
                 base.insert(other, link);
             }
         }
+        for (identity, is_suppressed) in self.scratch.suppressed.drain() {
+            self.dirty_suppressed.insert(identity.clone());
+            self.base.suppressed.insert(identity, is_suppressed);
+        }
     }
 
     /// Whether anything changed since the last call of [`Self::take_changes`].
@@ -368,7 +411,8 @@ impl Working {
             && self.dirty_clusters.is_empty()
             && self.dirty_homes.is_empty()
             && self.dirty_facts.is_empty()
-            && self.dirty_held.is_empty())
+            && self.dirty_held.is_empty()
+            && self.dirty_suppressed.is_empty())
     }
 
     /// How many rows the group's changes touch so far, and about how many bytes they come to.
@@ -378,7 +422,8 @@ impl Working {
             + self.dirty_clusters.len()
             + self.dirty_homes.len()
             + self.dirty_facts.len()
-            + self.dirty_held.len();
+            + self.dirty_held.len()
+            + self.dirty_suppressed.len();
         (2 * rows, self.dirty_bytes + 256 * rows)
     }
 
@@ -395,10 +440,11 @@ impl Working {
             identities: self.dirty_identities.drain().map(|key| (key.clone(), self.base.identities[&key])).collect(),
             clusters: self.dirty_clusters.drain().map(|id| (id, self.base.clusters[&id].clone())).collect(),
             homes: self.dirty_homes.drain().map(|node| (node, self.base.homes[&node])).collect(),
-            facts: self.dirty_facts.drain(..).map(|id| (id.clone(), self.base.facts[&id])).collect(),
+            facts: self.dirty_facts.drain(..).map(|id| (id.clone(), self.base.facts[&id].clone())).collect(),
             held: (self.dirty_held.drain())
                 .map(|(node, other)| (node, other, self.base.held[&node][&other].clone()))
                 .collect(),
+            suppressed: self.dirty_suppressed.drain().collect(),
         };
         changes.identities.sort_by(|one, other| one.0.cmp(&other.0));
         changes.clusters.sort_by_key(|change| change.0);
@@ -406,6 +452,7 @@ impl Working {
         changes.facts.sort_by(|one, other| one.0.cmp(&other.0));
         changes.facts.dedup_by(|one, other| one.0 == other.0);
         changes.held.sort_by_key(|change| (change.0, change.1));
+        changes.suppressed.sort();
         changes
     }
 }

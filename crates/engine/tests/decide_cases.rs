@@ -153,6 +153,9 @@ fn verdicts(world: &World, outcome: &Outcome) -> Vec<String> {
         }
         Outcome::Released { severed } => vec![format!("severed {severed}")],
         Outcome::NotFound => vec!["not found".into()],
+        Outcome::Directed(directed) => vec![format!("directed, {} profiles", directed.profiles.len())],
+        Outcome::Refused(refusal) => vec![format!("refused {}", refusal.rejection().code)],
+        Outcome::Swept(_) => vec!["swept".into()],
     }
 }
 
@@ -173,11 +176,11 @@ fn profile(world: &World, cluster: &Cluster, id: tessera_engine::id::NodeId) -> 
     let mut identities: Vec<&Identity> = cluster.piece(id).map(|node| &node.identity).collect();
     identities.sort_unstable();
     let mut line = identities.iter().map(|identity| name(identity, &world.config)).collect::<Vec<_>>().join(" ");
-    let view = view::fold(cluster, id, &world.config).expect("a profile has a view");
+    let view = view::fold(cluster, id, &world.lens()).expect("a profile has a view");
     if !view.attributes.is_empty() {
         line += &format!(" {}", show(&Tree::Node(view.attributes)));
     }
-    let events: u64 = cluster.piece(id).map(|node| node.events).sum();
+    let events: u64 = cluster.piece(id).map(tessera_engine::cluster::Node::events).sum();
     if events > 0 {
         line += &format!(" events={events}");
     }

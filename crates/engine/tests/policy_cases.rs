@@ -9,10 +9,10 @@
 //! Nodes 1 and 2 are one profile, node 3 is in the same cluster but another profile. Values: `7`, `'x'`, `true`, `null`, `{}`,
 //! `[1,2]` (a list), `<1,2>` (a set). `@~5` is a record without a time, received at 5. Blanks separate.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use tessera_engine::cluster::{Cell, Cluster, Node};
-use tessera_engine::config::NamespaceId;
+use tessera_engine::cluster::{Cell, Cluster, Node, Role};
+use tessera_engine::config::{Config, Limits, NamespaceId};
 use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
 use tessera_engine::policy::{
@@ -21,7 +21,7 @@ use tessera_engine::policy::{
 };
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Tree, Value};
-use tessera_engine::view::fold_under;
+use tessera_engine::view::{Lens, fold};
 
 #[path = "policy_cases/laws.rs"]
 mod laws;
@@ -47,12 +47,13 @@ fn node_id(number: u8) -> NodeId {
 fn cluster(said: impl IntoIterator<Item = Said>) -> Cluster {
     let node = |number: u8| {
         let identity = Identity { namespace: NamespaceId::new(number.into()), value: format!("v{number}").into() };
-        Node::new(node_id(number), identity, seconds(0))
+        Node::new(node_id(number), identity, seconds(0), Role::default())
     };
     let mut cluster = Cluster {
         nodes: (1..=3).map(node).collect(),
         links: Vec::new(),
         pieces: vec![0, 0, 2],
+        swept: 0,
         updated_at: seconds(0),
         bytes: 0,
     };
@@ -176,16 +177,23 @@ fn show_value(value: &Value) -> String {
     }
 }
 
+/// What a fold under this policy looks through.
+fn lens(policy: &CompiledPolicy) -> Lens<'_> {
+    static CONFIG: LazyLock<Config> =
+        LazyLock::new(|| Config::new(1, Vec::new(), None, Limits::default()).expect("a configuration"));
+    Lens { policy, config: &CONFIG, now: seconds(1_000_000) }
+}
+
 fn view(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy) -> Tree {
-    Tree::Node(fold_under(cluster, node, policy).expect("the node is there").attributes)
+    Tree::Node(fold(cluster, node, &lens(policy)).expect("the node is there").attributes)
 }
 
 /// What stands at each root, put together from explanations alone: those of the roots, which are the one of all in parts.
 fn explained(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy, roots: &[&str]) -> Tree {
     let mut tree = Tree::new();
     let of_roots: Vec<_> =
-        roots.iter().flat_map(|root| explain(cluster, node, policy, &path(root)).attributes).collect();
-    assert_eq!(of_roots, explain_all(cluster, node, policy).attributes);
+        roots.iter().flat_map(|root| explain(cluster, node, &lens(policy), &path(root)).attributes).collect();
+    assert_eq!(of_roots, explain_all(cluster, node, &lens(policy)).attributes);
     for attribute in of_roots {
         if let Fate::Stands { value, .. } = attribute.fate {
             tree.insert(&attribute.path, value);
@@ -236,21 +244,21 @@ fn a_fold_without_graph_is_of_one_node_and_shows_its_identifiers_alone() {
     let cluster = cluster(["1.crm:a=1@1", "2.crm:b=2@2"].map(said));
     let of = |text| {
         let (policy, node) = policy(text);
-        let view = fold_under(&cluster, node, &policy).expect("the node is there");
+        let view = fold(&cluster, node, &lens(&policy)).expect("the node is there");
         let identifiers: Vec<u16> = view.identifiers.iter().map(|(namespace, _)| namespace.number()).collect();
         (view.profile_id, identifiers, show(&Tree::Node(view.attributes)))
     };
     assert_eq!(of("full2 newest"), (node_id(1), vec![1, 2], "{a:1 b:2}".into()));
     assert_eq!(of("none2 newest"), (node_id(2), vec![2], "{b:2}".into()));
     assert_eq!(of("none newest"), (node_id(1), vec![1], "{a:1}".into()));
-    assert!(fold_under(&cluster, node_id(9), CompiledPolicy::by_default()).is_none());
+    assert!(fold(&cluster, node_id(9), &lens(CompiledPolicy::by_default())).is_none());
 }
 
 #[test]
 fn explain_names_every_contender_and_what_it_came_to() {
     let cluster = cluster(["1.crm:a=3@1", "2.crm:a=9@4", "1.web:a=5@3", "2.web:a=null@2", "1.app:a=1@9"].map(said));
     let (policy, node) = policy("full precedence crm,web; a: min");
-    let explanation = explain(&cluster, node, &policy, &path("a"));
+    let explanation = explain(&cluster, node, &lens(&policy), &path("a"));
     let [attribute] = &explanation.attributes[..] else { panic!("one attribute") };
     let lines = attribute.contenders.iter().map(|own| {
         let (time, received) = (own.time.micros() / 1_000_000, own.received_at.micros() / 1_000_000);

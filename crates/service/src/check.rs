@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use tessera_engine::cluster::Cluster;
-use tessera_engine::config::Config;
+use tessera_engine::config::{Config, Sweeps};
 use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
 use tessera_store::{Direction, ScanLimit, Snapshot, Store};
@@ -82,7 +82,7 @@ impl Check<'_> {
         self.identities(&nodes).await?;
         self.homes(&nodes).await?;
         self.held(&nodes).await?;
-        let events = self.events(&nodes).await?;
+        let events = self.events(&nodes, config.sweeps()).await?;
         for (node, place) in &nodes {
             let found = events.get(node).copied().unwrap_or(0);
             if found != place.events {
@@ -115,7 +115,7 @@ impl Check<'_> {
         let mut faults = Vec::new();
         self.each(Family::Cluster, |key, value| {
             let Some(id) = read_node_key(key) else { return faults.push("a key that names no cluster".to_owned()) };
-            let cluster = match cluster::decode(value) {
+            let cluster = match cluster::decode(value, config) {
                 Ok(cluster) => cluster,
                 Err(error) => return faults.push(format!("{id}: {error}")),
             };
@@ -130,7 +130,9 @@ impl Check<'_> {
             }
             counts = counts.with(counts_of(&cluster));
             for node in &cluster.nodes {
-                let place = Place { cluster: id, identity: node.identity.clone(), events: node.events };
+                let kept = node.owned.iter().filter(|tally| !config.sweeps().erases(&tally.source));
+                let events = kept.map(|tally| tally.events).sum();
+                let place = Place { cluster: id, identity: node.identity.clone(), events };
                 if nodes.insert(node.id, place).is_some() {
                     faults.push(format!("node {} stands in two records", node.id));
                 }
@@ -216,18 +218,22 @@ impl Check<'_> {
         Ok(())
     }
 
-    async fn events(&mut self, nodes: &HashMap<NodeId, Place>) -> Result<HashMap<NodeId, u64>, Error> {
+    async fn events(&mut self, nodes: &HashMap<NodeId, Place>, sweeps: &Sweeps) -> Result<HashMap<NodeId, u64>, Error> {
         let mut faults = Vec::new();
         let mut events: HashMap<NodeId, u64> = HashMap::new();
         self.each(Family::Event, |key, value| {
             let Some((node, time, id)) = read_event_key(key) else {
                 return faults.push("a key that names no event".to_owned());
             };
-            if let Err(error) = event::decode(id, time, &bytes::Bytes::copy_from_slice(value)) {
-                faults.push(error.to_string());
-            }
-            // Events of nodes that are gone wait for the purge.
-            if nodes.contains_key(&node) {
+            let is_erased = match event::decode(id, time, &bytes::Bytes::copy_from_slice(value)) {
+                Ok(event) => sweeps.erases_at(&event.dataset, event.batch.as_deref(), event.received_at),
+                Err(error) => {
+                    faults.push(error.to_string());
+                    false
+                }
+            };
+            // Events of nodes that are gone, and those of erased sources, wait for the purge.
+            if nodes.contains_key(&node) && !is_erased {
                 *events.entry(node).or_default() += 1;
             }
         })

@@ -46,6 +46,16 @@ pub fn instant(micros: i64) -> Result<Timestamp, Error> {
     Timestamp::from_micros(micros).ok_or_else(|| corrupt("instant"))
 }
 
+/// The bytes that a golden file holds.
+#[cfg(test)]
+pub(crate) fn thawed(name: &str) -> Bytes {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(format!("{name}.hex"));
+    let text = std::fs::read_to_string(&path).expect("a golden file");
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("digits"), 16).expect("digits");
+    digits.chunks(2).map(pair).collect()
+}
+
 /// Compares a record with its golden file, which freezes it: `golden/<name>.hex`, lines of hexadecimal digits. A file that
 /// is absent is written when `TESSERA_GOLDEN_WRITE` is set; none is ever changed.
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use tessera_engine::config::Config;
 use tessera_engine::policy::{Attribute, Contender};
+use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
+use tessera_engine::view::Lens;
 
 use crate::error::{Error, ErrorKind};
 use crate::find::{Found, not_found};
@@ -24,11 +26,13 @@ pub(crate) fn build(
     chosen: &Chosen,
     attribute: Option<&Path>,
     config: &Config,
+    now: Timestamp,
     hidden: &[Path],
 ) -> Result<Explained, Error> {
     let (cluster, policy) = (&found.cluster, &chosen.compiled);
-    let view = render::viewed(cluster, found.node, policy).ok_or_else(not_found)?;
-    let explanation = render::explained(cluster, found.node, policy, attribute);
+    let lens = Lens { policy, config, now };
+    let view = render::viewed(cluster, found.node, &lens).ok_or_else(not_found)?;
+    let explanation = render::explained(cluster, found.node, &lens, attribute);
     let explanation = render::visible_explanation(explanation, hidden);
     if explanation.attributes.iter().map(|attribute| attribute.contenders.len()).sum::<usize>() > CONTENDERS_MAX {
         let message = format!("more than {CONTENDERS_MAX} contenders; ask for one attribute");

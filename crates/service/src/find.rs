@@ -89,7 +89,7 @@ impl Finder<'_> {
     async fn read(&self, id: NodeId, node: NodeId) -> Result<Option<Found>, Error> {
         let epoch = self.epochs.read(id);
         let Some(row) = row::read(&**self.store, self.scope.cluster(id)).await? else { return Ok(None) };
-        let cluster = cluster::decode(&row.value)?;
+        let cluster = cluster::decode(&row.value, self.config)?;
         let holds = cluster.position(node).is_some();
         Ok(holds.then_some(Found { node, cluster, version: row.version, epoch }))
     }

@@ -32,7 +32,7 @@ pub(crate) async fn read(store: &Arc<dyn Store>, scope: Scope, found: &Found, co
         id: node.id,
         identity: named(&node.identity),
         created_at: node.created_at,
-        last_seen: cluster.last_seen(node),
+        last_seen: cluster.last_seen(node, config.sweeps()),
         facts: node.facts(),
     });
     let nodes = nodes.collect();
@@ -75,14 +75,14 @@ async fn winner_outside(
 ) -> Result<Option<[Identity; 2]>, Error> {
     let [one, other] = &link.ends;
     let outside = if own.position(one.node).is_some() { other } else { one };
-    if own.position(outside.node).is_some() || matches!(link.state, LinkState::Severed { .. }) {
+    if own.position(outside.node).is_some() || link.state.is_severed() {
         return Ok(None);
     }
     let Some(row) = row::read(&**store, scope.identity(&outside.identity)).await? else { return Ok(None) };
     let Some(row) = row::read(&**store, scope.cluster(rows::decode_identity(&row.value)?.cluster)).await? else {
         return Ok(None);
     };
-    Ok(winner(own, &cluster::decode(&row.value)?, link, config))
+    Ok(winner(own, &cluster::decode(&row.value, config)?, link, config))
 }
 
 fn show(link: &Link, config: &Config) -> GraphLink {
@@ -107,7 +107,7 @@ fn show(link: &Link, config: &Config) -> GraphLink {
 fn show_held(link: &Link, won: Option<[Identity; 2]>, config: &Config) -> GraphHeld {
     let reason = match link.state {
         LinkState::Held(rule) => rule.name(),
-        LinkState::Severed { .. } => "severed",
+        LinkState::Severed(_) => "severed",
         LinkState::Active => "active",
     };
     let won = won.map(|[one, other]| [NamedIdentity::new(&one, config), NamedIdentity::new(&other, config)]);

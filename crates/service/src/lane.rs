@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tessera_engine::config::Config;
-use tessera_engine::decide::{Context, Notice, Outcome, Prompt, decide, first_needs, second_needs};
+use tessera_engine::decide::{
+    Context, Erasure, EventErasure, Outcome, Prompt, Told, decide, first_needs, second_needs,
+};
 use tessera_engine::fact::Fact;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::prepare::{Rejection, prepare};
@@ -38,7 +40,7 @@ mod purge;
 pub(crate) mod state;
 
 pub(crate) use commit::counts_of;
-pub(crate) use state::Shared;
+pub(crate) use state::{Configured, Shared};
 
 /// Submissions that wait in a lane before senders wait themselves.
 const QUEUE: usize = 1_024;
@@ -57,8 +59,14 @@ pub(crate) enum Item {
     Fact { fact: Box<Fact>, admission: Admission, raw: Bytes },
     /// Refused at the door already.
     Refused { rejection: Rejection, raw: Bytes },
-    /// Erase the profile that holds this node.
-    Erase(NodeId),
+    /// Erase a profile or an identity.
+    Erase(Erasure),
+    /// Erase one fact.
+    #[expect(dead_code, reason = "no door erases single events yet")]
+    EraseEvent(Box<EventErasure>),
+    /// Bring a cluster's record under the sweeps.
+    #[expect(dead_code, reason = "no job sweeps yet")]
+    Sweep(NodeId),
 }
 
 /// Makes a configuration of the present one, or says why not.
@@ -98,6 +106,7 @@ pub(crate) enum Answer {
 pub(crate) enum Done {
     Fact(Verdict),
     Erased(tessera_engine::decide::Erased),
+    Swept(#[expect(dead_code, reason = "no job sweeps yet")] u64),
     NotFound,
 }
 
@@ -258,7 +267,9 @@ impl State {
                     (prompt, raw)
                 }
                 Item::Refused { rejection, raw } => (Err(rejection), raw),
-                Item::Erase(node) => (Ok(Prompt::Erase(node)), Bytes::new()),
+                Item::Erase(erasure) => (Ok(Prompt::Erase(erasure)), Bytes::new()),
+                Item::EraseEvent(erasure) => (Ok(Prompt::EraseEvent(*erasure)), Bytes::new()),
+                Item::Sweep(cluster) => (Ok(Prompt::Sweep(cluster)), Bytes::new()),
             };
             entries.push(Entry { prompt, notes, raw, at, reply });
         }
@@ -275,7 +286,7 @@ impl State {
         gatherer.load(second, &mut working).await?;
 
         let mut pack = Pack::new(self.shared().workspace, self.limits());
-        let mut notices: Vec<Notice> = Vec::new();
+        let mut told = Told::default();
         let mut done = Vec::with_capacity(entries.len());
         let mut last = self.clock();
         for entry in entries {
@@ -286,7 +297,7 @@ impl State {
                 Ok(prompt) => {
                     ids.at(entry.at.millis());
                     let mut context = Context { now: entry.at, ids: &mut ids };
-                    decide_fully(prompt, &mut working, &mut context, &mut notices, &mut gatherer).await?
+                    decide_fully(prompt, &mut working, &mut context, &mut told, &mut gatherer).await?
                 }
                 Err(rejection) => Outcome::Rejected(rejection.clone()),
             };
@@ -299,7 +310,7 @@ impl State {
         }
         self.keep_ids(ids);
         let read = gatherer.finish();
-        self.commit_part(&mut working, read, pack, &notices, last).await?;
+        self.commit_part(&mut working, read, pack, &told.notices, last).await?;
         Ok(done)
     }
 }
@@ -339,11 +350,11 @@ async fn decide_fully(
     prompt: &Prompt,
     working: &mut Working,
     context: &mut Context<'_>,
-    notices: &mut Vec<Notice>,
+    told: &mut Told,
     gatherer: &mut Gatherer,
 ) -> Result<Outcome, PartError> {
     for _ in 0..ROUNDS_MAX {
-        match decide(prompt, working, context, notices) {
+        match decide(prompt, working, context, told) {
             Ok(outcome) => return Ok(outcome),
             Err(Lack::Needs(needs)) => gatherer.load(needs, working).await?,
             Err(Lack::Torn) => return Err(PartError::Conflict),
@@ -357,6 +368,8 @@ fn done_of(outcome: Outcome, notes: &[Note], config: &Config) -> Done {
     match outcome {
         Outcome::Erased(erased) => Done::Erased(erased),
         Outcome::NotFound => Done::NotFound,
+        Outcome::Swept(number) => Done::Swept(number),
+        Outcome::Directed(_) | Outcome::Refused(_) => unreachable!("no item is a directive"),
         Outcome::Accepted { .. } | Outcome::Duplicate | Outcome::Rejected(_) | Outcome::Released { .. } => {
             Done::Fact(verdict_of(outcome, notes, config))
         }

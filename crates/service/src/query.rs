@@ -89,6 +89,8 @@ pub struct StoredCall {
     pub received_at: Timestamp,
     /// The dataset it came in.
     pub dataset: Arc<str>,
+    /// The named delivery, if any.
+    pub batch: Option<Arc<str>>,
     /// The payload, as the door stored it.
     pub payload: Bytes,
 }

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
-use tessera_engine::policy::{CompiledPolicy, Explanation, Fate, explain, explain_all};
+use tessera_engine::policy::{Explanation, Fate, explain, explain_all};
 use tessera_engine::value::{Path, Tree};
-use tessera_engine::view::{View, fold_under};
+use tessera_engine::view::{Lens, View, fold};
 
 use crate::clock::format_seconds;
 use crate::json::{write_text, write_tree};
@@ -19,20 +19,15 @@ pub(crate) const RESERVED: [&str; 3] = ["profile_id", "_audiences", "_updated_at
 
 /// What a read sees of the profile that holds this node, or of the node alone: here and in [`explained`] cells are folded, and
 /// nowhere else.
-pub(crate) fn viewed(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy) -> Option<View> {
-    fold_under(cluster, node, policy)
+pub(crate) fn viewed(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Option<View> {
+    fold(cluster, node, lens)
 }
 
 /// Why it is so: of one attribute and those below it, or of all.
-pub(crate) fn explained(
-    cluster: &Cluster,
-    node: NodeId,
-    policy: &CompiledPolicy,
-    attribute: Option<&Path>,
-) -> Explanation {
+pub(crate) fn explained(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, attribute: Option<&Path>) -> Explanation {
     match attribute {
-        Some(path) => explain(cluster, node, policy, path),
-        None => explain_all(cluster, node, policy),
+        Some(path) => explain(cluster, node, lens, path),
+        None => explain_all(cluster, node, lens),
     }
 }
 

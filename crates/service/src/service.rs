@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use tessera_engine::config::Config;
+use tessera_engine::decide::{Erasure, Victim};
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
+use tessera_engine::view::Lens;
 use tessera_store::{Direction, ScanLimit, Store};
 use tokio::task::JoinSet;
 
@@ -248,7 +250,7 @@ impl Service {
         done.into_iter()
             .map(|done| match done {
                 Done::Fact(verdict) => Ok(verdict),
-                Done::Erased(_) | Done::NotFound => Err(mismatch()),
+                Done::Erased(_) | Done::NotFound | Done::Swept(_) => Err(mismatch()),
             })
             .collect()
     }
@@ -276,7 +278,8 @@ impl Service {
         let configured = self.running(workspace).shared.configured().await?;
         let (config, policy) = (&configured.config, configured.policy(policy)?);
         let found = self.finder(workspace, config).find(lookup).await?;
-        let view = viewed(&found.cluster, found.node, &policy.compiled).ok_or_else(not_found)?;
+        let lens = Lens { policy: &policy.compiled, config, now: (self.components.clock)() };
+        let view = viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
         let view = visible(view, configured.stored.model().model.hidden(fields.sight));
         let json = render(&view, fields, config);
         if json.len() > PROFILE_BYTES_MAX {
@@ -304,7 +307,8 @@ impl Service {
         let configured = self.running(workspace).shared.configured().await?;
         let (config, policy) = (&configured.config, configured.policy(policy)?);
         let found = self.finder(workspace, config).find(lookup).await?;
-        explain::build(&found, policy, attribute, config, configured.stored.model().model.hidden(sight))
+        let (now, hidden) = ((self.components.clock)(), configured.stored.model().model.hidden(sight));
+        explain::build(&found, policy, attribute, config, now, hidden)
     }
 
     /// A page of the timeline of a profile, newest first.
@@ -329,9 +333,7 @@ impl Service {
         let configured = self.running(workspace).shared.configured().await?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
         let scope = Scope::new(workspace);
-        let model = configured.stored.model().model.clone();
-        let (events, next) =
-            timeline::read(&*self.components.store, scope, &found.cluster, found.node, query, after, &model).await?;
+        let (events, next) = timeline::read(&*self.components.store, scope, &found, query, after, &configured).await?;
         let next_cursor = next.map(|place| self.cursors.seal(workspace, Purpose::Events, &place.to_bytes()));
         Ok(EventPage { events, next_cursor })
     }
@@ -361,7 +363,8 @@ impl Service {
         let running = self.running(workspace);
         let configured = running.shared.configured().await?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
-        let work = Work::Items { items: vec![Item::Erase(found.node)], origin: Origin { door, key, again: None } };
+        let erasure = Erasure { victim: Victim::Profile(found.node), suppresses: false };
+        let work = Work::Items { items: vec![Item::Erase(erasure)], origin: Origin { door, key, again: None } };
         let Answer::Items(mut done) = running.lane.submit(work).await? else { return Err(mismatch()) };
         match done.pop() {
             Some(Done::Erased(erased)) => {
@@ -374,7 +377,7 @@ impl Service {
                 })
             }
             Some(Done::NotFound) => Err(not_found()),
-            Some(Done::Fact(_)) | None => Err(mismatch()),
+            Some(Done::Fact(_) | Done::Swept(_)) | None => Err(mismatch()),
         }
     }
 

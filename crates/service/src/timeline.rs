@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use tessera_engine::cluster::Cluster;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::{DataModel, Flags};
 use tessera_engine::time::Timestamp;
@@ -11,7 +10,9 @@ use tessera_store::{Direction, KeyRange, ScanLimit, Store};
 
 use crate::codec;
 use crate::error::Error;
+use crate::find::Found;
 use crate::keys::Scope;
+use crate::lane::Configured;
 use crate::layout::read_event_key;
 use crate::payload::strip;
 use crate::query::{EventQuery, StoredCall};
@@ -53,13 +54,14 @@ struct Stream {
 pub(crate) async fn read(
     store: &dyn Store,
     scope: Scope,
-    cluster: &Cluster,
-    node: NodeId,
+    found: &Found,
     query: &EventQuery,
     after: Option<Place>,
-    model: &DataModel,
+    configured: &Configured,
 ) -> Result<(Vec<StoredCall>, Option<Place>), Error> {
-    let nodes: Vec<NodeId> = cluster.piece(node).filter(|node| node.events > 0).map(|node| node.id).collect();
+    let (sweeps, model) = (configured.config.sweeps(), &configured.stored.model().model);
+    let nodes: Vec<NodeId> =
+        found.cluster.piece(found.node).filter(|node| node.events() > 0).map(|node| node.id).collect();
     let at_once = (query.limit / nodes.len().max(1)).clamp(16, 256).min(query.limit + 1);
     let range = |node: &NodeId| Stream { range: Some(range_of(scope, *node, query, after)), buffer: VecDeque::new() };
     let mut streams: Vec<Stream> = nodes.iter().map(range).collect();
@@ -77,7 +79,9 @@ pub(crate) async fn read(
             return Ok((events, last));
         }
         last = Some(Place { time: event.time, id: event.id });
-        if query.event.is_none() || query.event.as_deref() == event.name.as_deref() {
+        let is_asked = query.event.is_none() || query.event.as_deref() == event.name.as_deref();
+        let is_erased = sweeps.erases_at(&event.dataset, event.batch.as_deref(), event.received_at);
+        if is_asked && !is_erased {
             events.extend(seen_by(event, query.sight, model));
         }
     }

@@ -46,7 +46,7 @@ pub enum Note {
     },
     /// A link was refused by a rule and is remembered.
     LinkHeld {
-        /// The rule: `exclusive`, `hub`, `limit`, `separated`, `full`.
+        /// The rule: `exclusive`, `hub`, `blocked`, `limit`, `separated`, `full`.
         rule: &'static str,
         /// The identities it would join.
         between: [NamedIdentity; 2],
@@ -109,7 +109,12 @@ pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> V
         }
         Outcome::Duplicate => Verdict::Duplicate,
         Outcome::Rejected(rejection) => Verdict::Rejected(rejection),
-        Outcome::Erased(_) | Outcome::Released { .. } | Outcome::NotFound => Verdict::Accepted { notes: Vec::new() },
+        Outcome::Erased(_)
+        | Outcome::Released { .. }
+        | Outcome::NotFound
+        | Outcome::Directed(_)
+        | Outcome::Refused(_)
+        | Outcome::Swept(_) => Verdict::Accepted { notes: Vec::new() },
     }
 }
 

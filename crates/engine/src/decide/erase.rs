@@ -1,26 +1,80 @@
-//! Erasing a profile: afterwards all is as if what it owned, and its mention in other facts, had never been received.
+//! Erasing: afterwards all is as if what the victims owned, and their mention in other facts, had never been received.
 
 use std::sync::Arc;
 
 use hashbrown::HashSet;
 
 use super::{Act, Erased, Notice, Outcome};
-use crate::cluster::{Cluster, End, Link};
+use crate::cluster::{Cluster, End, Link, Source};
+use crate::fact::Identity;
 use crate::id::NodeId;
-use crate::working::Lack;
+use crate::time::Timestamp;
+use crate::working::{Lack, Need};
+
+/// What is to be erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Victim {
+    /// The profile that holds this node now: all its identities.
+    Profile(NodeId),
+    /// This node alone, with what it owns. What hung together only by it falls apart.
+    Node(NodeId),
+}
+
+impl Victim {
+    /// The node that names it.
+    #[must_use]
+    pub const fn node(self) -> NodeId {
+        match self {
+            Self::Profile(node) | Self::Node(node) => node,
+        }
+    }
+}
+
+/// An erasure of a profile or an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erasure {
+    /// What is erased.
+    pub victim: Victim,
+    /// Whether facts that name one of its identities are refused from now on.
+    pub suppresses: bool,
+}
+
+/// An erasure of one fact. It holds for everything but links, and for when an identity was last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventErasure {
+    /// The id that it was sent with.
+    pub fact: Arc<str>,
+    /// Its owner.
+    pub node: NodeId,
+    /// Where it came from, as its row says.
+    pub source: Source,
+    /// When it was received; no other fact of the workspace was received at that instant.
+    pub received_at: Timestamp,
+}
 
 impl Act<'_> {
-    pub(super) fn erase(&mut self, node: NodeId) -> Result<Outcome, Lack> {
+    pub(super) fn erase(&mut self, erasure: &Erasure) -> Result<Outcome, Lack> {
+        let node = erasure.victim.node();
         let Some(cluster_id) = self.working.home(node)? else { return Ok(Outcome::NotFound) };
         let cluster = self.working.cluster(cluster_id)?;
         let profile = cluster.profile_id(node).ok_or(Lack::Torn)?;
-        let victims: HashSet<NodeId> = cluster.piece(node).map(|node| node.id).collect();
-        let erased = tell_erased(&cluster, profile, node);
+        let victims: HashSet<NodeId> = match erasure.victim {
+            Victim::Profile(_) => cluster.piece(node).map(|node| node.id).collect(),
+            Victim::Node(_) => HashSet::from_iter([node]),
+        };
+        let is_whole = cluster.piece(node).all(|node| victims.contains(&node.id));
         let cut = self.cut_links(&cluster, &victims)?;
+        let mut erased = tell_erased(&cluster, profile, &victims);
+        erased.links = cut.links;
+        let cut = cut.ends;
         self.working.require_clusters(cut.iter().map(|(end, _)| &end.identity))?;
         self.working.require_held_of(cut.iter().map(|(end, _)| end.node))?;
+        self.end_separations(&cluster, &victims)?;
         for node in cluster.nodes.iter().filter(|node| victims.contains(&node.id)) {
             self.working.drop_identity(node.identity.clone(), node.id);
+            if erasure.suppresses {
+                self.working.suppress(node.identity.clone());
+            }
         }
         self.detach(cluster_id, |parts| {
             parts.nodes.retain(|node| !victims.contains(&node.id));
@@ -34,20 +88,53 @@ impl Act<'_> {
                 self.lose_neighbour(end)?;
             }
         }
-        self.notices.insert(Notice::ProfileErased(profile));
+        if is_whole || victims.contains(&profile) {
+            self.notices.insert(Notice::ProfileErased(profile));
+        }
         Ok(Outcome::Erased(erased))
     }
 
-    /// Drops every link between the victims and others. Answers the others' ends, each with whether its link was counted
-    /// towards a hub there.
-    fn cut_links(&mut self, cluster: &Cluster, victims: &HashSet<NodeId>) -> Result<Vec<(End, bool)>, Lack> {
+    /// Takes one fact from its owner.
+    pub(super) fn erase_event(&mut self, erasure: &EventErasure) -> Result<Outcome, Lack> {
+        let is_owner = self.working.fact(&erasure.fact)?.is_some_and(|row| row.node == erasure.node);
+        let is_known = is_owner && self.is_known(&erasure.fact)?;
+        let home = self.working.home(erasure.node)?.filter(|_| is_known);
+        let Some(home) = home else { return Ok(Outcome::NotFound) };
+        let mut cluster = self.working.edit(home)?;
+        let profile = cluster.profile_id(erasure.node).ok_or(Lack::Torn)?;
+        let node = cluster.node_mut(erasure.node).ok_or(Lack::Torn)?;
+        let identity = node.identity.clone();
+        if let Some(own) = node.owned.iter_mut().find(|own| own.source == erasure.source) {
+            own.count = own.count.saturating_sub(1);
+            own.events = own.events.saturating_sub(1);
+        }
+        node.owned.retain(|own| own.count > 0);
+        let cells = |node: &crate::cluster::Node| node.fragments.iter().map(|own| own.cells.len() as u64).sum::<u64>();
+        let before = cells(node);
+        for fragment in node.fragments.iter_mut().filter(|own| own.dataset == erasure.source.dataset) {
+            fragment.cells.retain(|cell| cell.received_at != erasure.received_at);
+        }
+        node.fragments.retain(|fragment| !fragment.cells.is_empty());
+        let cells = before - cells(node);
+        cluster.updated_at = self.now;
+        self.working.put_cluster(cluster);
+        self.working.drop_fact(erasure.fact.clone());
+        self.notices.insert(Notice::ProfileChanged(profile));
+        self.working.require_held_of([erasure.node])?;
+        self.drop_orphan(&End { node: erasure.node, identity })?;
+        Ok(Outcome::Erased(Erased { profile, nodes: Vec::new(), links: 0, cells, events: 1 }))
+    }
+
+    /// Drops every link between the victims and others.
+    fn cut_links(&mut self, cluster: &Cluster, victims: &HashSet<NodeId>) -> Result<Cut, Lack> {
         let config = self.working.config().clone();
         self.working.require_held_of(victims.iter().copied())?;
-        let mut cut = Vec::new();
+        let mut cut = Cut { ends: Vec::new(), links: 0 };
         let mut note = |link: &Link| {
+            cut.links += u64::from(!link.is_mark());
             let Some(end) = link.ends.iter().find(|end| !victims.contains(&end.node)) else { return };
             let counted = link.hub_end(&config).is_some_and(|low| low.node == end.node);
-            cut.push((end.clone(), counted));
+            cut.ends.push((end.clone(), counted));
         };
         cluster.links.iter().filter(|link| link.ends.iter().any(|end| victims.contains(&end.node))).for_each(&mut note);
         let mut rows = Vec::new();
@@ -63,20 +150,45 @@ impl Act<'_> {
         Ok(cut)
     }
 
+    /// A separation ends with either of its two.
+    fn end_separations(&mut self, cluster: &Cluster, victims: &HashSet<NodeId>) -> Result<(), Lack> {
+        let nodes = cluster.nodes.iter().filter(|node| victims.contains(&node.id));
+        let others: Vec<NodeId> = nodes
+            .flat_map(|node| node.separated.iter().map(|own| own.other))
+            .filter(|other| !victims.contains(other))
+            .collect();
+        let needs: Vec<Need> = others.iter().filter_map(|other| self.working.home(*other).err()).collect();
+        if !needs.is_empty() {
+            return Err(Lack::Needs(needs));
+        }
+        for other in others {
+            let home = self.working.home(other)?.ok_or(Lack::Torn)?;
+            let mut cluster = self.working.edit(home)?;
+            let node = cluster.node_mut(other).ok_or(Lack::Torn)?;
+            node.separated.retain(|own| !victims.contains(&own.other));
+            self.put_restaged(cluster);
+        }
+        Ok(())
+    }
+
     /// A node that owns nothing and that no fact links any more was only ever mentioned by what is erased.
-    fn drop_orphan(&mut self, end: &End) -> Result<bool, Lack> {
+    pub(super) fn drop_orphan(&mut self, end: &End) -> Result<bool, Lack> {
         let Some(row) = self.working.identity(&end.identity)? else { return Ok(true) };
         let cluster = self.working.cluster(row.cluster)?;
         let node = cluster.node(end.node).ok_or(Lack::Torn)?;
         let is_linked = cluster.links.iter().any(|link| link.touches(end.node));
+        if !node.owned.is_empty() || is_linked {
+            return Ok(false);
+        }
         let held = self.working.held_of(end.node)?;
-        if !node.owned.is_empty() || is_linked || held.iter().any(|link| !link.is_mark()) {
+        if held.iter().any(|link| !link.is_mark()) {
             return Ok(false);
         }
         for mark in held {
             self.working.drop_held(mark.ends[0].node, mark.ends[1].node);
         }
-        let mut cluster = Arc::unwrap_or_clone(cluster);
+        self.end_separations(&cluster, &HashSet::from_iter([end.node]))?;
+        let mut cluster = self.working.edit(row.cluster)?;
         self.working.drop_identity(end.identity.clone(), end.node);
         cluster.nodes.retain(|node| node.id != end.node);
         assert!(cluster.nodes.is_empty(), "a node without links is alone in its cluster");
@@ -86,12 +198,20 @@ impl Act<'_> {
     }
 }
 
-fn tell_erased(cluster: &Cluster, profile: NodeId, node: NodeId) -> Erased {
-    let mut erased = Erased { profile, nodes: Vec::new(), cells: 0, events: 0 };
-    for node in cluster.piece(node) {
-        erased.nodes.push(node.id);
+/// What erasing cut.
+struct Cut {
+    /// The ends of links that stay behind, each with whether its link was counted towards a hub there.
+    ends: Vec<(End, bool)>,
+    /// Links that somebody said.
+    links: u64,
+}
+
+fn tell_erased(cluster: &Cluster, profile: NodeId, victims: &HashSet<NodeId>) -> Erased {
+    let mut erased = Erased { profile, nodes: Vec::<(NodeId, Identity)>::new(), links: 0, cells: 0, events: 0 };
+    for node in cluster.nodes.iter().filter(|node| victims.contains(&node.id)) {
+        erased.nodes.push((node.id, node.identity.clone()));
         erased.cells += node.fragments.iter().map(|fragment| fragment.cells.len() as u64).sum::<u64>();
-        erased.events += node.events;
+        erased.events += node.events();
     }
     erased
 }

@@ -1,8 +1,9 @@
 //! What a fact does: it is added to its owner, and each other identity gets evidence of a link.
 
 use super::{Act, HeldNote, NewEvent, Notice, Outcome};
-use crate::cluster::{Cell, Cluster, Evidence, Node, Relation, Tally};
-use crate::fact::{Fact, Identity};
+use crate::cluster::{Cell, Cluster, Evidence, Node, Relation, Role, Tally};
+use crate::config::Config;
+use crate::fact::Identity;
 use crate::id::NodeId;
 use crate::prepare::{Prepared, Rejection};
 use crate::time::Timestamp;
@@ -20,6 +21,11 @@ impl Act<'_> {
             let message = "the profile's record would be larger than is allowed";
             return Ok(Outcome::Rejected(Rejection::new("profile_too_large", message)));
         }
+        if self.names_suppressed(prepared)? {
+            let message =
+                "an identity of it was erased for good; it is expected to be sent no more, or to be let in again";
+            return Ok(Outcome::Rejected(Rejection::new("identity_suppressed", message)));
+        }
         let time = fact.time.unwrap_or(self.now);
         let owner = self.node_of(&prepared.owner)?;
         let account = match &prepared.account {
@@ -30,7 +36,10 @@ impl Act<'_> {
         let held = self.link_others(prepared, time)?;
         let event = self.event(owner.node, prepared, time);
         let id = event.as_ref().map(|event| event.id);
-        self.working.put_fact(fact.id.clone(), FactRow { node: owner.node, time, event: id });
+        self.working.put_fact(
+            fact.id.clone(),
+            FactRow { node: owner.node, time, event: id, source: Some(prepared.source.clone()) },
+        );
         self.notice_changed(&prepared.owner)?;
         for (identity, _) in &prepared.others {
             // A new one is a profile of its own where its link does not hold; another of the record was seen later now.
@@ -43,11 +52,21 @@ impl Act<'_> {
     }
 
     /// Whether a fact of this id is stored with an owner that still is. What was erased was never received.
-    fn is_known(&self, id: &Arc<str>) -> Result<bool, Lack> {
-        match self.working.fact(id)? {
-            None => Ok(false),
-            Some(row) => Ok(self.working.home(row.node)?.is_some()),
+    pub(super) fn is_known(&self, id: &Arc<str>) -> Result<bool, Lack> {
+        let Some(row) = self.working.fact(id)? else { return Ok(false) };
+        let is_erased = row.source.is_some_and(|source| self.working.config().sweeps().erases(&source));
+        Ok(!is_erased && self.working.home(row.node)?.is_some())
+    }
+
+    /// Whether it names somebody who was erased for good. Who has a node is not: suppressing erases it.
+    fn names_suppressed(&self, prepared: &Prepared) -> Result<bool, Lack> {
+        let others = prepared.others.iter().map(|(identity, _)| identity);
+        for identity in std::iter::once(&prepared.owner).chain(others).chain(&prepared.account) {
+            if self.working.identity(identity)?.is_none() && self.working.is_suppressed(identity)? {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 
     fn fits(&self, prepared: &Prepared) -> Result<bool, Lack> {
@@ -75,18 +94,22 @@ impl Act<'_> {
         let id = self.ids.node();
         let row = IdentityRow { node: id, cluster: id };
         self.working.put_new_node(id);
-        self.working.put_cluster(Cluster::of_one(Node::new(id, identity.clone(), self.now), self.now));
+        let config = self.working.config();
+        let node = Node::new(id, identity.clone(), self.now, Role::new(identity.namespace, config));
+        let swept = config.sweeps().number;
+        self.working.put_cluster(Cluster::of_one(node, self.now, swept));
         self.working.put_identity(identity.clone(), row);
         Ok(row)
     }
 
     fn describe_account(&mut self, identity: &Identity, prepared: &Prepared, time: Timestamp) -> Result<NodeId, Lack> {
         let fact = &prepared.fact;
+        let config = self.working.config().clone();
         let row = self.node_of(identity)?;
         let mut cluster = self.working.edit(row.cluster)?;
         let node = cluster.node_mut(row.node).ok_or(Lack::Torn)?;
         let attributes = fact.account.as_ref().map_or(&[][..], |account| &account.attributes);
-        tell(node, fact, attributes, time, self.now);
+        tell(node, prepared, attributes, Tally::one(prepared.source.clone(), time), &config, self.now);
         cluster.updated_at = self.now;
         cluster.bytes += prepared.bytes;
         self.working.put_cluster(cluster);
@@ -102,12 +125,14 @@ impl Act<'_> {
         time: Timestamp,
     ) -> Result<(), Lack> {
         let fact = &prepared.fact;
+        let config = self.working.config().clone();
         let mut cluster = self.working.edit(owner.cluster)?;
         let node = cluster.node_mut(owner.node).ok_or(Lack::Torn)?;
-        tell(node, fact, &fact.attributes, time, self.now);
-        node.events += u64::from(fact.call.is_some());
+        let tally = Tally::one(prepared.source.clone(), time);
+        let events = u64::from(fact.call.is_some());
+        tell(node, prepared, &fact.attributes, Tally { events, ..tally.clone() }, &config, self.now);
         if let Some((account, account_node)) = account {
-            relate(node, account, account_node, Tally::one(fact.dataset.clone(), fact.batch.clone(), time));
+            relate(node, account, account_node, tally);
         }
         cluster.updated_at = self.now;
         cluster.bytes += prepared.bytes;
@@ -119,7 +144,7 @@ impl Act<'_> {
         let fact = &prepared.fact;
         for (identity, strength) in &prepared.others {
             self.node_of(identity)?;
-            let tally = Tally::one(fact.dataset.clone(), fact.batch.clone(), time);
+            let tally = Tally::one(prepared.source.clone(), time);
             let evidence = Evidence { strength: *strength, tally };
             self.see_together(&prepared.owner, identity, evidence, fact.document.is_some())?;
         }
@@ -162,12 +187,25 @@ impl Act<'_> {
 }
 
 /// Adds to a node what a fact says about it.
-fn tell(node: &mut Node, fact: &Fact, attributes: &[(Path, Value)], time: Timestamp, received_at: Timestamp) {
-    Tally::add_to(&mut node.owned, Tally::one(fact.dataset.clone(), fact.batch.clone(), time));
+fn tell(
+    node: &mut Node,
+    prepared: &Prepared,
+    attributes: &[(Path, Value)],
+    tally: Tally,
+    config: &Config,
+    received_at: Timestamp,
+) {
+    let (fact, time) = (&prepared.fact, tally.first);
+    Tally::add_to(&mut node.owned, tally);
     if attributes.is_empty() {
         return;
     }
     let fragment = node.fragment(&fact.dataset);
+    let sweeps = config.sweeps();
+    if !sweeps.erasures.is_empty() {
+        // What is erased, and has not been reached, is newer than nothing.
+        fragment.cells.retain(|cell| !sweeps.erases_at(&fact.dataset, cell.batch.as_deref(), cell.received_at));
+    }
     for (path, value) in attributes {
         let batch = fact.batch.clone();
         fragment.set(Cell { path: path.clone(), value: value.clone(), time, received_at, batch });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Act, HeldNote};
-use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Rule};
+use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Rule, Severer};
 use crate::fact::Identity;
 use crate::id::NodeId;
 use crate::working::Lack;
@@ -47,12 +47,46 @@ impl Act<'_> {
     fn add_link(&mut self, link: Link) -> Result<(), Lack> {
         let config = self.working.config().clone();
         if let Some(end) = link.hub_end(&config).cloned() {
-            let neighbours = self.count_neighbour(&end, |count| count + 1)?;
-            if neighbours == config.limits().hub_links_max + 1 {
-                self.become_hub(&end)?;
-            }
+            self.gain_neighbour(&end)?;
         }
         self.place(link)
+    }
+
+    /// One counted neighbour more: it may be one too many.
+    pub(super) fn gain_neighbour(&mut self, end: &End) -> Result<(), Lack> {
+        self.working.require_clusters([&end.identity])?;
+        let hub_links_max = self.working.config().limits().hub_links_max;
+        match self.count_neighbour(end, |count| count + 1)? {
+            (neighbours, false) if neighbours > hub_links_max => self.become_hub(end),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts another link in the place of one, or none: its evidence has become less. Whoever was there only by it goes.
+    pub(super) fn replace_link(&mut self, before: &Link, after: Option<Link>) -> Result<(), Lack> {
+        let config = self.working.config().clone();
+        let [one, other] = nodes_of(before);
+        self.working.require_clusters(before.ends.iter().map(|end| &end.identity))?;
+        let home = self.working.known(&before.ends[0].identity)?.cluster;
+        if self.working.cluster(home)?.link_between(one, other).is_some() {
+            self.detach(home, |parts| parts.links.retain(|link| nodes_of(link) != [one, other]))?;
+        } else {
+            self.working.drop_held(one, other);
+        }
+        let counted = before.hub_end(&config).cloned();
+        let counts = after.as_ref().and_then(|after| after.hub_end(&config)).cloned();
+        match after {
+            None => {}
+            Some(after) if after.state.is_severed() => self.working.put_held(after),
+            Some(after) if counts.is_some() && counted.is_none() => self.add_link(after)?,
+            Some(after) => self.place(after)?,
+        }
+        if counts.is_none()
+            && let Some(end) = counted
+        {
+            self.lose_neighbour(&end)?;
+        }
+        Ok(())
     }
 
     /// More evidence for a link of a record. Its cluster stays; only the walk inside may change.
@@ -84,8 +118,7 @@ impl Act<'_> {
         let (before, counted) = ((link.strength(), link.first_seen()), link.hub_end(&config).cloned());
         link.add(evidence);
         let is_reordered = (link.strength(), link.first_seen()) != before;
-        let is_severed = matches!(link.state, LinkState::Severed { .. });
-        if is_severed || !is_reordered && link.state != LinkState::Held(Rule::Full) {
+        if link.state.is_severed() || !is_reordered && link.state != LinkState::Held(Rule::Full) {
             self.working.put_held(link);
             return Ok(());
         }
@@ -98,12 +131,9 @@ impl Act<'_> {
 
     /// Puts a link that stands nowhere where the rules let it stand.
     pub(super) fn place(&mut self, mut link: Link) -> Result<(), Lack> {
-        let config = self.working.config().clone();
         self.working.require_clusters(link.ends.iter().map(|end| &end.identity))?;
-        if let Some(end) = link.hub_end(&config)
-            && self.is_hub(end)?
-        {
-            link.state = LinkState::Held(Rule::Hub);
+        if let Some(rule) = self.barred(&link)? {
+            link.state = LinkState::Held(rule);
             self.working.put_held(link);
             return Ok(());
         }
@@ -118,7 +148,7 @@ impl Act<'_> {
             return Ok(());
         }
         let (first, second) = (self.working.cluster(one)?, self.working.cluster(other)?);
-        let excluded = !link.is_joined() && first.holds(config.exclusive()) && second.holds(config.exclusive());
+        let excluded = !link.is_joined() && first.holds_exclusive() && second.holds_exclusive();
         let is_last = || first.links.iter().chain(&second.links).all(|own| own.order() < link.order());
         if excluded && is_last() {
             link.state = LinkState::Held(Rule::Exclusive);
@@ -128,27 +158,38 @@ impl Act<'_> {
         self.bridge(one, other, link)
     }
 
-    fn is_hub(&self, end: &End) -> Result<bool, Lack> {
-        let cluster = self.working.cluster(self.working.known(&end.identity)?.cluster)?;
-        let node = cluster.node(end.node).ok_or(Lack::Torn)?;
-        Ok(node.neighbours_above > self.working.config().limits().hub_links_max)
+    /// The rule that keeps a link out of the walks, by what its ends are.
+    pub(super) fn barred(&self, link: &Link) -> Result<Option<Rule>, Lack> {
+        let low = link.hub_end(self.working.config()).map(|end| end.node);
+        let mut is_hub = false;
+        for end in &link.ends {
+            let cluster = self.working.cluster(self.working.known(&end.identity)?.cluster)?;
+            let role = cluster.node(end.node).ok_or(Lack::Torn)?.role;
+            if role.blocked {
+                return Ok(Some(Rule::Blocked));
+            }
+            is_hub |= role.hub && low == Some(end.node);
+        }
+        Ok(is_hub.then_some(Rule::Hub))
     }
 
-    fn count_neighbour(&mut self, end: &End, change: impl Fn(u32) -> u32) -> Result<u32, Lack> {
+    /// Counts, and answers how many there are now and whether the node was a hub.
+    fn count_neighbour(&mut self, end: &End, change: impl Fn(u32) -> u32) -> Result<(u32, bool), Lack> {
         let row = self.working.known(&end.identity)?;
         let mut cluster = self.working.edit(row.cluster)?;
         let node = cluster.node_mut(end.node).ok_or(Lack::Torn)?;
         node.neighbours_above = change(node.neighbours_above);
-        let count = node.neighbours_above;
+        let counted = (node.neighbours_above, node.role.hub);
+        node.role.hub = node.neighbours_above > self.working.config().limits().hub_links_max;
         self.working.put_cluster(cluster);
-        Ok(count)
+        Ok(counted)
     }
 
     /// One counted neighbour less: a hub may be none any more, and its links get their chance.
     pub(super) fn lose_neighbour(&mut self, end: &End) -> Result<(), Lack> {
         self.working.require_clusters([&end.identity])?;
-        let neighbours = self.count_neighbour(end, |count| count.saturating_sub(1))?;
-        if neighbours != self.working.config().limits().hub_links_max {
+        let (neighbours, was_hub) = self.count_neighbour(end, |count| count.saturating_sub(1))?;
+        if !was_hub || neighbours > self.working.config().limits().hub_links_max {
             return Ok(());
         }
         let config = self.working.config().clone();
@@ -189,27 +230,36 @@ impl Act<'_> {
 
     /// Whether a document has released this node and not named it since.
     fn is_released(&self, document: &End, node: NodeId) -> Result<bool, Lack> {
-        let by = LinkState::Severed { by: document.node };
-        Ok(self.working.held(document.node, node)?.is_some_and(|link| link.state == by))
+        let by = Severer::Document(document.node);
+        Ok(self.working.held(document.node, node)?.is_some_and(|link| link.state.is_severed_by(by)))
     }
 
     /// Lifts what a document's release of this node severed. Links to others that it has released as well stay severed.
     pub(super) fn lift(&mut self, document: &End, released: &End) -> Result<(), Lack> {
-        let by = LinkState::Severed { by: document.node };
+        let by = Severer::Document(document.node);
         let mut lifted = Vec::new();
         for link in self.working.held_of(released.node)? {
             let other = link.other(released.node).node;
-            if link.state == by && (other == document.node || !self.is_released(document, other)?) {
+            if link.state.is_severed_by(by) && (other == document.node || !self.is_released(document, other)?) {
                 lifted.push(link);
             }
         }
-        self.working.require_clusters(lifted.iter().flat_map(|link| &link.ends).map(|end| &end.identity))?;
-        for link in lifted {
+        self.lift_all(lifted, by)
+    }
+
+    /// Takes an act from the severings of these links; those that no other act severs take part again.
+    pub(super) fn lift_all(&mut self, links: Vec<Arc<Link>>, by: Severer) -> Result<(), Lack> {
+        self.working.require_clusters(links.iter().flat_map(|link| &link.ends).map(|end| &end.identity))?;
+        for link in links {
             self.working.drop_held(link.ends[0].node, link.ends[1].node);
             let mut link = Arc::unwrap_or_clone(link);
+            link.state = link.state.lifted_by(by);
+            if link.state.is_severed() {
+                self.working.put_held(link);
+                continue;
+            }
             link.evidence.retain(|evidence| evidence.tally.count > 0);
             if !link.evidence.is_empty() {
-                link.state = LinkState::Active;
                 self.add_link(link)?;
             }
         }
@@ -242,10 +292,10 @@ impl Act<'_> {
 pub fn winner(first: &Cluster, second: &Cluster, link: &Link, config: &crate::config::Config) -> Option<[Identity; 2]> {
     let won = match link.state {
         LinkState::Held(Rule::Limit) => first.limit_winner(link, config)?,
-        LinkState::Held(Rule::Exclusive) => super::settle::exclusive_winner(first, second, link, config)?,
-        LinkState::Active | LinkState::Severed { .. } | LinkState::Held(Rule::Hub | Rule::Separated | Rule::Full) => {
-            return None;
-        }
+        LinkState::Held(Rule::Exclusive) => super::settle::exclusive_winner(first, second, link)?,
+        LinkState::Active
+        | LinkState::Severed(_)
+        | LinkState::Held(Rule::Hub | Rule::Blocked | Rule::Separated | Rule::Full) => return None,
     };
     Some([won.ends[0].identity.clone(), won.ends[1].identity.clone()])
 }

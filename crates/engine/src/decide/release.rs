@@ -6,13 +6,13 @@ use hashbrown::{HashMap, HashSet};
 
 use super::settle::Parts;
 use super::{Act, Outcome};
-use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Tally};
+use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Severer, Source, Tally};
 use crate::fact::{Identity, Strength};
 use crate::id::NodeId;
 use crate::working::Lack;
 
-/// The dataset that a release names in the evidence of the links it makes.
-pub const RELEASE_DATASET: &str = "release";
+/// The dataset that a release names in the evidence of the links it makes; no fact is of a dataset that begins so.
+pub const RELEASE_DATASET: &str = "$release";
 
 impl Act<'_> {
     pub(super) fn release(&mut self, document: &Identity, identity: &Identity) -> Result<Outcome, Lack> {
@@ -25,21 +25,22 @@ impl Act<'_> {
         if keeper.node == gone.node || !piece.contains(&gone.node) {
             return Ok(Outcome::Released { severed: 0 });
         }
+        let by = Severer::Document(keeper.node);
         let is_cut = |link: &Link| link.touches(gone.node) && piece.contains(&link.other(gone.node).node);
         let mut cut: Vec<Link> = cluster.links.iter().filter(|link| is_cut(link)).cloned().collect();
         for link in self.working.held_of(gone.node)? {
-            if is_cut(&link) && !matches!(link.state, LinkState::Severed { .. }) {
+            if is_cut(&link) && !link.state.is_severed_by(by) {
                 cut.push(Arc::unwrap_or_clone(link));
             }
         }
         let mut uncounted: Vec<End> = Vec::new();
-        let severed = cut.len();
+        let severed = cut.iter().filter(|link| !link.state.is_severed()).count();
         if !cut.iter().any(|link| link.touches(keeper.node)) {
             cut.push(self.mark(document, keeper.node, identity, gone.node)?);
         }
         for mut link in cut {
             uncounted.extend(link.hub_end(&config).cloned());
-            link.state = LinkState::Severed { by: keeper.node };
+            link.state = link.state.severed_by(by);
             self.working.put_held(link);
         }
         let keeper_end = End { node: keeper.node, identity: document.clone() };
@@ -58,17 +59,15 @@ impl Act<'_> {
         Ok(Outcome::Released { severed })
     }
 
-    /// The severed link between the two by which the release is known, where no link between them was cut.
+    /// The link between the two by which the release is known, where no link between them was cut.
     fn mark(&self, document: &Identity, keeper: NodeId, identity: &Identity, gone: NodeId) -> Result<Link, Lack> {
         if let Some(link) = self.working.held(keeper, gone)? {
             return Ok(Arc::unwrap_or_clone(link));
         }
-        let tally = Tally { count: 0, ..Tally::one(RELEASE_DATASET.into(), None, self.now) };
         let one = End { node: keeper, identity: document.clone() };
         let other = End { node: gone, identity: identity.clone() };
-        let mut mark = Link::new(one, other, Evidence { strength: Strength::Derived, tally });
-        mark.state = LinkState::Severed { by: keeper };
-        Ok(mark)
+        let state = LinkState::Severed(vec![Severer::Document(keeper)]);
+        Ok(Link { state, ..Link::new(one, other, mark_evidence(self.now)) })
     }
 
     /// The links that keep with the document what hung to it only through the released node: one for each such part, from its
@@ -82,55 +81,78 @@ impl Act<'_> {
         taken_back: &mut Vec<End>,
     ) -> Result<Vec<Link>, Lack> {
         let config = self.working.config().clone();
+        let by = Severer::Document(document.node);
         let mut joins = Vec::new();
-        for part in parts_without(cluster, document.node, gone) {
-            let rank = |node: &NodeId| {
-                let identity = &cluster.node(*node).expect("a part holds nodes of its cluster").identity;
-                (std::cmp::Reverse(config.priority(identity.namespace)), identity.clone())
-            };
-            let Some(best) = part.iter().copied().min_by_key(rank) else { continue };
+        for part in parts_of(cluster, cluster.piece(document.node).map(|node| node.id).filter(|node| *node != gone)) {
             if part.contains(&document.node) {
                 continue;
             }
-            let end = End { node: best, identity: rank(&best).1 };
-            let tally = Tally::one(RELEASE_DATASET.into(), None, self.now);
+            let tally = Tally::one(Source::of_ours(RELEASE_DATASET, None), self.now);
             let evidence = Evidence { strength: Strength::Joined, tally };
-            let known = cluster.link_between(document.node, best).map(|at| cluster.links[at].clone());
-            let known = match known {
-                Some(link) => Some(link),
-                None => self.working.held(document.node, best)?.map(Arc::unwrap_or_clone),
-            };
-            let link = match known {
-                None => Link::new(document.clone(), end, evidence),
-                Some(mut link) => {
-                    uncounted.extend(link.hub_end(&config).cloned());
-                    if link.state == (LinkState::Severed { by: document.node }) {
-                        taken_back.push(end);
+            for end in ranked(cluster, part, &config) {
+                let mut link = match self.link_to(cluster, document, &end)? {
+                    None => Link::new(document.clone(), end, evidence),
+                    Some(link) if is_separated(&link) => continue,
+                    Some(mut link) => {
+                        uncounted.extend(link.hub_end(&config).cloned());
+                        if link.state.is_severed_by(by) {
+                            taken_back.push(end.clone());
+                        }
+                        self.working.drop_held(document.node, end.node);
+                        link.evidence.retain(|evidence| evidence.tally.count > 0);
+                        link.add(evidence);
+                        link
                     }
-                    self.working.drop_held(document.node, best);
-                    link.evidence.retain(|evidence| evidence.tally.count > 0);
-                    link.state = LinkState::Active;
-                    link.add(evidence);
-                    link
-                }
-            };
-            joins.push(link);
+                };
+                link.state = LinkState::Active;
+                joins.push(link);
+                break;
+            }
         }
         Ok(joins)
     }
+
+    /// The link between a node of a cluster and another of it, wherever it stands.
+    pub(super) fn link_to(&self, cluster: &Cluster, one: &End, other: &End) -> Result<Option<Link>, Lack> {
+        match cluster.link_between(one.node, other.node) {
+            Some(at) => Ok(Some(cluster.links[at].clone())),
+            None => Ok(self.working.held(one.node, other.node)?.map(Arc::unwrap_or_clone)),
+        }
+    }
 }
 
-fn add_joins(parts: &mut Parts, joins: Vec<Link>) {
+/// Whether a directive keeps its ends apart.
+fn is_separated(link: &Link) -> bool {
+    matches!(&link.state, LinkState::Severed(by) if by.iter().any(|by| matches!(by, Severer::Directive(_))))
+}
+
+/// What a severed link is kept by that no fact says.
+pub(super) fn mark_evidence(now: crate::time::Timestamp) -> Evidence {
+    let tally = Tally { count: 0, ..Tally::one(Source::of_ours(RELEASE_DATASET, None), now) };
+    Evidence { strength: Strength::Derived, tally }
+}
+
+/// The nodes of a part, the one of the highest priority first; ties by bytes.
+pub(super) fn ranked(cluster: &Cluster, part: Vec<NodeId>, config: &crate::config::Config) -> Vec<End> {
+    let end = |node: NodeId| {
+        let identity = cluster.node(node).expect("a part holds nodes of its cluster").identity.clone();
+        End { node, identity }
+    };
+    let mut ends: Vec<End> = part.into_iter().map(end).collect();
+    ends.sort_by_key(|end| (std::cmp::Reverse(config.priority(end.identity.namespace)), end.identity.clone()));
+    ends
+}
+
+pub(super) fn add_joins(parts: &mut Parts, joins: Vec<Link>) {
     for join in joins {
         parts.links.retain(|link| link.ends != join.ends);
         parts.links.push(join);
     }
 }
 
-/// The parts of a document's profile that active links hold together once a node is gone.
-fn parts_without(cluster: &Cluster, document: NodeId, gone: NodeId) -> Vec<Vec<NodeId>> {
-    let mut part: HashMap<NodeId, NodeId> =
-        cluster.piece(document).filter(|node| node.id != gone).map(|node| (node.id, node.id)).collect();
+/// The parts that active links hold together among these nodes of a cluster.
+pub(super) fn parts_of(cluster: &Cluster, nodes: impl Iterator<Item = NodeId>) -> Vec<Vec<NodeId>> {
+    let mut part: HashMap<NodeId, NodeId> = nodes.map(|node| (node, node)).collect();
     for link in cluster.links.iter().filter(|link| link.state == LinkState::Active) {
         let ends = [link.ends[0].node, link.ends[1].node].map(|node| part.get(&node).copied());
         if let [Some(one), Some(other)] = ends

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::fact::{Identity, Strength};
 use crate::id::NodeId;
 use crate::time::Timestamp;
-use crate::walk::{Edge, StageOne, Tie, stage_one, stage_two, ties};
+use crate::walk::{Edge, Refusal, StageOne, StageTwo, Tie, stage_one, stage_two, ties};
 use crate::working::{IdentityRow, Lack};
 
 /// Clusters taken apart.
@@ -24,6 +24,8 @@ pub(super) struct Parts {
     from: Vec<(NodeId, bool)>,
     /// For each node: which of those clusters it came from, and its profile's id there.
     before: HashMap<NodeId, (usize, NodeId)>,
+    /// The last sweep that has been at all of them.
+    pub(super) swept: u64,
 }
 
 /// The place of a link in the walk, kept when the link is gone.
@@ -36,9 +38,9 @@ fn place_of(link: &Link) -> Place {
 
 impl Parts {
     /// What ties each node to an exclusive value.
-    fn ties(&mut self, config: &Config) -> HashMap<NodeId, Tie<Place>> {
+    fn ties(&mut self) -> HashMap<NodeId, Tie<Place>> {
         self.sort();
-        let exclusive: Vec<bool> = self.nodes.iter().map(|node| is_exclusive(node, config)).collect();
+        let exclusive: Vec<bool> = self.nodes.iter().map(|node| node.role.exclusive).collect();
         let place = |tie: Tie<usize>| match tie {
             Tie::Itself => Tie::Itself,
             Tie::By(at) => Tie::By(place_of(&self.links[at])),
@@ -54,15 +56,11 @@ impl Parts {
     }
 
     /// Brings nodes and links into the order of the walk.
-    fn walk(&mut self, config: &Config) -> StageOne {
+    fn walk(&mut self) -> StageOne {
         self.sort();
-        let exclusive: Vec<bool> = self.nodes.iter().map(|node| is_exclusive(node, config)).collect();
+        let exclusive: Vec<bool> = self.nodes.iter().map(|node| node.role.exclusive).collect();
         stage_one(&exclusive, &edges(&self.nodes, &self.links))
     }
-}
-
-fn is_exclusive(node: &Node, config: &Config) -> bool {
-    Some(node.identity.namespace) == config.exclusive()
 }
 
 fn position(nodes: &[Node], id: NodeId) -> usize {
@@ -80,10 +78,12 @@ fn edges(nodes: &[Node], links: &[Link]) -> Vec<Edge> {
 
 impl Act<'_> {
     fn take_apart(&self, ids: &[NodeId]) -> Result<Parts, Lack> {
-        let mut parts = Parts { nodes: Vec::new(), links: Vec::new(), from: Vec::new(), before: HashMap::new() };
+        let mut parts =
+            Parts { nodes: Vec::new(), links: Vec::new(), from: Vec::new(), before: HashMap::new(), swept: u64::MAX };
         for (at, id) in ids.iter().enumerate() {
             let cluster = self.working.cluster(*id)?;
-            parts.from.push((*id, cluster.holds(self.working.config().exclusive())));
+            parts.from.push((*id, cluster.holds_exclusive()));
+            parts.swept = parts.swept.min(cluster.swept);
             parts.before.extend(profiles(&cluster).map(|(node, profile)| (node, (at, profile))));
             parts.nodes.extend(cluster.nodes.iter().cloned());
             parts.links.extend(cluster.links.iter().cloned());
@@ -97,7 +97,7 @@ impl Act<'_> {
         let mut parts = self.take_apart(&[one, other])?;
         let ends = nodes_of(&link);
         parts.links.push(link.clone());
-        let stage = parts.walk(&config);
+        let stage = parts.walk();
         let at = parts.links.iter().position(|own| nodes_of(own) == ends).ok_or(Lack::Torn)?;
         let rule = if stage.refused[at] {
             Some(Rule::Exclusive)
@@ -116,14 +116,13 @@ impl Act<'_> {
     /// Takes links or nodes out of a cluster and lets the rest settle. What hung to its exclusive value by what went, and
     /// hangs looser now or not at all, may have a held link that takes its place.
     pub(super) fn detach(&mut self, id: NodeId, remove: impl FnOnce(&mut Parts)) -> Result<(), Lack> {
-        let config = self.working.config().clone();
         let mut parts = self.take_apart(&[id])?;
-        let before = parts.ties(&config);
+        let before = parts.ties();
         remove(&mut parts);
-        let after = parts.ties(&config);
+        let after = parts.ties();
         let loosened: HashMap<NodeId, Tie<Place>> =
             after.into_iter().filter(|(node, tie)| *tie > before[node]).collect();
-        let stage = parts.walk(&config);
+        let stage = parts.walk();
         self.put_together(parts, &stage)?;
         self.replace_lost(&loosened)
     }
@@ -132,7 +131,6 @@ impl Act<'_> {
     /// nothing does, best first until the part holds an exclusive value again; then only those that come before a link of the
     /// part, and those that now lie inside.
     fn replace_lost(&mut self, loosened: &HashMap<NodeId, Tie<Place>>) -> Result<(), Lack> {
-        let exclusive = self.working.config().exclusive();
         self.working.require_held_of(loosened.keys().copied())?;
         let mut links = Vec::new();
         for node in loosened.keys() {
@@ -160,7 +158,7 @@ impl Act<'_> {
             let own = own_end(&link).ok_or(Lack::Torn)?;
             let part = self.working.cluster(self.working.known(&own.identity)?.cluster)?;
             let is_inside = part.position(link.other(own.node).node).is_some();
-            if !is_inside && part.holds(exclusive) && changes_nothing(&link, &loosened[&own.node], &part) {
+            if !is_inside && part.holds_exclusive() && changes_nothing(&link, &loosened[&own.node], &part) {
                 continue;
             }
             self.working.require_clusters(link.ends.iter().map(|end| &end.identity))?;
@@ -182,15 +180,14 @@ impl Act<'_> {
     /// Writes the clusters that a walk found, and everything that names them.
     fn put_together(&mut self, parts: Parts, stage: &StageOne) -> Result<(), Lack> {
         let config = self.working.config().clone();
-        let Parts { nodes, links, from, before } = parts;
+        let Parts { nodes, links, from, before, swept } = parts;
         let label: HashMap<NodeId, usize> =
             nodes.iter().map(|node| node.id).zip(stage.cluster.iter().copied()).collect();
         let mut pulled = self.pull_held(&nodes, &label, &from, &before)?;
         let mut clusters: HashMap<usize, Cluster> = HashMap::new();
         for (node, label) in nodes.into_iter().zip(&stage.cluster) {
-            let empty =
-                || Cluster { nodes: Vec::new(), links: Vec::new(), pieces: Vec::new(), updated_at: self.now, bytes: 0 };
-            clusters.entry(*label).or_insert_with(empty).nodes.push(node);
+            let empty = Cluster::empty(self.now, swept);
+            clusters.entry(*label).or_insert(empty).nodes.push(node);
         }
         for mut link in links.into_iter().chain(pulled.drain(..)) {
             let [one, other] = nodes_of(&link).map(|node| label[&node]);
@@ -283,16 +280,16 @@ fn is_too_large(parts: &Parts, stage: &StageOne, config: &Config) -> bool {
 }
 
 /// The link that won against one held by the exclusive rule between two clusters.
-pub(super) fn exclusive_winner(first: &Cluster, second: &Cluster, link: &Link, config: &Config) -> Option<Link> {
+pub(super) fn exclusive_winner(first: &Cluster, second: &Cluster, link: &Link) -> Option<Link> {
     let mut nodes: Vec<Node> = Vec::with_capacity(first.nodes.len() + second.nodes.len());
-    let bare = |node: &Node| Node::new(node.id, node.identity.clone(), node.created_at);
+    let bare = |node: &Node| Node::new(node.id, node.identity.clone(), node.created_at, node.role);
     nodes.extend(first.nodes.iter().chain(&second.nodes).map(bare));
     nodes.sort_by_key(|node| node.id);
     nodes.dedup_by_key(|node| node.id);
     let mut links: Vec<Link> = first.links.iter().chain(&second.links).chain([link]).cloned().collect();
     links.sort_by(|one, other| one.order().cmp(&other.order()));
     let at = links.iter().position(|own| nodes_of(own) == nodes_of(link))?;
-    let exclusive: Vec<bool> = nodes.iter().map(|node| is_exclusive(node, config)).collect();
+    let exclusive: Vec<bool> = nodes.iter().map(|node| node.role.exclusive).collect();
     let won = crate::walk::exclusive_winner(&exclusive, &edges(&nodes, &links), at)?;
     Some(links.swap_remove(won))
 }
@@ -301,18 +298,27 @@ impl Cluster {
     /// Walks stage 2: says which links hold, and which nodes are one profile.
     pub fn restage(&mut self, config: &Config) {
         self.links.sort_by(|one, other| one.order().cmp(&other.order()));
-        if self.is_within_limits(config) {
+        let separated = self.separated();
+        if separated.is_empty() && self.is_within_limits(config) {
             self.pieces = vec![0; self.nodes.len()];
             self.links.iter_mut().for_each(|link| link.state = LinkState::Active);
             return;
         }
-        let namespaces: Vec<_> = self.nodes.iter().map(|node| node.identity.namespace).collect();
-        let stage = stage_two(&namespaces, &edges(&self.nodes, &self.links), config);
+        let stage = self.stage_two(&separated, config);
         let small = |at: usize| u16::try_from(at).expect("a cluster is bounded far below 65,536 nodes");
         self.pieces = stage.piece.into_iter().map(small).collect();
         for (link, refused) in self.links.iter_mut().zip(stage.refused) {
-            link.state = if refused.is_some() { LinkState::Held(Rule::Limit) } else { LinkState::Active };
+            link.state = match refused {
+                None => LinkState::Active,
+                Some(Refusal::Limit { .. }) => LinkState::Held(Rule::Limit),
+                Some(Refusal::Separated) => LinkState::Held(Rule::Separated),
+            };
         }
+    }
+
+    fn stage_two(&self, separated: &[(usize, usize)], config: &Config) -> StageTwo {
+        let namespaces: Vec<_> = self.nodes.iter().map(|node| node.identity.namespace).collect();
+        stage_two(&namespaces, &edges(&self.nodes, &self.links), separated, config)
     }
 
     /// Whether all its nodes together keep every limit, so that they are one profile without a walk.
@@ -328,9 +334,15 @@ impl Cluster {
 
     /// The link that won against one of its links that a limit holds.
     pub(crate) fn limit_winner(&self, link: &Link, config: &Config) -> Option<Link> {
-        let namespaces: Vec<_> = self.nodes.iter().map(|node| node.identity.namespace).collect();
         let at = self.links.iter().position(|own| nodes_of(own) == nodes_of(link))?;
-        let stage = stage_two(&namespaces, &edges(&self.nodes, &self.links), config);
-        self.links.get(stage.refused[at]?.won?).cloned()
+        let stage = self.stage_two(&self.separated(), config);
+        match stage.refused[at]? {
+            Refusal::Limit { won } => self.links.get(won?).cloned(),
+            Refusal::Separated => None,
+        }
+    }
+
+    fn empty(now: Timestamp, swept: u64) -> Self {
+        Self { nodes: Vec::new(), links: Vec::new(), pieces: Vec::new(), swept, updated_at: now, bytes: 0 }
     }
 }

@@ -11,6 +11,7 @@ use crate::cluster::{Cell, Cluster, Node};
 use crate::id::NodeId;
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
+use crate::view::Lens;
 
 /// A cell that takes part, and whose it is.
 #[derive(Clone, Copy)]
@@ -60,20 +61,24 @@ impl<'a> Choice<'a> {
 }
 
 /// The cells that take part, by path.
-pub(super) fn gather<'a>(cluster: &'a Cluster, node: NodeId, policy: &CompiledPolicy) -> Vec<Said<'a>> {
-    let mut all: Vec<Said<'a>> = said(cluster, node, policy).filter(|said| policy.takes_part(said.number)).collect();
+pub(super) fn gather<'a>(cluster: &'a Cluster, node: NodeId, lens: &Lens<'a>) -> Vec<Said<'a>> {
+    let policy = lens.policy;
+    let mut all: Vec<Said<'a>> = said(cluster, node, lens).filter(|said| policy.takes_part(said.number)).collect();
     // Fragments are sorted, and a stable sort takes sorted runs as they are.
     all.sort_by(|one, other| one.cell.path.cmp(&other.cell.path));
     all
 }
 
-/// The cells of the unit, those that take no part as well.
-pub(super) fn said<'a>(cluster: &'a Cluster, node: NodeId, policy: &CompiledPolicy) -> impl Iterator<Item = Said<'a>> {
+/// The cells of the unit that count now, those that take no part in the policy as well.
+pub(super) fn said<'a>(cluster: &'a Cluster, node: NodeId, lens: &Lens<'a>) -> impl Iterator<Item = Said<'a>> {
+    let Lens { policy, .. } = *lens;
+    let lens = *lens;
     let fragments =
         unit(cluster, node, policy.graph()).flat_map(|node| node.fragments.iter().map(move |own| (node, own)));
-    fragments.flat_map(|(node, fragment)| {
+    fragments.flat_map(move |(node, fragment)| {
         let number = policy.number(&fragment.dataset);
-        fragment.cells.iter().map(move |cell| Said { node: node.id, dataset: &fragment.dataset, number, cell })
+        let cells = fragment.cells.iter().filter(move |cell| lens.counts(&fragment.dataset, cell));
+        cells.map(move |cell| Said { node: node.id, dataset: &fragment.dataset, number, cell })
     })
 }
 

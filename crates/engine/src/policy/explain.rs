@@ -10,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::id::NodeId;
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
+use crate::view::Lens;
 
 /// What decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,23 +123,19 @@ pub struct Explanation {
 
 /// Explains an attribute, and all below it, of the unit that this node belongs to. As much work as a fold.
 #[must_use]
-pub fn explain(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy, path: &Path) -> Explanation {
-    explain_where(cluster, node, policy, |own| own == path || path.is_above(own))
+pub fn explain(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, path: &Path) -> Explanation {
+    explain_where(cluster, node, lens, |own| own == path || path.is_above(own))
 }
 
 /// Explains every attribute of the unit that this node belongs to. As much work as a fold.
 #[must_use]
-pub fn explain_all(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy) -> Explanation {
-    explain_where(cluster, node, policy, |_| true)
+pub fn explain_all(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Explanation {
+    explain_where(cluster, node, lens, |_| true)
 }
 
-fn explain_where(
-    cluster: &Cluster,
-    node: NodeId,
-    policy: &CompiledPolicy,
-    is_asked: impl Fn(&Path) -> bool,
-) -> Explanation {
-    let all = gather(cluster, node, policy);
+fn explain_where(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, is_asked: impl Fn(&Path) -> bool) -> Explanation {
+    let policy = lens.policy;
+    let all = gather(cluster, node, lens);
     let choices = choose_and_settle(&all, policy);
     let mut attributes: BTreeMap<&Path, Attribute> = BTreeMap::new();
     for (at, choice) in choices.iter().enumerate().filter(|(_, choice)| is_asked(choice.path)) {
@@ -146,8 +143,7 @@ fn explain_where(
         let attribute = Attribute { path: choice.path.clone(), contenders, fate: fate(&choices, at, policy) };
         attributes.insert(choice.path, attribute);
     }
-    for said in said(cluster, node, policy).filter(|said| !policy.takes_part(said.number) && is_asked(&said.cell.path))
-    {
+    for said in said(cluster, node, lens).filter(|said| !policy.takes_part(said.number) && is_asked(&said.cell.path)) {
         let path = &said.cell.path;
         let none = || Attribute { path: path.clone(), contenders: Vec::new(), fate: Fate::NotListed };
         attributes.entry(path).or_insert_with(none).contenders.push(contender(&said, Part::NotListed));

@@ -7,12 +7,13 @@ use super::compiled::{Choose, CompiledPolicy, Order};
 use crate::cluster::Cluster;
 use crate::id::NodeId;
 use crate::value::{Tree, Value};
+use crate::view::Lens;
 
 /// The attributes of the unit that this node belongs to.
-pub(crate) fn settled(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy) -> Tree {
-    let all = super::choose::gather(cluster, node, policy);
+pub(crate) fn settled(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Tree {
+    let all = super::choose::gather(cluster, node, lens);
     let mut tree = Tree::new();
-    for choice in choose_and_settle(&all, policy) {
+    for choice in choose_and_settle(&all, lens.policy) {
         if *choice.value != Value::Null && choice.ended_by.is_none() {
             // In the tree an empty object gives way to what is put below it afterwards.
             tree.insert(choice.path, choice.value.into_owned());

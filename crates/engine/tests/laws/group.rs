@@ -35,7 +35,7 @@ fn needs_answered_one_by_one_come_to_the_same_as_everything_preloaded() {
         for step in &steps {
             let (one, other) = (lazy.step(step), loaded.step(step));
             assert_eq!(format!("{:?}", one.outcome), format!("{:?}", other.outcome));
-            assert_eq!(one.notices, other.notices);
+            assert_eq!(one.notes.notices, other.notes.notices);
             assert_eq!(other.rounds, 0);
             lazy.world.commit();
             loaded.world.commit();
@@ -61,7 +61,7 @@ fn sending_twice_equals_sending_once() {
         for fact in &accepted {
             let told = world.fact(fact);
             assert!(matches!(told.outcome, Outcome::Duplicate));
-            assert_eq!(told.notices, Vec::new());
+            assert_eq!(told.notes.notices, Vec::new());
         }
         let changes = world.commit();
         assert!(before == world.tables && changes.clusters.is_empty() && changes.facts.is_empty());
@@ -75,7 +75,7 @@ fn notices_name_every_profile_that_changed() {
         let mut both = Both::new(setup.config(), Fetch::Rounds);
         for step in &steps {
             let before = both.world.views();
-            let notices = both.step(step).notices;
+            let notices = both.step(step).notes.notices;
             both.world.commit();
             let after = both.world.views();
             for (id, view) in &after {

@@ -9,6 +9,7 @@ mod state;
 mod steps;
 mod world;
 
+mod control;
 mod full;
 mod group;
 mod order;

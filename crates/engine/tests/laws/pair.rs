@@ -32,7 +32,7 @@ pub(crate) fn plain(world: &mut World, sent: &mut Vec<Fact>, step: &Step) -> Tol
 pub(crate) struct Both {
     pub(crate) world: World,
     pub(crate) reference: Reference,
-    sent: Vec<Fact>,
+    pub(crate) sent: Vec<Fact>,
 }
 
 impl Both {
@@ -49,10 +49,23 @@ impl Both {
             Step::Say(_) => self.reference.fact(self.sent.last().expect("it was sent"), now),
             Step::Again(_) if self.sent.is_empty() => self.reference.release(&nobody, &nobody, now),
             Step::Again(index) => self.reference.fact(index.get(&self.sent), now),
-            Step::Erase(id) => self.reference.erase(&id.identity()),
+            Step::Erase(id) => self.reference.erase(&id.identity(), now),
             Step::Release(document, id) => self.reference.release(&Id(0, *document).identity(), &id.identity(), now),
         };
-        compare(&told.outcome, &expected, &self.world, step);
+        compare(&told.outcome, &expected, &self.world, &format!("{step:?}"));
+        told
+    }
+
+    /// Sends a fact to both; what it came to is compared where no sweep is under way.
+    pub(crate) fn say(&mut self, fact: Fact) -> Told {
+        let now = self.world.next_now();
+        let is_swept = self.world.stale().is_empty();
+        let told = self.world.fact(&fact);
+        let expected = self.reference.fact(&fact, now);
+        if is_swept {
+            compare(&told.outcome, &expected, &self.world, &fact.id);
+        }
+        self.sent.push(fact);
         told
     }
 
@@ -66,21 +79,23 @@ impl Both {
     }
 }
 
-fn compare(outcome: &Outcome, expected: &Expected, world: &World, step: &Step) {
+pub(crate) fn compare(outcome: &Outcome, expected: &Expected, world: &World, step: &str) {
     let told = match outcome {
         Outcome::Accepted { held, .. } => Expected::Accepted(held.iter().map(note).collect()),
         Outcome::Duplicate => Expected::Duplicate,
         Outcome::Rejected(_) => Expected::Rejected,
         Outcome::Erased(erased) => {
-            let is_erased = |identity: &&Identity| erased.nodes.contains(&world.tables.identities[*identity].node);
-            Expected::Erased(world.tables.identities.keys().filter(is_erased).cloned().collect())
+            Expected::Erased(erased.nodes.iter().map(|(_, identity)| identity.clone()).collect())
         }
         Outcome::Released { severed } => Expected::Released(*severed),
         Outcome::NotFound => Expected::NotFound,
+        Outcome::Directed(_) => Expected::Directed,
+        Outcome::Refused(_) => Expected::Refused,
+        Outcome::Swept(_) => panic!("a sweep is nobody's command"),
     };
     if told != *expected {
         let config = &world.config;
-        panic!("{step:?} came to\n {} instead of\n {}", spell(&told, config), spell(expected, config));
+        panic!("{step} came to\n {} instead of\n {}", spell(&told, config), spell(expected, config));
     }
 }
 

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tessera_engine::config::{Config, NamespaceId};
+use tessera_engine::decide::{DIRECTIVE_DATASET, RELEASE_DATASET};
 use tessera_engine::fact::{Fact, Identity, Strength};
+use tessera_engine::id::DirectiveId;
+use tessera_engine::normalise::normalise;
 use tessera_engine::prepare::{Prepared, prepare};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Tree, Value};
@@ -25,6 +28,31 @@ struct Said {
     time: Timestamp,
 }
 
+/// By what two identities are joined that no fact says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JoinedBy {
+    Release,
+    Directive(DirectiveId),
+    Spelling,
+}
+
+/// Two identities that are joined, and no fact says so.
+#[derive(Debug, Clone)]
+struct Join {
+    ends: (Identity, Identity),
+    at: Timestamp,
+    by: JoinedBy,
+}
+
+/// By what a pair is severed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum SeveredBy {
+    Document(Identity),
+    /// A document that was erased since.
+    Gone,
+    Directive(DirectiveId),
+}
+
 /// An accepted fact, or the part of one that an account owns.
 #[derive(Debug, Clone)]
 struct Known {
@@ -38,6 +66,8 @@ struct Known {
     batch: Option<Arc<str>>,
     time: Timestamp,
     attributes: Vec<(Path, Value)>,
+    /// It was erased as a single event: only its links are left.
+    is_erased: bool,
 }
 
 /// How a link stands.
@@ -46,7 +76,9 @@ pub(crate) enum Standing {
     Active,
     Exclusive,
     Hub,
+    Blocked,
     Limit,
+    Separated,
     Severed,
 }
 
@@ -56,7 +88,9 @@ impl Standing {
             Self::Active => "active",
             Self::Exclusive => "exclusive",
             Self::Hub => "hub",
+            Self::Blocked => "blocked",
             Self::Limit => "limit",
+            Self::Separated => "separated",
             Self::Severed => "severed",
         }
     }
@@ -72,16 +106,22 @@ pub(crate) enum Expected {
     Erased(BTreeSet<Identity>),
     Released(usize),
     NotFound,
+    /// A directive is in force, or was before.
+    Directed,
+    Refused,
 }
 
 pub(crate) struct Reference {
     config: Arc<Config>,
     facts: Vec<Known>,
-    /// Links that releases made: document, other, when.
-    joins: Vec<(Identity, Identity, Timestamp)>,
-    /// Pairs that releases severed, and by which document; none once that document was erased. A document and what it
-    /// released are always among them.
-    severed: BTreeMap<Pair, Option<Identity>>,
+    joins: Vec<Join>,
+    /// Pairs that were severed, and by what. A document and what it released are always among them.
+    severed: BTreeMap<Pair, BTreeSet<SeveredBy>>,
+    /// Separations in force, and the two that each keeps apart.
+    separations: Vec<(DirectiveId, Identity, Identity)>,
+    /// When each identity was first known.
+    created: BTreeMap<Identity, Timestamp>,
+    erased_events: bool,
 }
 
 /// Who is who, at one instant.
@@ -102,13 +142,25 @@ pub(crate) fn pair(one: &Identity, other: &Identity) -> Pair {
     if one < other { (one.clone(), other.clone()) } else { (other.clone(), one.clone()) }
 }
 
+fn is_of(by: &SeveredBy, gone: &BTreeSet<Identity>) -> bool {
+    matches!(by, SeveredBy::Document(document) if gone.contains(document))
+}
+
 fn is_end(pair: &Pair, identity: &Identity) -> bool {
     pair.0 == *identity || pair.1 == *identity
 }
 
 impl Reference {
     pub(crate) fn new(config: Arc<Config>) -> Self {
-        Self { config, facts: Vec::new(), joins: Vec::new(), severed: BTreeMap::new() }
+        Self {
+            config,
+            facts: Vec::new(),
+            joins: Vec::new(),
+            severed: BTreeMap::new(),
+            separations: Vec::new(),
+            created: BTreeMap::new(),
+            erased_events: false,
+        }
     }
 
     pub(crate) fn fact(&mut self, fact: &Fact, now: Timestamp) -> Expected {
@@ -116,7 +168,7 @@ impl Reference {
         else {
             return Expected::Rejected;
         };
-        if self.facts.iter().any(|known| !known.is_of_account && known.id == fact.id) {
+        if self.facts.iter().any(|known| !known.is_of_account && !known.is_erased && known.id == fact.id) {
             return Expected::Duplicate;
         }
         if fact.document.is_some() {
@@ -133,6 +185,7 @@ impl Reference {
             batch: fact.batch.clone(),
             time: fact.time.unwrap_or(now),
             attributes: fact.attributes.clone(),
+            is_erased: false,
         };
         if let (Some(said), Some(account)) = (&fact.account, account) {
             self.facts.push(Known {
@@ -146,6 +199,7 @@ impl Reference {
             });
         }
         self.facts.push(known);
+        self.settle(now);
         let graph = self.graph();
         let mut held = Vec::new();
         for (other, _) in &others {
@@ -158,11 +212,22 @@ impl Reference {
         Expected::Accepted(held)
     }
 
-    pub(crate) fn erase(&mut self, identity: &Identity) -> Expected {
+    pub(crate) fn erase(&mut self, identity: &Identity, now: Timestamp) -> Expected {
         let graph = self.graph();
         let Some(label) = graph.profile.get(identity) else { return Expected::NotFound };
         let gone: BTreeSet<Identity> =
             graph.profile.iter().filter(|(_, own)| *own == label).map(|(node, _)| node.clone()).collect();
+        self.erase_all(gone, now)
+    }
+
+    pub(crate) fn erase_identity(&mut self, identity: &Identity, now: Timestamp) -> Expected {
+        if !self.graph().nodes.contains(identity) {
+            return Expected::NotFound;
+        }
+        self.erase_all(BTreeSet::from([identity.clone()]), now)
+    }
+
+    fn erase_all(&mut self, gone: BTreeSet<Identity>, now: Timestamp) -> Expected {
         self.facts.retain(|fact| !gone.contains(&fact.owner));
         for fact in &mut self.facts {
             fact.others.retain(|(other, _)| !gone.contains(other));
@@ -170,14 +235,214 @@ impl Reference {
                 fact.account = None;
             }
         }
-        self.joins.retain(|(one, other, _)| !gone.contains(one) && !gone.contains(other));
+        self.joins.retain(|join| !gone.contains(&join.ends.0) && !gone.contains(&join.ends.1));
         self.severed.retain(|(one, other), _| !gone.contains(one) && !gone.contains(other));
-        let after = self.graph();
-        self.severed.retain(|(one, other), _| after.nodes.contains(one) && after.nodes.contains(other));
+        self.separations.retain(|(_, one, other)| !gone.contains(one) && !gone.contains(other));
         for by in self.severed.values_mut() {
-            by.take_if(|by| !after.nodes.contains(by));
+            *by = by.iter().map(|by| if is_of(by, &gone) { SeveredBy::Gone } else { by.clone() }).collect();
         }
+        self.settle(now);
         Expected::Erased(gone)
+    }
+
+    /// What a fact said about its owner goes; what it has overwritten does not come back.
+    pub(crate) fn erase_event(&mut self, id: &Arc<str>, now: Timestamp) -> Expected {
+        let of_id = |fact: &Known| fact.id == *id && !fact.is_of_account && !fact.is_erased && fact.is_event;
+        if !self.facts.iter().any(of_id) {
+            return Expected::NotFound;
+        }
+        self.erased_events = true;
+        self.overwrite(of_id);
+        for fact in &mut self.facts {
+            if of_id(fact) {
+                (fact.is_erased, fact.is_event) = (true, false);
+                fact.attributes.clear();
+            }
+        }
+        self.settle(now);
+        Expected::Erased(BTreeSet::new())
+    }
+
+    pub(crate) fn erase_source(&mut self, dataset: &str, batch: Option<&str>, now: Timestamp) {
+        let is_of =
+            |fact: &Known| &*fact.dataset == dataset && batch.is_none_or(|own| fact.batch.as_deref() == Some(own));
+        self.overwrite(is_of);
+        self.facts.retain(|fact| !is_of(fact));
+        self.settle(now);
+    }
+
+    /// Takes from other facts of the same owner and dataset what these have overwritten.
+    fn overwrite(&mut self, is_victim: impl Fn(&Known) -> bool) {
+        let mut newest: BTreeMap<(Identity, Arc<str>, Path), (Timestamp, bool)> = BTreeMap::new();
+        for fact in &self.facts {
+            for (path, _) in &fact.attributes {
+                let key = (fact.owner.clone(), fact.dataset.clone(), path.clone());
+                let own = (fact.time, is_victim(fact));
+                let best = newest.entry(key).or_insert(own);
+                *best = (*best).max(own);
+            }
+        }
+        for fact in &mut self.facts {
+            let (owner, dataset) = (fact.owner.clone(), fact.dataset.clone());
+            let is_lost = |path: &Path| newest[&(owner.clone(), dataset.clone(), path.clone())].1;
+            fact.attributes.retain(|(path, _)| !is_lost(path));
+        }
+    }
+
+    pub(crate) fn has_erased_events(&self) -> bool {
+        self.erased_events
+    }
+
+    /// Whether what is known is spelled and severed so simply that a sweep may take its time.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.severed.is_empty() && self.separations.is_empty() && self.joins.is_empty()
+    }
+
+    pub(crate) fn configure(&mut self, config: Arc<Config>, now: Timestamp) {
+        self.config = config;
+        for node in self.graph().nodes {
+            let namespace = self.config.find(node.namespace).expect("it is registered");
+            let Ok(value) = normalise(namespace, &node.value) else { continue };
+            let spelled = Identity { value, ..node.clone() };
+            let is_known = |join: &Join| join.by == JoinedBy::Spelling && join.ends.0 == node && join.ends.1 == spelled;
+            if spelled != node && !self.joins.iter().any(is_known) {
+                let at = self.created[&node];
+                self.joins.push(Join { ends: (node, spelled), at, by: JoinedBy::Spelling });
+            }
+        }
+        self.settle(now);
+    }
+
+    pub(crate) fn join(&mut self, id: DirectiveId, one: &Identity, other: &Identity, now: Timestamp) -> Expected {
+        let graph = self.graph();
+        let kind = |identity: &Identity| self.config.find(identity.namespace).map(|own| own.kind);
+        if one == other || !graph.nodes.contains(one) || !graph.nodes.contains(other) || kind(one) != kind(other) {
+            return Expected::Refused;
+        }
+        let ends = pair(one, other);
+        let is_same =
+            |join: &Join| matches!(join.by, JoinedBy::Directive(_)) && pair(&join.ends.0, &join.ends.1) == ends;
+        if self.joins.iter().any(is_same) {
+            return Expected::Directed;
+        }
+        self.joins.push(Join { ends: (one.clone(), other.clone()), at: now, by: JoinedBy::Directive(id) });
+        let after = self.graph();
+        if after.profile[one] != after.profile[other] {
+            self.joins.pop();
+            return Expected::Refused;
+        }
+        self.settle(now);
+        Expected::Directed
+    }
+
+    pub(crate) fn undo(&mut self, id: DirectiveId, now: Timestamp) {
+        self.joins.retain(|join| join.by != JoinedBy::Directive(id));
+        self.settle(now);
+    }
+
+    /// Separates these from the rest of their profile; with a side of a past merge given as `rest`, also what hangs to them alone.
+    pub(crate) fn separate(
+        &mut self,
+        id: DirectiveId,
+        side: &[Identity],
+        rest: Option<&[Identity]>,
+        now: Timestamp,
+    ) -> Expected {
+        let graph = self.graph();
+        let Some(first) = side.first().filter(|_| side.iter().all(|one| graph.nodes.contains(one))) else {
+            return Expected::Refused;
+        };
+        let is_of_profile = |node: &&Identity| graph.profile[*node] == graph.profile[first];
+        let is_apart = |node: &Identity| match rest {
+            None => graph.profile[node] != graph.profile[first],
+            Some(_) => graph.cluster[node] != graph.cluster[first],
+        };
+        if side.iter().any(is_apart) {
+            return Expected::Refused;
+        }
+        let profile: BTreeSet<Identity> = graph.nodes.iter().filter(is_of_profile).cloned().collect();
+        let mut one: BTreeSet<Identity> = side.iter().filter(is_of_profile).cloned().collect();
+        if let Some(rest) = rest {
+            let reached = |from: &mut dyn Iterator<Item = &Identity>, without: &[Identity]| {
+                let among: BTreeSet<Identity> =
+                    profile.iter().filter(|node| !without.contains(node)).cloned().collect();
+                let from: Vec<Identity> = from.filter(|node| among.contains(*node)).cloned().collect();
+                from.into_iter().flat_map(|node| reach(node, &graph, &among)).collect::<BTreeSet<_>>()
+            };
+            let named: Vec<Identity> = one.iter().cloned().collect();
+            let from_rest = reached(&mut rest.iter(), &named);
+            one.extend(reached(&mut named.iter(), rest).difference(&from_rest).cloned());
+        }
+        let other: BTreeSet<Identity> = profile.difference(&one).cloned().collect();
+        if other.is_empty() {
+            return Expected::Refused;
+        }
+        let across = |(a, b): &&Pair| one.contains(a) && other.contains(b) || other.contains(a) && one.contains(b);
+        let cut: Vec<Pair> = graph.said.keys().chain(self.severed.keys()).filter(across).cloned().collect();
+        for ends in cut {
+            self.severed.entry(ends).or_default().insert(SeveredBy::Directive(id));
+        }
+        let rank = |node: &Identity| (Reverse(self.config.priority(node.namespace)), node.clone());
+        let mut tops = Vec::new();
+        for side in [&one, &other] {
+            let top = side.iter().min_by_key(|node| rank(node)).expect("a side has a node").clone();
+            let mut left = side.clone();
+            while let Some(first) = left.first().cloned() {
+                let part = reach(first, &graph, side);
+                left.retain(|node| !part.contains(node));
+                let mut ranked: Vec<&Identity> = part.iter().collect();
+                ranked.sort_by_key(|node| rank(node));
+                let free = ranked.into_iter().find(|node| !self.severed.contains_key(&pair(&top, node)));
+                if !part.contains(&top)
+                    && let Some(best) = free
+                {
+                    let ends = (top.clone(), best.clone());
+                    self.joins.push(Join { ends, at: now, by: JoinedBy::Directive(id) });
+                }
+            }
+            tops.push(top);
+        }
+        self.separations.push((id, tops.remove(0), tops.remove(0)));
+        self.settle(now);
+        Expected::Directed
+    }
+
+    pub(crate) fn lift_separation(&mut self, id: DirectiveId, now: Timestamp) {
+        self.separations.retain(|(own, ..)| *own != id);
+        self.joins.retain(|join| join.by != JoinedBy::Directive(id));
+        self.severed.values_mut().for_each(|by| {
+            by.remove(&SeveredBy::Directive(id));
+        });
+        self.severed.retain(|_, by| !by.is_empty());
+        self.settle(now);
+    }
+
+    /// Forgets what was said about identities that nothing mentions any more.
+    fn settle(&mut self, now: Timestamp) {
+        loop {
+            let nodes = self.graph().nodes;
+            let before = (self.facts.len(), self.severed.len(), self.separations.len());
+            self.facts.retain(|fact| nodes.contains(&fact.owner));
+            self.severed.retain(|(one, other), _| nodes.contains(one) && nodes.contains(other));
+            self.separations.retain(|(_, one, other)| nodes.contains(one) && nodes.contains(other));
+            for by in self.severed.values_mut() {
+                let is_there = |by: &SeveredBy| !matches!(by, SeveredBy::Document(own) if !nodes.contains(own));
+                *by = by.iter().map(|by| if is_there(by) { by.clone() } else { SeveredBy::Gone }).collect();
+            }
+            self.created.retain(|node, _| nodes.contains(node));
+            if before == (self.facts.len(), self.severed.len(), self.separations.len()) {
+                for node in nodes {
+                    self.created.entry(node).or_insert(now);
+                }
+                return;
+            }
+        }
+    }
+
+    /// What a fact has said about who owns it, for each of these: that of a read between two sweeps.
+    pub(crate) fn attributes_of(&self, nodes: &BTreeSet<String>) -> String {
+        let owned = self.facts.iter().filter(|fact| nodes.contains(&name(&fact.owner, &self.config)));
+        show(&attributes(&owned.collect::<Vec<_>>()))
     }
 
     pub(crate) fn release(&mut self, document: &Identity, gone: &Identity, now: Timestamp) -> Expected {
@@ -193,39 +458,62 @@ impl Reference {
         let mut severed = 0;
         for (ends, standing) in &graph.standing {
             let other = if ends.0 == *gone { &ends.1 } else { &ends.0 };
-            if is_end(ends, gone) && rest.contains(other) && *standing != Standing::Severed {
-                self.severed.insert(ends.clone(), Some(document.clone()));
-                severed += 1;
+            if is_end(ends, gone) && rest.contains(other) {
+                severed += usize::from(*standing != Standing::Severed);
+                self.sever(ends.clone(), document);
             }
         }
-        self.severed.insert(pair(document, gone), Some(document.clone()));
+        let marks: Vec<Pair> = self.severed.keys().cloned().collect();
+        for ends in marks {
+            let other = if ends.0 == *gone { &ends.1 } else { &ends.0 };
+            if is_end(&ends, gone) && rest.contains(other) {
+                self.sever(ends, document);
+            }
+        }
+        self.sever(pair(document, gone), document);
         while let Some(first) = rest.first().cloned() {
             let part = reach(first, &graph, &rest);
             rest.retain(|node| !part.contains(node));
             if !part.contains(document) {
-                let rank = |node: &&Identity| (Reverse(self.config.priority(node.namespace)), (*node).clone());
-                let best = part.iter().min_by_key(rank).expect("a part has its first node");
-                self.lift(document, best);
-                self.severed.remove(&pair(document, best));
-                self.joins.push((document.clone(), best.clone(), now));
+                let mut ranked: Vec<&Identity> = part.iter().collect();
+                ranked.sort_by_key(|node| (Reverse(self.config.priority(node.namespace)), (*node).clone()));
+                let is_separated = |node: &Identity| {
+                    let by = self.severed.get(&pair(document, node));
+                    by.is_some_and(|by| by.iter().any(|by| matches!(by, SeveredBy::Directive(_))))
+                };
+                let Some(best) = ranked.into_iter().find(|node| !is_separated(node)).cloned() else { continue };
+                self.lift(document, &best);
+                self.severed.remove(&pair(document, &best));
+                self.joins.push(Join { ends: (document.clone(), best), at: now, by: JoinedBy::Release });
             }
         }
+        self.settle(now);
         Expected::Released(severed)
+    }
+
+    fn sever(&mut self, ends: Pair, document: &Identity) {
+        self.severed.entry(ends).or_default().insert(SeveredBy::Document(document.clone()));
     }
 
     /// A pair that a document severed with one that it has released stays severed until none of the two is released.
     fn lift(&mut self, document: &Identity, released: &Identity) {
-        let by = Some(document.clone());
-        if self.severed.get(&pair(document, released)) != Some(&by) {
+        let by = SeveredBy::Document(document.clone());
+        let is_released = |severed: &BTreeMap<Pair, BTreeSet<SeveredBy>>, node: &Identity| {
+            severed.get(&pair(document, node)).is_some_and(|own| own.contains(&by))
+        };
+        if !is_released(&self.severed, released) {
             return;
         }
-        self.severed.remove(&pair(document, released));
-        let still: BTreeSet<Pair> =
-            self.severed.iter().filter(|(_, own)| **own == by).map(|(ends, _)| ends.clone()).collect();
-        self.severed.retain(|ends, own| {
+        let own = self.severed.get_mut(&pair(document, released)).expect("it is there");
+        own.remove(&by);
+        let still = self.severed.clone();
+        for (ends, own) in &mut self.severed {
             let other = if ends.0 == *released { &ends.1 } else { &ends.0 };
-            *own != by || !is_end(ends, released) || still.contains(&pair(document, other))
-        });
+            if is_end(ends, released) && !is_released(&still, other) {
+                own.remove(&by);
+            }
+        }
+        self.severed.retain(|_, by| !by.is_empty());
     }
 
     fn said(&self) -> BTreeMap<Pair, Vec<Said>> {
@@ -237,17 +525,22 @@ impl Reference {
                 said.entry(pair(&fact.owner, other)).or_default().push(one);
             }
         }
-        for (document, other, time) in &self.joins {
-            let dataset = tessera_engine::decide::RELEASE_DATASET.into();
-            let one = Said { strength: Strength::Joined, dataset, batch: None, time: *time };
-            said.entry(pair(document, other)).or_default().push(one);
+        for Join { ends, at, by } in &self.joins {
+            let (dataset, batch) = match by {
+                JoinedBy::Release => (RELEASE_DATASET, None),
+                JoinedBy::Directive(id) => (DIRECTIVE_DATASET, Some(id.to_string().into())),
+                JoinedBy::Spelling => ("$spelling", None),
+            };
+            let one = Said { strength: Strength::Joined, dataset: dataset.into(), batch, time: *at };
+            said.entry(pair(&ends.0, &ends.1)).or_default().push(one);
         }
         said
     }
 
     pub(crate) fn graph(&self) -> Graph {
         let said = self.said();
-        let mut nodes: BTreeSet<Identity> = self.facts.iter().map(|fact| fact.owner.clone()).collect();
+        let owning = self.facts.iter().filter(|fact| !fact.is_erased);
+        let mut nodes: BTreeSet<Identity> = owning.map(|fact| fact.owner.clone()).collect();
         nodes.extend(said.keys().flat_map(|(one, other)| [one.clone(), other.clone()]));
         let mut graph = Graph {
             cluster: nodes.iter().cloned().zip(0..).collect(),
@@ -287,6 +580,21 @@ impl Reference {
                 graph.standing.insert(ends, Standing::Hub);
             }
         }
+        let is_blocked = |identity: &Identity| {
+            let namespace = self.config.find(identity.namespace).expect("it is registered");
+            normalise(namespace, &identity.value).is_err()
+        };
+        for ends in graph.said.keys().filter(|ends| is_blocked(&ends.0) || is_blocked(&ends.1)) {
+            if !self.severed.contains_key(ends) {
+                graph.standing.insert(ends.clone(), Standing::Blocked);
+            }
+        }
+    }
+
+    /// Whether joining what these labels stand for would bring two together that are separated.
+    fn parts(&self, labels: &BTreeMap<Identity, usize>, one: usize, other: usize) -> bool {
+        let is = |node: &Identity, label: usize| labels.get(node) == Some(&label);
+        self.separations.iter().any(|(_, a, b)| is(a, one) && is(b, other) || is(a, other) && is(b, one))
     }
 
     /// Links in the order of the walk that neither are severed nor end at a hub.
@@ -337,16 +645,28 @@ impl Reference {
         let mut unit: BTreeMap<Identity, usize> = graph.nodes.iter().cloned().zip(0..).collect();
         let mut last_by: BTreeMap<Identity, usize> = BTreeMap::new();
         let walked = Self::walked(graph);
-        for (at, ends) in walked.iter().enumerate().filter(|(_, ends)| graph.is_joined(ends)) {
+        for (at, ends) in walked.iter().enumerate() {
+            if !graph.is_joined(ends) {
+                continue;
+            }
             let (one, other) = (unit[&ends.0], unit[&ends.1]);
-            if one != other {
+            if one != other && self.parts(&unit, one, other) {
+                graph.standing.insert(ends.clone(), Standing::Separated);
+            } else if one != other {
                 relabel(&mut unit, one, other);
                 last_by.extend(unit.iter().filter(|(_, own)| **own == one).map(|(node, _)| (node.clone(), at)));
             }
         }
         graph.profile = unit.clone();
         for (at, ends) in walked.iter().enumerate() {
+            if graph.standing.contains_key(ends) {
+                continue;
+            }
             let (one, other) = (graph.profile[&ends.0], graph.profile[&ends.1]);
+            if one != other && self.parts(&graph.profile, one, other) {
+                graph.standing.insert(ends.clone(), Standing::Separated);
+                continue;
+            }
             if one != other {
                 let members = |node: &&Identity| [one, other].contains(&graph.profile[*node]);
                 let both: Vec<Identity> = graph.nodes.iter().filter(members).cloned().collect();
@@ -398,13 +718,14 @@ impl Reference {
             }
             let evidence = tallies.into_iter().map(|((strength, dataset, batch), times)| {
                 let span = (times.len() as u64, times.iter().min().expect("one"), times.iter().max().expect("one"));
+                let batch = if dataset.starts_with('$') { &None } else { &batch };
                 format!("{strength:?} {dataset} {batch:?} {span:?}")
             });
             let standing = graph.standing[ends].name().to_string();
             state.links.insert((name(&ends.0, config), name(&ends.1, config)), (standing, evidence.collect()));
         }
         for node in &graph.nodes {
-            let owned = self.facts.iter().filter(|fact| fact.owner == *node);
+            let owned = self.facts.iter().filter(|fact| fact.owner == *node && !fact.is_erased);
             let events = owned.clone().filter(|fact| fact.is_event).map(|fact| fact.id.to_string()).collect();
             let above = graph.above.get(node).map_or(0, BTreeSet::len);
             let row = (owned.count() as u64, events, u32::try_from(above).expect("few"));
@@ -422,7 +743,7 @@ impl Reference {
                 owned.iter().filter(|fact| fact.owner == *node).map(|fact| fact.time).collect();
             let owns = !seen.is_empty();
             for (ends, said) in graph.said.iter().filter(|(ends, _)| is_end(ends, node)) {
-                if matches!(graph.standing[ends], Standing::Active | Standing::Limit) {
+                if matches!(graph.standing[ends], Standing::Active | Standing::Limit | Standing::Separated) {
                     seen.extend(said.iter().filter(|one| one.strength != Strength::Joined).map(|one| one.time));
                 }
             }

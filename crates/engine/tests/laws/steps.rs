@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, RngSeed, TestRunner};
 
-use tessera_engine::config::{Config, Kind, Limits, Namespace, NamespaceId, NamespaceName, Normaliser};
+use tessera_engine::config::{Config, Kind, Limits, Namespace, NamespaceId, NamespaceName, Normaliser, Sweeps};
 use tessera_engine::fact::{AccountFact, Call, CallKind, Claim, Fact, Identity, Strength};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
@@ -26,6 +26,9 @@ pub(crate) const NAMESPACES: [(&str, Kind, u8); 8] = [
     ("team", Kind::Account, 1),
 ];
 
+/// What makes the number of a value one in capitals.
+const CAPITAL: u8 = 0x80;
+
 const PATHS: [&str; 6] = ["a", "a.b", "a.b.c", "a.d", "e", "f.g"];
 
 /// An identity of the tests: a namespace by its place, and one of its values.
@@ -34,7 +37,7 @@ pub(crate) struct Id(pub(crate) usize, pub(crate) u8);
 
 impl fmt::Debug for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:v{}", NAMESPACES[self.0].0, self.1)
+        write!(f, "{}:{}", NAMESPACES[self.0].0, self.value())
     }
 }
 
@@ -44,8 +47,14 @@ impl Id {
         Identity { namespace: NamespaceId::new(number), value: self.value().into() }
     }
 
+    /// The same value in capitals.
+    pub(crate) const fn in_capitals(self) -> Self {
+        Self(self.0, self.1 | CAPITAL)
+    }
+
     fn value(self) -> String {
-        format!("v{}", self.1)
+        let letter = if self.1 & CAPITAL == 0 { 'v' } else { 'V' };
+        format!("{letter}{}", self.1 & !CAPITAL)
     }
 
     fn claim(self, strength: Strength) -> Claim {
@@ -62,19 +71,29 @@ pub(crate) struct Setup {
     pub(crate) hub_links_max: u32,
     pub(crate) profile_identities_max: usize,
     pub(crate) cluster_identities_max: usize,
+    /// The namespace that is exclusive, by its place, if one is.
+    pub(crate) exclusive_at: usize,
+    /// Values that identify nobody.
+    pub(crate) blocked: Vec<Id>,
+    /// Whether values are spelled in small letters, where they have capitals.
+    pub(crate) is_lower: bool,
 }
 
 impl Setup {
     pub(crate) fn config(&self) -> Arc<Config> {
+        self.config_with(1, Sweeps::default())
+    }
+
+    pub(crate) fn config_with(&self, version: u64, sweeps: Sweeps) -> Arc<Config> {
         let namespace = |at: usize| Namespace {
             id: NamespaceId::new(u16::try_from(at + 1).expect("few namespaces")),
             name: NamespaceName::parse(NAMESPACES[at].0).expect("a name"),
             kind: NAMESPACES[at].1,
             priority: self.priorities[at],
-            exclusive: self.exclusive && at == 1,
+            exclusive: self.exclusive && at == self.exclusive_at,
             limit: self.limits[at],
-            normaliser: Normaliser::Trim,
-            blocked: Vec::new(),
+            normaliser: if self.is_lower { Normaliser::Lower } else { Normaliser::Trim },
+            blocked: self.blocked.iter().filter(|id| id.0 == at).map(|id| id.value()).collect(),
             blocked_patterns: Vec::new(),
         };
         let limits = Limits {
@@ -84,7 +103,7 @@ impl Setup {
             ..Limits::default()
         };
         let namespaces = (0..NAMESPACES.len()).map(namespace).collect();
-        Arc::new(Config::new(1, namespaces, None, limits).expect("a configuration"))
+        Arc::new(Config::new(version, namespaces, None, limits).expect("a configuration").with_sweeps(sweeps))
     }
 }
 
@@ -178,6 +197,9 @@ pub(crate) fn setup() -> impl Strategy<Value = Setup> {
             hub_links_max,
             profile_identities_max,
             cluster_identities_max: 1_000,
+            exclusive_at: 1,
+            blocked: Vec::new(),
+            is_lower: false,
         },
     )
 }

@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tessera_engine::cluster::{Cluster, End, Link, LinkState, Rule};
+use tessera_engine::cluster::{Cluster, End, Link, LinkState, Rule, Source};
 use tessera_engine::config::Config;
-use tessera_engine::decide::{Context, Notice, Outcome, Prompt, decide, first_needs, second_needs};
+use tessera_engine::decide::{
+    Context, Directive, Erasure, EventErasure, NewEvent, Outcome, Prompt, Told as Notes, Victim, decide, first_needs,
+    second_needs,
+};
 use tessera_engine::fact::{Fact, Identity};
-use tessera_engine::id::{Ids, NodeId};
+use tessera_engine::id::{DirectiveId, Ids, NodeId};
+use tessera_engine::policy::CompiledPolicy;
 use tessera_engine::prepare::prepare;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Tree;
-use tessera_engine::view;
-use tessera_engine::walk::{Edge, stage_two};
+use tessera_engine::view::{self, Lens};
+use tessera_engine::walk::{Edge, Refusal, stage_two};
 use tessera_engine::working::{Changes, FactRow, IdentityRow, Lack, Need, Working};
 
 use crate::state::{Profile, State, name, show};
@@ -41,13 +45,17 @@ pub(crate) struct Tables {
     pub(crate) held: BTreeMap<NodeId, BTreeMap<NodeId, Arc<Link>>>,
     /// The owner of each event, by its fact's id.
     pub(crate) events: BTreeMap<Arc<str>, NodeId>,
+    /// When each event was received.
+    pub(crate) received: BTreeMap<Arc<str>, Timestamp>,
+    /// Who is suppressed.
+    pub(crate) suppressed: BTreeSet<Identity>,
 }
 
 /// What a decision came to, and what it took.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) outcome: Outcome,
-    pub(crate) notices: Vec<Notice>,
+    pub(crate) notes: Notes,
     /// How often it lacked something.
     pub(crate) rounds: usize,
 }
@@ -79,16 +87,86 @@ impl World {
             Ok(prepared) => self.decide(&Prompt::Fact(prepared)),
             Err(rejection) => {
                 self.now = self.next_now();
-                Told { outcome: Outcome::Rejected(rejection), notices: Vec::new(), rounds: 0 }
+                Told { outcome: Outcome::Rejected(rejection), notes: Notes::default(), rounds: 0 }
             }
         }
     }
 
     /// Erases the profile of an identity, as the last commit left it.
     pub(crate) fn erase(&mut self, identity: &Identity) -> Told {
+        let victim = Victim::Profile(self.node(identity));
+        self.decide(&Prompt::Erase(Erasure { victim, suppresses: false }))
+    }
+
+    /// Erases an identity alone.
+    pub(crate) fn erase_identity(&mut self, identity: &Identity) -> Told {
+        let victim = Victim::Node(self.node(identity));
+        self.decide(&Prompt::Erase(Erasure { victim, suppresses: false }))
+    }
+
+    /// Erases one event, by its fact's id.
+    pub(crate) fn erase_event(&mut self, fact: &Arc<str>) -> Told {
         let nowhere = NodeId::from_bytes([0xff; 12]);
-        let node = self.tables.identities.get(identity).map_or(nowhere, |row| row.node);
-        self.decide(&Prompt::Erase(node))
+        let row = self.tables.facts.get(fact).filter(|_| self.tables.events.contains_key(fact));
+        let source = row.and_then(|row| row.source.clone()).unwrap_or_else(|| Source::of_ours("none", None));
+        let received_at = self.tables.received.get(fact).copied().unwrap_or(Timestamp::MIN);
+        let node = row.map_or(nowhere, |row| row.node);
+        self.decide(&Prompt::EraseEvent(EventErasure { fact: fact.clone(), node, source, received_at }))
+    }
+
+    fn node(&self, identity: &Identity) -> NodeId {
+        self.tables.identities.get(identity).map_or(NodeId::from_bytes([0xff; 12]), |row| row.node)
+    }
+
+    pub(crate) fn directive(&mut self, id: DirectiveId, directive: Directive) -> Told {
+        self.decide(&Prompt::Directive(id, directive))
+    }
+
+    /// Decides under another configuration from here on.
+    pub(crate) fn configure(&mut self, config: Arc<Config>) {
+        self.commit();
+        self.now = self.next_now();
+        self.config = config;
+        self.working = Working::new(self.config.clone());
+    }
+
+    /// The clusters that the sweeps have not reached.
+    pub(crate) fn stale(&self) -> Vec<NodeId> {
+        let number = self.config.sweeps().number;
+        let stale = self.tables.clusters.iter().filter(|(_, cluster)| cluster.swept < number);
+        stale.map(|(id, _)| *id).collect()
+    }
+
+    /// Drops the rows of what is erased, once the sweeps have been everywhere.
+    pub(crate) fn drop_erased(&mut self) {
+        let sweeps = self.config.sweeps();
+        let is_erased = |row: &FactRow| row.source.as_ref().is_some_and(|source| sweeps.erases(source));
+        let erased: Vec<Arc<str>> =
+            self.tables.facts.iter().filter(|(_, row)| is_erased(row)).map(|(id, _)| id.clone()).collect();
+        for id in erased {
+            self.tables.facts.remove(&id);
+            self.tables.events.remove(&id);
+        }
+    }
+
+    pub(crate) fn sweep(&mut self, cluster: NodeId) -> Told {
+        self.decide(&Prompt::Sweep(cluster))
+    }
+
+    /// Sweeps until nothing is left, as a job does: in passes over the clusters that there are when each begins.
+    pub(crate) fn sweep_all(&mut self) {
+        self.commit();
+        for _ in 0..100 {
+            let stale = self.stale();
+            if stale.is_empty() {
+                return;
+            }
+            for cluster in stale {
+                self.sweep(cluster);
+                self.commit();
+            }
+        }
+        panic!("the sweeps end");
     }
 
     pub(crate) fn release(&mut self, document: &Identity, identity: &Identity) -> Told {
@@ -99,22 +177,22 @@ impl World {
     pub(crate) fn decide(&mut self, prompt: &Prompt) -> Told {
         self.now = self.next_now();
         self.prefetch(prompt);
-        let mut notices = Vec::new();
+        let mut notes = Notes::default();
         let was_changed = self.working.is_changed();
         for rounds in 0.. {
             let mut ids = self.ids.clone();
             ids.at(self.now.millis());
             let mut context = Context { now: self.now, ids: &mut ids };
-            match decide(prompt, &mut self.working, &mut context, &mut notices) {
+            match decide(prompt, &mut self.working, &mut context, &mut notes) {
                 Ok(outcome) => {
                     self.ids = ids;
                     self.pending.push(outcome.clone());
-                    return Told { outcome, notices, rounds };
+                    return Told { outcome, notes, rounds };
                 }
                 Err(Lack::Needs(needs)) => self.fetch_lacking(&needs, rounds, was_changed),
                 Err(Lack::Torn) => panic!("what this world holds is of one instant"),
             }
-            assert!(notices.is_empty(), "a command that lacks something tells nothing");
+            assert!(notes.notices.is_empty(), "a command that lacks something tells nothing");
         }
         unreachable!("the rounds end")
     }
@@ -137,13 +215,24 @@ impl World {
         for outcome in self.pending.drain(..) {
             match outcome {
                 Outcome::Accepted { event: Some(event), .. } => {
-                    let before = tables.events.insert(event.fact_id.clone(), event.node);
-                    assert!(before.is_none(), "an event is accepted once");
+                    let NewEvent { fact_id, node, received_at, .. } = *event;
+                    tables.received.insert(fact_id.clone(), received_at);
+                    tables.events.insert(fact_id, node);
                 }
-                Outcome::Erased(erased) => tables.events.retain(|_, node| !erased.nodes.contains(node)),
+                Outcome::Erased(erased) => {
+                    let is_gone = |node: &NodeId| erased.nodes.iter().any(|(own, _)| own == node);
+                    tables.events.retain(|_, node| !is_gone(node));
+                }
                 _ => {}
             }
         }
+        // An erased event's row goes with its fact's.
+        for (fact, row) in &changes.facts {
+            if row.is_none() {
+                tables.events.remove(fact);
+            }
+        }
+        tables.suppressed.extend(changes.suppressed.iter().cloned());
         self.working = Working::new(self.config.clone());
         changes
     }
@@ -167,7 +256,13 @@ impl World {
             .chain(tables.clusters.keys().map(|id| Need::Cluster(*id)))
             .chain(tables.homes.keys().flat_map(|node| [Need::Home(*node), Need::HeldOf(*node)]))
             .chain(tables.facts.iter().flat_map(|(id, row)| [Need::Fact(id.clone()), Need::Home(row.node)]));
-        self.fetch_all(&needs.collect::<Vec<_>>());
+        let mut needs: Vec<Need> = needs.collect();
+        if let Prompt::Fact(prepared) = prompt {
+            let others = prepared.others.iter().map(|(identity, _)| identity);
+            let all = std::iter::once(&prepared.owner).chain(others).chain(&prepared.account);
+            needs.extend(all.map(|identity| Need::Suppression(identity.clone())));
+        }
+        self.fetch_all(&needs);
     }
 
     fn fetch_lacking(&mut self, needs: &[Need], rounds: usize, was_changed: bool) {
@@ -194,10 +289,13 @@ impl World {
                 }
                 Need::Cluster(id) => working.load_cluster(*id, tables.clusters.get(id).cloned()),
                 Need::Home(node) => working.load_home(*node, tables.homes.get(node).copied()),
-                Need::Fact(id) => working.load_fact(id.clone(), tables.facts.get(id).copied()),
+                Need::Fact(id) => working.load_fact(id.clone(), tables.facts.get(id).cloned()),
                 Need::Held(node, other) => {
                     let link = tables.held.get(node).and_then(|rows| rows.get(other)).cloned();
                     working.load_held(*node, *other, link);
+                }
+                Need::Suppression(identity) => {
+                    working.load_suppression(identity.clone(), tables.suppressed.contains(identity));
                 }
                 Need::HeldOf(node) => {
                     let links = tables.held.get(node).map(|rows| rows.values().cloned().collect());
@@ -220,8 +318,7 @@ impl World {
                 state.profiles.insert(nodes, self.profile(cluster, id));
             }
             for node in &cluster.nodes {
-                let events = tables.events.iter().filter(|(_, owner)| **owner == node.id);
-                let events = events.map(|(id, _)| id.to_string()).collect();
+                let events = self.events_of(node.id).map(ToString::to_string).collect();
                 state.nodes.insert(name(&node.identity, config), (node.facts(), events, node.neighbours_above));
             }
         }
@@ -231,12 +328,23 @@ impl World {
             let standing = match link.state {
                 LinkState::Active => "active",
                 LinkState::Held(rule) => rule.name(),
-                LinkState::Severed { .. } => "severed",
+                LinkState::Severed(_) => "severed",
             };
-            let evidence = link.evidence.iter().filter(|evidence| evidence.tally.count > 0).map(|evidence| {
-                let tally = &evidence.tally;
-                let span = (tally.count, tally.first.micros(), tally.last.micros());
-                format!("{:?} {} {:?} {span:?}", evidence.strength, tally.dataset, tally.batch)
+            // What came before and after an erasure of a source counts apart until it has gone; people see it as one.
+            let mut spans: BTreeMap<_, (u64, i64, i64)> = BTreeMap::new();
+            let counted = link
+                .evidence
+                .iter()
+                .filter(|evidence| evidence.tally.count > 0 && !config.sweeps().erases(&evidence.tally.source));
+            for evidence in counted {
+                let (source, tally) = (&evidence.tally.source, &evidence.tally);
+                let key = (evidence.strength, source.dataset.clone(), source.batch.clone());
+                let own = spans.entry(key).or_insert((0, i64::MAX, i64::MIN));
+                *own = (own.0 + tally.count, own.1.min(tally.first.micros()), own.2.max(tally.last.micros()));
+            }
+            let evidence = spans.into_iter().map(|((strength, dataset, batch), span)| {
+                let batch = if dataset.starts_with('$') { None } else { batch };
+                format!("{strength:?} {dataset} {batch:?} {span:?}")
             });
             state.links.insert(ends, (standing.to_string(), evidence.collect()));
         }
@@ -256,16 +364,30 @@ impl World {
         views
     }
 
+    /// The facts whose events stand on the timeline of a node.
+    fn events_of(&self, node: NodeId) -> impl Iterator<Item = &Arc<str>> {
+        let sweeps = self.config.sweeps();
+        let is_erased = |fact: &Arc<str>| {
+            let source = self.tables.facts.get(fact).and_then(|row| row.source.as_ref());
+            source.is_some_and(|source| sweeps.erases(source))
+        };
+        let owned = self.tables.events.iter().filter(move |(_, owner)| **owner == node);
+        owned.map(|(fact, _)| fact).filter(move |fact| !is_erased(fact))
+    }
+
+    pub(crate) fn lens(&self) -> Lens<'_> {
+        Lens { policy: CompiledPolicy::by_default(), config: &self.config, now: self.now }
+    }
+
     fn profile(&self, cluster: &Cluster, id: NodeId) -> Profile {
         let config = &*self.config;
-        let view = view::fold(cluster, id, config).expect("a profile has a view");
+        let view = view::fold(cluster, id, &self.lens()).expect("a profile has a view");
         assert_eq!(view.profile_id, id);
         let spelled = |namespace| config.find(namespace).expect("it is registered").name.to_string();
         let mut events = BTreeMap::new();
         let mut accounts = BTreeSet::new();
         for node in cluster.piece(id) {
-            let owned = self.tables.events.iter().filter(|(_, owner)| **owner == node.id);
-            events.extend(owned.map(|(fact, _)| (fact.to_string(), name(&node.identity, config))));
+            events.extend(self.events_of(node.id).map(|fact| (fact.to_string(), name(&node.identity, config))));
             for relation in &node.relations {
                 if self.tables.identities.get(&relation.account).is_some_and(|row| row.node == relation.node) {
                     accounts.insert((name(&node.identity, config), name(&relation.account, config)));
@@ -303,9 +425,14 @@ impl World {
         assert_eq!(homes, tables.homes, "homes are where the nodes are");
         self.check_held(&at, &linked);
         self.check_neighbours();
-        for node in tables.events.values() {
-            assert!(at.contains_key(node), "an event has an owner");
-        }
+        let shown: usize = at.keys().map(|node| self.events_of(*node).count()).sum();
+        let sweeps = self.config.sweeps();
+        let is_erased = |fact: &Arc<str>| {
+            let source = tables.facts.get(fact).and_then(|row| row.source.as_ref());
+            source.is_some_and(|source| sweeps.erases(source))
+        };
+        let kept = tables.events.keys().filter(|fact| !is_erased(fact)).count();
+        assert_eq!(shown, kept, "an event has an owner");
     }
 
     fn check_cluster(&self, id: NodeId, cluster: &Cluster) {
@@ -326,19 +453,32 @@ impl World {
             Edge { one, other, joined: link.is_joined() }
         };
         let edges: Vec<Edge> = cluster.links.iter().map(edge).collect();
-        let stage = stage_two(&namespaces, &edges, &self.config);
+        self.check_nodes(cluster);
+        if cluster.swept < self.config.sweeps().number {
+            return;
+        }
+        let stage = stage_two(&namespaces, &edges, &cluster.separated(), &self.config);
         let pieces: Vec<usize> = cluster.pieces.iter().map(|piece| usize::from(*piece)).collect();
         assert_eq!(pieces, stage.piece, "pieces are those of a fresh stage two");
         for (link, refused) in cluster.links.iter().zip(&stage.refused) {
-            let state = if refused.is_some() { LinkState::Held(Rule::Limit) } else { LinkState::Active };
+            let state = match refused {
+                None => LinkState::Active,
+                Some(Refusal::Limit { .. }) => LinkState::Held(Rule::Limit),
+                Some(Refusal::Separated) => LinkState::Held(Rule::Separated),
+            };
             assert_eq!(link.state, state, "the links of a record stand as a fresh stage two says");
         }
+    }
+
+    fn check_nodes(&self, cluster: &Cluster) {
         for node in &cluster.nodes {
-            let events = self.tables.events.values().filter(|owner| **owner == node.id).count();
-            assert_eq!(node.events, events as u64, "a node counts its events");
+            let counted = node.owned.iter().filter(|tally| !self.config.sweeps().erases(&tally.source));
+            let counted = counted.map(|tally| tally.events).sum::<u64>();
+            assert_eq!(counted, self.events_of(node.id).count() as u64, "a node counts its events");
             let is_held = self.tables.held.get(&node.id).is_some_and(|rows| rows.values().any(|link| !link.is_mark()));
             let is_linked = is_held || cluster.links.iter().any(|link| link.touches(node.id));
-            assert!(is_linked || node.facts() > 0, "a node has facts or links");
+            let is_reached = cluster.swept == self.config.sweeps().number;
+            assert!(!is_reached || is_linked || node.facts() > 0, "a node has facts or links");
         }
     }
 
@@ -353,13 +493,14 @@ impl World {
                     assert_eq!(at.get(&end.node).map(|(identity, _)| *identity), Some(&end.identity));
                 }
                 let clusters = [0, 1].map(|end: usize| at[&link.ends[end].node].1);
-                match link.state {
+                match &link.state {
                     LinkState::Held(Rule::Exclusive) => {
                         assert_ne!(clusters[0], clusters[1], "an exclusive link is held between clusters");
-                        let holds = |id: NodeId| self.tables.clusters[&id].holds(self.config.exclusive());
+                        let holds = |id: NodeId| self.tables.clusters[&id].holds_exclusive();
                         assert!(clusters.into_iter().all(holds), "both sides hold an exclusive value");
                     }
-                    LinkState::Held(Rule::Hub | Rule::Full) | LinkState::Severed { .. } => {}
+                    LinkState::Held(Rule::Hub | Rule::Blocked | Rule::Full) => {}
+                    LinkState::Severed(by) => assert!(!by.is_empty() && by.is_sorted(), "somebody severed it"),
                     LinkState::Active | LinkState::Held(Rule::Limit | Rule::Separated) => {
                         panic!("such a link belongs into a record: {:?}", link.state);
                     }
@@ -377,9 +518,12 @@ impl World {
                 above.entry(low.node).or_default().insert(link.other(low.node).node);
             }
         }
-        for node in self.tables.clusters.values().flat_map(|cluster| &cluster.nodes) {
+        let number = self.config.sweeps().number;
+        let reached = self.tables.clusters.values().filter(|cluster| cluster.swept == number);
+        for node in reached.flat_map(|cluster| &cluster.nodes) {
             let count = above.get(&node.id).map_or(0, BTreeSet::len);
             assert_eq!(node.neighbours_above as usize, count, "neighbours above are as many as a recount finds");
+            assert_eq!(node.role.hub, count > self.config.limits().hub_links_max as usize, "a hub is one by its count");
         }
     }
 }

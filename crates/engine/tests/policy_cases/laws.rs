@@ -166,7 +166,7 @@ proptest! {
         for node in [1, 2, 3].map(node_id) {
             prop_assert_eq!(view(&one, node, &policy), view(&other, node, &policy));
             for root in ROOTS.map(path) {
-                prop_assert_eq!(explain(&one, node, &policy, &root), explain(&other, node, &policy, &root));
+                prop_assert_eq!(explain(&one, node, &lens(&policy), &root), explain(&other, node, &lens(&policy), &root));
             }
         }
     }
@@ -225,7 +225,7 @@ proptest! {
         let policy = CompiledPolicy::new(policy);
         let cluster = cluster(cells.into_iter().filter(|(_, _, cell)| cell.value != Value::Null));
         for root in ROOTS.map(path) {
-            let explanation = explain(&cluster, node_id(1), &policy, &root);
+            let explanation = explain(&cluster, node_id(1), &lens(&policy), &root);
             let takes_part = explanation.attributes.iter().any(|own| own.fate != Fate::NotListed);
             let stands = explanation.attributes.iter().any(|own| matches!(own.fate, Fate::Stands { .. }));
             prop_assert_eq!(stands, takes_part);

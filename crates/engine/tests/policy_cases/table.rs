@@ -22,7 +22,7 @@ fn check(row: &str) {
         assert_eq!(show(&explained(&cluster, node, &policy, &roots)), expected, "the explanation of {row}");
         for reason in reasons.split_whitespace() {
             let (own, word) = reason.split_once('=').expect("path=reason");
-            let explanation = explain(&cluster, node, &policy, &path(own));
+            let explanation = explain(&cluster, node, &lens(&policy), &path(own));
             let attribute = explanation.attributes.iter().find(|attribute| attribute.path == path(own));
             assert_eq!(attribute.map(|attribute| why(&attribute.fate)).as_deref(), Some(word), "why in {row}");
         }

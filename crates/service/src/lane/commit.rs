@@ -114,7 +114,7 @@ pub(crate) fn counts_of(cluster: &Cluster) -> Counts {
     Counts {
         profiles: cluster.profile_ids().count() as u64,
         identities: cluster.nodes.len() as u64,
-        events: cluster.nodes.iter().map(|node| node.events).sum(),
+        events: cluster.nodes.iter().map(tessera_engine::cluster::Node::events).sum(),
         facts: cluster.nodes.iter().map(tessera_engine::cluster::Node::facts).sum(),
     }
 }

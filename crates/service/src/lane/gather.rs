@@ -69,6 +69,8 @@ impl Gatherer {
                     keys.extend([self.scope.cluster(node), self.scope.home(node)]);
                     asked.push(Asked::Home(node));
                 }
+                // Nobody can be suppressed yet.
+                Need::Suppression(identity) => working.load_suppression(identity, false),
                 Need::Identity(_) | Need::Cluster(_) | Need::Fact(_) | Need::Held(..) => {
                     keys.push(self.key(&need));
                     asked.push(Asked::Plain(need));
@@ -103,6 +105,7 @@ impl Gatherer {
             Need::Fact(id) => self.scope.fact(id),
             Need::Held(node, other) => self.scope.held(*node, *other),
             Need::Home(node) | Need::HeldOf(node) => self.scope.home(*node),
+            Need::Suppression(identity) => self.scope.identity(identity),
         }
     }
 
@@ -121,7 +124,7 @@ impl Gatherer {
                 working.load_cluster(*id, Some(cluster.clone()));
                 true
             }
-            Need::Home(_) | Need::Fact(_) | Need::Held(..) | Need::HeldOf(_) => false,
+            Need::Home(_) | Need::Fact(_) | Need::Held(..) | Need::HeldOf(_) | Need::Suppression(_) => false,
         }
     }
 
@@ -147,7 +150,7 @@ impl Gatherer {
                 working.load_identity(identity, decoded);
             }
             Need::Cluster(id) => {
-                let decoded = row.map(|row| cluster::decode(&row.value)).transpose()?.map(Arc::new);
+                let decoded = row.map(|row| cluster::decode(&row.value, working.config())).transpose()?.map(Arc::new);
                 if let (Some(cluster), Some(version)) = (&decoded, version) {
                     self.read.memory.keep_cluster(id, cluster.clone(), version);
                     self.read.before.insert(id, cluster.clone());
@@ -163,7 +166,7 @@ impl Gatherer {
                 working.load_held(node, other, decoded);
                 return Ok(());
             }
-            Need::Home(_) | Need::HeldOf(_) => return Ok(()),
+            Need::Home(_) | Need::HeldOf(_) | Need::Suppression(_) => return Ok(()),
         }
         self.read.versions.insert(key, version);
         Ok(())

@@ -44,6 +44,9 @@ impl Pack {
             Outcome::Accepted { event: None, .. }
             | Outcome::Duplicate
             | Outcome::Released { .. }
+            | Outcome::Directed(_)
+            | Outcome::Refused(_)
+            | Outcome::Swept(_)
             | Outcome::NotFound => {}
         }
     }
@@ -65,7 +68,7 @@ impl Pack {
     }
 
     fn purge(&mut self, erased: &Erased) {
-        for node in &erased.nodes {
+        for (node, _) in &erased.nodes {
             self.push(self.scope.purge(*node), Bytes::from_static(&[1]));
         }
     }

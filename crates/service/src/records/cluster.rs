@@ -1,20 +1,27 @@
-//! The root record: a cluster with its nodes, links and pieces. Version 1.
+//! The root record: a cluster with its nodes, links and pieces. Version 2; version 1 is read by [`old`].
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tessera_engine::cluster::{Cell, Cluster, End, Evidence, Fragment, Link, LinkState, Node, Relation, Rule, Tally};
-use tessera_engine::config::NamespaceId;
+use tessera_engine::cluster::{
+    Cell, Cluster, End, Evidence, Fragment, Link, LinkState, Node, Relation, Role, Rule, Separation, Source, Tally,
+};
+use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::fact::{Identity, Strength};
-use tessera_engine::id::NodeId;
+use tessera_engine::id::{DirectiveId, NodeId};
+use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
 
 use super::value::{ValueRecord, time};
 use crate::codec;
 use crate::error::Error;
 
-const VERSION: u8 = 1;
+mod old;
+
+pub(super) use old::TallyRecord as OldTally;
+
+const VERSION: u8 = 2;
 
 /// Names of datasets and batches stand once in a record; everything else refers to them by their place.
 #[derive(Serialize, Deserialize)]
@@ -22,9 +29,10 @@ struct ClusterRecord<'a> {
     #[serde(borrow)]
     names: Vec<&'a str>,
     updated_at: i64,
+    swept: u64,
     #[serde(borrow)]
     nodes: Vec<NodeRecord<'a>>,
-    links: Vec<LinkRecord>,
+    links: Vec<LinkRecord<TallyRecord>>,
     pieces: Vec<u16>,
 }
 
@@ -35,12 +43,15 @@ struct NodeRecord<'a> {
     value: &'a str,
     created_at: i64,
     owned: Vec<TallyRecord>,
-    events: u64,
     #[serde(borrow)]
     fragments: Vec<FragmentRecord<'a>>,
     #[serde(borrow)]
-    relations: Vec<RelationRecord<'a>>,
+    relations: Vec<RelationRecord<'a, TallyRecord>>,
     neighbours_above: u32,
+    /// Bits: exclusive, hub, blocked.
+    role: u8,
+    /// Directive and other node.
+    separated: Vec<([u8; 12], [u8; 12])>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,7 +59,9 @@ pub(super) struct TallyRecord {
     dataset: u16,
     /// Place of the batch's name plus one; 0 for none.
     batch: u16,
+    generation: u32,
     count: u64,
+    events: u64,
     first: i64,
     /// Microseconds from `first` to the last.
     span: u64,
@@ -72,25 +85,45 @@ struct CellRecord<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct RelationRecord<'a> {
+struct RelationRecord<'a, T> {
     namespace: u16,
     value: &'a str,
     node: [u8; 12],
-    evidence: Vec<TallyRecord>,
+    evidence: Vec<T>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct LinkRecord {
+struct LinkRecord<T> {
     /// Places of the two nodes in the record.
     ends: [u16; 2],
-    evidence: Vec<EvidenceRecord>,
+    evidence: Vec<EvidenceRecord<T>>,
     state: InnerState,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct EvidenceRecord {
+pub(super) struct EvidenceRecord<T> {
     strength: StrengthRecord,
-    tally: TallyRecord,
+    tally: T,
+}
+
+/// A tally as some version of the record holds it.
+pub(super) trait StoredTally {
+    fn read(&self, names: &Shared) -> Result<Tally, Error>;
+}
+
+impl StoredTally for TallyRecord {
+    fn read(&self, names: &Shared) -> Result<Tally, Error> {
+        let source =
+            Source { dataset: names.name(self.dataset)?, batch: names.batch(self.batch)?, generation: self.generation };
+        let (first, last) = span(self.first, self.span)?;
+        Ok(Tally { source, count: self.count, events: self.events, first, last })
+    }
+}
+
+/// The two instants of a tally.
+fn span(first: i64, span: u64) -> Result<(Timestamp, Timestamp), Error> {
+    let last = i64::try_from(span).ok().and_then(|span| first.checked_add(span));
+    Ok((time(first)?, time(last.ok_or_else(|| codec::corrupt("span"))?)?))
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
@@ -152,9 +185,11 @@ impl<'a> Names<'a> {
 
     fn tally(&mut self, tally: &'a Tally) -> TallyRecord {
         TallyRecord {
-            dataset: self.place(&tally.dataset),
-            batch: self.batch(tally.batch.as_ref()),
+            dataset: self.place(&tally.source.dataset),
+            batch: self.batch(tally.source.batch.as_ref()),
+            generation: tally.source.generation,
             count: tally.count,
+            events: tally.events,
             first: tally.first.micros(),
             span: tally.last.micros().abs_diff(tally.first.micros()),
         }
@@ -164,7 +199,7 @@ impl<'a> Names<'a> {
         tallies.iter().map(|tally| self.tally(tally)).collect()
     }
 
-    pub(super) fn evidence(&mut self, evidence: &'a [Evidence]) -> Vec<EvidenceRecord> {
+    pub(super) fn evidence(&mut self, evidence: &'a [Evidence]) -> Vec<EvidenceRecord<TallyRecord>> {
         let record =
             |own: &'a Evidence| EvidenceRecord { strength: own.strength.into(), tally: self.tally(&own.tally) };
         evidence.iter().map(record).collect()
@@ -187,21 +222,13 @@ impl Shared {
         at.checked_sub(1).map(|at| self.name(at)).transpose()
     }
 
-    fn tally(&self, record: &TallyRecord) -> Result<Tally, Error> {
-        let first = time(record.first)?;
-        let last = i64::try_from(record.span).ok().and_then(|span| record.first.checked_add(span));
-        let last = time(last.ok_or_else(|| codec::corrupt("span"))?)?;
-        let (dataset, batch) = (self.name(record.dataset)?, self.batch(record.batch)?);
-        Ok(Tally { dataset, batch, count: record.count, first, last })
+    fn tallies<T: StoredTally>(&self, records: &[T]) -> Result<Vec<Tally>, Error> {
+        records.iter().map(|record| record.read(self)).collect()
     }
 
-    fn tallies(&self, records: &[TallyRecord]) -> Result<Vec<Tally>, Error> {
-        records.iter().map(|record| self.tally(record)).collect()
-    }
-
-    pub(super) fn evidence(&self, records: &[EvidenceRecord]) -> Result<Vec<Evidence>, Error> {
+    pub(super) fn evidence<T: StoredTally>(&self, records: &[EvidenceRecord<T>]) -> Result<Vec<Evidence>, Error> {
         let evidence =
-            |own: &EvidenceRecord| Ok(Evidence { strength: own.strength.into(), tally: self.tally(&own.tally)? });
+            |own: &EvidenceRecord<T>| Ok(Evidence { strength: own.strength.into(), tally: own.tally.read(self)? });
         records.iter().map(evidence).collect()
     }
 }
@@ -213,7 +240,8 @@ pub fn encode(cluster: &Cluster) -> Bytes {
     let nodes = cluster.nodes.iter().map(|node| write_node(node, &mut names)).collect();
     let links = cluster.links.iter().map(|link| write_link(link, cluster, &mut names)).collect();
     let updated_at = cluster.updated_at.micros();
-    codec::encode(VERSION, &ClusterRecord { names: names.0, updated_at, nodes, links, pieces: cluster.pieces.clone() })
+    let (swept, pieces) = (cluster.swept, cluster.pieces.clone());
+    codec::encode(VERSION, &ClusterRecord { names: names.0, updated_at, swept, nodes, links, pieces })
 }
 
 fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
@@ -223,10 +251,11 @@ fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
         value: &node.identity.value,
         created_at: node.created_at.micros(),
         owned: names.tallies(&node.owned),
-        events: node.events,
         fragments: node.fragments.iter().map(|fragment| write_fragment(fragment, names)).collect(),
         relations: node.relations.iter().map(|relation| write_relation(relation, names)).collect(),
         neighbours_above: node.neighbours_above,
+        role: u8::from(node.role.exclusive) | u8::from(node.role.hub) << 1 | u8::from(node.role.blocked) << 2,
+        separated: node.separated.iter().map(|own| (*own.directive.as_bytes(), *own.other.as_bytes())).collect(),
     }
 }
 
@@ -242,7 +271,7 @@ fn write_fragment<'a>(fragment: &'a Fragment, names: &mut Names<'a>) -> Fragment
     FragmentRecord { dataset, cells: fragment.cells.iter().map(cell).collect() }
 }
 
-fn write_relation<'a>(relation: &'a Relation, names: &mut Names<'a>) -> RelationRecord<'a> {
+fn write_relation<'a>(relation: &'a Relation, names: &mut Names<'a>) -> RelationRecord<'a, TallyRecord> {
     RelationRecord {
         namespace: relation.account.namespace.number(),
         value: &relation.account.value,
@@ -251,7 +280,7 @@ fn write_relation<'a>(relation: &'a Relation, names: &mut Names<'a>) -> Relation
     }
 }
 
-fn write_link<'a>(link: &'a Link, cluster: &Cluster, names: &mut Names<'a>) -> LinkRecord {
+fn write_link<'a>(link: &'a Link, cluster: &Cluster, names: &mut Names<'a>) -> LinkRecord<TallyRecord> {
     let place = |end: &End| {
         let at = cluster.position(end.node).expect("a link of a record ends at its nodes");
         u16::try_from(at).expect("a cluster is bounded far below 65,536 nodes")
@@ -260,41 +289,61 @@ fn write_link<'a>(link: &'a Link, cluster: &Cluster, names: &mut Names<'a>) -> L
         LinkState::Active => InnerState::Active,
         LinkState::Held(Rule::Limit) => InnerState::Limit,
         LinkState::Held(Rule::Separated) => InnerState::Separated,
-        LinkState::Held(Rule::Exclusive | Rule::Hub | Rule::Full) | LinkState::Severed { .. } => {
+        LinkState::Held(Rule::Exclusive | Rule::Hub | Rule::Blocked | Rule::Full) | LinkState::Severed(_) => {
             unreachable!("such links are rows of their own")
         }
     };
     LinkRecord { ends: [place(&link.ends[0]), place(&link.ends[1])], evidence: names.evidence(&link.evidence), state }
 }
 
-/// Reads a cluster.
+/// Reads a cluster. Records of before what nodes are was kept are told it by the configuration.
 ///
 /// # Errors
 /// `Corrupt`.
-pub fn decode(bytes: &[u8]) -> Result<Cluster, Error> {
+pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
+    if bytes.first() == Some(&old::VERSION) {
+        return old::decode(bytes, config);
+    }
     let record: ClusterRecord<'_> = codec::decode(VERSION, bytes)?;
     let shared = Shared::new(&record.names);
     let nodes = record.nodes.into_iter().map(|node| read_node(node, &shared)).collect::<Result<Vec<_>, _>>()?;
     let links = record.links.iter().map(|link| read_link(link, &nodes, &shared)).collect::<Result<Vec<_>, _>>()?;
-    if nodes.is_empty() || record.pieces.len() != nodes.len() {
+    put_together(nodes, links, record.pieces, record.swept, record.updated_at, bytes.len())
+}
+
+fn put_together(
+    nodes: Vec<Node>,
+    links: Vec<Link>,
+    pieces: Vec<u16>,
+    swept: u64,
+    updated_at: i64,
+    bytes: usize,
+) -> Result<Cluster, Error> {
+    if nodes.is_empty() || pieces.len() != nodes.len() {
         return Err(codec::corrupt("pieces"));
     }
-    if record.pieces.iter().any(|piece| usize::from(*piece) >= nodes.len()) || !nodes.is_sorted_by_key(|node| node.id) {
+    if pieces.iter().any(|piece| usize::from(*piece) >= nodes.len()) || !nodes.is_sorted_by_key(|node| node.id) {
         return Err(codec::corrupt("nodes"));
     }
-    Ok(Cluster { nodes, links, pieces: record.pieces, updated_at: time(record.updated_at)?, bytes: bytes.len() })
+    Ok(Cluster { nodes, links, pieces, swept, updated_at: time(updated_at)?, bytes })
 }
 
 fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
+    let separation = |(directive, other): ([u8; 12], [u8; 12])| Separation {
+        directive: DirectiveId::from_bytes(directive),
+        other: NodeId::from_bytes(other),
+    };
+    let bit = |at: u8| record.role >> at & 1 == 1;
     Ok(Node {
         id: NodeId::from_bytes(record.id),
         identity: identity(record.namespace, record.value),
         created_at: time(record.created_at)?,
         owned: shared.tallies(&record.owned)?,
-        events: record.events,
         fragments: record.fragments.into_iter().map(|own| read_fragment(own, shared)).collect::<Result<_, _>>()?,
         relations: record.relations.iter().map(|own| read_relation(own, shared)).collect::<Result<_, _>>()?,
         neighbours_above: record.neighbours_above,
+        role: Role { exclusive: bit(0), hub: bit(1), blocked: bit(2) },
+        separated: record.separated.into_iter().map(separation).collect(),
     })
 }
 
@@ -312,7 +361,7 @@ fn read_fragment(record: FragmentRecord<'_>, shared: &Shared) -> Result<Fragment
     Ok(Fragment { dataset: shared.name(record.dataset)?, cells })
 }
 
-fn read_relation(record: &RelationRecord<'_>, shared: &Shared) -> Result<Relation, Error> {
+fn read_relation<T: StoredTally>(record: &RelationRecord<'_, T>, shared: &Shared) -> Result<Relation, Error> {
     Ok(Relation {
         account: identity(record.namespace, record.value),
         node: NodeId::from_bytes(record.node),
@@ -320,7 +369,7 @@ fn read_relation(record: &RelationRecord<'_>, shared: &Shared) -> Result<Relatio
     })
 }
 
-fn read_link(record: &LinkRecord, nodes: &[Node], shared: &Shared) -> Result<Link, Error> {
+fn read_link<T: StoredTally>(record: &LinkRecord<T>, nodes: &[Node], shared: &Shared) -> Result<Link, Error> {
     let end = |at: u16| {
         let node = nodes.get(usize::from(at)).ok_or_else(|| codec::corrupt("link"))?;
         Ok::<_, Error>(End { node: node.id, identity: node.identity.clone() })

@@ -86,6 +86,7 @@ pub fn decode(
         time: at,
         received_at: time(record.received_at)?,
         dataset: record.dataset.into(),
+        batch: record.batch.map(Into::into),
         payload: bytes.slice_ref(record.payload),
     })
 }

@@ -1,24 +1,25 @@
-//! A link that does not hold, stored at both its ends. Version 1.
+//! A link that does not hold, stored at both its ends. Version 2; version 1 is read as well.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tessera_engine::cluster::{End, Link, LinkState, Rule};
-use tessera_engine::id::NodeId;
+use tessera_engine::cluster::{End, Evidence, Link, LinkState, Rule, Severer};
+use tessera_engine::id::{DirectiveId, NodeId};
 
-use super::cluster::{EvidenceRecord, Names, Shared, identity};
+use super::cluster::{EvidenceRecord, Names, OldTally, Shared, TallyRecord, identity};
 use crate::codec;
 use crate::error::Error;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const OLD_VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct HeldRecord<'a> {
+struct HeldRecord<'a, T, S> {
     #[serde(borrow)]
     names: Vec<&'a str>,
     #[serde(borrow)]
     ends: [EndRecord<'a>; 2],
-    evidence: Vec<EvidenceRecord>,
-    state: OuterState,
+    evidence: Vec<EvidenceRecord<T>>,
+    state: S,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -32,6 +33,15 @@ struct EndRecord<'a> {
 enum OuterState {
     Exclusive,
     Hub,
+    Blocked,
+    Full,
+    Severed { documents: Vec<[u8; 12]>, directives: Vec<[u8; 12]> },
+}
+
+#[derive(Serialize, Deserialize)]
+enum OldState {
+    Exclusive,
+    Hub,
     Full,
     Severed { by: [u8; 12] },
 }
@@ -41,11 +51,12 @@ enum OuterState {
 pub fn encode(link: &Link) -> Bytes {
     let mut names = Names::default();
     let end = |end: &'_ End| (*end.node.as_bytes(), end.identity.namespace.number());
-    let state = match link.state {
+    let state = match &link.state {
         LinkState::Held(Rule::Exclusive) => OuterState::Exclusive,
         LinkState::Held(Rule::Hub) => OuterState::Hub,
+        LinkState::Held(Rule::Blocked) => OuterState::Blocked,
         LinkState::Held(Rule::Full) => OuterState::Full,
-        LinkState::Severed { by } => OuterState::Severed { by: *by.as_bytes() },
+        LinkState::Severed(all) => write_severed(all),
         LinkState::Active | LinkState::Held(Rule::Limit | Rule::Separated) => {
             unreachable!("such links stand in the record of their cluster")
         }
@@ -59,23 +70,59 @@ pub fn encode(link: &Link) -> Bytes {
     codec::encode(VERSION, &HeldRecord { names: names.0, ends, evidence, state })
 }
 
+fn write_severed(all: &[Severer]) -> OuterState {
+    let (mut documents, mut directives) = (Vec::new(), Vec::new());
+    for by in all {
+        match by {
+            Severer::Document(node) => documents.push(*node.as_bytes()),
+            Severer::Directive(id) => directives.push(*id.as_bytes()),
+        }
+    }
+    OuterState::Severed { documents, directives }
+}
+
 /// Reads a link that does not hold.
 ///
 /// # Errors
 /// `Corrupt`.
 pub fn decode(bytes: &[u8]) -> Result<Link, Error> {
-    let record: HeldRecord<'_> = codec::decode(VERSION, bytes)?;
-    let end =
-        |end: &EndRecord<'_>| End { node: NodeId::from_bytes(end.node), identity: identity(end.namespace, end.value) };
+    if bytes.first() == Some(&OLD_VERSION) {
+        let record: HeldRecord<'_, OldTally, OldState> = codec::decode(OLD_VERSION, bytes)?;
+        let state = match record.state {
+            OldState::Exclusive => LinkState::Held(Rule::Exclusive),
+            OldState::Hub => LinkState::Held(Rule::Hub),
+            OldState::Full => LinkState::Held(Rule::Full),
+            OldState::Severed { by } => LinkState::Severed(vec![Severer::Document(NodeId::from_bytes(by))]),
+        };
+        let evidence = Shared::new(&record.names).evidence(&record.evidence)?;
+        return put_together(&record.ends, evidence, state);
+    }
+    let record: HeldRecord<'_, TallyRecord, OuterState> = codec::decode(VERSION, bytes)?;
     let state = match record.state {
         OuterState::Exclusive => LinkState::Held(Rule::Exclusive),
         OuterState::Hub => LinkState::Held(Rule::Hub),
+        OuterState::Blocked => LinkState::Held(Rule::Blocked),
         OuterState::Full => LinkState::Held(Rule::Full),
-        OuterState::Severed { by } => LinkState::Severed { by: NodeId::from_bytes(by) },
+        OuterState::Severed { documents, directives } => {
+            let documents = documents.into_iter().map(|node| Severer::Document(NodeId::from_bytes(node)));
+            let directives = directives.into_iter().map(|id| Severer::Directive(DirectiveId::from_bytes(id)));
+            let mut all: Vec<Severer> = documents.chain(directives).collect();
+            all.sort_unstable();
+            if all.is_empty() {
+                return Err(codec::corrupt("severing"));
+            }
+            LinkState::Severed(all)
+        }
     };
     let evidence = Shared::new(&record.names).evidence(&record.evidence)?;
+    put_together(&record.ends, evidence, state)
+}
+
+fn put_together(ends: &[EndRecord<'_>; 2], evidence: Vec<Evidence>, state: LinkState) -> Result<Link, Error> {
+    let end =
+        |end: &EndRecord<'_>| End { node: NodeId::from_bytes(end.node), identity: identity(end.namespace, end.value) };
     if evidence.is_empty() {
         return Err(codec::corrupt("evidence"));
     }
-    Ok(Link { ends: [end(&record.ends[0]), end(&record.ends[1])], evidence, state })
+    Ok(Link { ends: [end(&ends[0]), end(&ends[1])], evidence, state })
 }

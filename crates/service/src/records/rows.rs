@@ -1,7 +1,8 @@
-//! The small rows: where an identity lives, where a fact stands, what a lane remembers. Version 1 of each.
+//! The small rows: where an identity lives, where a fact stands, what a lane remembers. Version 1 of each, but for facts, whose rows of version 2 say where they came from.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tessera_engine::cluster::Source;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::{FactRow, IdentityRow};
@@ -117,18 +118,45 @@ pub fn decode_home(bytes: &[u8]) -> Result<NodeId, Error> {
     Ok(NodeId::from_bytes(codec::decode(VERSION, bytes)?))
 }
 
+const FACT_VERSION: u8 = 2;
+
 #[derive(Serialize, Deserialize)]
-struct FactRecord {
+struct OldFactRecord {
     node: [u8; 12],
     time: i64,
     event: Option<[u8; 12]>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct FactRecord<'a> {
+    node: [u8; 12],
+    time: i64,
+    event: Option<[u8; 12]>,
+    #[serde(borrow)]
+    source: Option<SourceRecord<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SourceRecord<'a> {
+    dataset: &'a str,
+    batch: Option<&'a str>,
+    generation: u32,
+}
+
 /// Writes where a fact stands.
 #[must_use]
 pub fn encode_fact(row: &FactRow) -> Bytes {
-    let event = row.event.map(|event| *event.as_bytes());
-    codec::encode(VERSION, &FactRecord { node: *row.node.as_bytes(), time: row.time.micros(), event })
+    let record = FactRecord {
+        node: *row.node.as_bytes(),
+        time: row.time.micros(),
+        event: row.event.map(|event| *event.as_bytes()),
+        source: row.source.as_ref().map(|source| SourceRecord {
+            dataset: &source.dataset,
+            batch: source.batch.as_deref(),
+            generation: source.generation,
+        }),
+    };
+    codec::encode(FACT_VERSION, &record)
 }
 
 /// Reads where a fact stands.
@@ -136,7 +164,17 @@ pub fn encode_fact(row: &FactRow) -> Bytes {
 /// # Errors
 /// `Corrupt`.
 pub fn decode_fact(bytes: &[u8]) -> Result<FactRow, Error> {
-    let record: FactRecord = codec::decode(VERSION, bytes)?;
+    if bytes.first() == Some(&VERSION) {
+        let OldFactRecord { node, time: at, event } = codec::decode(VERSION, bytes)?;
+        let event = event.map(EventId::from_bytes);
+        return Ok(FactRow { node: NodeId::from_bytes(node), time: time(at)?, event, source: None });
+    }
+    let record: FactRecord<'_> = codec::decode(FACT_VERSION, bytes)?;
+    let source = record.source.map(|source| Source {
+        dataset: source.dataset.into(),
+        batch: source.batch.map(Into::into),
+        generation: source.generation,
+    });
     let event = record.event.map(EventId::from_bytes);
-    Ok(FactRow { node: NodeId::from_bytes(record.node), time: time(record.time)?, event })
+    Ok(FactRow { node: NodeId::from_bytes(record.node), time: time(record.time)?, event, source })
 }

@@ -4,20 +4,24 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use tessera_engine::cluster::{Cell, Cluster, End, Evidence, Fragment, Link, LinkState, Node, Relation, Rule, Tally};
-use tessera_engine::config::NamespaceId;
+use tessera_engine::cluster::{
+    Cell, Cluster, End, Evidence, Fragment, Link, LinkState, Node, Relation, Role, Rule, Separation, Severer, Source,
+    Tally,
+};
+use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::decide::{NewEvent, Notice};
 use tessera_engine::fact::{Call, CallKind, Identity, Strength};
-use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
 use tessera_engine::working::{FactRow, IdentityRow};
 
 use super::rows::{Counts, LaneRow};
 use super::{cluster, event, link, rows};
-use crate::codec::golden;
+use crate::codec::{golden, thawed};
 use crate::directory::WorkspaceId;
 use crate::feed;
+use crate::workspace_config::StoredConfig;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_700_000_000_000_000 + seconds * 1_000_000).expect("in bounds")
@@ -35,8 +39,20 @@ fn end(last: u8, namespace: u16, value: &str) -> End {
     End { node: node_id(last), identity: identity(namespace, value) }
 }
 
-fn evidence(strength: Strength) -> Vec<Evidence> {
-    let mut tally = Tally::one("segment".into(), Some("july".into()), at(3));
+fn config() -> Config {
+    StoredConfig::default().to_engine().expect("the default is a configuration")
+}
+
+fn source(dataset: &str, batch: Option<&str>, generation: u32) -> Source {
+    Source { dataset: dataset.into(), batch: batch.map(Into::into), generation }
+}
+
+fn directive(last: u8) -> DirectiveId {
+    DirectiveId::from_bytes([9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, last])
+}
+
+fn evidence(strength: Strength, generation: u32) -> Vec<Evidence> {
+    let mut tally = Tally::one(source("segment", Some("july"), generation), at(3));
     tally.count = 4;
     tally.last = at(9);
     vec![Evidence { strength, tally }]
@@ -57,9 +73,9 @@ fn values() -> Vec<(&'static str, Value)> {
 }
 
 fn sample_cluster() -> Cluster {
-    let mut first = Node::new(node_id(1), identity(2, "ann"), at(0));
-    first.owned = vec![Tally::one("segment".into(), None, at(5))];
-    first.events = 1;
+    let role = Role { exclusive: true, ..Role::default() };
+    let mut first = Node::new(node_id(1), identity(2, "ann"), at(0), role);
+    first.owned = vec![Tally { events: 1, ..Tally::one(source("segment", None, 0), at(5)) }];
     let cell = |(name, value): (&str, Value)| Cell {
         path: Path::root(name).expect("a path"),
         value,
@@ -71,38 +87,79 @@ fn sample_cluster() -> Cluster {
     first.relations = vec![Relation {
         account: identity(6, "acme"),
         node: node_id(9),
-        evidence: vec![Tally::one("segment".into(), None, at(7))],
+        evidence: vec![Tally::one(source("segment", None, 0), at(7))],
     }];
-    let mut second = Node::new(node_id(2), identity(5, "device"), at(1));
+    let mut second = Node::new(node_id(2), identity(5, "device"), at(1), Role::default());
     second.neighbours_above = 1;
     let inside = Link {
         ends: [end(1, 2, "ann"), end(2, 5, "device")],
-        evidence: evidence(Strength::Verified),
+        evidence: evidence(Strength::Verified, 0),
         state: LinkState::Held(Rule::Limit),
     };
-    Cluster { nodes: vec![first, second], links: vec![inside], pieces: vec![0, 1], updated_at: at(8), bytes: 0 }
+    Cluster {
+        nodes: vec![first, second],
+        links: vec![inside],
+        pieces: vec![0, 1],
+        swept: 0,
+        updated_at: at(8),
+        bytes: 0,
+    }
+}
+
+/// What only version 2 can say as well.
+fn later_cluster() -> Cluster {
+    let mut cluster = sample_cluster();
+    cluster.swept = 7;
+    cluster.links[0].state = LinkState::Held(Rule::Separated);
+    cluster.links[0].evidence = evidence(Strength::Joined, 3);
+    cluster.nodes[0].owned.push(Tally::one(source("crm", Some("july"), 4), at(6)));
+    cluster.nodes[0].separated = vec![Separation { directive: directive(1), other: node_id(2) }];
+    cluster.nodes[1].separated = vec![Separation { directive: directive(1), other: node_id(1) }];
+    cluster.nodes[1].role = Role { exclusive: false, hub: true, blocked: true };
+    cluster
 }
 
 fn sample_link(state: LinkState) -> Link {
-    Link { ends: [end(1, 2, "ann"), end(2, 5, "device")], evidence: evidence(Strength::Observed), state }
+    Link { ends: [end(1, 2, "ann"), end(2, 5, "device")], evidence: evidence(Strength::Observed, 0), state }
 }
 
 #[test]
 fn a_cluster_is_read_as_written() {
-    let mut cluster = sample_cluster();
-    let bytes = cluster::encode(&cluster);
-    cluster.bytes = bytes.len();
-    assert_eq!(cluster::decode(&bytes).expect("a cluster"), cluster);
-    golden("cluster-1", &bytes);
+    for (name, mut cluster) in [("cluster-2", sample_cluster()), ("cluster-separated-2", later_cluster())] {
+        let bytes = cluster::encode(&cluster);
+        cluster.bytes = bytes.len();
+        assert_eq!(cluster::decode(&bytes, &config()).expect("a cluster"), cluster);
+        golden(name, &bytes);
+    }
+}
+
+#[test]
+fn records_of_version_1_are_read_as_what_they_were() {
+    let bytes = thawed("cluster-1");
+    let expected = Cluster { bytes: bytes.len(), ..sample_cluster() };
+    assert_eq!(cluster::decode(&bytes, &config()).expect("a cluster"), expected);
+    for (name, state) in [
+        ("held-exclusive-1", LinkState::Held(Rule::Exclusive)),
+        ("held-hub-1", LinkState::Held(Rule::Hub)),
+        ("held-full-1", LinkState::Held(Rule::Full)),
+        ("severed-1", LinkState::Severed(vec![Severer::Document(node_id(3))])),
+    ] {
+        assert_eq!(link::decode(&thawed(name)).expect("a link"), sample_link(state));
+    }
+    for (name, event) in [("fact-1", None), ("fact-event-1", Some(EventId::from_bytes([7; 12])))] {
+        let row = FactRow { node: node_id(1), time: at(1), event, source: None };
+        assert_eq!(rows::decode_fact(&thawed(name)).expect("a row"), row);
+    }
 }
 
 #[test]
 fn a_link_that_does_not_hold_is_read_as_written() {
     let states = [
-        ("held-exclusive-1", LinkState::Held(Rule::Exclusive)),
-        ("held-hub-1", LinkState::Held(Rule::Hub)),
-        ("held-full-1", LinkState::Held(Rule::Full)),
-        ("severed-1", LinkState::Severed { by: node_id(3) }),
+        ("held-exclusive-2", LinkState::Held(Rule::Exclusive)),
+        ("held-hub-2", LinkState::Held(Rule::Hub)),
+        ("held-blocked-2", LinkState::Held(Rule::Blocked)),
+        ("held-full-2", LinkState::Held(Rule::Full)),
+        ("severed-2", LinkState::Severed(vec![Severer::Document(node_id(3)), Severer::Directive(directive(1))])),
     ];
     for (name, state) in states {
         let own = sample_link(state);
@@ -151,8 +208,11 @@ fn small_rows_are_read_as_written() {
     }
     assert_eq!(rows::decode_home(&rows::encode_home(node_id(1))).expect("a row"), node_id(1));
     golden("home-1", &rows::encode_home(node_id(1)));
-    for (name, event) in [("fact-1", None), ("fact-event-1", Some(EventId::from_bytes([7; 12])))] {
-        let row = FactRow { node: node_id(1), time: at(1), event };
+    for (name, event, source) in [
+        ("fact-2", None, source("crm", Some("july"), 3)),
+        ("fact-event-2", Some(EventId::from_bytes([7; 12])), source("segment", None, 0)),
+    ] {
+        let row = FactRow { node: node_id(1), time: at(1), event, source: Some(source) };
         assert_eq!(rows::decode_fact(&rows::encode_fact(&row)).expect("a row"), row);
         golden(name, &rows::encode_fact(&row));
     }
@@ -179,15 +239,15 @@ proptest! {
         let mut bytes = cluster::encode(&sample_cluster()).to_vec();
         let at = at % bytes.len();
         bytes[at] ^= flip;
-        drop(cluster::decode(&bytes));
-        drop(cluster::decode(&bytes[..at]));
+        drop(cluster::decode(&bytes, &config()));
+        drop(cluster::decode(&bytes[..at], &config()));
         drop(link::decode(&bytes));
         drop(rows::decode_lane(&bytes));
     }
 
     #[test]
     fn arbitrary_bytes_are_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        drop(cluster::decode(&bytes));
+        drop(cluster::decode(&bytes, &config()));
         drop(link::decode(&bytes));
         drop(rows::decode_identity(&bytes));
         drop(rows::decode_fact(&bytes));

@@ -1,0 +1,237 @@
+//! A sweep reaches a record: what erased sources said goes, and its nodes and links follow the rules of now.
+//!
+//! Each record is brought under the present configuration in one commit. Links lead to records that the sweep has not reached;
+//! they are judged by what both ends are at that time, and judged again when it gets there. So the last record to be reached
+//! leaves all as if the configuration had always been this one.
+
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::directive::kept;
+use super::link::nodes_of;
+use super::{Act, Outcome};
+use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Node, Role, Rule, Tally};
+use crate::config::Config;
+use crate::id::NodeId;
+use crate::normalise::normalise;
+use crate::working::Lack;
+
+/// A link of a record that is swept.
+struct Swept {
+    before: Link,
+    /// What is left of it.
+    after: Option<Link>,
+    /// Whether it stands in the record itself.
+    is_inside: bool,
+}
+
+impl Act<'_> {
+    pub(super) fn sweep(&mut self, id: NodeId) -> Result<Outcome, Lack> {
+        let Some(cluster) = self.working.find_cluster(id)? else { return Ok(Outcome::NotFound) };
+        let config = self.working.config().clone();
+        let number = config.sweeps().number;
+        if cluster.swept >= number {
+            return Ok(Outcome::Swept(cluster.swept));
+        }
+        let links = self.swept_links(&cluster, &config)?;
+        let nodes = swept_nodes(&cluster, &links, &config);
+        let moves = self.moves(&links, &nodes, &config)?;
+        for link in links.iter().filter(|link| !link.is_inside && moves.contains(&nodes_of(&link.before))) {
+            let [one, other] = nodes_of(&link.before);
+            self.working.drop_held(one, other);
+        }
+        self.detach(id, |parts| {
+            parts.swept = number;
+            for node in &mut parts.nodes {
+                node.clone_from(&nodes[&node.id]);
+            }
+            parts.links.retain(|link| !moves.contains(&nodes_of(link)));
+        })?;
+        let mut replaced: Vec<&Swept> = links.iter().filter(|link| moves.contains(&nodes_of(&link.before))).collect();
+        replaced.sort_by(|one, other| one.before.order().cmp(&other.before.order()));
+        for link in replaced {
+            self.put_swept(link, &nodes, &config)?;
+        }
+        self.drop_orphans(&cluster, &links)?;
+        self.respell(&cluster, &config)?;
+        let changed = nodes.values().filter(|node| cluster.node(node.id) != Some(node)).map(|node| node.id);
+        for node in changed.collect::<Vec<_>>() {
+            for profile in self.profiles_of(&[node])? {
+                self.notices.insert(super::Notice::ProfileChanged(profile));
+            }
+        }
+        Ok(Outcome::Swept(number))
+    }
+
+    /// All links at the nodes of a cluster, with what erased sources leave of them.
+    fn swept_links(&self, cluster: &Cluster, config: &Config) -> Result<Vec<Swept>, Lack> {
+        self.working.require_held_of(cluster.nodes.iter().map(|node| node.id))?;
+        let mut links: Vec<(Link, bool)> = cluster.links.iter().map(|link| (link.clone(), true)).collect();
+        let mut seen: HashSet<[NodeId; 2]> = HashSet::new();
+        for node in &cluster.nodes {
+            for link in self.working.held_of(node.id)? {
+                if seen.insert(nodes_of(&link)) {
+                    links.push((Arc::unwrap_or_clone(link), false));
+                }
+            }
+        }
+        let swept = |(before, is_inside): (Link, bool)| {
+            let mut after = before.clone();
+            after.evidence.retain(|evidence| !config.sweeps().erases(&evidence.tally.source));
+            Swept { after: kept(after), before, is_inside }
+        };
+        Ok(links.into_iter().map(swept).collect())
+    }
+
+    /// The links that have to be placed anew: those of which something is gone, those that a rule of their ends now keeps out,
+    /// and those that it no longer does.
+    fn moves(
+        &self,
+        links: &[Swept],
+        nodes: &HashMap<NodeId, Node>,
+        config: &Config,
+    ) -> Result<HashSet<[NodeId; 2]>, Lack> {
+        let mut moves = HashSet::new();
+        let mut lack = Vec::new();
+        for link in links {
+            let is_less = link.after.as_ref() != Some(&link.before);
+            let is_moved = is_less
+                || match (&link.before.state, self.barred_anew(&link.before, nodes, config)) {
+                    (LinkState::Severed(_), _) => false,
+                    (LinkState::Held(rule @ (Rule::Hub | Rule::Blocked)), Ok(bar)) => bar != Some(*rule),
+                    (_, Ok(bar)) => bar.is_some(),
+                    (_, Err(Lack::Needs(needs))) => {
+                        lack.extend(needs);
+                        false
+                    }
+                    (_, Err(Lack::Torn)) => return Err(Lack::Torn),
+                };
+            if is_moved {
+                moves.insert(nodes_of(&link.before));
+            }
+        }
+        if lack.is_empty() { Ok(moves) } else { Err(Lack::Needs(lack)) }
+    }
+
+    /// The rule that keeps a link out, by what the nodes of the record are now, and those of others as they stand.
+    fn barred_anew(&self, link: &Link, nodes: &HashMap<NodeId, Node>, config: &Config) -> Result<Option<Rule>, Lack> {
+        let low = link.hub_end(config).map(|end| end.node);
+        let mut roles = Vec::with_capacity(2);
+        for end in &link.ends {
+            let own = nodes.get(&end.node).map(|node| node.role);
+            if own.is_some_and(|role| role.blocked) {
+                return Ok(Some(Rule::Blocked));
+            }
+            roles.push((end, own));
+        }
+        let is_held = matches!(link.state, LinkState::Held(Rule::Hub | Rule::Blocked));
+        let mut is_hub = false;
+        for (end, own) in roles {
+            let role = match own {
+                Some(role) => role,
+                // What the other end bars, it bars already.
+                None if !is_held && link.state != LinkState::Active => Role::default(),
+                None => {
+                    self.working.require_clusters([&end.identity])?;
+                    let cluster = self.working.cluster(self.working.known(&end.identity)?.cluster)?;
+                    cluster.node(end.node).ok_or(Lack::Torn)?.role
+                }
+            };
+            if role.blocked {
+                return Ok(Some(Rule::Blocked));
+            }
+            is_hub |= role.hub && low == Some(end.node);
+        }
+        Ok(is_hub.then_some(Rule::Hub))
+    }
+
+    /// Puts what is left of a link where it belongs, and tells the count of a neighbour in another record.
+    fn put_swept(&mut self, link: &Swept, nodes: &HashMap<NodeId, Node>, config: &Config) -> Result<(), Lack> {
+        let outside = |link: &Link| link.hub_end(config).filter(|end| !nodes.contains_key(&end.node)).cloned();
+        let (counted, counts) = (outside(&link.before), link.after.as_ref().and_then(outside));
+        if let (None, Some(end)) = (&counted, &counts) {
+            self.gain_neighbour(end)?;
+        }
+        match link.after.clone() {
+            None => {}
+            Some(after) if after.state.is_severed() => self.working.put_held(after),
+            Some(after) => self.place(after)?,
+        }
+        if let (Some(end), None) = (&counted, &counts) {
+            self.lose_neighbour(end)?;
+        }
+        Ok(())
+    }
+
+    /// Drops those that nothing mentions any more.
+    fn drop_orphans(&mut self, cluster: &Cluster, links: &[Swept]) -> Result<(), Lack> {
+        let gone = links.iter().filter(|link| link.after.is_none()).flat_map(|link| link.before.ends.clone());
+        let own = cluster.nodes.iter().map(|node| End { node: node.id, identity: node.identity.clone() });
+        for end in own.chain(gone).collect::<Vec<_>>() {
+            self.working.require_clusters_if_known([&end.identity])?;
+            self.drop_orphan(&end)?;
+        }
+        Ok(())
+    }
+
+    /// Where a namespace spells values another way than when they came, the old spelling and the new one are one identity: they
+    /// are joined, so that whoever asks by the new one finds what came under the old.
+    fn respell(&mut self, cluster: &Cluster, config: &Config) -> Result<(), Lack> {
+        for node in &cluster.nodes {
+            let Some(namespace) = config.find(node.identity.namespace) else { continue };
+            let Ok(value) = normalise(namespace, &node.identity.value) else { continue };
+            if value == node.identity.value || self.working.identity(&node.identity)?.is_none() {
+                continue;
+            }
+            let spelled = crate::fact::Identity { value, ..node.identity.clone() };
+            let known = self.node_of(&spelled)?;
+            let source = crate::cluster::Source::of_ours(SPELLING_DATASET, None);
+            let is_said = |link: Link| link.evidence.iter().any(|evidence| evidence.tally.source == source);
+            if self.link_of([node.id, known.node])?.is_some_and(is_said) {
+                continue;
+            }
+            let tally = Tally::one(source, node.created_at);
+            let evidence = Evidence { strength: crate::fact::Strength::Joined, tally };
+            self.see_together(&node.identity, &spelled, evidence, false)?;
+        }
+        Ok(())
+    }
+}
+
+/// The dataset that a new spelling names in the evidence of the links it makes; no fact is of a dataset that begins so.
+const SPELLING_DATASET: &str = "$spelling";
+
+/// The nodes of a cluster without what erased sources said, and as the rules make them.
+fn swept_nodes(cluster: &Cluster, links: &[Swept], config: &Config) -> HashMap<NodeId, Node> {
+    let mut above: HashMap<NodeId, u32> = HashMap::new();
+    for link in links.iter().filter_map(|link| link.after.as_ref()) {
+        if let Some(low) = link.hub_end(config) {
+            *above.entry(low.node).or_default() += 1;
+        }
+    }
+    let swept = |node: &Node| {
+        let mut node = node.clone();
+        let sweeps = config.sweeps();
+        let is_erased = |tally: &Tally| sweeps.erases(&tally.source);
+        node.owned.retain(|tally| !is_erased(tally));
+        for fragment in &mut node.fragments {
+            let dataset = fragment.dataset.clone();
+            fragment.cells.retain(|cell| !sweeps.erases_at(&dataset, cell.batch.as_deref(), cell.received_at));
+        }
+        node.fragments.retain(|fragment| !fragment.cells.is_empty());
+        for relation in &mut node.relations {
+            relation.evidence.retain(|tally| !is_erased(tally));
+        }
+        node.relations.retain(|relation| !relation.evidence.is_empty());
+        node.neighbours_above = above.get(&node.id).copied().unwrap_or(0);
+        let namespace = config.find(node.identity.namespace);
+        node.role = Role {
+            hub: node.neighbours_above > config.limits().hub_links_max,
+            blocked: namespace.is_some_and(|namespace| normalise(namespace, &node.identity.value).is_err()),
+            ..Role::new(node.identity.namespace, config)
+        };
+        (node.id, node)
+    };
+    cluster.nodes.iter().map(swept).collect()
+}
