@@ -51,6 +51,9 @@ impl Store for Counting {
     async fn raise(&self, name: &FenceName) -> Result<Epoch, CommitError> {
         self.below.raise(name).await
     }
+    async fn compact(&self) -> Result<(), CommitError> {
+        self.below.compact().await
+    }
     async fn begin_at(&self, floor: &Floor) -> Result<(), CommitError> {
         self.below.begin_at(floor).await
     }

@@ -14,6 +14,7 @@
 //!   synced once more before anyone reads it; only then do its writers hear `Ambiguous`.
 
 mod committer;
+mod compactor;
 mod disk;
 mod folder;
 mod group;

@@ -10,6 +10,12 @@ use crate::tree::{Tree, TreeError, contained};
 /// The limits that this store declares.
 pub(crate) const LIMITS: Limits = Limits::EMBEDDED;
 
+/// Trees that are kept open from outside the slot. While one is held, the folder cannot be opened again.
+pub(crate) struct Opened {
+    pub(crate) tree: Tree,
+    generation: u64,
+}
+
 /// The trees, when they are open. Readers hold the lock for one read, never across an await.
 pub(crate) struct Shared {
     slot: RwLock<Slot>,
@@ -52,6 +58,22 @@ impl Shared {
         match &*self.slot.read().unwrap_or_else(PoisonError::into_inner) {
             Slot::Open { tree, .. } => work(Ok(tree)),
             Slot::Shut { reason, .. } => work(Err(reason)),
+        }
+    }
+
+    /// The trees, for work that lasts longer than a read may.
+    pub(crate) fn clone_tree(&self) -> Result<Opened, TreeError> {
+        match &*self.slot.read().unwrap_or_else(PoisonError::into_inner) {
+            Slot::Open { tree, generation } => Ok(Opened { tree: tree.clone(), generation: *generation }),
+            Slot::Shut { reason, .. } => Err(TreeError::Refused(reason.to_string())),
+        }
+    }
+
+    /// Whether these are still the trees that are open.
+    pub(crate) fn is_open(&self, opened: &Opened) -> bool {
+        match &*self.slot.read().unwrap_or_else(PoisonError::into_inner) {
+            Slot::Open { generation, .. } => *generation == opened.generation,
+            Slot::Shut { .. } => false,
         }
     }
 

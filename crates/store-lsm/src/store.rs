@@ -11,6 +11,7 @@ use tessera_store::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::committer::{self, Committer, Reply, Request};
+use crate::compactor;
 use crate::disk::{Disk, RealDisk};
 use crate::folder::{Folder, OpenError};
 use crate::settings::Settings;
@@ -26,6 +27,7 @@ pub struct LsmStore {
     shared: Arc<Shared>,
     requests: Option<mpsc::Sender<Request>>,
     committer: Mutex<Option<JoinHandle<()>>>,
+    compactor: compactor::Handle,
 }
 
 impl LsmStore {
@@ -49,16 +51,20 @@ impl LsmStore {
         let shared = Arc::new(Shared::new(tree, standing.head.version));
         let (sender, receiver) = mpsc::channel(QUEUE);
         let path = folder.path().to_path_buf();
+        let compactor = compactor::Handle::start(settings.clone(), Arc::clone(&shared), Arc::clone(&disk))
+            .map_err(|source| OpenError::Io { path: path.clone(), source })?;
         let committer = Committer::new(settings, folder, Arc::clone(&shared), disk, standing);
         let thread = thread::Builder::new()
             .name("store-committer".into())
             .spawn(move || committer.run(receiver))
             .map_err(|source| OpenError::Io { path, source })?;
-        Ok(Self { shared, requests: Some(sender), committer: Mutex::new(Some(thread)) })
+        Ok(Self { shared, requests: Some(sender), committer: Mutex::new(Some(thread)), compactor })
     }
 
     /// Does what was asked before, closes the files and lets go of the folder. Later calls answer `Unavailable`.
     pub async fn close(&self) {
+        // Before the committer, which can only close what nobody else holds.
+        self.compactor.close().await;
         let (done, closed) = oneshot::channel();
         if let Some(requests) = &self.requests
             && requests.send(Request::Close(done)).await.is_ok()
@@ -89,6 +95,7 @@ impl LsmStore {
 
 impl Drop for LsmStore {
     fn drop(&mut self) {
+        self.compactor.join();
         self.requests = None;
         self.join();
     }
@@ -163,6 +170,10 @@ impl Store for LsmStore {
     async fn raise(&self, name: &FenceName) -> Result<Epoch, CommitError> {
         Commit::new().fenced(name.clone(), Epoch(0)).check(&LIMITS)?;
         self.ask(|reply| Request::Raise(name.clone(), reply)).await
+    }
+
+    async fn compact(&self) -> Result<(), CommitError> {
+        self.compactor.compact().await
     }
 
     async fn begin_at(&self, floor: &Floor) -> Result<(), CommitError> {

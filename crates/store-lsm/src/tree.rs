@@ -1,11 +1,11 @@
 //! The fjall trees below a store and how our rows lie in them.
 //!
 //! `main`: key -> version (8 bytes, big endian) and value. `feed`: shard (2 bytes) and position (8 bytes), both big
-//! endian -> payload. `meta`: the head row and one row per fence.
+//! endian -> payload. `meta`: the head row and one row per fence. `filler`: zeros, which nobody reads.
 
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
@@ -16,6 +16,8 @@ use tessera_store::{
 };
 
 use crate::settings::Settings;
+
+mod physical;
 
 const HEAD: &[u8] = b"head";
 const FENCE: &[u8] = b"fence/";
@@ -76,12 +78,15 @@ pub(crate) fn contained<T, E: From<TreeError>>(work: impl FnOnce() -> Result<T, 
         .unwrap_or_else(|_| Err(TreeError::Corrupt("the storage engine panicked".into()).into()))
 }
 
-/// The open trees.
+/// The open trees. A clone keeps them open.
+#[derive(Clone)]
 pub(crate) struct Tree {
+    path: PathBuf,
     db: Database,
     main: Keyspace,
     feed: Keyspace,
     meta: Keyspace,
+    filler: Keyspace,
 }
 
 impl Tree {
@@ -100,7 +105,8 @@ impl Tree {
             let no_filter = FilterPolicy::new([FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(1.0))]);
             let feed = db.keyspace("feed", || options().filter_policy(no_filter).max_memtable_size(16 << 20))?;
             let meta = db.keyspace("meta", || options().max_memtable_size(1 << 20))?;
-            Ok(Self { db, main, feed, meta })
+            let filler = db.keyspace("filler", || options().max_memtable_size(4 << 20))?;
+            Ok(Self { path: path.to_path_buf(), db, main, feed, meta, filler })
         })
     }
 

@@ -14,6 +14,7 @@ use tessera_store::{Commit, CommitError, Direction, Key, KeyRange, ScanLimit, Se
 use tessera_store_lsm::{LsmStore, Settings};
 
 const FOLDER: &str = "TESSERA_KILL_FOLDER";
+const COMPACTS: &str = "TESSERA_KILL_COMPACTS";
 const WRITERS: u64 = 4;
 
 fn settings(path: &Path) -> Settings {
@@ -66,6 +67,9 @@ fn child() {
             let store = Arc::clone(&store);
             tasks.push(tokio::spawn(async move { write_for_ever(&store, writer).await }));
         }
+        while std::env::var_os(COMPACTS).is_some() {
+            store.compact().await.expect("nothing is in its way");
+        }
         for task in tasks {
             task.await.expect("writes until killed");
         }
@@ -95,9 +99,13 @@ struct Ack {
 }
 
 /// Starts the child, kills it after so many acknowledgements, and answers the last of each writer.
-fn run_and_kill(folder: &Path, acks: u64) -> [Ack; WRITERS as usize] {
+fn run_and_kill(folder: &Path, acks: u64, compacts: bool) -> [Ack; WRITERS as usize] {
     let program = std::env::current_exe().expect("this program");
-    let mut child = Command::new(program)
+    let mut child = Command::new(program);
+    if compacts {
+        child.env(COMPACTS, "1");
+    }
+    let mut child = child
         .args(["child", "--exact", "--nocapture", "--test-threads=1"])
         .env(FOLDER, folder)
         .stdout(Stdio::piped())
@@ -210,7 +218,9 @@ fn nothing_acknowledged_is_lost_by_kills() {
         dice ^= dice << 13;
         dice ^= dice >> 7;
         dice ^= dice << 17;
-        let last = run_and_kill(&folder, dice % 400);
+        // Every sixth time it also makes deletions physical, over and over; that takes longer, and so do the kills.
+        let compacts = kill % 6 == 0;
+        let last = run_and_kill(&folder, if compacts { dice % 1_500 } else { dice % 400 }, compacts);
         for (known, last) in acks.iter_mut().zip(last) {
             // A writer that had nothing acknowledged this time stands where it stood.
             if last.number > 0 {

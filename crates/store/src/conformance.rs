@@ -19,6 +19,7 @@ mod bench;
 
 mod backups;
 mod commits;
+mod compactions;
 mod concurrency;
 mod durability;
 mod feeds;

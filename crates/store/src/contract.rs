@@ -86,6 +86,14 @@ pub trait Store: Send + Sync + 'static {
     /// Raises a fence and answers its new epoch: every commit that carries an older one is refused from now on.
     async fn raise(&self, name: &FenceName) -> Result<Epoch, CommitError>;
 
+    /// Makes deletions physical: what was deleted, overwritten or trimmed before the call is in none of the store's own
+    /// files once this answers `Ok`. Reads and writes go on meanwhile and see nothing of it.
+    ///
+    /// It may rewrite everything, so it is for a schedule, not for a request. A store that cannot do it now (a snapshot from
+    /// before is still held, the disk has no room for the rewriting) answers `Unavailable`; what was done up to then
+    /// stays done. Doing it again is always safe, so `Ambiguous` says no more than that it has to be asked for again.
+    async fn compact(&self) -> Result<(), CommitError>;
+
     /// Lets a store that was never written to begin at these positions; any other store answers `Invalid`.
     /// This is what keeps a restored store from handing out versions and feed positions a second time.
     async fn begin_at(&self, floor: &Floor) -> Result<(), CommitError>;

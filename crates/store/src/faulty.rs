@@ -310,6 +310,10 @@ impl Store for Faulty {
         self.write(None, self.shared.inner.raise(name)).await
     }
 
+    async fn compact(&self) -> Result<(), CommitError> {
+        self.write(None, self.shared.inner.compact()).await
+    }
+
     async fn begin_at(&self, floor: &Floor) -> Result<(), CommitError> {
         self.write(None, self.shared.inner.begin_at(floor)).await
     }

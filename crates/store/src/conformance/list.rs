@@ -194,6 +194,15 @@ macro_rules! conformance_cases {
                 it_lasts
                 it_does_not_disturb_writers
             }
+            compactions {
+                an_empty_store_is_compacted
+                what_is_there_stays
+                versions_and_feed_go_on
+                expectations_hold_across
+                it_lasts
+                two_at_once_are_one
+                writers_lose_nothing
+            }
             fences {
                 the_first_epoch_is_one
                 every_raise_goes_up_by_one
