@@ -122,3 +122,8 @@ pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Response {
 pub(crate) fn json_bytes(json: Bytes) -> Response {
     ([(CONTENT_TYPE, JSON)], json).into_response()
 }
+
+/// 202 with this JSON: the work goes on.
+pub(crate) fn accepted(json: Bytes) -> Response {
+    (StatusCode::ACCEPTED, json_bytes(json)).into_response()
+}

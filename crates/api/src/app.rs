@@ -10,8 +10,10 @@ use tessera_engine::time::Timestamp;
 use tessera_service::Service;
 use tessera_service::directory::{Caller, Permission, WorkspaceId};
 use tessera_service::error::Error;
+use tokio::sync::Semaphore;
 
 use crate::answer::invalid;
+use crate::bounds::WATCHERS_MAX;
 use crate::caller;
 use crate::limiter::{Limiter, Permit, Subject};
 use crate::settings::ApiSettings;
@@ -21,6 +23,8 @@ use crate::transport;
 pub(crate) struct App {
     pub(crate) service: Arc<Service>,
     pub(crate) settings: ApiSettings,
+    /// Places for watches of jobs.
+    pub(crate) watchers: Arc<Semaphore>,
     limiter: Limiter,
     ids: FreshIds,
 }
@@ -29,7 +33,8 @@ impl App {
     pub(crate) fn new(service: Arc<Service>, settings: ApiSettings) -> Self {
         let clock = Arc::clone(&service);
         let ids = FreshIds::new(&service);
-        Self { service, settings, limiter: Limiter::new(Arc::new(move || clock.now())), ids }
+        let watchers = Arc::new(Semaphore::new(WATCHERS_MAX));
+        Self { service, settings, watchers, limiter: Limiter::new(Arc::new(move || clock.now())), ids }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

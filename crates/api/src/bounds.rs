@@ -39,6 +39,15 @@ pub(crate) const REPLAY_MAX: usize = 1_000;
 /// The same when the request does not say.
 pub(crate) const REPLAY_DEFAULT: usize = 100;
 
+/// Jobs of one page.
+pub(crate) const JOBS_MAX: usize = tessera_service::jobs::PAGE_MAX;
+/// Jobs of one page when the request does not say.
+pub(crate) const JOBS_DEFAULT: usize = 100;
+/// Watches of jobs that are open at one time, over all keys.
+pub(crate) const WATCHERS_MAX: usize = 500;
+/// Seconds after which a watch on which nothing happens says that it is still there.
+pub(crate) const HEARTBEAT_SECS: u64 = 15;
+
 /// Characters of a request id that a client may choose.
 pub(crate) const REQUEST_ID_CHARS_MAX: usize = 128;
 /// Answers larger than this are compressed where the client accepts it.

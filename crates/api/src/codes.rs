@@ -26,6 +26,8 @@ pub enum Place {
     Call,
     /// It is the verdict of one event or record, or a note on it; its neighbours go on.
     Verdict,
+    /// It is why a job failed, besides those that may answer a call.
+    Job,
 }
 
 const fn call(code: &'static str, kind: ErrorKind, documentation: &'static str) -> Code {
@@ -34,6 +36,10 @@ const fn call(code: &'static str, kind: ErrorKind, documentation: &'static str) 
 
 const fn verdict(code: &'static str, documentation: &'static str) -> Code {
     Code { code, kind: Invalid, place: Place::Verdict, documentation }
+}
+
+const fn job(code: &'static str, documentation: &'static str) -> Code {
+    Code { code, kind: Internal, place: Place::Job, documentation }
 }
 
 /// All codes, by place and kind.
@@ -167,6 +173,14 @@ pub const CODES: &[Code] = &[
         "`per_second`, `burst` and `concurrency` are each 1 to 1,000,000; leave the limit out for no bound.",
     ),
     call("bootstrap_key_invalid", Invalid, "The operator's own key has 8 to 200 characters."),
+    call("job_kind_unknown", Invalid, "No job is of this kind; the message says which kinds there are."),
+    call("job_kind_elsewhere", Invalid, "Jobs of this kind are made by another path alone, which the message names."),
+    call(
+        "job_parameters_invalid",
+        Invalid,
+        "The parameters are not those of this kind of job. The message says where.",
+    ),
+    call("job_state_unknown", Invalid, "The state of a job is none of those that the message names."),
     call("idempotency_key_invalid", Invalid, "`Idempotency-Key` is 1 to 200 printable characters of ASCII."),
     call(
         "key_missing",
@@ -199,6 +213,11 @@ pub const CODES: &[Code] = &[
     call("event_type_not_found", NotFound, "No event type of this name is registered."),
     call("dataset_mode_not_found", NotFound, "The dataset has no mode of its own."),
     call("key_not_found", NotFound, "No key of this id that the caller may see."),
+    call(
+        "job_not_found",
+        NotFound,
+        "No job of this id. Ended ones are kept for 30 days, the newest 1,000 of a workspace.",
+    ),
     call("quarantine_entry_not_found", NotFound, "Nothing of this id stands in the quarantine."),
     call("organization_exists", Conflict, "There is an organization of this name."),
     call("workspace_exists", Conflict, "The organization has a workspace of this name."),
@@ -226,6 +245,8 @@ pub const CODES: &[Code] = &[
         "The data model is another than the one that `If-Match` names. Read it again, and decide anew.",
     ),
     call("idempotency_key_reused", Conflict, "Another request was answered under this idempotency key."),
+    call("job_ended", Conflict, "The job has ended, so nothing can be wished of it; ask for another."),
+    call("job_cancelling", Conflict, "The job is being cancelled: it neither pauses nor goes on any more."),
     call("key_retired", Conflict, "The key is revoked or expired, so it has no successor."),
     call("body_too_large", LimitExceeded, "The body, inflated, is larger than this call takes."),
     call(
@@ -250,6 +271,11 @@ pub const CODES: &[Code] = &[
     ),
     call("config_too_large", LimitExceeded, "The configuration of the workspace would exceed its bound."),
     call("reply_too_large", LimitExceeded, "The answer is too large to be kept for a repetition."),
+    call(
+        "job_too_large",
+        LimitExceeded,
+        "The parameters of a job, its checkpoint or its result would exceed the bound that the message names. As the error of a job: it cannot go on.",
+    ),
     call("commit_too_large", LimitExceeded, "One write would exceed what the store takes at once. Send it in parts."),
     call(
         "rate_limited",
@@ -260,6 +286,16 @@ pub const CODES: &[Code] = &[
         "concurrency_limited",
         Throttled,
         "The key or the workspace has as many requests under way as it may. Try again when some are answered.",
+    ),
+    call(
+        "jobs_full",
+        Throttled,
+        "As many jobs of the workspace have not ended as may be. Wait for one, or cancel one.",
+    ),
+    call(
+        "watchers_full",
+        Throttled,
+        "As many watches are open as this server takes. Read the job now and then instead.",
     ),
     call("body_timeout", Unavailable, "The body did not arrive in time. Nothing happened; send it again."),
     call(
@@ -286,6 +322,8 @@ pub const CODES: &[Code] = &[
     call("record_newer", Corrupt, "A stored record was written by a newer version of this server."),
     call("internal", Internal, "A fault of ours. The request id finds it in the log."),
     call("too_many_rounds", Internal, "A write needed more reads than any write should: a fault of ours."),
+    job("job_fault", "A step of the job met a fault of ours, which the log of the server describes."),
+    job("job_stuck", "A step of the job was begun again and again and never ended, because the server ended first."),
     verdict(
         "event_invalid",
         "The event is no JSON object, or a member has a type that cannot be read; the message names it.",

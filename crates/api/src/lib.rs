@@ -19,6 +19,7 @@ mod bounds;
 mod caller;
 pub mod codes;
 mod extract;
+mod jobs;
 mod kept;
 mod kinds;
 mod limiter;

@@ -30,8 +30,13 @@ pub(crate) async fn answer(
     work: impl Future<Output = Result<Bytes, Error>>,
 ) -> Result<Bytes, Error> {
     let Some(key) = key else { return work.await };
+    let request = request(entered, key, what);
+    once(&**app.service.store(), &request, app.now(), work).await
+}
+
+/// What makes a request under a key this one: its method, path and body.
+pub(crate) fn request(entered: &Entered, key: IdempotencyKey, what: (&Method, &str, &[u8])) -> Request {
     let (method, path, body) = what;
     let hash = RequestHash::of(method.as_str(), path, body);
-    let request = Request { workspace: entered.workspace, caller: entered.caller.key(), key, hash };
-    once(&**app.service.store(), &request, app.now(), work).await
+    Request { workspace: entered.workspace, caller: entered.caller.key(), key, hash }
 }

@@ -8,7 +8,7 @@ use tessera_service::error::ErrorKind;
 use crate::app::WORKSPACE;
 use crate::codes::{CODES, Place};
 use crate::kinds::rule;
-use crate::route::{Access, Content, Named, Route, Success, Tag};
+use crate::route::{Access, Content, EVENT_STREAM, Named, Route, Success, Tag};
 use crate::router::routes;
 
 #[cfg(test)]
@@ -143,6 +143,12 @@ fn common(route: &Route) -> &'static [u16] {
 
 fn content(content: &Content, schemas: &mut BTreeMap<String, Value>) -> Value {
     let schema = match &content.schema {
+        // A stream is no JSON; OpenAPI 3.1 has no word for the form of its events, so the text says what their data are.
+        Some(named) if content.media == EVENT_STREAM => {
+            let text = format!("Server-sent events; the `data` of each is a `{}`.", named.name);
+            reference(named, schemas);
+            json!({ "type": "string", "description": text })
+        }
         Some(named) => reference(named, schemas),
         None if content.media == "application/json" => json!({ "type": "object" }),
         None => json!({ "type": "string" }),

@@ -33,17 +33,19 @@ pub(crate) enum Tag {
     Records,
     Events,
     DataModel,
+    Jobs,
     Administration,
     Operation,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Profiles,
         Self::MergePolicies,
         Self::Records,
         Self::Events,
         Self::DataModel,
+        Self::Jobs,
         Self::Administration,
         Self::Operation,
     ];
@@ -55,6 +57,7 @@ impl Tag {
             Self::Records => "records",
             Self::Events => "events",
             Self::DataModel => "data model",
+            Self::Jobs => "jobs",
             Self::Administration => "administration",
             Self::Operation => "operation",
         }
@@ -67,11 +70,15 @@ impl Tag {
             Self::Records => "Attributes of one or many identities, into a dataset.",
             Self::Events => "The wire of Segment's and RudderStack's SDKs.",
             Self::DataModel => "Which attributes and events a workspace knows, and what becomes of others.",
+            Self::Jobs => "Long work: made, watched, paused, resumed, cancelled.",
             Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
             Self::Operation => "Health, metrics and this description.",
         }
     }
 }
+
+/// The form of server-sent events.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
 /// One parameter of a route.
 #[derive(Debug, Clone)]
@@ -218,6 +225,14 @@ impl Route {
     pub(crate) fn answer_other(mut self, status: u16, description: &'static str, media: &'static str) -> Self {
         let content = Content { media, schema: None, example: None };
         self.answers.push(Success { status, description, content: Some(content) });
+        self
+    }
+
+    /// Documents an answer that is a stream of server-sent events, each with JSON of this form as its data.
+    pub(crate) fn answer_events<T: ToSchema>(mut self, description: &'static str, example: &str) -> Self {
+        let content =
+            Content { media: EVENT_STREAM, schema: Some(Named::of::<T>()), example: Some(example.to_owned().into()) };
+        self.answers.push(Success { status: 200, description, content: Some(content) });
         self
     }
 

@@ -12,7 +12,7 @@ use tower_http::cors::{Any, CorsLayer};
 use crate::app::App;
 use crate::route::Route;
 use crate::settings::ApiSettings;
-use crate::{admin, native, operation, segment, transport};
+use crate::{admin, jobs, native, operation, segment, transport};
 
 /// The doors of this service.
 pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
@@ -29,7 +29,7 @@ pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
 
 /// Every route of every door.
 pub(crate) fn routes() -> Vec<Route> {
-    [native::routes(), segment::routes::routes(), admin::routes(), operation::routes().into()]
+    [native::routes(), segment::routes::routes(), jobs::routes(), admin::routes(), operation::routes().into()]
         .into_iter()
         .flatten()
         .collect()

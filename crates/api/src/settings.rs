@@ -1,8 +1,9 @@
 //! What an operator may turn, and what the server hands in.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 /// Settings of the doors.
 #[derive(Clone)]
@@ -52,22 +53,37 @@ impl std::fmt::Debug for ApiSettings {
 
 /// Whether the server serves. Clones share it; it begins as not ready.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<watch::Sender<Phase>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    #[default]
+    Starting,
+    Serving,
+    Stopping,
+}
 
 impl Readiness {
     /// From now on `/readyz` answers 200.
     pub fn open(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.send_replace(Phase::Serving);
     }
 
-    /// From now on `/readyz` answers 503: send new requests elsewhere.
+    /// From now on `/readyz` answers 503: send new requests elsewhere. Answers that would go on without end do end.
     pub fn close(&self) {
-        self.0.store(false, Ordering::Release);
+        self.0.send_replace(Phase::Stopping);
     }
 
     /// Whether it serves.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        *self.0.borrow() == Phase::Serving
+    }
+
+    /// Waits until it has served and does no more.
+    pub(crate) async fn closed(&self) {
+        let mut phases = self.0.subscribe();
+        // The sender is ours and lives as long as this, so the wait ends for no other reason.
+        drop(phases.wait_for(|phase| *phase == Phase::Stopping).await);
     }
 }

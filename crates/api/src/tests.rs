@@ -4,6 +4,7 @@ mod bad_input;
 mod data_model;
 mod exchanges;
 mod golden;
+mod jobs;
 mod limits;
 mod matrix;
 mod policies;

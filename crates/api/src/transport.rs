@@ -35,7 +35,10 @@ pub(crate) struct Secured;
 
 /// Puts the layers around a router: packing outermost, then the edge, then the net below panics.
 pub(crate) fn around(router: axum::Router<Arc<App>>, app: &Arc<App>) -> axum::Router {
-    let worth_it = SizeAbove::new(COMPRESS_BYTES_MIN).and(NotForContentType::IMAGES);
+    let worth_it = SizeAbove::new(COMPRESS_BYTES_MIN)
+        .and(NotForContentType::IMAGES)
+        // Packing would hold events back until there are enough of them.
+        .and(NotForContentType::SSE);
     router
         .fallback(not_found)
         .layer(CatchPanicLayer::custom(panicked))

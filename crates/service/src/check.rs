@@ -2,7 +2,7 @@
 //!
 //! Linear in the rows of the store; it holds the ids of one workspace's nodes in memory, about 100 bytes each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::{Config, Sweeps};
@@ -12,6 +12,7 @@ use tessera_store::{Direction, ScanLimit, Snapshot, Store};
 
 use crate::directory::WorkspaceId;
 use crate::error::Error;
+use crate::jobs;
 use crate::keys::{Family, KeyBuilder, Scope};
 use crate::lane::counts_of;
 use crate::layout::{read_config_key, read_event_key, read_node_key};
@@ -90,6 +91,7 @@ impl Check<'_> {
             }
         }
         self.facts().await?;
+        self.jobs().await?;
         self.lane(counts).await?;
         Ok(counts)
     }
@@ -114,25 +116,15 @@ impl Check<'_> {
         let mut outdated = 0;
         let mut faults = Vec::new();
         self.each(Family::Cluster, |key, value| {
-            let Some(id) = read_node_key(key) else { return faults.push("a key that names no cluster".to_owned()) };
-            let cluster = match cluster::decode(value, config) {
-                Ok(cluster) => cluster,
-                Err(error) => return faults.push(format!("{id}: {error}")),
-            };
-            if cluster.id() != id {
-                faults.push(format!("the record of {id} begins with node {}", cluster.id()));
-            }
-            let broken = broken_rules(id, &cluster, config);
-            if config.version() == StoredConfig::default().version() {
-                faults.extend(broken);
-            } else if !broken.is_empty() {
-                outdated += 1;
-            }
+            let mut examined = examine_cluster(key, value, config);
+            faults.append(&mut examined.faults);
+            outdated += u64::from(examined.is_outdated);
+            let Some(cluster) = examined.cluster else { return };
             counts = counts.with(counts_of(&cluster));
             for node in &cluster.nodes {
                 let kept = node.owned.iter().filter(|tally| !config.sweeps().erases(&tally.source));
                 let events = kept.map(|tally| tally.events).sum();
-                let place = Place { cluster: id, identity: node.identity.clone(), events };
+                let place = Place { cluster: cluster.id(), identity: node.identity.clone(), events };
                 if nodes.insert(node.id, place).is_some() {
                     faults.push(format!("node {} stands in two records", node.id));
                 }
@@ -252,6 +244,24 @@ impl Check<'_> {
         Ok(())
     }
 
+    async fn jobs(&mut self) -> Result<(), Error> {
+        let (mut open, mut marked, mut faults) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        self.each(Family::Job, |key, value| match jobs::records::read_key(key) {
+            None => faults.push("a key that names no job".to_owned()),
+            Some(jobs::records::Row::Mark(id)) => drop(marked.insert(id)),
+            Some(jobs::records::Row::Record(id)) => match jobs::records::decode(id, value) {
+                Ok(job) if job.has_ended() => {}
+                Ok(job) => drop(open.insert(job.id)),
+                Err(error) => faults.push(format!("{id}: {error}")),
+            },
+        })
+        .await?;
+        faults.extend(open.difference(&marked).map(|id| format!("{id} has not ended, and has no mark of that")));
+        faults.extend(marked.difference(&open).map(|id| format!("{id} has a mark, and is no job that has not ended")));
+        faults.into_iter().for_each(|fault| self.fault(Family::Job, fault));
+        Ok(())
+    }
+
     async fn lane(&mut self, counts: Counts) -> Result<(), Error> {
         let mut found = None;
         self.each(Family::Lane, |_, value| found = Some(rows::decode_lane(value))).await?;
@@ -285,6 +295,36 @@ impl Check<'_> {
             self.report.faults.push(format!("{family:?}: {fault}"));
         }
     }
+}
+
+/// What one record of a cluster says by itself.
+pub(crate) struct Examined {
+    /// What it holds; none when it cannot be read.
+    pub(crate) cluster: Option<Cluster>,
+    /// What is wrong with it, without personal values.
+    pub(crate) faults: Vec<String>,
+    /// Whether it follows rules from before a change of configuration.
+    pub(crate) is_outdated: bool,
+}
+
+/// Examines the record of a cluster, without looking at any other row.
+pub(crate) fn examine_cluster(key: &tessera_store::Key, value: &[u8], config: &Config) -> Examined {
+    let damaged = |fault: String| Examined { cluster: None, faults: vec![fault], is_outdated: false };
+    let Some(id) = read_node_key(key) else { return damaged("a key that names no cluster".to_owned()) };
+    let cluster = match cluster::decode(value, config) {
+        Ok(cluster) => cluster,
+        Err(error) => return damaged(format!("{id}: {error}")),
+    };
+    let mut faults = Vec::new();
+    if cluster.id() != id {
+        faults.push(format!("the record of {id} begins with node {}", cluster.id()));
+    }
+    let broken = broken_rules(id, &cluster, config);
+    let is_outdated = !broken.is_empty() && config.version() != StoredConfig::default().version();
+    if !is_outdated {
+        faults.extend(broken);
+    }
+    Examined { cluster: Some(cluster), faults, is_outdated }
 }
 
 /// Where a cluster is not what its links and the rules make of it.

@@ -31,6 +31,8 @@ pub enum Purpose {
     Quarantine = 2,
     /// The merge policies of a workspace.
     MergePolicies = 3,
+    /// The jobs of a workspace.
+    Jobs = 4,
 }
 
 /// Seals and opens cursors.

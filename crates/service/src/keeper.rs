@@ -43,11 +43,12 @@ impl Keeper {
     }
 }
 
-/// Keeps one workspace: purges what was erased, keeps the quarantine within its bounds, forgets old answers.
+/// Keeps one workspace: purges what was erased, keeps the quarantine and ended jobs within their bounds, forgets old answers.
 pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, service: Arc<Parts>, lane: Handle, workspace: WorkspaceId) {
     while !keeper.is_stopped() {
         report("purge", purge(&keeper, &lane).await);
         report("quarantine", sweep_quarantine(&keeper, &service, workspace).await);
+        report("jobs", service.jobs.keep(workspace).await);
         report("idempotency", sweep_answers(&keeper, &service, workspace).await);
         keeper.rest().await;
     }
@@ -65,6 +66,7 @@ pub(crate) async fn keep_directory(keeper: Arc<Keeper>, service: std::sync::Weak
 /// What keeping a workspace takes.
 pub(crate) struct Parts {
     pub(crate) quarantine: crate::quarantine::Quarantine,
+    pub(crate) jobs: Arc<crate::jobs::Jobs>,
     pub(crate) components: crate::service::Components,
 }
 

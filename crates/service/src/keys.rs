@@ -35,7 +35,7 @@ pub enum Family {
     Timer = 0x0b,
     /// Ledger of datasets and batches; reserved.
     Ledger = 0x0c,
-    /// Job; reserved.
+    /// Job: 1 and its id (12) for its record, 0 and its id for the mark of one that has not ended.
     Job = 0x0d,
     /// Directive; reserved.
     Directive = 0x0e,

@@ -1,7 +1,7 @@
 //! Runs commands and queries over a store: gather, decide, commit.
 //!
 //! It knows the key layout and the record formats, the lanes that order writes, the directory of organizations, workspaces
-//! and keys, the quarantine, and the cache of rendered views. It knows no HTTP, no dialect and no concrete store. Start
+//! and keys, the quarantine, jobs, and the cache of rendered views. It knows no HTTP, no dialect and no concrete store. Start
 //! reading at [`Service`], then `lane`.
 //!
 //! Invariants:
@@ -22,6 +22,7 @@ pub mod feed;
 mod find;
 mod graph;
 pub mod idempotency;
+pub mod jobs;
 pub mod json;
 mod keeper;
 pub mod keys;

@@ -10,3 +10,15 @@ pub const COMMITS_AMBIGUOUS: &str = "tessera_commits_ambiguous_total";
 pub const VIEW_READS: &str = "tessera_view_reads_total";
 /// Attributes and events that do not fit the data model of their workspace, by `mode` (warn: stored, strict: refused) and `code`.
 pub const MISFITS: &str = "tessera_misfits_total";
+/// Jobs that do steps at this moment.
+pub const JOBS_RUNNING: &str = "tessera_jobs_running";
+/// Jobs that wait for their turn.
+pub const JOBS_QUEUED: &str = "tessera_jobs_queued";
+/// How long the job that waits longest has waited for its turn; at most a minute old.
+pub const JOBS_OLDEST_QUEUED_SECONDS: &str = "tessera_jobs_oldest_queued_seconds";
+/// Jobs that ended, by `kind` and `outcome` (done, failed, cancelled).
+pub const JOBS_ENDED: &str = "tessera_jobs_ended_total";
+/// When the last job of a `kind` ended with an `outcome`, in seconds since 1970: the greatest is the last outcome.
+pub const JOB_LAST_END_SECONDS: &str = "tessera_job_last_end_timestamp_seconds";
+/// How long one step of a job took, by `kind`, in seconds.
+pub const JOB_STEP_SECONDS: &str = "tessera_job_step_seconds";

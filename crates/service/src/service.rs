@@ -9,7 +9,7 @@ use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_engine::view::Lens;
-use tessera_store::{Direction, ScanLimit, Store};
+use tessera_store::Store;
 use tokio::task::JoinSet;
 
 use crate::admission::Admission;
@@ -17,20 +17,23 @@ use crate::cursor::{Cursors, Purpose};
 use crate::directory::{DirectoryHandle, KeyId, ListPage, ListQuery, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::find::{Finder, Found, not_found};
-use crate::keeper::{Keeper, Parts, keep_directory, keep_workspace};
-use crate::keys::{Family, Scope};
+use crate::jobs::Jobs;
+use crate::keeper::{Keeper, Parts, keep_workspace};
+use crate::keys::Scope;
+use crate::lane::state::Configured;
 use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
 use crate::policies::Chosen;
 use crate::quarantine::{Entry, Quarantine};
 use crate::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Receipt, Rendered};
 use crate::records::rows::{Counts, decode_lane};
 use crate::render::{render, viewed, visible};
-use crate::store_error::read_failed;
 use crate::timeline::Place;
 use crate::verdict::{Incoming, Verdict};
 use crate::views::{Epochs, Views, mask, view_key};
 use crate::workspace_config::{Policies, StoredConfig, StoredPolicy};
 use crate::{explain, graph, names, policies, row, timeline};
+
+mod life;
 
 /// Figures that an operator may turn.
 #[derive(Debug, Clone)]
@@ -85,67 +88,11 @@ pub struct Service {
     views: Views,
     running: Mutex<HashMap<WorkspaceId, Arc<Running>>>,
     tasks: Mutex<JoinSet<()>>,
+    /// The runner of jobs, apart from the other tasks: it has to end before the lanes that its steps submit to.
+    runner: Mutex<JoinSet<()>>,
 }
 
 impl Service {
-    /// Opens the service on a store: reads the directory, and takes up what an earlier process left.
-    ///
-    /// # Errors
-    /// What the store answers, or `Corrupt` for records that cannot be read.
-    pub async fn open(components: Components, settings: Settings) -> Result<Arc<Self>, Error> {
-        let Components { store, clock, random, tasks } = &components;
-        let tasks = tasks.clone();
-        let directory = DirectoryHandle::open(store.clone(), clock.clone(), random.clone()).await?;
-        let mut drawn = [0; 32];
-        random(&mut drawn);
-        let cursors = Arc::new(Cursors::open(&**store, drawn).await?);
-        let service = Arc::new(Self {
-            parts: Arc::new(Parts {
-                quarantine: Quarantine::new(store.clone(), cursors.clone()),
-                components: components.clone(),
-            }),
-            keeper: Arc::new(Keeper::default()),
-            epochs: Arc::new(Epochs::new()),
-            views: Views::new(settings.view_cache_bytes),
-            running: Mutex::new(HashMap::new()),
-            tasks: Mutex::new(JoinSet::new()),
-            directory,
-            cursors,
-            settings,
-            components,
-        });
-        lock(&service.tasks).spawn_on(keep_directory(service.keeper.clone(), Arc::downgrade(&service)), &tasks);
-        service.go_on_purging().await?;
-        Ok(service)
-    }
-
-    /// Starts the workspaces in which erased events are still on disk; the others start when somebody asks for them. One short
-    /// scan for each workspace.
-    async fn go_on_purging(&self) -> Result<(), Error> {
-        let directory = self.directory.snapshot();
-        for workspace in directory.workspaces() {
-            let waiting = Scope::new(workspace.id).all_of(Family::Purge);
-            let page = self.store().scan(&waiting, ScanLimit::rows(1), Direction::Forward).await;
-            if !page.map_err(|error| read_failed(&error))?.rows.is_empty() {
-                self.running(workspace.id);
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends all lanes once they have answered what was submitted, and all work behind them. Whoever submits afterwards is told
-    /// that the service is stopping.
-    pub async fn close(&self) {
-        self.keeper.stop();
-        let running: Vec<_> = lock(&self.running).drain().map(|(_, running)| running).collect();
-        for running in &running {
-            running.keeper.stop();
-        }
-        drop(running);
-        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
-        while tasks.join_next().await.is_some() {}
-    }
-
     /// Who may do what.
     #[must_use]
     pub fn directory(&self) -> &DirectoryHandle {
@@ -156,6 +103,12 @@ impl Service {
     #[must_use]
     pub fn quarantine(&self) -> &Quarantine {
         &self.parts.quarantine
+    }
+
+    /// Long work.
+    #[must_use]
+    pub fn jobs(&self) -> &Jobs {
+        &self.parts.jobs
     }
 
     /// Where everything is kept.
@@ -190,6 +143,16 @@ impl Service {
         let started = Arc::new(Running { shared, lane, keeper });
         running.insert(workspace, started.clone());
         started
+    }
+
+    /// The lane of a workspace.
+    pub(crate) fn lane(&self, workspace: WorkspaceId) -> Handle {
+        self.running(workspace).lane.clone()
+    }
+
+    /// The configuration in force in a workspace.
+    pub(crate) async fn configured(&self, workspace: WorkspaceId) -> Result<Arc<Configured>, Error> {
+        self.running(workspace).shared.configured().await
     }
 
     /// Writes facts, in order, each atomic by itself; the answer has one verdict for each and leaves when all are durable and

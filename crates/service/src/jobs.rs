@@ -1,0 +1,438 @@
+//! Jobs: long work of a workspace that can be watched, paused, resumed and cancelled, and that outlives its process.
+//!
+//! A job is a row. Its kind says what one *step* does: a bounded piece of work from a checkpoint to the next. A worker takes the
+//! job up, does step after step, and writes the checkpoint after each. What people wish of a job is written into the same row
+//! and happens between two steps. When a process ends, the next one takes up what it left, from the last checkpoint.
+//!
+//! Invariants:
+//! - one worker per job: taking it up counts the job's epoch on, and only the worker of the last epoch may write. Every change
+//!   asserts the version of the row that it was decided on (decision 0009 says why the store's fences are not used);
+//! - a step may be done twice, never left out;
+//! - all turns of a job's state stand in [`Job::steer`](job::Job), `take` and `advance`, which are pure.
+//!
+//! # To add a kind
+//!
+//! 1. A file in `jobs/kinds/` with a type that implements [`kind::Kind`]: its name, its parameters, its checkpoint, its step. A step
+//!    reads the store by [`kind::Context::store`] and writes what a lane owns through [`kind::Context::lane`]; `check.rs` is an
+//!    example. It has to be without harm when it is done again.
+//! 2. A line in `jobs/kinds.rs`.
+//! 3. If a path of its own makes its jobs: `MADE_BY`, and in the service a call of [`Jobs::make`], or [`Jobs::draft`] where the job
+//!    has to begin with a commit that does something else too.
+//! 4. A line in the table of `crates/server/tests/jobs.rs`: killed in the middle, it must end right.
+//! 5. Golden files for its checkpoint; its codes in `crates/api/src/codes.rs`; a sentence in `changes/`.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tessera_engine::id::Ids;
+use tessera_store::{Commit, CommitError};
+use tokio::sync::{Notify, watch};
+
+use crate::cursor::{self, Cursors, Purpose};
+use crate::directory::{KeyId, WorkspaceId};
+use crate::error::{Error, ErrorKind};
+use crate::idempotency::{self, Known, Reply, Request};
+use crate::service::Components;
+use crate::store_error::commit_failed;
+
+mod job;
+pub(crate) mod kind;
+pub(crate) mod kinds;
+pub(crate) mod records;
+mod runner;
+mod table;
+mod worker;
+
+pub use job::{ATTEMPTS_MAX, Failure, Job, JobId, Progress, Standing, State, Wish};
+pub use kind::{CHECKPOINT_BYTES_MAX, PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX};
+pub(crate) use runner::run;
+pub use table::Filter;
+
+use kind::{AnyKind, MadeBy};
+use table::Table;
+
+/// Jobs of one workspace that have not ended.
+pub const OPEN_MAX: usize = 100;
+/// Ended jobs that one workspace keeps; the newest stay.
+pub const ENDED_MAX: usize = 1_000;
+/// How long an ended job is kept: 30 days, in seconds.
+pub const ENDED_KEPT_SECS: u32 = 30 * 86_400;
+/// Jobs of one page.
+pub const PAGE_MAX: usize = 1_000;
+/// Tries to write a new job after an answer that leaves it open.
+const TRIES_MAX: usize = 3;
+
+/// Where a job is.
+type Place = (WorkspaceId, JobId);
+
+/// The jobs of all workspaces.
+pub struct Jobs {
+    table: Table,
+    cursors: Arc<Cursors>,
+    kinds: Vec<Arc<dyn AnyKind>>,
+    ids: Mutex<Ids>,
+    /// Held while a job is made, so that the bound on open ones is exact.
+    making: tokio::sync::Mutex<()>,
+    /// The jobs that have not ended, as this process knows them.
+    live: Mutex<BTreeMap<Place, Arc<Live>>>,
+    /// There may be something to start.
+    nudge: Notify,
+    is_stopping: AtomicBool,
+}
+
+/// A job that has not ended.
+struct Live {
+    present: watch::Sender<Arc<Job>>,
+    /// For its worker: look at the job again, or do not wait any longer.
+    nudge: Notify,
+}
+
+/// What somebody asks for.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// The name of the kind.
+    pub kind: String,
+    /// JSON of the kind.
+    pub parameters: String,
+    /// The key it is asked with.
+    pub asked_by: Option<KeyId>,
+}
+
+/// A job that is not written yet.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    workspace: WorkspaceId,
+    job: Job,
+}
+
+impl Draft {
+    /// Adds its rows to the commit that it begins with. When that has happened, [`Jobs::begin`] starts it.
+    pub(crate) fn write(&self, commit: Commit) -> Commit {
+        table::creation(commit, self.workspace, &self.job)
+    }
+}
+
+/// A request under an `Idempotency-Key`, and how a job is answered: the answer is kept with the job.
+pub struct Once<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// The answer to it.
+    pub render: &'a (dyn Fn(&Job) -> Result<Reply, Error> + Sync),
+}
+
+/// What came of asking for a job.
+#[derive(Debug)]
+pub enum Asked {
+    /// It was made.
+    Made(Box<Job>),
+    /// The same request was answered so before.
+    Before(Reply),
+}
+
+/// Which part of the jobs to list.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Which ones.
+    pub filter: Filter,
+    /// How many: 1 to [`PAGE_MAX`].
+    pub limit: usize,
+    /// Where an earlier page ended.
+    pub cursor: Option<String>,
+}
+
+/// A part of the jobs.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The jobs, newest first.
+    pub jobs: Vec<Job>,
+    /// Where the next page begins; none on the last. A filtered page may be short and not the last.
+    pub next_cursor: Option<String>,
+}
+
+impl Jobs {
+    pub(crate) fn new(components: &Components, cursors: Arc<Cursors>, kinds: Vec<Arc<dyn AnyKind>>) -> Self {
+        let mut random = [0u8; 8];
+        (components.random)(&mut random);
+        let ids = Ids::new((components.clock)().millis(), u64::from_be_bytes(random));
+        Self {
+            table: Table::new(components.store.clone(), components.clock.clone()),
+            cursors,
+            kinds,
+            ids: Mutex::new(ids),
+            making: tokio::sync::Mutex::new(()),
+            live: Mutex::new(BTreeMap::new()),
+            nudge: Notify::new(),
+            is_stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes a job of a kind that anyone may ask for. It starts by itself when its turn comes.
+    ///
+    /// # Errors
+    /// `Invalid` with `job_kind_unknown`, `job_kind_elsewhere`, `job_parameters_invalid`; `LimitExceeded` with `job_too_large`;
+    /// `Conflict` with `idempotency_key_reused`; `Throttled` with `jobs_full`; what the store answers.
+    pub async fn ask(&self, workspace: WorkspaceId, new: &NewJob, once: Option<&Once<'_>>) -> Result<Asked, Error> {
+        if let MadeBy::Only(path) = self.kind(&new.kind)?.made_by() {
+            let message = format!("jobs of this kind are made by {path} alone");
+            return Err(Error::new(ErrorKind::Invalid, "job_kind_elsewhere", message));
+        }
+        self.make(workspace, new, once).await
+    }
+
+    /// Makes a job of any kind.
+    ///
+    /// # Errors
+    /// As [`Self::ask`], but for `job_kind_elsewhere`.
+    pub(crate) async fn make(
+        &self,
+        workspace: WorkspaceId,
+        new: &NewJob,
+        once: Option<&Once<'_>>,
+    ) -> Result<Asked, Error> {
+        let _making = self.making.lock().await;
+        let mut drafted = None;
+        for _ in 0..TRIES_MAX {
+            let claim = match once {
+                None => None,
+                Some(once) => match idempotency::look_up(self.table.store(), once.request, self.table.now()).await? {
+                    Known::Answered(reply) => return Ok(Asked::Before(reply)),
+                    Known::New(claim) => Some((claim, once)),
+                },
+            };
+            let draft: Draft = match drafted.take() {
+                Some(draft) => draft,
+                None => self.draft(workspace, new).await?,
+            };
+            let mut commit = draft.write(Commit::new());
+            if let Some((claim, once)) = claim {
+                commit = claim.answer(commit, &(once.render)(&draft.job)?, self.table.now());
+            }
+            match self.table.store().commit(commit).await {
+                Ok(_) => return Ok(Asked::Made(Box::new(self.begin(draft)))),
+                Err(CommitError::Ambiguous) => {
+                    let written = self.table.read(workspace, draft.job.id).await.map_err(|_| table::ambiguous())?;
+                    if written.is_some() {
+                        return Ok(Asked::Made(Box::new(self.begin(draft))));
+                    }
+                }
+                // The same request was answered at this moment.
+                Err(CommitError::Conflict(_)) => {}
+                Err(error) => return Err(commit_failed(&error)),
+            }
+            drafted = Some(draft);
+        }
+        Err(commit_failed(&CommitError::Conflict(tessera_store::Key::MIN)))
+    }
+
+    /// A job that begins with a commit of the caller's.
+    ///
+    /// # Errors
+    /// `Invalid` with `job_kind_unknown`, `job_parameters_invalid`; `LimitExceeded` with `job_too_large`; `Throttled` with
+    /// `jobs_full`; what the store answers.
+    pub(crate) async fn draft(&self, workspace: WorkspaceId, new: &NewJob) -> Result<Draft, Error> {
+        let kind = self.kind(&new.kind)?;
+        let parameters = kind.parameters(&new.parameters)?;
+        if self.table.open_ids(workspace).await?.len() >= OPEN_MAX {
+            let message = format!("as many jobs of the workspace have not ended as may be limit={OPEN_MAX}");
+            return Err(Error::new(ErrorKind::Throttled, "jobs_full", message));
+        }
+        let now = self.table.now();
+        let id = {
+            let mut ids = lock(&self.ids);
+            ids.at(now.millis());
+            JobId::from_bytes(*ids.event().as_bytes())
+        };
+        let job = Job::new(id, kind.name(), kind.unit(), parameters, new.asked_by, now);
+        Ok(Draft { workspace, job })
+    }
+
+    /// Has a drafted job start when its turn comes, now that its rows are written.
+    pub(crate) fn begin(&self, draft: Draft) -> Job {
+        self.learn(draft.workspace, draft.job.clone());
+        draft.job
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// `NotFound` with `job_not_found`; what the store answers; `Corrupt`.
+    pub async fn get(&self, workspace: WorkspaceId, id: JobId) -> Result<Job, Error> {
+        self.table.read(workspace, id).await?.ok_or_else(job::not_found)
+    }
+
+    /// A page of the jobs of a workspace, newest first.
+    ///
+    /// # Errors
+    /// `Invalid` with `limit_invalid`, `cursor_invalid`; what the store answers; `Corrupt`.
+    pub async fn list(&self, workspace: WorkspaceId, query: &Query) -> Result<Page, Error> {
+        if !(1..=PAGE_MAX).contains(&query.limit) {
+            return Err(Error::new(ErrorKind::Invalid, "limit_invalid", format!("limit is 1 to {PAGE_MAX}")));
+        }
+        let after = query.cursor.as_deref().map(|cursor| {
+            let id = self.cursors.open_sealed(workspace, Purpose::Jobs, cursor)?;
+            <[u8; 12]>::try_from(&*id).map(JobId::from_bytes).map_err(|_| cursor::invalid())
+        });
+        let (jobs, last) = self.table.list(workspace, &query.filter, after.transpose()?, query.limit).await?;
+        let next_cursor = last.map(|id| self.cursors.seal(workspace, Purpose::Jobs, id.as_bytes()));
+        Ok(Page { jobs, next_cursor })
+    }
+
+    /// Has a job pause, go on or end, and answers what it is then. What was wished before changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` with `job_not_found`; `Conflict` with `job_ended`, `job_cancelling`; what the store answers; `Corrupt`.
+    pub async fn steer(&self, workspace: WorkspaceId, id: JobId, wish: Wish) -> Result<Job, Error> {
+        let job = self.table.change(workspace, id, |job, now| job.steer(wish, now)).await?;
+        self.learn(workspace, job.clone());
+        if let Some(live) = self.live((workspace, id)) {
+            live.nudge.notify_one();
+        }
+        Ok(job)
+    }
+
+    /// Watches a job: as it is now, and then each change.
+    ///
+    /// # Errors
+    /// `NotFound` with `job_not_found`; what the store answers; `Corrupt`.
+    pub async fn watch(&self, workspace: WorkspaceId, id: JobId) -> Result<Watch, Error> {
+        // Listening begins before reading, so no change falls in between.
+        let changes = self.live((workspace, id)).map(|live| live.present.subscribe());
+        let present = self.get(workspace, id).await?;
+        let changes = changes.or_else(|| {
+            self.learn(workspace, present.clone());
+            Some(self.live((workspace, id))?.present.subscribe())
+        });
+        Ok(Watch { next: Some(Arc::new(present)), seen: 0, changes })
+    }
+
+    /// Takes up whatever has not ended, as a process begins.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub(crate) async fn take_up(&self, workspace: WorkspaceId) -> Result<(), Error> {
+        let open = self.table.open(workspace).await?;
+        let mut live = lock(&self.live);
+        live.extend(open.into_iter().map(|job| ((workspace, job.id), Arc::new(Live::of(job)))));
+        self.nudge.notify_one();
+        Ok(())
+    }
+
+    /// Keeps a workspace: learns of what was written while nobody listened, and drops what has been kept long enough.
+    ///
+    /// # Errors
+    /// What the store answers; `Corrupt`.
+    pub(crate) async fn keep(&self, workspace: WorkspaceId) -> Result<(), Error> {
+        for job in self.table.open(workspace).await? {
+            self.learn(workspace, job);
+        }
+        let before = self.table.now().plus_micros(-i64::from(ENDED_KEPT_SECS) * 1_000_000);
+        self.table.sweep(workspace, ENDED_MAX, before).await
+    }
+
+    /// No job is taken up from now on, and those under way end after their steps.
+    pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Release);
+        self.nudge();
+    }
+
+    /// Has the runner look for work, and workers look at their jobs without waiting any longer.
+    pub(crate) fn nudge(&self) {
+        self.nudge.notify_one();
+        lock(&self.live).values().for_each(|live| live.nudge.notify_one());
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
+    }
+
+    fn kind(&self, name: &str) -> Result<&Arc<dyn AnyKind>, Error> {
+        self.kinds.iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            let names: Vec<_> = self.kinds.iter().map(|kind| kind.name()).collect();
+            let message = format!("no job is of this kind; there are {}", names.join(", "));
+            Error::new(ErrorKind::Invalid, "job_kind_unknown", message)
+        })
+    }
+
+    fn live(&self, place: Place) -> Option<Arc<Live>> {
+        lock(&self.live).get(&place).cloned()
+    }
+
+    /// Tells everybody who waits what a row says. One that waits for its turn is started when that comes; one that ended is live no
+    /// more. A held one that this process does not know is somebody else's.
+    fn learn(&self, workspace: WorkspaceId, job: Job) {
+        let (place, standing) = ((workspace, job.id), job.standing());
+        let mut live = lock(&self.live);
+        match live.get(&place) {
+            Some(known) => {
+                known.present.send_if_modified(|present| {
+                    let is_later = job.revision > present.revision;
+                    if is_later {
+                        *present = Arc::new(job);
+                    }
+                    is_later
+                });
+            }
+            None if standing.is_final() || standing.is_held() => return,
+            None => {
+                live.insert(place, Arc::new(Live::of(job)));
+            }
+        }
+        if standing.is_final() {
+            live.remove(&place);
+        }
+        self.nudge.notify_one();
+    }
+
+    /// Lets go of a job that this process cannot go on with.
+    fn forget(&self, place: Place) {
+        lock(&self.live).remove(&place);
+    }
+}
+
+impl Live {
+    fn of(job: Job) -> Self {
+        Self { present: watch::Sender::new(Arc::new(job)), nudge: Notify::new() }
+    }
+
+    fn job(&self) -> Arc<Job> {
+        self.present.borrow().clone()
+    }
+}
+
+/// A look at one job that lasts. Changes in quick succession may come as one.
+pub struct Watch {
+    next: Option<Arc<Job>>,
+    /// The revision that was shown last.
+    seen: u64,
+    changes: Option<watch::Receiver<Arc<Job>>>,
+}
+
+impl Watch {
+    /// The job as it is, the first time; then as it is after a change. None after it has ended, or when this process stops.
+    pub async fn next(&mut self) -> Option<Arc<Job>> {
+        let job = match self.next.take() {
+            Some(first) => first,
+            None => loop {
+                let changes = self.changes.as_mut()?;
+                changes.changed().await.ok()?;
+                let job = changes.borrow_and_update().clone();
+                if job.revision > self.seen {
+                    break job;
+                }
+            },
+        };
+        self.seen = job.revision;
+        if job.has_ended() {
+            self.changes = None;
+        }
+        Some(job)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! All kinds of jobs.
+
+use std::sync::Arc;
+
+use super::kind::AnyKind;
+
+mod check;
+
+/// The kinds that this program knows. A line here is all that a new one needs besides its own file.
+pub(crate) fn all() -> Vec<Arc<dyn AnyKind>> {
+    vec![Arc::new(check::Check)]
+}

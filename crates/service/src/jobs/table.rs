@@ -1,0 +1,226 @@
+//! The rows of jobs: read, listed, changed and swept.
+//!
+//! Every change is decided on the row as it stands and asserts the version that was read. That is the fence: of two writers who
+//! decided on the same row one conflicts and decides again, and then sees in the row who took the job meanwhile.
+
+use std::sync::Arc;
+
+use tessera_engine::time::Timestamp;
+use tessera_store::{Commit, CommitError, Direction, Key, ScanLimit, Store, Version};
+
+use super::job::{Job, JobId, Standing, not_found};
+use super::records;
+use crate::directory::WorkspaceId;
+use crate::error::Error;
+use crate::names;
+use crate::row;
+use crate::service::Clock;
+use crate::store_error::{commit_failed, read_failed};
+
+/// Times that a change is decided again after a conflict, or an answer that leaves it open.
+const TRIES_MAX: usize = 16;
+/// Jobs that one page looks at while it filters: a page may be short, or even empty, and still not be the last.
+const LOOKED_AT_MAX: usize = 1_000;
+/// Rows that one scan brings: a record may have a checkpoint or a result of some size.
+const ROWS_AT_ONCE: usize = 200;
+
+/// The rows of jobs of all workspaces.
+pub(super) struct Table {
+    store: Arc<dyn Store>,
+    clock: Clock,
+}
+
+/// Which jobs to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those that stand so.
+    pub standing: Option<Standing>,
+    /// Only those of this kind.
+    pub kind: Option<String>,
+}
+
+impl Filter {
+    fn includes(&self, job: &Job) -> bool {
+        self.standing.is_none_or(|standing| standing == job.standing())
+            && self.kind.as_ref().is_none_or(|kind| *kind == job.kind)
+    }
+}
+
+impl Table {
+    pub(super) fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// A job.
+    pub(super) async fn read(&self, workspace: WorkspaceId, id: JobId) -> Result<Option<Job>, Error> {
+        Ok(self.versioned(workspace, id).await?.map(|(job, _)| job))
+    }
+
+    async fn versioned(&self, workspace: WorkspaceId, id: JobId) -> Result<Option<(Job, Version)>, Error> {
+        let row = row::read(self.store(), records::key(workspace, id)).await?;
+        row.map(|row| Ok((records::decode(id, &row.value)?, row.version))).transpose()
+    }
+
+    /// Changes a job as is decided on its present row, and answers what it is then. Decides again when somebody else was faster;
+    /// nothing decided changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` with `job_not_found`; what was decided; what the store answers.
+    pub(super) async fn change<E: From<Error>>(
+        &self,
+        workspace: WorkspaceId,
+        id: JobId,
+        decide: impl Fn(&Job, Timestamp) -> Result<Option<Job>, E>,
+    ) -> Result<Job, E> {
+        let mut in_doubt: Option<Job> = None;
+        for _ in 0..TRIES_MAX {
+            let found = self.versioned(workspace, id).await;
+            let found = found.map_err(|error| if in_doubt.is_some() { ambiguous() } else { error })?;
+            let (job, version) = found.ok_or_else(not_found)?;
+            if in_doubt.as_ref() == Some(&job) {
+                report_end(workspace, &job);
+                return Ok(job);
+            }
+            let Some(next) = decide(&job, self.now())? else { return Ok(job) };
+            match self.store.commit(replacement(workspace, version, &next)).await {
+                Ok(_) => {
+                    report_end(workspace, &next);
+                    return Ok(next);
+                }
+                Err(CommitError::Conflict(_)) => {}
+                Err(CommitError::Ambiguous) => in_doubt = Some(next),
+                Err(error) => return Err(commit_failed(&error).into()),
+            }
+        }
+        Err(if in_doubt.is_some() { ambiguous() } else { commit_failed(&CommitError::Conflict(Key::MIN)) }.into())
+    }
+
+    /// The ids of the jobs that have not ended, oldest first.
+    pub(super) async fn open_ids(&self, workspace: WorkspaceId) -> Result<Vec<JobId>, Error> {
+        let mut ids = Vec::new();
+        let mut rest = Some(records::marks(workspace));
+        while let Some(range) = rest {
+            let page = self.store.scan(&range, ScanLimit::rows(1_000), Direction::Forward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            ids.extend(page.rows.iter().map(|row| records::id_of(&row.key)).collect::<Result<Vec<_>, _>>()?);
+            rest = page.next;
+        }
+        Ok(ids)
+    }
+
+    /// The jobs that have not ended, oldest first. One whose record is damaged is logged and left out, so that it keeps no other
+    /// from going on.
+    pub(super) async fn open(&self, workspace: WorkspaceId) -> Result<Vec<Job>, Error> {
+        let ids = self.open_ids(workspace).await?;
+        let mut jobs = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(ROWS_AT_ONCE) {
+            let keys: Vec<Key> = ids.iter().map(|id| records::key(workspace, *id)).collect();
+            let rows = self.store.get(&keys).await.map_err(|error| read_failed(&error))?.value;
+            for (id, row) in ids.iter().zip(rows) {
+                match row.map(|row| records::decode(*id, &row.value)) {
+                    Some(Ok(job)) => jobs.push(job),
+                    Some(Err(error)) => {
+                        let workspace = workspace.number();
+                        tracing::error!(workspace, job = %id, code = error.code, "a job cannot be read, and rests");
+                    }
+                    // It ended between the two reads, and was swept.
+                    None => {}
+                }
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// A page of jobs, newest first, from behind this one on; and the last one looked at, when there may be more.
+    pub(super) async fn list(
+        &self,
+        workspace: WorkspaceId,
+        filter: &Filter,
+        after: Option<JobId>,
+        limit: usize,
+    ) -> Result<(Vec<Job>, Option<JobId>), Error> {
+        let all = records::all(workspace);
+        let from = after.map(|id| all.after(&records::key(workspace, id), Direction::Backward));
+        let mut rest = Some(from.unwrap_or(all));
+        let (mut jobs, mut looked_at, mut last) = (Vec::new(), 0, None);
+        while let Some(range) = rest.take() {
+            let page = self.store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Backward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            let rows = page.rows.len();
+            for (index, row) in page.rows.into_iter().enumerate() {
+                let job = records::decode(records::id_of(&row.key)?, &row.value)?;
+                looked_at += 1;
+                let more = index + 1 < rows || page.next.is_some();
+                last = more.then_some(job.id);
+                if filter.includes(&job) {
+                    jobs.push(job);
+                }
+                if jobs.len() == limit {
+                    return Ok((jobs, last));
+                }
+            }
+            rest = page.next.filter(|_| looked_at < LOOKED_AT_MAX);
+        }
+        Ok((jobs, last))
+    }
+
+    /// Drops ended jobs beyond the newest `kept_max`, and those that ended before an instant.
+    pub(super) async fn sweep(&self, workspace: WorkspaceId, kept_max: usize, before: Timestamp) -> Result<(), Error> {
+        let (mut kept, mut rest) = (0, Some(records::all(workspace)));
+        while let Some(range) = rest.take() {
+            let page = self.store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Backward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            let mut commit = Commit::new();
+            for row in page.rows {
+                let job = records::decode(records::id_of(&row.key)?, &row.value)?;
+                let Some(ended_at) = job.ended_at() else { continue };
+                kept += 1;
+                if kept > kept_max || ended_at < before {
+                    commit = commit.delete(row.key);
+                }
+            }
+            // Nothing writes to a job that has ended, so nothing has to be asserted.
+            if !commit.is_read_only() {
+                self.store.commit(commit).await.map_err(|error| commit_failed(&error))?;
+            }
+            rest = page.next;
+        }
+        Ok(())
+    }
+}
+
+/// Adds the rows of a new job to a commit.
+pub(super) fn creation(commit: Commit, workspace: WorkspaceId, job: &Job) -> Commit {
+    commit
+        .create(records::key(workspace, job.id), records::encode(job))
+        .put(records::mark(workspace, job.id), bytes::Bytes::new())
+}
+
+fn replacement(workspace: WorkspaceId, version: Version, job: &Job) -> Commit {
+    let commit = Commit::new().replace(records::key(workspace, job.id), version, records::encode(job));
+    if job.has_ended() { commit.delete(records::mark(workspace, job.id)) } else { commit }
+}
+
+/// Counts a job that has ended by this very change.
+fn report_end(workspace: WorkspaceId, job: &Job) {
+    if let Some(at) = job.ended_at() {
+        let (workspace, kind, outcome) = (workspace.number(), job.kind.clone(), job.standing().name());
+        tracing::info!(workspace, job = %job.id, kind, outcome, "a job has ended");
+        let labels = [("kind", kind), ("outcome", outcome.to_owned())];
+        metrics::counter!(names::JOBS_ENDED, &labels).increment(1);
+        metrics::gauge!(names::JOB_LAST_END_SECONDS, &labels).set(at.micros() as f64 / 1e6);
+    }
+}
+
+/// Nobody knows whether it happened.
+pub(super) fn ambiguous() -> Error {
+    commit_failed(&CommitError::Ambiguous)
+}

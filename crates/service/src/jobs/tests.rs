@@ -1,0 +1,489 @@
+//! Jobs over the store in memory: they end right whatever happens in between.
+
+use tessera_store::Store;
+use tessera_store::faulty::{Faulty, Plan, ReadFault, WriteFault};
+
+use super::*;
+use crate::idempotency::{IdempotencyKey, RequestHash};
+use crate::service::{Service, Settings};
+
+mod world;
+
+use world::{OTHER, Stepper, Trouble, WORKSPACE, code, components, ended, make, memory, new, open, standing, until};
+
+#[tokio::test]
+async fn a_job_runs_step_by_step_and_says_so() {
+    let stepper = Stepper::gated();
+    let service = open(&memory(), stepper.kinds()).await;
+    let id = make(&service, WORKSPACE, &new("stepper", 3)).await;
+    let mut watch = service.jobs().watch(WORKSPACE, id).await.expect("a job");
+    let mut seen = Vec::new();
+    let mut revisions = Vec::new();
+    while let Some(job) = watch.next().await {
+        let Progress { done, total, unit, .. } = &job.progress;
+        assert_eq!(unit, "steps");
+        seen.push((job.standing().name(), *done, *total));
+        revisions.push(job.revision);
+        stepper.gate.add_permits(usize::from(job.standing() == Standing::Running));
+    }
+    // The first look may already find it running.
+    seen.retain(|(name, ..)| *name != "queued");
+    assert_eq!(seen, [("running", 0, None), ("running", 1, Some(3)), ("running", 2, Some(3)), ("done", 3, Some(3))]);
+    assert!(revisions.is_sorted());
+    let job = service.jobs().get(WORKSPACE, id).await.expect("a job");
+    assert_eq!(job.state, State::Done { at: job.updated_at, result: "\"3 steps\"".to_owned() });
+    assert!(job.started_at.is_some_and(|at| at > job.created_at && at < job.updated_at));
+    assert_eq!(stepper.log(), [0, 1, 2]);
+    let mut again = service.jobs().watch(WORKSPACE, id).await.expect("a job");
+    assert_eq!(again.next().await.as_deref(), Some(&job));
+    assert_eq!(again.next().await, None);
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_clean_stop_hands_the_job_on() {
+    let (store, stepper) = (memory(), Stepper::gated());
+    let service = open(&store, stepper.kinds()).await;
+    let id = make(&service, WORKSPACE, &new("stepper", 4)).await;
+    stepper.gate.add_permits(2);
+    stepper.begun(3).await;
+    let closing = tokio::spawn(async move { service.close().await });
+    tokio::task::yield_now().await;
+    stepper.gate.add_permits(1);
+    closing.await.expect("it closes");
+    let service = open(&store, Stepper::gated().kinds()).await;
+    let job = service.jobs().get(WORKSPACE, id).await.expect("a job");
+    assert_eq!((job.progress.done, job.attempts), (3, 0));
+    service.close().await;
+    stepper.gate.add_permits(1);
+    let service = open(&store, stepper.kinds()).await;
+    assert_eq!(ended(&service, id).await.standing(), Standing::Done);
+    assert_eq!(stepper.log(), [0, 1, 2, 3]);
+    service.close().await;
+}
+
+#[tokio::test]
+async fn of_two_workers_the_later_one_works() {
+    let (store, first, second) = (memory(), Stepper::gated(), Stepper::gated());
+    let former = open(&store, first.kinds()).await;
+    let id = make(&former, WORKSPACE, &new("stepper", 3)).await;
+    first.gate.add_permits(1);
+    first.begun(2).await;
+    // The former process is in the middle of its second step when another takes over, as after a kill.
+    let service = Service::open_with(components(&store), Settings::default(), second.kinds()).await.expect("it opens");
+    second.begun(1).await;
+    let before = service.jobs().get(WORKSPACE, id).await.expect("a job");
+    assert_eq!((before.progress.done, before.attempts), (1, 1));
+    first.gate.add_permits(10);
+    // The former one is told, and leaves the job alone.
+    while former.jobs().live((WORKSPACE, id)).is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(service.jobs().get(WORKSPACE, id).await.expect("a job"), before);
+    second.gate.add_permits(10);
+    assert_eq!(ended(&service, id).await.standing(), Standing::Done);
+    assert_eq!((first.log(), second.log()), (vec![0, 1], vec![1, 2]));
+    former.close().await;
+    service.close().await;
+}
+
+#[tokio::test]
+async fn pause_resume_and_cancel_happen_between_steps() {
+    let stepper = Stepper::gated();
+    let service = open(&memory(), stepper.kinds()).await;
+    let jobs = service.jobs();
+    let id = make(&service, WORKSPACE, &new("stepper", 9)).await;
+    stepper.begun(1).await;
+    let steer = async |wish| jobs.steer(WORKSPACE, id, wish).await.map(|job| job.standing());
+    assert_eq!(steer(Wish::Pause).await.expect("it may"), Standing::Pausing);
+    assert_eq!(steer(Wish::Resume).await.expect("it may"), Standing::Running);
+    assert_eq!(steer(Wish::Pause).await.expect("it may"), Standing::Pausing);
+    stepper.gate.add_permits(1);
+    assert_eq!(standing(&service, id, Standing::Paused).await.progress.done, 1);
+    assert_eq!(steer(Wish::Pause).await.expect("it is"), Standing::Paused);
+    assert_eq!(stepper.log(), [0]);
+    steer(Wish::Resume).await.expect("it may");
+    stepper.begun(2).await;
+    assert_eq!(steer(Wish::Cancel).await.expect("it may"), Standing::Cancelling);
+    assert_eq!(steer(Wish::Resume).await.expect_err("too late").code, "job_cancelling");
+    stepper.gate.add_permits(9);
+    let cancelled = ended(&service, id).await;
+    assert_eq!((cancelled.standing(), cancelled.progress.done), (Standing::Cancelled, 2));
+    assert_eq!(steer(Wish::Cancel).await.expect("it is"), Standing::Cancelled);
+    assert_eq!(steer(Wish::Resume).await.expect_err("too late").code, "job_ended");
+    assert_eq!(stepper.log(), [0, 1]);
+    service.close().await;
+}
+
+#[tokio::test]
+async fn wishes_of_a_job_that_nobody_works_on_are_settled_by_the_next_start() {
+    for (wish, expected) in [(Wish::Pause, Standing::Paused), (Wish::Cancel, Standing::Cancelled)] {
+        let (store, stepper) = (memory(), Stepper::gated());
+        let former = open(&store, stepper.kinds()).await;
+        let id = make(&former, WORKSPACE, &new("stepper", 2)).await;
+        stepper.begun(1).await;
+        former.jobs().steer(WORKSPACE, id, wish).await.expect("it may");
+        let service = Service::open_with(components(&store), Settings::default(), stepper.kinds()).await;
+        let service = service.expect("it opens");
+        assert_eq!(standing(&service, id, expected).await.standing(), expected);
+        stepper.gate.add_permits(1);
+        former.close().await;
+        service.close().await;
+        assert_eq!(stepper.log(), [0]);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_fails_the_job_and_nothing_else() {
+    let stepper = Stepper::free().trouble(1, &[Trouble::Panic]);
+    let service = open(&memory(), stepper.kinds()).await;
+    let id = make(&service, WORKSPACE, &new("stepper", 3)).await;
+    assert_eq!(code(&*ended(&service, id).await), "job_fault");
+    let id = make(&service, WORKSPACE, &new("stepper", 3)).await;
+    assert_eq!(ended(&service, id).await.standing(), Standing::Done);
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_step_is_tried_again_while_it_makes_sense() {
+    let unavailable = Trouble::Error(ErrorKind::Unavailable, "store_unavailable");
+    let unknown = Trouble::Error(ErrorKind::Unknown, "outcome_unknown");
+    let stepper = Stepper::gated().trouble(1, &[unavailable.clone(), unknown]);
+    let service = open(&memory(), stepper.kinds()).await;
+    let id = make(&service, WORKSPACE, &new("stepper", 3)).await;
+    stepper.gate.add_permits(2);
+    let stumbled = until(&service, WORKSPACE, id, |job| job.attempts == 1).await;
+    assert_eq!(stumbled.trouble.as_ref().map(|failure| &*failure.code), Some("store_unavailable"));
+    stepper.gate.add_permits(10);
+    let done = ended(&service, id).await;
+    assert_eq!((done.standing(), done.attempts, &done.trouble), (Standing::Done, 0, &None));
+    assert_eq!(stepper.log(), [0, 1, 1, 1, 2]);
+    service.close().await;
+
+    let always = vec![unavailable; 50];
+    let stepper = Stepper::free().trouble(1, &always);
+    let service = open(&memory(), stepper.kinds()).await;
+    let id = make(&service, WORKSPACE, &new("stepper", 3)).await;
+    assert_eq!(code(&*ended(&service, id).await), "store_unavailable");
+    assert_eq!(stepper.log().len(), 1 + ATTEMPTS_MAX as usize);
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_wish_ends_the_wait_of_a_step_that_failed() {
+    for (wish, expected) in [(Wish::Pause, Standing::Paused), (Wish::Cancel, Standing::Cancelled)] {
+        let unavailable = Trouble::Error(ErrorKind::Unavailable, "store_unavailable");
+        let stepper = Stepper::free().trouble(0, &vec![unavailable; 3]);
+        let service = open(&memory(), stepper.kinds()).await;
+        let id = make(&service, WORKSPACE, &new("stepper", 2)).await;
+        until(&service, WORKSPACE, id, |job| job.attempts == 3).await;
+        service.jobs().steer(WORKSPACE, id, wish).await.expect("it may");
+        standing(&service, id, expected).await;
+        assert_eq!(stepper.log(), [0, 0, 0]);
+        service.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_for_good_fails_the_job() {
+    for (trouble, expected) in [
+        (Trouble::Error(ErrorKind::Corrupt, "record_corrupt"), "record_corrupt"),
+        (Trouble::LargeCheckpoint, "job_too_large"),
+        (Trouble::LargeResult, "job_too_large"),
+    ] {
+        let stepper = Stepper::free().trouble(1, &[trouble]);
+        let service = open(&memory(), stepper.kinds()).await;
+        let id = make(&service, WORKSPACE, &new("stepper", 3)).await;
+        assert_eq!(code(&*ended(&service, id).await), expected);
+        assert_eq!(stepper.log(), [0, 1]);
+        service.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_kind_that_is_gone_fails_its_jobs() {
+    let (store, stepper) = (memory(), Stepper::gated());
+    let service = open(&store, stepper.kinds()).await;
+    let id = make(&service, WORKSPACE, &new("stepper", 3)).await;
+    stepper.gate.add_permits(1);
+    stepper.begun(2).await;
+    stepper.gate.add_permits(1);
+    service.close().await;
+    let service = open(&store, kinds::all()).await;
+    assert_eq!(code(&*ended(&service, id).await), "job_kind_unknown");
+    service.close().await;
+}
+
+#[tokio::test]
+async fn some_run_at_a_time_and_each_workspace_has_its_turn() {
+    let stepper = Stepper::gated();
+    let service = open(&memory(), stepper.kinds()).await;
+    let kinds = [
+        (WORKSPACE, "stepper"),
+        (WORKSPACE, "stepper"),
+        (WORKSPACE, "inner"),
+        (WORKSPACE, "inner"),
+        (WORKSPACE, "inner"),
+        (OTHER, "stepper"),
+    ];
+    let mut ids = Vec::new();
+    for (workspace, kind) in kinds {
+        ids.push((workspace, make(&service, workspace, &new(kind, 1)).await));
+    }
+    let running = async || {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let mut running = Vec::new();
+        for (at, (workspace, id)) in ids.iter().enumerate() {
+            let job = service.jobs().get(*workspace, *id).await.expect("a job");
+            running.extend((job.standing() == Standing::Running).then_some(at));
+        }
+        running
+    };
+    // The other workspace has none running, so its job comes before older ones.
+    assert_eq!(running().await, [0, 5]);
+    let end = async |at: usize| {
+        let (workspace, id) = ids[at];
+        stepper.gate.add_permits(1);
+        until(&service, workspace, id, Job::has_ended).await;
+    };
+    end(0).await;
+    assert_eq!(running().await, [1, 5]);
+    end(5).await;
+    assert_eq!(running().await, [1, 2]);
+    end(1).await;
+    // Two inner ones may run at one time.
+    assert_eq!(running().await, [2, 3]);
+    end(2).await;
+    assert_eq!(running().await, [3, 4]);
+    end(3).await;
+    end(4).await;
+    service.close().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_refused() {
+    let stepper = Stepper::gated();
+    let service = open(&memory(), stepper.kinds()).await;
+    let check = async |kind: &str, parameters: String, expected: &str| {
+        let new = NewJob { kind: kind.to_owned(), parameters, asked_by: None };
+        let error = service.jobs().ask(WORKSPACE, &new, None).await.expect_err("it is refused");
+        assert_eq!(error.code, expected, "{kind}");
+        error.message
+    };
+    let message = check("knitting", "{}".into(), "job_kind_unknown").await;
+    assert!(message.ends_with("there are stepper, inner"), "{message}");
+    let message = check("inner", r#"{"steps":1}"#.into(), "job_kind_elsewhere").await;
+    assert!(message.contains("DELETE /v1/things"), "{message}");
+    for parameters in ["", "[1]", "{}", r#"{"steps":"ann@shop.example"}"#, r#"{"steps":1,"more":2}"#, "{"] {
+        let message = check("stepper", parameters.to_owned(), "job_parameters_invalid").await;
+        assert!(!message.contains("ann"), "{message}");
+    }
+    let long = format!(r#"{{"steps":1{}}}"#, " ".repeat(PARAMETERS_BYTES_MAX));
+    check("stepper", long, "job_too_large").await;
+    for _ in 0..OPEN_MAX {
+        make(&service, WORKSPACE, &new("stepper", 1)).await;
+    }
+    check("stepper", r#"{"steps":1}"#.into(), "jobs_full").await;
+    make(&service, OTHER, &new("stepper", 1)).await;
+    stepper.gate.add_permits(1_000);
+    service.close().await;
+}
+
+#[tokio::test]
+async fn the_same_request_makes_one_job() {
+    let faulty = Faulty::new(memory(), Plan::CALM);
+    let store: Arc<dyn Store> = Arc::new(faulty.clone());
+    let stepper = Stepper::gated();
+    let service = open(&store, stepper.kinds()).await;
+    let request = |key: &str, body: &[u8]| Request {
+        workspace: WORKSPACE,
+        caller: KeyId::from_bytes([1; 12]),
+        key: IdempotencyKey::parse(key).expect("a key"),
+        hash: RequestHash::of("POST", "/v1/jobs", body),
+    };
+    let ask = async |request: Request| {
+        let render = |job: &Job| Reply::new(202, job.id.to_string().into());
+        let once = Once { request: &request, render: &render };
+        service.jobs().ask(WORKSPACE, &new("stepper", 1), Some(&once)).await
+    };
+    for (key, faults) in [
+        ("calm", vec![]),
+        ("done", vec![WriteFault::AmbiguousDone]),
+        ("lost", vec![WriteFault::AmbiguousLost]),
+        ("conflict", vec![WriteFault::Conflict]),
+        ("both", vec![WriteFault::AmbiguousLost, WriteFault::AmbiguousDone]),
+    ] {
+        faults.into_iter().for_each(|fault| faulty.script_write(Some(fault)));
+        let Asked::Made(job) = ask(request(key, b"a")).await.expect("a job") else { panic!("{key}: it is new") };
+        let Asked::Before(reply) = ask(request(key, b"a")).await.expect("an answer") else { panic!("{key}: twice") };
+        assert_eq!((reply.status(), &reply.body()[..]), (202, job.id.to_string().as_bytes()), "{key}");
+        assert_eq!(ask(request(key, b"b")).await.expect_err("another").code, "idempotency_key_reused", "{key}");
+    }
+    assert_eq!(service.jobs().table.open_ids(WORKSPACE).await.expect("ids").len(), 5);
+    faulty.script_write(Some(WriteFault::Unavailable));
+    assert_eq!(ask(request("x", b"a")).await.expect_err("no store").code, "store_unavailable");
+    stepper.gate.add_permits(1_000);
+    service.close().await;
+}
+
+#[tokio::test]
+async fn pages_hold_every_job_once_newest_first() {
+    let service = open(&memory(), Stepper::free().kinds()).await;
+    let mut ids = Vec::new();
+    for at in 0..25 {
+        let id = make(&service, WORKSPACE, &new(if at % 5 == 0 { "inner" } else { "stepper" }, 1)).await;
+        ended(&service, id).await;
+        ids.insert(0, id);
+    }
+    let all = async |filter: &Filter, limit: usize| {
+        let mut query = Query { filter: filter.clone(), limit, cursor: None };
+        let mut found = Vec::new();
+        loop {
+            let page = service.jobs().list(WORKSPACE, &query).await.expect("a page");
+            found.extend(page.jobs.iter().map(|job| job.id));
+            query.cursor = page.next_cursor;
+            if query.cursor.is_none() {
+                return found;
+            }
+        }
+    };
+    for limit in [1, 7, 25, 1_000] {
+        assert_eq!(all(&Filter::default(), limit).await, ids);
+        let inner = Filter { kind: Some("inner".to_owned()), standing: Some(Standing::Done) };
+        assert_eq!(all(&inner, limit).await.len(), 5);
+        let queued = Filter { standing: Some(Standing::Queued), ..Filter::default() };
+        assert!(all(&queued, limit).await.is_empty());
+    }
+    let refused = async |query: Query| service.jobs().list(WORKSPACE, &query).await.expect_err("refused").code;
+    assert_eq!(refused(Query { limit: PAGE_MAX + 1, ..Query::default() }).await, "limit_invalid");
+    let page = service.jobs().list(WORKSPACE, &Query { limit: 1, ..Query::default() }).await.expect("a page");
+    let elsewhere = Query { limit: 1, cursor: page.next_cursor, ..Query::default() };
+    assert_eq!(service.jobs().list(OTHER, &elsewhere).await.expect_err("refused").code, "cursor_invalid");
+    service.close().await;
+}
+
+#[tokio::test]
+async fn ended_jobs_are_kept_a_while() {
+    let stepper = Stepper::free();
+    let service = open(&memory(), stepper.kinds()).await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        let id = make(&service, WORKSPACE, &new("stepper", 1)).await;
+        ids.push(ended(&service, id).await);
+    }
+    let table = &service.jobs().table;
+    let left = async || table.list(WORKSPACE, &Filter::default(), None, 100).await.expect("jobs").0.len();
+    service.jobs().keep(WORKSPACE).await.expect("a sweep");
+    assert_eq!(left().await, 5);
+    table.sweep(WORKSPACE, 4, ids[0].created_at).await.expect("a sweep");
+    assert_eq!(left().await, 4);
+    table.sweep(WORKSPACE, 4, ids[3].ended_at().expect("it ended")).await.expect("a sweep");
+    assert_eq!(left().await, 2);
+    assert_eq!(service.jobs().get(WORKSPACE, ids[2].id).await.expect_err("it is gone").code, "job_not_found");
+    table.sweep(WORKSPACE, 0, ids[0].created_at).await.expect("a sweep");
+    assert_eq!(left().await, 0);
+    service.close().await;
+}
+
+#[tokio::test]
+async fn what_was_written_while_nobody_listened_is_found() {
+    let store = memory();
+    let (one, other) = (Stepper::free(), Stepper::gated());
+    let service = open(&store, one.kinds()).await;
+    let writer = Service::open_with(components(&store), Settings::default(), other.kinds()).await.expect("it opens");
+    // As by a request whose sender went away between its commit and its end.
+    writer.jobs().stop();
+    let job = make(&writer, WORKSPACE, &new("stepper", 2)).await;
+    assert!(service.jobs().live((WORKSPACE, job)).is_none());
+    service.jobs().keep(WORKSPACE).await.expect("a look");
+    assert_eq!(ended(&service, job).await.standing(), Standing::Done);
+    writer.close().await;
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_row_keeps_no_other_job_from_going_on() {
+    let (store, stepper) = (memory(), Stepper::gated());
+    let service = open(&store, stepper.kinds()).await;
+    let damaged = make(&service, WORKSPACE, &new("stepper", 2)).await;
+    let sound = make(&service, WORKSPACE, &new("stepper", 2)).await;
+    stepper.begun(1).await;
+    store.commit(Commit::new().put(records::key(WORKSPACE, damaged), &b"\0"[..])).await.expect("a commit");
+    stepper.gate.add_permits(100);
+    // Its worker finds the damage, and the next job has its turn.
+    assert_eq!(ended(&service, sound).await.standing(), Standing::Done);
+    service.close().await;
+    let service = open(&store, Stepper::free().kinds()).await;
+    assert_eq!(service.jobs().get(WORKSPACE, damaged).await.expect_err("damage").code, "record_corrupt");
+    service.close().await;
+}
+
+/// A job ends right although one access to the store has this fault, whichever it is.
+async fn check_every_access(script: impl Fn(&Faulty), skip: impl Fn(&Faulty)) {
+    let below = memory();
+    for at in 0.. {
+        let stepper = Stepper::free();
+        open(&below, stepper.kinds()).await.close().await;
+        let faulty = Faulty::new(below.clone(), Plan::CALM);
+        let store: Arc<dyn Store> = Arc::new(faulty.clone());
+        let service = Service::open_with(components(&store), Settings::default(), stepper.kinds()).await;
+        let service = service.expect("it opens");
+        let id = make(&service, WORKSPACE, &new("stepper", 3)).await;
+        (0..at).for_each(|_| skip(&faulty));
+        script(&faulty);
+        let job = ended(&service, id).await;
+        assert_eq!(job.state, State::Done { at: job.updated_at, result: "\"3 steps\"".to_owned() }, "access {at}");
+        let mut log = stepper.log();
+        log.dedup();
+        assert_eq!(log, [0, 1, 2], "access {at}");
+        service.close().await;
+        let marks = service.jobs().table.open_ids(WORKSPACE).await;
+        assert!(marks.is_err() || marks.expect("ids").is_empty(), "access {at}");
+        if faulty.injected() == 0 {
+            assert!(at > 3, "only {at} accesses");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_any_write_changes_nothing_of_the_end() {
+    for fault in [
+        WriteFault::Conflict,
+        WriteFault::AmbiguousDone,
+        WriteFault::AmbiguousLost,
+        WriteFault::Unavailable,
+        WriteFault::Fenced,
+    ] {
+        check_every_access(|store| store.script_write(Some(fault.clone())), |store| store.script_write(None)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_any_read_changes_nothing_of_the_end() {
+    check_every_access(|store| store.script_read(Some(ReadFault::Unavailable)), |store| store.script_read(None)).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_is_waited_for() {
+    let faulty = Faulty::new(memory(), Plan::CALM);
+    let store: Arc<dyn Store> = Arc::new(faulty.clone());
+    let stepper = Stepper::gated();
+    let service = open(&store, stepper.kinds()).await;
+    let id = make(&service, WORKSPACE, &new("stepper", 2)).await;
+    stepper.begun(1).await;
+    faulty.fill_disk();
+    stepper.gate.add_permits(10);
+    // More often than a step may fail.
+    for _ in 0..100 * ATTEMPTS_MAX {
+        service.jobs().nudge();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(service.jobs().get(WORKSPACE, id).await.expect("a job").standing(), Standing::Running);
+    faulty.free_disk();
+    assert_eq!(ended(&service, id).await.standing(), Standing::Done);
+    assert_eq!(stepper.log(), [0, 1]);
+    service.close().await;
+}

@@ -1,0 +1,104 @@
+//! How a service begins and ends.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tessera_store::{Direction, ScanLimit};
+use tokio::task::JoinSet;
+
+use super::{Components, Service, Settings, lock};
+use crate::cursor::Cursors;
+use crate::directory::DirectoryHandle;
+use crate::error::Error;
+use crate::jobs::kind::AnyKind;
+use crate::jobs::{self, Jobs};
+use crate::keeper::{Keeper, Parts, keep_directory};
+use crate::keys::{Family, Scope};
+use crate::quarantine::Quarantine;
+use crate::store_error::read_failed;
+use crate::views::{Epochs, Views};
+
+impl Service {
+    /// Opens the service on a store: reads the directory, and takes up what an earlier process left.
+    ///
+    /// # Errors
+    /// What the store answers, or `Corrupt` for records that cannot be read.
+    pub async fn open(components: Components, settings: Settings) -> Result<Arc<Self>, Error> {
+        Self::open_with(components, settings, jobs::kinds::all()).await
+    }
+
+    /// As [`Self::open`], with these kinds of jobs.
+    pub(crate) async fn open_with(
+        components: Components,
+        settings: Settings,
+        kinds: Vec<Arc<dyn AnyKind>>,
+    ) -> Result<Arc<Self>, Error> {
+        let Components { store, clock, random, tasks } = &components;
+        let tasks = tasks.clone();
+        let directory = DirectoryHandle::open(store.clone(), clock.clone(), random.clone()).await?;
+        let mut drawn = [0; 32];
+        random(&mut drawn);
+        let cursors = Arc::new(Cursors::open(&**store, drawn).await?);
+        let service = Arc::new(Self {
+            parts: Arc::new(Parts {
+                quarantine: Quarantine::new(store.clone(), cursors.clone()),
+                jobs: Arc::new(Jobs::new(&components, cursors.clone(), kinds)),
+                components: components.clone(),
+            }),
+            keeper: Arc::new(Keeper::default()),
+            epochs: Arc::new(Epochs::new()),
+            views: Views::new(settings.view_cache_bytes),
+            running: Mutex::new(HashMap::new()),
+            tasks: Mutex::new(JoinSet::new()),
+            runner: Mutex::new(JoinSet::new()),
+            directory,
+            cursors,
+            settings,
+            components,
+        });
+        lock(&service.tasks).spawn_on(keep_directory(service.keeper.clone(), Arc::downgrade(&service)), &tasks);
+        service.go_on_purging().await?;
+        service.go_on_with_jobs().await?;
+        let runner = jobs::run(service.parts.jobs.clone(), Arc::downgrade(&service));
+        lock(&service.runner).spawn_on(runner, &tasks);
+        Ok(service)
+    }
+
+    /// Starts the workspaces in which erased events are still on disk; the others start when somebody asks for them. One short
+    /// scan for each workspace.
+    async fn go_on_purging(&self) -> Result<(), Error> {
+        let directory = self.directory.snapshot();
+        for workspace in directory.workspaces() {
+            let waiting = Scope::new(workspace.id).all_of(Family::Purge);
+            let page = self.store().scan(&waiting, ScanLimit::rows(1), Direction::Forward).await;
+            if !page.map_err(|error| read_failed(&error))?.rows.is_empty() {
+                self.running(workspace.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up the jobs that have not ended. One short scan for each workspace.
+    async fn go_on_with_jobs(&self) -> Result<(), Error> {
+        for workspace in self.directory.snapshot().workspaces() {
+            self.jobs().take_up(workspace.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends all lanes once they have answered what was submitted, and all work behind them. Whoever submits afterwards is told
+    /// that the service is stopping.
+    pub async fn close(&self) {
+        self.jobs().stop();
+        self.keeper.stop();
+        lock(&self.running).values().for_each(|running| running.keeper.stop());
+        let mut runner = std::mem::take(&mut *lock(&self.runner));
+        while runner.join_next().await.is_some() {}
+        // A step may have started the lane of its workspace meanwhile.
+        let running: Vec<_> = lock(&self.running).drain().map(|(_, running)| running).collect();
+        running.iter().for_each(|running| running.keeper.stop());
+        drop(running);
+        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
+        while tasks.join_next().await.is_some() {}
+    }
+}
