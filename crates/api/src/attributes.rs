@@ -26,7 +26,7 @@ pub(crate) fn read(json: &str) -> Result<List, Rejection> {
 /// The attributes of an object in our own words.
 ///
 /// # Errors
-/// `attribute_invalid`, `too_many_attributes`.
+/// `attribute_invalid`, `too_many_attributes`, `set_operation_invalid`, `set_member_invalid`.
 pub(crate) fn read_native(json: &str) -> Result<List, Rejection> {
     read_as(json, Spelling::Native)
 }
@@ -43,6 +43,8 @@ fn read_as(json: &str, spelling: Spelling) -> Result<List, Rejection> {
 fn rejection(error: &AttributeError) -> Rejection {
     let code = match error.reason {
         Reason::TooMany => "too_many_attributes",
+        Reason::NotAnOperation => "set_operation_invalid",
+        Reason::NotAMember(_) => "set_member_invalid",
         Reason::TooDeep | Reason::NumberOutOfRange | Reason::NameTooLong | Reason::NotATime | Reason::NotASet => {
             "attribute_invalid"
         }

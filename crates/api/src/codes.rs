@@ -344,6 +344,14 @@ pub const CODES: &[Code] = &[
         "attribute_invalid",
         "A trait or attribute cannot be kept: a number out of range, a name too long, nested too deeply, or text that is not Unicode. The message says where.",
     ),
+    verdict(
+        "set_operation_invalid",
+        "An operation on a set is `{\"$add\":[…],\"$remove\":[…]}` with no value in both, or `{\"$unset\":true}`.",
+    ),
+    verdict(
+        "set_member_invalid",
+        "An operation adds or removes what can be no member of a set: a list, an object, null, a text of more than 500 bytes.",
+    ),
     verdict("timestamp_invalid", "`timestamp` or `time` is not in ISO 8601."),
     verdict("time_in_future", "The event lies more than an hour after its receipt."),
     verdict("record_invalid", "The record is not of the form that this call takes: unknown members are refused."),

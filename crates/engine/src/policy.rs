@@ -14,6 +14,10 @@
 //! older first. Min, max, union and most frequent take the policy's own order, and speak with the best of the cells that
 //! they look at. Where rules are nested, the inner one decides among its own first, and what it ended says nothing further
 //! out; then the outer one decides among what is left. An empty object ends nothing below it.
+//!
+//! **Sets** that are changed member by member ([`Path::member`]) are decided so: see `members`. Under newest they are
+//! last-writer-wins element sets, so operations may come in any order and twice; of an addition and a removal at one instant
+//! the addition wins.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +28,7 @@ use crate::value::Path;
 mod choose;
 mod compiled;
 mod explain;
+mod members;
 mod settle;
 
 pub use compiled::CompiledPolicy;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::time::Timestamp;
 
 mod decimal;
+mod member;
 mod path;
 mod tree;
 
@@ -15,6 +16,7 @@ mod tree;
 mod tests;
 
 pub use decimal::{Decimal, NumberError};
+pub use member::InvalidMember;
 pub use path::{InvalidPath, Path};
 pub use tree::Tree;
 

@@ -25,6 +25,8 @@ use tessera_engine::view::{Lens, fold};
 
 #[path = "policy_cases/laws.rs"]
 mod laws;
+#[path = "policy_cases/sets.rs"]
+mod sets;
 #[path = "policy_cases/table.rs"]
 mod table;
 

@@ -2,10 +2,11 @@
 //!
 //! Coming in, an object becomes one value per leaf; going out, values are written straight to text.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
-use tessera_engine::value::{Decimal, NumberError, Path, Value};
+use tessera_engine::value::{Decimal, InvalidMember, NumberError, Path, Value};
 
 use crate::clock::parse_timestamp;
 
@@ -21,7 +22,8 @@ pub use write::{write_text, write_tree, write_value};
 pub enum Spelling {
     /// JSON means what it says.
     Plain,
-    /// The native door's additions are read: `{"$timestamp":"2026-11-21T23:00:00Z"}` and `{"$set":[…]}`.
+    /// The native door's additions are read: `{"$timestamp":"2026-11-21T23:00:00Z"}` and `{"$set":[…]}`, and as an attribute the
+    /// operations `{"$add":[…],"$remove":[…]}` and `{"$unset":true}`.
     Native,
 }
 
@@ -71,6 +73,12 @@ pub enum Reason {
     /// `$set` holds no array.
     #[error("not a set")]
     NotASet,
+    /// An operation is of another form than they have.
+    #[error(r#"not an operation: {{"$add":[…],"$remove":[…]}} with no value in both, or {{"$unset":true}}"#)]
+    NotAnOperation,
+    /// An operation adds or removes what can be no member of a set.
+    #[error("{0}")]
+    NotAMember(InvalidMember),
 }
 
 /// The attributes of an object, leaf by leaf, in the order of the object. Arrays and `null` are leaves; `{}` is one too.
@@ -130,21 +138,66 @@ impl Flattening {
             // The depth was checked above, so only a length can be wrong.
             let path = path.map_err(|_| wrong(above, Reason::NameTooLong))?;
             match json {
+                Json::Object(inner) if is_operation(inner, self.spelling) => {
+                    self.operation(&path, inner).map_err(|reason| wrong(Some(&path), reason))?;
+                }
                 Json::Object(inner) if !inner.is_empty() && !is_spelled(inner, self.spelling) => {
                     self.members(Some(&path), inner, depth + 1)?;
                 }
                 leaf => {
-                    if self.leaves.len() >= self.bounds.attributes_max {
-                        return Err(wrong(Some(&path), Reason::TooMany));
-                    }
-                    let value = read_value(leaf, self.spelling, self.bounds.depth_max - depth)
-                        .map_err(|reason| wrong(Some(&path), reason))?;
-                    self.leaves.push((path, value));
+                    let value = read_value(leaf, self.spelling, self.bounds.depth_max - depth);
+                    let pushed = value.and_then(|value| self.push(path.clone(), value));
+                    pushed.map_err(|reason| wrong(Some(&path), reason))?;
                 }
             }
         }
         Ok(())
     }
+
+    /// Adds and removals, each a leaf below the set; unset is null, as it is everywhere.
+    fn operation(&mut self, path: &Path, operation: &Map<String, Json>) -> Result<(), Reason> {
+        if operation.contains_key("$unset") {
+            let is_unset = operation.len() == 1 && operation.get("$unset") == Some(&Json::Bool(true));
+            return if is_unset { self.push(path.clone(), Value::Null) } else { Err(Reason::NotAnOperation) };
+        }
+        let added = read_members(operation, "$add", path)?;
+        let removed = read_members(operation, "$remove", path)?;
+        let members = operation.keys().all(|name| matches!(name.as_str(), "$add" | "$remove"));
+        if !members || removed.iter().any(|(member, _)| added.contains_key(member)) {
+            return Err(Reason::NotAnOperation);
+        }
+        for (member, value) in added {
+            self.push(member, value)?;
+        }
+        removed.into_keys().try_for_each(|member| self.push(member, Value::Null))
+    }
+
+    fn push(&mut self, path: Path, value: Value) -> Result<(), Reason> {
+        if self.leaves.len() >= self.bounds.attributes_max {
+            return Err(Reason::TooMany);
+        }
+        self.leaves.push((path, value));
+        Ok(())
+    }
+}
+
+fn is_operation(members: &Map<String, Json>, spelling: Spelling) -> bool {
+    spelling == Spelling::Native && ["$add", "$remove", "$unset"].iter().any(|name| members.contains_key(*name))
+}
+
+/// The members that an operation names, by the paths that they have as members of a set.
+fn read_members(operation: &Map<String, Json>, name: &str, set: &Path) -> Result<BTreeMap<Path, Value>, Reason> {
+    let items = match operation.get(name) {
+        None => return Ok(BTreeMap::new()),
+        Some(Json::Array(items)) => items,
+        Some(_) => return Err(Reason::NotAnOperation),
+    };
+    let member = |item: &Json| {
+        // A list is one level deep here, so that it is told that it is no member rather than that it is too deep.
+        let value = read_value(item, Spelling::Native, 1)?;
+        Ok((set.member(&value).map_err(Reason::NotAMember)?, value))
+    };
+    items.iter().map(member).collect()
 }
 
 fn read_number(number: &serde_json::Number) -> Result<Value, Reason> {

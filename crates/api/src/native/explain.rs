@@ -203,6 +203,7 @@ const fn reason_name(reason: Reason) -> &'static str {
         Reason::Min => "min",
         Reason::Max => "max",
         Reason::Union => "union",
+        Reason::Operations => "operations",
         Reason::MostFrequent => "most_frequent",
         Reason::Precedence => "precedence",
         Reason::SourcePriority => "source_priority",

@@ -14,7 +14,8 @@ use crate::report::Identity;
 pub(crate) struct Record<'a> {
     /// Who it is about, at least one; the one of the highest priority owns the record.
     pub(crate) identities: Vec<RecordIdentity>,
-    /// What is said: any JSON object. `null` removes an attribute; `{"$timestamp":"…"}` and `{"$set":[…]}` are read as such.
+    /// What is said: any JSON object. `null` removes an attribute; `{"$timestamp":"…"}` and `{"$set":[…]}` are read as such. A set
+    /// is changed without knowing it by `{"$add":[…],"$remove":[…]}` and taken away by `{"$unset":true}`, in any order and twice.
     #[serde(borrow)]
     #[schema(value_type = Object)]
     pub(crate) attributes: &'a RawValue,

@@ -399,3 +399,55 @@ async fn a_model_holds_for_its_own_workspace() {
     let report = world.call("POST", "/v1/track", ROOT, event).await.json();
     assert_eq!(report["verdicts"][0]["code"], "event_type_unregistered");
 }
+
+#[tokio::test]
+async fn sets_change_without_knowing_them_in_any_order_and_twice() {
+    let at = |time: &str, tags: Value| {
+        let identities = [
+            json!({ "namespace": "user_id", "value": "ann" }),
+            json!({ "namespace": "email", "value": "a@shop.example" }),
+        ];
+        json!({ "identities": identities, "attributes": { "tags": tags }, "time": format!("2026-01-{time}T00:00:00Z") })
+    };
+    let mut records = [
+        at("01", json!({ "$set": ["a", "b"] })),
+        at("02", json!({ "$add": ["c", "d"], "$remove": ["a"] })),
+        at("03", json!({ "$remove": ["c", "never"] })),
+        at("04", json!({ "$add": ["e"] })),
+    ];
+    for _ in 0..2 {
+        let world = World::new().await;
+        for dataset in ["crm", "web", "crm"] {
+            let write = json!({ "dataset": dataset, "records": records });
+            let report = world.call("POST", "/v1/records", ROOT, write.to_string()).await.json();
+            assert_eq!(report["rejected"], 0, "{report}");
+        }
+        assert_eq!(profile(&world, ROOT).await["tags"], json!(["b", "d", "e"]));
+        let why = world.get("/v1/profiles/identifier/user_id/ann/explain?attribute=tags", ROOT).await.json();
+        assert_eq!(why["attributes"][0]["reason"], "operations", "{why}");
+        let unset = json!({ "dataset": "web", "records": [at("05", json!({ "$unset": true }))] });
+        world.call("POST", "/v1/records", ROOT, unset.to_string()).await;
+        assert_eq!(profile(&world, ROOT).await["tags"], Value::Null);
+        records.reverse();
+    }
+    let world = World::new().await;
+    let check = async |tags: Value, code: &str| {
+        let verdict = record(&world, "crm", json!({ "tags": tags })).await;
+        assert_eq!((&verdict["status"], &verdict["code"]), (&json!("rejected"), &json!(code)), "{verdict}");
+    };
+    check(json!({ "$add": ["a"], "$remove": ["a"] }), "set_operation_invalid").await;
+    check(json!({ "$add": "a" }), "set_operation_invalid").await;
+    check(json!({ "$add": [["a"]] }), "set_member_invalid").await;
+    check(json!({ "$remove": ["x".repeat(501)] }), "set_member_invalid").await;
+    check(json!({ "$add": (0..1_001).collect::<Vec<_>>() }), "too_many_attributes").await;
+
+    put_ok(&world, "/v1/data-model", &shop()).await;
+    let verdict = record(&world, "crm", json!({ "tags": { "$add": ["a", 7] }, "plan": { "$add": ["gold"] } })).await;
+    let mut refused = notes(&verdict);
+    refused.sort();
+    let code = "attribute_type_mismatch";
+    assert_eq!(own(&refused), [("attribute_refused", code, "plan"), ("attribute_refused", code, "tags")]);
+    let said = verdict.to_string();
+    assert!(said.contains("set of text is expected path=tags found=set"), "{said}");
+    assert_eq!(profile(&world, ROOT).await["tags"], json!(["a"]));
+}

@@ -44,6 +44,10 @@ impl DataModel {
         if *value == Value::Null {
             return Ok(());
         }
+        // What is added to a set by itself is judged as a set of one.
+        if let Some((set, member)) = path.split_member() {
+            return self.check_attribute(&set, &Value::set(vec![member]));
+        }
         let mismatch = |expected: String| Problem {
             code: "attribute_type_mismatch",
             path: path.as_str().to_owned(),

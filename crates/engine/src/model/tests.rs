@@ -286,6 +286,20 @@ fn attributes_are_checked_leaf_by_leaf() {
         "attribute_unregistered: a registered attribute is expected path=home.street found=text",
     );
     check("homes", "t1", "attribute_unregistered: a registered attribute is expected path=homes found=date_time");
+    let member = |own: &str, written: &str, expected: &str| {
+        let member = value(written);
+        let checked = model.check_attribute(&path(own).member(&member).expect("a member"), &member);
+        let shown = checked.map_or_else(|problem| format!("{}: {}", problem.code, problem.message()), |()| "ok".into());
+        assert_eq!(shown, expected, "{own} with {written}");
+    };
+    member("tags", "'a'", "ok");
+    member("tags", "'c'", "attribute_not_allowed: one of a, b is expected path=tags");
+    member("tags", "1", "attribute_type_mismatch: set of text is expected path=tags found=set");
+    member("plan", "'gold'", "attribute_type_mismatch: text is expected path=plan found=set");
+    member("old", "'x'", "attribute_inactive: an active attribute is expected path=old");
+    member("address.any", "'x'", "ok");
+    member("home", "'x'", "attribute_type_mismatch: object is expected path=home found=set");
+    member("unknown", "'x'", "attribute_unregistered: a registered attribute is expected path=unknown found=set");
     for any in ["plan", "age", "old", "address.country", "home", "home.street", "unknown"] {
         check(any, "null", "ok");
     }

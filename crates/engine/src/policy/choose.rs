@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::IdentityGraph;
 use super::compiled::{Choose, CompiledPolicy};
+use super::members::{Member, Role};
 use crate::cluster::{Cell, Cluster, Node};
 use crate::id::NodeId;
 use crate::time::Timestamp;
@@ -36,7 +37,7 @@ impl<'a> Said<'a> {
 
 /// What a path chose.
 pub(super) struct Choice<'a> {
-    pub(super) path: &'a Path,
+    pub(super) path: Cow<'a, Path>,
     pub(super) region: usize,
     /// All that take part.
     pub(super) all: &'a [Said<'a>],
@@ -45,6 +46,10 @@ pub(super) struct Choice<'a> {
     pub(super) winner: Option<Said<'a>>,
     /// What null has left, under the rules that look at all contenders; empty under the others.
     pub(super) counted: Vec<Said<'a>>,
+    /// The words on its members, where it is a set that is changed member by member.
+    pub(super) members: Vec<Member<'a>>,
+    /// Whether only its members speak, and what was said of it as a whole does not.
+    pub(super) is_replaced: bool,
     /// The choice, above or below, that ended it.
     pub(super) ended_by: Option<usize>,
 }
@@ -52,7 +57,32 @@ pub(super) struct Choice<'a> {
 impl<'a> Choice<'a> {
     fn of(winner: Said<'a>, path: &'a Path, region: usize, all: &'a [Said<'a>]) -> Self {
         let value = Cow::Borrowed(&winner.cell.value);
-        Self { path, region, all, value, winner: Some(winner), counted: Vec::new(), ended_by: None }
+        Self { value, all, winner: Some(winner), ..Self::of_nothing(path, region) }
+    }
+
+    /// Of a path of which no cell speaks.
+    pub(super) fn of_nothing(path: impl Into<Cow<'a, Path>>, region: usize) -> Self {
+        Self {
+            path: path.into(),
+            region,
+            all: &[],
+            value: Cow::Owned(Value::Null),
+            winner: None,
+            counted: Vec::new(),
+            members: Vec::new(),
+            is_replaced: false,
+            ended_by: None,
+        }
+    }
+
+    /// Whether nothing is there that could end something else: only removals of members speak.
+    pub(super) fn is_silent(&self) -> bool {
+        self.all.is_empty() && *self.value == Value::Null
+    }
+
+    /// Whether words on its members make its value other than what was said of it as a whole.
+    pub(super) fn is_changed(&self) -> bool {
+        self.members.iter().any(|member| member.role != Role::Silent)
     }
 
     pub(super) fn is_object(&self) -> bool {
@@ -121,7 +151,7 @@ pub(super) fn choices<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy) -> Vec<C
         };
         let counted: Vec<Said<'a>> = group.iter().filter(counts).copied().collect();
         let (value, winner) = among(&counted, &rule.choose).unwrap_or((Cow::Owned(Value::Null), own.copied()));
-        choices.push(Choice { path, region, all: group, value, winner, counted, ended_by: None });
+        choices.push(Choice { all: group, value, winner, counted, ..Choice::of_nothing(path, region) });
     }
     choices
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::choose::{Choice, Said, counts, gather, said};
 use super::compiled::{Choose, CompiledPolicy};
+use super::members::{Member, Role};
 use super::settle::choose_and_settle;
 use crate::cluster::Cluster;
 use crate::id::NodeId;
@@ -29,6 +30,8 @@ pub enum Reason {
     Max,
     /// It is made of all.
     Union,
+    /// It is made of what operations added, and of what was said as a whole, without what operations removed.
+    Operations,
     /// More cells hold it than any other value.
     MostFrequent,
     /// Its dataset comes first in the policy.
@@ -137,16 +140,23 @@ fn explain_where(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, is_asked: imp
     let policy = lens.policy;
     let all = gather(cluster, node, lens);
     let choices = choose_and_settle(&all, policy);
-    let mut attributes: BTreeMap<&Path, Attribute> = BTreeMap::new();
-    for (at, choice) in choices.iter().enumerate().filter(|(_, choice)| is_asked(choice.path)) {
-        let contenders = choice.all.iter().map(|said| contender(said, part(choice, said, policy))).collect();
-        let attribute = Attribute { path: choice.path.clone(), contenders, fate: fate(&choices, at, policy) };
-        attributes.insert(choice.path, attribute);
+    let mut attributes: BTreeMap<Path, Attribute> = BTreeMap::new();
+    for (at, choice) in choices.iter().enumerate().filter(|(_, choice)| is_asked(&choice.path)) {
+        let of_whole = choice.all.iter().map(|said| contender(said, part(choice, said, policy)));
+        let of_members = choice
+            .members
+            .iter()
+            .flat_map(|member| member.choice.all.iter().map(|said| contender(said, part_of_member(member, said))));
+        let contenders = of_whole.chain(of_members).collect();
+        let path = choice.path.clone().into_owned();
+        attributes.insert(path.clone(), Attribute { path, contenders, fate: fate(&choices, at, policy) });
     }
-    for said in said(cluster, node, lens).filter(|said| !policy.takes_part(said.number) && is_asked(&said.cell.path)) {
-        let path = &said.cell.path;
-        let none = || Attribute { path: path.clone(), contenders: Vec::new(), fate: Fate::NotListed };
-        attributes.entry(path).or_insert_with(none).contenders.push(contender(&said, Part::NotListed));
+    for said in said(cluster, node, lens).filter(|said| !policy.takes_part(said.number)) {
+        let path = said.cell.path.split_member().map_or_else(|| said.cell.path.clone(), |(set, _)| set);
+        if is_asked(&path) {
+            let none = || Attribute { path: path.clone(), contenders: Vec::new(), fate: Fate::NotListed };
+            attributes.entry(path.clone()).or_insert_with(none).contenders.push(contender(&said, Part::NotListed));
+        }
     }
     let mut attributes: Vec<Attribute> = attributes.into_values().collect();
     for attribute in &mut attributes {
@@ -162,7 +172,7 @@ fn contender(said: &Said<'_>, part: Part) -> Contender {
     Contender {
         node: said.node,
         dataset: said.dataset.clone(),
-        value: said.cell.value.clone(),
+        value: shown(said),
         time: said.cell.time,
         received_at: said.cell.received_at,
         batch: said.cell.batch.clone(),
@@ -170,10 +180,31 @@ fn contender(said: &Said<'_>, part: Part) -> Contender {
     }
 }
 
+/// What a cell says; the word on a member of a set as the operation that it is.
+fn shown(said: &Said<'_>) -> Value {
+    let Some((_, member)) = said.cell.path.split_member() else { return said.cell.value.clone() };
+    let operation = if said.cell.value == Value::Null { "$remove" } else { "$add" };
+    Value::object(vec![(operation.into(), Value::List([member].into()))])
+}
+
+fn part_of_member(member: &Member<'_>, said: &Said<'_>) -> Part {
+    let decides = member.choice.winner.is_some_and(|winner| winner.is_same(said))
+        || member.choice.counted.iter().any(|own| own.is_same(said));
+    match member.role {
+        Role::Adds if decides => Part::Joined,
+        Role::Removes if decides => Part::Won,
+        Role::Adds | Role::Removes | Role::Silent => Part::Lost,
+    }
+}
+
 fn part(choice: &Choice<'_>, said: &Said<'_>, policy: &CompiledPolicy) -> Part {
     let is_left = || choice.counted.iter().any(|own| own.is_same(said));
-    if choice.winner.is_some_and(|winner| winner.is_same(said)) {
-        return Part::Won;
+    let is_winner = choice.winner.is_some_and(|winner| winner.is_same(said));
+    if choice.is_replaced && (is_winner || is_left()) {
+        return Part::Lost;
+    }
+    if is_winner {
+        return if choice.is_changed() { Part::Joined } else { Part::Won };
     }
     match policy.region(choice.region).choose {
         Choose::Newest | Choose::Precedence | Choose::SourcePriority => Part::Lost,
@@ -188,15 +219,15 @@ fn part(choice: &Choice<'_>, said: &Said<'_>, policy: &CompiledPolicy) -> Part {
 
 fn fate(choices: &[Choice<'_>], at: usize, policy: &CompiledPolicy) -> Fate {
     let choice = &choices[at];
-    let reason = reason(choice, policy);
+    let reason = if choice.is_changed() { Reason::Operations } else { reason(choice, policy) };
     if let Some(by) = choice.ended_by {
-        return Fate::Ended { by: choices[by].path.clone(), reason };
+        return Fate::Ended { by: choices[by].path.clone().into_owned(), reason };
     }
     if *choice.value == Value::Null {
         return Fate::Removed { reason };
     }
     let stands = |below: &Choice<'_>| *below.value != Value::Null && below.ended_by.is_none();
-    let mut below = choices[at + 1..].iter().take_while(|below| choice.path.is_above(below.path));
+    let mut below = choices[at + 1..].iter().take_while(|below| choice.path.is_above(&below.path));
     if below.any(stands) {
         return Fate::Filled;
     }

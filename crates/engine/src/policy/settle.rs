@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::choose::{Choice, Said, choices};
 use super::compiled::{Choose, CompiledPolicy, Order};
+use super::members::{Role, unite};
 use crate::cluster::Cluster;
 use crate::id::NodeId;
 use crate::value::{Tree, Value};
@@ -16,7 +17,7 @@ pub(crate) fn settled(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Tree 
     for choice in choose_and_settle(&all, lens.policy) {
         if *choice.value != Value::Null && choice.ended_by.is_none() {
             // In the tree an empty object gives way to what is put below it afterwards.
-            tree.insert(choice.path, choice.value.into_owned());
+            tree.insert(&choice.path, choice.value.into_owned());
         }
     }
     tree
@@ -24,7 +25,7 @@ pub(crate) fn settled(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Tree 
 
 /// The choice of each path, in their order, those that are ended marked.
 pub(super) fn choose_and_settle<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy) -> Vec<Choice<'a>> {
-    let mut choices = choices(all, policy);
+    let mut choices = unite(choices(all, policy), policy);
     let depth_of = |choice: &Choice<'_>| policy.region(choice.region).depth;
     let deepest = choices.iter().map(depth_of).max().unwrap_or(0);
     for depth in (0..=deepest).rev() {
@@ -48,17 +49,18 @@ pub(super) fn choose_and_settle<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy
 fn contest(choices: &mut [Choice<'_>], range: std::ops::Range<usize>, policy: &CompiledPolicy, order: &Order) {
     let mut ended: Vec<(usize, usize)> = Vec::new();
     let mut above: Vec<(usize, Standing)> = Vec::new();
-    let live = |at: &usize| choices[*at].ended_by.is_none();
+    let live = |at: &usize| choices[*at].ended_by.is_none() && !choices[*at].is_silent();
     for at in range.clone().filter(live) {
         let choice = &choices[at];
-        while above.last().is_some_and(|(last, _)| !choices[*last].path.is_above(choice.path)) {
+        while above.last().is_some_and(|(last, _)| !choices[*last].path.is_above(&choice.path)) {
             above.pop();
         }
         let standing = standing(choice, policy, order);
         if let Some((by, _)) = above.iter().find(|(by, above)| !choices[*by].is_object() && *above >= standing) {
             ended.push((at, *by));
         } else if !choice.is_object() {
-            let below = (at + 1..range.end).take_while(|below| choice.path.is_above(choices[*below].path)).filter(live);
+            let below =
+                (at + 1..range.end).take_while(|below| choice.path.is_above(&choices[*below].path)).filter(live);
             let mut below = below.map(|below| (below, self::standing(&choices[below], policy, order)));
             ended.extend(below.find(|(_, below)| *below > standing).map(|(by, _)| (at, by)));
         }
@@ -72,7 +74,17 @@ fn contest(choices: &mut [Choice<'_>], range: std::ops::Range<usize>, policy: &C
 /// The place of a choice in an order of above and below; the greater comes first.
 type Standing = (Reverse<u16>, i64);
 
+/// That of the best of what makes its value: what was said of it as a whole, and what was added to it.
 fn standing(choice: &Choice<'_>, policy: &CompiledPolicy, order: &Order) -> Standing {
+    let adds = choice.members.iter().filter(|member| member.role == Role::Adds);
+    let of_members = adds.map(|member| own_standing(&member.choice, policy, order)).max();
+    let speaks = !choice.all.is_empty() && !choice.is_replaced;
+    let of_whole = speaks.then(|| own_standing(choice, policy, order));
+    of_whole.max(of_members).expect("a choice that is not silent is made of something")
+}
+
+/// That of the cells at its own path.
+pub(super) fn own_standing(choice: &Choice<'_>, policy: &CompiledPolicy, order: &Order) -> Standing {
     let of = |said: &Said<'_>| {
         let micros = said.cell.time.micros();
         let time = match order {

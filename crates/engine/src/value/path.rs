@@ -131,11 +131,28 @@ impl Path {
         &self.0
     }
 
+    /// The path of a text that is known to be one.
+    pub(super) fn of_checked(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// Whether the other path lies below this one (and is not it).
     #[must_use]
     pub fn is_above(&self, other: &Self) -> bool {
         // A path never ends within an escape, so a dot right after it is a separator.
         other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.starts_with('.'))
+    }
+}
+
+impl<'a> From<Path> for Cow<'a, Path> {
+    fn from(path: Path) -> Self {
+        Self::Owned(path)
+    }
+}
+
+impl<'a> From<&'a Path> for Cow<'a, Path> {
+    fn from(path: &'a Path) -> Self {
+        Self::Borrowed(path)
     }
 }
 
@@ -159,15 +176,19 @@ impl PartialOrd for Path {
     }
 }
 
+/// The member of a set is a value of a person; only [`Path::as_str`] reveals it.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self.split_member() {
+            None => f.write_str(&self.0),
+            Some((set, _)) => write!(f, "{}.***", set.0),
+        }
     }
 }
 
 impl fmt::Debug for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -175,13 +196,18 @@ fn push_segment(text: &mut String, segment: &str) -> Result<(), InvalidPath> {
     if segment.len() > Path::SEGMENT_BYTES_MAX {
         return Err(InvalidPath::SegmentTooLong);
     }
+    escape(segment, text);
+    if text.len() > Path::BYTES_MAX { Err(InvalidPath::TooLong) } else { Ok(()) }
+}
+
+/// Appends a segment, escaped.
+pub(super) fn escape(segment: &str, text: &mut String) {
     for character in segment.chars() {
         if matches!(character, '.' | '\\') {
             text.push('\\');
         }
         text.push(character);
     }
-    if text.len() > Path::BYTES_MAX { Err(InvalidPath::TooLong) } else { Ok(()) }
 }
 
 /// The segments that are left, none after the last.
@@ -214,7 +240,8 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-fn unescape(segment: &str) -> String {
+/// A segment without its escapes.
+pub(super) fn unescape(segment: &str) -> String {
     let mut text = String::with_capacity(segment.len());
     let mut characters = segment.chars();
     while let Some(character) = characters.next() {

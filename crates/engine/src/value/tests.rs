@@ -373,3 +373,68 @@ fn what_is_removed_from_a_tree_leaves_nothing_behind() {
     let stripped = Value::List([object(&[("s", one())]), one()].into());
     assert_eq!(has(&without("l.t"), "l"), Some(Tree::Leaf(stripped)));
 }
+
+#[test]
+fn members_of_sets_have_paths_that_no_name_makes() {
+    let micros = |micros| Value::Timestamp(crate::time::Timestamp::from_micros(micros).expect("an instant"));
+    let set = path(r"a\.b.c");
+    let members = [
+        Value::text(""),
+        Value::text("sail"),
+        Value::text(r"a.b\c.\=d"),
+        Value::text("1"),
+        Value::Number(Decimal::ONE),
+        Value::Number(number("-0.5")),
+        Value::Bool(true),
+        Value::Bool(false),
+        micros(-7),
+    ];
+    let mut seen = BTreeSet::new();
+    for member in members {
+        let own = set.member(&member).expect("a member");
+        assert!(own.is_member() && set.is_above(&own) && own.depth() == set.depth() + 1, "{}", own.as_str());
+        assert_eq!(own.split_member(), Some((set.clone(), member)));
+        assert_eq!(Path::parse_stored(own.as_str()), Ok(own.clone()));
+        assert_eq!(Path::parse(own.as_str()), Err(InvalidPath::Escape), "no name makes it: {}", own.as_str());
+        assert_eq!(format!("{own} {own:?}"), r"a\.b.c.*** a\.b.c.***");
+        assert!(seen.insert(own));
+    }
+    assert_eq!(set.member(&Value::Number(number("1.0"))), set.member(&Value::Number(Decimal::ONE)));
+    for name in ["=tx", r"\=tx", "\\.=", ".", "t"] {
+        let own = set.child(name).expect("a path");
+        assert!(!own.is_member() && Path::parse_stored(own.as_str()) == Ok(own.clone()), "{name}");
+    }
+    for wrong in [
+        r"a.\=",
+        r"a.\=x",
+        r"a.\=n1.5",
+        r"a.\=nx",
+        r"a.\=b2",
+        r"a.\=i",
+        r"\=tx",
+        r"a.\=tx.b",
+        r"a.\=tx.\=ty",
+        r"a.b\=tx",
+    ] {
+        assert!(Path::parse_stored(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn members_of_sets_have_bounds() {
+    let check = |set: &Path, member: &Value, expected: Option<InvalidMember>| {
+        assert_eq!(set.member(member).err(), expected, "{set}");
+    };
+    let text = |bytes: usize| Value::text(&"x".repeat(bytes));
+    check(&path("a"), &text(500), None);
+    check(&path("a"), &text(501), Some(InvalidMember::TooLong));
+    check(&path("a"), &Value::text(&".".repeat(500)), Some(InvalidMember::TooLong));
+    let long = Path::from_segments(["x".repeat(200).as_str(); 4]).expect("a path");
+    check(&long, &text(100), None);
+    check(&long, &text(200), Some(InvalidMember::TooLong));
+    check(&Path::from_segments(["a"; 15]).expect("a path"), &text(1), None);
+    check(&Path::from_segments(["a"; 16]).expect("a path"), &text(1), Some(InvalidMember::TooDeep));
+    for value in [Value::Null, Value::List([].into()), Value::set(Vec::new()), Value::object(Vec::new())] {
+        check(&path("a"), &value, Some(InvalidMember::NotAScalar));
+    }
+}

@@ -32,7 +32,7 @@ fn order() -> impl Strategy<Value = Vec<Arc<str>>> {
     })
 }
 
-fn policies() -> impl Strategy<Value = MergePolicy> {
+pub(super) fn policies() -> impl Strategy<Value = MergePolicy> {
     let graph = prop::sample::select(vec![IdentityGraph::Full, IdentityGraph::None]);
     let merge = prop_oneof![Just(AttributeMerge::Newest), order().prop_map(AttributeMerge::Precedence)];
     let plain = [Rule::Newest, Rule::First, Rule::Min, Rule::Max, Rule::Union, Rule::MostFrequent];

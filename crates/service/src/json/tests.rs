@@ -119,6 +119,48 @@ fn members() -> impl Strategy<Value = Map<String, Json>> {
         .prop_map(|members| members.into_iter().collect())
 }
 
+#[test]
+fn operations_on_sets_become_leaves_of_their_own() {
+    let leaf = |(path, value): &(Path, Value)| match path.split_member() {
+        None => format!("{path}={}", text_of(value)),
+        Some((set, member)) => format!("{set}~{}={}", text_of(&member), text_of(value)),
+    };
+    let check = |text: &str, expected: Result<&[&str], &str>| {
+        let leaves = flatten(&object(text), Spelling::Native, Bounds { attributes_max: 4, depth_max: 4 });
+        let leaves =
+            leaves.map(|leaves| leaves.iter().map(leaf).collect::<Vec<_>>()).map_err(|error| error.to_string());
+        let expected = expected.map(|leaves| leaves.iter().map(|leaf| (*leaf).to_owned()).collect());
+        assert_eq!(leaves, expected.map_err(str::to_owned), "{text}");
+    };
+    check(r#"{"a":{"$add":["x"]}}"#, Ok(&[r#"a~"x"="x""#]));
+    check(r#"{"a":{"$add":[1,1.0,true]}}"#, Ok(&["a~true=true", "a~1=1"]));
+    check(r#"{"a":{"$remove":["x"]}}"#, Ok(&[r#"a~"x"=null"#]));
+    check(r#"{"a":{"$add":["x"],"$remove":["y"]}}"#, Ok(&[r#"a~"x"="x""#, r#"a~"y"=null"#]));
+    check(r#"{"o":{"a":{"$add":["x"]},"b":1}}"#, Ok(&[r#"o.a~"x"="x""#, "o.b=1"]));
+    check(r#"{"a":{"$add":[],"$remove":[]}}"#, Ok(&[]));
+    check(r#"{"a":{"$unset":true}}"#, Ok(&["a=null"]));
+    check(r#"{"a":[{"$add":["x"]}]}"#, Ok(&[r#"a=[{"$add":["x"]}]"#]));
+    let time = r#"{"a":{"$add":[{"$timestamp":"2026-01-01T00:00:00Z"}]}}"#;
+    check(time, Ok(&[r#"a~"2026-01-01T00:00:00Z"="2026-01-01T00:00:00Z""#]));
+    let not = r#"not an operation: {"$add":[…],"$remove":[…]} with no value in both, or {"$unset":true} path=a"#;
+    check(r#"{"a":{"$add":["x"],"$remove":["x"]}}"#, Err(not));
+    check(r#"{"a":{"$add":["x"],"other":1}}"#, Err(not));
+    check(r#"{"a":{"$add":["x"],"$unset":true}}"#, Err(not));
+    check(r#"{"a":{"$add":"x"}}"#, Err(not));
+    check(r#"{"a":{"$unset":false}}"#, Err(not));
+    check(r#"{"a":{"$unset":1}}"#, Err(not));
+    let member = "a member of a set is a text, a number, true or false, or an instant path=a";
+    check(r#"{"a":{"$add":[null]}}"#, Err(member));
+    check(r#"{"a":{"$add":[["x"]]}}"#, Err(member));
+    check(r#"{"a":{"$remove":[{"x":1}]}}"#, Err(member));
+    let long = format!(r#"{{"a":{{"$add":["{}"]}}}}"#, "x".repeat(501));
+    check(&long, Err("a member of a set has at most 500 bytes, with the path of its set at most 1000 path=a"));
+    check(r#"{"a":{"$add":[1,2,3]},"b":{"$remove":[4,5]}}"#, Err("too many attributes path=b"));
+    check(r#"{"a":{"$add":[1e21]}}"#, Err("number out of range path=a"));
+    let plain = leaves(r#"{"a":{"$add":["x"]}}"#, Spelling::Plain);
+    assert_eq!(plain, Ok(vec![r#"a.$add=["x"]"#.to_owned()]), "an operation in our own words only");
+}
+
 proptest! {
     #[test]
     fn text_is_escaped_as_others_do(text in "(\\PC|[\\x00-\\x20\"\\\\\\x7f])*") {

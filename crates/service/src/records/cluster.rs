@@ -350,7 +350,7 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
 fn read_fragment(record: FragmentRecord<'_>, shared: &Shared) -> Result<Fragment, Error> {
     let cell = |cell: CellRecord<'_>| {
         Ok(Cell {
-            path: Path::parse(cell.path).map_err(|_| codec::corrupt("path"))?,
+            path: Path::parse_stored(cell.path).map_err(|_| codec::corrupt("path"))?,
             value: Value::try_from(cell.value)?,
             time: time(cell.time)?,
             received_at: time(cell.received_at)?,
