@@ -84,10 +84,12 @@ pub(crate) fn run_key(command: KeyCommand) -> Result<()> {
     match command {
         KeyCommand::Create { target, name, class, permissions, workspaces, organization } => {
             let body = json!({"name": name, "class": class, "permissions": permissions, "workspaces": workspaces});
-            let path = format!("/v1/admin/keys{}", query(organization.as_deref(), "?")?);
+            let path = format!("/v1/admin/keys{}", query(organization.as_deref(), "?", "")?);
             print(&Client::new(&target)?.json(Method::POST, &path, Some(&body))?)
         }
-        KeyCommand::List { target, organization } => list(&target, "/v1/admin/keys", organization.as_deref()),
+        KeyCommand::List { target, organization } => {
+            list(&target, &format!("/v1/admin/keys?{}", query(organization.as_deref(), "", "&")?))
+        }
         KeyCommand::Rotate { target, id, grace_secs } => {
             let path = format!("/v1/admin/keys/{}/rotate", segment(&id)?);
             print(&Client::new(&target)?.json(Method::POST, &path, Some(&json!({"grace_secs": grace_secs})))?)
@@ -103,23 +105,22 @@ pub(crate) fn run_key(command: KeyCommand) -> Result<()> {
 pub(crate) fn run_workspace(command: WorkspaceCommand) -> Result<()> {
     match command {
         WorkspaceCommand::Create { target, name, organization } => {
-            let path = format!("/v1/admin/workspaces{}", query(organization.as_deref(), "?")?);
+            let path = format!("/v1/admin/workspaces{}", query(organization.as_deref(), "?", "")?);
             print(&Client::new(&target)?.json(Method::POST, &path, Some(&json!({"name": name})))?)
         }
         WorkspaceCommand::List { target, organization } => {
-            list(&target, "/v1/admin/workspaces", organization.as_deref())
+            list(&target, &format!("/v1/admin/workspaces?{}", query(organization.as_deref(), "", "&")?))
         }
     }
 }
 
-/// Prints every page of a list, one item a line.
-fn list(target: &Target, path: &str, organization: Option<&str>) -> Result<()> {
+/// Prints every page of a list, one item a line. The path ends with `?` or `&`.
+pub(crate) fn list(target: &Target, path: &str) -> Result<()> {
     let client = Client::new(target)?;
     let mut cursor: Option<String> = None;
     loop {
         let after = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-        let path = format!("{path}?limit=1000{}{after}", query(organization, "&")?);
-        let page = client.json(Method::GET, &path, None)?;
+        let page = client.json(Method::GET, &format!("{path}limit=1000{after}"), None)?;
         let items = page.get("items").and_then(Value::as_array).context("the answer is no list")?;
         for item in items {
             println!("{item}");
@@ -131,21 +132,21 @@ fn list(target: &Target, path: &str, organization: Option<&str>) -> Result<()> {
     }
 }
 
-/// The organization as a part of a query, behind `before`; nothing where the key's own is meant.
-fn query(organization: Option<&str>, before: &str) -> Result<String> {
+/// The organization as a part of a query, between these; nothing where the key's own is meant.
+fn query(organization: Option<&str>, before: &str, behind: &str) -> Result<String> {
     Ok(match organization {
-        Some(name) => format!("{before}organization={}", segment(name)?),
+        Some(name) => format!("{before}organization={}{behind}", segment(name)?),
         None => String::new(),
     })
 }
 
 /// A name that may stand in a path or a query as it is.
-fn segment(text: &str) -> Result<&str> {
+pub(crate) fn segment(text: &str) -> Result<&str> {
     let plain = !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
     plain.then_some(text).with_context(|| format!("no id or name: {text}"))
 }
 
-fn print(answer: &Value) -> Result<()> {
+pub(crate) fn print(answer: &Value) -> Result<()> {
     println!("{}", serde_json::to_string_pretty(answer)?);
     Ok(())
 }

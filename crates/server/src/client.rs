@@ -1,5 +1,6 @@
 //! The HTTP side of the command line: one key, one server, JSON both ways, patience with a busy server.
 
+use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -73,6 +74,25 @@ impl Client {
         let seconds = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
         Ok(Answer { status: response.status().as_u16(), body, retry_after: seconds.map(Duration::from_secs) })
+    }
+
+    /// Listens to a stream of server-sent events: the data of each, for as long as it lasts.
+    pub(crate) fn events(&self, path: &str) -> Result<impl Iterator<Item = std::io::Result<String>> + use<>> {
+        let request = Request::get(format!("{}{path}", self.base)).header("authorization", &self.authorization);
+        let request = request.body(()).with_context(|| format!("no URL: {}{path}", self.base))?;
+        let request = self.agent.configure_request(request).timeout_global(None).build();
+        let response = self.agent.run(request)?;
+        let status = response.status().as_u16();
+        let mut body = response.into_body();
+        if status != 200 {
+            let body = body.with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
+            return Err(Answer { status, body, retry_after: None }.into_error());
+        }
+        let lines = BufReader::new(body.into_reader()).lines();
+        Ok(lines.filter_map(|line| match line {
+            Ok(line) => line.strip_prefix("data:").map(|data| Ok(data.trim().to_owned())),
+            Err(error) => Some(Err(error)),
+        }))
     }
 
     /// Sends until the server takes it or says that it never will. Only for what may be sent twice without harm.

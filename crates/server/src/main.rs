@@ -8,6 +8,7 @@ mod background;
 mod client;
 mod data;
 mod demo;
+mod jobs;
 mod load;
 mod logging;
 mod serve;
@@ -44,6 +45,9 @@ enum Command {
     /// Make and list workspaces.
     #[command(subcommand)]
     Workspace(admin::WorkspaceCommand),
+    /// Ask for long work, watch it, pause, resume or cancel it.
+    #[command(subcommand)]
+    Job(jobs::JobCommand),
     /// Verify a data folder that no server is using.
     Check(data::CheckArguments),
     /// Write everything in a data folder that no server is using to one file.
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Key(command) => admin::run_key(command),
         Command::Workspace(command) => admin::run_workspace(command),
+        Command::Job(command) => jobs::run(command),
         Command::Check(arguments) => data::check(&arguments),
         Command::Backup(arguments) => data::backup(&arguments),
         Command::Restore(arguments) => data::restore(&arguments),

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 
-use harness::{Client, Random, Server, run_ok};
+use harness::{Client, Random, Server, number, run_ok};
 use reference::{Fact, Reference, Writer};
 use serde_json::Value;
 
@@ -49,10 +49,6 @@ fn a_clean_stop_answers_what_was_begun() {
         write_until(server, &mut writers, 20 + round, Server::stop);
     }
     verify(folder.path(), &mut writers);
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
 }
 
 /// Lets everybody write until so many batches were acknowledged, then ends the server under their hands.

@@ -2,14 +2,14 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::Agent;
 use ureq::http::Request;
+use ureq::{Agent, BodyReader};
 
 /// The operator's key of every server that a test starts.
 pub(crate) const KEY: &str = "sk_test_0123456789abcdef";
@@ -123,6 +123,18 @@ impl Client {
         Ok((response.status().as_u16(), body))
     }
 
+    /// Listens to a stream of server-sent events.
+    pub(crate) fn listen(&self, path: &str) -> Events {
+        let request = Request::builder()
+            .uri(format!("{}{path}", self.url))
+            .header("authorization", format!("Bearer {KEY}"))
+            .body(())
+            .expect("a test's request is well formed");
+        let response = self.agent.run(request).expect("the server answers");
+        assert_eq!(response.status(), 200, "GET {path}");
+        Events(BufReader::new(response.into_body().into_reader()).lines())
+    }
+
     /// Reads; `None` for 404.
     pub(crate) fn get(&self, path: &str) -> Option<Value> {
         let body = self.get_bytes(path)?;
@@ -139,12 +151,34 @@ impl Client {
         }
     }
 
-    /// Writes; anything but 200 is a failure of the test.
+    /// Writes; anything but 200, or 202 for work that goes on, is a failure of the test.
     pub(crate) fn post(&self, path: &str, body: &[u8]) -> Value {
         let (status, answer) = self.send("POST", path, body).expect("the server answers");
-        assert_eq!(status, 200, "POST {path}: {}", String::from_utf8_lossy(&answer));
+        assert!(matches!(status, 200 | 202), "POST {path}: {}", String::from_utf8_lossy(&answer));
         serde_json::from_slice(&answer).expect("JSON")
     }
+}
+
+/// Server-sent events, each with JSON as its data.
+pub(crate) struct Events(Lines<BufReader<BodyReader<'static>>>);
+
+impl Iterator for Events {
+    type Item = Value;
+
+    /// The data of the next event; none at the end of the stream, which must be a clean one.
+    fn next(&mut self) -> Option<Value> {
+        loop {
+            let line = self.0.next()?.expect("the stream is not cut off");
+            if let Some(data) = line.strip_prefix("data:") {
+                return Some(serde_json::from_str(data.trim()).expect("JSON"));
+            }
+        }
+    }
+}
+
+/// A number that the environment may set.
+pub(crate) fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
 }
 
 /// A folder of test data of the repository.

@@ -1,0 +1,216 @@
+//! `kill -9` in the middle of every kind of job: it goes on where it was, and ends right.
+//!
+//! `TESSERA_JOB_KILLS` says how many kills each job meets (5 if it is not set), `TESSERA_SEED` which sequence of choices.
+
+mod harness;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use harness::{Client, Random, Server, run_ok};
+use serde_json::{Value, json};
+
+/// A kind of job, and what makes it a test. A new kind is a line in [`CASES`].
+struct Case {
+    kind: &'static str,
+    /// Fills the workspace, with so much that the job takes many steps.
+    prepare: fn(&Client),
+    /// Asks for the job, and answers it.
+    ask: fn(&Client) -> Value,
+    /// Looks at the workspace and at the job once that is done.
+    verify: fn(&Client, &Value),
+}
+
+const CASES: &[Case] = &[Case { kind: "check", prepare: people, ask: ask_check, verify: all_was_walked }];
+
+#[test]
+fn every_kind_outlives_kills() {
+    for case in CASES {
+        outlive(case, Server::kill);
+    }
+}
+
+#[test]
+fn every_kind_outlives_clean_stops() {
+    for case in CASES {
+        let job = outlive(case, Server::stop);
+        assert_eq!(job["attempts"], 0, "{}: a clean stop is no failure", case.kind);
+    }
+}
+
+#[test]
+fn every_kind_is_in_the_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = Server::start(folder.path());
+    let (status, answer) = client.client().send("POST", "/v1/jobs", br#"{"kind":"none"}"#).expect("an answer");
+    let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+    assert_eq!((status, answer["error"]["code"].as_str()), (400, Some("job_kind_unknown")));
+    let message = answer["error"]["message"].as_str().expect("a message");
+    let (_, kinds) = message.split_once("there are ").expect("it names the kinds");
+    let kinds: BTreeSet<&str> = kinds.split(", ").collect();
+    assert_eq!(kinds, CASES.iter().map(|case| case.kind).collect());
+}
+
+#[test]
+fn a_paused_job_stays_so_over_a_kill_and_its_watch_ends_with_the_server() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path());
+    let client = server.client();
+    people(&client);
+    let paused = paused_check(&client);
+    let path = format!("/v1/jobs/{}", paused["id"].as_str().expect("an id"));
+    assert!(paused["progress"]["done"].as_u64() < Some(PEOPLE as u64), "{paused}");
+    server.kill();
+    let server = Server::start(folder.path());
+    let mut events = server.client().listen(&format!("{path}/watch"));
+    assert_eq!(events.next(), Some(paused));
+    std::thread::scope(|scope| {
+        scope.spawn(|| server.stop());
+        // Not cut off, which would be an error, but ended.
+        assert_eq!(events.next(), None);
+    });
+    let server = Server::start(folder.path());
+    server.client().post(&format!("{path}/resume"), b"");
+    let job = server.client().listen(&format!("{path}/watch")).last().expect("an event");
+    assert_eq!(job["state"], "done", "{job}");
+    all_was_walked(&server.client(), &job);
+}
+
+#[test]
+fn the_command_line_asks_watches_and_steers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path());
+    people(&server.client());
+    let run = |arguments: &[&str]| {
+        let mut command = harness::tessera();
+        command.arg("job").args(arguments).env("TESSERA_URL", server.url()).env("TESSERA_KEY", harness::KEY);
+        let output = command.output().expect("the binary starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|_| panic!("no JSON: {text}"));
+    let (is_done, out, error) = run(&["start", "check"]);
+    assert!(is_done, "{error}");
+    let (is_done, out, error) = run(&["watch", json(&out)["id"].as_str().expect("an id")]);
+    assert!(is_done, "{error}");
+    let first = json(out.lines().last().expect("a line"));
+    assert_eq!(first["state"], "done");
+
+    let (one, other) = (paused_check(&server.client()), paused_check(&server.client()));
+    let id = |job: &Value| job["id"].as_str().expect("an id").to_owned();
+    let (one, other) = (id(&one), id(&other));
+    let (_, out, _) = run(&["pause", &one]);
+    assert_eq!(json(&out)["state"], "paused", "{out}");
+    let (_, out, _) = run(&["resume", &one]);
+    assert!(["queued", "running"].contains(&json(&out)["state"].as_str().expect("a state")), "{out}");
+    assert!(run(&["watch", &one]).0);
+    let (is_done, _, error) = run(&["cancel", &one]);
+    assert!(!is_done && error.contains("job_ended"), "{error}");
+    assert!(run(&["cancel", &other]).0);
+    assert!(!run(&["watch", &other]).0, "a job that was cancelled is no success");
+    let ids = |arguments: &[&str]| {
+        let (is_done, out, error) = run(arguments);
+        assert!(is_done, "{error}");
+        out.lines().map(|line| id(&json(line))).collect::<Vec<_>>()
+    };
+    assert!(ids(&["list"]).contains(&other));
+    let done = ids(&["list", "--state", "done", "--kind", "check"]);
+    assert!(done.contains(&one) && !done.contains(&other) && done.last() == Some(&id(&first)), "{done:?}");
+    assert!(ids(&["list", "--kind", "export"]).is_empty());
+    let (is_done, _, error) = run(&["start", "check", "--parameters", r#"{"deep":true}"#]);
+    assert!(!is_done && error.contains("job_parameters_invalid"), "{error}");
+    let (is_done, _, error) = run(&["watch", "019a0f3e5b2c7d41e0a8f5c2"]);
+    assert!(!is_done && error.contains("job_not_found"), "{error}");
+}
+
+/// Ends the server again and again while the job does its steps; answers the job as it ended.
+fn outlive(case: &Case, end: fn(Server)) -> Value {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut random = Random::new(harness::number("TESSERA_SEED", 7));
+    let server = Server::start(folder.path());
+    (case.prepare)(&server.client());
+    let asked = (case.ask)(&server.client());
+    assert_eq!(asked["kind"], case.kind);
+    let path = format!("/v1/jobs/{}", asked["id"].as_str().expect("an id"));
+    let mut running = Some(server);
+    let (mut done, mut met) = (0, 0);
+    for _ in 0..harness::number("TESSERA_JOB_KILLS", 5) {
+        let server = running.take().unwrap_or_else(|| Server::start(folder.path()));
+        let steps = usize::try_from(random.below(3)).expect("a small number") + 1;
+        let last = watch(&server.client(), &path, done, steps);
+        done = last["progress"]["done"].as_u64().expect("a number");
+        met += u64::from(last["state"] == "running");
+        end(server);
+    }
+    assert!(met > 0, "{}: the job was over before its server could be ended", case.kind);
+    let server = Server::start(folder.path());
+    let job = server.client().listen(&format!("{path}/watch")).last().expect("an event");
+    assert_eq!(job["state"], "done", "{}: {job}", case.kind);
+    (case.verify)(&server.client(), &job);
+    server.stop();
+    check(folder.path());
+    job
+}
+
+/// Watches a job until it has come on so many times; answers it as it was then. What was seen once is never taken back.
+fn watch(client: &Client, path: &str, mut done: u64, mut steps: usize) -> Value {
+    let mut last = Value::Null;
+    for job in client.listen(&format!("{path}/watch")) {
+        let now = job["progress"]["done"].as_u64().expect("a number");
+        assert!(now >= done, "it went back from {done}: {job}");
+        steps -= usize::from(now > done);
+        (done, last) = (now, job);
+        if steps == 0 {
+            break;
+        }
+    }
+    last
+}
+
+fn check(data: &Path) {
+    run_ok(&["check", "--data", data.to_str().expect("a path in UTF-8")]);
+}
+
+const PEOPLE: usize = 10_000;
+
+/// Many people of one record each.
+fn people(client: &Client) {
+    for start in (0..PEOPLE).step_by(2_500) {
+        let record = |at: usize| {
+            json!({
+                "id": format!("r{at}"), "identities": [
+                    {"namespace": "user_id", "value": format!("u{at}")},
+                    {"namespace": "email", "value": format!("u{at}@shop.example")}
+                ], "attributes": {"city": "Lyon", "number": at}
+            })
+        };
+        let records: Vec<Value> = (start..start + 2_500).map(record).collect();
+        let report = client.post("/v1/records", json!({"dataset": "crm", "records": records}).to_string().as_bytes());
+        assert_eq!(report["accepted"], 2_500, "{report}");
+    }
+}
+
+fn ask_check(client: &Client) -> Value {
+    client.post("/v1/jobs", br#"{"kind":"check"}"#)
+}
+
+/// A check that is paused in the middle. On a machine that lets this test wait, one may be over before it can be paused.
+fn paused_check(client: &Client) -> Value {
+    let paused = || {
+        let path = format!("/v1/jobs/{}", ask_check(client)["id"].as_str().expect("an id"));
+        let _ = client.send("POST", &format!("{path}/pause"), b"").expect("an answer");
+        client.listen(&format!("{path}/watch")).find(|job| job["state"] == "paused" || job["state"] == "done")
+    };
+    (0..50).filter_map(|_| paused()).find(|job| job["state"] == "paused").expect("one of many can be paused")
+}
+
+/// Nothing was left out and nothing counted twice.
+fn all_was_walked(client: &Client, job: &Value) {
+    let counts = client.get("/v1/admin/counts").expect("counts");
+    let result = &job["result"];
+    for name in ["profiles", "identities", "events", "facts"] {
+        assert_eq!(result[name], counts[name], "{name}: {job}");
+    }
+    assert_eq!((&result["records"], &result["faults"]), (&json!(PEOPLE), &json!(0)), "{job}");
+    assert_eq!(job["progress"]["done"], json!(PEOPLE), "{job}");
+}
