@@ -421,6 +421,18 @@ pub const CODES: &[Code] = &[
         NotFound,
         "An identity that the call names belongs to no profile: nothing was ever received under it, or it was erased.",
     ),
+    call(
+        "directive_invalid",
+        Invalid,
+        "A member of the directive is missing, or does not belong to its type, or an id is none; the message says which.",
+    ),
+    call("directive_not_found", NotFound, "The workspace has no directive or merge of this id."),
+    call("merge_not_found", NotFound, "The history has no merge of this id."),
+    call(
+        "directive_kind",
+        Conflict,
+        "`undo` ends a join, `lift` ends a separation; the id is of another act. The message says of which.",
+    ),
     call("one_identity", Invalid, "A join names two different identities."),
     call("not_one_profile", Conflict, "The identities to be separated are not of one profile as it is now."),
     call(

@@ -40,6 +40,18 @@ impl Query {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// Whether a parameter says `true`; none, or `false`, does not.
+    ///
+    /// # Errors
+    /// `query_invalid`.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, tessera_service::error::Error> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(invalid("query_invalid", format!("{name} must be true or false"))),
+        }
+    }
+
     /// A whole number within these bounds, or what stands for none.
     ///
     /// # Errors

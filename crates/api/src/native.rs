@@ -4,6 +4,7 @@
 //! Its reads are DinMo's Profiles API, so that its clients can be pointed here.
 
 mod data_model;
+mod directives;
 mod explain;
 mod parse;
 mod policies;
@@ -19,7 +20,8 @@ pub(crate) const DOOR: &str = "native";
 
 /// All routes of this door.
 pub(crate) fn routes() -> Vec<crate::route::Route> {
-    let routes = [profiles::routes(), policies::routes(), records::routes().into(), data_model::routes()];
+    let routes =
+        [profiles::routes(), policies::routes(), records::routes().into(), data_model::routes(), directives::routes()];
     routes.into_iter().flatten().collect()
 }
 

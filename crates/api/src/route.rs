@@ -30,6 +30,7 @@ pub(crate) enum Access {
 pub(crate) enum Tag {
     Profiles,
     MergePolicies,
+    Directives,
     Records,
     Events,
     DataModel,
@@ -39,9 +40,10 @@ pub(crate) enum Tag {
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Profiles,
         Self::MergePolicies,
+        Self::Directives,
         Self::Records,
         Self::Events,
         Self::DataModel,
@@ -54,6 +56,7 @@ impl Tag {
         match self {
             Self::Profiles => "profiles",
             Self::MergePolicies => "merge policies",
+            Self::Directives => "directives",
             Self::Records => "records",
             Self::Events => "events",
             Self::DataModel => "data model",
@@ -67,6 +70,7 @@ impl Tag {
         match self {
             Self::Profiles => "Profiles, their timelines and their identity graphs.",
             Self::MergePolicies => "Which identities and datasets count in a profile, and which value wins.",
+            Self::Directives => "What people say of who is who: joins, separations, and how to take them back.",
             Self::Records => "Attributes of one or many identities, into a dataset.",
             Self::Events => "The wire of Segment's and RudderStack's SDKs.",
             Self::DataModel => "Which attributes and events a workspace knows, and what becomes of others.",

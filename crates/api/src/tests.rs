@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod data_model;
+mod directives;
 mod exchanges;
 mod golden;
 mod jobs;

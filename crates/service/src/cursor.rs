@@ -33,6 +33,8 @@ pub enum Purpose {
     MergePolicies = 3,
     /// The jobs of a workspace.
     Jobs = 4,
+    /// The history of directives and merges.
+    Directives = 5,
 }
 
 /// Seals and opens cursors.

@@ -72,7 +72,7 @@ impl Finder<'_> {
         Err(restless())
     }
 
-    async fn by_node(&self, node: NodeId) -> Result<Option<Found>, Error> {
+    pub(crate) async fn by_node(&self, node: NodeId) -> Result<Option<Found>, Error> {
         for _ in 0..TRIES {
             if let Some(found) = self.read(node, node).await? {
                 return Ok(Some(found));
@@ -99,7 +99,7 @@ pub(crate) fn not_found() -> Error {
     Error::new(ErrorKind::NotFound, "profile_not_found", "no profile matches the identifier")
 }
 
-fn unknown_namespace(config: &Config) -> Error {
+pub(crate) fn unknown_namespace(config: &Config) -> Error {
     let names: Vec<&str> = config.namespaces().iter().map(|namespace| namespace.name.as_str()).collect();
     let message = format!("the namespace is not registered; one of these is expected: {}", names.join(", "));
     Error::new(ErrorKind::Invalid, "namespace_unknown", message)

@@ -74,7 +74,9 @@ async fn purge(keeper: &Keeper, lane: &Handle) -> Result<(), Error> {
     while !keeper.is_stopped() {
         match lane.submit(Work::Purge).await? {
             Answer::Purged { more: true } => {}
-            Answer::Purged { more: false } | Answer::Items(_) | Answer::Configured(_) => return Ok(()),
+            Answer::Purged { more: false } | Answer::Items(_) | Answer::Previewed(_) | Answer::Configured(_) => {
+                return Ok(());
+            }
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The layout of stored keys: four bytes of workspace, one of family, then what the family says. All integers big-endian, so
 //! that bytes sort as the things do.
 
-use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::time::Timestamp;
 use tessera_store::{Key, KeyRange};
 
@@ -37,7 +37,7 @@ pub enum Family {
     Ledger = 0x0c,
     /// Job: 1 and its id (12) for its record, 0 and its id for the mark of one that has not ended.
     Job = 0x0d,
-    /// Directive; reserved.
+    /// Directive of a person, or a merge: its id (12), which begins with the time.
     Directive = 0x0e,
     /// Suppression; reserved.
     Suppression = 0x0f,
@@ -53,6 +53,8 @@ pub enum Family {
     Lane = 0x14,
     /// What was sent for a quarantined fact: its id (12).
     QuarantineRaw = 0x15,
+    /// That an entry of the history names a node: node id (12), directive id (12).
+    DirectiveOf = 0x17,
     /// Organization, in workspace 0: number (4).
     Organization = 0x20,
     /// Workspace, in workspace 0: number (4).
@@ -123,6 +125,12 @@ impl KeyBuilder {
     #[must_use]
     pub fn node(self, node: NodeId) -> Self {
         self.bytes(node.as_bytes())
+    }
+
+    /// Appends the id of a directive.
+    #[must_use]
+    pub fn directive(self, id: DirectiveId) -> Self {
+        self.bytes(id.as_bytes())
     }
 
     /// Appends an event id.

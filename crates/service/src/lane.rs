@@ -11,10 +11,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tessera_engine::config::Config;
 use tessera_engine::decide::{
-    Context, Erasure, EventErasure, Outcome, Prompt, Told, decide, first_needs, second_needs,
+    Acted, Context, Directed, Directive, Erasure, EventErasure, Moved, Outcome, Prompt, Refusal, Told, decide,
+    first_needs, second_needs,
 };
 use tessera_engine::fact::Fact;
-use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::prepare::{Rejection, prepare};
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::{Lack, Need, Working};
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::admission::Admission;
+use crate::directives::Entry;
 use crate::directory::KeyId;
 use crate::error::{Error, ErrorKind};
 use crate::lane::gather::Gatherer;
@@ -64,9 +66,20 @@ pub(crate) enum Item {
     /// Erase one fact.
     #[expect(dead_code, reason = "no door erases single events yet")]
     EraseEvent(Box<EventErasure>),
+    /// A directive of people.
+    Directive(Box<Ordered>),
     /// Bring a cluster's record under the sweeps.
     #[expect(dead_code, reason = "no job sweeps yet")]
     Sweep(NodeId),
+}
+
+/// A directive as the lane takes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Ordered {
+    pub(crate) id: DirectiveId,
+    pub(crate) directive: Directive,
+    /// The entry of the history that it ends.
+    pub(crate) ends: Option<Entry>,
 }
 
 /// Makes a configuration of the present one, or says why not.
@@ -78,6 +91,8 @@ pub(crate) enum Work {
     Items { items: Vec<Item>, origin: Origin },
     /// A change of configuration.
     Configure(Change),
+    /// What a directive would do.
+    Preview(Box<Ordered>),
     /// Remove rows of what was erased, a bounded number.
     Purge,
 }
@@ -97,6 +112,8 @@ pub(crate) enum Answer {
     Items(Vec<Done>),
     /// The configuration that holds now.
     Configured(Arc<StoredConfig>),
+    /// What a directive would come to.
+    Previewed(Done),
     /// Whether rows are left to purge.
     Purged { more: bool },
 }
@@ -107,6 +124,13 @@ pub(crate) enum Done {
     Fact(Verdict),
     Erased(tessera_engine::decide::Erased),
     Swept(#[expect(dead_code, reason = "no job sweeps yet")] u64),
+    /// A directive is in force; by one of before, if that says the same.
+    Directed {
+        directed: Directed,
+        before: Option<DirectiveId>,
+        moved: Vec<Moved>,
+    },
+    Refused(Refusal),
     NotFound,
 }
 
@@ -158,6 +182,10 @@ async fn run(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Submission>) {
                 let answer = state.configure(change).await;
                 drop(first.reply.send(answer.map(Answer::Configured)));
             }
+            Work::Preview(ordered) => {
+                let answer = state.preview(*ordered).await;
+                drop(first.reply.send(answer.map(Answer::Previewed)));
+            }
             Work::Purge => {
                 let answer = state.purge().await;
                 drop(first.reply.send(answer.map(|more| Answer::Purged { more })));
@@ -199,7 +227,7 @@ impl Group {
             let Ok(submission) = receiver.try_recv() else { return };
             match submission.work {
                 Work::Items { items, origin } => self.take(items, origin, submission.reply),
-                work @ (Work::Configure(_) | Work::Purge) => {
+                work @ (Work::Configure(_) | Work::Preview(_) | Work::Purge) => {
                     waiting.push_back(Submission { work, reply: submission.reply });
                     return;
                 }
@@ -251,7 +279,7 @@ impl State {
         Ok(())
     }
 
-    fn prepare_all(&self, items: Vec<(Item, usize)>) -> Vec<Entry> {
+    fn prepare_all(&self, items: Vec<(Item, usize)>) -> Vec<Decision> {
         let mut at = self.clock();
         let mut entries = Vec::with_capacity(items.len());
         for (item, reply) in items {
@@ -268,16 +296,22 @@ impl State {
                 }
                 Item::Refused { rejection, raw } => (Err(rejection), raw),
                 Item::Erase(erasure) => (Ok(Prompt::Erase(erasure)), Bytes::new()),
+                Item::Directive(ordered) => {
+                    let Ordered { id, directive, ends } = *ordered;
+                    let prompt = Ok(Prompt::Directive(id, directive));
+                    entries.push(Decision { prompt, notes, raw: Bytes::new(), ends, at, reply });
+                    continue;
+                }
                 Item::EraseEvent(erasure) => (Ok(Prompt::EraseEvent(*erasure)), Bytes::new()),
                 Item::Sweep(cluster) => (Ok(Prompt::Sweep(cluster)), Bytes::new()),
             };
-            entries.push(Entry { prompt, notes, raw, at, reply });
+            entries.push(Decision { prompt, notes, raw, ends: None, at, reply });
         }
         entries
     }
 
     /// Decides as many entries as one mini-transaction takes, and commits them. Answers what they came to.
-    async fn decide_part(&mut self, entries: &[Entry], replies: &[Reply]) -> Result<Vec<Done>, PartError> {
+    async fn decide_part(&mut self, entries: &[Decision], replies: &[Reply]) -> Result<Vec<Done>, PartError> {
         let mut ids = self.ids();
         let mut working = Working::new(self.config().clone());
         let mut gatherer = Gatherer::new(self);
@@ -293,6 +327,7 @@ impl State {
             if !done.is_empty() && !pack.has_room(&working) {
                 break;
             }
+            let (moved_before, merges_before) = (told.moved.len(), told.merges.len());
             let outcome = match &entry.prompt {
                 Ok(prompt) => {
                     ids.at(entry.at.millis());
@@ -302,8 +337,18 @@ impl State {
                 Err(rejection) => Outcome::Rejected(rejection.clone()),
             };
             last = entry.at;
-            pack.add(&outcome, &entry.raw, replies[entry.reply].origin, entry.at, &mut ids);
-            done.push(done_of(outcome, &entry.notes, working.config()));
+            let origin = replies[entry.reply].origin;
+            pack.add(&outcome, &entry.raw, origin, entry.at, &mut ids);
+            let moved = told.moved.split_off(moved_before);
+            let merges = told.merges.split_off(merges_before);
+            match (&entry.prompt, &outcome) {
+                (Ok(Prompt::Directive(id, _)), Outcome::Directed(directed)) => {
+                    pack.directive(*id, directed, entry.ends.clone(), moved.len(), origin.key, entry.at);
+                }
+                // What a directive merges, its own entry says.
+                _ => pack.merges(merges, origin.key, entry.at, &mut ids),
+            }
+            done.push(done_of(outcome, &entry.notes, moved, working.config()));
             if done.len() % BREATH == 0 {
                 tokio::task::yield_now().await;
             }
@@ -315,17 +360,46 @@ impl State {
     }
 }
 
+impl State {
+    /// Tells what a directive would come to, and leaves nothing behind.
+    async fn preview(&mut self, ordered: Ordered) -> Result<Done, Error> {
+        let prompt = Prompt::Directive(ordered.id, ordered.directive);
+        for _ in 0..CONFLICTS_MAX {
+            self.ready().await?;
+            let at = self.tick(self.clock());
+            let mut ids = self.ids();
+            ids.at(at.millis());
+            let mut working = Working::new(self.config().clone());
+            let mut gatherer = Gatherer::new(self);
+            gatherer.load(first_needs(&prompt), &mut working).await?;
+            gatherer.load(second_needs(&prompt, &working), &mut working).await?;
+            let mut told = Told::default();
+            let mut context = Context { now: at, ids: &mut ids };
+            let decided = decide_fully(&prompt, &mut working, &mut context, &mut told, &mut gatherer).await;
+            self.keep_memory(gatherer.finish().memory);
+            match decided {
+                Ok(outcome) => return Ok(done_of(outcome, &[], told.moved, working.config())),
+                Err(PartError::Conflict) => self.forget(),
+                Err(PartError::Failed(error)) => return Err(error),
+            }
+        }
+        Err(commit_failed(&CommitError::Conflict(tessera_store::Key::MIN)))
+    }
+}
+
 /// An item as it is decided: brought into the terms of the configuration, with its time of receipt.
-struct Entry {
+struct Decision {
     prompt: Result<Prompt, Rejection>,
     /// What the data model says to it.
     notes: Vec<Note>,
     raw: Bytes,
+    /// What a directive ends.
+    ends: Option<Entry>,
     at: Timestamp,
     reply: usize,
 }
 
-impl Entry {
+impl Decision {
     /// Prepares a fact anew where the configuration has changed.
     fn renew(&mut self, config: &Config, stored: &StoredConfig) {
         if let Ok(Prompt::Fact(prepared)) = &self.prompt
@@ -342,7 +416,7 @@ impl Entry {
     }
 }
 
-fn needs_of(entries: &[Entry], needs: impl Fn(&Prompt) -> Vec<Need>) -> Vec<Need> {
+fn needs_of(entries: &[Decision], needs: impl Fn(&Prompt) -> Vec<Need>) -> Vec<Need> {
     entries.iter().filter_map(|entry| entry.prompt.as_ref().ok()).flat_map(needs).collect()
 }
 
@@ -364,12 +438,19 @@ async fn decide_fully(
     Err(PartError::Failed(Error::new(ErrorKind::Internal, "too_many_rounds", message)))
 }
 
-fn done_of(outcome: Outcome, notes: &[Note], config: &Config) -> Done {
+fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config) -> Done {
     match outcome {
         Outcome::Erased(erased) => Done::Erased(erased),
         Outcome::NotFound => Done::NotFound,
         Outcome::Swept(number) => Done::Swept(number),
-        Outcome::Directed(_) | Outcome::Refused(_) => unreachable!("no item is a directive"),
+        Outcome::Directed(directed) => {
+            let before = match directed.acted {
+                Acted::JoinedBefore { by } => Some(by),
+                Acted::Joined { .. } | Acted::Separated { .. } | Acted::Ended => None,
+            };
+            Done::Directed { directed, before, moved }
+        }
+        Outcome::Refused(refusal) => Done::Refused(refusal),
         Outcome::Accepted { .. } | Outcome::Duplicate | Outcome::Rejected(_) | Outcome::Released { .. } => {
             Done::Fact(verdict_of(outcome, notes, config))
         }

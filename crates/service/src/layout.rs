@@ -1,7 +1,7 @@
 //! Where each row of a workspace stands: typed keys over [`Scope`].
 
 use tessera_engine::fact::Identity;
-use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::time::Timestamp;
 use tessera_store::{Key, KeyRange};
 
@@ -51,6 +51,18 @@ impl Scope {
 
     pub(crate) fn purge(self, node: NodeId) -> Key {
         self.family(Family::Purge).node(node).key()
+    }
+
+    pub(crate) fn directive(self, id: DirectiveId) -> Key {
+        self.family(Family::Directive).directive(id).key()
+    }
+
+    pub(crate) fn directive_of(self, node: NodeId, id: DirectiveId) -> Key {
+        self.family(Family::DirectiveOf).node(node).directive(id).key()
+    }
+
+    pub(crate) fn directives_of(self, node: NodeId) -> KeyRange {
+        self.family(Family::DirectiveOf).node(node).range()
     }
 
     pub(crate) fn all_of(self, family: Family) -> KeyRange {

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod codec;
 pub mod cursor;
 mod data_model;
+pub mod directives;
 pub mod directory;
 pub mod error;
 mod explain;

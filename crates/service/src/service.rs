@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tessera_engine::config::Config;
 use tessera_engine::decide::{Erasure, Victim};
+use tessera_engine::id::{DirectiveId, Ids};
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
@@ -70,9 +71,9 @@ pub struct Components {
 }
 
 /// A workspace as the service runs it.
-struct Running {
-    shared: Arc<Shared>,
-    lane: Handle,
+pub(crate) struct Running {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) lane: Handle,
     keeper: Arc<Keeper>,
 }
 
@@ -111,13 +112,25 @@ impl Service {
         &self.parts.jobs
     }
 
+    /// What seals the cursors of lists.
+    pub(crate) fn cursors(&self) -> &Cursors {
+        &self.cursors
+    }
+
+    /// An id for a directive that is about to be ordered.
+    pub(crate) fn new_directive_id(&self) -> DirectiveId {
+        let mut random = [0u8; 8];
+        (self.components.random)(&mut random);
+        Ids::new((self.components.clock)().millis(), u64::from_be_bytes(random)).directive()
+    }
+
     /// Where everything is kept.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.components.store
     }
 
-    fn running(&self, workspace: WorkspaceId) -> Arc<Running> {
+    pub(crate) fn running(&self, workspace: WorkspaceId) -> Arc<Running> {
         let mut running = lock(&self.running);
         if let Some(known) = running.get(&workspace) {
             if !known.lane.has_ended() {
@@ -213,7 +226,9 @@ impl Service {
         done.into_iter()
             .map(|done| match done {
                 Done::Fact(verdict) => Ok(verdict),
-                Done::Erased(_) | Done::NotFound | Done::Swept(_) => Err(mismatch()),
+                Done::Erased(_) | Done::NotFound | Done::Swept(_) | Done::Directed { .. } | Done::Refused(_) => {
+                    Err(mismatch())
+                }
             })
             .collect()
     }
@@ -340,7 +355,7 @@ impl Service {
                 })
             }
             Some(Done::NotFound) => Err(not_found()),
-            Some(Done::Fact(_) | Done::Swept(_)) | None => Err(mismatch()),
+            Some(Done::Fact(_) | Done::Swept(_) | Done::Directed { .. } | Done::Refused(_)) | None => Err(mismatch()),
         }
     }
 
@@ -373,7 +388,7 @@ impl Service {
     ) -> Result<Arc<StoredConfig>, Error> {
         match self.running(workspace).lane.submit(Work::Configure(Box::new(change))).await? {
             Answer::Configured(stored) => Ok(stored),
-            Answer::Items(_) | Answer::Purged { .. } => Err(mismatch()),
+            Answer::Items(_) | Answer::Previewed(_) | Answer::Purged { .. } => Err(mismatch()),
         }
     }
 
@@ -400,7 +415,7 @@ impl Service {
         (self.components.random)(bytes);
     }
 
-    fn finder<'a>(&'a self, workspace: WorkspaceId, config: &'a Config) -> Finder<'a> {
+    pub(crate) fn finder<'a>(&'a self, workspace: WorkspaceId, config: &'a Config) -> Finder<'a> {
         let (store, epochs) = (&self.components.store, &self.epochs);
         Finder { store, scope: Scope::new(workspace), config, epochs }
     }

@@ -194,6 +194,9 @@ impl Act<'_> {
         let cluster = self.working.cluster(first.cluster)?;
         if let Some(by) = self.link_to(&cluster, &ends[0], &ends[1])?.as_ref().and_then(joined_by) {
             let profiles = self.profiles_of(&[first.node, second.node])?;
+            if profiles.len() > 1 {
+                return Ok(self.would_not_hold(&ends)?.into());
+            }
             return Ok(Outcome::Directed(Directed { acted: Acted::JoinedBefore { by }, profiles }));
         }
         let tally = Tally::one(said_by(id), self.now);

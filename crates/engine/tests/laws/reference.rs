@@ -323,7 +323,8 @@ impl Reference {
         let is_same =
             |join: &Join| matches!(join.by, JoinedBy::Directive(_)) && pair(&join.ends.0, &join.ends.1) == ends;
         if self.joins.iter().any(is_same) {
-            return Expected::Directed;
+            let is_whole = graph.profile[one] == graph.profile[other];
+            return if is_whole { Expected::Directed } else { Expected::Refused };
         }
         self.joins.push(Join { ends: (one.clone(), other.clone()), at: now, by: JoinedBy::Directive(id) });
         let after = self.graph();

@@ -1,15 +1,16 @@
 //! What a mini-transaction holds besides the records of people: events, quarantined facts, rows still to purge.
 
 use bytes::Bytes;
-use tessera_engine::decide::{Erased, Outcome};
-use tessera_engine::id::Ids;
+use tessera_engine::decide::{Acted, Directed, Erased, Merge, Outcome};
+use tessera_engine::id::{DirectiveId, Ids};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::Working;
 use tessera_store::{Key, Limits};
 
 use super::Origin;
-use crate::directory::WorkspaceId;
+use crate::directives::{self, Act, Entry};
+use crate::directory::{KeyId, WorkspaceId};
 use crate::keys::Scope;
 use crate::quarantine::{self, Raw, Refused};
 use crate::records::event;
@@ -64,6 +65,46 @@ impl Pack {
         };
         for (key, row) in quarantine::rows(self.workspace, &refused) {
             self.push(key, row);
+        }
+    }
+
+    /// The entry of a directive in the history, and of the one that it ends.
+    pub(super) fn directive(
+        &mut self,
+        id: DirectiveId,
+        directed: &Directed,
+        ends: Option<Entry>,
+        moved: usize,
+        key: KeyId,
+        at: Timestamp,
+    ) {
+        let act = match (&directed.acted, &ends) {
+            (Acted::JoinedBefore { .. }, _) | (Acted::Ended, None) => return,
+            (Acted::Joined { between }, _) => Act::Join(*between),
+            (Acted::Separated { apart, side }, _) => Act::Separate { apart: *apart, side: side.clone() },
+            (Acted::Ended, Some(Entry { act: Act::Separate { .. }, id, .. })) => Act::Lift(*id),
+            (Acted::Ended, Some(Entry { id, .. })) => Act::Undo(*id),
+        };
+        if let Some(ended) = ends {
+            self.entry(&Entry { ended: Some((id, at)), ..ended });
+        }
+        self.entry(&Entry { id, at, key, act, moved: moved as u64, ended: None });
+    }
+
+    /// The entries of profiles that became one.
+    pub(super) fn merges(&mut self, merges: Vec<Merge>, key: KeyId, at: Timestamp, ids: &mut Ids) {
+        for Merge { link, sides, into } in merges {
+            // The younger side moves: that of the greater profile id.
+            let moved = sides.iter().filter(|side| !side.contains(&into)).map(|side| side.len() as u64).sum();
+            let act = Act::Merge { link, sides, into };
+            self.entry(&Entry { id: ids.directive(), at, key, act, moved, ended: None });
+        }
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        self.push(self.scope.directive(entry.id), directives::records::encode(entry));
+        for node in entry.act.found_by() {
+            self.push(self.scope.directive_of(node, entry.id), Bytes::from_static(&[1]));
         }
     }
 
