@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tessera_service::error::{Error, ErrorKind};
 
 use crate::kinds::{Retry, rule};
@@ -26,13 +27,29 @@ pub(crate) struct Failure {
     status: Option<StatusCode>,
     write: WriteBody,
     headers: Vec<(HeaderName, HeaderValue)>,
+    beside: Option<Beside>,
 }
+
+/// A member of an answer that stands beside `error`: its name, and JSON.
+type Beside = (&'static str, Arc<serde_json::Value>);
 
 /// What the transport needs to write the body of a failure: it stands in the response's extensions until then.
 #[derive(Clone)]
 pub(crate) struct Unwritten {
     pub(crate) error: Arc<Error>,
-    pub(crate) write: WriteBody,
+    write: WriteBody,
+    beside: Option<Beside>,
+}
+
+impl Unwritten {
+    /// The body, with the id of the request.
+    pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
+        let body = (self.write)(&self.error, request_id);
+        let Some((name, value)) = &self.beside else { return body };
+        let mut members: Map<String, Value> = serde_json::from_slice(&body).expect("every door answers with an object");
+        members.insert((*name).to_owned(), (**value).clone());
+        to_json(&members)
+    }
 }
 
 impl Failure {
@@ -46,6 +63,11 @@ impl Failure {
         Self { status: Some(status), ..self }
     }
 
+    /// This failure with one more member beside `error`.
+    pub(crate) fn with_member(self, name: &'static str, value: Value) -> Self {
+        Self { beside: Some((name, Arc::new(value))), ..self }
+    }
+
     /// This failure with one more header.
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
@@ -55,7 +77,7 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, status: None, write: native_body, headers: Vec::new() }
+        Self { error, status: None, write: native_body, headers: Vec::new(), beside: None }
     }
 }
 
@@ -77,7 +99,8 @@ impl IntoResponse for Failure {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"tessera\""));
         }
         headers.extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)));
-        response.extensions_mut().insert(Unwritten { error: Arc::new(self.error), write: self.write });
+        let unwritten = Unwritten { error: Arc::new(self.error), write: self.write, beside: self.beside };
+        response.extensions_mut().insert(unwritten);
         response
     }
 }

@@ -242,7 +242,12 @@ pub const CODES: &[Code] = &[
     call(
         "data_model_changed",
         Conflict,
-        "The data model is another than the one that `If-Match` names. Read it again, and decide anew.",
+        "The data model is another than the one that `If-Match` names, or was changed while stored data was compared. Read it again, and decide anew.",
+    ),
+    call(
+        "data_model_contradicted",
+        Conflict,
+        "Stored values or events are not of the type, or none of the values, that the change registers, or lack what it requires. Beside `error`, `contradictions` has their number and at most ten examples. Correct them, or send the change with `?force=true`: then they stay and are read as before.",
     ),
     call("idempotency_key_reused", Conflict, "Another request was answered under this idempotency key."),
     call("job_ended", Conflict, "The job has ended, so nothing can be wished of it; ask for another."),

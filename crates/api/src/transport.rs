@@ -76,7 +76,7 @@ async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Resp
     drop(under_way);
     let unwritten = response.extensions_mut().remove::<Unwritten>();
     if let Some(unwritten) = &unwritten {
-        *response.body_mut() = Body::from((unwritten.write)(&unwritten.error, &id));
+        *response.body_mut() = Body::from(unwritten.body(&id));
     }
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     report(method, route, response.status(), started.elapsed(), &id, unwritten.as_ref().map(|it| &*it.error));

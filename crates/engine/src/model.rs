@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::value::{Path, Value};
 
+mod change;
 mod check;
 mod invalid;
 mod iso;
@@ -21,6 +22,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use change::Stricter;
 pub use check::Problem;
 pub use invalid::InvalidModel;
 pub use types::{Kind, Scalar, Type};

@@ -118,18 +118,18 @@ fn strictly(fact: &mut Fact, model: &DataModel) -> Result<Vec<Note>, Rejection> 
 /// What of a call does not fit the type of its event. Calls without a name are no events.
 fn event_problems(call: &Call, model: &DataModel) -> Vec<Problem> {
     let Some(name) = &call.name else { return Vec::new() };
-    match properties(call) {
+    match properties(&call.payload) {
         Ok(properties) => model.check_event(name, &properties),
         Err(problem) => vec![problem],
     }
 }
 
-/// The properties of a call as a value; an empty object where it has none.
-pub(crate) fn properties(call: &Call) -> Result<Value, Problem> {
+/// The properties of a call, by its payload, as a value; an empty object where it has none.
+pub(crate) fn properties(payload: &[u8]) -> Result<Value, Problem> {
     let unreadable =
         |expected: String| Problem { code: "property_invalid", path: String::new(), expected, found: None };
     let payload: Payload<'_> =
-        serde_json::from_slice(&call.payload).map_err(|_| unreadable("a payload that can be read".to_owned()))?;
+        serde_json::from_slice(payload).map_err(|_| unreadable("a payload that can be read".to_owned()))?;
     let Some(json) = payload.properties else { return Ok(Value::object(Vec::new())) };
     let json = serde_json::from_str(json.get()).map_err(|_| unreadable("properties of unicode text".to_owned()))?;
     read_value(&json, Spelling::Plain, DEPTH_MAX)

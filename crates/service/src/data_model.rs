@@ -1,44 +1,70 @@
-//! Changes of the data model, in order with the facts.
-
-use std::sync::Arc;
+//! Changes of the data model, in order with the facts, and compared with what is stored.
 
 use tessera_engine::model::DataModel;
-use tokio::sync::oneshot;
 
+use crate::contradictions::{self, Contradictions};
 use crate::directory::WorkspaceId;
 use crate::error::{Error, ErrorKind};
 use crate::service::Service;
 use crate::workspace_config::{ModelChange, StoredConfig, StoredModel, changed_model, with_model};
 
-/// What a change of the data model came to.
+/// What becomes of a change that stored data contradicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contradicting {
+    /// It is refused.
+    Refused,
+    /// It is made; what is stored stays and is read as before. Nothing is compared.
+    Made,
+}
+
+/// What a change of the data model came to, or would come to.
 #[derive(Debug, Clone)]
 pub struct ModelChanged {
     /// The model that was changed.
     pub before: StoredModel,
-    /// The model that holds now, or would hold; the same where the change changes nothing.
+    /// The model after the change; the same where it changes nothing.
     pub after: StoredModel,
+    /// What stored data contradicts it.
+    pub contradictions: Contradictions,
+}
+
+/// Whether a change of the data model was made.
+#[derive(Debug, Clone)]
+pub enum ModelOutcome {
+    /// It was.
+    Made(ModelChanged),
+    /// It was not: stored data contradicts it.
+    Contradicted(ModelChanged),
 }
 
 impl Service {
     /// Changes the data model of a workspace. With an expected version only the model of that version is changed.
     ///
+    /// Stored data is compared with the change as it is when the comparison begins; facts that come in meanwhile are judged by the
+    /// model that still holds.
+    ///
     /// # Errors
-    /// As [`changed_model`]; `LimitExceeded` with `config_too_large`; what the store answers.
+    /// As [`changed_model`]; `Conflict` with `data_model_changed` where the model was changed during the comparison;
+    /// `LimitExceeded` with `config_too_large`; what the store answers.
     pub async fn change_model(
         &self,
         workspace: WorkspaceId,
         change: ModelChange,
         expected: Option<u64>,
-    ) -> Result<ModelChanged, Error> {
-        let (tell, told) = oneshot::channel();
-        let change = move |config: &StoredConfig| {
-            let next = with_model(config, changed_model(config, &change, expected)?)?;
-            drop(tell.send(config.model().clone()));
-            Ok(next)
+        contradicting: Contradicting,
+    ) -> Result<ModelOutcome, Error> {
+        let config = self.configuration(workspace).await?;
+        let tried = match contradicting {
+            Contradicting::Refused => self.try_on(workspace, &config, &change, expected).await?,
+            Contradicting::Made => changed(&config, &change, expected)?,
         };
-        let after = self.configure(workspace, change).await?.model().clone();
-        let before = told.await.map_err(|_| Error::new(ErrorKind::Internal, "internal", "a change was not made"))?;
-        Ok(ModelChanged { before, after })
+        if tried.contradictions.count > 0 {
+            return Ok(ModelOutcome::Contradicted(tried));
+        }
+        let compared = config.model().version;
+        let make = move |config: &StoredConfig| with_model(config, changed_model(config, &change, Some(compared))?);
+        let after = self.configure(workspace, make).await?.model().clone();
+        Ok(ModelOutcome::Made(ModelChanged { after, ..tried }))
     }
 
     /// What a change of the data model would come to now; nothing is changed.
@@ -52,16 +78,34 @@ impl Service {
         expected: Option<u64>,
     ) -> Result<ModelChanged, Error> {
         let config = self.configuration(workspace).await?;
-        let model: DataModel = changed_model(&config, change, expected)?;
-        let after = with_model(&config, model)?.model().clone();
-        Ok(ModelChanged { before: config.model().clone(), after })
+        self.try_on(workspace, &config, change, expected).await
     }
 
-    /// The data model of a workspace.
-    ///
-    /// # Errors
-    /// What the store answers.
-    pub async fn data_model(&self, workspace: WorkspaceId) -> Result<Arc<DataModel>, Error> {
-        Ok(self.configuration(workspace).await?.model().model.clone())
+    async fn try_on(
+        &self,
+        workspace: WorkspaceId,
+        config: &StoredConfig,
+        change: &ModelChange,
+        expected: Option<u64>,
+    ) -> Result<ModelChanged, Error> {
+        let tried = changed(config, change, expected)?;
+        let (before, after) = (tried.before.model.clone(), tried.after.model.clone());
+        let contradictions =
+            contradictions::find(self.components(), workspace, config.to_engine()?, before, after).await?;
+        Ok(ModelChanged { contradictions, ..tried })
     }
+}
+
+fn changed(config: &StoredConfig, change: &ModelChange, expected: Option<u64>) -> Result<ModelChanged, Error> {
+    let model: DataModel = changed_model(config, change, expected)?;
+    let after = with_model(config, model)?.model().clone();
+    Ok(ModelChanged { before: config.model().clone(), after, contradictions: Contradictions::default() })
+}
+
+/// The answer to a change that stored data contradicts, without what does.
+#[must_use]
+pub fn contradicted(contradictions: &Contradictions) -> Error {
+    let count = contradictions.count;
+    let message = format!("stored values or events contradict the change count={count}; correct them, or force it");
+    Error::new(ErrorKind::Conflict, "data_model_contradicted", message)
 }

@@ -13,6 +13,7 @@ mod admission;
 pub mod check;
 pub mod clock;
 pub mod codec;
+pub mod contradictions;
 pub mod cursor;
 mod data_model;
 pub mod directives;
@@ -46,7 +47,7 @@ mod views;
 pub mod wellknown;
 pub mod workspace_config;
 
-pub use data_model::ModelChanged;
+pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 pub use query::{
     EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,
     GraphNode, Lookup, Receipt, Rendered, StoredCall,

@@ -415,6 +415,10 @@ impl Service {
         (self.components.random)(bytes);
     }
 
+    pub(crate) fn components(&self) -> &Components {
+        &self.components
+    }
+
     pub(crate) fn finder<'a>(&'a self, workspace: WorkspaceId, config: &'a Config) -> Finder<'a> {
         let (store, epochs) = (&self.components.store, &self.epochs);
         Finder { store, scope: Scope::new(workspace), config, epochs }

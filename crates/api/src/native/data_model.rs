@@ -11,8 +11,9 @@ use axum::routing::{MethodRouter, get, put};
 use serde_json::json;
 use tessera_service::directory::Permission;
 use tessera_service::workspace_config::{ModelChange, StoredModel};
+use tessera_service::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 
-use crate::answer::{Answer, json as json_answer};
+use crate::answer::{Answer, Failure, json as json_answer};
 use crate::app::{App, Entered};
 use crate::body;
 use crate::extract::{Query, Segments};
@@ -37,10 +38,12 @@ fn change_route(route: Route) -> Route {
     let yes_or_no = json!({ "type": "boolean", "default": false });
     let example = json!({
         "version": 8, "dry_run": false,
-        "differences": [{ "kind": "attribute", "name": "plan", "change": "added" }]
+        "differences": [{ "kind": "attribute", "name": "plan", "change": "added" }],
+        "contradictions": { "count": 0, "examples": [] }
     });
     route
-        .query("dry_run", "Only says what the change would come to.", yes_or_no)
+        .query("dry_run", "Only says what the change would come to.", yes_or_no.clone())
+        .query("force", "Makes the change though stored data contradicts it; nothing is compared.", yes_or_no)
         .header("if-match", "The `ETag` of the model that is to be changed: 409 when it is another by now.")
         .answer::<wire::Change>(200, "What is different now.", example)
 }
@@ -231,19 +234,23 @@ async fn remove_event_type(
 /// Makes a change, or only tries it.
 async fn make(app: &App, entered: Entered, change: ModelChange, query: &Query, headers: &HeaderMap) -> Answer {
     let expected = parse::expected_version(headers)?;
-    let dry_run = parse::says_yes(query, "dry_run")?;
-    let changed = if dry_run {
-        app.service.try_model_change(entered.workspace, &change, expected).await?
-    } else {
-        app.service.change_model(entered.workspace, change, expected).await?
-    };
-    let holds = if dry_run { &changed.before } else { &changed.after };
-    let answer = wire::Change {
-        version: holds.version,
-        dry_run,
-        differences: render::differences(changed.before.model.definition(), changed.after.model.definition()),
-    };
-    Ok(entered.answer(tagged(json_answer(&answer), holds)))
+    let contradicting = if parse::says_yes(query, "force")? { Contradicting::Made } else { Contradicting::Refused };
+    if parse::says_yes(query, "dry_run")? {
+        let tried = app.service.try_model_change(entered.workspace, &change, expected).await?;
+        let answer = render::change(&tried, tried.before.version, true);
+        return Ok(entered.answer(tagged(json_answer(&answer), &tried.before)));
+    }
+    match app.service.change_model(entered.workspace, change, expected, contradicting).await? {
+        ModelOutcome::Made(changed) => {
+            let answer = render::change(&changed, changed.after.version, false);
+            Ok(entered.answer(tagged(json_answer(&answer), &changed.after)))
+        }
+        ModelOutcome::Contradicted(ModelChanged { contradictions, .. }) => {
+            let found = serde_json::to_value(render::contradictions(&contradictions));
+            let found = found.expect("our wire types have text keys and serialise without fail");
+            Err(Failure::from(contradicted(&contradictions)).with_member("contradictions", found))
+        }
+    }
 }
 
 fn tagged(mut response: Response, model: &StoredModel) -> Response {

@@ -451,3 +451,75 @@ async fn sets_change_without_knowing_them_in_any_order_and_twice() {
     assert!(said.contains("set of text is expected path=tags found=set"), "{said}");
     assert_eq!(profile(&world, ROOT).await["tags"], json!(["a"]));
 }
+
+#[tokio::test]
+async fn a_change_that_stored_data_contradicts_is_refused_with_examples() {
+    let world = World::new().await;
+    let person = async |user: usize, attributes: Value| {
+        let identities = [
+            json!({ "namespace": "user_id", "value": format!("u{user}") }),
+            json!({ "namespace": "anonymous_id", "value": format!("a{user}") }),
+        ];
+        let record = json!({ "dataset": "crm", "identities": identities, "attributes": attributes });
+        assert_eq!(world.call("POST", "/v1/records", ROOT, record.to_string()).await.json()["accepted"], 1);
+    };
+    for user in 0..12 {
+        person(user, json!({ "age": format!("secret-{user}"), "plan": "gold", "address": { "city": "x" } })).await;
+    }
+    person(12, json!({ "age": 7, "plan": "free", "tags": { "$add": ["secret-tag", 1] } })).await;
+    person(13, json!({ "age": null, "plan": null, "address": null })).await;
+    for (user, properties) in [(0, json!({ "total": 7 })), (1, json!({ "total": "secret" })), (2, json!({ "more": 1 }))]
+    {
+        let event = json!({ "userId": format!("u{user}"), "event": "Order", "properties": properties });
+        world.call("POST", "/v1/track", ROOT, event.to_string()).await;
+    }
+    let id_of = async |user: &str| {
+        let profile = world.get(&format!("/v1/profiles/identifier/user_id/{user}"), ROOT).await.json();
+        profile["profile_id"].as_str().expect("an id").to_owned()
+    };
+    let attribute = |name: &str| format!("/v1/data-model/attributes/{name}");
+    let refused = async |path: &str, body: Value, count: u64| {
+        let reply = put(&world, path, &body).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (409, "data_model_contradicted"), "{path}");
+        let json = reply.json();
+        assert!(!json.to_string().contains("secret"), "no value is told: {json}");
+        assert_eq!(json["contradictions"]["count"], count, "{json}");
+        let tried = put(&world, &format!("{path}?dry_run=true"), &body).await.json();
+        assert_eq!(tried["contradictions"], json["contradictions"]);
+        json["contradictions"]["examples"].as_array().cloned().unwrap_or_default()
+    };
+    let examples = refused(&attribute("age"), json!({ "type": "integer" }), 12).await;
+    assert_eq!(examples.len(), 10);
+    let expected = json!({ "profile_id": id_of("u0").await, "event": null, "path": "age",
+        "code": "attribute_type_mismatch", "expected": "integer", "found": "text" });
+    assert!(examples.contains(&expected), "{examples:?}");
+    let values = json!({ "type": "text", "allowed_values": ["gold", "blue"] });
+    let examples = refused(&attribute("plan"), values, 1).await;
+    let expected = json!({ "profile_id": id_of("u12").await, "event": null, "path": "plan",
+        "code": "attribute_not_allowed", "expected": "one of blue, gold", "found": null });
+    assert_eq!(examples, [expected]);
+    let examples = refused(&attribute("tags"), json!({ "type": "set", "of": "integer" }), 1).await;
+    assert_eq!((&examples[0]["path"], &examples[0]["found"]), (&json!("tags"), &json!("set")));
+    refused(&attribute("address"), json!({ "type": "text" }), 12).await;
+    let order = "/v1/data-model/event-types/Order";
+    let examples =
+        refused(order, json!({ "properties": { "total": { "type": "number", "required": true } } }), 2).await;
+    let expected = json!({ "profile_id": id_of("u1").await, "event": "Order", "path": "total",
+        "code": "property_type_mismatch", "expected": "number", "found": "text" });
+    assert!(examples.contains(&expected), "{examples:?}");
+    assert_eq!(world.get("/v1/data-model", ROOT).await.json()["version"], 0, "nothing was changed");
+
+    // What fits is registered; what was forced, and what contradicted before, is not held against later changes.
+    put_ok(&world, &attribute("address.city"), &json!({ "type": "text" })).await;
+    refused(order, json!({ "properties": { "total": { "type": "number" } }, "status": "inactive" }), 1).await;
+    let forced = put_ok(&world, &format!("{}?force=true", attribute("age")), &json!({ "type": "integer" })).await;
+    assert_eq!(forced["contradictions"]["count"], 0);
+    put_ok(&world, &attribute("age"), &json!({ "type": "number" })).await;
+    put_ok(&world, "/v1/data-model/mode", &json!({ "mode": "strict" })).await;
+
+    // Who is erased contradicts nothing.
+    for user in ["u1", "u2"] {
+        world.call("DELETE", &format!("/v1/profiles/identifier/user_id/{user}"), ROOT, "").await;
+    }
+    put_ok(&world, order, &json!({ "properties": { "total": { "type": "number", "required": true } } })).await;
+}

@@ -48,44 +48,45 @@ impl DataModel {
         if let Some((set, member)) = path.split_member() {
             return self.check_attribute(&set, &Value::set(vec![member]));
         }
+        let problem = |code, expected: &str, found| {
+            let (path, expected) = (path.as_str().to_owned(), expected.to_owned());
+            Err(Problem { code, path, expected, found })
+        };
+        match self.attributes.find(path) {
+            Found::Own(Attribute { status: Status::Inactive, .. })
+            | Found::Above(Attribute { status: Status::Inactive, .. }) => {
+                problem("attribute_inactive", "an active attribute", None)
+            }
+            Found::Nothing => problem("attribute_unregistered", "a registered attribute", Some(Kind::of(value))),
+            Found::Own(_) | Found::Above(_) | Found::Below => self.check_stored_attribute(path, value),
+        }
+    }
+
+    /// Whether a leaf of attributes that is stored is of the type and one of the values that are registered for it, if any are.
+    ///
+    /// # Errors
+    /// The [`Problem`]: `attribute_type_mismatch`, `attribute_not_allowed`.
+    pub fn check_stored_attribute(&self, path: &Path, value: &Value) -> Result<(), Problem> {
+        if *value == Value::Null {
+            return Ok(());
+        }
+        if let Some((set, member)) = path.split_member() {
+            return self.check_stored_attribute(&set, &Value::set(vec![member]));
+        }
         let mismatch = |expected: String| Problem {
             code: "attribute_type_mismatch",
             path: path.as_str().to_owned(),
             expected,
             found: Some(Kind::of(value)),
         };
-        let active = |attribute: &Attribute| match attribute.status {
-            Status::Active => Ok(()),
-            Status::Inactive => Err(Problem {
-                code: "attribute_inactive",
-                path: path.as_str().to_owned(),
-                expected: "an active attribute".to_owned(),
-                found: None,
-            }),
-        };
         match self.attributes.find(path) {
-            Found::Own(attribute) => {
-                active(attribute)?;
-                if !attribute.r#type.holds(value) {
-                    return Err(mismatch(attribute.r#type.to_string()));
-                }
-                not_allowed(attribute.allowed.as_ref(), value).map_or(Ok(()), |expected| {
-                    let (path, found) = (path.as_str().to_owned(), None);
-                    Err(Problem { code: "attribute_not_allowed", path, expected, found })
-                })
-            }
-            Found::Above(attribute) => {
-                active(attribute)?;
-                if attribute.r#type == Type::Object { Ok(()) } else { Err(mismatch(above(attribute.r#type))) }
-            }
-            Found::Below if matches!(value, Value::Object(_)) => Ok(()),
-            Found::Below => Err(mismatch(Type::Object.to_string())),
-            Found::Nothing => Err(Problem {
-                code: "attribute_unregistered",
-                path: path.as_str().to_owned(),
-                expected: "a registered attribute".to_owned(),
-                found: Some(Kind::of(value)),
+            Found::Own(attribute) if !attribute.r#type.holds(value) => Err(mismatch(attribute.r#type.to_string())),
+            Found::Own(attribute) => not_allowed(attribute.allowed.as_ref(), value).map_or(Ok(()), |expected| {
+                Err(Problem { code: "attribute_not_allowed", path: path.as_str().to_owned(), expected, found: None })
             }),
+            Found::Above(attribute) if attribute.r#type != Type::Object => Err(mismatch(above(attribute.r#type))),
+            Found::Below if !matches!(value, Value::Object(_)) => Err(mismatch(Type::Object.to_string())),
+            Found::Above(_) | Found::Below | Found::Nothing => Ok(()),
         }
     }
 
@@ -104,14 +105,19 @@ impl DataModel {
         if own.status == Status::Inactive {
             return whole("event_type_inactive", "an active event type");
         }
-        self.check_properties(name, properties)
+        self.properties(name, properties, Around::Event)
     }
 
-    /// As [`Self::check_event`], but whether the event type takes new events is not asked: for what is stored.
+    /// What of a stored event is not as its type asks: as [`Self::check_event`], but what is not registered is passed over, and
+    /// whether the type takes new events is not asked.
     #[must_use]
-    pub fn check_properties(&self, name: &str, properties: &Value) -> Vec<Problem> {
+    pub fn check_stored_event(&self, name: &str, properties: &Value) -> Vec<Problem> {
+        self.properties(name, properties, Around::Object)
+    }
+
+    fn properties(&self, name: &str, properties: &Value, around: Around) -> Vec<Problem> {
         let Some(compiled) = self.events.get(name) else { return Vec::new() };
-        let mut check = Check { place: Vec::new(), problems: Vec::new() };
+        let mut check = Check { around, place: Vec::new(), problems: Vec::new() };
         check.object(compiled, members(properties));
         check.problems
     }
@@ -204,6 +210,7 @@ enum Step<'a> {
 }
 
 struct Check<'a> {
+    around: Around,
     place: Vec<Step<'a>>,
     problems: Vec<Problem>,
 }
@@ -217,7 +224,7 @@ impl<'a> Check<'a> {
                 self.push(Problem { code: "property_missing", path, expected, found: None });
             }
         }
-        self.members(&own.shape, members, Around::Event);
+        self.members(&own.shape, members, self.around);
     }
 
     fn members(&mut self, shape: &Shape<Slot>, members: &'a [(Arc<str>, Value)], around: Around) {
@@ -307,8 +314,8 @@ impl<'a> Check<'a> {
     }
 }
 
-/// What stands around a property: the event itself, where everything has to be registered, or a registered object, where
-/// anything may stand.
+/// What stands around a property: an event or item, where everything has to be registered, or an object, where anything may
+/// stand.
 #[derive(Clone, Copy)]
 enum Around {
     Event,

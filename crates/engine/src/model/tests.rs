@@ -530,3 +530,84 @@ fn a_dataset_has_its_own_mode_or_the_workspaces() {
     assert!(!of(Mode::Warn, &[("crm", Mode::Open)]).is_open());
     assert!(DataModel::default().is_open());
 }
+
+#[test]
+fn what_is_stored_contradicts_by_type_and_value_alone() {
+    let registered = model("plan:text='free','gold' old:text? address.country:text home:object tags:set/text");
+    let check = |own: &str, written: &str, expected: &str| {
+        let checked = registered.check_stored_attribute(&path(own), &value(written));
+        assert_eq!(checked.map_or_else(|problem| problem.code, |()| "ok"), expected, "{own}={written}");
+    };
+    check("plan", "'gold'", "ok");
+    check("plan", "null", "ok");
+    check("plan", "7", "attribute_type_mismatch");
+    check("plan", "'silver'", "attribute_not_allowed");
+    check("plan.x", "7", "attribute_type_mismatch");
+    check("old", "'x'", "ok");
+    check("old", "7", "attribute_type_mismatch");
+    check("unknown", "7", "ok");
+    check("address", "7", "attribute_type_mismatch");
+    check("address.city", "7", "ok");
+    check("home.city", "7", "ok");
+    let member = |written: &str| path("tags").member(&value(written)).expect("a member");
+    assert!(registered.check_stored_attribute(&member("'a'"), &value("'a'")).is_ok());
+    assert!(registered.check_stored_attribute(&member("7"), &value("7")).is_err());
+
+    let order = EventType {
+        status: Status::Inactive,
+        properties: properties("total:number!"),
+        items: BTreeMap::from([(path("l"), ItemList { required: false, properties: properties("sku:text!") })]),
+        ..EventType::default()
+    };
+    let event_types = BTreeMap::from([("Order".into(), order)]);
+    let model = DataModel::new(Definition { event_types, ..Definition::default() }).expect("a model");
+    let check = |name: &str, written: &str, expected: &[&str]| {
+        let problems = model.check_stored_event(name, &value(written));
+        let shown: Vec<String> = problems.iter().map(|own| format!("{} {}", own.code, own.path)).collect();
+        assert_eq!(shown, expected, "{name} {written}");
+    };
+    let many: String = (0..30).map(|at| format!("p{at}:1 ")).collect();
+    check("Order", &format!("{{{many} total:1}}"), &[]);
+    check("Order", &format!("{{{many} z:1 total:'x'}}"), &["property_type_mismatch total"]);
+    check("Order", "{total:1 l:[{sku:'a' more:1} {more:1}]}", &["property_missing l[1].sku"]);
+    check("Other", "{}", &[]);
+}
+
+#[test]
+fn only_what_asks_otherwise_is_stricter() {
+    let of = |attributes_text: &str, types: &[(&str, &str)]| {
+        let event_types = types
+            .iter()
+            .map(|(name, text)| (Arc::from(*name), EventType { properties: properties(text), ..EventType::default() }));
+        let definition = Definition {
+            attributes: attributes(attributes_text),
+            event_types: event_types.collect(),
+            ..Definition::default()
+        };
+        DataModel::new(definition).expect("a model")
+    };
+    let check = |before: &DataModel, after: &DataModel, attributes: bool, event_types: &[&str]| {
+        let stricter = after.stricter_than(before);
+        assert_eq!(stricter.attributes, attributes);
+        assert_eq!(stricter.event_types.iter().map(|name| &**name).collect::<Vec<_>>(), event_types);
+        assert_eq!(stricter.is_nothing(), !attributes && event_types.is_empty());
+    };
+    let nothing = DataModel::default();
+    let one = of("a:text='x'", &[("O", "total:number!"), ("E", "")]);
+    check(&nothing, &nothing, false, &[]);
+    check(&nothing, &one, true, &["O"]);
+    check(&one, &one, false, &[]);
+    check(&one, &nothing, false, &[]);
+    check(&one, &of("a:text?='x'", &[("O", "total:number!")]), false, &[]);
+    check(&one, &of("a:text='x'+", &[("O", "total:number")]), true, &["O"]);
+    check(&one, &of("a:number", &[("O", "total:number! more:text")]), true, &["O"]);
+    let mut quiet = one.definition().clone();
+    quiet.mode = Mode::Strict;
+    let order = quiet.event_types.get_mut("O").expect("it was put there");
+    (order.status, order.flags.private, order.label) = (Status::Inactive, true, Some("Order".into()));
+    quiet.attributes.get_mut(&path("a")).expect("it was put there").flags.private = true;
+    check(&one, &DataModel::new(quiet).expect("a model"), false, &[]);
+    let mut listed = one.definition().clone();
+    listed.event_types.get_mut("O").expect("it was put there").items.insert(path("l"), ItemList::default());
+    check(&one, &DataModel::new(listed).expect("a model"), false, &["O"]);
+}

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
-use tessera_engine::config::Kind;
-use tessera_engine::model::{Allowed, Attribute, Definition, EventType, ItemList, Property, Type};
+use tessera_engine::config::Kind as NamespaceKind;
+use tessera_engine::model::{Allowed, Attribute, Definition, EventType, ItemList, Kind, Property, Type};
 use tessera_engine::value::{Path, Value};
+use tessera_service::ModelChanged;
+use tessera_service::contradictions::{Contradiction, Contradictions};
 use tessera_service::workspace_config::StoredConfig;
 
 use super::wire;
@@ -15,8 +17,8 @@ pub(super) fn data_model(config: &StoredConfig) -> wire::DataModel {
     let namespaces = config.namespaces().iter().map(|namespace| wire::ModelNamespace {
         name: namespace.name.to_string(),
         kind: match namespace.kind {
-            Kind::Person => "person",
-            Kind::Account => "account",
+            NamespaceKind::Person => "person",
+            NamespaceKind::Account => "account",
         },
         priority: namespace.priority,
         exclusive: namespace.exclusive,
@@ -100,8 +102,30 @@ fn value(value: &Value) -> Json {
     serde_json::from_slice(&text).expect("what is written as json is read as json")
 }
 
+/// What a change came to, or would; the version is the one that holds.
+pub(super) fn change(changed: &ModelChanged, version: u64, dry_run: bool) -> wire::Change {
+    wire::Change {
+        version,
+        dry_run,
+        differences: differences(changed.before.model.definition(), changed.after.model.definition()),
+        contradictions: contradictions(&changed.contradictions),
+    }
+}
+
+pub(super) fn contradictions(found: &Contradictions) -> wire::Contradictions {
+    let example = |own: &Contradiction| wire::Contradiction {
+        profile_id: own.profile.to_string(),
+        event: own.event.as_deref().map(str::to_owned),
+        path: own.problem.path.clone(),
+        code: own.problem.code,
+        expected: own.problem.expected.clone(),
+        found: own.problem.found.map(Kind::name),
+    };
+    wire::Contradictions { count: found.count, examples: found.examples.iter().map(example).collect() }
+}
+
 /// Everything that differs between two definitions.
-pub(super) fn differences(before: &Definition, after: &Definition) -> Vec<wire::Difference> {
+fn differences(before: &Definition, after: &Definition) -> Vec<wire::Difference> {
     let mut differences = Vec::new();
     if before.mode != after.mode {
         differences.push(wire::Difference { kind: "mode", name: None, change: "changed" });

@@ -179,6 +179,34 @@ pub(super) struct Change {
     pub(super) dry_run: bool,
     /// Everything that differs from before; empty where nothing does.
     pub(super) differences: Vec<Difference>,
+    /// What is stored and contradicts the change. With `force` nothing is compared.
+    pub(super) contradictions: Contradictions,
+}
+
+/// Stored values and events that contradict a change; beside `error` where it is refused for them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Contradictions {
+    /// How many.
+    pub(super) count: u64,
+    /// The first of them, at most ten.
+    pub(super) examples: Vec<Contradiction>,
+}
+
+/// One of them: where it is, not what.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Contradiction {
+    /// The profile that it belongs to.
+    pub(super) profile_id: String,
+    /// The name of the event; null for an attribute.
+    pub(super) event: Option<String>,
+    /// The path of the attribute, or of the first property that does not fit.
+    pub(super) path: String,
+    /// What does not fit: as the code of an event or attribute that is refused.
+    pub(super) code: &'static str,
+    /// What the change expects.
+    pub(super) expected: String,
+    /// The type that was found, where it is about the type.
+    pub(super) found: Option<&'static str>,
 }
 
 /// One thing that differs.
