@@ -54,7 +54,7 @@ pub(crate) fn routes() -> Vec<Route> {
             .answer::<wire::Job>(202, "The job.", example.clone()),
         list_parameters(route(Method::GET, "/v1/jobs", READ, get(list), "Lists jobs"))
             .describe(
-                "Newest first. A filtered page may be short and not the last: go on while there is a cursor. Ended jobs are kept for \
+                "Newest first. A page may be short and not the last: go on while there is a cursor. Ended jobs are kept for \
                  30 days, the newest 1,000 of a workspace.",
             )
             .answer::<wire::Jobs>(200, "A page of jobs.", json!({ "items": [example.clone()], "next_cursor": null })),

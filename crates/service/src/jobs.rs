@@ -323,9 +323,18 @@ impl Jobs {
     /// # Errors
     /// What the store answers; `Corrupt`.
     pub(crate) async fn keep(&self, workspace: WorkspaceId) -> Result<(), Error> {
-        for job in self.table.open(workspace).await? {
-            self.learn(workspace, job);
+        let open = self.table.open(workspace).await?;
+        let known: Vec<JobId> = {
+            let live = lock(&self.live);
+            live.keys().filter(|place| place.0 == workspace).map(|place| place.1).collect()
+        };
+        for id in known.into_iter().filter(|id| open.iter().all(|job| job.id != *id)) {
+            match self.table.read(workspace, id).await? {
+                Some(job) => self.learn(workspace, job),
+                None => self.forget((workspace, id)),
+            }
         }
+        open.into_iter().for_each(|job| self.learn(workspace, job));
         let before = self.table.now().plus_micros(-i64::from(ENDED_KEPT_SECS) * 1_000_000);
         self.table.sweep(workspace, ENDED_MAX, before).await
     }

@@ -304,7 +304,7 @@ pub(super) enum Act {
     Fail(Failure),
     /// No step was done: only what was wished meanwhile happens.
     Settle,
-    /// The service stops: another worker goes on.
+    /// The service stops, or others wait for their turn: another worker goes on.
     HandBack,
 }
 

@@ -10,6 +10,7 @@ use tokio::task::{Id, JoinSet};
 use super::job::Standing;
 use super::worker::Worker;
 use super::{Jobs, Live, Place, lock};
+use crate::directory::WorkspaceId;
 use crate::names;
 use crate::service::Service;
 
@@ -49,11 +50,13 @@ pub(crate) async fn run(jobs: Arc<Jobs>, service: Weak<Service>) {
 }
 
 impl Jobs {
-    /// The job whose turn it is: of the workspace that has the fewest running, the oldest.
+    /// The job whose turn it is: of the workspace that has the fewest running, the one that has waited longest. Of one workspace and
+    /// kind the oldest comes first, also when it has handed its turn back.
     fn next_to_run(&self, given: &HashMap<Id, Given>) -> Option<(Given, Arc<Live>)> {
         let running = |of: &dyn Fn(&Given) -> bool| given.values().filter(|it| it.is_running && of(it)).count();
         let has_room = running(&|_| true) < RUNNING_MAX;
         let live = lock(&self.live);
+        let mut queues: HashMap<(WorkspaceId, String), usize> = HashMap::new();
         let waiting = live.iter().filter(|(place, _)| !given.values().any(|given| given.place == **place));
         let ready = waiting.filter_map(|(place, live)| {
             let job = live.job();
@@ -62,14 +65,27 @@ impl Jobs {
                 Standing::Pausing | Standing::Cancelling => false,
                 Standing::Paused | Standing::Cancelled | Standing::Failed | Standing::Done => return None,
             };
-            let same = running(&|other| other.place.0 == place.0 && other.kind == job.kind);
-            let at_once = self.kind(&job.kind).map_or(1, |kind| kind.at_once());
-            let may_start = !is_running || (has_room && same < at_once);
-            may_start.then(|| (Given { place: *place, kind: job.kind.clone(), is_running }, live.clone()))
+            if is_running {
+                let same = running(&|other| other.place.0 == place.0 && other.kind == job.kind);
+                let at_once = self.kind(&job.kind).map_or(1, |kind| kind.at_once());
+                let ahead = queues.entry((place.0, job.kind.clone())).or_default();
+                *ahead += 1;
+                if !has_room || same + *ahead > at_once {
+                    return None;
+                }
+            }
+            let neighbours = running(&|other| other.place.0 == place.0);
+            let next = Given { place: *place, kind: job.kind.clone(), is_running };
+            Some(((is_running, neighbours, job.updated_at, place.1), (next, live.clone())))
         });
-        ready.min_by_key(|(next, _)| {
-            let neighbours = running(&|other| other.place.0 == next.place.0);
-            (next.is_running, neighbours, next.place.1)
+        ready.min_by_key(|(turn, _)| *turn).map(|(_, next)| next)
+    }
+
+    /// Whether a job waits that does not wait for this one to end.
+    pub(super) fn is_awaited(&self, place: Place, kind: &str) -> bool {
+        lock(&self.live).iter().any(|(other, live)| {
+            let job = live.job();
+            job.standing() == Standing::Queued && (other.0, &*job.kind) != (place.0, kind)
         })
     }
 

@@ -21,7 +21,9 @@ use crate::store_error::{commit_failed, read_failed};
 const TRIES_MAX: usize = 16;
 /// Jobs that one page looks at while it filters: a page may be short, or even empty, and still not be the last.
 const LOOKED_AT_MAX: usize = 1_000;
-/// Rows that one scan brings: a record may have a checkpoint or a result of some size.
+/// Bytes of rows after which a page ends: a record may have a checkpoint or a result of some size.
+const PAGE_BYTES: usize = 2 << 20;
+/// Rows that one scan brings.
 const ROWS_AT_ONCE: usize = 200;
 
 /// The rows of jobs of all workspaces.
@@ -150,7 +152,7 @@ impl Table {
         let all = records::all(workspace);
         let from = after.map(|id| all.after(&records::key(workspace, id), Direction::Backward));
         let mut rest = Some(from.unwrap_or(all));
-        let (mut jobs, mut looked_at, mut last) = (Vec::new(), 0, None);
+        let (mut jobs, mut looked_at, mut bytes, mut last) = (Vec::new(), 0, 0, None);
         while let Some(range) = rest.take() {
             let page = self.store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Backward).await;
             let page = page.map_err(|error| read_failed(&error))?;
@@ -161,9 +163,10 @@ impl Table {
                 let more = index + 1 < rows || page.next.is_some();
                 last = more.then_some(job.id);
                 if filter.includes(&job) {
+                    bytes += row.value.len();
                     jobs.push(job);
                 }
-                if jobs.len() == limit {
+                if jobs.len() == limit || bytes >= PAGE_BYTES {
                     return Ok((jobs, last));
                 }
             }

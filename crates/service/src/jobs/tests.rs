@@ -189,7 +189,7 @@ async fn what_is_wrong_for_good_fails_the_job() {
     for (trouble, expected) in [
         (Trouble::Error(ErrorKind::Corrupt, "record_corrupt"), "record_corrupt"),
         (Trouble::LargeCheckpoint, "job_too_large"),
-        (Trouble::LargeResult, "job_too_large"),
+        (Trouble::Result { bytes: RESULT_BYTES_MAX }, "job_too_large"),
     ] {
         let stepper = Stepper::free().trouble(1, &[trouble]);
         let service = open(&memory(), stepper.kinds()).await;
@@ -259,6 +259,45 @@ async fn some_run_at_a_time_and_each_workspace_has_its_turn() {
     assert_eq!(running().await, [3, 4]);
     end(3).await;
     end(4).await;
+    service.close().await;
+}
+
+#[tokio::test]
+async fn long_work_gives_its_turn_to_others_but_not_to_its_like() {
+    let stepper = Stepper::gated();
+    let service = open(&memory(), stepper.kinds()).await;
+    let mut ids = Vec::new();
+    for (workspace, kind) in [(WORKSPACE, "stepper"), (WORKSPACE, "inner"), (WORKSPACE, "stepper")] {
+        ids.push((workspace, make(&service, workspace, &new(kind, 3)).await));
+    }
+    let standings = async |ids: &[(WorkspaceId, JobId)]| {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let mut standings = Vec::new();
+        for (workspace, id) in ids {
+            let job = service.jobs().get(*workspace, *id).await.expect("a job");
+            standings.push((job.standing().name(), job.progress.done));
+        }
+        standings
+    };
+    stepper.begun(2).await;
+    // Nobody else waits but one that has to wait anyway: the turn goes on.
+    world::pass(worker::TURN_MICROS);
+    stepper.gate.add_permits(2);
+    assert_eq!(standings(&ids).await, [("running", 1), ("running", 1), ("queued", 0)]);
+    ids.push((OTHER, make(&service, OTHER, &new("stepper", 3)).await));
+    stepper.gate.add_permits(2);
+    let after = standings(&ids).await;
+    assert_eq!(after.iter().filter(|(name, _)| *name == "running").count(), 2, "{after:?}");
+    assert_eq!((after[2], after[3]), (("queued", 0), ("running", 0)), "{after:?}");
+    assert_eq!(after[0].1 + after[1].1, 4, "{after:?}");
+    // Whatever turns they take, all come to their end.
+    stepper.gate.add_permits(100);
+    for (workspace, id) in &ids {
+        let job = until(&service, *workspace, *id, Job::has_ended).await;
+        assert_eq!((job.standing(), job.attempts), (Standing::Done, 0));
+    }
     service.close().await;
 }
 
@@ -365,6 +404,22 @@ async fn pages_hold_every_job_once_newest_first() {
 }
 
 #[tokio::test]
+async fn a_page_ends_with_its_bytes() {
+    let large = Trouble::Result { bytes: RESULT_BYTES_MAX - 2 };
+    let service = open(&memory(), Stepper::free().trouble(0, &vec![large; 50]).kinds()).await;
+    for _ in 0..50 {
+        let id = make(&service, WORKSPACE, &new("stepper", 1)).await;
+        assert_eq!(ended(&service, id).await.standing(), Standing::Done);
+    }
+    let query = Query { limit: 50, ..Query::default() };
+    let page = service.jobs().list(WORKSPACE, &query).await.expect("a page");
+    assert_eq!(page.jobs.len(), 32, "two mebibytes of 64 kibibytes each");
+    let rest = Query { cursor: page.next_cursor, ..query };
+    assert_eq!(service.jobs().list(WORKSPACE, &rest).await.expect("a page").jobs.len(), 18);
+    service.close().await;
+}
+
+#[tokio::test]
 async fn ended_jobs_are_kept_a_while() {
     let stepper = Stepper::free();
     let service = open(&memory(), stepper.kinds()).await;
@@ -400,6 +455,24 @@ async fn what_was_written_while_nobody_listened_is_found() {
     service.jobs().keep(WORKSPACE).await.expect("a look");
     assert_eq!(ended(&service, job).await.standing(), Standing::Done);
     writer.close().await;
+    service.close().await;
+}
+
+#[tokio::test]
+async fn what_ended_while_nobody_listened_is_let_go() {
+    let store = memory();
+    let stepper = Stepper::gated();
+    let service = open(&store, stepper.kinds()).await;
+    let id = make(&service, WORKSPACE, &new("stepper", 1)).await;
+    service.jobs().steer(WORKSPACE, id, Wish::Pause).await.expect("it may");
+    let mut watch = service.jobs().watch(WORKSPACE, id).await.expect("a job");
+    assert_eq!(watch.next().await.map(|job| job.standing()), Some(Standing::Paused));
+    let other = Service::open_with(components(&store), Settings::default(), stepper.kinds()).await.expect("it opens");
+    other.jobs().steer(WORKSPACE, id, Wish::Cancel).await.expect("it may");
+    service.jobs().keep(WORKSPACE).await.expect("a look");
+    assert_eq!(watch.next().await.map(|job| job.standing()), Some(Standing::Cancelled));
+    assert!(service.jobs().live((WORKSPACE, id)).is_none());
+    other.close().await;
     service.close().await;
 }
 

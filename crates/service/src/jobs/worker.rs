@@ -18,6 +18,9 @@ const WAIT_MIN: Duration = Duration::from_millis(100);
 /// The longest wait.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Microseconds after which a job gives its turn to another one that waits: work of hours must not keep everybody else from theirs.
+pub(super) const TURN_MICROS: i64 = 10_000_000;
+
 /// The worker of one job.
 pub(super) struct Worker {
     jobs: Arc<Jobs>,
@@ -52,7 +55,7 @@ impl Worker {
     /// Works until the job ends, pauses or is somebody else's, or the service stops.
     pub(super) async fn work(self) {
         let Some(mut job) = self.write(|job, now| Ok(job.take(now))).await else { return };
-        let epoch = job.epoch;
+        let (epoch, began) = (job.epoch, self.jobs.table.now());
         loop {
             // What was wished since the last write was said to all who listen.
             let heard = self.live.job();
@@ -60,7 +63,7 @@ impl Worker {
                 job = heard;
             }
             let act = match job.standing() {
-                Standing::Running if self.jobs.is_stopping() => Act::HandBack,
+                Standing::Running if self.jobs.is_stopping() || self.turn_is_over(&job, began) => Act::HandBack,
                 Standing::Running => self.step(job).await,
                 Standing::Pausing | Standing::Cancelling => Act::Settle,
                 Standing::Queued | Standing::Paused | Standing::Cancelled | Standing::Failed | Standing::Done => return,
@@ -72,6 +75,10 @@ impl Worker {
                 self.rest(job.attempts).await;
             }
         }
+    }
+
+    fn turn_is_over(&self, job: &Job, began: Timestamp) -> bool {
+        self.jobs.table.now().micros() - began.micros() >= TURN_MICROS && self.jobs.is_awaited(self.place, &job.kind)
     }
 
     /// Does the next step, apart: a fault in it fails the job and nothing else.

@@ -19,6 +19,11 @@ pub(super) const OTHER: WorkspaceId = WorkspaceId::new(2);
 static CLOCK: AtomicI64 = AtomicI64::new(1_700_000_000_000_000);
 static RANDOM: AtomicU64 = AtomicU64::new(7);
 
+/// Lets time pass.
+pub(super) fn pass(micros: i64) {
+    CLOCK.fetch_add(micros, Ordering::Relaxed);
+}
+
 pub(super) fn memory() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new())
 }
@@ -56,7 +61,7 @@ pub(super) enum Trouble {
     Error(ErrorKind, &'static str),
     Panic,
     LargeCheckpoint,
-    LargeResult,
+    Result { bytes: usize },
 }
 
 /// A kind whose steps the test lets happen. Clones share everything.
@@ -120,7 +125,7 @@ impl Stepper {
             Some(Trouble::LargeCheckpoint) => {
                 return Ok(Step::More { checkpoint: (from, large()), done: from, total: None });
             }
-            Some(Trouble::LargeResult) => return Ok(Step::Done { outcome: large(), done: from }),
+            Some(Trouble::Result { bytes }) => return Ok(Step::Done { outcome: "x".repeat(bytes), done: from }),
             None => {}
         }
         let done = from + 1;
