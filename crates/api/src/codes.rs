@@ -438,6 +438,16 @@ pub const CODES: &[Code] = &[
         Conflict,
         "`undo` ends a join, `lift` ends a separation; the id is of another act. The message says of which.",
     ),
+    call(
+        "dataset_reserved",
+        Invalid,
+        "Names of datasets that begin with `$` are our own. What a directive says is ended by `undo` or `lift`.",
+    ),
+    call(
+        "erasures_full",
+        LimitExceeded,
+        "As many erasures of datasets and batches are under way as may be. Wait for one of their jobs to end.",
+    ),
     call("one_identity", Invalid, "A join names two different identities."),
     call("not_one_profile", Conflict, "The identities to be separated are not of one profile as it is now."),
     call(

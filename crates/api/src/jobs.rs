@@ -19,6 +19,7 @@ use crate::extract::{Query, Segments};
 use crate::route::{Access, Route, Tag};
 use crate::{body, once};
 
+mod erase;
 mod render;
 mod watch;
 mod wire;
@@ -41,6 +42,7 @@ pub(crate) fn routes() -> Vec<Route> {
         )
     };
     vec![
+        erase::route(),
         route(Method::POST, "/v1/jobs", CONFIGURE, post(create), "Asks for a job")
             .describe(
                 "It begins when its turn comes, and goes on after a restart where it was. Kinds: `check` walks all records of the \

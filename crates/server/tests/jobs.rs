@@ -21,7 +21,11 @@ struct Case {
     verify: fn(&Client, &Value),
 }
 
-const CASES: &[Case] = &[Case { kind: "check", prepare: people, ask: ask_check, verify: all_was_walked }];
+const CASES: &[Case] = &[
+    Case { kind: "check", prepare: people, ask: ask_check, verify: all_was_walked },
+    Case { kind: "recluster", prepare: people, ask: ask_recluster, verify: all_fell_apart },
+    Case { kind: "erase_source", prepare: people, ask: ask_erasure, verify: all_are_gone },
+];
 
 #[test]
 fn every_kind_outlives_kills() {
@@ -205,6 +209,33 @@ fn paused_check(client: &Client) -> Value {
 }
 
 /// Nothing was left out and nothing counted twice.
+/// Blocks what holds everybody together: each of the two identities is a profile of its own afterwards.
+fn ask_recluster(client: &Client) -> Value {
+    let rules = json!({ "priority": 800, "limit": 5, "blocked_patterns": [".*@shop[.]example"] });
+    let (status, answer) =
+        client.send("PUT", "/v1/admin/namespaces/email", rules.to_string().as_bytes()).expect("an answer");
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    let jobs = client.get("/v1/jobs?kind=recluster").expect("jobs");
+    jobs["items"][0].clone()
+}
+
+fn all_fell_apart(client: &Client, job: &Value) {
+    let counts = client.get("/v1/admin/counts").expect("counts");
+    assert_eq!(counts["profiles"], json!(2 * PEOPLE), "{job} {counts}");
+    assert_eq!(counts["identities"], json!(2 * PEOPLE), "{counts}");
+}
+
+fn ask_erasure(client: &Client) -> Value {
+    client.post("/v1/erasures", br#"{"dataset":"crm"}"#)
+}
+
+fn all_are_gone(client: &Client, job: &Value) {
+    let counts = client.get("/v1/admin/counts").expect("counts");
+    for name in ["profiles", "identities", "events", "facts"] {
+        assert_eq!(counts[name], json!(0), "{job} {counts}");
+    }
+}
+
 fn all_was_walked(client: &Client, job: &Value) {
     let counts = client.get("/v1/admin/counts").expect("counts");
     let result = &job["result"];

@@ -69,7 +69,6 @@ pub(crate) enum Item {
     /// A directive of people.
     Directive(Box<Ordered>),
     /// Bring a cluster's record under the sweeps.
-    #[expect(dead_code, reason = "no job sweeps yet")]
     Sweep(NodeId),
 }
 
@@ -82,8 +81,9 @@ pub(crate) struct Ordered {
     pub(crate) ends: Option<Entry>,
 }
 
-/// Makes a configuration of the present one, or says why not.
-pub(crate) type Change = Box<dyn FnOnce(&StoredConfig) -> Result<StoredConfig, Error> + Send>;
+/// Makes a configuration of the present one at an instant of the lane's clock, or says why not. What was received before it
+/// has an earlier instant, what comes after a later one.
+pub(crate) type Change = Box<dyn FnOnce(&StoredConfig, Timestamp) -> Result<StoredConfig, Error> + Send>;
 
 /// What a submission brings.
 pub(crate) enum Work {
@@ -123,7 +123,7 @@ pub(crate) enum Answer {
 pub(crate) enum Done {
     Fact(Verdict),
     Erased(tessera_engine::decide::Erased),
-    Swept(#[expect(dead_code, reason = "no job sweeps yet")] u64),
+    Swept,
     /// A directive is in force; by one of before, if that says the same.
     Directed {
         directed: Directed,
@@ -442,7 +442,7 @@ fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config)
     match outcome {
         Outcome::Erased(erased) => Done::Erased(erased),
         Outcome::NotFound => Done::NotFound,
-        Outcome::Swept(number) => Done::Swept(number),
+        Outcome::Swept(_) => Done::Swept,
         Outcome::Directed(directed) => {
             let before = match directed.acted {
                 Acted::JoinedBefore { by } => Some(by),

@@ -41,6 +41,7 @@ mod render;
 mod row;
 mod service;
 mod store_error;
+mod sweeping;
 mod timeline;
 pub mod verdict;
 mod views;

@@ -146,6 +146,7 @@ impl Service {
             components: self.components.clone(),
             settings: self.settings.clone(),
             epochs: self.epochs.clone(),
+            stale_writes: std::sync::atomic::AtomicU64::new((self.components.clock)().micros().cast_unsigned()),
             config: arc_swap::ArcSwapOption::empty(),
         });
         let mut tasks = lock(&self.tasks);
@@ -226,7 +227,7 @@ impl Service {
         done.into_iter()
             .map(|done| match done {
                 Done::Fact(verdict) => Ok(verdict),
-                Done::Erased(_) | Done::NotFound | Done::Swept(_) | Done::Directed { .. } | Done::Refused(_) => {
+                Done::Erased(_) | Done::NotFound | Done::Swept | Done::Directed { .. } | Done::Refused(_) => {
                     Err(mismatch())
                 }
             })
@@ -355,7 +356,7 @@ impl Service {
                 })
             }
             Some(Done::NotFound) => Err(not_found()),
-            Some(Done::Fact(_) | Done::Swept(_) | Done::Directed { .. } | Done::Refused(_)) | None => Err(mismatch()),
+            Some(Done::Fact(_) | Done::Swept | Done::Directed { .. } | Done::Refused(_)) | None => Err(mismatch()),
         }
     }
 
@@ -385,6 +386,17 @@ impl Service {
         &self,
         workspace: WorkspaceId,
         change: impl FnOnce(&StoredConfig) -> Result<StoredConfig, Error> + Send + 'static,
+    ) -> Result<Arc<StoredConfig>, Error> {
+        let stored = self.configure_at(workspace, move |config, _| change(config)).await?;
+        self.go_on_sweeping(workspace, &stored).await?;
+        Ok(stored)
+    }
+
+    /// Changes the configuration at an instant of the lane's clock.
+    pub(crate) async fn configure_at(
+        &self,
+        workspace: WorkspaceId,
+        change: impl FnOnce(&StoredConfig, Timestamp) -> Result<StoredConfig, Error> + Send + 'static,
     ) -> Result<Arc<StoredConfig>, Error> {
         match self.running(workspace).lane.submit(Work::Configure(Box::new(change))).await? {
             Answer::Configured(stored) => Ok(stored),

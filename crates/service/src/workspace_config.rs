@@ -17,6 +17,7 @@ use crate::render;
 mod model;
 mod policies;
 mod records;
+mod sweeps;
 
 pub use model::{ModelChange, StoredModel, changed_model, with_model};
 pub use policies::{
@@ -24,6 +25,7 @@ pub use policies::{
     replace_policy, set_default_policy,
 };
 pub use records::{Part, decode, decode_model, encode, encode_model, read, rows};
+pub use sweeps::{ERASURES_MAX, StoredSweeps, erase_source, erased, swept};
 
 /// Namespaces of one workspace.
 pub const NAMESPACES_MAX: usize = 200;
@@ -47,6 +49,7 @@ pub struct StoredConfig {
     limits: LimitOverrides,
     policies: Policies,
     model: StoredModel,
+    sweeps: StoredSweeps,
 }
 
 /// A namespace as it is stored: the engine's, with patterns as they were written.
@@ -79,7 +82,7 @@ pub struct NewNamespace {
     pub name: String,
     /// Whose identities it holds; never changes.
     pub kind: Kind,
-    /// How its values are spelled; never changes, since stored values are spelled so.
+    /// How its values are spelled.
     pub normaliser: Normaliser,
     /// The rest, which may change later.
     pub rules: NamespaceRules,
@@ -119,8 +122,9 @@ impl Default for StoredConfig {
     /// The configuration of a new workspace.
     fn default() -> Self {
         let namespaces = default_namespaces().iter().map(StoredNamespace::from).collect();
-        let (limits, policies, model) = (LimitOverrides::default(), Policies::default(), StoredModel::default());
-        Self { version: 1, namespaces, primary: None, limits, policies, model }
+        let (limits, policies) = (LimitOverrides::default(), Policies::default());
+        let (model, sweeps) = (StoredModel::default(), StoredSweeps::default());
+        Self { version: 1, namespaces, primary: None, limits, policies, model, sweeps }
     }
 }
 
@@ -169,6 +173,12 @@ impl StoredConfig {
         &self.model
     }
 
+    /// What is being brought to the records one by one.
+    #[must_use]
+    pub fn sweeps(&self) -> &StoredSweeps {
+        &self.sweeps
+    }
+
     /// The engine's form of it. What is stored always has one, so an error here means damage.
     ///
     /// # Errors
@@ -191,13 +201,19 @@ impl StoredConfig {
             namespaces.push(namespace);
         }
         let limits = self.limits.to_engine();
-        Config::new(self.version, namespaces, self.primary.as_ref(), limits).map_err(|error| invalid_config(&error))
+        let config = Config::new(self.version, namespaces, self.primary.as_ref(), limits);
+        let config = config.map_err(|error| invalid_config(&error))?;
+        Ok(config.with_sweeps(self.sweeps.to_engine()))
     }
 
     /// The next version with this change, if it makes a configuration.
     fn next(&self, change: impl FnOnce(&mut Self)) -> Result<Self, Error> {
         let mut next = self.clone();
         change(&mut next);
+        if sweeps::is_needed(self, &next) {
+            next.sweeps.number += 1;
+            next.sweeps.rules = next.sweeps.number;
+        }
         next.version += 1;
         next.to_engine()?;
         if rows(&next, self).iter().any(|(_, row)| row.len() > CONFIG_BYTES_MAX) {
@@ -228,12 +244,7 @@ pub fn add_namespace(config: &StoredConfig, new: NewNamespace) -> Result<StoredC
         let message = format!("a workspace has as many namespaces as it may limit={NAMESPACES_MAX}");
         return Err(Error::new(ErrorKind::LimitExceeded, "namespaces_full", message));
     }
-    if let Normaliser::Phone { region: Some(region) } = new.normaliser
-        && !region.iter().all(u8::is_ascii_uppercase)
-    {
-        let message = "the region of phone numbers is two capital letters, as in FR";
-        return Err(Error::new(ErrorKind::Invalid, "region_invalid", message));
-    }
+    check_region(new.normaliser)?;
     // Namespaces are never removed, so the highest number is the last one given.
     let last = config.namespaces.iter().map(|namespace| namespace.id.number()).max().unwrap_or(0);
     let bare = StoredNamespace {
@@ -251,12 +262,21 @@ pub fn add_namespace(config: &StoredConfig, new: NewNamespace) -> Result<StoredC
     config.next(|next| next.namespaces.push(namespace))
 }
 
-/// Changes the rules of a namespace. Facts keep their owners; links are decided anew as their clusters are touched.
+/// Changes the rules of a namespace, and how its values are spelled if that is given. Facts keep their owners; the records are
+/// brought under the rules one by one. A value that is spelled another way from now on is joined with its new spelling.
 ///
 /// # Errors
 /// As [`add_namespace`], and `NotFound` with `namespace_unknown`.
-pub fn update_namespace(config: &StoredConfig, name: &str, rules: NamespaceRules) -> Result<StoredConfig, Error> {
-    let changed = config.namespace(name)?.ruled(rules)?;
+pub fn update_namespace(
+    config: &StoredConfig,
+    name: &str,
+    normaliser: Option<Normaliser>,
+    rules: NamespaceRules,
+) -> Result<StoredConfig, Error> {
+    let known = config.namespace(name)?;
+    let normaliser = normaliser.unwrap_or(known.normaliser);
+    check_region(normaliser)?;
+    let changed = StoredNamespace { normaliser, ..known.clone() }.ruled(rules)?;
     config.next(|next| {
         for namespace in &mut next.namespaces {
             if namespace.id == changed.id {
@@ -264,6 +284,16 @@ pub fn update_namespace(config: &StoredConfig, name: &str, rules: NamespaceRules
             }
         }
     })
+}
+
+fn check_region(normaliser: Normaliser) -> Result<(), Error> {
+    match normaliser {
+        Normaliser::Phone { region: Some(region) } if !region.iter().all(u8::is_ascii_uppercase) => {
+            let message = "the region of phone numbers is two capital letters, as in FR";
+            Err(Error::new(ErrorKind::Invalid, "region_invalid", message))
+        }
+        Normaliser::Trim | Normaliser::Lower | Normaliser::Email | Normaliser::Phone { .. } => Ok(()),
+    }
 }
 
 /// Chooses the namespace whose value the read by id tries first, or none.

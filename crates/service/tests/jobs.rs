@@ -5,12 +5,13 @@ mod support;
 
 use std::sync::Arc;
 
-use support::{WORKSPACE, fact, ingest, memory, open};
+use support::{WORKSPACE, by, fact, ingest, memory, open, page, read};
 use tessera_service::directory::KeyId;
-use tessera_service::jobs::{Asked, Job, NewJob, State};
+use tessera_service::jobs::{Asked, Filter, Job, NewJob, Query, Standing, State};
 use tessera_service::keys::{Family, Scope};
+use tessera_service::verdict::Verdict;
 use tessera_service::workspace_config::{NamespaceRules, update_namespace};
-use tessera_service::{Service, check};
+use tessera_service::{Fields, Service, check};
 use tessera_store::{Commit, Direction, ScanLimit};
 
 async fn ask(service: &Service, kind: &str) -> Job {
@@ -89,20 +90,89 @@ async fn a_check_lists_what_is_wrong() {
     service.close().await;
 }
 
+/// The job of this kind, when it has ended.
+async fn ended(service: &Arc<Service>, kind: &str) -> Job {
+    let filter = Filter { standing: None, kind: Some(kind.to_owned()) };
+    let query = Query { filter, limit: 10, cursor: None };
+    let page = service.jobs().list(WORKSPACE, &query).await.expect("jobs");
+    let job = page.jobs.first().expect("a job of this kind").clone();
+    Job::clone(looks(service, &job).await.last().expect("an end"))
+}
+
 #[tokio::test]
-async fn a_check_counts_what_waits_for_rules_that_changed() {
-    let service = open(&memory()).await;
+async fn rules_that_changed_are_brought_to_every_profile_by_a_job() {
+    let store = memory();
+    let service = open(&store).await;
     let both = [fact("1", "user_id:ann email:a@x.example @1"), fact("2", "user_id:ann email:b@x.example @2")];
     ingest(&service, both.into()).await;
-    let fewer = |config: &tessera_service::workspace_config::StoredConfig| {
-        let rules = NamespaceRules { limit: Some(1), ..config.namespace("email")?.rules() };
-        update_namespace(config, "email", rules)
+    let limited = |limit: Option<u32>| {
+        move |config: &tessera_service::workspace_config::StoredConfig| {
+            let rules = NamespaceRules { limit, ..config.namespace("email")?.rules() };
+            update_namespace(config, "email", None, rules)
+        }
     };
-    service.configure(WORKSPACE, fewer).await.expect("other rules");
-    let job = ask(&service, "check").await;
-    let found = result(looks(&service, &job).await.last().expect("an end"));
-    assert_eq!((&found["outdated"], &found["faults"]), (&1.into(), &0.into()));
+    service.configure(WORKSPACE, limited(Some(1))).await.expect("other rules");
+    let job = ended(&service, "recluster").await;
+    assert_eq!(job.standing(), Standing::Done, "{job:?}");
+    assert_eq!(service.counts(WORKSPACE).await.expect("counts").profiles, 2, "one e-mail each");
+    service.configure(WORKSPACE, limited(None)).await.expect("the rules of before");
+    ended(&service, "recluster").await;
+    assert_eq!(service.counts(WORKSPACE).await.expect("counts").profiles, 1, "as it was");
+    let blocked = |config: &tessera_service::workspace_config::StoredConfig| {
+        let rules = NamespaceRules { blocked: vec!["b@x.example".into()], ..config.namespace("email")?.rules() };
+        update_namespace(config, "email", None, rules)
+    };
+    service.configure(WORKSPACE, blocked).await.expect("a value that identifies nobody");
+    ended(&service, "recluster").await;
+    assert_eq!(service.counts(WORKSPACE).await.expect("counts").profiles, 2, "it holds nothing together");
+    let sweeps = service.configuration(WORKSPACE).await.expect("it").sweeps().clone();
+    assert_eq!((sweeps.number, sweeps.done, sweeps.is_restaging()), (3, 3, false));
     service.close().await;
+    let report = check::run(&*store).await.expect("a report");
+    assert_eq!((report.faults, report.outdated), (Vec::new(), 0));
+}
+
+#[tokio::test]
+async fn a_source_is_erased_at_once_for_readers_and_then_for_good() {
+    let store = memory();
+    let service = open(&store).await;
+    let of = |dataset: &str, batch: Option<&str>, id: &str, line: &str| {
+        let mut fact = fact(id, line);
+        let said = fact.fact.as_mut().expect("a fact");
+        (said.dataset, said.batch) = (dataset.into(), batch.map(Into::into));
+        fact
+    };
+    let facts = vec![
+        of("crm", None, "1", "user_id:ann city=Paris !Bought @1"),
+        of("web", Some("july"), "2", "user_id:ann email:a@x.example city=Lyon !Viewed @2"),
+        of("web", Some("august"), "3", "user_id:bob email:b@x.example !Viewed @3"),
+        of("web", Some("july"), "4", "anonymous_id:x tag=only @4"),
+    ];
+    ingest(&service, facts.clone()).await;
+    let key = KeyId::from_bytes([1; 12]);
+    let asked = service.erase_source(WORKSPACE, "web", Some("july"), None, key).await.expect("a job");
+    let Asked::Made(job) = asked else { panic!("it is new") };
+    // Whatever the job has reached by now.
+    assert_eq!(read(&service, &by("user_id", "ann")).await["city"], "Paris");
+    let seen = service.events(WORKSPACE, &by("user_id", "ann"), &page(10)).await.expect("events").events;
+    assert_eq!(seen.iter().map(|event| &*event.message_id).collect::<Vec<_>>(), ["1"]);
+    let job = Job::clone(looks(&service, &job).await.last().expect("an end"));
+    let found = result(&job);
+    assert_eq!((&found["events"], &found["facts"]), (&1.into(), &2.into()), "{job:?}");
+    let counts = service.counts(WORKSPACE).await.expect("counts");
+    // Ann without the e-mail that only july knew, bob with his; who was known from july alone is gone.
+    assert_eq!((counts.profiles, counts.identities, counts.events, counts.facts), (2, 3, 2, 2));
+    assert!(service.profile(WORKSPACE, &by("anonymous_id", "x"), Fields::ALL, None).await.is_err());
+    let again = ingest(&service, facts).await;
+    let is_duplicate = |verdict: &Verdict| matches!(verdict, Verdict::Duplicate);
+    assert_eq!(again.iter().map(is_duplicate).collect::<Vec<_>>(), [true, false, true, false], "it was never received");
+    assert_eq!(read(&service, &by("user_id", "ann")).await["city"], "Lyon");
+    for (dataset, code) in [("$directive", "dataset_reserved"), ("", "dataset_invalid")] {
+        let refused = service.erase_source(WORKSPACE, dataset, None, None, key).await.expect_err("no dataset of facts");
+        assert_eq!(refused.code, code);
+    }
+    service.close().await;
+    assert_eq!(check::run(&*store).await.expect("a report").faults, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method};
 use axum::routing::{get, post, put};
 use serde_json::json;
 use tessera_service::directory::Permission;
-use tessera_service::workspace_config::{add_namespace, set_primary, update_namespace};
+use tessera_service::workspace_config::{add_namespace, set_limits, set_primary, update_namespace};
 
 use super::directory::read;
 use super::{parse, render, wire};
@@ -19,7 +19,7 @@ use crate::route::{Access, Route, Tag};
 
 const CONFIGURE: Access = Access::Workspace(Permission::Configure);
 
-pub(super) fn routes() -> [Route; 4] {
+pub(super) fn routes() -> [Route; 6] {
     let route =
         |method, path, handler, summary| Route::new(method, path, CONFIGURE, handler, Tag::Administration, summary);
     let rules =
@@ -29,6 +29,10 @@ pub(super) fn routes() -> [Route; 4] {
         "limit": 5, "blocked": ["none"], "blocked_patterns": ["0+"]
     });
     let all = json!({ "items": [item.clone()], "primary_namespace": null });
+    let bounds = json!({
+        "profile_identities_max": null, "hub_links_max": 25, "future_secs_max": null, "fact_identities_max": null,
+        "fact_attributes_max": null
+    });
     [
         route(Method::GET, "/v1/admin/namespaces", get(list), "Lists namespaces").answer::<wire::Namespaces>(
             200,
@@ -36,19 +40,42 @@ pub(super) fn routes() -> [Route; 4] {
             all.clone(),
         ),
         route(Method::POST, "/v1/admin/namespaces", post(create), "Makes a namespace")
-            .describe("Its kind and normaliser never change, since stored values are spelled so; its rules may.")
+            .describe("Its kind never changes; the rest may.")
             .body::<wire::NewNamespace>(json!({ "name": "crm_id", "normaliser": "trim", "rules": rules.clone() }))
             .answer::<wire::Namespace>(200, "The namespace.", item.clone()),
         route(Method::PUT, "/v1/admin/namespaces/{namespace}", put(update), "Changes the rules of a namespace")
             .segment("namespace", "Its name.")
-            .describe("Events keep their owners; links are decided anew as they are touched.")
-            .body::<wire::NamespaceRules>(rules)
+            .describe(
+                "Events keep their owners. Who is who is decided anew under the new rules: a job of kind `recluster` switches one \
+                 profile after the other, and reads go on meanwhile.",
+            )
+            .body::<wire::NamespaceChange>(rules)
             .answer::<wire::Namespace>(200, "The namespace.", item),
         route(Method::PUT, "/v1/admin/primary-namespace", put(primary), "Chooses the primary namespace")
             .describe("The read by id tries its value first, and shows it as `profile_id`.")
             .body::<wire::SetPrimary>(json!({ "namespace": "user_id" }))
             .answer::<wire::Namespaces>(200, "All namespaces of the workspace.", all),
+        route(Method::GET, "/v1/admin/limits", get(limits), "Reads the limits of the workspace")
+            .describe("What is null is the default.")
+            .answer::<wire::Limits>(200, "The limits.", bounds.clone()),
+        route(Method::PUT, "/v1/admin/limits", put(set), "Sets the limits of the workspace")
+            .describe("Those of profiles and hubs are brought to the profiles by a job of kind `recluster`; the others hold for new facts.")
+            .body::<wire::Limits>(bounds.clone())
+            .answer::<wire::Limits>(200, "The limits.", bounds),
     ]
+}
+
+async fn limits(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let config = app.service.configuration(entered.workspace).await?;
+    Ok(entered.answer(json_answer(&render::limits(config.limits()))))
+}
+
+async fn set(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let limits = parse::limits(&read(&app, &headers, body).await?);
+    let config = app.service.configure(entered.workspace, move |config| set_limits(config, limits)).await?;
+    Ok(entered.answer(json_answer(&render::limits(config.limits()))))
 }
 
 async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
@@ -72,10 +99,10 @@ async fn update(
     body: Body,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let rules = parse::rules(read(&app, &headers, body).await?);
+    let (normaliser, rules) = parse::namespace_change(read(&app, &headers, body).await?)?;
     let named = name.clone();
-    let config =
-        app.service.configure(entered.workspace, move |config| update_namespace(config, &named, rules)).await?;
+    let change = move |config: &_| update_namespace(config, &named, normaliser, rules);
+    let config = app.service.configure(entered.workspace, change).await?;
     Ok(entered.answer(json_answer(&render::namespace(config.namespace(&name)?))))
 }
 

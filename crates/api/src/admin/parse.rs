@@ -3,7 +3,7 @@
 use tessera_engine::config::{Kind, Normaliser};
 use tessera_service::directory::{Class, DisplayName, ListQuery, NewKey, Permission, RateLimit, Slug};
 use tessera_service::error::Error;
-use tessera_service::workspace_config::{NamespaceRules, NewNamespace};
+use tessera_service::workspace_config::{LimitOverrides, NamespaceRules, NewNamespace};
 
 use super::wire;
 use crate::answer::invalid;
@@ -34,20 +34,38 @@ pub(super) fn new_key(wire: wire::NewKey) -> Result<NewKey, Error> {
 }
 
 pub(super) fn new_namespace(wire: wire::NewNamespace) -> Result<NewNamespace, Error> {
-    let normaliser = match (wire.normaliser.as_str(), wire.region) {
-        ("trim", None) => Normaliser::Trim,
-        ("lower", None) => Normaliser::Lower,
-        ("email", None) => Normaliser::Email,
-        ("phone", region) => Normaliser::Phone { region: region.as_deref().map(self::region).transpose()? },
-        (_, Some(_)) => return Err(invalid("namespace_invalid", "only the normaliser phone takes a region")),
-        (_, None) => return Err(invalid("namespace_invalid", "normaliser is trim, lower, email or phone")),
-    };
+    let normaliser = normaliser(&wire.normaliser, wire.region)?;
     let kind = match wire.kind.as_deref() {
         None | Some("person") => Kind::Person,
         Some("account") => Kind::Account,
         Some(_) => return Err(invalid("namespace_invalid", "kind is person or account")),
     };
     Ok(NewNamespace { name: wire.name, kind, normaliser, rules: rules(wire.rules) })
+}
+
+fn normaliser(name: &str, region: Option<String>) -> Result<Normaliser, Error> {
+    match (name, region) {
+        ("trim", None) => Ok(Normaliser::Trim),
+        ("lower", None) => Ok(Normaliser::Lower),
+        ("email", None) => Ok(Normaliser::Email),
+        ("phone", region) => Ok(Normaliser::Phone { region: region.as_deref().map(self::region).transpose()? }),
+        (_, Some(_)) => Err(invalid("namespace_invalid", "only the normaliser phone takes a region")),
+        (_, None) => Err(invalid("namespace_invalid", "normaliser is trim, lower, email or phone")),
+    }
+}
+
+/// Reads a change of a namespace.
+///
+/// # Errors
+/// `namespace_invalid`, `region_invalid`.
+pub(super) fn namespace_change(wire: wire::NamespaceChange) -> Result<(Option<Normaliser>, NamespaceRules), Error> {
+    let wire::NamespaceChange { normaliser, region, priority, exclusive, limit, blocked, blocked_patterns } = wire;
+    let spelled = match (normaliser, region) {
+        (Some(name), region) => Some(self::normaliser(&name, region)?),
+        (None, None) => None,
+        (None, Some(_)) => return Err(invalid("namespace_invalid", "a region comes with the normaliser phone")),
+    };
+    Ok((spelled, rules(wire::NamespaceRules { priority, exclusive, limit, blocked, blocked_patterns })))
 }
 
 fn region(text: &str) -> Result<[u8; 2], Error> {
@@ -61,5 +79,15 @@ pub(super) fn rules(wire: wire::NamespaceRules) -> NamespaceRules {
         limit: wire.limit,
         blocked: wire.blocked,
         patterns: wire.blocked_patterns,
+    }
+}
+
+pub(super) fn limits(wire: &wire::Limits) -> LimitOverrides {
+    LimitOverrides {
+        profile_identities_max: wire.profile_identities_max,
+        hub_links_max: wire.hub_links_max,
+        future_secs_max: wire.future_secs_max,
+        fact_identities_max: wire.fact_identities_max,
+        fact_attributes_max: wire.fact_attributes_max,
     }
 }

@@ -5,7 +5,7 @@ use tessera_service::clock::format_timestamp;
 use tessera_service::directory::{self, Class, Directory, ListPage, WorkspaceScope};
 use tessera_service::quarantine;
 use tessera_service::records::rows::Counts;
-use tessera_service::workspace_config::{StoredConfig, StoredNamespace};
+use tessera_service::workspace_config::{LimitOverrides, StoredConfig, StoredNamespace};
 
 use super::wire;
 
@@ -112,5 +112,15 @@ pub(super) fn counts(counts: &Counts) -> wire::WorkspaceCounts {
         identities: counts.identities,
         events: counts.events,
         facts: counts.facts,
+    }
+}
+
+pub(super) fn limits(limits: LimitOverrides) -> wire::Limits {
+    wire::Limits {
+        profile_identities_max: limits.profile_identities_max,
+        hub_links_max: limits.hub_links_max,
+        future_secs_max: limits.future_secs_max,
+        fact_identities_max: limits.fact_identities_max,
+        fact_attributes_max: limits.fact_attributes_max,
     }
 }

@@ -181,6 +181,53 @@ pub(super) struct NamespaceRules {
     pub(super) blocked_patterns: Vec<String>,
 }
 
+/// A change of a namespace.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NamespaceChange {
+    /// `trim`, `lower`, `email` or `phone`; as it was where it is left out.
+    #[serde(default)]
+    pub(super) normaliser: Option<String>,
+    /// For `phone`: the region that national numbers belong to, as in `FR`.
+    #[serde(default)]
+    pub(super) region: Option<String>,
+    /// The higher, the more an identity of it decides whose an event is: 1 to 1,000.
+    pub(super) priority: u16,
+    /// Whether a profile holds at most one value of it; only one namespace may say so.
+    #[serde(default)]
+    pub(super) exclusive: bool,
+    /// Values of it that one profile may hold; null for no bound.
+    #[serde(default)]
+    pub(super) limit: Option<u32>,
+    /// Values that identify nobody.
+    #[serde(default)]
+    pub(super) blocked: Vec<String>,
+    /// Patterns of values that identify nobody; each must match the whole value.
+    #[serde(default)]
+    pub(super) blocked_patterns: Vec<String>,
+}
+
+/// The limits of a workspace. One that is null is the default.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    /// Identities in one profile: 1 to 1,000.
+    #[serde(default)]
+    pub(super) profile_identities_max: Option<u32>,
+    /// Distinct neighbours of higher priority up to which a value is no hub: 1 to 1,000.
+    #[serde(default)]
+    pub(super) hub_links_max: Option<u32>,
+    /// How far in the future of its receipt a fact may lie, in seconds.
+    #[serde(default)]
+    pub(super) future_secs_max: Option<u32>,
+    /// Identities that one fact may carry: 1 to 32.
+    #[serde(default)]
+    pub(super) fact_identities_max: Option<u32>,
+    /// Attributes that one fact may carry: 1 to 1,000.
+    #[serde(default)]
+    pub(super) fact_attributes_max: Option<u32>,
+}
+
 /// A namespace to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -190,7 +237,7 @@ pub(super) struct NewNamespace {
     /// `person` or `account`; never changes.
     #[serde(default)]
     pub(super) kind: Option<String>,
-    /// `trim`, `lower`, `email` or `phone`; never changes.
+    /// `trim`, `lower`, `email` or `phone`.
     pub(super) normaliser: String,
     /// For `phone`: the region that national numbers belong to, as in `FR`.
     #[serde(default)]

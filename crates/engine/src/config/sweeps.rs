@@ -23,6 +23,18 @@ pub struct SourceErasure {
 }
 
 impl SourceErasure {
+    /// Whether it erases what was received of this dataset and delivery at that instant.
+    #[must_use]
+    pub fn covers(&self, dataset: &str, batch: Option<&str>, received_at: Timestamp) -> bool {
+        received_at <= self.at && self.names(dataset, batch)
+    }
+
+    /// Whether it erases facts of this source.
+    #[must_use]
+    pub fn covers_source(&self, source: &Source) -> bool {
+        source.generation < self.number && self.names(&source.dataset, source.batch.as_deref())
+    }
+
     fn names(&self, dataset: &str, batch: Option<&str>) -> bool {
         *self.dataset == *dataset && self.batch.as_deref().is_none_or(|own| batch == Some(own))
     }
@@ -49,14 +61,12 @@ impl Sweeps {
     /// Whether facts of this source are erased.
     #[must_use]
     pub fn erases(&self, source: &Source) -> bool {
-        self.erasures.iter().any(|erasure| {
-            source.generation < erasure.number && erasure.names(&source.dataset, source.batch.as_deref())
-        })
+        self.erasures.iter().any(|erasure| erasure.covers_source(source))
     }
 
     /// Whether what was received of this dataset and delivery at that instant is erased.
     #[must_use]
     pub fn erases_at(&self, dataset: &str, batch: Option<&str>, received_at: Timestamp) -> bool {
-        self.erasures.iter().any(|erasure| received_at <= erasure.at && erasure.names(dataset, batch))
+        self.erasures.iter().any(|erasure| erasure.covers(dataset, batch, received_at))
     }
 }

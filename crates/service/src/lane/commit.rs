@@ -1,6 +1,7 @@
 //! Turns what a group changed into one mini-transaction, and what came of it into what the lane remembers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use hashbrown::HashSet;
@@ -50,6 +51,11 @@ impl State {
         }
         commit.as_of = read.as_of;
         metrics::histogram!(names::COMMIT_OPERATIONS).record(commit.ops() as f64);
+        let number = working.config().sweeps().number;
+        if changes.clusters.iter().any(|(_, own)| own.as_ref().is_some_and(|own| own.swept < number)) {
+            // Before the commit: what may have happened counts as well.
+            self.shared().stale_writes.fetch_add(1, Ordering::SeqCst);
+        }
         let version = self.commit_surely(commit, &row).await?;
         self.keep_row(row, version);
         self.remember(changes, read, version);

@@ -1,6 +1,7 @@
 //! What a lane holds between groups, and what it shares with readers.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwapOption;
 use tessera_engine::config::Config;
@@ -28,6 +29,9 @@ pub(crate) struct Shared {
     pub(crate) components: Components,
     pub(crate) settings: Settings,
     pub(crate) epochs: Arc<Epochs>,
+    /// Commits that wrote a record which the sweeps have not reached, from a number of its own for each process. Whoever walks all
+    /// records learns by it whether one was taken to a place that the walk has passed.
+    pub(crate) stale_writes: AtomicU64,
     /// The configuration in force and what it was read from; none until the lane or a reader has read it.
     pub(crate) config: ArcSwapOption<Configured>,
 }
@@ -209,12 +213,13 @@ impl State {
     pub(super) async fn configure(&mut self, change: Change) -> Result<Arc<StoredConfig>, Error> {
         self.ready().await?;
         let present = self.known().configured.clone();
-        let stored = change(&present.stored)?;
+        let at = self.tick(self.clock());
+        let stored = change(&present.stored, at)?;
         if stored == *present.stored {
             return Ok(present.stored.clone());
         }
         let mut configured = Configured::new(stored, None)?;
-        let row = LaneRow { clock: self.tick(self.clock()), counts: self.counts() };
+        let row = LaneRow { clock: at, counts: self.counts() };
         let mut commit = Commit::new();
         for (part, bytes) in workspace_config::rows(&configured.stored, &present.stored) {
             let key = self.scope.config(part);
@@ -222,7 +227,7 @@ impl State {
                 (Part::Main, Some(version)) => commit.replace(key, version, bytes),
                 (Part::Main, None) => commit.create(key, bytes),
                 // Nobody writes a part without the main row, whose version is asserted.
-                (Part::Policies | Part::Model, _) => commit.put(key, bytes),
+                (Part::Policies | Part::Model | Part::Sweeps, _) => commit.put(key, bytes),
             };
         }
         let version = match self.store().commit(self.add_row(commit, &row)).await {

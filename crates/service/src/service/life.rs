@@ -58,6 +58,7 @@ impl Service {
         });
         lock(&service.tasks).spawn_on(keep_directory(service.keeper.clone(), Arc::downgrade(&service)), &tasks);
         service.go_on_purging().await?;
+        service.go_on_sweeping_all().await?;
         service.go_on_with_jobs().await?;
         let runner = jobs::run(service.parts.jobs.clone(), Arc::downgrade(&service));
         lock(&service.runner).spawn_on(runner, &tasks);

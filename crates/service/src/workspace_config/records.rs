@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::{Kind, NamespaceId, NamespaceName, Normaliser};
 
-use super::{LimitOverrides, StoredConfig, StoredNamespace, policies};
+use super::{LimitOverrides, StoredConfig, StoredNamespace, policies, sweeps};
 use crate::codec;
 use crate::error::Error;
 
@@ -71,10 +71,12 @@ pub enum Part {
     Policies,
     /// The data model.
     Model,
+    /// What is being brought to the records one by one.
+    Sweeps,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Main, Self::Policies, Self::Model];
+    const ALL: [Self; 4] = [Self::Main, Self::Policies, Self::Model, Self::Sweeps];
 
     /// What its key ends with, after the family.
     #[must_use]
@@ -83,6 +85,7 @@ impl Part {
             Self::Main => &[],
             Self::Policies => &[1],
             Self::Model => &[2],
+            Self::Sweeps => &[3],
         }
     }
 
@@ -103,6 +106,9 @@ pub fn rows(config: &StoredConfig, before: &StoredConfig) -> Vec<(Part, Bytes)> 
     if config.model != before.model {
         rows.push((Part::Model, encode_model(&config.model)));
     }
+    if config.sweeps != before.sweeps {
+        rows.push((Part::Sweeps, sweeps::records::encode(&config.sweeps)));
+    }
     rows
 }
 
@@ -121,6 +127,7 @@ pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<Stor
             }
             Part::Policies => config.policies = policies::decode(bytes)?,
             Part::Model => config.model = decode_model(bytes)?,
+            Part::Sweeps => config.sweeps = sweeps::records::decode(bytes)?,
         }
     }
     Ok(config)

@@ -83,29 +83,30 @@ fn namespaces_are_bounded() {
     assert_eq!(code(add_namespace(&config, new("one_more"))), "namespaces_full");
     let long: Vec<_> = (0..BLOCKED_MAX).map(|index| format!("{index:0>500}")).collect();
     let wide = NamespaceRules { blocked: long, ..rules() };
-    let config = update_namespace(&config, "n30", wide.clone()).unwrap();
-    assert_eq!(code(update_namespace(&config, "n31", wide)), "config_too_large");
+    let config = update_namespace(&config, "n30", None, wide.clone()).unwrap();
+    assert_eq!(code(update_namespace(&config, "n31", None, wide)), "config_too_large");
 }
 
 #[test]
 fn rules_change_and_identity_stays() {
     let before = StoredConfig::default();
     let blocked = vec!["Test@Shop.example ".to_owned(), "test@shop.example".to_owned(), "null".to_owned()];
-    let after = update_namespace(&before, "email", NamespaceRules { limit: Some(3), blocked, ..rules() }).unwrap();
+    let after =
+        update_namespace(&before, "email", None, NamespaceRules { limit: Some(3), blocked, ..rules() }).unwrap();
     let [old, email] = [&before, &after].map(|config| config.namespace("email").unwrap());
     assert_eq!((email.id, &email.name, email.kind, email.normaliser), (old.id, &old.name, old.kind, old.normaliser));
     assert_eq!((email.priority, email.limit), (500, Some(3)));
     assert_eq!(email.blocked, ["null", "test@shop.example"]);
     assert_eq!(email.patterns, Vec::<String>::new());
-    let again = update_namespace(&after, "email", email.rules()).unwrap();
+    let again = update_namespace(&after, "email", None, email.rules()).unwrap();
     assert_eq!(again.namespaces(), after.namespaces());
 
-    let check = |name, rules, expected| assert_eq!(code(update_namespace(&before, name, rules)), expected);
+    let check = |name, rules, expected| assert_eq!(code(update_namespace(&before, name, None, rules)), expected);
     check("unheard_of", rules(), "namespace_not_found");
     check("email", NamespaceRules { exclusive: true, ..rules() }, "exclusive_taken");
     check("group_id", NamespaceRules { exclusive: true, ..rules() }, "exclusive_account");
-    let free = update_namespace(&before, "user_id", rules()).unwrap();
-    assert_eq!(code(update_namespace(&free, "email", NamespaceRules { exclusive: true, ..rules() })), "ok");
+    let free = update_namespace(&before, "user_id", None, rules()).unwrap();
+    assert_eq!(code(update_namespace(&free, "email", None, NamespaceRules { exclusive: true, ..rules() })), "ok");
 }
 
 #[test]
@@ -153,7 +154,35 @@ fn the_record_is_frozen() {
     let limits = LimitOverrides { hub_links_max: Some(300), ..LimitOverrides::default() };
     config = set_limits(&config, limits).unwrap();
     codec::golden("config-1", &encode(&config));
-    assert_eq!(decode(&encode(&config)).unwrap(), config);
+    let main = decode(&encode(&config)).unwrap();
+    assert_eq!(StoredConfig { sweeps: config.sweeps.clone(), ..main }, config);
+    let rows = rows(&config, &StoredConfig::default());
+    assert_eq!(read(rows.iter().map(|(part, row)| (*part, &**row))).unwrap(), config);
+}
+
+#[test]
+fn what_records_depend_on_starts_a_sweep() {
+    let before = StoredConfig::default();
+    let check = |change: Result<StoredConfig, Error>, expected: u64| {
+        let sweeps = change.unwrap().sweeps;
+        assert_eq!((sweeps.number, sweeps.rules, sweeps.is_restaging()), (expected, expected, expected > 0));
+    };
+    let email = || before.namespace("email").unwrap().rules();
+    let rules = |rules: NamespaceRules| update_namespace(&before, "email", None, rules);
+    let limits = |limits: LimitOverrides| set_limits(&before, limits);
+    check(rules(email()), 0);
+    check(rules(NamespaceRules { priority: 90, ..email() }), 1);
+    check(rules(NamespaceRules { limit: Some(2), ..email() }), 1);
+    check(rules(NamespaceRules { blocked: vec!["a@b.example".to_owned()], ..email() }), 1);
+    check(rules(NamespaceRules { patterns: vec!["x.*".to_owned()], ..email() }), 1);
+    check(update_namespace(&before, "email", Some(Normaliser::Lower), email()), 1);
+    let user = before.namespace("user_id").unwrap().rules();
+    check(update_namespace(&before, "user_id", None, NamespaceRules { exclusive: false, ..user }), 1);
+    check(add_namespace(&before, new("member_card")), 0);
+    check(set_primary(&before, Some("email")), 0);
+    check(limits(LimitOverrides { fact_identities_max: Some(3), ..LimitOverrides::default() }), 0);
+    check(limits(LimitOverrides { hub_links_max: Some(3), ..LimitOverrides::default() }), 1);
+    check(limits(LimitOverrides { profile_identities_max: Some(3), ..LimitOverrides::default() }), 1);
 }
 
 fn any_new() -> impl Strategy<Value = NewNamespace> {

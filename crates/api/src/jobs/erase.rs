@@ -1,0 +1,65 @@
+//! The erasure of a dataset or batch: a job.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
+use axum::routing::post;
+use serde::Deserialize;
+use serde_json::json;
+use tessera_service::directory::Permission;
+use tessera_service::jobs::{Asked, Once};
+use utoipa::ToSchema;
+
+use super::{example, rendered, reply, wire};
+use crate::answer::{Answer, accepted};
+use crate::app::App;
+use crate::route::{Access, Route, Tag};
+use crate::{body, once};
+
+const PATH: &str = "/v1/erasures";
+
+/// Which source is erased.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SourceErasure {
+    /// The dataset.
+    dataset: String,
+    /// One named delivery of it; all of it where this is left out.
+    #[serde(default)]
+    batch: Option<String>,
+}
+
+pub(super) fn route() -> Route {
+    let mut job = example();
+    job["kind"] = "erase_source".into();
+    Route::new(Method::POST, PATH, Access::Workspace(Permission::Erase), post(erase), Tag::Profiles, "Erases a dataset or batch")
+        .describe(
+            "What it has said so far counts nowhere from when this answers: reads fold without it. A job takes it out of every profile, \
+             one commit for each, and off the store. Values that it had overwritten do not come back: send them anew. What is sent to \
+             the dataset afterwards is new.",
+        )
+        .header(
+            "idempotency-key",
+            "1 to 200 printable characters of ASCII; the same call under it gets the same answer for a day.",
+        )
+        .body::<SourceErasure>(json!({ "dataset": "crm", "batch": "2026-01-31" }))
+        .answer::<wire::Job>(202, "The job.", job)
+}
+
+async fn erase(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Erase)?;
+    let key = once::key(&headers)?;
+    let body = body::read(&app.settings, &headers, body).await?;
+    let SourceErasure { dataset, batch } = body::json(&body)?;
+    let request = key.map(|key| once::request(&entered, key, (&Method::POST, PATH, &body)));
+    let once = request.as_ref().map(|request| Once { request, render: &reply });
+    let by = entered.caller.key();
+    let asked = app.service.erase_source(entered.workspace, &dataset, batch.as_deref(), once.as_ref(), by).await?;
+    let json = match asked {
+        Asked::Made(job) => rendered(&job),
+        Asked::Before(reply) => reply.body().clone(),
+    };
+    Ok(entered.answer(accepted(json)))
+}

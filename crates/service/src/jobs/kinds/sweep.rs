@@ -1,0 +1,312 @@
+//! `recluster` and `erase_source`: what changed for all is brought to the records one by one, through the lane.
+//!
+//! A pass walks the records of all clusters and has the lane sweep those that the sweep has not reached. Meanwhile facts may take
+//! a record that was not reached to a place that the walk has passed; whoever writes such a record is counted, and another pass
+//! follows. The last pass finds nothing to do, and nobody has written a record that was not reached since it began.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tessera_engine::config::SourceErasure;
+use tessera_store::{Commit, CommitError, Direction, Page, ScanLimit};
+
+use crate::codec;
+use crate::directory::KeyId;
+use crate::error::{Error, ErrorKind};
+use crate::jobs::kind::{Context, Kind, MadeBy, Step};
+use crate::keys::{Family, KeyBuilder};
+use crate::lane::{Answer, Done, Item, Origin, Work};
+use crate::layout::{read_event_key, read_node_key};
+use crate::records::{cluster, event, rows};
+use crate::store_error::{commit_failed, read_failed};
+use crate::workspace_config::{erased, swept};
+
+/// Records, or rows, of one step.
+const AT_ONCE: usize = 200;
+/// Bytes of one step: clusters may come to a megabyte each.
+const BYTES_AT_ONCE: usize = 4 << 20;
+/// Rows looked through in one step where they are only read.
+const ROWS_AT_ONCE: usize = 2_000;
+
+/// Brings changed rules to the records.
+pub(super) struct Recluster;
+
+/// Brings the erasure of a dataset or batch to the records, and removes its rows.
+pub(super) struct EraseSource;
+
+/// What has changed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rules {
+    /// The number of the sweep that brings it.
+    pub(super) sweep: u64,
+}
+
+/// Which source.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Source {
+    /// The dataset.
+    pub(super) dataset: String,
+    /// The named delivery; all of the dataset where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) batch: Option<String>,
+    /// The number of the sweep that brings it.
+    pub(super) sweep: u64,
+}
+
+/// How far a walk over the records is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Walk {
+    /// What the key of the last record looked at has behind its family.
+    last: Option<Vec<u8>>,
+    /// Whether this pass has swept anything.
+    found: bool,
+    /// How many records that were not reached had been written when this pass began; none before it begins.
+    written_before: Option<u64>,
+    /// Records looked at in this pass.
+    looked_at: u64,
+    /// Records swept in all passes.
+    swept: u64,
+    /// Passes done.
+    passes: u64,
+}
+
+impl Walk {
+    /// Goes some records further. Answers whether that was the end of a pass which shows that all are reached.
+    async fn go_on(&mut self, ctx: &Context, number: u64) -> Result<bool, Error> {
+        let configured = ctx.configured().await?;
+        let written = ctx.service().stale_writes(ctx.workspace());
+        self.written_before.get_or_insert(written);
+        let page = scan(ctx, Family::Cluster, self.last.take(), AT_ONCE).await?;
+        let mut stale = Vec::new();
+        for row in &page.rows {
+            let cluster = cluster::decode(&row.value, &configured.config)?;
+            let id = read_node_key(&row.key).ok_or_else(|| codec::corrupt("key of a cluster"))?;
+            if cluster.swept < number {
+                stale.push(Item::Sweep(id));
+            }
+        }
+        self.looked_at += page.rows.len() as u64;
+        self.swept += stale.len() as u64;
+        self.found |= !stale.is_empty();
+        submit(ctx, stale).await?;
+        self.last = last_of(&page);
+        if self.last.is_some() {
+            return Ok(false);
+        }
+        let is_over = !self.found && self.written_before == Some(ctx.service().stale_writes(ctx.workspace()));
+        let (swept, passes) = (self.swept, self.passes + 1);
+        *self = Self { swept, passes, ..Self::default() };
+        Ok(is_over)
+    }
+}
+
+/// Has the lane sweep these records.
+async fn submit(ctx: &Context, items: Vec<Item>) -> Result<(), Error> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let key = ctx.job().asked_by.unwrap_or(KeyId::from_bytes([0; 12]));
+    let origin = Origin { door: "jobs", key, again: None };
+    let mismatch = || Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked");
+    let Answer::Items(done) = ctx.lane().submit(Work::Items { items, origin }).await? else { return Err(mismatch()) };
+    // A record that is no more was taken into another, which a later pass finds.
+    if done.iter().all(|done| matches!(done, Done::Swept | Done::NotFound)) { Ok(()) } else { Err(mismatch()) }
+}
+
+async fn scan(ctx: &Context, family: Family, last: Option<Vec<u8>>, rows: usize) -> Result<Page, Error> {
+    let all = ctx.scope().all_of(family);
+    let rest = match last {
+        None => all,
+        Some(last) => all.after(&ctx.scope().family(family).bytes(&last).key(), Direction::Forward),
+    };
+    let limit = ScanLimit { rows, bytes: BYTES_AT_ONCE };
+    ctx.store().scan(&rest, limit, Direction::Forward).await.map_err(|error| read_failed(&error))
+}
+
+/// Where a walk goes on, if there is more.
+fn last_of(page: &Page) -> Option<Vec<u8>> {
+    let last = page.rows.last().filter(|_| page.next.is_some())?;
+    last.key.as_bytes().get(KeyBuilder::HEAD_BYTES..).map(<[u8]>::to_vec)
+}
+
+/// What came of bringing changed rules to the records.
+#[derive(Debug, Serialize)]
+pub(super) struct Reclustered {
+    /// Records brought under the rules.
+    records: u64,
+    /// Passes over all of them.
+    passes: u64,
+    /// The configuration that all of them follow now.
+    config_version: u64,
+}
+
+#[async_trait]
+impl Kind for Recluster {
+    const NAME: &'static str = "recluster";
+    const UNIT: &'static str = "records";
+    const MADE_BY: MadeBy = MadeBy::Only("a change of namespaces or limits");
+    const CHECKPOINT_VERSION: u8 = 1;
+
+    type Parameters = Rules;
+    type Checkpoint = Walk;
+    type Outcome = Reclustered;
+
+    async fn step(
+        &self,
+        ctx: &Context,
+        parameters: &Rules,
+        checkpoint: Option<Walk>,
+    ) -> Result<Step<Walk, Reclustered>, Error> {
+        let mut walk = checkpoint.unwrap_or_default();
+        let number = parameters.sweep;
+        if !walk.go_on(ctx, number).await? {
+            let total = ctx.service().counts(ctx.workspace()).await?.profiles;
+            let done = walk.looked_at;
+            return Ok(Step::More { checkpoint: walk, done, total: Some(total.max(done)) });
+        }
+        let stored = ctx.service().configure_at(ctx.workspace(), move |config, _| swept(config, number)).await?;
+        let outcome = Reclustered { records: walk.swept, passes: walk.passes, config_version: stored.version() };
+        Ok(Step::Done { outcome, done: walk.swept })
+    }
+}
+
+/// How far an erasure is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Erasing {
+    walk: Walk,
+    stage: Stage,
+    removed: Removed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Stage {
+    /// The records are swept; from here on nothing of it counts anywhere.
+    Records,
+    /// The rows of its events are removed.
+    Events,
+    /// The rows of its facts are removed.
+    Facts,
+}
+
+/// Rows that are gone.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Removed {
+    /// Events.
+    events: u64,
+    /// Facts: events, and records of attributes.
+    facts: u64,
+}
+
+/// What came of an erasure.
+#[derive(Debug, Serialize)]
+pub(super) struct Erased {
+    /// Records of profiles that it was taken from, or that were looked at for it.
+    records: u64,
+    /// Rows removed.
+    #[serde(flatten)]
+    removed: Removed,
+}
+
+#[async_trait]
+impl Kind for EraseSource {
+    const NAME: &'static str = "erase_source";
+    const UNIT: &'static str = "rows";
+    const MADE_BY: MadeBy = MadeBy::Only("POST /v1/erasures");
+    const AT_ONCE: usize = 1;
+    const CHECKPOINT_VERSION: u8 = 1;
+
+    type Parameters = Source;
+    type Checkpoint = Erasing;
+    type Outcome = Erased;
+
+    async fn step(
+        &self,
+        ctx: &Context,
+        parameters: &Source,
+        checkpoint: Option<Erasing>,
+    ) -> Result<Step<Erasing, Erased>, Error> {
+        let fresh = || Erasing { walk: Walk::default(), stage: Stage::Records, removed: Removed::default() };
+        let mut own = checkpoint.unwrap_or_else(fresh);
+        let number = parameters.sweep;
+        let configured = ctx.configured().await?;
+        let erasure = configured.config.sweeps().erasures.iter().find(|own| u64::from(own.number) == number).cloned();
+        let done = |own: &Erasing| own.walk.looked_at + own.walk.swept + own.removed.events + own.removed.facts;
+        let Some(erasure) = erasure else {
+            // The last step was done, and its answer was lost.
+            let done = done(&own);
+            return Ok(Step::Done { outcome: Erased { records: own.walk.swept, removed: own.removed }, done });
+        };
+        match own.stage {
+            Stage::Records => {
+                if own.walk.go_on(ctx, number).await? {
+                    let set = move |config: &_, _| swept(config, number);
+                    ctx.service().configure_at(ctx.workspace(), set).await?;
+                    own.stage = Stage::Events;
+                }
+            }
+            Stage::Events => {
+                if drop_events(ctx, &erasure, &mut own).await? {
+                    own.stage = Stage::Facts;
+                }
+            }
+            Stage::Facts => {
+                if drop_facts(ctx, &erasure, &mut own).await? {
+                    let number = erasure.number;
+                    let set = move |config: &_, _| erased(config, number);
+                    ctx.service().configure_at(ctx.workspace(), set).await?;
+                    let done = done(&own);
+                    return Ok(Step::Done { outcome: Erased { records: own.walk.swept, removed: own.removed }, done });
+                }
+            }
+        }
+        Ok(Step::More { done: done(&own), checkpoint: own, total: None })
+    }
+}
+
+/// Removes some events of the source. Answers whether none is left.
+async fn drop_events(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) -> Result<bool, Error> {
+    let page = scan(ctx, Family::Event, own.walk.last.take(), ROWS_AT_ONCE).await?;
+    let mut commit = Commit::new();
+    for row in &page.rows {
+        let (_, time, id) = read_event_key(&row.key).ok_or_else(|| codec::corrupt("event key"))?;
+        let found = event::decode(id, time, &row.value)?;
+        if erasure.covers(&found.dataset, found.batch.as_deref(), found.received_at) {
+            commit = commit.delete(row.key.clone());
+        }
+    }
+    let removed = commit.del.len() as u64;
+    if removed > 0 {
+        ctx.store().commit(commit).await.map_err(|error| commit_failed(&error))?;
+    }
+    own.removed.events += removed;
+    own.walk.last = last_of(&page);
+    Ok(own.walk.last.is_none())
+}
+
+/// Removes the rows of some facts of the source. Answers whether none is left. A fact that was sent again meanwhile is another.
+async fn drop_facts(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) -> Result<bool, Error> {
+    let from = own.walk.last.take();
+    let page = scan(ctx, Family::Fact, from.clone(), ROWS_AT_ONCE).await?;
+    let mut commit = Commit::new();
+    for row in &page.rows {
+        let found = rows::decode_fact(&row.value)?;
+        if found.source.is_some_and(|source| erasure.covers_source(&source)) {
+            commit = commit.expect_version(row.key.clone(), row.version).delete(row.key.clone());
+        }
+    }
+    let removed = commit.del.len() as u64;
+    if removed > 0 {
+        match ctx.store().commit(commit).await {
+            Ok(_) => {}
+            Err(CommitError::Conflict(_)) => {
+                own.walk.last = from;
+                return Ok(false);
+            }
+            Err(error) => return Err(commit_failed(&error)),
+        }
+    }
+    own.removed.facts += removed;
+    own.walk.last = last_of(&page);
+    Ok(own.walk.last.is_none())
+}

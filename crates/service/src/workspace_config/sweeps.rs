@@ -1,0 +1,180 @@
+//! What is brought to the records of a workspace one by one: erasures of sources, and rules that have changed.
+
+use std::sync::Arc;
+
+use tessera_engine::config::{SourceErasure, Sweeps};
+use tessera_engine::time::Timestamp;
+
+use super::{StoredConfig, StoredNamespace};
+use crate::error::{Error, ErrorKind};
+
+/// Erasures of sources that may be under way at one time.
+pub const ERASURES_MAX: usize = 20;
+
+/// The sweeps of a workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredSweeps {
+    /// The number of the last sweep; 0 when there was none.
+    pub number: u64,
+    /// Up to which number all records have been reached.
+    pub done: u64,
+    /// The last sweep that brings changed rules.
+    pub rules: u64,
+    /// Erasures that have not reached every record and row.
+    pub erasures: Vec<SourceErasure>,
+}
+
+impl StoredSweeps {
+    /// Whether changed rules have not reached all records.
+    #[must_use]
+    pub fn is_restaging(&self) -> bool {
+        self.rules > self.done
+    }
+
+    pub(super) fn to_engine(&self) -> Sweeps {
+        Sweeps { number: self.number, erasures: self.erasures.clone() }
+    }
+}
+
+/// Orders that all a dataset has said up to now, or one named delivery of it, is erased. An order for the same that is under way is
+/// taken up by the new one.
+///
+/// # Errors
+/// `Invalid` with `dataset_reserved`; `LimitExceeded` with `erasures_full`.
+pub fn erase_source(
+    config: &StoredConfig,
+    dataset: &str,
+    batch: Option<&str>,
+    at: Timestamp,
+) -> Result<StoredConfig, Error> {
+    if dataset.starts_with('$') {
+        let message = "names of datasets that begin with $ are our own: what they said is ended by a directive";
+        return Err(Error::new(ErrorKind::Invalid, "dataset_reserved", message));
+    }
+    if config.sweeps.erasures.len() >= ERASURES_MAX {
+        let message = format!("as many erasures of sources are under way as may be limit={ERASURES_MAX}");
+        return Err(Error::new(ErrorKind::LimitExceeded, "erasures_full", message));
+    }
+    config.next(|next| {
+        let number = next.sweeps.number + 1;
+        next.sweeps.number = number;
+        next.sweeps.erasures.push(SourceErasure {
+            number: u32::try_from(number).unwrap_or(u32::MAX),
+            dataset: Arc::from(dataset),
+            batch: batch.map(Arc::from),
+            at,
+        });
+    })
+}
+
+/// Notes that all records have been reached by the sweeps up to a number.
+///
+/// # Errors
+/// None that a stored configuration can give.
+pub fn swept(config: &StoredConfig, number: u64) -> Result<StoredConfig, Error> {
+    if config.sweeps.done >= number {
+        return Ok(config.clone());
+    }
+    config.next(|next| next.sweeps.done = number)
+}
+
+/// Notes that nothing of an erased source is left.
+///
+/// # Errors
+/// None that a stored configuration can give.
+pub fn erased(config: &StoredConfig, number: u32) -> Result<StoredConfig, Error> {
+    if config.sweeps.erasures.iter().all(|erasure| erasure.number != number) {
+        return Ok(config.clone());
+    }
+    config.next(|next| next.sweeps.erasures.retain(|erasure| erasure.number != number))
+}
+
+/// Whether records that follow the rules of before have to be brought under those of after: where the spelling of values, the
+/// exclusive namespace, blocked values, limits, or priorities as they make hubs have changed.
+pub(super) fn is_needed(before: &StoredConfig, after: &StoredConfig) -> bool {
+    let of_records = |config: &StoredConfig| (config.limits.profile_identities_max, config.limits.hub_links_max);
+    let of_namespace = |own: &StoredNamespace| {
+        (own.priority, own.exclusive, own.limit, own.normaliser, own.blocked.clone(), own.patterns.clone())
+    };
+    let is_changed = |own: &StoredNamespace| {
+        let then = before.namespaces.iter().find(|then| then.id == own.id);
+        then.map_or(own.exclusive, |then| of_namespace(then) != of_namespace(own))
+    };
+    of_records(before) != of_records(after) || after.namespaces.iter().any(is_changed)
+}
+
+/// The stored row. Version 1.
+pub(super) mod records {
+    use bytes::Bytes;
+    use serde::{Deserialize, Serialize};
+    use tessera_engine::config::SourceErasure;
+
+    use super::StoredSweeps;
+    use crate::codec;
+    use crate::error::Error;
+
+    const VERSION: u8 = 1;
+
+    #[derive(Serialize, Deserialize)]
+    struct SweepsRecord<'a> {
+        number: u64,
+        done: u64,
+        rules: u64,
+        #[serde(borrow)]
+        erasures: Vec<ErasureRecord<'a>>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct ErasureRecord<'a> {
+        number: u32,
+        dataset: &'a str,
+        batch: Option<&'a str>,
+        at: i64,
+    }
+
+    pub(in crate::workspace_config) fn encode(sweeps: &StoredSweeps) -> Bytes {
+        let erasure = |own: &'_ SourceErasure| (own.number, own.at.micros());
+        let erasures = sweeps.erasures.iter().map(|own| {
+            let (number, at) = erasure(own);
+            ErasureRecord { number, dataset: &own.dataset, batch: own.batch.as_deref(), at }
+        });
+        let StoredSweeps { number, done, rules, .. } = *sweeps;
+        codec::encode(VERSION, &SweepsRecord { number, done, rules, erasures: erasures.collect() })
+    }
+
+    pub(in crate::workspace_config) fn decode(bytes: &[u8]) -> Result<StoredSweeps, Error> {
+        let SweepsRecord { number, done, rules, erasures } = codec::decode(VERSION, bytes)?;
+        let erasure = |own: ErasureRecord<'_>| {
+            Ok::<_, Error>(SourceErasure {
+                number: own.number,
+                dataset: own.dataset.into(),
+                batch: own.batch.map(Into::into),
+                at: codec::instant(own.at)?,
+            })
+        };
+        let erasures = erasures.into_iter().map(erasure).collect::<Result<_, _>>()?;
+        Ok(StoredSweeps { number, done, rules, erasures })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use tessera_engine::time::Timestamp;
+
+        use super::*;
+
+        #[test]
+        fn sweeps_are_read_as_written() {
+            let at = Timestamp::from_micros(1_700_000_000_000_000).expect("an instant");
+            let batch = |batch: Option<&str>, number| SourceErasure {
+                number,
+                dataset: "crm".into(),
+                batch: batch.map(Into::into),
+                at,
+            };
+            let erasures = vec![batch(None, 2), batch(Some("july"), 3)];
+            let sweeps = StoredSweeps { number: 3, done: 1, rules: 1, erasures };
+            assert_eq!(decode(&encode(&sweeps)).expect("sweeps"), sweeps);
+            codec::golden("sweeps-1", &encode(&sweeps));
+        }
+    }
+}
