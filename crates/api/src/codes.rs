@@ -78,6 +78,13 @@ pub const CODES: &[Code] = &[
         "This message type of RudderStack has no counterpart here (`merge`). Send `alias` instead.",
     ),
     call("fields_unknown", Invalid, "`fields` names something else than `identifiers`, `attributes`, `audiences`."),
+    call("format_invalid", Invalid, "`format` is neither `json` nor `csv`."),
+    call("suppress_invalid", Invalid, "`suppress` is neither `true` nor `false`."),
+    call(
+        "waiting_events_max_invalid",
+        Invalid,
+        "`waiting_events_max` is neither null nor a number within its bounds; the message says which.",
+    ),
     call(
         "limit_invalid",
         Invalid,
@@ -206,6 +213,9 @@ pub const CODES: &[Code] = &[
         "The path exists, but not with this method: the header `Allow` lists those it has.",
     ),
     call("profile_not_found", NotFound, "No profile answers to this id or identity."),
+    call("event_not_found", NotFound, "No event of this message id stands on a timeline."),
+    call("erasure_not_found", NotFound, "The workspace has no erasure of this id."),
+    call("suppression_not_found", NotFound, "The identity is not suppressed: what names it is taken already."),
     call("organization_not_found", NotFound, "No organization of this name that the key may see."),
     call("namespace_not_found", NotFound, "No namespace of this name is registered in the workspace."),
     call("merge_policy_not_found", NotFound, "The workspace has no merge policy of this id."),
@@ -252,11 +262,6 @@ pub const CODES: &[Code] = &[
     call("idempotency_key_reused", Conflict, "Another request was answered under this idempotency key."),
     call("job_ended", Conflict, "The job has ended, so nothing can be wished of it; ask for another."),
     call("job_cancelling", Conflict, "The job is being cancelled: it neither pauses nor goes on any more."),
-    call(
-        "job_not_cancellable",
-        Conflict,
-        "The job brings about what has been ordered already, such as an erasure, so it cannot end half done. It may be paused.",
-    ),
     call("key_retired", Conflict, "The key is revoked or expired, so it has no successor."),
     call("body_too_large", LimitExceeded, "The body, inflated, is larger than this call takes."),
     call(
@@ -291,6 +296,11 @@ pub const CODES: &[Code] = &[
         "rate_limited",
         Throttled,
         "The key or the workspace has asked more than its limit allows. Try again after `Retry-After` seconds.",
+    ),
+    call(
+        "erasures_waiting",
+        Throttled,
+        "More erased events would wait for the purge than the workspace allows. Nothing was erased; try again after `Retry-After` seconds, or erase with `suppress=true`, which is never held up.",
     ),
     call(
         "concurrency_limited",
@@ -474,7 +484,7 @@ pub const CODES: &[Code] = &[
     ),
     verdict(
         "identity_suppressed",
-        "The fact names somebody who was erased for good, and is not stored. Let the identity in again first, if that is meant.",
+        "It names an identity that was erased with `suppress`. It was not stored, and not kept in the quarantine. Stop sending it, or let the identity in again.",
     ),
 ];
 

@@ -35,6 +35,7 @@ mod router;
 mod segment;
 mod serve;
 mod settings;
+mod stream;
 mod transport;
 
 pub use openapi::document as openapi_document;

@@ -5,7 +5,9 @@
 
 mod data_model;
 mod directives;
+mod erasures;
 mod explain;
+mod export;
 mod parse;
 mod policies;
 mod profiles;
@@ -20,8 +22,14 @@ pub(crate) const DOOR: &str = "native";
 
 /// All routes of this door.
 pub(crate) fn routes() -> Vec<crate::route::Route> {
-    let routes =
-        [profiles::routes(), policies::routes(), records::routes().into(), data_model::routes(), directives::routes()];
+    let routes = [
+        profiles::routes(),
+        erasures::routes(),
+        policies::routes(),
+        directives::routes(),
+        records::routes().into(),
+        data_model::routes(),
+    ];
     routes.into_iter().flatten().collect()
 }
 

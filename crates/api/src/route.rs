@@ -29,6 +29,7 @@ pub(crate) enum Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tag {
     Profiles,
+    Erasures,
     MergePolicies,
     Directives,
     Records,
@@ -40,8 +41,9 @@ pub(crate) enum Tag {
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Profiles,
+        Self::Erasures,
         Self::MergePolicies,
         Self::Directives,
         Self::Records,
@@ -55,6 +57,7 @@ impl Tag {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Profiles => "profiles",
+            Self::Erasures => "erasures",
             Self::MergePolicies => "merge policies",
             Self::Directives => "directives",
             Self::Records => "records",
@@ -68,6 +71,7 @@ impl Tag {
 
     pub(crate) const fn description(self) -> &'static str {
         match self {
+            Self::Erasures => "What was erased, who is let in no more, and when it was gone from the disk.",
             Self::Profiles => "Profiles, their timelines and their identity graphs.",
             Self::MergePolicies => "Which identities and datasets count in a profile, and which value wins.",
             Self::Directives => "What people say of who is who: joins, separations, and how to take them back.",

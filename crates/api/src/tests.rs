@@ -3,7 +3,9 @@
 mod bad_input;
 mod data_model;
 mod directives;
+mod erasures;
 mod exchanges;
+mod export;
 mod golden;
 mod jobs;
 mod limits;

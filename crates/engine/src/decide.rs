@@ -26,7 +26,7 @@ mod sweep;
 mod told;
 
 pub use directive::{Acted, DIRECTIVE_DATASET, Directed, Directive, Named, Refusal};
-pub use erase::{Erasure, EventErasure, Victim};
+pub use erase::{Erasure, EventErasure, Victim, events_of};
 pub use link::winner;
 pub use release::RELEASE_DATASET;
 pub use told::{Merge, Moved, Told};

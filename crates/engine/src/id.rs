@@ -71,6 +71,11 @@ id96! {
     DirectiveId
 }
 
+id96! {
+    /// The id of an erasure, and of the receipt that stays of it.
+    ErasureId
+}
+
 fn hex_digit(digit: u8) -> Result<u8, InvalidId> {
     match digit {
         b'0'..=b'9' => Ok(digit - b'0'),
@@ -117,6 +122,11 @@ impl Ids {
     /// The next id of a directive.
     pub fn directive(&mut self) -> DirectiveId {
         DirectiveId(self.next())
+    }
+
+    /// The next id of an erasure.
+    pub fn erasure(&mut self) -> ErasureId {
+        ErasureId(self.next())
     }
 
     fn next(&mut self) -> [u8; 12] {

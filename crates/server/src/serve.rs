@@ -141,6 +141,7 @@ fn service_settings(settings: &Settings) -> tessera_service::Settings {
     tessera_service::Settings {
         view_cache_bytes: settings.view_cache_bytes.bytes(),
         record_cache_bytes: settings.record_cache_bytes.bytes(),
+        purge_interval_secs: settings.purge_interval_secs,
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) record_cache_bytes: ByteSize,
     /// Memory for blocks of the store.
     pub(crate) store_cache_bytes: ByteSize,
+    /// Seconds that what was erased stays in the files of the store at most before they are rewritten without it.
+    pub(crate) purge_interval_secs: u32,
     /// Text or JSON.
     pub(crate) log_format: logging::Format,
     /// A level, or levels per module.
@@ -73,6 +75,10 @@ pub(crate) struct Layer {
     /// Memory for blocks read from disk [default: 256MiB].
     #[arg(long, env = "TESSERA_STORE_CACHE_BYTES", value_name = "SIZE")]
     store_cache_bytes: Option<ByteSize>,
+    /// Seconds that what was erased stays in the files of the store before they are rewritten without it; nobody can read it
+    /// meanwhile. Less costs more writing, and is for who has promised to be faster [default: 86400].
+    #[arg(long, env = "TESSERA_PURGE_INTERVAL_SECS", value_name = "SECONDS")]
+    purge_interval_secs: Option<u32>,
     /// How log lines look [default: text].
     #[arg(long, env = "TESSERA_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<logging::Format>,
@@ -103,6 +109,7 @@ impl Layer {
             view_cache_bytes: self.view_cache_bytes.or(under.view_cache_bytes),
             record_cache_bytes: self.record_cache_bytes.or(under.record_cache_bytes),
             store_cache_bytes: self.store_cache_bytes.or(under.store_cache_bytes),
+            purge_interval_secs: self.purge_interval_secs.or(under.purge_interval_secs),
             log_format: self.log_format.or(under.log_format),
             log_level: self.log_level.or(under.log_level),
         }
@@ -126,6 +133,7 @@ impl Settings {
             view_cache_bytes: layer.view_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             record_cache_bytes: layer.record_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             store_cache_bytes: layer.store_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
+            purge_interval_secs: layer.purge_interval_secs.unwrap_or(86_400),
             log_format: layer.log_format.unwrap_or(logging::Format::Text),
             log_level: layer.log_level.unwrap_or_else(|| LOG_LEVEL.to_owned()),
         };

@@ -2,7 +2,7 @@
 //!
 //! Linear in the rows of the store; it holds the ids of one workspace's nodes in memory, about 100 bytes each.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::{Config, Sweeps};
@@ -11,6 +11,7 @@ use tessera_engine::id::NodeId;
 use tessera_store::{Direction, ScanLimit, Snapshot, Store};
 
 use crate::directory::WorkspaceId;
+use crate::erasure::{self, ReceiptKey};
 use crate::error::Error;
 use crate::jobs;
 use crate::keys::{Family, KeyBuilder, Scope};
@@ -19,6 +20,7 @@ use crate::layout::{read_config_key, read_event_key, read_node_key};
 use crate::records::rows::Counts;
 use crate::records::{cluster, event, link, rows};
 use crate::store_error::read_failed;
+use crate::suppression;
 use crate::workspace_config::{self, StoredConfig};
 
 /// What a check found.
@@ -83,7 +85,8 @@ impl Check<'_> {
         self.identities(&nodes).await?;
         self.homes(&nodes).await?;
         self.held(&nodes).await?;
-        let events = self.events(&nodes, config.sweeps()).await?;
+        let events = self.events(config.sweeps()).await?;
+        // Events of nodes that are gone wait for the purge.
         for (node, place) in &nodes {
             let found = events.get(node).copied().unwrap_or(0);
             if found != place.events {
@@ -92,7 +95,12 @@ impl Check<'_> {
         }
         self.facts().await?;
         self.jobs().await?;
-        self.lane(counts).await?;
+        // While a source is being erased, an event of it may be counted and gone, or the other way round.
+        let is_settled = config.sweeps().erasures.is_empty();
+        let waiting = Some(self.purge(&events).await?).filter(|_| is_settled);
+        self.receipts().await?;
+        let suppressed = self.suppressions().await?;
+        self.lane(counts, waiting, suppressed).await?;
         Ok(counts)
     }
 
@@ -210,7 +218,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    async fn events(&mut self, nodes: &HashMap<NodeId, Place>, sweeps: &Sweeps) -> Result<HashMap<NodeId, u64>, Error> {
+    async fn events(&mut self, sweeps: &Sweeps) -> Result<HashMap<NodeId, u64>, Error> {
         let mut faults = Vec::new();
         let mut events: HashMap<NodeId, u64> = HashMap::new();
         self.each(Family::Event, |key, value| {
@@ -224,8 +232,8 @@ impl Check<'_> {
                     false
                 }
             };
-            // Events of nodes that are gone, and those of erased sources, wait for the purge.
-            if nodes.contains_key(&node) && !is_erased {
+            // Those of erased sources wait for the purge.
+            if !is_erased {
                 *events.entry(node).or_default() += 1;
             }
         })
@@ -262,17 +270,78 @@ impl Check<'_> {
         Ok(())
     }
 
-    async fn lane(&mut self, counts: Counts) -> Result<(), Error> {
+    /// Answers how many events wait for the purge, of those that were counted.
+    async fn purge(&mut self, events: &HashMap<NodeId, u64>) -> Result<u64, Error> {
+        let (mut faults, mut waiting) = (Vec::new(), 0);
+        self.each(Family::Purge, |key, value| match (read_node_key(key), erasure::records::decode_node(value)) {
+            (Some(node), Ok(Some(_))) => waiting += events.get(&node).copied().unwrap_or(0),
+            (Some(_), Ok(None)) => {}
+            (None, _) => faults.push("a key that names no node".to_owned()),
+            (_, Err(error)) => faults.push(error.to_string()),
+        })
+        .await?;
+        faults.into_iter().for_each(|fault| self.fault(Family::Purge, fault));
+        Ok(waiting)
+    }
+
+    async fn receipts(&mut self) -> Result<(), Error> {
+        let (mut faults, mut open, mut waiting) = (Vec::new(), HashSet::new(), HashSet::new());
+        self.each(Family::Receipt, |key, value| match erasure::read_key(key) {
+            Some(ReceiptKey::Receipt(id)) => match erasure::records::decode_receipt(id, value) {
+                Ok(receipt) if receipt.purged_at.is_none() => drop(open.insert(id)),
+                Ok(_) => {}
+                Err(error) => faults.push(error.to_string()),
+            },
+            Some(ReceiptKey::Waiting(id)) => drop(waiting.insert(id)),
+            Some(ReceiptKey::Trace(id, _)) => {
+                faults.extend(erasure::records::decode_trace(value).err().map(|error| error.to_string()));
+                if !waiting.contains(&id) {
+                    faults
+                        .push(format!("something is looked for on behalf of {id}, which does not wait for the purge"));
+                }
+            }
+            None => faults.push("a key that is of no receipt".to_owned()),
+        })
+        .await?;
+        if open != waiting {
+            faults.push(format!("{} receipts are not purged, {} wait for it", open.len(), waiting.len()));
+        }
+        faults.into_iter().for_each(|fault| self.fault(Family::Receipt, fault));
+        Ok(())
+    }
+
+    async fn suppressions(&mut self) -> Result<u64, Error> {
+        let (mut unsound, mut found) = (0, 0);
+        self.each(Family::Suppression, |key, value| {
+            found += 1;
+            unsound += u64::from(!suppression::is_sound(key, value));
+        })
+        .await?;
+        if unsound > 0 {
+            self.fault(Family::Suppression, format!("{unsound} rows are not as they are written"));
+        }
+        Ok(found)
+    }
+
+    async fn lane(&mut self, counts: Counts, waiting: Option<u64>, suppressed: u64) -> Result<(), Error> {
         let mut found = None;
         self.each(Family::Lane, |_, value| found = Some(rows::decode_lane(value))).await?;
         match found {
             None if counts == Counts::default() => {}
             None => self.fault(Family::Lane, "the lane's row is missing".to_owned()),
             Some(Err(error)) => self.fault(Family::Lane, error.to_string()),
-            Some(Ok(row)) if row.counts != counts => {
-                self.fault(Family::Lane, format!("it counts {:?}, the records hold {counts:?}", row.counts));
+            Some(Ok(row)) => {
+                if row.counts != counts {
+                    self.fault(Family::Lane, format!("it counts {:?}, the records hold {counts:?}", row.counts));
+                }
+                if let Some(waiting) = waiting.filter(|waiting| *waiting != row.waiting) {
+                    self.fault(Family::Lane, format!("it counts {} waiting events, there are {waiting}", row.waiting));
+                }
+                if row.suppressed != suppressed {
+                    let fault = format!("it counts {} suppressed identities, there are {suppressed}", row.suppressed);
+                    self.fault(Family::Lane, fault);
+                }
             }
-            Some(Ok(_)) => {}
         }
         Ok(())
     }

@@ -35,6 +35,8 @@ pub enum Purpose {
     Jobs = 4,
     /// The history of directives and merges.
     Directives = 5,
+    /// The receipts of erasures.
+    Erasures = 10,
 }
 
 /// Seals and opens cursors.
@@ -113,7 +115,7 @@ pub fn invalid() -> Error {
 }
 
 /// HMAC-SHA-256 (RFC 2104) of the parts, one after the other, under a key of one hash.
-fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let pad = |with: u8| {
         let mut block = [with; 64];
         block.iter_mut().zip(key).for_each(|(pad, byte)| *pad ^= byte);

@@ -207,7 +207,7 @@ impl Service {
         let done = match running.lane.submit(work).await? {
             Answer::Items(mut done) => done.pop(),
             Answer::Previewed(done) => Some(done),
-            Answer::Configured(_) | Answer::Purged { .. } => None,
+            Answer::Configured(_) | Answer::Purged { .. } | Answer::LetIn(_) => None,
         };
         match done {
             Some(Done::Directed { directed, before, moved }) => {

@@ -86,21 +86,25 @@ async fn winner_outside(
 }
 
 fn show(link: &Link, config: &Config) -> GraphLink {
-    let strength = match link.strength() {
-        Strength::Derived => "derived",
-        Strength::Observed => "observed",
-        Strength::Verified => "verified",
-        Strength::Joined => "joined",
-    };
     GraphLink {
         between: [
             NamedIdentity::new(&link.ends[0].identity, config),
             NamedIdentity::new(&link.ends[1].identity, config),
         ],
-        strength,
+        strength: strength_name(link.strength()),
         count: link.count(),
         first_seen: link.first_seen(),
         last_seen: link.last_seen(),
+    }
+}
+
+/// How sure somebody was, as answers show it.
+pub(crate) fn strength_name(strength: Strength) -> &'static str {
+    match strength {
+        Strength::Derived => "derived",
+        Strength::Observed => "observed",
+        Strength::Verified => "verified",
+        Strength::Joined => "joined",
     }
 }
 

@@ -12,7 +12,7 @@ use tessera_store::{Commit, CommitError, Direction, Expect, Key, KeyRange, ScanL
 use crate::codec;
 use crate::directory::{KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
-use crate::keys::{Family, Scope};
+use crate::keys::{Family, KeyBuilder, Scope};
 use crate::store_error::{commit_failed, read_failed};
 
 /// How long an answer is kept, in seconds: a day.
@@ -229,6 +229,23 @@ pub async fn once(
         },
         Err(error) => Err(commit_failed(&error)),
     }
+}
+
+/// An answer as it is kept: what its request is called, its body, and when it was given.
+pub(crate) struct Kept<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) body: Bytes,
+    pub(crate) at: Timestamp,
+}
+
+/// Reads a row.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn kept<'a>(key: &'a Key, row: &Bytes) -> Result<Kept<'a>, Error> {
+    let record: Record<'_> = codec::decode(VERSION, row)?;
+    let name = key.as_bytes().get(KeyBuilder::HEAD_BYTES + 12..).ok_or_else(|| codec::corrupt("idempotency key"))?;
+    Ok(Kept { name, body: row.slice_ref(record.body), at: codec::instant(record.at)? })
 }
 
 /// What a sweep did.

@@ -8,10 +8,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::directory::WorkspaceId;
+use crate::erasure::purge::{Purge, RECEIPTS_AT_ONCE};
 use crate::error::Error;
 use crate::idempotency;
-use crate::lane::{Answer, Handle, Work};
-use crate::service::Service;
+use crate::lane::{Answer, Handle, Shared, Work};
+use crate::service::{Components, Service};
+use crate::store_error::commit_failed;
 
 /// How long a keeper rests when nothing nudges it.
 const REST: Duration = Duration::from_secs(60);
@@ -21,6 +23,10 @@ const REST: Duration = Duration::from_secs(60);
 pub(crate) struct Keeper {
     nudge: Notify,
     stopped: AtomicBool,
+    /// Told once, when it is stopped.
+    ending: Notify,
+    /// Somebody asked for the purge before its time.
+    purges_now: AtomicBool,
 }
 
 impl Keeper {
@@ -31,7 +37,22 @@ impl Keeper {
 
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+        self.ending.notify_one();
         self.nudge.notify_one();
+    }
+
+    /// What was erased is to be purged now.
+    pub(crate) fn purge_soon(&self) {
+        self.purges_now.store(true, Ordering::Release);
+        self.nudge();
+    }
+
+    /// Waits for work that may be long, unless it is stopped first.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.ending.notified() => None,
+        }
     }
 
     fn is_stopped(&self) -> bool {
@@ -44,12 +65,13 @@ impl Keeper {
 }
 
 /// Keeps one workspace: purges what was erased, keeps the quarantine and ended jobs within their bounds, forgets old answers.
-pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, service: Arc<Parts>, lane: Handle, workspace: WorkspaceId) {
+pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane: Handle, shared: Arc<Shared>) {
+    let workspace = shared.workspace;
     while !keeper.is_stopped() {
-        report("purge", purge(&keeper, &lane).await);
-        report("quarantine", sweep_quarantine(&keeper, &service, workspace).await);
-        report("jobs", service.jobs.keep(workspace).await);
-        report("idempotency", sweep_answers(&keeper, &service, workspace).await);
+        report("purge", purge(&keeper, &parts, &lane, &shared).await);
+        report("quarantine", sweep_quarantine(&keeper, &parts, workspace).await);
+        report("jobs", parts.jobs.keep(workspace).await);
+        report("idempotency", sweep_answers(&keeper, &parts, workspace).await);
         keeper.rest().await;
     }
 }
@@ -67,14 +89,70 @@ pub(crate) async fn keep_directory(keeper: Arc<Keeper>, service: std::sync::Weak
 pub(crate) struct Parts {
     pub(crate) quarantine: crate::quarantine::Quarantine,
     pub(crate) jobs: Arc<crate::jobs::Jobs>,
-    pub(crate) components: crate::service::Components,
+    pub(crate) components: Components,
+    pub(crate) purge_interval_secs: u32,
 }
 
-async fn purge(keeper: &Keeper, lane: &Handle) -> Result<(), Error> {
+/// Removes what was erased: the events at once; the rest, and the bytes of all, when the oldest has waited long enough.
+async fn purge(keeper: &Keeper, parts: &Parts, lane: &Handle, shared: &Shared) -> Result<(), Error> {
+    while !keeper.is_stopped() {
+        // Taken before the look at what waits: whoever asks later is seen by the next run.
+        let is_asked = keeper.purges_now.swap(false, Ordering::AcqRel);
+        let outcome = purge_once(keeper, parts, lane, shared, is_asked).await;
+        if outcome.is_err() && is_asked {
+            keeper.purges_now.store(true, Ordering::Release);
+        }
+        if outcome? == Purged::All {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+#[derive(PartialEq, Eq)]
+enum Purged {
+    /// All that is due.
+    All,
+    /// There is more.
+    Some,
+}
+
+async fn purge_once(
+    keeper: &Keeper,
+    parts: &Parts,
+    lane: &Handle,
+    shared: &Shared,
+    is_asked: bool,
+) -> Result<Purged, Error> {
+    let Components { store, clock, .. } = &parts.components;
+    let config = shared.configured().await?.config.clone();
+    let purge = Purge { store: &**store, workspace: shared.workspace, config };
+    let waiting = purge.waiting().await?;
+    remove_events(keeper, lane).await?;
+    let Some(since) = purge.since(&waiting).await? else { return Ok(Purged::All) };
+    let due = since.plus_micros(i64::from(parts.purge_interval_secs) * 1_000_000);
+    if due > clock() && !is_asked {
+        return Ok(Purged::All);
+    }
+    if keeper.unless_stopped(purge.sweep(&waiting)).await.transpose()?.is_none() {
+        return Ok(Purged::All);
+    }
+    let Some(compacted) = keeper.unless_stopped(store.compact()).await else { return Ok(Purged::All) };
+    compacted.map_err(|error| commit_failed(&error))?;
+    purge.settle(&waiting, clock()).await?;
+    tracing::info!(workspace = shared.workspace.number(), erasures = waiting.len(), "what was erased was purged");
+    Ok(if waiting.len() < RECEIPTS_AT_ONCE { Purged::All } else { Purged::Some })
+}
+
+async fn remove_events(keeper: &Keeper, lane: &Handle) -> Result<(), Error> {
     while !keeper.is_stopped() {
         match lane.submit(Work::Purge).await? {
             Answer::Purged { more: true } => {}
-            Answer::Purged { more: false } | Answer::Items(_) | Answer::Previewed(_) | Answer::Configured(_) => {
+            Answer::Purged { more: false }
+            | Answer::Items(_)
+            | Answer::Previewed(_)
+            | Answer::Configured(_)
+            | Answer::LetIn(_) => {
                 return Ok(());
             }
         }

@@ -39,15 +39,16 @@ pub enum Family {
     Job = 0x0d,
     /// Directive of a person, or a merge: its id (12), which begins with the time.
     Directive = 0x0e,
-    /// Suppression; reserved.
+    /// That an identity is suppressed: its keyed hash (32).
     Suppression = 0x0f,
-    /// Receipt of an erasure: time (8), id (12).
+    /// Erasure: 0 and its id (12) for its receipt, 1 and its id while it waits for the purge, 2, its id and a node id (12) for what
+    /// the purge looks for.
     Receipt = 0x10,
     /// Quarantined fact, without what was sent: its id (12), which begins with the time.
     Quarantine = 0x11,
     /// Idempotency key of a request: id of the caller's key (12), its bytes.
     Idempotency = 0x12,
-    /// Node whose rows are still to be purged: node id (12).
+    /// Node whose events are still to be purged: node id (12).
     Purge = 0x13,
     /// The lane's own row: its clock and exact counts; no suffix.
     Lane = 0x14,

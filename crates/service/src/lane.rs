@@ -14,18 +14,19 @@ use tessera_engine::decide::{
     Acted, Context, Directed, Directive, Erasure, EventErasure, Moved, Outcome, Prompt, Refusal, Told, decide,
     first_needs, second_needs,
 };
-use tessera_engine::fact::Fact;
+use tessera_engine::fact::{Fact, Identity};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::prepare::{Rejection, prepare};
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::{Lack, Need, Working};
-use tessera_store::CommitError;
+use tessera_store::{CommitError, Key};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::admission::Admission;
 use crate::directives::Entry;
 use crate::directory::KeyId;
+use crate::erasure::Receipt;
 use crate::error::{Error, ErrorKind};
 use crate::lane::gather::Gatherer;
 use crate::lane::pack::Pack;
@@ -35,6 +36,7 @@ use crate::verdict::{Note, Verdict, verdict_of};
 use crate::workspace_config::StoredConfig;
 
 mod commit;
+mod erase;
 mod gather;
 mod memory;
 mod pack;
@@ -63,9 +65,8 @@ pub(crate) enum Item {
     Refused { rejection: Rejection, raw: Bytes },
     /// Erase a profile or an identity.
     Erase(Erasure),
-    /// Erase one fact.
-    #[expect(dead_code, reason = "no door erases single events yet")]
-    EraseEvent(Box<EventErasure>),
+    /// Erase one fact, whose event is this row.
+    EraseEvent(Box<(EventErasure, Key)>),
     /// A directive of people.
     Directive(Box<Ordered>),
     /// Bring a cluster's record under the sweeps.
@@ -95,6 +96,8 @@ pub(crate) enum Work {
     Preview(Box<Ordered>),
     /// Remove rows of what was erased, a bounded number.
     Purge,
+    /// Let an identity in that is suppressed.
+    LetIn(Identity),
 }
 
 /// By which door and key something came: for the quarantine.
@@ -116,13 +119,17 @@ pub(crate) enum Answer {
     Previewed(Done),
     /// Whether rows are left to purge.
     Purged { more: bool },
+    /// Whether the identity was suppressed.
+    LetIn(bool),
 }
 
 /// What an item came to.
 #[derive(Debug, Clone)]
 pub(crate) enum Done {
     Fact(Verdict),
-    Erased(tessera_engine::decide::Erased),
+    Erased(Box<Receipt>),
+    /// More events would wait for the purge than this, which is as many as may.
+    Waiting(u64),
     Swept,
     /// A directive is in force; by one of before, if that says the same.
     Directed {
@@ -190,6 +197,10 @@ async fn run(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Submission>) {
                 let answer = state.purge().await;
                 drop(first.reply.send(answer.map(|more| Answer::Purged { more })));
             }
+            Work::LetIn(identity) => {
+                let answer = state.let_in(&identity).await;
+                drop(first.reply.send(answer.map(Answer::LetIn)));
+            }
         }
     }
 }
@@ -227,7 +238,7 @@ impl Group {
             let Ok(submission) = receiver.try_recv() else { return };
             match submission.work {
                 Work::Items { items, origin } => self.take(items, origin, submission.reply),
-                work @ (Work::Configure(_) | Work::Preview(_) | Work::Purge) => {
+                work @ (Work::Configure(_) | Work::Preview(_) | Work::Purge | Work::LetIn(_)) => {
                     waiting.push_back(Submission { work, reply: submission.reply });
                     return;
                 }
@@ -284,7 +295,7 @@ impl State {
         let mut entries = Vec::with_capacity(items.len());
         for (item, reply) in items {
             at = self.tick(at);
-            let mut notes = Vec::new();
+            let (mut notes, mut ends, mut event_row) = (Vec::new(), None, None);
             let (prompt, raw) = match item {
                 Item::Fact { mut fact, admission, raw } => {
                     let admitted = admission.renewed(&mut fact, self.stored_config());
@@ -297,15 +308,18 @@ impl State {
                 Item::Refused { rejection, raw } => (Err(rejection), raw),
                 Item::Erase(erasure) => (Ok(Prompt::Erase(erasure)), Bytes::new()),
                 Item::Directive(ordered) => {
-                    let Ordered { id, directive, ends } = *ordered;
-                    let prompt = Ok(Prompt::Directive(id, directive));
-                    entries.push(Decision { prompt, notes, raw: Bytes::new(), ends, at, reply });
-                    continue;
+                    let Ordered { id, directive, ends: ended } = *ordered;
+                    ends = ended;
+                    (Ok(Prompt::Directive(id, directive)), Bytes::new())
                 }
-                Item::EraseEvent(erasure) => (Ok(Prompt::EraseEvent(*erasure)), Bytes::new()),
+                Item::EraseEvent(event) => {
+                    let (erasure, row) = *event;
+                    event_row = Some(row);
+                    (Ok(Prompt::EraseEvent(erasure)), Bytes::new())
+                }
                 Item::Sweep(cluster) => (Ok(Prompt::Sweep(cluster)), Bytes::new()),
             };
-            entries.push(Decision { prompt, notes, raw, ends: None, at, reply });
+            entries.push(Decision { prompt, notes, raw, ends, event_row, at, reply });
         }
         entries
     }
@@ -327,6 +341,10 @@ impl State {
             if !done.is_empty() && !pack.has_room(&working) {
                 break;
             }
+            if let Some(max) = self.too_many_waiting(entry, &pack, &mut working, &mut gatherer).await? {
+                done.push(Done::Waiting(max));
+                continue;
+            }
             let (moved_before, merges_before) = (told.moved.len(), told.merges.len());
             let outcome = match &entry.prompt {
                 Ok(prompt) => {
@@ -338,7 +356,6 @@ impl State {
             };
             last = entry.at;
             let origin = replies[entry.reply].origin;
-            pack.add(&outcome, &entry.raw, origin, entry.at, &mut ids);
             let moved = told.moved.split_off(moved_before);
             let merges = told.merges.split_off(merges_before);
             match (&entry.prompt, &outcome) {
@@ -348,7 +365,15 @@ impl State {
                 // What a directive merges, its own entry says.
                 _ => pack.merges(merges, origin.key, entry.at, &mut ids),
             }
-            done.push(done_of(outcome, &entry.notes, moved, working.config()));
+            done.push(match (outcome, entry.erasing()) {
+                (Outcome::Erased(erased), Some(erasing)) => {
+                    Done::Erased(Box::new(pack.erased(&erased, erasing, origin.key, entry.at, &mut ids)))
+                }
+                (outcome, _) => {
+                    pack.add(&outcome, &entry.raw, origin, entry.at, &mut ids);
+                    done_of(outcome, &entry.notes, moved, working.config())
+                }
+            });
             if done.len() % BREATH == 0 {
                 tokio::task::yield_now().await;
             }
@@ -395,6 +420,8 @@ struct Decision {
     raw: Bytes,
     /// What a directive ends.
     ends: Option<Entry>,
+    /// The row of the event that it erases.
+    event_row: Option<Key>,
     at: Timestamp,
     reply: usize,
 }
@@ -434,15 +461,19 @@ async fn decide_fully(
             Err(Lack::Torn) => return Err(PartError::Conflict),
         }
     }
+    Err(PartError::Failed(too_many_rounds()))
+}
+
+fn too_many_rounds() -> Error {
     let message = "a command needed more reads than are ever expected";
-    Err(PartError::Failed(Error::new(ErrorKind::Internal, "too_many_rounds", message)))
+    Error::new(ErrorKind::Internal, "too_many_rounds", message)
 }
 
 fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config) -> Done {
     match outcome {
-        Outcome::Erased(erased) => Done::Erased(erased),
         Outcome::NotFound => Done::NotFound,
         Outcome::Swept(_) => Done::Swept,
+        Outcome::Erased(_) => unreachable!("what erases has a receipt"),
         Outcome::Directed(directed) => {
             let before = match directed.acted {
                 Acted::JoinedBefore { by } => Some(by),

@@ -18,8 +18,10 @@ pub mod cursor;
 mod data_model;
 pub mod directives;
 pub mod directory;
+pub mod erasure;
 pub mod error;
 mod explain;
+pub mod export;
 pub mod feed;
 mod find;
 mod graph;
@@ -41,6 +43,7 @@ mod render;
 mod row;
 mod service;
 mod store_error;
+mod suppression;
 mod sweeping;
 mod timeline;
 pub mod verdict;
@@ -51,6 +54,6 @@ pub mod workspace_config;
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 pub use query::{
     EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,
-    GraphNode, Lookup, Receipt, Rendered, StoredCall,
+    GraphNode, Lookup, Rendered, StoredCall,
 };
-pub use service::{Clock, Components, Random, Service, Settings};
+pub use service::{Clock, Components, ErasureState, Extent, Random, Return, Service, Settings};

@@ -200,7 +200,7 @@ impl Quarantine {
     /// # Errors
     /// `NotFound` with `quarantine_entry_not_found`; what the store answers; `Corrupt`.
     pub async fn get(&self, workspace: WorkspaceId, id: EventId) -> Result<(Entry, Raw), Error> {
-        let keys = [entry_key(workspace, id), raw_key(workspace, id)];
+        let keys = keys(workspace, id);
         let found = self.store.get(&keys).await.map_err(|error| read_failed(&error))?;
         match found.value.as_slice() {
             [Some(entry), Some(raw)] => {
@@ -287,6 +287,28 @@ fn raw_key(workspace: WorkspaceId, id: EventId) -> Key {
 fn id_of(key: &Key) -> Result<EventId, Error> {
     let id = key.as_bytes()[KeyBuilder::HEAD_BYTES..].try_into();
     id.map(EventId::from_bytes).map_err(|_| crate::codec::corrupt("id of a quarantined fact"))
+}
+
+/// The id of the entry whose sent bytes stand under a key, and the key of its other row.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn entry_of_raw(workspace: WorkspaceId, key: &Key) -> Result<(EventId, Key), Error> {
+    let id = id_of(key)?;
+    Ok((id, entry_key(workspace, id)))
+}
+
+/// The keys of both rows of an entry.
+pub(crate) fn keys(workspace: WorkspaceId, id: EventId) -> [Key; 2] {
+    [entry_key(workspace, id), raw_key(workspace, id)]
+}
+
+/// What was sent, out of its row.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn sent(row: &Bytes) -> Result<Bytes, Error> {
+    records::decode_raw(row)
 }
 
 fn not_found() -> Error {

@@ -196,16 +196,3 @@ pub struct GraphHeld {
     /// The link that won against it, if one did.
     pub won: Option<[NamedIdentity; 2]>,
 }
-
-/// What an erasure removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    /// The profile's id at that time.
-    pub profile_id: NodeId,
-    /// Identities removed.
-    pub identities: u64,
-    /// Attribute values (cells) removed.
-    pub attributes: u64,
-    /// Events removed.
-    pub events: u64,
-}

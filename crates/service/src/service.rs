@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use tessera_engine::config::Config;
-use tessera_engine::decide::{Erasure, Victim};
 use tessera_engine::id::{DirectiveId, Ids};
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
@@ -17,6 +16,7 @@ use crate::admission::Admission;
 use crate::cursor::{Cursors, Purpose};
 use crate::directory::{DirectoryHandle, KeyId, ListPage, ListQuery, WorkspaceId};
 use crate::error::{Error, ErrorKind};
+use crate::export::Export;
 use crate::find::{Finder, Found, not_found};
 use crate::jobs::Jobs;
 use crate::keeper::{Keeper, Parts, keep_workspace};
@@ -25,7 +25,7 @@ use crate::lane::state::Configured;
 use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
 use crate::policies::Chosen;
 use crate::quarantine::{Entry, Quarantine};
-use crate::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Receipt, Rendered};
+use crate::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
 use crate::records::rows::{Counts, decode_lane};
 use crate::render::{render, viewed, visible};
 use crate::timeline::Place;
@@ -34,7 +34,10 @@ use crate::views::{Epochs, Views, mask, view_key};
 use crate::workspace_config::{Policies, StoredConfig, StoredPolicy};
 use crate::{explain, graph, names, policies, row, timeline};
 
+mod erasures;
 mod life;
+
+pub use erasures::{ErasureState, Extent, Return};
 
 /// Figures that an operator may turn.
 #[derive(Debug, Clone)]
@@ -43,11 +46,14 @@ pub struct Settings {
     pub view_cache_bytes: u64,
     /// Bytes of decoded records that lanes keep in memory.
     pub record_cache_bytes: u64,
+    /// Seconds that what was erased stays on disk at most before it is purged from the files of the store, which are rewritten for
+    /// it. 0 purges at once.
+    pub purge_interval_secs: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { view_cache_bytes: 256 << 20, record_cache_bytes: 256 << 20 }
+        Self { view_cache_bytes: 256 << 20, record_cache_bytes: 256 << 20, purge_interval_secs: 86_400 }
     }
 }
 
@@ -152,7 +158,7 @@ impl Service {
         let mut tasks = lock(&self.tasks);
         let lane = Handle::start(shared.clone(), &mut tasks, &self.components.tasks);
         let keeper = Arc::new(Keeper::default());
-        let keeping = keep_workspace(keeper.clone(), self.parts.clone(), lane.clone(), workspace);
+        let keeping = keep_workspace(keeper.clone(), self.parts.clone(), lane.clone(), shared.clone());
         tasks.spawn_on(keeping, &self.components.tasks);
         let started = Arc::new(Running { shared, lane, keeper });
         running.insert(workspace, started.clone());
@@ -227,9 +233,12 @@ impl Service {
         done.into_iter()
             .map(|done| match done {
                 Done::Fact(verdict) => Ok(verdict),
-                Done::Erased(_) | Done::NotFound | Done::Swept | Done::Directed { .. } | Done::Refused(_) => {
-                    Err(mismatch())
-                }
+                Done::Erased(_)
+                | Done::Waiting(_)
+                | Done::NotFound
+                | Done::Swept
+                | Done::Directed { .. }
+                | Done::Refused(_) => Err(mismatch()),
             })
             .collect()
     }
@@ -327,37 +336,14 @@ impl Service {
         graph::read(&self.components.store, Scope::new(workspace), &found, &configured.config).await
     }
 
-    /// Erases a profile with its facts, links and events: they are gone from every answer when this answers, and from the store
-    /// soon after.
+    /// Everything that is held of a profile, but for what the reader may not see.
     ///
     /// # Errors
-    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`; what the store answers.
-    pub async fn delete_profile(
-        &self,
-        workspace: WorkspaceId,
-        lookup: &Lookup,
-        door: &'static str,
-        key: KeyId,
-    ) -> Result<Receipt, Error> {
-        let running = self.running(workspace);
-        let configured = running.shared.configured().await?;
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`.
+    pub async fn export(&self, workspace: WorkspaceId, lookup: &Lookup, sight: Flags) -> Result<Export, Error> {
+        let configured = self.running(workspace).shared.configured().await?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
-        let erasure = Erasure { victim: Victim::Profile(found.node), suppresses: false };
-        let work = Work::Items { items: vec![Item::Erase(erasure)], origin: Origin { door, key, again: None } };
-        let Answer::Items(mut done) = running.lane.submit(work).await? else { return Err(mismatch()) };
-        match done.pop() {
-            Some(Done::Erased(erased)) => {
-                running.keeper.nudge();
-                Ok(Receipt {
-                    profile_id: erased.profile,
-                    identities: erased.nodes.len() as u64,
-                    attributes: erased.cells,
-                    events: erased.events,
-                })
-            }
-            Some(Done::NotFound) => Err(not_found()),
-            Some(Done::Fact(_) | Done::Swept | Done::Directed { .. } | Done::Refused(_)) | None => Err(mismatch()),
-        }
+        Ok(Export::new(self.components.store.clone(), Scope::new(workspace), configured, found, sight))
     }
 
     /// What a workspace holds. Exact: the counts change with what they count.
@@ -400,7 +386,7 @@ impl Service {
     ) -> Result<Arc<StoredConfig>, Error> {
         match self.running(workspace).lane.submit(Work::Configure(Box::new(change))).await? {
             Answer::Configured(stored) => Ok(stored),
-            Answer::Items(_) | Answer::Previewed(_) | Answer::Purged { .. } => Err(mismatch()),
+            Answer::Items(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Err(mismatch()),
         }
     }
 

@@ -89,7 +89,7 @@ pub(crate) async fn read(
 }
 
 /// What a reader may see of a call; none where the type of its event is not for them.
-fn seen_by(mut call: StoredCall, sight: Flags, model: &DataModel) -> Option<StoredCall> {
+pub(crate) fn seen_by(mut call: StoredCall, sight: Flags, model: &DataModel) -> Option<StoredCall> {
     let name = call.name.as_deref();
     if name.is_some_and(|name| model.is_event_hidden(name, sight)) {
         return None;

@@ -14,17 +14,19 @@ use tessera_engine::normalise::{VALUE_BYTES_MAX, blocked_pattern, normalise};
 use crate::error::{Error, ErrorKind};
 use crate::render;
 
+mod erasure;
 mod model;
 mod policies;
 mod records;
 mod sweeps;
 
+pub use erasure::{ErasureRules, WAITING_EVENTS_MAX, set_erasure_rules};
 pub use model::{ModelChange, StoredModel, changed_model, with_model};
 pub use policies::{
     Origin, POLICIES_MAX, Policies, PolicyContent, PolicyId, StoredPolicy, add_policy, delete_policy, invalid_policy,
     replace_policy, set_default_policy,
 };
-pub use records::{Part, decode, decode_model, encode, encode_model, read, rows};
+pub use records::{Part, decode, decode_erasure, decode_model, encode, encode_erasure, encode_model, read, rows};
 pub use sweeps::{ERASURES_MAX, StoredSweeps, erase_source, erased, swept};
 
 /// Namespaces of one workspace.
@@ -50,6 +52,7 @@ pub struct StoredConfig {
     policies: Policies,
     model: StoredModel,
     sweeps: StoredSweeps,
+    erasure: ErasureRules,
 }
 
 /// A namespace as it is stored: the engine's, with patterns as they were written.
@@ -123,8 +126,8 @@ impl Default for StoredConfig {
     fn default() -> Self {
         let namespaces = default_namespaces().iter().map(StoredNamespace::from).collect();
         let (limits, policies) = (LimitOverrides::default(), Policies::default());
-        let (model, sweeps) = (StoredModel::default(), StoredSweeps::default());
-        Self { version: 1, namespaces, primary: None, limits, policies, model, sweeps }
+        let (model, sweeps, erasure) = (StoredModel::default(), StoredSweeps::default(), ErasureRules::default());
+        Self { version: 1, namespaces, primary: None, limits, policies, model, sweeps, erasure }
     }
 }
 
@@ -177,6 +180,12 @@ impl StoredConfig {
     #[must_use]
     pub fn sweeps(&self) -> &StoredSweeps {
         &self.sweeps
+    }
+
+    /// What the workspace says of erasures.
+    #[must_use]
+    pub fn erasure(&self) -> ErasureRules {
+        self.erasure
     }
 
     /// The engine's form of it. What is stored always has one, so an error here means damage.

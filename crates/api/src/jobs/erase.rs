@@ -38,7 +38,7 @@ pub(super) fn route() -> Route {
         .describe(
             "What it has said so far counts nowhere from when this answers: reads fold without it. A job takes it out of every profile, \
              one commit for each, and off the store. Values that it had overwritten do not come back: send them anew. What is sent to \
-             the dataset afterwards is new.",
+             the dataset afterwards is new. When the job is done, the receipt stands under the job's id.",
         )
         .header(
             "idempotency-key",

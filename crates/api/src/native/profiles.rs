@@ -1,22 +1,22 @@
-//! Reads and erasure of profiles.
+//! Reads of profiles.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, Method};
 use axum::routing::{MethodRouter, delete, get, post};
 use serde_json::json;
 use tessera_service::Lookup;
 use tessera_service::directory::Permission;
 
-use super::wire::{BatchGet, ErasureReceipt, Identities, Profiles, Timeline};
-use super::{DOOR, explain, parse, render};
-use crate::answer::{Answer, json as json_answer, json_bytes};
+use super::wire::{BatchGet, Identities, Profiles, Timeline};
+use super::{erasures, explain, export, parse, render};
+use crate::answer::{Answer, json as json_answer};
 use crate::app::App;
+use crate::body;
 use crate::extract::{Query, Segments};
 use crate::route::{Access, Route, Tag};
-use crate::{body, once};
 
 /// The two ways to name a profile in a path.
 pub(super) trait Named: serde::de::DeserializeOwned + Send + 'static {
@@ -39,20 +39,25 @@ impl Named for (String, String) {
 pub(super) fn routes() -> Vec<Route> {
     let by_id = [
         profile_route("/v1/profiles/id/{id}", get(profile::<String>)),
-        erase_route("/v1/profiles/id/{id}", delete(erase::<String>)),
+        erasures::route("/v1/profiles/id/{id}", delete(erasures::erase_profile::<String>)),
         events_route("/v1/profiles/id/{id}/events", get(events::<String>)),
         identities_route("/v1/profiles/id/{id}/identities", get(identities::<String>)),
         explain::route("/v1/profiles/id/{id}/explain", get(explain::explain::<String>)),
+        export::route("/v1/profiles/id/{id}/export", get(export::export::<String>)),
     ];
     let by_identity = [
         profile_route("/v1/profiles/identifier/{namespace}/{value}", get(profile::<(String, String)>)),
-        erase_route("/v1/profiles/identifier/{namespace}/{value}", delete(erase::<(String, String)>)),
+        erasures::route(
+            "/v1/profiles/identifier/{namespace}/{value}",
+            delete(erasures::erase_profile::<(String, String)>),
+        ),
         events_route("/v1/profiles/identifier/{namespace}/{value}/events", get(events::<(String, String)>)),
         identities_route("/v1/profiles/identifier/{namespace}/{value}/identities", get(identities::<(String, String)>)),
         explain::route(
             "/v1/profiles/identifier/{namespace}/{value}/explain",
             get(explain::explain::<(String, String)>),
         ),
+        export::route("/v1/profiles/identifier/{namespace}/{value}/export", get(export::export::<(String, String)>)),
     ];
     let by_id = by_id.map(|route| {
         route.segment("id", "An id of ours, or a value of the workspace's primary namespace, which is tried first.")
@@ -95,15 +100,6 @@ fn profile_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
         .answer_free(200, "The profile, with its `ETag`.", example)
         .answer_empty(304, "The profile is still the same.");
     policy_parameter(fields_parameter(route))
-}
-
-fn erase_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
-    let example = json!({ "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "identities": 3, "attributes": 12, "events": 40 });
-    let access = Access::Workspace(Permission::Erase);
-    Route::new(Method::DELETE, path, access, handler, Tag::Profiles, "Erases a profile with its events")
-        .describe("Afterwards everything is as if its facts had never been received. The answer is the receipt.")
-        .idempotent()
-        .answer::<ErasureReceipt>(200, "What was removed.", example)
 }
 
 fn events_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
@@ -187,19 +183,6 @@ async fn identities<N: Named>(State(app): State<Arc<App>>, Segments(name): Segme
     let entered = app.enter(&headers, Permission::Read)?;
     let graph = app.service.identities(entered.workspace, &name.lookup()).await?;
     Ok(entered.answer(render::identities(graph)))
-}
-
-async fn erase<N: Named>(
-    State(app): State<Arc<App>>,
-    Segments(name): Segments<N>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Answer {
-    let entered = app.enter(&headers, Permission::Erase)?;
-    let (workspace, lookup, key) = (entered.workspace, name.lookup(), entered.caller.key());
-    let work = async { Ok(render::receipt(&app.service.delete_profile(workspace, &lookup, DOOR, key).await?)) };
-    let json = once::answer(&app, &entered, once::key(&headers)?, (&Method::DELETE, uri.path(), &[]), work).await?;
-    Ok(entered.answer(json_bytes(json)))
 }
 
 async fn batch_get(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {

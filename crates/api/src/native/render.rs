@@ -3,15 +3,14 @@
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
 use serde_json::value::RawValue;
 use tessera_engine::fact::CallKind;
 use tessera_service::clock::format_timestamp;
 use tessera_service::error::{Error, ErrorKind};
-use tessera_service::{EventPage, Graph, GraphHeld, GraphLink, GraphNode, Receipt, Rendered, StoredCall};
+use tessera_service::{EventPage, Graph, GraphHeld, GraphLink, GraphNode, Rendered, StoredCall};
 
-use super::wire::{ErasureReceipt, Held, Identities, Link, Node, ProfileError, ProfileResult, Timeline, TimelineEvent};
-use crate::answer::{json, json_bytes, to_json};
+use super::wire::{Held, Identities, Link, Node, ProfileError, ProfileResult, Timeline, TimelineEvent};
+use crate::answer::{json, json_bytes};
 use crate::report::Identity;
 use tessera_service::payload::Payload;
 
@@ -77,7 +76,7 @@ fn event<'a>(call: &'a StoredCall, nothing: &'a RawValue) -> Result<TimelineEven
     })
 }
 
-const fn kind(kind: CallKind) -> &'static str {
+pub(super) const fn kind(kind: CallKind) -> &'static str {
     match kind {
         CallKind::Track => "track",
         CallKind::Page => "page",
@@ -128,15 +127,4 @@ impl From<GraphHeld> for Held {
     fn from(held: GraphHeld) -> Self {
         Self { link: held.link.into(), reason: held.reason, won: held.won.map(|won| won.map(Identity::from)) }
     }
-}
-
-/// What an erasure removed.
-pub(super) fn receipt(receipt: &Receipt) -> Bytes {
-    let receipt = ErasureReceipt {
-        profile_id: receipt.profile_id.to_string(),
-        identities: receipt.identities,
-        attributes: receipt.attributes,
-        events: receipt.events,
-    };
-    to_json(&receipt).into()
 }

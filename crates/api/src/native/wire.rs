@@ -235,17 +235,3 @@ pub(crate) struct Held {
     /// The link that won against it.
     pub(crate) won: Option<[Identity; 2]>,
 }
-
-/// What an erasure removed.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Receipt)]
-pub(crate) struct ErasureReceipt {
-    /// The profile's id at that time.
-    pub(crate) profile_id: String,
-    /// Identities removed.
-    pub(crate) identities: u64,
-    /// Attribute values removed.
-    pub(crate) attributes: u64,
-    /// Events removed.
-    pub(crate) events: u64,
-}

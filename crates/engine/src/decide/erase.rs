@@ -5,11 +5,11 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use super::{Act, Erased, Notice, Outcome};
-use crate::cluster::{Cluster, End, Link, Source};
+use crate::cluster::{Cluster, End, Link, Node, Source};
 use crate::fact::Identity;
 use crate::id::NodeId;
 use crate::time::Timestamp;
-use crate::working::{Lack, Need};
+use crate::working::{Lack, Need, Working};
 
 /// What is to be erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,20 @@ pub struct EventErasure {
     pub source: Source,
     /// When it was received; no other fact of the workspace was received at that instant.
     pub received_at: Timestamp,
+}
+
+/// How many events an erasure would take off timelines.
+///
+/// # Errors
+/// What has to be read to tell.
+pub fn events_of(victim: Victim, working: &Working) -> Result<u64, Lack> {
+    let node = victim.node();
+    let Some(home) = working.home(node)? else { return Ok(0) };
+    let cluster = working.cluster(home)?;
+    Ok(match victim {
+        Victim::Profile(_) => cluster.piece(node).map(Node::events).sum(),
+        Victim::Node(_) => cluster.node(node).map_or(0, Node::events),
+    })
 }
 
 impl Act<'_> {

@@ -111,7 +111,19 @@ pub(crate) type Answer = (u16, Vec<u8>);
 impl Client {
     /// Sends a request; an error means that nobody knows what happened.
     pub(crate) fn send(&self, method: &str, path: &str, body: &[u8]) -> Result<Answer, ureq::Error> {
-        let request = Request::builder()
+        self.send_with(&[], method, path, body)
+    }
+
+    /// As [`Client::send`], with these headers as well.
+    pub(crate) fn send_with(
+        &self,
+        headers: &[(&str, &str)],
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<Answer, ureq::Error> {
+        let request = headers.iter().fold(Request::builder(), |request, (name, value)| request.header(*name, *value));
+        let request = request
             .method(method)
             .uri(format!("{}{path}", self.url))
             .header("authorization", format!("Bearer {KEY}"))

@@ -22,6 +22,7 @@ use crate::names;
 use crate::records::rows::{Counts, LaneRow};
 use crate::records::{cluster, link, rows};
 use crate::store_error::commit_failed;
+use crate::suppression;
 
 /// Times that a commit is tried again after an answer that leaves it open and a look that says it did not happen.
 const AMBIGUOUS_MAX: usize = 3;
@@ -36,16 +37,25 @@ impl State {
         last: Timestamp,
     ) -> Result<(), PartError> {
         let mut changes = working.take_changes();
-        let is_changed = !pack.put.is_empty() || !changes.clusters.is_empty() || !changes.facts.is_empty();
+        let is_changed = !pack.is_empty() || !changes.clusters.is_empty() || !changes.facts.is_empty();
         if !is_changed {
             self.keep_memory(read.memory);
             return Ok(());
         }
-        let row = LaneRow { clock: last, counts: self.counts_after(&changes, &read)? };
+        let before = self.row_at(last);
+        let (waiting, suppressed) =
+            (before.waiting + pack.waiting, before.suppressed + changes.suppressed.len() as u64);
+        let row = LaneRow { counts: self.counts_after(&changes, &read)?, waiting, suppressed, ..before };
         let mut commit = self.add_row(Commit::new(), &row);
+        if !changes.suppressed.is_empty() {
+            let secret = self.secret_for(&mut commit).await?;
+            let keys = changes.suppressed.iter().map(|identity| secret.key(self.scope(), identity));
+            commit.put.extend(keys.map(|key| (key, Bytes::from_static(suppression::ROW))));
+        }
         let expected = write_changes(&mut commit, &mut changes, &read, self);
         expect_unchanged(&mut commit, working, &read, &expected, self);
         commit.put.extend(pack.put);
+        commit.del.extend(pack.del);
         if !notices.is_empty() {
             commit = commit.feed(feed::encode(self.shared().workspace, last, notices));
         }

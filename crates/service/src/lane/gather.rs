@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use tessera_engine::cluster::Cluster;
+use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
 use tessera_engine::working::{Need, Working};
 use tessera_store::{Direction, Key, ScanLimit, Store, Version, Versioned};
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::keys::Scope;
 use crate::records::{cluster, link, rows};
 use crate::store_error::read_failed;
+use crate::suppression::Secret;
 
 /// Keys read in one call, after which others may run.
 const KEYS_AT_ONCE: usize = 128;
@@ -33,6 +35,8 @@ pub(super) struct Read {
 pub(super) struct Gatherer {
     store: Arc<dyn Store>,
     scope: Scope,
+    /// Where there are suppressed identities.
+    secret: Option<Secret>,
     read: Read,
 }
 
@@ -41,13 +45,14 @@ enum Asked {
     Plain(Need),
     /// A node's own cluster key stands right before its redirect.
     Home(NodeId),
+    Suppression(Identity),
 }
 
 impl Gatherer {
     pub(super) fn new(state: &mut State) -> Self {
         let memory = state.take_memory();
         let read = Read { memory, versions: HashMap::new(), before: HashMap::new(), as_of: None };
-        Self { store: state.store().clone(), scope: state.scope(), read }
+        Self { store: state.store().clone(), scope: state.scope(), secret: state.secret(), read }
     }
 
     pub(super) fn finish(self) -> Read {
@@ -69,8 +74,13 @@ impl Gatherer {
                     keys.extend([self.scope.cluster(node), self.scope.home(node)]);
                     asked.push(Asked::Home(node));
                 }
-                // Nobody can be suppressed yet.
-                Need::Suppression(identity) => working.load_suppression(identity, false),
+                Need::Suppression(identity) => match &self.secret {
+                    None => working.load_suppression(identity, false),
+                    Some(secret) => {
+                        keys.push(secret.key(self.scope, &identity));
+                        asked.push(Asked::Suppression(identity));
+                    }
+                },
                 Need::Identity(_) | Need::Cluster(_) | Need::Fact(_) | Need::Held(..) => {
                     keys.push(self.key(&need));
                     asked.push(Asked::Plain(need));
@@ -83,6 +93,8 @@ impl Gatherer {
             let (Some(key), Some(row)) = (keys.next(), found.next()) else { break };
             match asked {
                 Asked::Plain(need) => self.take_in(need, key, row, working)?,
+                // Nobody else writes these rows, so their versions need not be seen again.
+                Asked::Suppression(identity) => working.load_suppression(identity, row.is_some()),
                 Asked::Home(node) => {
                     let redirect = found.next().flatten();
                     keys.next();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tessera_engine::decide::{Acted, Directed, Erased, Merge, Outcome};
-use tessera_engine::id::{DirectiveId, Ids};
+use tessera_engine::id::{DirectiveId, Ids, NodeId};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::Working;
@@ -11,9 +11,13 @@ use tessera_store::{Key, Limits};
 use super::Origin;
 use crate::directives::{self, Act, Entry};
 use crate::directory::{KeyId, WorkspaceId};
+use crate::erasure::{Kind, Receipt, Removed, Trace, records};
 use crate::keys::Scope;
 use crate::quarantine::{self, Raw, Refused};
 use crate::records::event;
+
+/// The code of a fact that names somebody who was erased for good.
+const SUPPRESSED: &str = "identity_suppressed";
 
 /// Puts that go along with a group's changes.
 pub(super) struct Pack {
@@ -21,18 +25,36 @@ pub(super) struct Pack {
     scope: Scope,
     limits: Limits,
     pub(super) put: Vec<(Key, Bytes)>,
+    pub(super) del: Vec<Key>,
+    /// Events whose rows wait for the purge from now on.
+    pub(super) waiting: u64,
     bytes: usize,
+}
+
+/// What an outcome of this kind was asked for.
+pub(super) struct Erasing {
+    /// Of what kind it is, for the profile that it is about.
+    pub(super) kind: fn(NodeId) -> Kind,
+    pub(super) suppressed: bool,
+    /// The row of the one event that is erased.
+    pub(super) event: Option<Key>,
 }
 
 impl Pack {
     pub(super) fn new(workspace: WorkspaceId, limits: Limits) -> Self {
-        Self { workspace, scope: Scope::new(workspace), limits, put: Vec::new(), bytes: 0 }
+        let scope = Scope::new(workspace);
+        Self { workspace, scope, limits, put: Vec::new(), del: Vec::new(), waiting: 0, bytes: 0 }
+    }
+
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.put.is_empty() && self.del.is_empty()
     }
 
     /// Whether one more command surely fits. Half of what the store takes is left for it.
     pub(super) fn has_room(&self, working: &Working) -> bool {
         let (ops, bytes) = working.pending();
-        ops + self.put.len() < self.limits.ops / 2 && bytes + self.bytes < self.limits.bytes / 2
+        ops + self.put.len() + self.del.len() < self.limits.ops / 2 && bytes + self.bytes < self.limits.bytes / 2
     }
 
     pub(super) fn add(&mut self, outcome: &Outcome, raw: &Bytes, origin: Origin, at: Timestamp, ids: &mut Ids) {
@@ -40,9 +62,10 @@ impl Pack {
             Outcome::Accepted { event: Some(event), .. } => {
                 self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
             }
+            Outcome::Rejected(rejection) if rejection.code == SUPPRESSED => self.forget_sent(origin),
             Outcome::Rejected(rejection) => self.quarantine(rejection, raw, origin, at, ids),
-            Outcome::Erased(erased) => self.purge(erased),
-            Outcome::Accepted { event: None, .. }
+            Outcome::Erased(_)
+            | Outcome::Accepted { event: None, .. }
             | Outcome::Duplicate
             | Outcome::Released { .. }
             | Outcome::Directed(_)
@@ -108,10 +131,45 @@ impl Pack {
         }
     }
 
-    fn purge(&mut self, erased: &Erased) {
-        for (node, _) in &erased.nodes {
-            self.push(self.scope.purge(*node), Bytes::from_static(&[1]));
+    /// Nothing is kept of who was erased for good: not what was sent now, nor what stood in the quarantine and is sent again.
+    fn forget_sent(&mut self, origin: Origin) {
+        if let Some((id, _)) = origin.again {
+            self.del.extend(quarantine::keys(self.workspace, id));
         }
+    }
+
+    /// The receipt of an erasure, and what the purge goes by.
+    pub(super) fn erased(
+        &mut self,
+        erased: &Erased,
+        erasing: Erasing,
+        by: KeyId,
+        at: Timestamp,
+        ids: &mut Ids,
+    ) -> Receipt {
+        let id = ids.erasure();
+        let removed = Removed {
+            identities: erased.nodes.len() as u64,
+            attributes: erased.cells,
+            links: erased.links,
+            events: erased.events,
+            quarantined: 0,
+            replies: 0,
+        };
+        let Erasing { kind, suppressed, event } = erasing;
+        let kind = kind(erased.profile);
+        let receipt = Receipt { id, at, kind, by: Some(by), suppressed, removed, purged_at: None };
+        self.push(self.scope.receipt(id), records::encode_receipt(&receipt));
+        self.push(self.scope.waiting_receipt(id), Bytes::from_static(&[1]));
+        for (node, identity) in &erased.nodes {
+            let trace = Trace { receipt: id, identity: identity.clone() };
+            self.push(self.scope.purge(*node), records::encode_node(&trace));
+        }
+        match event {
+            Some(row) => self.del.push(row),
+            None => self.waiting += erased.events,
+        }
+        receipt
     }
 
     fn push(&mut self, key: Key, row: Bytes) {

@@ -1,9 +1,10 @@
-//! Removes the rows of nodes that were erased: nothing reaches them any more, but they take room and hold personal data.
+//! Removes the events of nodes that were erased: nothing reaches them any more, but they take room and hold personal data.
 
 use tessera_engine::id::NodeId;
 use tessera_store::{Commit, Direction, KeyRange, ScanLimit};
 
 use super::state::State;
+use crate::erasure::records;
 use crate::error::Error;
 use crate::keys::Family;
 use crate::layout::{read_event_key, read_node_key};
@@ -11,8 +12,15 @@ use crate::records::rows::LaneRow;
 use crate::records::{event, rows};
 use crate::store_error::{commit_failed, read_failed};
 
-/// Events removed in one go.
-const EVENTS_AT_ONCE: usize = 1_000;
+/// Events removed in one go, and as many rows by which the history is found.
+const ROWS_AT_ONCE: usize = 1_000;
+
+/// A part of the rows of a node.
+struct Part {
+    commit: Commit,
+    events: u64,
+    is_last: bool,
+}
 
 impl State {
     /// Removes a bounded number of rows. Answers whether more are left.
@@ -24,16 +32,31 @@ impl State {
             .scan(&waiting, ScanLimit::rows(2), Direction::Forward)
             .await
             .map_err(|error| read_failed(&error))?;
-        let Some(node) = page.rows.first().and_then(|row| read_node_key(&row.key)) else { return Ok(false) };
-        let (mut commit, is_last) = self.purge_node(node).await?;
+        let Some((node, row)) = page.rows.first().and_then(|row| Some((read_node_key(&row.key)?, row))) else {
+            return Ok(false);
+        };
+        let trace = records::decode_node(&row.value)?;
+        let Part { mut commit, events, is_last } = self.purge_node(node).await?;
         if is_last {
             commit = commit.delete(self.scope().purge(node));
+            if let Some(trace) = &trace {
+                // What was kept of what was sent is looked through later, for many at once.
+                commit = commit.put(self.scope().trace(trace.receipt, node), records::encode_trace(trace));
+            }
         }
-        let row = LaneRow { clock: self.tick(self.clock()), counts: self.counts() };
+        let more = !is_last || page.rows.len() > 1;
+        let before = self.row_at(self.tick(self.clock()));
+        let waiting = match trace {
+            _ if !more => 0,
+            Some(_) => before.waiting.saturating_sub(events),
+            // From before they were counted.
+            None => before.waiting,
+        };
+        let row = LaneRow { waiting, ..before };
         match self.store().commit(self.add_row(commit, &row)).await {
             Ok(committed) => {
                 self.keep_row(row, committed.version);
-                Ok(!is_last || page.rows.len() > 1)
+                Ok(more)
             }
             Err(error) => {
                 self.forget();
@@ -42,10 +65,10 @@ impl State {
         }
     }
 
-    /// The deletions of a node's oldest events and of their fact rows, and whether they are the last.
-    async fn purge_node(&self, node: NodeId) -> Result<(Commit, bool), Error> {
+    /// The deletions of a node's oldest events and of their fact rows.
+    async fn purge_node(&self, node: NodeId) -> Result<Part, Error> {
         let range: KeyRange = self.scope().events_of(node);
-        let page = self.store().scan(&range, ScanLimit::rows(EVENTS_AT_ONCE), Direction::Forward).await;
+        let page = self.store().scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
         let mut commit = Commit::new();
         let mut facts = Vec::with_capacity(page.rows.len());
@@ -64,6 +87,15 @@ impl State {
                 commit = commit.expect_version(key.clone(), row.version).delete(key);
             }
         }
-        Ok((commit, page.next.is_none()))
+        let mut is_last = page.next.is_none();
+        if is_last {
+            // The history itself holds ids only; that it can be found by this one ends here.
+            let history = self.scope().directives_of(node);
+            let found = self.store().scan(&history, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
+            let found = found.map_err(|error| read_failed(&error))?;
+            is_last = found.next.is_none();
+            commit = found.rows.into_iter().fold(commit, |commit, row| commit.delete(row.key));
+        }
+        Ok(Part { commit, events: page.rows.len() as u64, is_last })
     }
 }

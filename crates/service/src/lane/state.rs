@@ -5,12 +5,14 @@ use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwapOption;
 use tessera_engine::config::Config;
+use tessera_engine::fact::Identity;
 use tessera_engine::id::Ids;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, Direction, Limits, Row, ScanLimit, Store, Version};
 
 use super::Change;
 use super::memory::Memory;
+use crate::codec::corrupt;
 use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::keys::{Family, Scope};
@@ -20,6 +22,7 @@ use crate::records::rows::{self, Counts, LaneRow};
 use crate::row;
 use crate::service::{Components, Settings};
 use crate::store_error::{commit_failed, read_failed};
+use crate::suppression::{self, Secret};
 use crate::views::Epochs;
 use crate::workspace_config::{self, Part, StoredConfig};
 
@@ -94,6 +97,8 @@ struct Known {
     configured: Arc<Configured>,
     row: LaneRow,
     row_version: Option<Version>,
+    /// Under which suppressed identities are hashed; read when there are any.
+    secret: Option<Secret>,
 }
 
 impl State {
@@ -114,9 +119,13 @@ impl State {
         let configured = self.shared.configured().await?;
         let row = row::read(&**self.store(), self.scope.lane()).await?;
         let row_version = row.as_ref().map(|row| row.version);
-        let fresh = LaneRow { clock: Timestamp::MIN, counts: Counts::default() };
+        let fresh = LaneRow { clock: Timestamp::MIN, counts: Counts::default(), waiting: 0, suppressed: 0 };
         let row = row.map(|row| rows::decode_lane(&row.value)).transpose()?.unwrap_or(fresh);
-        self.known = Some(Known { configured, row, row_version });
+        let secret = match row.suppressed {
+            0 => None,
+            _ => Some(self.read_secret().await?.ok_or_else(|| corrupt("secret of a workspace"))?),
+        };
+        self.known = Some(Known { configured, row, row_version, secret });
         Ok(())
     }
 
@@ -164,6 +173,64 @@ impl State {
     /// The instant after that one: the clock's, unless it stands still or goes back.
     pub(super) fn tick(&self, after: Timestamp) -> Timestamp {
         (self.shared.components.clock)().max(after.next())
+    }
+
+    /// The lane's row as it will be at this instant, but for what a commit changes of it.
+    pub(super) fn row_at(&self, clock: Timestamp) -> LaneRow {
+        LaneRow { clock, ..self.known().row }
+    }
+
+    /// The secret under which suppressed identities are hashed, where there are any.
+    pub(super) fn secret(&self) -> Option<Secret> {
+        self.known().secret.clone()
+    }
+
+    async fn read_secret(&self) -> Result<Option<Secret>, Error> {
+        Secret::read(&**self.store(), self.shared.workspace).await
+    }
+
+    /// That secret for the first to be suppressed: drawn when there is none, and then added to the commit.
+    pub(super) async fn secret_for(&mut self, commit: &mut Commit) -> Result<Secret, Error> {
+        if let Some(secret) = self.secret() {
+            return Ok(secret);
+        }
+        let secret = match self.read_secret().await? {
+            Some(secret) => secret,
+            None => {
+                let mut drawn = [0; 32];
+                (self.shared.components.random)(&mut drawn);
+                let secret = Secret::new(drawn);
+                let key = suppression::secret_key(self.shared.workspace);
+                *commit = std::mem::take(commit).create(key, secret.encode());
+                secret
+            }
+        };
+        // Kept only if the commit is answered; what fails makes the lane forget all that it knows.
+        if let Some(known) = &mut self.known {
+            known.secret = Some(secret.clone());
+        }
+        Ok(secret)
+    }
+
+    /// Lets an identity in again. Answers whether it was suppressed.
+    pub(super) async fn let_in(&mut self, identity: &Identity) -> Result<bool, Error> {
+        self.ready().await?;
+        let Some(secret) = self.secret() else { return Ok(false) };
+        let key = secret.key(self.scope, identity);
+        let Some(found) = row::read(&**self.store(), key.clone()).await? else { return Ok(false) };
+        let suppressed = self.known().row.suppressed.saturating_sub(1);
+        let row = LaneRow { suppressed, ..self.row_at(self.tick(self.clock())) };
+        let commit = Commit::new().expect_version(key.clone(), found.version).delete(key);
+        match self.store().commit(self.add_row(commit, &row)).await {
+            Ok(committed) => {
+                self.keep_row(row, committed.version);
+                Ok(true)
+            }
+            Err(error) => {
+                self.forget();
+                Err(commit_failed(&error))
+            }
+        }
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -219,7 +286,7 @@ impl State {
             return Ok(present.stored.clone());
         }
         let mut configured = Configured::new(stored, None)?;
-        let row = LaneRow { clock: at, counts: self.counts() };
+        let row = self.row_at(at);
         let mut commit = Commit::new();
         for (part, bytes) in workspace_config::rows(&configured.stored, &present.stored) {
             let key = self.scope.config(part);
@@ -227,7 +294,7 @@ impl State {
                 (Part::Main, Some(version)) => commit.replace(key, version, bytes),
                 (Part::Main, None) => commit.create(key, bytes),
                 // Nobody writes a part without the main row, whose version is asserted.
-                (Part::Policies | Part::Model | Part::Sweeps, _) => commit.put(key, bytes),
+                (Part::Policies | Part::Model | Part::Sweeps | Part::Erasure, _) => commit.put(key, bytes),
             };
         }
         let version = match self.store().commit(self.add_row(commit, &row)).await {

@@ -20,6 +20,10 @@ pub struct LaneRow {
     pub clock: Timestamp,
     /// What the workspace holds.
     pub counts: Counts,
+    /// Events that were erased and whose rows are still to be purged.
+    pub waiting: u64,
+    /// Identities that are suppressed.
+    pub suppressed: u64,
 }
 
 /// What a workspace holds.
@@ -59,25 +63,41 @@ impl Counts {
     }
 }
 
+/// The version of a lane's row.
+const LANE_VERSION: u8 = 2;
+
+#[derive(Deserialize)]
+struct LaneRecord1 {
+    clock: i64,
+    counts: Counts,
+}
+
 #[derive(Serialize, Deserialize)]
 struct LaneRecord {
     clock: i64,
     counts: Counts,
+    waiting: u64,
+    suppressed: u64,
 }
 
 /// Writes a lane's row.
 #[must_use]
 pub fn encode_lane(row: &LaneRow) -> Bytes {
-    codec::encode(VERSION, &LaneRecord { clock: row.clock.micros(), counts: row.counts })
+    let LaneRow { clock, counts, waiting, suppressed } = *row;
+    codec::encode(LANE_VERSION, &LaneRecord { clock: clock.micros(), counts, waiting, suppressed })
 }
 
-/// Reads a lane's row.
+/// Reads a lane's row. One of version 1 is from before anybody was suppressed, or counted while they waited.
 ///
 /// # Errors
 /// `Corrupt`.
 pub fn decode_lane(bytes: &[u8]) -> Result<LaneRow, Error> {
-    let record: LaneRecord = codec::decode(VERSION, bytes)?;
-    Ok(LaneRow { clock: time(record.clock)?, counts: record.counts })
+    if bytes.first() == Some(&1) {
+        let LaneRecord1 { clock, counts } = codec::decode(1, bytes)?;
+        return Ok(LaneRow { clock: time(clock)?, counts, waiting: 0, suppressed: 0 });
+    }
+    let LaneRecord { clock, counts, waiting, suppressed } = codec::decode(LANE_VERSION, bytes)?;
+    Ok(LaneRow { clock: time(clock)?, counts, waiting, suppressed })
 }
 
 #[derive(Serialize, Deserialize)]

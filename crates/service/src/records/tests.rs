@@ -146,6 +146,9 @@ fn records_of_version_1_are_read_as_what_they_were() {
     ] {
         assert_eq!(link::decode(&thawed(name)).expect("a link"), sample_link(state));
     }
+    let counts = Counts { profiles: 1, identities: 2, events: 3, facts: 4 };
+    let lane = LaneRow { clock: at(1), counts, waiting: 0, suppressed: 0 };
+    assert_eq!(rows::decode_lane(&thawed("lane-1")).expect("a row"), lane);
     for (name, event) in [("fact-1", None), ("fact-event-1", Some(EventId::from_bytes([7; 12])))] {
         let row = FactRow { node: node_id(1), time: at(1), event, source: None };
         assert_eq!(rows::decode_fact(&thawed(name)).expect("a row"), row);
@@ -196,9 +199,10 @@ fn an_event_is_read_as_written() {
 
 #[test]
 fn small_rows_are_read_as_written() {
-    let lane = LaneRow { clock: at(1), counts: Counts { profiles: 1, identities: 2, events: 3, facts: 4 } };
+    let counts = Counts { profiles: 1, identities: 2, events: 3, facts: 4 };
+    let lane = LaneRow { clock: at(1), counts, waiting: 5, suppressed: 600 };
     assert_eq!(rows::decode_lane(&rows::encode_lane(&lane)).expect("a row"), lane);
-    golden("lane-1", &rows::encode_lane(&lane));
+    golden("lane-2", &rows::encode_lane(&lane));
     for (name, row) in [
         ("identity-own-1", IdentityRow { node: node_id(1), cluster: node_id(1) }),
         ("identity-1", IdentityRow { node: node_id(2), cluster: node_id(1) }),

@@ -44,6 +44,7 @@ impl Service {
                 quarantine: Quarantine::new(store.clone(), cursors.clone()),
                 jobs: Arc::new(Jobs::new(&components, cursors.clone(), kinds)),
                 components: components.clone(),
+                purge_interval_secs: settings.purge_interval_secs,
             }),
             keeper: Arc::new(Keeper::default()),
             epochs: Arc::new(Epochs::new()),
@@ -65,15 +66,17 @@ impl Service {
         Ok(service)
     }
 
-    /// Starts the workspaces in which erased events are still on disk; the others start when somebody asks for them. One short
-    /// scan for each workspace.
+    /// Starts the workspaces in which what was erased is still on disk; the others start when somebody asks for them. Two short
+    /// scans for each workspace.
     async fn go_on_purging(&self) -> Result<(), Error> {
         let directory = self.directory.snapshot();
         for workspace in directory.workspaces() {
-            let waiting = Scope::new(workspace.id).all_of(Family::Purge);
-            let page = self.store().scan(&waiting, ScanLimit::rows(1), Direction::Forward).await;
-            if !page.map_err(|error| read_failed(&error))?.rows.is_empty() {
-                self.running(workspace.id);
+            let scope = Scope::new(workspace.id);
+            for waiting in [scope.all_of(Family::Purge), scope.waiting_receipts()] {
+                let page = self.store().scan(&waiting, ScanLimit::rows(1), Direction::Forward).await;
+                if !page.map_err(|error| read_failed(&error))?.rows.is_empty() {
+                    self.running(workspace.id);
+                }
             }
         }
         Ok(())

@@ -8,8 +8,10 @@ use super::{LimitOverrides, StoredConfig, StoredNamespace, policies, sweeps};
 use crate::codec;
 use crate::error::Error;
 
+mod erasure;
 mod model;
 
+pub use erasure::{decode_erasure, encode_erasure};
 pub use model::{decode_model, encode_model};
 
 const VERSION: u8 = 1;
@@ -73,10 +75,12 @@ pub enum Part {
     Model,
     /// What is being brought to the records one by one.
     Sweeps,
+    /// The rules of erasures.
+    Erasure,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Main, Self::Policies, Self::Model, Self::Sweeps];
+    const ALL: [Self; 5] = [Self::Main, Self::Policies, Self::Model, Self::Sweeps, Self::Erasure];
 
     /// What its key ends with, after the family.
     #[must_use]
@@ -86,6 +90,7 @@ impl Part {
             Self::Policies => &[1],
             Self::Model => &[2],
             Self::Sweeps => &[3],
+            Self::Erasure => &[4],
         }
     }
 
@@ -109,6 +114,9 @@ pub fn rows(config: &StoredConfig, before: &StoredConfig) -> Vec<(Part, Bytes)> 
     if config.sweeps != before.sweeps {
         rows.push((Part::Sweeps, sweeps::records::encode(&config.sweeps)));
     }
+    if config.erasure != before.erasure {
+        rows.push((Part::Erasure, encode_erasure(config.erasure)));
+    }
     rows
 }
 
@@ -128,6 +136,7 @@ pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<Stor
             Part::Policies => config.policies = policies::decode(bytes)?,
             Part::Model => config.model = decode_model(bytes)?,
             Part::Sweeps => config.sweeps = sweeps::records::decode(bytes)?,
+            Part::Erasure => config.erasure = decode_erasure(bytes)?,
         }
     }
     Ok(config)

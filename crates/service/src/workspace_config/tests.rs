@@ -222,4 +222,5 @@ proptest! {
     }
 }
 
+mod erasure;
 mod model;

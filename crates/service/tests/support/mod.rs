@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
+use tessera_engine::id::ErasureId;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
 use tessera_service::directory::{KeyId, WorkspaceId};
+use tessera_service::erasure::Receipt;
+use tessera_service::error::Error;
 use tessera_service::verdict::{Incoming, Verdict};
-use tessera_service::{Components, EventQuery, Fields, Lookup, Service, Settings};
+use tessera_service::{Components, EventQuery, Extent, Fields, Lookup, Return, Service, Settings};
 use tessera_store::{MemoryStore, Store};
 
 pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId::new(1);
@@ -83,4 +86,27 @@ pub(crate) async fn read(service: &Service, lookup: &Lookup) -> serde_json::Valu
 
 pub(crate) fn page(limit: usize) -> EventQuery {
     EventQuery { limit, ..EventQuery::default() }
+}
+
+pub(crate) fn key() -> KeyId {
+    KeyId::from_bytes([0; 12])
+}
+
+pub(crate) async fn erase(service: &Service, lookup: &Lookup, back: Return) -> Result<Receipt, Error> {
+    service.erase(WORKSPACE, lookup, (Extent::Profile, back), ("test", key())).await
+}
+
+/// Has what was erased purged, and answers the receipt once it says so.
+pub(crate) async fn purged(service: &Service, id: ErasureId) -> Receipt {
+    for _ in 0..1_000 {
+        service.purge_soon(WORKSPACE);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let receipt = service.erasure(WORKSPACE, &id.to_string()).await.expect("a receipt");
+        if receipt.purged_at.is_some() {
+            return receipt;
+        }
+    }
+    panic!("a purge that is asked for ends");
 }

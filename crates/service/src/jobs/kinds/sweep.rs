@@ -7,12 +7,14 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::SourceErasure;
+use tessera_engine::id::ErasureId;
 use tessera_store::{Commit, CommitError, Direction, Page, ScanLimit};
 
 use crate::codec;
 use crate::directory::KeyId;
+use crate::erasure::{self, Receipt};
 use crate::error::{Error, ErrorKind};
-use crate::jobs::kind::{Cancelling, Context, Kind, MadeBy, Step};
+use crate::jobs::kind::{Context, Kind, MadeBy, Step};
 use crate::keys::{Family, KeyBuilder};
 use crate::lane::{Answer, Done, Item, Origin, Work};
 use crate::layout::{read_event_key, read_node_key};
@@ -146,7 +148,6 @@ impl Kind for Recluster {
     const NAME: &'static str = "recluster";
     const UNIT: &'static str = "records";
     const MADE_BY: MadeBy = MadeBy::Only("a change of namespaces or limits");
-    const CANCELLING: Cancelling = Cancelling::Refused;
     const CHECKPOINT_VERSION: u8 = 1;
 
     type Parameters = Rules;
@@ -214,7 +215,7 @@ impl Kind for EraseSource {
     const NAME: &'static str = "erase_source";
     const UNIT: &'static str = "rows";
     const MADE_BY: MadeBy = MadeBy::Only("POST /v1/erasures");
-    const CANCELLING: Cancelling = Cancelling::Refused;
+    const AT_ONCE: usize = 1;
     const CHECKPOINT_VERSION: u8 = 1;
 
     type Parameters = Source;
@@ -253,6 +254,7 @@ impl Kind for EraseSource {
             }
             Stage::Facts => {
                 if drop_facts(ctx, &erasure, &mut own).await? {
+                    file_receipt(ctx, &erasure, own.removed).await?;
                     let number = erasure.number;
                     let set = move |config: &_, _| erased(config, number);
                     ctx.service().configure_at(ctx.workspace(), set).await?;
@@ -263,6 +265,22 @@ impl Kind for EraseSource {
         }
         Ok(Step::More { done: done(&own), checkpoint: own, total: None })
     }
+}
+
+/// The receipt has the id of the job: whoever asked for the one finds the other.
+async fn file_receipt(ctx: &Context, erasure: &SourceErasure, removed: Removed) -> Result<(), Error> {
+    let job = ctx.job();
+    let (dataset, batch) = (erasure.dataset.clone(), erasure.batch.clone());
+    let receipt = Receipt {
+        id: ErasureId::from_bytes(*job.id.as_bytes()),
+        at: erasure.at,
+        kind: erasure::Kind::Source { dataset, batch },
+        by: job.asked_by,
+        suppressed: false,
+        removed: erasure::Removed { events: removed.events, ..erasure::Removed::default() },
+        purged_at: None,
+    };
+    erasure::file(&**ctx.store(), ctx.scope(), &receipt).await
 }
 
 /// Removes some events of the source. Answers whether none is left.

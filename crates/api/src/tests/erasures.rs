@@ -1,0 +1,63 @@
+//! Erasures over HTTP.
+
+use serde_json::json;
+
+use super::golden;
+use super::world::{ROOT, World, request};
+
+#[tokio::test]
+async fn erasures_receipts_and_suppressions_have_this_wire() {
+    golden::check("src/native/golden/erasures.txt").await;
+}
+
+#[tokio::test]
+async fn whether_it_suppresses_is_part_of_what_a_request_is() {
+    let world = World::new().await;
+    let event = json!({ "userId": "7", "event": "x", "messageId": "m1" }).to_string();
+    assert_eq!(world.call("POST", "/v1/track", ROOT, event).await.json()["accepted"], 1);
+    let path = "/v1/profiles/identifier/user_id/7";
+    let send = async |path: &str| world.send(request("DELETE", path, ROOT, &[("idempotency-key", "one")], "")).await;
+    let receipt = send(path).await.json();
+    assert_eq!((receipt["suppressed"].as_bool(), receipt["state"].as_str()), (Some(false), Some("erased")));
+    assert_eq!(send(path).await.json(), receipt);
+    let other = send(&format!("{path}?suppress=true")).await;
+    assert_eq!((other.status.as_u16(), other.code().as_str()), (409, "idempotency_key_reused"));
+}
+
+#[tokio::test]
+async fn too_many_waiting_events_are_told_with_when_to_come_back() {
+    let world = World::new().await;
+    let rules = json!({ "waiting_events_max": 1 }).to_string();
+    assert_eq!(world.call("PUT", "/v1/admin/erasures", ROOT, rules).await.status, 200);
+    for id in ["m1", "m2"] {
+        let event = json!({ "userId": "7", "event": "x", "messageId": id }).to_string();
+        assert_eq!(world.call("POST", "/v1/track", ROOT, event).await.json()["accepted"], 1);
+    }
+    let path = "/v1/profiles/identifier/user_id/7";
+    let refused = world.call("DELETE", path, ROOT, "").await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (429, "erasures_waiting"));
+    assert_eq!(refused.header("retry-after"), "60");
+    assert_eq!(world.get(path, ROOT).await.status, 200);
+    let erased = world.call("DELETE", &format!("{path}?suppress=true"), ROOT, "").await;
+    assert_eq!((erased.status.as_u16(), erased.json()["events"].as_u64()), (200, Some(2)));
+}
+
+#[tokio::test]
+async fn the_purge_is_asked_for_and_told_by_the_receipt() {
+    let world = World::new().await;
+    let event = json!({ "userId": "7", "event": "x", "messageId": "m1" }).to_string();
+    world.call("POST", "/v1/track", ROOT, event).await;
+    let erased = world.call("DELETE", "/v1/profiles/identifier/user_id/7", ROOT, "").await.json();
+    let path = format!("/v1/erasures/{}", erased["id"].as_str().expect("an id"));
+    assert_eq!(world.get(&path, ROOT).await.json()["state"], "erased");
+    assert_eq!(world.call("POST", "/v1/erasures:purge", ROOT, "").await.status, 202);
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+        let receipt = world.get(&path, ROOT).await.json();
+        if receipt["state"] == "purged" {
+            assert_eq!((receipt["events"].as_u64(), receipt["purged_at"].is_string()), (Some(1), true));
+            return;
+        }
+    }
+    panic!("a purge that is asked for ends");
+}

@@ -1,0 +1,49 @@
+//! What the lane knows of erasures besides deciding them: of which kind they are, and whether too much waits already.
+
+use tessera_engine::decide::{Erasure, Prompt, Victim, events_of};
+use tessera_engine::working::{Lack, Working};
+
+use super::gather::Gatherer;
+use super::pack::{Erasing, Pack};
+use super::state::State;
+use super::{Decision, PartError, ROUNDS_MAX, too_many_rounds};
+use crate::erasure::Kind;
+
+impl Decision {
+    /// What it erases, if it does.
+    pub(super) fn erasing(&self) -> Option<Erasing> {
+        let (kind, suppressed): (fn(_) -> _, _) = match self.prompt.as_ref().ok()? {
+            Prompt::Erase(Erasure { victim: Victim::Profile(_), suppresses }) => (Kind::Profile, *suppresses),
+            Prompt::Erase(Erasure { victim: Victim::Node(_), suppresses }) => (Kind::Identity, *suppresses),
+            Prompt::EraseEvent(_) => (Kind::Event, false),
+            Prompt::Fact(_) | Prompt::Directive(..) | Prompt::Sweep(_) | Prompt::Release { .. } => return None,
+        };
+        Some(Erasing { kind, suppressed, event: self.event_row.clone() })
+    }
+}
+
+impl State {
+    /// How many erased events may wait for the purge, if this erasure would make them more. One that suppresses is for somebody's
+    /// privacy, and nothing keeps it waiting.
+    pub(super) async fn too_many_waiting(
+        &self,
+        decision: &Decision,
+        pack: &Pack,
+        working: &mut Working,
+        gatherer: &mut Gatherer,
+    ) -> Result<Option<u64>, PartError> {
+        let Ok(Prompt::Erase(Erasure { victim, suppresses: false })) = &decision.prompt else { return Ok(None) };
+        let Some(max) = self.stored_config().erasure().waiting_events_max else { return Ok(None) };
+        for _ in 0..ROUNDS_MAX {
+            match events_of(*victim, working) {
+                Ok(events) => {
+                    let waiting = self.row_at(decision.at).waiting + pack.waiting + events;
+                    return Ok((waiting > max && events > 0).then_some(max));
+                }
+                Err(Lack::Needs(needs)) => gatherer.load(needs, working).await?,
+                Err(Lack::Torn) => return Err(PartError::Conflict),
+            }
+        }
+        Err(PartError::Failed(too_many_rounds()))
+    }
+}

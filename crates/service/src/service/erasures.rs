@@ -1,0 +1,207 @@
+//! Erasures, their receipts, and who is let in no more.
+
+use tessera_engine::cluster::Source;
+use tessera_engine::decide::{Erasure, EventErasure, Victim};
+use tessera_engine::fact::Identity;
+use tessera_engine::normalise::normalise;
+
+use super::{Service, mismatch};
+use crate::directory::{KeyId, ListPage, ListQuery, WorkspaceId};
+use crate::erasure::{self, Receipt};
+use crate::error::{Error, ErrorKind};
+use crate::find::{not_found, unknown_namespace};
+use crate::keys::Scope;
+use crate::lane::{Answer, Configured, Done, Item, Origin, Work};
+use crate::query::Lookup;
+use crate::records::rows::decode_lane;
+use crate::records::{event, rows};
+use crate::row;
+use crate::suppression::Secret;
+
+/// After how many seconds an erasure may be tried again that too many waiting events hold up: the purge runs as often.
+const RETRY_SECS: u32 = 60;
+
+/// What of a look-up is erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The profile, with all its identities.
+    Profile,
+    /// The identity that was named, alone. What hung together only by it falls apart.
+    Identity,
+}
+
+/// Whether those who are erased may come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Return {
+    /// What is sent of them later is taken as that of somebody new.
+    Allowed,
+    /// What names one of their identities is refused from now on, until it is let in again.
+    Refused,
+}
+
+/// What a workspace says of those who were erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErasureState {
+    /// Events that were erased and are still to be purged.
+    pub waiting_events: u64,
+    /// Identities that are let in no more.
+    pub suppressed: u64,
+}
+
+impl Service {
+    /// Erases a profile, or one identity, with its facts, links and events: they are gone from every answer when this answers, and
+    /// from the files of the store when its receipt says so.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`; `Throttled` with `erasures_waiting`, never where
+    /// the return is refused; what the store answers.
+    pub async fn erase(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        (extent, back): (Extent, Return),
+        (door, key): (&'static str, KeyId),
+    ) -> Result<Receipt, Error> {
+        let configured = self.running(workspace).shared.configured().await?;
+        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        let victim = match extent {
+            Extent::Profile => Victim::Profile(found.node),
+            Extent::Identity => Victim::Node(found.node),
+        };
+        let erasure = Erasure { victim, suppresses: back == Return::Refused };
+        let origin = Origin { door, key, again: None };
+        self.submit_erasure(workspace, Item::Erase(erasure), origin).await?.ok_or_else(not_found)
+    }
+
+    /// Erases one event, by the id that it was sent with. Links that it was evidence of stay.
+    ///
+    /// # Errors
+    /// `NotFound` with `event_not_found`; what the store answers.
+    pub async fn erase_event(
+        &self,
+        workspace: WorkspaceId,
+        message_id: &str,
+        (door, key): (&'static str, KeyId),
+    ) -> Result<Receipt, Error> {
+        let none =
+            || Error::new(ErrorKind::NotFound, "event_not_found", "the workspace has no event of this message id");
+        let (store, scope) = (&**self.store(), Scope::new(workspace));
+        if message_id.is_empty() || message_id.len() > store.limits().key / 2 {
+            return Err(none());
+        }
+        let fact = row::read(store, scope.fact(message_id)).await?.ok_or_else(none)?;
+        let fact = rows::decode_fact(&fact.value)?;
+        let id = fact.event.ok_or_else(none)?;
+        let key_of_row = scope.event(fact.node, fact.time, id);
+        let call = row::read(store, key_of_row.clone()).await?.ok_or_else(none)?;
+        let call = event::decode(id, fact.time, &call.value)?;
+        // A fact from before sources were kept with it is older than every erasure of one.
+        let own = Source { dataset: call.dataset, batch: call.batch, generation: 0 };
+        let erasure = EventErasure {
+            fact: message_id.into(),
+            node: fact.node,
+            source: fact.source.unwrap_or(own),
+            received_at: call.received_at,
+        };
+        let origin = Origin { door, key, again: None };
+        let item = Item::EraseEvent(Box::new((erasure, key_of_row)));
+        self.submit_erasure(workspace, item, origin).await?.ok_or_else(none)
+    }
+
+    async fn submit_erasure(
+        &self,
+        workspace: WorkspaceId,
+        item: Item,
+        origin: Origin,
+    ) -> Result<Option<Receipt>, Error> {
+        let running = self.running(workspace);
+        let work = Work::Items { items: vec![item], origin };
+        let Answer::Items(mut done) = running.lane.submit(work).await? else { return Err(mismatch()) };
+        match done.pop() {
+            Some(Done::Erased(receipt)) => {
+                running.keeper.nudge();
+                Ok(Some(*receipt))
+            }
+            Some(Done::Waiting(max)) => {
+                running.keeper.nudge();
+                let message = format!(
+                    "more than {max} erased events would wait for the purge; try again when it has run, or erase with \
+                     suppress=true, which is never held up"
+                );
+                let error = Error::new(ErrorKind::Throttled, "erasures_waiting", message);
+                Err(Error { retry_after_secs: Some(RETRY_SECS), ..error })
+            }
+            Some(Done::NotFound) => Ok(None),
+            Some(Done::Fact(_) | Done::Swept | Done::Directed { .. } | Done::Refused(_)) | None => Err(mismatch()),
+        }
+    }
+
+    /// The receipt of an erasure.
+    ///
+    /// # Errors
+    /// `NotFound` with `erasure_not_found`; what the store answers.
+    pub async fn erasure(&self, workspace: WorkspaceId, id: &str) -> Result<Receipt, Error> {
+        erasure::find(&**self.store(), workspace, id).await
+    }
+
+    /// A page of the receipts of a workspace, newest first.
+    ///
+    /// # Errors
+    /// `Invalid` with `limit_invalid`, `cursor_invalid`; what the store answers.
+    pub async fn erasures(&self, workspace: WorkspaceId, query: &ListQuery) -> Result<ListPage<Receipt>, Error> {
+        erasure::list(&**self.store(), workspace, query, &self.cursors).await
+    }
+
+    /// Has what was erased purged now, and not when the interval is over. Answers at once; receipts say when it is done.
+    pub fn purge_soon(&self, workspace: WorkspaceId) {
+        self.running(workspace).keeper.purge_soon();
+    }
+
+    /// What waits, and how many identities are let in no more. Exact.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn erasure_state(&self, workspace: WorkspaceId) -> Result<ErasureState, Error> {
+        let row = row::read(&**self.store(), Scope::new(workspace).lane()).await?;
+        let row = row.map(|row| decode_lane(&row.value)).transpose()?;
+        let (waiting_events, suppressed) = row.map_or((0, 0), |row| (row.waiting, row.suppressed));
+        Ok(ErasureState { waiting_events, suppressed })
+    }
+
+    /// Whether an identity is let in no more.
+    ///
+    /// # Errors
+    /// `Invalid` with `namespace_unknown`, `identity_invalid`; what the store answers.
+    pub async fn is_suppressed(&self, workspace: WorkspaceId, namespace: &str, value: &str) -> Result<bool, Error> {
+        let configured = self.running(workspace).shared.configured().await?;
+        let identity = identity_of(&configured, namespace, value)?;
+        let Some(secret) = Secret::read(&**self.store(), workspace).await? else { return Ok(false) };
+        Ok(row::read(&**self.store(), secret.key(Scope::new(workspace), &identity)).await?.is_some())
+    }
+
+    /// Lets an identity in again.
+    ///
+    /// # Errors
+    /// As [`Self::is_suppressed`]; `NotFound` with `suppression_not_found`.
+    pub async fn let_in(&self, workspace: WorkspaceId, namespace: &str, value: &str) -> Result<(), Error> {
+        let running = self.running(workspace);
+        let identity = identity_of(&*running.shared.configured().await?, namespace, value)?;
+        match running.lane.submit(Work::LetIn(identity)).await? {
+            Answer::LetIn(true) => Ok(()),
+            Answer::LetIn(false) => {
+                let message = "the identity is not suppressed";
+                Err(Error::new(ErrorKind::NotFound, "suppression_not_found", message))
+            }
+            Answer::Items(_) | Answer::Previewed(_) | Answer::Configured(_) | Answer::Purged { .. } => Err(mismatch()),
+        }
+    }
+}
+
+fn identity_of(configured: &Configured, namespace: &str, value: &str) -> Result<Identity, Error> {
+    let config = &configured.config;
+    let namespace = config.by_name(namespace).ok_or_else(|| unknown_namespace(config))?;
+    let value = normalise(namespace, value).map_err(|refused| {
+        Error::new(ErrorKind::Invalid, "identity_invalid", format!("no value of the namespace: {refused}"))
+    })?;
+    Ok(Identity { namespace: namespace.id, value })
+}

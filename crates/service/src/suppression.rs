@@ -1,0 +1,67 @@
+//! Who was erased for good: a keyed hash of each identity, so that facts that name one are refused and nobody can read from the
+//! store whom it would refuse.
+//!
+//! The key is drawn for each workspace when it first suppresses somebody, and stands apart from the workspace's rows. Whoever
+//! holds the whole store can still try out identities that they know or guess; that cannot be had otherwise, since we do as much
+//! with each fact.
+
+use tessera_engine::fact::Identity;
+use tessera_store::{Key, Store};
+
+use crate::codec;
+use crate::cursor::hmac;
+use crate::directory::WorkspaceId;
+use crate::error::Error;
+use crate::keys::{Family, KeyBuilder, Scope};
+use crate::row;
+
+/// The version of the record of the secret, and of a row, which is the version alone.
+const VERSION: u8 = 1;
+/// Bytes of a hash.
+const HASH_BYTES: usize = 32;
+
+/// What a row of a suppressed identity holds.
+pub(crate) const ROW: &[u8] = &[VERSION];
+
+/// The secret of a workspace under which identities are hashed.
+#[derive(Clone)]
+pub(crate) struct Secret([u8; 32]);
+
+impl Secret {
+    pub(crate) fn new(drawn: [u8; 32]) -> Self {
+        Self(drawn)
+    }
+
+    /// The key of the row that says that an identity is suppressed.
+    pub(crate) fn key(&self, scope: Scope, identity: &Identity) -> Key {
+        let namespace = identity.namespace.number().to_be_bytes();
+        let hash = hmac(&self.0, &[b"tessera suppression 1", &namespace, identity.value.as_bytes()]);
+        scope.family(Family::Suppression).bytes(&hash).key()
+    }
+
+    pub(crate) fn encode(&self) -> bytes::Bytes {
+        codec::encode(VERSION, &self.0)
+    }
+
+    /// The secret of a workspace; none where nobody was suppressed yet.
+    ///
+    /// # Errors
+    /// What the store answers; `Corrupt`.
+    pub(crate) async fn read(store: &dyn Store, workspace: WorkspaceId) -> Result<Option<Self>, Error> {
+        let row = row::read(store, secret_key(workspace)).await?;
+        row.map(|row| Ok(Self(codec::decode(VERSION, &row.value)?))).transpose()
+    }
+}
+
+/// Where the secret of a workspace stands.
+pub(crate) fn secret_key(workspace: WorkspaceId) -> Key {
+    Scope::system().family(Family::Secret).bytes(b"suppression/").u32(workspace.number()).key()
+}
+
+/// Whether a row of the family is as it is written.
+pub(crate) fn is_sound(key: &Key, value: &[u8]) -> bool {
+    key.len() == KeyBuilder::HEAD_BYTES + HASH_BYTES && value == ROW
+}
+
+#[cfg(test)]
+mod tests;
