@@ -262,6 +262,11 @@ pub const CODES: &[Code] = &[
     call("idempotency_key_reused", Conflict, "Another request was answered under this idempotency key."),
     call("job_ended", Conflict, "The job has ended, so nothing can be wished of it; ask for another."),
     call("job_cancelling", Conflict, "The job is being cancelled: it neither pauses nor goes on any more."),
+    call(
+        "job_not_cancellable",
+        Conflict,
+        "The job brings about what has been ordered already, such as an erasure, so it cannot end half done. It may be paused.",
+    ),
     call("key_retired", Conflict, "The key is revoked or expired, so it has no successor."),
     call("body_too_large", LimitExceeded, "The body, inflated, is larger than this call takes."),
     call(

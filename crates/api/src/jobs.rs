@@ -83,7 +83,8 @@ pub(crate) fn routes() -> Vec<Route> {
             post(cancel),
             "Cancels a job",
             "After the step under way: until then it is `cancelling`. What its steps did stays done. If that step was the last, the \
-             job is `done`. Cancelling a cancelled job changes nothing.",
+             job is `done`. Cancelling a cancelled job changes nothing. Jobs that bring about what has been ordered already, such as \
+             an erasure, are not cancelled.",
         ),
     ]
 }

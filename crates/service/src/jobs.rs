@@ -49,7 +49,7 @@ pub use kind::{CHECKPOINT_BYTES_MAX, PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX};
 pub(crate) use runner::run;
 pub use table::Filter;
 
-use kind::{AnyKind, MadeBy};
+use kind::{AnyKind, Cancelling, MadeBy};
 use table::Table;
 
 /// Jobs of one workspace that have not ended.
@@ -261,6 +261,15 @@ impl Jobs {
         self.table.read(workspace, id).await?.ok_or_else(job::not_found)
     }
 
+    /// The jobs of a kind that have not ended, oldest first.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub(crate) async fn open_of(&self, workspace: WorkspaceId, kind: &str) -> Result<Vec<Job>, Error> {
+        let open = self.table.open(workspace).await?;
+        Ok(open.into_iter().filter(|job| job.kind == kind && !job.has_ended()).collect())
+    }
+
     /// A page of the jobs of a workspace, newest first.
     ///
     /// # Errors
@@ -281,9 +290,17 @@ impl Jobs {
     /// Has a job pause, go on or end, and answers what it is then. What was wished before changes nothing.
     ///
     /// # Errors
-    /// `NotFound` with `job_not_found`; `Conflict` with `job_ended`, `job_cancelling`; what the store answers; `Corrupt`.
+    /// `NotFound` with `job_not_found`; `Conflict` with `job_ended`, `job_cancelling`, `job_not_cancellable`; what the store answers;
+    /// `Corrupt`.
     pub async fn steer(&self, workspace: WorkspaceId, id: JobId, wish: Wish) -> Result<Job, Error> {
-        let job = self.table.change(workspace, id, |job, now| job.steer(wish, now)).await?;
+        let decide = |job: &Job, now| {
+            if wish == Wish::Cancel && !job.has_ended() && self.must_end(&job.kind) {
+                let message = "the job brings about what has been ordered already; pause it to have it rest";
+                return Err(Error::new(ErrorKind::Conflict, "job_not_cancellable", message));
+            }
+            job.steer(wish, now)
+        };
+        let job = self.table.change(workspace, id, decide).await?;
         self.learn(workspace, job.clone());
         if let Some(live) = self.live((workspace, id)) {
             live.nudge.notify_one();
@@ -361,6 +378,15 @@ impl Jobs {
             let message = format!("no job is of this kind; there are {}", names.join(", "));
             Error::new(ErrorKind::Invalid, "job_kind_unknown", message)
         })
+    }
+
+    /// Whether jobs of a kind cannot be cancelled.
+    fn must_end(&self, kind: &str) -> bool {
+        match self.kind(kind).map(|kind| kind.cancelling()) {
+            Ok(Cancelling::Refused) => true,
+            // Of a kind that is gone nobody else could ever end one.
+            Ok(Cancelling::Ends) | Err(_) => false,
+        }
     }
 
     fn live(&self, place: Place) -> Option<Arc<Live>> {

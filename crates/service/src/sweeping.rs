@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::directory::{KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::idempotency::{self, Known};
-use crate::jobs::{Asked, Filter, Job, NewJob, Once, Query};
+use crate::jobs::{Asked, NewJob, Once};
 use crate::keys::Scope;
 use crate::row;
 use crate::service::Service;
@@ -58,7 +58,7 @@ impl Service {
             wanted.push((ERASE_SOURCE, erasure_parameters(&own.dataset, own.batch.as_deref(), own.number.into())));
         }
         for (kind, parameters) in wanted {
-            let open = self.open_jobs(workspace, kind).await?;
+            let open = self.jobs().open_of(workspace, kind).await?;
             if open.iter().all(|job| job.parameters != parameters) {
                 let new = NewJob { kind: kind.to_owned(), parameters, asked_by: None };
                 self.jobs().make(workspace, &new, None).await?;
@@ -79,20 +79,6 @@ impl Service {
             }
         }
         Ok(())
-    }
-
-    async fn open_jobs(&self, workspace: WorkspaceId, kind: &str) -> Result<Vec<Job>, Error> {
-        let mut open = Vec::new();
-        let mut cursor = None;
-        loop {
-            let filter = Filter { standing: None, kind: Some(kind.to_owned()) };
-            let page = self.jobs().list(workspace, &Query { limit: 1_000, cursor, filter }).await?;
-            open.extend(page.jobs.into_iter().filter(|job| !job.has_ended()));
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                return Ok(open);
-            }
-        }
     }
 
     /// Commits that wrote a record which the sweeps have not reached.

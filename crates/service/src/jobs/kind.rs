@@ -30,8 +30,16 @@ pub(crate) enum MadeBy {
     /// Whoever asks at the path of jobs.
     JobsPath,
     /// What this says alone, such as `DELETE /v1/datasets/{dataset}`.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for kinds that come with a path of their own"))]
     Only(&'static str),
+}
+
+/// What becomes of the wish to cancel a job of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cancelling {
+    /// It ends between two steps, and what they did stays done.
+    Ends,
+    /// It is refused: the job brings about what has been committed already, such as an erasure, so half of it would be a lie.
+    Refused,
 }
 
 /// A kind of job. How to add one stands in [`crate::jobs`].
@@ -45,6 +53,8 @@ pub(crate) trait Kind: Send + Sync + 'static {
     const MADE_BY: MadeBy = MadeBy::JobsPath;
     /// Jobs of it that may run at one time in one workspace.
     const AT_ONCE: usize = 1;
+    /// What becomes of the wish to cancel one.
+    const CANCELLING: Cancelling = Cancelling::Ends;
     /// The version of its checkpoints. A job that finds one of another version begins again.
     const CHECKPOINT_VERSION: u8;
 
@@ -105,7 +115,6 @@ impl Context {
     }
 
     /// The lane of the workspace: what is submitted there is decided in order with all writes.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the kinds there are only read"))]
     pub(crate) fn lane(&self) -> lane::Handle {
         self.service.lane(self.workspace)
     }
@@ -133,6 +142,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn unit(&self) -> &'static str;
     fn made_by(&self) -> MadeBy;
     fn at_once(&self) -> usize;
+    fn cancelling(&self) -> Cancelling;
 
     /// The parameters in their one spelling.
     fn parameters(&self, json: &str) -> Result<String, Error>;
@@ -157,6 +167,10 @@ impl<K: Kind> AnyKind for K {
 
     fn at_once(&self) -> usize {
         K::AT_ONCE
+    }
+
+    fn cancelling(&self) -> Cancelling {
+        K::CANCELLING
     }
 
     fn parameters(&self, json: &str) -> Result<String, Error> {
@@ -205,7 +219,7 @@ fn to_json<T: Serialize>(what: &'static str, value: &T, bytes_max: usize) -> Res
 
 fn bounded(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), Error> {
     if bytes > bytes_max {
-        let message = format!("the {what} of a job are larger than they may be limit={bytes_max}");
+        let message = format!("more than a job may hold what={what} bytes={bytes} limit={bytes_max}");
         return Err(Error::new(ErrorKind::LimitExceeded, "job_too_large", message));
     }
     Ok(())

@@ -116,6 +116,29 @@ async fn pause_resume_and_cancel_happen_between_steps() {
 }
 
 #[tokio::test]
+async fn what_has_been_ordered_cannot_be_cancelled() {
+    let (store, stepper) = (memory(), Stepper::gated());
+    let service = open(&store, stepper.kinds()).await;
+    let id = make(&service, WORKSPACE, &new("inner", 2)).await;
+    let cancel =
+        async |service: &Service| service.jobs().steer(WORKSPACE, id, Wish::Cancel).await.map(|job| job.standing());
+    assert_eq!(cancel(&service).await.expect_err("queued").code, "job_not_cancellable");
+    stepper.begun(1).await;
+    assert_eq!(cancel(&service).await.expect_err("running").code, "job_not_cancellable");
+    service.jobs().steer(WORKSPACE, id, Wish::Pause).await.expect("it may rest");
+    stepper.gate.add_permits(1);
+    standing(&service, id, Standing::Paused).await;
+    assert_eq!(cancel(&service).await.expect_err("paused").code, "job_not_cancellable");
+    assert_eq!(service.jobs().open_of(WORKSPACE, "inner").await.expect("jobs").len(), 1);
+    assert!(service.jobs().open_of(WORKSPACE, "stepper").await.expect("jobs").is_empty());
+    service.close().await;
+    // Where nobody knows the kind any more, nobody else could end it.
+    let service = open(&store, kinds::all()).await;
+    assert_eq!(cancel(&service).await.expect("it may"), Standing::Cancelled);
+    service.close().await;
+}
+
+#[tokio::test]
 async fn wishes_of_a_job_that_nobody_works_on_are_settled_by_the_next_start() {
     for (wish, expected) in [(Wish::Pause, Standing::Paused), (Wish::Cancel, Standing::Cancelled)] {
         let (store, stepper) = (memory(), Stepper::gated());

@@ -14,7 +14,7 @@ use crate::codec;
 use crate::directory::KeyId;
 use crate::erasure::{self, Receipt};
 use crate::error::{Error, ErrorKind};
-use crate::jobs::kind::{Context, Kind, MadeBy, Step};
+use crate::jobs::kind::{Cancelling, Context, Kind, MadeBy, Step};
 use crate::keys::{Family, KeyBuilder};
 use crate::lane::{Answer, Done, Item, Origin, Work};
 use crate::layout::{read_event_key, read_node_key};
@@ -148,6 +148,7 @@ impl Kind for Recluster {
     const NAME: &'static str = "recluster";
     const UNIT: &'static str = "records";
     const MADE_BY: MadeBy = MadeBy::Only("a change of namespaces or limits");
+    const CANCELLING: Cancelling = Cancelling::Refused;
     const CHECKPOINT_VERSION: u8 = 1;
 
     type Parameters = Rules;
@@ -215,7 +216,7 @@ impl Kind for EraseSource {
     const NAME: &'static str = "erase_source";
     const UNIT: &'static str = "rows";
     const MADE_BY: MadeBy = MadeBy::Only("POST /v1/erasures");
-    const AT_ONCE: usize = 1;
+    const CANCELLING: Cancelling = Cancelling::Refused;
     const CHECKPOINT_VERSION: u8 = 1;
 
     type Parameters = Source;

@@ -166,6 +166,7 @@ impl Kind for Inner {
     const UNIT: &'static str = "steps";
     const MADE_BY: MadeBy = MadeBy::Only("DELETE /v1/things");
     const AT_ONCE: usize = 2;
+    const CANCELLING: Cancelling = Cancelling::Refused;
     const CHECKPOINT_VERSION: u8 = 2;
     type Parameters = Steps;
     type Checkpoint = (u64, String);
