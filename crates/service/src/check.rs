@@ -13,7 +13,6 @@ use tessera_store::{Direction, ScanLimit, Snapshot, Store};
 use crate::directory::WorkspaceId;
 use crate::erasure::{self, ReceiptKey};
 use crate::error::Error;
-use crate::jobs;
 use crate::keys::{Family, KeyBuilder, Scope};
 use crate::lane::counts_of;
 use crate::layout::{read_config_key, read_event_key, read_node_key};
@@ -22,6 +21,7 @@ use crate::records::{cluster, event, link, rows};
 use crate::store_error::read_failed;
 use crate::suppression;
 use crate::workspace_config::{self, StoredConfig};
+use crate::{jobs, learned};
 
 /// What a check found.
 #[derive(Debug, Clone, Default)]
@@ -95,6 +95,7 @@ impl Check<'_> {
         }
         self.facts().await?;
         self.jobs().await?;
+        self.learned().await?;
         // While a source is being erased, an event of it may be counted and gone, or the other way round.
         let is_settled = config.sweeps().erasures.is_empty();
         let waiting = Some(self.purge(&events).await?).filter(|_| is_settled);
@@ -267,6 +268,19 @@ impl Check<'_> {
         faults.extend(open.difference(&marked).map(|id| format!("{id} has not ended, and has no mark of that")));
         faults.extend(marked.difference(&open).map(|id| format!("{id} has a mark, and is no job that has not ended")));
         faults.into_iter().for_each(|fault| self.fault(Family::Job, fault));
+        Ok(())
+    }
+
+    async fn learned(&mut self) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        self.each(Family::Learned, |key, value| match learned::records::read_key(key) {
+            None => faults.push("a key without a number".to_owned()),
+            Some(number) => {
+                faults.extend(learned::records::decode(value).err().map(|error| format!("{number}: {error}")));
+            }
+        })
+        .await?;
+        faults.into_iter().for_each(|fault| self.fault(Family::Learned, fault));
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use crate::directory::WorkspaceId;
 use crate::erasure::purge::{Purge, RECEIPTS_AT_ONCE};
 use crate::error::Error;
 use crate::idempotency;
+use crate::keys::Scope;
 use crate::lane::{Answer, Handle, Shared, Work};
 use crate::service::{Components, Service};
 use crate::store_error::commit_failed;
@@ -64,7 +65,8 @@ impl Keeper {
     }
 }
 
-/// Keeps one workspace: purges what was erased, keeps the quarantine and ended jobs within their bounds, forgets old answers.
+/// Keeps one workspace: purges what was erased, keeps the quarantine and ended jobs within their bounds, forgets old answers, writes
+/// what was seen of attributes and events, also at the end.
 pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane: Handle, shared: Arc<Shared>) {
     let workspace = shared.workspace;
     while !keeper.is_stopped() {
@@ -73,6 +75,8 @@ pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane:
         report("jobs", parts.jobs.keep(workspace).await);
         report("idempotency", sweep_answers(&keeper, &parts, workspace).await);
         keeper.rest().await;
+        let (store, scope) = (&*parts.components.store, Scope::new(workspace));
+        report("learned", shared.learned.write(store, scope).await);
     }
 }
 

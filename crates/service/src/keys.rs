@@ -54,6 +54,8 @@ pub enum Family {
     Lane = 0x14,
     /// What was sent for a quarantined fact: its id (12).
     QuarantineRaw = 0x15,
+    /// What was seen of an attribute, an event type or a property: a number (4).
+    Learned = 0x16,
     /// That an entry of the history names a node: node id (12), directive id (12).
     DirectiveOf = 0x17,
     /// Organization, in workspace 0: number (4).

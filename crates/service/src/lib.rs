@@ -32,6 +32,7 @@ mod keeper;
 pub mod keys;
 mod lane;
 mod layout;
+pub mod learned;
 pub mod members;
 pub mod names;
 pub mod payload;

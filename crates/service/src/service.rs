@@ -23,6 +23,7 @@ use crate::keeper::{Keeper, Parts, keep_workspace};
 use crate::keys::Scope;
 use crate::lane::state::Configured;
 use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
+use crate::learned::Summary;
 use crate::policies::Chosen;
 use crate::quarantine::{Entry, Quarantine};
 use crate::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
@@ -138,6 +139,7 @@ impl Service {
 
     pub(crate) fn running(&self, workspace: WorkspaceId) -> Arc<Running> {
         let mut running = lock(&self.running);
+        let mut learned = Arc::default();
         if let Some(known) = running.get(&workspace) {
             if !known.lane.has_ended() {
                 return known.clone();
@@ -145,6 +147,7 @@ impl Service {
             // A fault of ours ended it. What it had begun may be on disk; a new one reads again.
             tracing::error!(workspace = workspace.number(), "a lane ended by a fault; it is started again");
             known.keeper.stop();
+            learned = known.shared.learned.clone();
             self.epochs.touch_all();
         }
         let shared = Arc::new(Shared {
@@ -154,6 +157,7 @@ impl Service {
             epochs: self.epochs.clone(),
             stale_writes: std::sync::atomic::AtomicU64::new((self.components.clock)().micros().cast_unsigned()),
             config: arc_swap::ArcSwapOption::empty(),
+            learned,
         });
         let mut tasks = lock(&self.tasks);
         let lane = Handle::start(shared.clone(), &mut tasks, &self.components.tasks);
@@ -227,7 +231,12 @@ impl Service {
             Ok((fact, admission)) => Item::Fact { fact: Box::new(fact), admission, raw },
             Err(rejection) => Item::Refused { rejection, raw },
         };
-        let items = incoming.into_iter().map(item).collect();
+        let items: Vec<Item> = incoming.into_iter().map(item).collect();
+        let facts = items.iter().filter_map(|item| match item {
+            Item::Fact { fact, .. } => Some(&**fact),
+            _ => None,
+        });
+        running.shared.learned.see(facts, &configured.stored.model().model, self.now());
         let work = Work::Items { items, origin };
         let Answer::Items(done) = running.lane.submit(work).await? else { return Err(mismatch()) };
         done.into_iter()
@@ -411,6 +420,22 @@ impl Service {
     /// Draws random bits.
     pub fn random(&self, bytes: &mut [u8]) {
         (self.components.random)(bytes);
+    }
+
+    /// What was seen of attributes and events in a workspace where nothing is refused: advice, as [`crate::learned`] says.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn learned(&self, workspace: WorkspaceId) -> Result<Summary, Error> {
+        self.running(workspace).shared.learned.summary(&*self.components.store, Scope::new(workspace)).await
+    }
+
+    /// Forgets what was seen of attributes and events.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn forget_learned(&self, workspace: WorkspaceId) -> Result<(), Error> {
+        self.running(workspace).shared.learned.forget(&*self.components.store, Scope::new(workspace)).await
     }
 
     pub(crate) fn components(&self) -> &Components {

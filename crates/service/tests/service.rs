@@ -175,3 +175,17 @@ fn counts_never_go_below_nothing() {
     assert_eq!(some.with(some).without(some), Some(some));
     assert_eq!(some.without(some.with(Counts { facts: 1, ..Counts::default() })), None);
 }
+
+#[tokio::test]
+async fn what_was_seen_outlives_a_stop() {
+    let store = memory();
+    let service = open(&store).await;
+    ingest(&service, vec![fact("1", "user_id:ann city=Paris !Bought @1")]).await;
+    let seen = service.learned(WORKSPACE).await.expect("a summary");
+    assert_eq!((seen.seen.len(), seen.overflowed), (2, false));
+    service.close().await;
+    let service = open(&store).await;
+    assert_eq!(service.learned(WORKSPACE).await.expect("a summary"), seen);
+    service.close().await;
+    assert_eq!(check::run(&*store).await.expect("a report").faults, Vec::<String>::new());
+}

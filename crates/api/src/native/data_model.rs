@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::ETAG;
-use axum::http::{HeaderMap, HeaderValue, Method};
-use axum::response::Response;
-use axum::routing::{MethodRouter, get, put};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, delete, get, put};
 use serde_json::json;
 use tessera_service::directory::Permission;
 use tessera_service::workspace_config::{ModelChange, StoredModel};
@@ -72,7 +72,11 @@ fn model_example() -> serde_json::Value {
 fn whole_routes() -> Vec<Route> {
     let example = json!({
         "version": 7, "model": model_example(),
-        "namespaces": [{ "name": "user_id", "kind": "person", "priority": 900, "exclusive": true }]
+        "namespaces": [{ "name": "user_id", "kind": "person", "priority": 900, "exclusive": true }],
+        "learned": { "attributes": { "city": {
+            "types": ["text"], "datasets": ["crm"], "more_datasets": false, "count": 12,
+            "first_seen": "2026-01-31T10:00:00Z", "last_seen": "2026-02-01T09:00:00Z"
+        } }, "event_types": {}, "overflowed": false }
     });
     vec![
         route(Method::GET, "/v1/data-model", get(read), "Reads the data model")
@@ -82,12 +86,16 @@ fn whole_routes() -> Vec<Route> {
                  (distinct scalars; a list without doubles is one); `list`; `object`. Nothing is converted: a text that spells a \
                  number is a text. Null is always taken, for it removes.",
             )
+            .query("learned", "Whether to tell what was seen.", json!({ "type": "boolean", "default": true }))
             .answer::<wire::DataModel>(200, "The data model, with its version as `ETag`.", example),
         change_route(
             route(Method::PUT, "/v1/data-model", put(replace), "Replaces the data model")
                 .describe("What is not named is registered no more. The same model again changes nothing.")
                 .body::<wire::Model>(model_example()),
         ),
+        route(Method::DELETE, "/v1/data-model/learned", delete(forget), "Forgets what was seen")
+            .describe("What comes in from now on is seen anew. What is registered stays.")
+            .answer_empty(204, "It is forgotten."),
     ]
 }
 
@@ -104,7 +112,7 @@ fn mode_routes() -> Vec<Route> {
         dataset(route(Method::PUT, own, put(set_dataset), "Sets the mode of a dataset"))
             .describe("It holds for what comes in from now on; what is stored stays.")
             .body::<wire::DatasetMode>(example()),
-        dataset(route(Method::DELETE, own, axum::routing::delete(remove_dataset), "Takes a dataset its own mode"))
+        dataset(route(Method::DELETE, own, delete(remove_dataset), "Takes a dataset its own mode"))
             .describe("It has the workspace's mode again."),
     ]
 }
@@ -117,13 +125,8 @@ fn attribute_routes() -> Vec<Route> {
     vec![
         attribute(route(Method::PUT, own, put(set_attribute), "Registers an attribute"))
             .body::<wire::Attribute>(attribute_example()),
-        attribute(route(
-            Method::DELETE,
-            own,
-            axum::routing::delete(remove_attribute),
-            "Removes an attribute's registration",
-        ))
-        .describe("What is stored stays, and nothing hides it any more. To close an attribute, make it inactive."),
+        attribute(route(Method::DELETE, own, delete(remove_attribute), "Removes an attribute's registration"))
+            .describe("What is stored stays, and nothing hides it any more. To close an attribute, make it inactive."),
     ]
 }
 
@@ -133,20 +136,23 @@ fn event_type_routes() -> Vec<Route> {
     vec![
         event_type(route(Method::PUT, own, put(set_event_type), "Registers an event type"))
             .body::<wire::EventType>(event_type_example()),
-        event_type(route(
-            Method::DELETE,
-            own,
-            axum::routing::delete(remove_event_type),
-            "Removes an event type's registration",
-        ))
-        .describe("What is stored stays."),
+        event_type(route(Method::DELETE, own, delete(remove_event_type), "Removes an event type's registration"))
+            .describe("What is stored stays."),
     ]
 }
 
-async fn read(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+async fn read(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
+    let is_asked = query.get("learned").is_none() || parse::says_yes(&query, "learned")?;
     let config = app.service.configuration(entered.workspace).await?;
-    Ok(entered.answer(tagged(json_answer(&render::data_model(&config)), config.model())))
+    let learned = if is_asked { Some(app.service.learned(entered.workspace).await?) } else { None };
+    Ok(entered.answer(tagged(json_answer(&render::data_model(&config, learned)), config.model())))
+}
+
+async fn forget(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    app.service.forget_learned(entered.workspace).await?;
+    Ok(entered.answer(StatusCode::NO_CONTENT.into_response()))
 }
 
 async fn replace(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {

@@ -523,3 +523,35 @@ async fn a_change_that_stored_data_contradicts_is_refused_with_examples() {
     }
     put_ok(&world, order, &json!({ "properties": { "total": { "type": "number", "required": true } } })).await;
 }
+
+#[tokio::test]
+async fn what_was_seen_is_told_until_it_is_forgotten() {
+    let world = World::new().await;
+    record(&world, "crm", json!({ "plan": "gold", "born": "1990-01-31", "tags": { "$add": ["secret"] } })).await;
+    world.pass(1_000_000);
+    record(&world, "web", json!({ "plan": 7 })).await;
+    track(&world, "Order", json!({ "total": 7.5, "products": [{ "sku": "a" }] })).await;
+    let model = world.get("/v1/data-model", ROOT).await.json();
+    let learned = &model["learned"];
+    let plan = json!({ "types": ["integer", "text"], "datasets": ["crm", "web"], "more_datasets": false, "count": 2,
+        "first_seen": "2026-01-31T12:00:00Z", "last_seen": "2026-01-31T12:00:01Z" });
+    assert_eq!(learned["attributes"]["plan"], plan);
+    assert_eq!(
+        (&learned["attributes"]["born"]["types"], &learned["attributes"]["tags"]["types"]),
+        (&json!(["date"]), &json!(["set"]))
+    );
+    assert_eq!(learned["event_types"]["Order"]["count"], 1);
+    assert_eq!(learned["event_types"]["Order"]["properties"]["total"]["types"], json!(["number"]));
+    assert_eq!(learned["event_types"]["Order"]["properties"]["products"]["types"], json!(["list"]));
+    assert!(!learned.to_string().contains("secret") && learned["overflowed"] == json!(false), "{learned}");
+    assert_eq!(world.get("/v1/data-model?learned=false", ROOT).await.json()["learned"], Value::Null);
+    assert_eq!(world.get("/v1/data-model?learned=perhaps", ROOT).await.code(), "query_invalid");
+
+    put_ok(&world, "/v1/data-model/datasets/crm", &json!({ "mode": "strict" })).await;
+    record(&world, "crm", json!({ "fresh": 1 })).await;
+    assert_eq!(world.get("/v1/data-model", ROOT).await.json()["learned"]["attributes"]["fresh"], Value::Null);
+    assert_eq!(world.call("DELETE", "/v1/data-model/learned", ROOT, "").await.status, 204);
+    let model = world.get("/v1/data-model", ROOT).await.json();
+    assert_eq!(model["learned"], json!({ "attributes": {}, "event_types": {}, "overflowed": false }));
+    assert_eq!(model["model"]["datasets"]["crm"]["mode"], "strict");
+}

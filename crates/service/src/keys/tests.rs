@@ -23,6 +23,7 @@ fn the_layout_is_frozen() {
     check(scope.family(Family::Receipt).time(time(-1)), "00000102107fffffffffffffff");
     check(scope.family(Family::Quarantine).event(event), "0000010211bbbbbbbbbbbbbbbbbbbbbbbb");
     check(scope.family(Family::QuarantineRaw).event(event), "0000010215bbbbbbbbbbbbbbbbbbbbbbbb");
+    check(scope.family(Family::Learned).u32(7), "000001021600000007");
     check(Scope::system().family(Family::Organization).u32(7), "000000002000000007");
     check(Scope::system().family(Family::Workspace).u32(7), "000000002100000007");
     check(Scope::system().family(Family::Key), "0000000022");

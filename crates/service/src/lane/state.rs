@@ -17,6 +17,7 @@ use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::keys::{Family, Scope};
 use crate::layout::read_config_key;
+use crate::learned::Learned;
 use crate::policies::{Chosen, CompiledPolicies};
 use crate::records::rows::{self, Counts, LaneRow};
 use crate::row;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) stale_writes: AtomicU64,
     /// The configuration in force and what it was read from; none until the lane or a reader has read it.
     pub(crate) config: ArcSwapOption<Configured>,
+    /// What was seen of attributes and events.
+    pub(crate) learned: Arc<Learned>,
 }
 
 /// A configuration as it is stored, and as decisions and reads use it.

@@ -7,12 +7,14 @@ use tessera_engine::config::Kind as NamespaceKind;
 use tessera_engine::model::{Allowed, Attribute, Definition, EventType, ItemList, Kind, Property, Type};
 use tessera_engine::value::{Path, Value};
 use tessera_service::ModelChanged;
+use tessera_service::clock::format_timestamp;
 use tessera_service::contradictions::{Contradiction, Contradictions};
+use tessera_service::learned::{Seen, Subject, Summary};
 use tessera_service::workspace_config::StoredConfig;
 
 use super::wire;
 
-pub(super) fn data_model(config: &StoredConfig) -> wire::DataModel {
+pub(super) fn data_model(config: &StoredConfig, learned: Option<Summary>) -> wire::DataModel {
     let stored = config.model();
     let namespaces = config.namespaces().iter().map(|namespace| wire::ModelNamespace {
         name: namespace.name.to_string(),
@@ -27,6 +29,41 @@ pub(super) fn data_model(config: &StoredConfig) -> wire::DataModel {
         version: stored.version,
         model: model(stored.model.definition()),
         namespaces: namespaces.collect(),
+        learned: learned.map(self::learned),
+    }
+}
+
+fn learned(summary: Summary) -> wire::Learned {
+    let mut learned = wire::Learned { overflowed: summary.overflowed, ..wire::Learned::default() };
+    // In the order of subjects events come before their properties.
+    for (subject, seen) in summary.seen {
+        match subject {
+            Subject::Attribute(path) => drop(learned.attributes.insert(path.to_string(), self::seen(seen))),
+            Subject::Event(name) => {
+                let event = wire::SeenEvent { occurrence: occurrence(seen), properties: BTreeMap::new() };
+                learned.event_types.insert(name.to_string(), event);
+            }
+            Subject::Property(name, path) => {
+                if let Some(event) = learned.event_types.get_mut(&*name) {
+                    event.properties.insert(path.to_string(), self::seen(seen));
+                }
+            }
+        }
+    }
+    learned
+}
+
+fn seen(seen: Seen) -> wire::Seen {
+    wire::Seen { types: seen.kinds.iter().map(|kind| kind.name()).collect(), occurrence: occurrence(seen) }
+}
+
+fn occurrence(seen: Seen) -> wire::Occurrence {
+    wire::Occurrence {
+        datasets: seen.datasets.iter().map(ToString::to_string).collect(),
+        more_datasets: seen.more_datasets,
+        count: seen.count,
+        first_seen: format_timestamp(seen.first),
+        last_seen: format_timestamp(seen.last),
     }
 }
 

@@ -15,6 +15,56 @@ pub(super) struct DataModel {
     pub(super) model: Model,
     /// The kinds of identities. They are administered at `/v1/admin/namespaces`.
     pub(super) namespaces: Vec<ModelNamespace>,
+    /// What was seen in datasets that are not strict; left out with `?learned=false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) learned: Option<Learned>,
+}
+
+/// What was seen of attributes and events: advice. Counts are of what came in, duplicates included; a kill of the server loses what
+/// was seen in the last minute.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Learned {
+    /// The attributes, by path.
+    pub(super) attributes: BTreeMap<String, Seen>,
+    /// The events, by name.
+    pub(super) event_types: BTreeMap<String, SeenEvent>,
+    /// Whether there were more than the 5,000 things that are known.
+    pub(super) overflowed: bool,
+}
+
+/// What was seen of an attribute or a property.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Seen {
+    /// The types of its values, the narrowest that hold each: a text that spells a day is a `date`.
+    pub(super) types: Vec<&'static str>,
+    /// When and where.
+    #[serde(flatten)]
+    pub(super) occurrence: Occurrence,
+}
+
+/// How often, when and where something was seen.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Occurrence {
+    /// The datasets, at most 20.
+    pub(super) datasets: Vec<String>,
+    /// Whether it was seen in others too.
+    pub(super) more_datasets: bool,
+    /// How often. Properties are looked at in the first 64 events of a name and in one of 256 after that.
+    pub(super) count: u64,
+    /// When it first came in.
+    pub(super) first_seen: String,
+    /// When it last came in.
+    pub(super) last_seen: String,
+}
+
+/// What was seen of the events of a name.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SeenEvent {
+    /// When and where.
+    #[serde(flatten)]
+    pub(super) occurrence: Occurrence,
+    /// Their properties, by path.
+    pub(super) properties: BTreeMap<String, Seen>,
 }
 
 /// What is registered: the form in which it is read and written as a whole.
