@@ -3,7 +3,8 @@
 //! It is advice. What comes in is counted when it is let in, before it is known to be new: duplicates count, and so does what is
 //! refused for another reason later. Properties are looked at in the first [`LOOKED_AT_FIRST`] events of a name and in one of
 //! [`LOOKED_AT_EVERY`] after that. It is written each minute and at a stop: a kill loses what was seen since. At most [`ENTRIES_MAX`]
-//! things are known; what comes beyond is not, and that it did is told.
+//! things are known; what comes beyond is not, and that it did is told. A new process reads the rows before it writes its first:
+//! what it saw until then has only the room that they leave.
 //!
 //! In memory it costs a few look-ups for each fact, under one lock for each call.
 
@@ -163,7 +164,8 @@ impl Learned {
     pub(crate) async fn forget(&self, store: &dyn Store, scope: Scope) -> Result<(), Error> {
         let _rows = self.rows.lock().await;
         *self.lock() = Known::default();
-        self.is_loaded.store(true, Ordering::Release);
+        // Where the deletion breaks off, the rows that are left are read again, so that none is written beside them.
+        self.is_loaded.store(false, Ordering::Release);
         let mut range = Some(scope.all_of(Family::Learned));
         while let Some(open) = range {
             let page = store.scan(&open, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
@@ -172,6 +174,7 @@ impl Learned {
             store.commit(commit).await.map_err(|error| commit_failed(&error))?;
             range = page.next;
         }
+        self.is_loaded.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -198,6 +201,7 @@ impl Learned {
         for (number, subject, seen) in stored {
             known.add(number, subject, seen);
         }
+        known.make_room();
         self.is_loaded.store(true, Ordering::Release);
         Ok(())
     }
@@ -316,6 +320,23 @@ impl Known {
         }
     }
 
+    /// Lets go of what has no row and no room.
+    fn make_room(&mut self) {
+        let mut over = self.entries.saturating_sub(ENTRIES_MAX);
+        self.overflowed |= over > 0;
+        self.entries -= over;
+        let mut stays = |entry: &Entry| {
+            let goes = over > 0 && entry.number.is_none();
+            over -= usize::from(goes);
+            !goes
+        };
+        for event in self.events.values_mut() {
+            event.properties.retain(|_, entry| stays(entry));
+        }
+        self.events.retain(|_, event| !event.properties.is_empty() || stays(&event.own));
+        self.attributes.retain(|_, entry| stays(entry));
+    }
+
     /// What has changed since it was last taken, with the numbers of its rows.
     fn take_dirty(&mut self) -> Vec<(u32, Subject, Seen)> {
         self.is_dirty = false;
@@ -352,7 +373,7 @@ impl Entry {
 
     fn again(&mut self, kind: Option<Kind>, dataset: &Arc<str>, now: Timestamp) {
         let seen = &mut self.seen;
-        seen.count += 1;
+        seen.count = seen.count.saturating_add(1);
         seen.last = seen.last.max(now);
         seen.kinds.extend(kind.filter(|kind| !seen.kinds.contains(kind)));
         seen.name(dataset);
@@ -373,7 +394,7 @@ impl Seen {
     }
 
     fn add(&mut self, other: Self) {
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         (self.first, self.last) = (self.first.min(other.first), self.last.max(other.last));
         self.more_datasets |= other.more_datasets;
         for kind in other.kinds {

@@ -173,6 +173,40 @@ async fn what_is_known_is_bounded() {
     assert!(named.summary(&empty, scope()).await.expect("a summary").overflowed);
 }
 
+#[tokio::test]
+async fn what_was_written_leaves_the_room_that_is_left() {
+    let (store, model) = (MemoryStore::new(), DataModel::default());
+    let many = |prefix: &'static str, count: usize| -> Vec<Fact> {
+        (0..count).map(|at| attribute(&format!("{prefix}{at}"), &Value::Bool(true))).collect()
+    };
+    let first = Learned::default();
+    first.see(many("old", ENTRIES_MAX - 3).iter(), &model, at(1));
+    first.write(&store, scope()).await.expect("a write");
+    let second = Learned::default();
+    second.see([fact("web", &[], Some(("E", r#"{"p":1,"q":2}"#)))].iter(), &model, at(2));
+    second.see(many("new", 40).iter(), &model, at(2));
+    second.see(many("old", 1).iter(), &model, at(2));
+    second.write(&store, scope()).await.expect("a write");
+    let summary = second.summary(&store, scope()).await.expect("a summary");
+    assert!(summary.overflowed && summary.seen.len() == ENTRIES_MAX, "{}", summary.seen.len());
+    assert_eq!(summary.seen[&Subject::Attribute("old0".into())].count, 2);
+    assert_eq!(lines(&Learned::default(), &store).await.len(), ENTRIES_MAX);
+}
+
+#[tokio::test]
+async fn what_could_not_be_forgotten_is_known_again() {
+    let (memory, model) = (Arc::new(MemoryStore::new()), DataModel::default());
+    let store = Faulty::new(memory.clone(), Plan::CALM);
+    let learned = Learned::default();
+    learned.see([attribute("a", &Value::Bool(true))].iter(), &model, at(1));
+    learned.write(&store, scope()).await.expect("a write");
+    store.script_write(Some(WriteFault::Unavailable));
+    assert_eq!(learned.forget(&store, scope()).await.map_err(|error| error.code), Err("store_unavailable"));
+    learned.see([attribute("a", &Value::Bool(true))].iter(), &model, at(2));
+    learned.write(&store, scope()).await.expect("a write");
+    assert_eq!(lines(&Learned::default(), &*memory).await, ["attribute a [boolean] crm x2 1-2"]);
+}
+
 #[test]
 fn the_rows_are_frozen() {
     let seen = Seen {
