@@ -14,6 +14,7 @@ use tessera_service::directory::ListQuery;
 use tessera_service::erasure::{Kind, Receipt, Removed};
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::idempotency::{self, IdempotencyKey, Request, RequestHash};
+use tessera_service::jobs::Asked;
 use tessera_service::quarantine;
 use tessera_service::verdict::{Incoming, Verdict};
 use tessera_service::workspace_config::{ErasureRules, set_erasure_rules};
@@ -380,4 +381,28 @@ async fn a_purge_that_is_broken_off_at_any_step_ends_right() {
         }
         assert!(met >= 6, "{fault:?} came up {met} times: an erasure and its purge are more writes than that");
     }
+}
+
+#[tokio::test]
+async fn an_erased_dataset_has_a_receipt_under_the_id_of_its_job() {
+    let store = memory();
+    let service = open(&store).await;
+    fill(&service).await;
+    let asked = service.erase_source(WORKSPACE, "segment", None, None, key()).await.expect("a job");
+    let Asked::Made(job) = asked else { panic!("nothing was asked before") };
+    let id = ErasureId::from_bytes(*job.id.as_bytes());
+    for _ in 0..10_000 {
+        if service.erasure(WORKSPACE, &id.to_string()).await.is_ok() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let receipt = purged(&service, id).await;
+    assert_eq!(receipt.kind, Kind::Source { dataset: "segment".into(), batch: None });
+    assert_eq!((receipt.removed.events, receipt.by, receipt.suppressed), (3, Some(key()), false));
+    for text in ["Parisian", "Berliner", "Lyonnais"] {
+        assert!(!holds(&store, text).await, "{text}");
+    }
+    service.close().await;
+    sound(&store).await;
 }

@@ -297,3 +297,32 @@ async fn rotten_bytes_are_never_served() {
     assert!(noticed > 0, "no rot was noticed in {} tables", tables.len());
     assert_eq!(checked(root.path()).await, Ok(1600));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_fails_while_the_store_is_compacted_shuts_it_only_for_a_while() {
+    let Case { root, disk, store } = case();
+    let store = Arc::new(store);
+    store.commit(put("a")).await.expect("the disk works");
+    let compacting = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.compact().await })
+    };
+    disk.before.lock().expect("lock").push_back(true);
+    assert_eq!(store.commit(put("b")).await, Err(CommitError::Ambiguous));
+    // While the compaction holds the trees they cannot be opened again; each write is a try of its own.
+    let written = async {
+        loop {
+            match store.commit(put("c")).await {
+                Ok(committed) => break committed,
+                Err(CommitError::Unavailable(_)) => {}
+                Err(error) => panic!("expected that it opens again, found {error}"),
+            }
+        }
+    };
+    assert_eq!(written.await.feed, [Seq(2)]);
+    // It ended before the failure, or noticed it.
+    let _ = compacting.await.expect("no panic");
+    store.compact().await.expect("compacted");
+    assert!(has(&*store, "a").await && !has(&*store, "b").await && has(&*store, "c").await);
+    drop(root);
+}

@@ -47,11 +47,17 @@ pub(crate) fn run_ok(arguments: &[&str]) -> String {
 impl Server {
     /// Starts on a free port and waits until it listens.
     pub(crate) fn start(data: &Path) -> Self {
+        Self::start_logging(data, "warn", Stdio::inherit())
+    }
+
+    /// As [`Self::start`], with this level of the log, which goes there.
+    pub(crate) fn start_logging(data: &Path, level: &str, log: impl Into<Stdio>) -> Self {
         let mut child = tessera()
-            .args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--log-level", level, "--data"])
             .arg(data)
             .env("TESSERA_BOOTSTRAP_KEY", KEY)
             .stdin(Stdio::null())
+            .stderr(log)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the binary starts");
