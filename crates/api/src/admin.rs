@@ -8,6 +8,9 @@ mod quarantine;
 mod render;
 mod wire;
 
+pub(crate) use directory::declared_rate_limit;
+pub(crate) use namespaces::{declared_limits, declared_namespace, declared_primary};
+
 /// All routes of this door.
 pub(crate) fn routes() -> Vec<crate::route::Route> {
     directory::routes().into_iter().chain(namespaces::routes()).chain(quarantine::routes()).collect()

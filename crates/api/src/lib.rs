@@ -18,6 +18,7 @@ mod body;
 mod bounds;
 mod caller;
 pub mod codes;
+pub mod declared;
 mod extract;
 mod jobs;
 mod kept;

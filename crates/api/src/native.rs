@@ -15,6 +15,9 @@ mod records;
 mod render;
 mod wire;
 
+pub(crate) use data_model::declared as declared_data_model;
+pub(crate) use erasures::declared_rules as declared_erasure_rules;
+pub(crate) use policies::{declared as declared_merge_policy, declared_default as declared_default_policy};
 pub(crate) use records::replay;
 
 /// The door's name in the quarantine.

@@ -24,7 +24,13 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Target {
     /// Where the server is.
-    #[arg(long, env = "TESSERA_URL", value_name = "URL", default_value = "http://127.0.0.1:8640")]
+    #[arg(
+        long,
+        visible_alias = "server",
+        env = "TESSERA_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8640"
+    )]
     pub(crate) url: String,
     /// The key to use; better given by the environment, where other users of this machine do not see it.
     #[arg(long, env = "TESSERA_KEY", value_name = "KEY", hide_env_values = true)]
@@ -36,9 +42,11 @@ pub(crate) struct Client {
     agent: Agent,
     base: String,
     authorization: String,
+    workspace: Option<String>,
 }
 
 /// What a server answered.
+#[derive(Debug)]
 pub(crate) struct Answer {
     /// The status.
     pub(crate) status: u16,
@@ -59,16 +67,30 @@ impl Client {
             .timeout_connect(Some(Duration::from_secs(10)))
             .timeout_global(Some(Duration::from_secs(120)))
             .build();
-        Ok(Self { agent: config.into(), base, authorization: format!("Bearer {}", target.key) })
+        let authorization = format!("Bearer {}", target.key);
+        Ok(Self { agent: config.into(), base, authorization, workspace: None })
+    }
+
+    /// This client, for this one of the workspaces that its key holds.
+    pub(crate) fn in_workspace(self, workspace: Option<String>) -> Self {
+        Self { workspace, ..self }
     }
 
     /// Sends once.
     pub(crate) fn send(&self, method: Method, path: &str, body: &[u8]) -> Result<Answer> {
+        self.send_if(method, path, body, None)
+    }
+
+    /// Sends once, to be done only where what is there has this entity tag.
+    pub(crate) fn send_if(&self, method: Method, path: &str, body: &[u8], tag: Option<&str>) -> Result<Answer> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header("authorization", &self.authorization)
             .header("content-type", "application/json");
+        let optional = [("x-tessera-workspace", self.workspace.as_deref()), ("if-match", tag)];
+        let present = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let request = present.fold(request, |request, (name, value)| request.header(name, value));
         let request = request.body(body).with_context(|| format!("no URL: {}{path}", self.base))?;
         let mut response = self.agent.run(request)?;
         let seconds = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
@@ -130,7 +152,7 @@ impl Client {
         };
         let what = format!("{method} {}{path}", self.base);
         let answer = self.send(method, path, &bytes).with_context(|| what.clone())?;
-        if !(200..300).contains(&answer.status) {
+        if !answer.is_success() {
             return Err(answer.into_error().context(what));
         }
         if answer.body.is_empty() {
@@ -150,6 +172,11 @@ impl Client {
 }
 
 impl Answer {
+    /// Whether it was done.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
     /// Whether another try makes sense.
     fn is_temporary(&self) -> bool {
         matches!(self.status, 408 | 425 | 429 | 500 | 502 | 503 | 504)

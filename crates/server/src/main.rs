@@ -4,6 +4,7 @@
 //! (time, random bits, where the data lies) it gives at construction. Start reading at [`serve`].
 
 mod admin;
+mod apply;
 mod background;
 mod client;
 mod data;
@@ -39,6 +40,8 @@ enum Command {
     Load(Box<load::Arguments>),
     /// Start a server on this machine, load the bundled purchase log and show what to try.
     Demo(demo::Arguments),
+    /// Bring the configuration of a workspace to what files say: data model, namespaces, merge policies and more.
+    Apply(apply::Arguments),
     /// Make, list, rotate and revoke keys.
     #[command(subcommand)]
     Key(admin::KeyCommand),
@@ -60,6 +63,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
+        // It tells more by how it ends than that it did.
+        Command::Apply(arguments) => return end(apply::run(&arguments)),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Load(arguments) => load::run(*arguments),
         Command::Demo(arguments) => demo::run(arguments),
@@ -74,8 +79,12 @@ fn main() -> ExitCode {
             Ok(())
         }
     };
+    end(done.map(|()| ExitCode::SUCCESS))
+}
+
+fn end(done: anyhow::Result<ExitCode>) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("tessera: {error:#}");
             ExitCode::FAILURE

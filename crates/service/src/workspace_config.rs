@@ -233,31 +233,20 @@ impl StoredConfig {
     }
 }
 
-/// Adds a namespace; it gets the next number.
+/// A namespace by itself, as a workspace would hold it.
 ///
 /// # Errors
-/// `Invalid` with `namespace_name_invalid`, `priority_invalid`, `limit_invalid`, `blocked_invalid`, `pattern_invalid`,
-/// `region_invalid`, `exclusive_account`; `Conflict` with `namespace_exists`, `exclusive_taken`; `LimitExceeded` with
-/// `namespaces_full`, `config_too_large`.
-pub fn add_namespace(config: &StoredConfig, new: NewNamespace) -> Result<StoredConfig, Error> {
+/// `Invalid`, as [`add_namespace`].
+pub fn described_namespace(new: NewNamespace) -> Result<StoredNamespace, Error> {
     let name = NamespaceName::parse(&new.name)
         .map_err(|error| Error::new(ErrorKind::Invalid, "namespace_name_invalid", error.to_string()))?;
     if render::RESERVED.contains(&name.as_str()) {
         let message = format!("{name} is a name that answers need for themselves", name = name.as_str());
         return Err(Error::new(ErrorKind::Invalid, "namespace_name_invalid", message));
     }
-    if config.namespace(name.as_str()).is_ok() {
-        return Err(Error::new(ErrorKind::Conflict, "namespace_exists", "a namespace of this name exists"));
-    }
-    if config.namespaces.len() >= NAMESPACES_MAX {
-        let message = format!("a workspace has as many namespaces as it may limit={NAMESPACES_MAX}");
-        return Err(Error::new(ErrorKind::LimitExceeded, "namespaces_full", message));
-    }
     check_region(new.normaliser)?;
-    // Namespaces are never removed, so the highest number is the last one given.
-    let last = config.namespaces.iter().map(|namespace| namespace.id.number()).max().unwrap_or(0);
     let bare = StoredNamespace {
-        id: NamespaceId::new(last + 1),
+        id: NamespaceId::new(1),
         name,
         kind: new.kind,
         priority: new.rules.priority,
@@ -267,7 +256,26 @@ pub fn add_namespace(config: &StoredConfig, new: NewNamespace) -> Result<StoredC
         blocked: Vec::new(),
         patterns: Vec::new(),
     };
-    let namespace = bare.ruled(new.rules)?;
+    bare.ruled(new.rules)
+}
+
+/// Adds a namespace; it gets the next number.
+///
+/// # Errors
+/// `Invalid` with `namespace_name_invalid`, `priority_invalid`, `limit_invalid`, `blocked_invalid`, `pattern_invalid`,
+/// `region_invalid`, `exclusive_account`; `Conflict` with `namespace_exists`, `exclusive_taken`; `LimitExceeded` with
+/// `namespaces_full`, `config_too_large`.
+pub fn add_namespace(config: &StoredConfig, new: NewNamespace) -> Result<StoredConfig, Error> {
+    if config.namespace(&new.name).is_ok() {
+        return Err(Error::new(ErrorKind::Conflict, "namespace_exists", "a namespace of this name exists"));
+    }
+    if config.namespaces.len() >= NAMESPACES_MAX {
+        let message = format!("a workspace has as many namespaces as it may limit={NAMESPACES_MAX}");
+        return Err(Error::new(ErrorKind::LimitExceeded, "namespaces_full", message));
+    }
+    // Namespaces are never removed, so the highest number is the last one given.
+    let last = config.namespaces.iter().map(|namespace| namespace.id.number()).max().unwrap_or(0);
+    let namespace = StoredNamespace { id: NamespaceId::new(last + 1), ..described_namespace(new)? };
     config.next(|next| next.namespaces.push(namespace))
 }
 

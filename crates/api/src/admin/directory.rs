@@ -15,6 +15,7 @@ use super::{parse, render, wire};
 use crate::answer::{Answer, json as json_answer};
 use crate::app::{App, Entered};
 use crate::body;
+use crate::declared::{self, Wrong};
 use crate::extract::{Query, Segments};
 use crate::limiter::Permit;
 use crate::route::{Access, Route, Tag};
@@ -227,6 +228,16 @@ async fn limit_workspace(
     let limit = parse::rate_limit(rate_limit)?;
     let changed = asked.directory().set_workspace_rate_limit(&asked.caller, found.id, limit).await?;
     asked.answer(&render::workspace(changed))
+}
+
+/// A declared bound of a workspace, as it is answered once it stands.
+///
+/// # Errors
+/// `body_invalid`, `rate_limit_invalid`.
+pub(crate) fn declared_rate_limit(json: &str) -> Result<Value, Wrong> {
+    let wire::SetRateLimit { rate_limit } = declared::read(json)?;
+    let limit = parse::rate_limit(rate_limit)?.map(wire::RateLimit::from);
+    Ok(json!({ "rate_limit": limit }))
 }
 
 async fn get_counts(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {

@@ -8,12 +8,15 @@ use axum::http::{HeaderMap, Method};
 use axum::routing::{get, post, put};
 use serde_json::json;
 use tessera_service::directory::Permission;
-use tessera_service::workspace_config::{add_namespace, set_limits, set_primary, update_namespace};
+use tessera_service::workspace_config::{
+    StoredConfig, add_namespace, described_namespace, set_limits, set_primary, update_namespace,
+};
 
 use super::directory::read;
 use super::{parse, render, wire};
 use crate::answer::{Answer, json as json_answer};
 use crate::app::App;
+use crate::declared::{self, Wrong};
 use crate::extract::Segments;
 use crate::route::{Access, Route, Tag};
 
@@ -76,6 +79,40 @@ async fn set(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Ans
     let limits = parse::limits(&read(&app, &headers, body).await?);
     let config = app.service.configure(entered.workspace, move |config| set_limits(config, limits)).await?;
     Ok(entered.answer(json_answer(&render::limits(config.limits()))))
+}
+
+/// A declared namespace, as it is answered once it stands, without its name.
+///
+/// # Errors
+/// What its making would be refused with in a workspace without others.
+pub(crate) fn declared_namespace(name: &str, json: &str) -> Result<serde_json::Value, Wrong> {
+    let wire::DeclaredNamespace { kind, normaliser, region, priority, exclusive, limit, blocked, blocked_patterns } =
+        declared::read(json)?;
+    let rules = wire::NamespaceRules { priority, exclusive, limit, blocked, blocked_patterns };
+    let new = parse::new_namespace(wire::NewNamespace { name: name.to_owned(), kind, normaliser, region, rules })?;
+    let mut written = declared::written(&render::namespace(&described_namespace(new)?));
+    if let Some(members) = written.as_object_mut() {
+        members.remove("name");
+    }
+    Ok(written)
+}
+
+/// A declared choice of the primary namespace.
+///
+/// # Errors
+/// `body_invalid`.
+pub(crate) fn declared_primary(json: &str) -> Result<serde_json::Value, Wrong> {
+    let wire::SetPrimary { namespace } = declared::read(json)?;
+    Ok(json!({ "namespace": namespace }))
+}
+
+/// Declared limits, as they are answered once they stand.
+///
+/// # Errors
+/// `body_invalid`, `limit_invalid`.
+pub(crate) fn declared_limits(json: &str) -> Result<serde_json::Value, Wrong> {
+    let config = set_limits(&StoredConfig::default(), parse::limits(&declared::read(json)?))?;
+    Ok(declared::written(&render::limits(config.limits())))
 }
 
 async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {

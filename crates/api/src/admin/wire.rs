@@ -246,6 +246,26 @@ pub(super) struct NewNamespace {
     pub(super) rules: NamespaceRules,
 }
 
+/// A namespace as a file declares it: the members of the answer, its name apart.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeclaredNamespace {
+    #[serde(default)]
+    pub(super) kind: Option<String>,
+    pub(super) normaliser: String,
+    #[serde(default)]
+    pub(super) region: Option<String>,
+    pub(super) priority: u16,
+    #[serde(default)]
+    pub(super) exclusive: bool,
+    #[serde(default)]
+    pub(super) limit: Option<u32>,
+    #[serde(default)]
+    pub(super) blocked: Vec<String>,
+    #[serde(default)]
+    pub(super) blocked_patterns: Vec<String>,
+}
+
 /// Which namespace the read by id tries first.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

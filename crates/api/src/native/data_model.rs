@@ -10,12 +10,13 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, delete, get, put};
 use serde_json::json;
 use tessera_service::directory::Permission;
-use tessera_service::workspace_config::{ModelChange, StoredModel};
+use tessera_service::workspace_config::{ModelChange, StoredConfig, StoredModel, changed_model};
 use tessera_service::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 
 use crate::answer::{Answer, Failure, json as json_answer};
 use crate::app::{App, Entered};
 use crate::body;
+use crate::declared::{self, Wrong};
 use crate::extract::{Query, Segments};
 use crate::route::{Access, Route, Tag};
 
@@ -257,6 +258,16 @@ async fn make(app: &App, entered: Entered, change: ModelChange, query: &Query, h
             Err(Failure::from(contradicted(&contradictions)).with_member("contradictions", found))
         }
     }
+}
+
+/// A declared data model, as it is answered once it stands.
+///
+/// # Errors
+/// What a change to it would be refused with, whatever is there.
+pub(crate) fn declared(json: &str) -> Result<serde_json::Value, Wrong> {
+    let definition = parse::definition(declared::read(json)?)?;
+    let model = changed_model(&StoredConfig::default(), &ModelChange::Replace(Box::new(definition)), None)?;
+    Ok(declared::written(&render::model(model.definition())))
 }
 
 fn tagged(mut response: Response, model: &StoredModel) -> Response {

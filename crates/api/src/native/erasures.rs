@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use serde_json::json;
 use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::error::Error;
-use tessera_service::workspace_config::set_erasure_rules;
+use tessera_service::workspace_config::{StoredConfig, set_erasure_rules};
 use tessera_service::{Extent, Lookup, Return};
 
 use super::DOOR;
@@ -18,6 +18,7 @@ use super::profiles::Named;
 use crate::answer::{Answer, invalid, json as json_answer, json_bytes, to_json};
 use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
+use crate::declared::{self, Wrong};
 use crate::extract::{Query, Segments};
 use crate::route::{Access, Route, Tag};
 use crate::{body, once};
@@ -230,6 +231,16 @@ async fn rules_of(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let config = app.service.configuration(entered.workspace).await?;
     Ok(entered.answer(json_answer(&wire::Rules::from(config.erasure()))))
+}
+
+/// Declared rules, as they are answered once they stand.
+///
+/// # Errors
+/// What a change to them would be refused with.
+pub(crate) fn declared_rules(json: &str) -> Result<serde_json::Value, Wrong> {
+    let rules = declared::read::<wire::Rules>(json)?.into();
+    let config = set_erasure_rules(&StoredConfig::default(), rules)?;
+    Ok(declared::written(&wire::Rules::from(config.erasure())))
 }
 
 async fn set_rules(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {

@@ -9,11 +9,14 @@ use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post, put};
 use serde_json::json;
 use tessera_service::directory::{ListQuery, Permission};
-use tessera_service::workspace_config::{add_policy, delete_policy, replace_policy, set_default_policy};
+use tessera_service::workspace_config::{
+    PolicyId, StoredConfig, add_policy, delete_policy, replace_policy, set_default_policy,
+};
 
 use crate::answer::{Answer, json as json_answer, json_bytes};
 use crate::app::App;
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
+use crate::declared::{self, Wrong};
 use crate::extract::{Query, Segments};
 use crate::route::{Access, Route, Tag};
 use crate::{body, once};
@@ -133,6 +136,30 @@ async fn remove(State(app): State<Arc<App>>, Segments(id): Segments<String>, hea
     let entered = app.enter(&headers, Permission::Configure)?;
     app.service.configure(entered.workspace, move |config| delete_policy(config, &id)).await?;
     Ok(entered.answer(StatusCode::NO_CONTENT.into_response()))
+}
+
+/// A declared policy, as it is answered once it stands, without what the server alone says of it.
+///
+/// # Errors
+/// What its making would be refused with in a workspace without others.
+pub(crate) fn declared(id: &str, json: &str) -> Result<serde_json::Value, Wrong> {
+    let content = parse::declared(declared::read(json)?)?;
+    let id = PolicyId::parse(id)?;
+    if StoredConfig::default().policies().find(id.as_str()).is_ok() {
+        let message = format!("the merge policy {id} is built in and never changes");
+        return Err(Wrong { code: "merge_policy_built_in", message, line: None });
+    }
+    Ok(declared::written(&render::content(&content)))
+}
+
+/// A declared choice of the default policy.
+///
+/// # Errors
+/// `body_invalid`, `name_invalid`.
+pub(crate) fn declared_default(json: &str) -> Result<serde_json::Value, Wrong> {
+    let chosen: wire::DefaultMergePolicy = declared::read(json)?;
+    PolicyId::parse(&chosen.merge_policy)?;
+    Ok(json!({ "merge_policy": chosen.merge_policy }))
 }
 
 async fn make_default(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {

@@ -67,7 +67,7 @@ fn occurrence(seen: Seen) -> wire::Occurrence {
     }
 }
 
-fn model(definition: &Definition) -> wire::Model {
+pub(super) fn model(definition: &Definition) -> wire::Model {
     let datasets = definition.datasets.iter();
     wire::Model {
         mode: definition.mode.name().to_owned(),

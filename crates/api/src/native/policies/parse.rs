@@ -29,6 +29,15 @@ pub(super) fn replacement(wire: MergePolicyReplacement) -> Result<(Option<u64>, 
     Ok((version, content(&name, identity_graph, attribute_merge, rules)?))
 }
 
+/// Reads a policy that a file declares.
+///
+/// # Errors
+/// As [`content`].
+pub(super) fn declared(wire: wire::PolicyContent) -> Result<PolicyContent, Error> {
+    let wire::PolicyContent { name, identity_graph, attribute_merge, rules } = wire;
+    content(&name, identity_graph, attribute_merge, rules)
+}
+
 /// # Errors
 /// `display_name_invalid`, `attribute_path_invalid`, `dataset_invalid`, `datasets_unexpected`, and those of
 /// [`invalid_policy`].

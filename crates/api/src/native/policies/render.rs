@@ -7,7 +7,7 @@ use tessera_engine::policy::{AttributeMerge, IdentityGraph, Rule};
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::ListPage;
 use tessera_service::error::Error;
-use tessera_service::workspace_config::{Origin, Policies, StoredPolicy};
+use tessera_service::workspace_config::{Origin, Policies, PolicyContent, StoredPolicy};
 
 use super::wire::{self, Choose, Merge};
 use crate::answer::to_json;
@@ -24,6 +24,17 @@ pub(super) fn one(policies: &Policies, id: &str) -> Result<Bytes, Error> {
 pub(super) fn page(policies: &Policies, page: ListPage<&StoredPolicy>) -> wire::MergePolicies {
     let items = page.items.into_iter().map(|own| policy(policies, own)).collect();
     wire::MergePolicies { items, next_cursor: page.next_cursor }
+}
+
+/// What may change of a policy.
+pub(super) fn content(content: &PolicyContent) -> wire::PolicyContent {
+    let policy = &content.policy;
+    wire::PolicyContent {
+        name: content.name.as_str().to_owned(),
+        identity_graph: policy.graph().into(),
+        attribute_merge: policy.merge().into(),
+        rules: policy.rules().iter().map(|(path, rule)| attribute_rule(path.to_string(), rule)).collect(),
+    }
 }
 
 fn policy(policies: &Policies, policy: &StoredPolicy) -> wire::MergePolicy {

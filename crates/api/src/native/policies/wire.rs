@@ -118,6 +118,17 @@ pub(super) struct NewMergePolicy {
     pub(super) rules: Vec<AttributeRule>,
 }
 
+/// What may change of a merge policy, as a file declares it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PolicyContent {
+    pub(super) name: String,
+    pub(super) identity_graph: IdentityGraph,
+    pub(super) attribute_merge: AttributeMerge,
+    #[serde(default)]
+    pub(super) rules: Vec<AttributeRule>,
+}
+
 /// What takes the place of what a merge policy was.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,109 @@
+//! Configuration as files declare it, for `tessera apply`: read by the code that reads requests, checked as a change of an empty
+//! workspace is, and written as answers write it, so that a file and an answer can be compared member by member.
+//!
+//! It is no door and changes nothing. What depends on what a workspace holds already is the server's to judge.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tessera_service::error::Error;
+
+use crate::{admin, body, native};
+
+/// What is wrong with a declaration.
+#[derive(Debug)]
+pub struct Wrong {
+    /// One of the documented codes.
+    pub code: &'static str,
+    /// What was expected, and where.
+    pub message: String,
+    /// The line of the text, counted from 1, where the form is wrong; none where only the whole is.
+    pub line: Option<usize>,
+}
+
+impl From<Error> for Wrong {
+    fn from(error: Error) -> Self {
+        Self { code: error.code, message: error.message.into(), line: None }
+    }
+}
+
+/// A data model: `mode`, `datasets`, `attributes`, `event_types`.
+///
+/// # Errors
+/// As `PUT /v1/data-model`.
+pub fn data_model(json: &str) -> Result<Value, Wrong> {
+    native::declared_data_model(json)
+}
+
+/// The namespace of this name: `kind`, `normaliser`, `region`, and its rules.
+///
+/// # Errors
+/// As `POST /v1/admin/namespaces`.
+pub fn namespace(name: &str, json: &str) -> Result<Value, Wrong> {
+    admin::declared_namespace(name, json)
+}
+
+/// Which namespace the read by id tries first: `namespace`.
+///
+/// # Errors
+/// As `PUT /v1/admin/primary-namespace`.
+pub fn primary_namespace(json: &str) -> Result<Value, Wrong> {
+    admin::declared_primary(json)
+}
+
+/// The limits of a workspace.
+///
+/// # Errors
+/// As `PUT /v1/admin/limits`.
+pub fn limits(json: &str) -> Result<Value, Wrong> {
+    admin::declared_limits(json)
+}
+
+/// The bound of a workspace: `rate_limit`.
+///
+/// # Errors
+/// As `PUT /v1/admin/workspaces/{workspace}/rate-limit`.
+pub fn rate_limit(json: &str) -> Result<Value, Wrong> {
+    admin::declared_rate_limit(json)
+}
+
+/// The merge policy of this id: `name`, `identity_graph`, `attribute_merge`, `rules`.
+///
+/// # Errors
+/// As `POST /v1/merge-policies`.
+pub fn merge_policy(id: &str, json: &str) -> Result<Value, Wrong> {
+    native::declared_merge_policy(id, json)
+}
+
+/// Which merge policy reads take that name none: `merge_policy`.
+///
+/// # Errors
+/// As `PUT /v1/default-merge-policy`.
+pub fn default_merge_policy(json: &str) -> Result<Value, Wrong> {
+    native::declared_default_policy(json)
+}
+
+/// The rules of erasures.
+///
+/// # Errors
+/// As `PUT /v1/admin/erasures`.
+pub fn erasure_rules(json: &str) -> Result<Value, Wrong> {
+    native::declared_erasure_rules(json)
+}
+
+/// A declaration as an object of this form.
+pub(crate) fn read<T: DeserializeOwned>(json: &str) -> Result<T, Wrong> {
+    body::object(json).map_err(|error| Wrong {
+        code: "body_invalid",
+        message: body::form_expected(&error),
+        line: Some(error.line()).filter(|line| *line > 0),
+    })
+}
+
+/// What stands in an answer.
+pub(crate) fn written(wire: &impl Serialize) -> Value {
+    serde_json::to_value(wire).expect("our wire types have text keys and serialise without fail")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! `tessera apply`: configuration in files is compared with what a server has, and written where it differs.
+//!
+//! Everything is read and checked before anything is written; the data model is tried on the server besides. What was compared is
+//! what is replaced: the data model and merge policies by their versions, the rest is read again just before. Start reading at
+//! [`run`], then `kinds`, the table of what can be declared.
+
+mod files;
+mod kinds;
+mod plan;
+mod yaml;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::client::{Answer, Client, Target};
+use kinds::{Current, Kind, Refused};
+use plan::{Change, Unnamed};
+
+/// A file, or what it asks for, is wrong; nothing was written. The command line's own errors end so too.
+const WRONG: u8 = 2;
+/// With `--exit-code`: something differs.
+const DIFFERS: u8 = 3;
+
+/// Flags of `tessera apply`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Each document (YAML, or JSON) says what it is and what is to be:
+
+  kind: data_model
+  spec: { attributes: { plan: { type: text, allowed_values: [free, gold] } }, datasets: { crm: { mode: strict } } }
+  ---
+  kind: merge_policy
+  name: crm-first
+  spec: { name: CRM first, identity_graph: full, attribute_merge: { choose: precedence, datasets: [crm, web] } }
+
+Kinds with a name: namespace, merge_policy, rate_limit (of a workspace). Others: limits, primary_namespace, data_model (several
+documents may each declare a part), default_merge_policy, erasure_rules. A spec has the members that the HTTP API answers with.
+
+Ends with 0: the server is as declared, or would be; 1: the server refused something or did not answer; 2: a file or the command
+line is wrong, nothing was written; 3: with --dry-run --exit-code, something differs.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// A file, a folder (all .yaml, .yml and .json files below it) or - for standard input; may be given several times.
+    #[arg(short, long, value_name = "PATH", required = true)]
+    file: Vec<PathBuf>,
+    /// Only say what differs, and what the server would refuse.
+    #[arg(long)]
+    dry_run: bool,
+    /// With --dry-run: end with 3 where something differs, for a check that runs on a schedule.
+    #[arg(long, requires = "dry_run")]
+    exit_code: bool,
+    /// Remove attributes, event types and modes of datasets (if a data_model is declared) and merge policies (if one is) that
+    /// no file names.
+    #[arg(long)]
+    prune: bool,
+    /// Change the data model though stored data contradicts it.
+    #[arg(long)]
+    force: bool,
+    /// Which workspace, where the key holds several [default: the key's first].
+    #[arg(long, env = "TESSERA_WORKSPACE", value_name = "NAME")]
+    workspace: Option<String>,
+}
+
+/// Reads, compares, tells and, unless it is a trial, writes.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let mut declared = files::read(&arguments.file);
+    if !declared.problems.is_empty() {
+        return Ok(refuse(&declared));
+    }
+    let client = Client::new(&arguments.target)?.in_workspace(arguments.workspace.clone());
+    let current = Current::read(&client, declared.things.keys()).context("cannot read what the server has")?;
+    let unnamed = if arguments.prune { Unnamed::Goes } else { Unnamed::Stays };
+    let changes = plan::changes(&mut declared, &current, unnamed);
+    if !declared.problems.is_empty() {
+        return Ok(refuse(&declared));
+    }
+    if changes.is_empty() {
+        println!("nothing to change: {} documents, and the server is as they say", declared.documents);
+        return Ok(ExitCode::SUCCESS);
+    }
+    show(&changes);
+    let is_refused = !is_model_taken(&client, &current, &changes, arguments.force)?;
+    if is_refused || arguments.dry_run {
+        println!("{}; nothing was written", plan::summary(&changes, ["to add", "to change", "to remove"]));
+        let ends = if is_refused {
+            1
+        } else if arguments.exit_code {
+            DIFFERS
+        } else {
+            0
+        };
+        return Ok(ExitCode::from(ends));
+    }
+    Ok(write(&client, &current, &changes, arguments.force))
+}
+
+fn refuse(declared: &files::Declared) -> ExitCode {
+    for problem in &declared.problems {
+        eprintln!("tessera: {problem}");
+    }
+    eprintln!("tessera: nothing was written");
+    ExitCode::from(WRONG)
+}
+
+fn show(changes: &[Change]) {
+    let is_coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    for change in changes {
+        let line = change.line();
+        if is_coloured { println!("{}{line}\x1b[0m", change.colour()) } else { println!("{line}") }
+    }
+}
+
+/// Asks the server whether it would take the data model, before anything is written; tells if not.
+fn is_model_taken(client: &Client, current: &Current, changes: &[Change], force: bool) -> Result<bool> {
+    let model: Vec<&Change> = changes.iter().filter(|change| change.key.kind == Kind::DataModel).collect();
+    if model.is_empty() {
+        return Ok(true);
+    }
+    let answer = match current.try_model(client, &model) {
+        Ok(answer) => answer,
+        Err(refused) => {
+            eprintln!("tessera: the server would not take the data model: {}", said(refused));
+            return Ok(false);
+        }
+    };
+    let contradictions = told(&answer["contradictions"]);
+    if contradictions.is_empty() {
+        return Ok(true);
+    }
+    let instead = if force { "it is changed all the same" } else { "--force changes it all the same" };
+    eprintln!("tessera: stored data contradicts the data model ({instead}):\n{contradictions}");
+    Ok(force)
+}
+
+/// Writes one after the other and stops at the first refusal.
+fn write(client: &Client, current: &Current, changes: &[Change], force: bool) -> ExitCode {
+    // The parts of the data model stand beside each other and are one write; everything else is one by itself.
+    let is_one = |one: &Change, other: &Change| one.key.kind == Kind::DataModel && other.key.kind == Kind::DataModel;
+    let mut written = 0;
+    for group in changes.chunk_by(is_one) {
+        let group: Vec<&Change> = group.iter().collect();
+        if let Err(refused) = current.write(client, &group, force) {
+            let names = |changes: &[Change]| {
+                let names: Vec<String> = changes.iter().map(|change| change.key.to_string()).collect();
+                if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+            };
+            let first = group.first().map(|change| change.key.to_string()).unwrap_or_default();
+            eprintln!("tessera: {first}: {}", said(refused));
+            eprintln!("tessera: written before that: {}", names(&changes[..written]));
+            eprintln!("tessera: not written: {}", names(&changes[written..]));
+            return ExitCode::FAILURE;
+        }
+        written += group.len();
+    }
+    println!("written: {}", plan::summary(changes, ["added", "changed", "removed"]));
+    ExitCode::SUCCESS
+}
+
+/// What a server said, for people.
+fn said(refused: Refused) -> String {
+    match refused {
+        Refused::Changed => "it was changed by somebody else since it was compared; apply again".to_owned(),
+        Refused::NotAsked(error) => format!("{error:#}"),
+        Refused::Unknown(error) => format!("{error:#}; it may have been written"),
+        Refused::Answered(Answer { status, body, .. }) => {
+            let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let (code, message) = (answer["error"]["code"].as_str(), answer["error"]["message"].as_str());
+            let own = match (code, message) {
+                (Some(code), Some(message)) => format!("{message} ({code})"),
+                _ => String::from_utf8_lossy(&body).chars().take(2_000).collect(),
+            };
+            let contradictions = told(&answer["contradictions"]);
+            format!("the server answered {status}: {own}\n{contradictions}").trim_end().to_owned()
+        }
+    }
+}
+
+/// What contradicts a change, one example a line; nothing where nothing does.
+fn told(contradictions: &Value) -> String {
+    let Some(count) = contradictions["count"].as_u64().filter(|count| *count > 0) else { return String::new() };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let example = |one: &Value| {
+        let event = text(&one["event"]).map(|event| format!("event {event}, ")).unwrap_or_default();
+        let found = text(&one["found"]).map(|found| format!(", found {found}")).unwrap_or_default();
+        let [profile, path, code, expected] =
+            ["profile_id", "path", "code", "expected"].map(|name| text(&one[name]).unwrap_or_default());
+        format!("  profile {profile}: {event}{path}: expected {expected}{found} ({code})")
+    };
+    let examples = contradictions["examples"].as_array().into_iter().flatten().map(example);
+    let mut lines: Vec<String> = examples.collect();
+    lines.push(format!("  {count} in all"));
+    lines.join("\n")
+}
