@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tessera_engine::config::{SourceErasure, Sweeps};
-use tessera_engine::decide::{Acted, Directive, Merge, Named, Outcome};
+use tessera_engine::decide::{Acted, Directive, Erasure, Merge, Named, Outcome, Victim};
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{DirectiveId, NodeId};
 
@@ -16,13 +16,20 @@ use crate::reference::Expected;
 use crate::steps::{Id, Say, Setup, law, say, says, setup};
 use crate::world::Fetch;
 
+/// Whether who is erased may come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Back {
+    Allowed,
+    Refused,
+}
+
 /// What is ordered, or said.
 #[derive(Debug, Clone)]
 enum Act {
     Say(Say),
     Again(prop::sample::Index),
-    Erase(Id),
-    EraseIdentity(Id),
+    Erase(Id, Back),
+    EraseIdentity(Id, Back),
     EraseEvent(prop::sample::Index),
     EraseSource {
         dataset: u8,
@@ -89,14 +96,18 @@ fn any_say() -> impl Strategy<Value = Say> {
     })
 }
 
+fn back() -> impl Strategy<Value = Back> {
+    prop_oneof![Just(Back::Allowed), Just(Back::Refused)]
+}
+
 fn act() -> impl Strategy<Value = Act> {
     let id = crate::steps::id;
     let index = any::<prop::sample::Index>;
     prop_oneof![
         20 => any_say().prop_map(Act::Say),
         1 => index().prop_map(Act::Again),
-        1 => id().prop_map(Act::Erase),
-        1 => id().prop_map(Act::EraseIdentity),
+        1 => (id(), back()).prop_map(|(id, back)| Act::Erase(id, back)),
+        1 => (id(), back()).prop_map(|(id, back)| Act::EraseIdentity(id, back)),
         1 => index().prop_map(Act::EraseEvent),
         1 => (0u8..2, any::<bool>()).prop_map(|(dataset, batch)| Act::EraseSource { dataset, batch }),
         1 => (0u8..2, crate::steps::id_of(0..6)).prop_map(|(document, id)| Act::Release(document, id)),
@@ -175,11 +186,16 @@ impl Control {
         self.sweep_for();
         let (dataset, batch): (Arc<str>, Option<Arc<str>>) = (format!("d{dataset}").into(), batch.then(|| "b".into()));
         let at = self.both.world.next_now();
+        let was_plain = self.both.reference.is_plain();
         self.both.reference.erase_source(&dataset, batch.as_deref(), at);
         let number = u32::try_from(self.sweeps.number).expect("few");
         self.sweeps.erasures.push(SourceErasure { number, dataset, batch, at });
         self.both.world.configure(self.setup.config_with(self.version, self.sweeps.clone()));
         self.both.reference.configure(self.both.world.config.clone(), at);
+        // What was separated may have been forgotten by the erasure itself.
+        if !was_plain {
+            self.finish();
+        }
         self.hurry();
     }
 
@@ -217,9 +233,13 @@ impl Control {
         let now = self.both.world.next_now();
         let (world, reference) = (&mut self.both.world, &mut self.both.reference);
         let (told, expected) = match act {
-            Act::Erase(id) => (world.erase(&id.identity()), reference.erase(&id.identity(), now)),
-            Act::EraseIdentity(id) => {
-                (world.erase_identity(&id.identity()), reference.erase_identity(&id.identity(), now))
+            Act::Erase(id, back) => {
+                let erasure = |node| Erasure { victim: Victim::Profile(node), suppresses: *back == Back::Refused };
+                (world.erase_as(&id.identity(), erasure), reference.erase(&id.identity(), now))
+            }
+            Act::EraseIdentity(id, back) => {
+                let erasure = |node| Erasure { victim: Victim::Node(node), suppresses: *back == Back::Refused };
+                (world.erase_as(&id.identity(), erasure), reference.erase_identity(&id.identity(), now))
             }
             Act::EraseEvent(index) => {
                 if self.both.sent.is_empty() {
@@ -250,6 +270,11 @@ impl Control {
                 unreachable!("it is no directive")
             }
         };
+        if let (Act::Erase(_, Back::Refused) | Act::EraseIdentity(_, Back::Refused), Expected::Erased(gone)) =
+            (act, &expected)
+        {
+            self.both.reference.suppress(gone);
+        }
         compare(&told.outcome, &expected, &self.both.world, &format!("{act:?}"));
         self.merges.extend(told.notes.merges);
     }

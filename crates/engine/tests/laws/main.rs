@@ -10,6 +10,7 @@ mod steps;
 mod world;
 
 mod control;
+mod erase;
 mod full;
 mod group;
 mod order;

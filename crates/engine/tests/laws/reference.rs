@@ -122,6 +122,8 @@ pub(crate) struct Reference {
     /// When each identity was first known.
     created: BTreeMap<Identity, Timestamp>,
     erased_events: bool,
+    /// Who was erased for good.
+    suppressed: BTreeSet<Identity>,
 }
 
 /// Who is who, at one instant.
@@ -160,6 +162,7 @@ impl Reference {
             separations: Vec::new(),
             created: BTreeMap::new(),
             erased_events: false,
+            suppressed: BTreeSet::new(),
         }
     }
 
@@ -170,6 +173,9 @@ impl Reference {
         };
         if self.facts.iter().any(|known| !known.is_of_account && !known.is_erased && known.id == fact.id) {
             return Expected::Duplicate;
+        }
+        if self.are_suppressed(others.iter().map(|(other, _)| other).chain([&owner]).chain(&account)) {
+            return Expected::Rejected;
         }
         if fact.document.is_some() {
             others.iter().for_each(|(other, _)| self.lift(&owner, other));
@@ -210,6 +216,19 @@ impl Reference {
             }
         }
         Expected::Accepted(held)
+    }
+
+    /// Whether one of these was erased for good. What is known again by another way is let in.
+    fn are_suppressed<'a>(&self, mut named: impl Iterator<Item = &'a Identity>) -> bool {
+        if self.suppressed.is_empty() {
+            return false;
+        }
+        let nodes = self.graph().nodes;
+        named.any(|identity| self.suppressed.contains(identity) && !nodes.contains(identity))
+    }
+
+    pub(crate) fn suppress(&mut self, identities: &BTreeSet<Identity>) {
+        self.suppressed.extend(identities.iter().cloned());
     }
 
     pub(crate) fn erase(&mut self, identity: &Identity, now: Timestamp) -> Expected {

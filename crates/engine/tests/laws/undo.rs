@@ -1,4 +1,4 @@
-//! Law 1: facts never move, and an unmerge restores exactly. Law 6: erasing equals never having received.
+//! Law 1: facts never move, and an unmerge restores exactly.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,8 +8,7 @@ use tessera_engine::decide::Outcome;
 use tessera_engine::fact::{Claim, Fact, Strength};
 
 use crate::pair::Both;
-use crate::state::State;
-use crate::steps::{Id, Say, Step, law, say, says, setup, steps};
+use crate::steps::{Id, Say, law, say, says, setup, steps};
 use crate::world::{Fetch, World};
 
 #[test]
@@ -105,95 +104,4 @@ fn bare_fact(time: u16, at: usize) -> Fact {
         time,
     };
     say.fact(900 + at)
-}
-
-/// What remains of a fact when these identities were never known: nothing, if its owner is one of them.
-fn strip(mut say: Say, gone: &[Id], owner: Id) -> Option<Say> {
-    if gone.contains(&owner) {
-        // What it says about an account is the account's.
-        let (account, said) = say.account.filter(|(account, _)| !gone.contains(account))?;
-        say.claims = vec![(account, Strength::Verified)];
-        (say.document, say.account, say.attributes, say.is_event) = (None, None, said, false);
-        return Some(say);
-    }
-    say.claims.retain(|(id, _)| !gone.contains(id));
-    say.account = say.account.filter(|(account, _)| !gone.contains(account));
-    Some(say)
-}
-
-fn owner_of(world: &World, say: &Say, at: usize) -> Option<Id> {
-    let prepared = tessera_engine::prepare::prepare(Box::new(say.fact(at)), world.next_now(), &world.config).ok()?;
-    all_ids().find(|id| id.identity() == prepared.owner)
-}
-
-fn all_ids() -> impl Iterator<Item = Id> {
-    let values = crate::steps::NAMESPACES.iter().map(|(_, _, values)| *values);
-    values.enumerate().flat_map(|(at, values)| (0..values).map(move |value| Id(at, value)))
-}
-
-#[test]
-fn erasing_equals_never_having_received() {
-    let again = prop::collection::vec(any::<prop::sample::Index>(), 0..4);
-    law(&(setup(), says(1..12), crate::steps::id(), steps(0..6), again), |(setup, says, erased, later, again)| {
-        let mut world = World::new(setup.config(), Fetch::Rounds);
-        let mut owners = Vec::new();
-        for (at, say) in says.iter().enumerate() {
-            owners.push(owner_of(&world, say, at));
-            world.fact(&say.fact(at));
-        }
-        world.commit();
-        let Some(row) = world.tables.identities.get(&erased.identity()).copied() else { return };
-        let cluster = world.tables.clusters[&row.cluster].clone();
-        let is_gone = |id: &Id| cluster.piece(row.node).any(|node| node.identity == id.identity());
-        let gone: Vec<Id> = all_ids().filter(is_gone).collect();
-        assert!(matches!(world.erase(&erased.identity()).outcome, Outcome::Erased(_)));
-
-        let mut never = World::new(setup.config(), Fetch::Rounds);
-        for (at, (say, owner)) in says.iter().zip(&owners).enumerate() {
-            let Some(owner) = owner else { continue };
-            let Some(stripped) = strip(say.clone(), &gone, *owner) else { continue };
-            let mut fact = stripped.fact(at);
-            if gone.contains(owner) {
-                fact.id = format!("{}#account", fact.id).into();
-            }
-            never.fact(&fact);
-        }
-        compare(&mut world, &mut never);
-        for index in again {
-            let at = index.index(says.len());
-            let fact = says[at].fact(at);
-            let (one, other) = (world.fact(&fact), never.fact(&fact));
-            assert_eq!(std::mem::discriminant(&one.outcome), std::mem::discriminant(&other.outcome));
-            compare(&mut world, &mut never);
-        }
-        for (at, step) in later.iter().enumerate() {
-            for world in [&mut world, &mut never] {
-                match step {
-                    Step::Say(say) => drop(world.fact(&say.fact(100 + at))),
-                    Step::Again(_) => {}
-                    Step::Erase(id) => drop(world.erase(&id.identity())),
-                    Step::Release(document, id) => drop(world.release(&Id(0, *document).identity(), &id.identity())),
-                }
-                world.commit();
-            }
-            compare(&mut world, &mut never);
-        }
-    });
-}
-
-fn compare(world: &mut World, never: &mut World) {
-    let state = |world: &mut World| -> State {
-        world.commit();
-        world.check();
-        let mut state = world.state();
-        // The joins of a release carry its instant, and the two worlds received a different number of facts before it.
-        for (_, evidence) in state.links.values_mut() {
-            *evidence = evidence
-                .iter()
-                .map(|one| if one.contains(" $release ") { "release".into() } else { one.clone() })
-                .collect();
-        }
-        state
-    };
-    assert_eq!(state(world).difference(&state(never)), None);
 }
