@@ -57,7 +57,8 @@ pub(crate) fn routes() -> Vec<Route> {
         list_parameters(route(Method::GET, "/v1/jobs", READ, get(list), "Lists jobs"))
             .describe(
                 "Newest first. A page may be short and not the last: go on while there is a cursor. Ended jobs are kept for \
-                 30 days, the newest 1,000 of a workspace.",
+                 30 days, the newest 1,000 of a workspace. Of a job whose record is damaged only the id is shown, with the state \
+                 `damaged`, where no filter is given.",
             )
             .answer::<wire::Jobs>(200, "A page of jobs.", json!({ "items": [example.clone()], "next_cursor": null })),
         one(route(Method::GET, "/v1/jobs/{id}", READ, get(read), "Reads a job")).answer::<wire::Job>(
@@ -143,7 +144,7 @@ async fn list(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> 
     let filter = Filter { standing, kind: query.get("kind").map(str::to_owned) };
     let (limit, cursor) = (query.limit(JOBS_DEFAULT, JOBS_MAX)?, query.get("cursor").map(str::to_owned));
     let page = app.service.jobs().list(entered.workspace, &Wanted { filter, limit, cursor }).await?;
-    let items = page.jobs.iter().map(render::job).collect();
+    let items = page.jobs.iter().map(render::listed).collect();
     Ok(entered.answer(json_answer(&wire::Jobs { items, next_cursor: page.next_cursor })))
 }
 

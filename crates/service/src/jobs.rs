@@ -60,6 +60,8 @@ pub const ENDED_MAX: usize = 1_000;
 pub const ENDED_KEPT_SECS: u32 = 30 * 86_400;
 /// Jobs of one page.
 pub const PAGE_MAX: usize = 1_000;
+/// Failed jobs that are counted where only "often" matters.
+const FAILED_COUNTED_MAX: usize = 20;
 /// Tries to write a new job after an answer that leaves it open.
 const TRIES_MAX: usize = 3;
 
@@ -145,9 +147,38 @@ pub struct Query {
 #[derive(Debug, Clone)]
 pub struct Page {
     /// The jobs, newest first.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<Listed>,
     /// Where the next page begins; none on the last. A filtered page may be short and not the last.
     pub next_cursor: Option<String>,
+}
+
+/// One of a page of jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// A job.
+    Job(Box<Job>),
+    /// A job whose record cannot be read, and that rests for it.
+    Damaged(JobId),
+}
+
+impl Listed {
+    /// The job, if its record can be read.
+    #[must_use]
+    pub fn job(&self) -> Option<&Job> {
+        match self {
+            Self::Job(job) => Some(job),
+            Self::Damaged(_) => None,
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        match self {
+            Self::Job(job) => job.id,
+            Self::Damaged(id) => *id,
+        }
+    }
 }
 
 impl Jobs {
@@ -270,10 +301,20 @@ impl Jobs {
         Ok(open.into_iter().filter(|job| job.kind == kind && !job.has_ended()).collect())
     }
 
+    /// How many of the last jobs of a kind with these parameters have failed, up to [`FAILED_COUNTED_MAX`].
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub(crate) async fn failed_of(&self, workspace: WorkspaceId, kind: &str, parameters: &str) -> Result<usize, Error> {
+        let filter = Filter { standing: Some(Standing::Failed), kind: Some(kind.to_owned()) };
+        let (failed, _) = self.table.list(workspace, &filter, None, FAILED_COUNTED_MAX).await?;
+        Ok(failed.iter().filter_map(Listed::job).filter(|job| job.parameters == parameters).count())
+    }
+
     /// A page of the jobs of a workspace, newest first.
     ///
     /// # Errors
-    /// `Invalid` with `limit_invalid`, `cursor_invalid`; what the store answers; `Corrupt`.
+    /// `Invalid` with `limit_invalid`, `cursor_invalid`; what the store answers.
     pub async fn list(&self, workspace: WorkspaceId, query: &Query) -> Result<Page, Error> {
         if !(1..=PAGE_MAX).contains(&query.limit) {
             return Err(Error::new(ErrorKind::Invalid, "limit_invalid", format!("limit is 1 to {PAGE_MAX}")));

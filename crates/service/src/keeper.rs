@@ -15,6 +15,7 @@ use crate::keys::Scope;
 use crate::lane::{Answer, Handle, Shared, Work};
 use crate::service::{Components, Service};
 use crate::store_error::commit_failed;
+use crate::sweeping::Stalled;
 
 /// How long a keeper rests when nothing nudges it.
 const REST: Duration = Duration::from_secs(60);
@@ -65,14 +66,16 @@ impl Keeper {
     }
 }
 
-/// Keeps one workspace: purges what was erased, keeps the quarantine and ended jobs within their bounds, forgets old answers, writes
-/// what was seen of attributes and events, also at the end.
+/// Keeps one workspace: purges what was erased, keeps the quarantine and ended jobs within their bounds, asks again for sweeps whose
+/// job has failed, forgets old answers, writes what was seen of attributes and events, also at the end.
 pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane: Handle, shared: Arc<Shared>) {
     let workspace = shared.workspace;
+    let mut stalled = Stalled::default();
     while !keeper.is_stopped() {
         report("purge", purge(&keeper, &parts, &lane, &shared).await);
         report("quarantine", sweep_quarantine(&keeper, &parts, workspace).await);
         report("jobs", parts.jobs.keep(workspace).await);
+        report("sweeps", go_on_sweeping(&mut stalled, &parts, &shared).await);
         report("idempotency", sweep_answers(&keeper, &parts, workspace).await);
         keeper.rest().await;
         let (store, scope) = (&*parts.components.store, Scope::new(workspace));
@@ -167,6 +170,13 @@ async fn remove_events(keeper: &Keeper, lane: &Handle) -> Result<(), Error> {
 async fn sweep_quarantine(keeper: &Keeper, parts: &Parts, workspace: WorkspaceId) -> Result<(), Error> {
     while !keeper.is_stopped() && parts.quarantine.sweep(workspace).await?.more {}
     Ok(())
+}
+
+/// A sweep without a job that brings it gets another one after a while.
+async fn go_on_sweeping(stalled: &mut Stalled, parts: &Parts, shared: &Shared) -> Result<(), Error> {
+    let configured = shared.configured().await?;
+    let now = (parts.components.clock)();
+    stalled.ask_again(&parts.jobs, shared.workspace, configured.stored.sweeps(), now).await
 }
 
 async fn sweep_answers(keeper: &Keeper, parts: &Parts, workspace: WorkspaceId) -> Result<(), Error> {

@@ -81,7 +81,7 @@ pub struct Components {
 pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lane: Handle,
-    keeper: Arc<Keeper>,
+    pub(crate) keeper: Arc<Keeper>,
 }
 
 /// The service over one store.

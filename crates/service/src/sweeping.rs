@@ -1,11 +1,14 @@
 //! What changes for all records of a workspace: erasures of sources, and the jobs that bring such a change to them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+
+use tessera_engine::time::Timestamp;
 
 use crate::directory::{KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::idempotency::{self, Known};
-use crate::jobs::{Asked, NewJob, Once};
+use crate::jobs::{Asked, Jobs, NewJob, Once};
 use crate::keys::Scope;
 use crate::row;
 use crate::service::Service;
@@ -47,22 +50,10 @@ impl Service {
         self.jobs().make(workspace, &new, once).await
     }
 
-    /// Sees to it that what has not reached all records has a job that brings it.
+    /// Sees to it that what has not reached all records has a job that brings it, at once.
     pub(crate) async fn go_on_sweeping(&self, workspace: WorkspaceId, config: &StoredConfig) -> Result<(), Error> {
-        let StoredSweeps { rules, erasures, .. } = config.sweeps();
-        let mut wanted = Vec::new();
-        if config.sweeps().is_restaging() {
-            wanted.push((RECLUSTER, format!("{{\"sweep\":{rules}}}")));
-        }
-        for own in erasures {
-            wanted.push((ERASE_SOURCE, erasure_parameters(&own.dataset, own.batch.as_deref(), own.number.into())));
-        }
-        for (kind, parameters) in wanted {
-            let open = self.jobs().open_of(workspace, kind).await?;
-            if open.iter().all(|job| job.parameters != parameters) {
-                let new = NewJob { kind: kind.to_owned(), parameters, asked_by: None };
-                self.jobs().make(workspace, &new, None).await?;
-            }
+        for sweep in unbrought(self.jobs(), workspace, config.sweeps()).await? {
+            sweep.ask(self.jobs(), workspace).await?;
         }
         Ok(())
     }
@@ -84,6 +75,87 @@ impl Service {
     /// Commits that wrote a record which the sweeps have not reached.
     pub(crate) fn stale_writes(&self, workspace: WorkspaceId) -> u64 {
         self.running(workspace).shared.stale_writes.load(Ordering::SeqCst)
+    }
+}
+
+/// A job that brings to all records what has not reached them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Sweep {
+    kind: &'static str,
+    parameters: String,
+}
+
+impl Sweep {
+    async fn ask(self, jobs: &Jobs, workspace: WorkspaceId) -> Result<(), Error> {
+        let new = NewJob { kind: self.kind.to_owned(), parameters: self.parameters, asked_by: None };
+        jobs.make(workspace, &new, None).await?;
+        Ok(())
+    }
+}
+
+/// The sweeps that no job brings at present.
+async fn unbrought(jobs: &Jobs, workspace: WorkspaceId, sweeps: &StoredSweeps) -> Result<Vec<Sweep>, Error> {
+    let StoredSweeps { rules, erasures, .. } = sweeps;
+    let mut wanted = Vec::new();
+    if sweeps.is_restaging() {
+        wanted.push(Sweep { kind: RECLUSTER, parameters: format!("{{\"sweep\":{rules}}}") });
+    }
+    for own in erasures {
+        let parameters = erasure_parameters(&own.dataset, own.batch.as_deref(), own.number.into());
+        wanted.push(Sweep { kind: ERASE_SOURCE, parameters });
+    }
+    let mut unbrought = Vec::new();
+    for sweep in wanted {
+        let open = jobs.open_of(workspace, sweep.kind).await?;
+        if open.iter().all(|job| job.parameters != sweep.parameters) {
+            unbrought.push(sweep);
+        }
+    }
+    Ok(unbrought)
+}
+
+/// The sweeps whose job has failed, or was never made, and since when a keeper knows that. They are asked for again after a pause,
+/// so that a damaged record costs little and a cause that went away by itself needs nobody.
+#[derive(Default)]
+pub(crate) struct Stalled {
+    since: BTreeMap<Sweep, Timestamp>,
+}
+
+impl Stalled {
+    /// The pause before the first job that is made again; it doubles with each that has failed.
+    const PAUSE_SECS: i64 = 60;
+    /// The longest pause: a few failed jobs a day among those that are kept.
+    const PAUSE_SECS_MAX: i64 = 6 * 3_600;
+
+    /// Asks again for whatever has waited long enough.
+    ///
+    /// # Errors
+    /// What the store answers; `Throttled` with `jobs_full`. Then the next call tries again.
+    pub(crate) async fn ask_again(
+        &mut self,
+        jobs: &Jobs,
+        workspace: WorkspaceId,
+        sweeps: &StoredSweeps,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let unbrought = unbrought(jobs, workspace, sweeps).await?;
+        self.since.retain(|sweep, _| unbrought.contains(sweep));
+        for sweep in unbrought {
+            let since = *self.since.entry(sweep.clone()).or_insert(now);
+            let failed = jobs.failed_of(workspace, sweep.kind, &sweep.parameters).await?;
+            if now < since.plus_micros(Self::pause_secs(failed) * 1_000_000) {
+                continue;
+            }
+            tracing::warn!(workspace = workspace.number(), kind = sweep.kind, failed, "a sweep is asked for again");
+            sweep.clone().ask(jobs, workspace).await?;
+            self.since.remove(&sweep);
+        }
+        Ok(())
+    }
+
+    fn pause_secs(failed: usize) -> i64 {
+        let doublings = failed.saturating_sub(1).min(16);
+        (Self::PAUSE_SECS << doublings).min(Self::PAUSE_SECS_MAX)
     }
 }
 

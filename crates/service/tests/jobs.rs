@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use support::{WORKSPACE, by, fact, ingest, memory, open, page, read};
 use tessera_service::directory::KeyId;
-use tessera_service::jobs::{Asked, Filter, Job, NewJob, Query, Standing, State};
+use tessera_service::jobs::{Asked, Filter, Job, Listed, NewJob, Query, Standing, State};
 use tessera_service::keys::{Family, Scope};
 use tessera_service::verdict::Verdict;
 use tessera_service::workspace_config::{NamespaceRules, update_namespace};
@@ -95,8 +95,34 @@ async fn ended(service: &Arc<Service>, kind: &str) -> Job {
     let filter = Filter { standing: None, kind: Some(kind.to_owned()) };
     let query = Query { filter, limit: 10, cursor: None };
     let page = service.jobs().list(WORKSPACE, &query).await.expect("jobs");
-    let job = page.jobs.first().expect("a job of this kind").clone();
-    Job::clone(looks(service, &job).await.last().expect("an end"))
+    let job = page.jobs.first().and_then(Listed::job).expect("a job of this kind");
+    Job::clone(looks(service, job).await.last().expect("an end"))
+}
+
+#[tokio::test]
+async fn the_progress_of_a_sweep_never_goes_back() {
+    let store = memory();
+    let service = open(&store).await;
+    people(&service, 0, 450).await;
+    let blocked = |config: &tessera_service::workspace_config::StoredConfig| {
+        let rules = NamespaceRules { blocked: vec!["nobody".into()], ..config.namespace("user_id")?.rules() };
+        update_namespace(config, "user_id", None, rules)
+    };
+    service.configure(WORKSPACE, blocked).await.expect("other rules");
+    let first = Query { filter: Filter { standing: None, kind: Some("recluster".to_owned()) }, limit: 1, cursor: None };
+    let page = service.jobs().list(WORKSPACE, &first).await.expect("jobs");
+    let swept = looks(&service, page.jobs[0].job().expect("a job")).await;
+    let erased =
+        service.erase_source(WORKSPACE, "segment", None, None, KeyId::from_bytes([1; 12])).await.expect("an order");
+    let Asked::Made(job) = erased else { panic!("nothing was asked before") };
+    let removed = looks(&service, &job).await;
+    for (looks, least) in [(&swept, 2 * 450), (&removed, 2 * 450)] {
+        let done: Vec<u64> = looks.iter().map(|job| job.progress.done).collect();
+        assert!(done.is_sorted() && done.last().is_some_and(|done| *done >= least), "{done:?}");
+        assert!(looks.iter().all(|job| job.progress.total.is_none_or(|total| total >= job.progress.done)), "{looks:?}");
+    }
+    assert_eq!(swept.last().map(|job| (job.progress.done, result(job)["records"].clone())), Some((900, 450.into())));
+    service.close().await;
 }
 
 #[tokio::test]

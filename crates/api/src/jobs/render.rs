@@ -2,9 +2,16 @@
 
 use serde_json::value::RawValue;
 use tessera_service::clock::format_timestamp;
-use tessera_service::jobs::{Failure, Job, State};
+use tessera_service::jobs::{Failure, Job, Listed, State};
 
 use super::wire;
+
+pub(super) fn listed(listed: &Listed) -> wire::Listed {
+    match listed {
+        Listed::Job(job) => wire::Listed::Job(Box::new(self::job(job))),
+        Listed::Damaged(id) => wire::Listed::Damaged(wire::Damaged { id: id.to_string(), state: "damaged" }),
+    }
+}
 
 pub(super) fn job(job: &Job) -> wire::Job {
     let (result, error) = match &job.state {

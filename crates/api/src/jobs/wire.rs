@@ -21,9 +21,30 @@ pub(super) struct NewJob<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Jobs {
     /// The jobs.
-    pub(super) items: Vec<Job>,
+    pub(super) items: Vec<Listed>,
     /// Where the next page begins; null on the last.
     pub(super) next_cursor: Option<String>,
+}
+
+/// One of a page of jobs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = ListedJob)]
+pub(super) enum Listed {
+    /// A job.
+    Job(Box<Job>),
+    /// What is left of one whose record cannot be read.
+    Damaged(Damaged),
+}
+
+/// A job whose record cannot be read. It rests; the operator's log and the offline check name it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DamagedJob)]
+pub(super) struct Damaged {
+    /// Its id.
+    pub(super) id: String,
+    /// `damaged`.
+    pub(super) state: &'static str,
 }
 
 /// Long work of a workspace.

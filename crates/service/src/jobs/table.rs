@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError, Direction, Key, ScanLimit, Store, Version};
 
+use super::Listed;
 use super::job::{Job, JobId, Standing, not_found};
 use super::records;
 use crate::directory::WorkspaceId;
@@ -42,9 +43,15 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn includes(&self, job: &Job) -> bool {
-        self.standing.is_none_or(|standing| standing == job.standing())
-            && self.kind.as_ref().is_none_or(|kind| *kind == job.kind)
+    fn includes(&self, listed: &Listed) -> bool {
+        match listed {
+            Listed::Job(job) => {
+                self.standing.is_none_or(|standing| standing == job.standing())
+                    && self.kind.as_ref().is_none_or(|kind| *kind == job.kind)
+            }
+            // Nobody can say what it is of.
+            Listed::Damaged(_) => self.standing.is_none() && self.kind.is_none(),
+        }
     }
 }
 
@@ -141,14 +148,15 @@ impl Table {
         Ok(jobs)
     }
 
-    /// A page of jobs, newest first, from behind this one on; and the last one looked at, when there may be more.
+    /// A page of jobs, newest first, from behind this one on; and the last one looked at, when there may be more. One whose record
+    /// is damaged hides no other.
     pub(super) async fn list(
         &self,
         workspace: WorkspaceId,
         filter: &Filter,
         after: Option<JobId>,
         limit: usize,
-    ) -> Result<(Vec<Job>, Option<JobId>), Error> {
+    ) -> Result<(Vec<Listed>, Option<JobId>), Error> {
         let all = records::all(workspace);
         let from = after.map(|id| all.after(&records::key(workspace, id), Direction::Backward));
         let mut rest = Some(from.unwrap_or(all));
@@ -158,10 +166,11 @@ impl Table {
             let page = page.map_err(|error| read_failed(&error))?;
             let rows = page.rows.len();
             for (index, row) in page.rows.into_iter().enumerate() {
-                let job = records::decode(records::id_of(&row.key)?, &row.value)?;
+                let id = records::id_of(&row.key)?;
+                let job = records::decode(id, &row.value).map_or(Listed::Damaged(id), |job| Listed::Job(Box::new(job)));
                 looked_at += 1;
                 let more = index + 1 < rows || page.next.is_some();
-                last = more.then_some(job.id);
+                last = more.then_some(id);
                 if filter.includes(&job) {
                     bytes += row.value.len();
                     jobs.push(job);
@@ -175,7 +184,7 @@ impl Table {
         Ok((jobs, last))
     }
 
-    /// Drops ended jobs beyond the newest `kept_max`, and those that ended before an instant.
+    /// Drops ended jobs beyond the newest `kept_max`, and those that ended before an instant. One whose record is damaged stays.
     pub(super) async fn sweep(&self, workspace: WorkspaceId, kept_max: usize, before: Timestamp) -> Result<(), Error> {
         let (mut kept, mut rest) = (0, Some(records::all(workspace)));
         while let Some(range) = rest.take() {
@@ -183,7 +192,7 @@ impl Table {
             let page = page.map_err(|error| read_failed(&error))?;
             let mut commit = Commit::new();
             for row in page.rows {
-                let job = records::decode(records::id_of(&row.key)?, &row.value)?;
+                let Ok(job) = records::decode(records::id_of(&row.key)?, &row.value) else { continue };
                 let Some(ended_at) = job.ended_at() else { continue };
                 kept += 1;
                 if kept > kept_max || ended_at < before {

@@ -6,6 +6,8 @@ use tessera_store::faulty::{Faulty, Plan, ReadFault, WriteFault};
 use super::*;
 use crate::idempotency::{IdempotencyKey, RequestHash};
 use crate::service::{Service, Settings};
+use crate::sweeping::Stalled;
+use crate::workspace_config::{self, NamespaceRules, StoredConfig, update_namespace};
 
 mod world;
 
@@ -404,7 +406,7 @@ async fn pages_hold_every_job_once_newest_first() {
         let mut found = Vec::new();
         loop {
             let page = service.jobs().list(WORKSPACE, &query).await.expect("a page");
-            found.extend(page.jobs.iter().map(|job| job.id));
+            found.extend(page.jobs.iter().map(Listed::id));
             query.cursor = page.next_cursor;
             if query.cursor.is_none() {
                 return found;
@@ -513,6 +515,108 @@ async fn a_damaged_row_keeps_no_other_job_from_going_on() {
     service.close().await;
     let service = open(&store, Stepper::free().kinds()).await;
     assert_eq!(service.jobs().get(WORKSPACE, damaged).await.expect_err("damage").code, "record_corrupt");
+    // It is listed as what it is, hides no other, and keeps no ended one from being dropped.
+    let list = async |kind: Option<&str>, cursor: Option<String>, limit: usize| {
+        let filter = Filter { standing: None, kind: kind.map(str::to_owned) };
+        service.jobs().list(WORKSPACE, &Query { filter, limit, cursor }).await.expect("a page")
+    };
+    let shown = |page: &Page| page.jobs.iter().map(|listed| (listed.id(), listed.job().is_some())).collect::<Vec<_>>();
+    assert_eq!(shown(&list(None, None, 10).await), [(sound, true), (damaged, false)]);
+    assert_eq!(shown(&list(Some("stepper"), None, 10).await), [(sound, true)]);
+    let first = list(None, None, 1).await;
+    assert_eq!(shown(&list(None, first.next_cursor, 1).await), [(damaged, false)]);
+    service.jobs().table.sweep(WORKSPACE, 0, service.now()).await.expect("a sweep");
+    assert_eq!(shown(&list(None, None, 10).await), [(damaged, false)]);
+    service.close().await;
+}
+
+/// Stands for the sweep of changed rules: fails for good until it may end.
+struct Sweeper(Arc<AtomicBool>);
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Sweeping {
+    sweep: u64,
+}
+
+#[async_trait::async_trait]
+impl kind::Kind for Sweeper {
+    const NAME: &'static str = "recluster";
+    const UNIT: &'static str = "records";
+    const CHECKPOINT_VERSION: u8 = 1;
+    type Parameters = Sweeping;
+    type Checkpoint = u64;
+    type Outcome = u64;
+
+    async fn step(
+        &self,
+        ctx: &kind::Context,
+        parameters: &Sweeping,
+        _: Option<u64>,
+    ) -> Result<kind::Step<u64, u64>, Error> {
+        if !self.0.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Corrupt, "record_corrupt", "as the test wants it"));
+        }
+        let number = parameters.sweep;
+        let swept = move |config: &StoredConfig, _| workspace_config::swept(config, number);
+        ctx.service().configure_at(ctx.workspace(), swept).await?;
+        Ok(kind::Step::Done { outcome: number, done: 1 })
+    }
+}
+
+/// The jobs that were made so far, when all have ended.
+async fn made(service: &Service) -> usize {
+    let query = Query { limit: PAGE_MAX, ..Query::default() };
+    let page = service.jobs().list(WORKSPACE, &query).await.expect("jobs");
+    for listed in &page.jobs {
+        ended(service, listed.id()).await;
+    }
+    page.jobs.len()
+}
+
+fn other_rules(config: &StoredConfig) -> Result<StoredConfig, Error> {
+    let rules = NamespaceRules { blocked: vec!["nobody".into()], ..config.namespace("email")?.rules() };
+    update_namespace(config, "email", None, rules)
+}
+
+#[tokio::test]
+async fn a_sweep_whose_job_failed_is_asked_for_again_after_a_growing_pause() {
+    let may_end = Arc::new(AtomicBool::new(false));
+    let service = open(&memory(), vec![Arc::new(Sweeper(may_end.clone()))]).await;
+    let stored = service.configure(WORKSPACE, other_rules).await.expect("other rules");
+    let (mut stalled, mut now) = (Stalled::default(), service.now());
+    assert_eq!(made(&service).await, 1);
+    // The pause begins when the failure is first seen; it doubles, up to six hours.
+    let pauses = [60, 120, 240, 480, 960, 1_920, 3_840, 7_680, 15_360, 21_600, 21_600];
+    for (failed, pause) in pauses.into_iter().enumerate() {
+        for (secs, jobs) in [(0, failed + 1), (pause - 1, failed + 1), (1, failed + 2)] {
+            now = now.plus_micros(secs * 1_000_000);
+            stalled.ask_again(service.jobs(), WORKSPACE, stored.sweeps(), now).await.expect("a look");
+            assert_eq!(made(&service).await, jobs, "after {failed} failures and {secs} more seconds");
+        }
+    }
+    may_end.store(true, Ordering::Relaxed);
+    for secs in [0, 21_600, 21_600, 21_600] {
+        now = now.plus_micros(secs * 1_000_000);
+        let stored = service.configuration(WORKSPACE).await.expect("it");
+        stalled.ask_again(service.jobs(), WORKSPACE, stored.sweeps(), now).await.expect("a look");
+    }
+    assert_eq!(made(&service).await, pauses.len() + 2, "what was brought is not asked for again");
+    service.close().await;
+}
+
+#[tokio::test]
+async fn the_keeper_asks_again_for_a_sweep_whose_job_failed() {
+    let may_end = Arc::new(AtomicBool::new(false));
+    let service = open(&memory(), vec![Arc::new(Sweeper(may_end.clone()))]).await;
+    service.configure(WORKSPACE, other_rules).await.expect("other rules");
+    assert_eq!(made(&service).await, 1);
+    may_end.store(true, Ordering::Relaxed);
+    while service.configuration(WORKSPACE).await.expect("it").sweeps().is_restaging() {
+        world::pass(10_000_000);
+        service.running(WORKSPACE).keeper.nudge();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(made(&service).await, 2);
     service.close().await;
 }
 

@@ -74,8 +74,8 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Goes some records further. Answers whether that was the end of a pass which shows that all are reached.
-    async fn go_on(&mut self, ctx: &Context, number: u64) -> Result<bool, Error> {
+    /// Goes some records further.
+    async fn go_on(&mut self, ctx: &Context, number: u64) -> Result<Went, Error> {
         let configured = ctx.configured().await?;
         let written = ctx.service().stale_writes(ctx.workspace());
         self.written_before.get_or_insert(written);
@@ -88,19 +88,34 @@ impl Walk {
                 stale.push(Item::Sweep(id));
             }
         }
-        self.looked_at += page.rows.len() as u64;
+        let looked_at = page.rows.len() as u64;
+        self.looked_at += looked_at;
         self.swept += stale.len() as u64;
         self.found |= !stale.is_empty();
         submit(ctx, stale).await?;
         self.last = last_of(&page);
         if self.last.is_some() {
-            return Ok(false);
+            return Ok(Went { is_over: false, looked_at });
         }
         let is_over = !self.found && self.written_before == Some(ctx.service().stale_writes(ctx.workspace()));
         let (swept, passes) = (self.swept, self.passes + 1);
         *self = Self { swept, passes, ..Self::default() };
-        Ok(is_over)
+        Ok(Went { is_over, looked_at })
     }
+}
+
+/// What a step of a walk came to.
+struct Went {
+    /// Whether it was the end of a pass which shows that all records are reached.
+    is_over: bool,
+    /// Records looked at.
+    looked_at: u64,
+}
+
+/// How much is done after a step that looked at so much. It counts on over all passes, so it never goes back; what the job has
+/// counted is written with the checkpoint, so a step that is done again is counted once.
+fn done_with(ctx: &Context, looked_at: u64) -> u64 {
+    ctx.job().progress.done.saturating_add(looked_at)
 }
 
 /// Has the lane sweep these records.
@@ -163,14 +178,17 @@ impl Kind for Recluster {
     ) -> Result<Step<Walk, Reclustered>, Error> {
         let mut walk = checkpoint.unwrap_or_default();
         let number = parameters.sweep;
-        if !walk.go_on(ctx, number).await? {
-            let total = ctx.service().counts(ctx.workspace()).await?.profiles;
-            let done = walk.looked_at;
-            return Ok(Step::More { checkpoint: walk, done, total: Some(total.max(done)) });
+        let went = walk.go_on(ctx, number).await?;
+        let done = done_with(ctx, went.looked_at);
+        if !went.is_over {
+            // The rest of this pass. That another one is needed shows at its end alone.
+            let profiles = ctx.service().counts(ctx.workspace()).await?.profiles;
+            let rest = profiles.saturating_sub(walk.looked_at);
+            return Ok(Step::More { checkpoint: walk, done, total: Some(done + rest) });
         }
         let stored = ctx.service().configure_at(ctx.workspace(), move |config, _| swept(config, number)).await?;
         let outcome = Reclustered { records: walk.swept, passes: walk.passes, config_version: stored.version() };
-        Ok(Step::Done { outcome, done: walk.swept })
+        Ok(Step::Done { outcome, done })
     }
 }
 
@@ -234,37 +252,34 @@ impl Kind for EraseSource {
         let number = parameters.sweep;
         let configured = ctx.configured().await?;
         let erasure = configured.config.sweeps().erasures.iter().find(|own| u64::from(own.number) == number).cloned();
-        let done = |own: &Erasing| own.walk.looked_at + own.walk.swept + own.removed.events + own.removed.facts;
         let Some(erasure) = erasure else {
             // The last step was done, and its answer was lost.
-            let done = done(&own);
-            return Ok(Step::Done { outcome: Erased { records: own.walk.swept, removed: own.removed }, done });
+            let outcome = Erased { records: own.walk.swept, removed: own.removed };
+            return Ok(Step::Done { outcome, done: done_with(ctx, 0) });
         };
+        let went = match own.stage {
+            Stage::Records => own.walk.go_on(ctx, number).await?,
+            Stage::Events => drop_events(ctx, &erasure, &mut own).await?,
+            Stage::Facts => drop_facts(ctx, &erasure, &mut own).await?,
+        };
+        let done = done_with(ctx, went.looked_at);
         match own.stage {
+            _ if !went.is_over => {}
             Stage::Records => {
-                if own.walk.go_on(ctx, number).await? {
-                    let set = move |config: &_, _| swept(config, number);
-                    ctx.service().configure_at(ctx.workspace(), set).await?;
-                    own.stage = Stage::Events;
-                }
+                let set = move |config: &_, _| swept(config, number);
+                ctx.service().configure_at(ctx.workspace(), set).await?;
+                own.stage = Stage::Events;
             }
-            Stage::Events => {
-                if drop_events(ctx, &erasure, &mut own).await? {
-                    own.stage = Stage::Facts;
-                }
-            }
+            Stage::Events => own.stage = Stage::Facts,
             Stage::Facts => {
-                if drop_facts(ctx, &erasure, &mut own).await? {
-                    file_receipt(ctx, &erasure, own.removed).await?;
-                    let number = erasure.number;
-                    let set = move |config: &_, _| erased(config, number);
-                    ctx.service().configure_at(ctx.workspace(), set).await?;
-                    let done = done(&own);
-                    return Ok(Step::Done { outcome: Erased { records: own.walk.swept, removed: own.removed }, done });
-                }
+                file_receipt(ctx, &erasure, own.removed).await?;
+                let number = erasure.number;
+                let set = move |config: &_, _| erased(config, number);
+                ctx.service().configure_at(ctx.workspace(), set).await?;
+                return Ok(Step::Done { outcome: Erased { records: own.walk.swept, removed: own.removed }, done });
             }
         }
-        Ok(Step::More { done: done(&own), checkpoint: own, total: None })
+        Ok(Step::More { done, checkpoint: own, total: None })
     }
 }
 
@@ -284,8 +299,8 @@ async fn file_receipt(ctx: &Context, erasure: &SourceErasure, removed: Removed) 
     erasure::file(&**ctx.store(), ctx.scope(), &receipt).await
 }
 
-/// Removes some events of the source. Answers whether none is left.
-async fn drop_events(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) -> Result<bool, Error> {
+/// Removes some events of the source; it is over when none is left.
+async fn drop_events(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) -> Result<Went, Error> {
     let page = scan(ctx, Family::Event, own.walk.last.take(), ROWS_AT_ONCE).await?;
     let mut commit = Commit::new();
     for row in &page.rows {
@@ -301,11 +316,11 @@ async fn drop_events(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) 
     }
     own.removed.events += removed;
     own.walk.last = last_of(&page);
-    Ok(own.walk.last.is_none())
+    Ok(Went { is_over: own.walk.last.is_none(), looked_at: page.rows.len() as u64 })
 }
 
-/// Removes the rows of some facts of the source. Answers whether none is left. A fact that was sent again meanwhile is another.
-async fn drop_facts(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) -> Result<bool, Error> {
+/// Removes the rows of some facts of the source; it is over when none is left. A fact that was sent again meanwhile is another.
+async fn drop_facts(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) -> Result<Went, Error> {
     let from = own.walk.last.take();
     let page = scan(ctx, Family::Fact, from.clone(), ROWS_AT_ONCE).await?;
     let mut commit = Commit::new();
@@ -321,12 +336,15 @@ async fn drop_facts(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) -
             Ok(_) => {}
             Err(CommitError::Conflict(_)) => {
                 own.walk.last = from;
-                return Ok(false);
+                return Ok(Went { is_over: false, looked_at: 0 });
             }
             Err(error) => return Err(commit_failed(&error)),
         }
     }
     own.removed.facts += removed;
     own.walk.last = last_of(&page);
-    Ok(own.walk.last.is_none())
+    Ok(Went { is_over: own.walk.last.is_none(), looked_at: page.rows.len() as u64 })
 }
+
+#[cfg(test)]
+mod tests;
