@@ -47,7 +47,7 @@ mod worker;
 pub use job::{ATTEMPTS_MAX, Failure, Job, JobId, Progress, Standing, State, Wish};
 pub use kind::{CHECKPOINT_BYTES_MAX, PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX};
 pub(crate) use runner::run;
-pub use table::Filter;
+pub use table::{Filter, Listed};
 
 use kind::{AnyKind, Cancelling, MadeBy};
 use table::Table;
@@ -150,35 +150,6 @@ pub struct Page {
     pub jobs: Vec<Listed>,
     /// Where the next page begins; none on the last. A filtered page may be short and not the last.
     pub next_cursor: Option<String>,
-}
-
-/// One of a page of jobs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listed {
-    /// A job.
-    Job(Box<Job>),
-    /// A job whose record cannot be read, and that rests for it.
-    Damaged(JobId),
-}
-
-impl Listed {
-    /// The job, if its record can be read.
-    #[must_use]
-    pub fn job(&self) -> Option<&Job> {
-        match self {
-            Self::Job(job) => Some(job),
-            Self::Damaged(_) => None,
-        }
-    }
-
-    /// Its id.
-    #[must_use]
-    pub fn id(&self) -> JobId {
-        match self {
-            Self::Job(job) => job.id,
-            Self::Damaged(id) => *id,
-        }
-    }
 }
 
 impl Jobs {

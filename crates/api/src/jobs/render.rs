@@ -9,7 +9,9 @@ use super::wire;
 pub(super) fn listed(listed: &Listed) -> wire::Listed {
     match listed {
         Listed::Job(job) => wire::Listed::Job(Box::new(self::job(job))),
-        Listed::Damaged(id) => wire::Listed::Damaged(wire::Damaged { id: id.to_string(), state: "damaged" }),
+        Listed::Damaged(id) => {
+            wire::Listed::Damaged(wire::Damaged { id: id.to_string(), state: wire::DamagedState::Damaged })
+        }
     }
 }
 

@@ -44,7 +44,15 @@ pub(super) struct Damaged {
     /// Its id.
     pub(super) id: String,
     /// `damaged`.
-    pub(super) state: &'static str,
+    pub(super) state: DamagedState,
+}
+
+/// The one state of a job whose record cannot be read, so that no other job is of this form.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DamagedState {
+    /// It cannot be read.
+    Damaged,
 }
 
 /// Long work of a workspace.

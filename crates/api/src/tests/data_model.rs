@@ -291,6 +291,142 @@ async fn events_are_refused_whole_and_can_be_replayed() {
     assert_eq!(track(&world, "Nothing", json!({ "total": "7" })).await, "accepted");
 }
 
+/// One thing that does not fit, by itself: what is sent, and the code, path and message of the refusal.
+enum Sent {
+    Attribute(Value),
+    Event(&'static str, Value),
+}
+
+fn misfits() -> Vec<(Sent, &'static str, &'static str, &'static str)> {
+    use Sent::{Attribute, Event};
+    let order = |properties: Value| Event("Order", properties);
+    let (mismatch, not_allowed) = ("attribute_type_mismatch", "attribute_not_allowed");
+    let property_mismatch = "property_type_mismatch";
+    vec![
+        (Attribute(json!({ "age": 1.5 })), mismatch, "age", "integer is expected path=age found=number"),
+        (Attribute(json!({ "age": "7" })), mismatch, "age", "integer is expected path=age found=text"),
+        (Attribute(json!({ "score": "7" })), mismatch, "score", "number is expected path=score found=text"),
+        (Attribute(json!({ "ok": "true" })), mismatch, "ok", "boolean is expected path=ok found=text"),
+        (Attribute(json!({ "born": "yesterday" })), mismatch, "born", "date is expected path=born found=text"),
+        (Attribute(json!({ "seen": "2026-01-31" })), mismatch, "seen", "date_time is expected path=seen found=date"),
+        (Attribute(json!({ "tags": "a" })), mismatch, "tags", "set of text is expected path=tags found=text"),
+        (
+            Attribute(json!({ "marks": [1, "x"] })),
+            mismatch,
+            "marks",
+            "list of number is expected path=marks found=list",
+        ),
+        (Attribute(json!({ "address": "x" })), mismatch, "address", "object is expected path=address found=text"),
+        (Attribute(json!({ "plan": "iron" })), not_allowed, "plan", "one of free, gold is expected path=plan"),
+        (Attribute(json!({ "tags": ["a", "c"] })), not_allowed, "tags", "one of a, b is expected path=tags"),
+        (Attribute(json!({ "tags": { "$add": ["c"] } })), not_allowed, "tags", "one of a, b is expected path=tags"),
+        (Attribute(json!({ "old": "x" })), "attribute_inactive", "old", "an active attribute is expected path=old"),
+        (
+            Attribute(json!({ "address": { "zip": 1 } })),
+            "attribute_unregistered",
+            "address.zip",
+            "a registered attribute is expected path=address.zip found=integer",
+        ),
+        (Event("Nope", json!({})), "event_type_unregistered", "", "a registered event type is expected"),
+        (Event("Gone", json!({})), "event_type_inactive", "", "an active event type is expected"),
+        (order(json!({})), "property_missing", "total", "this property is expected path=total"),
+        (order(json!({ "total": null })), "property_missing", "total", "this property is expected path=total"),
+        (order(json!({ "total": "7" })), property_mismatch, "total", "number is expected path=total found=text"),
+        (
+            order(json!({ "total": 7, "products": { "sku": "a" } })),
+            property_mismatch,
+            "products",
+            "list of objects is expected path=products found=object",
+        ),
+        (
+            order(json!({ "total": 7, "products": [{ "sku": "a" }, { "sku": 1 }] })),
+            property_mismatch,
+            "products[1].sku",
+            "text is expected path=products[1].sku found=integer",
+        ),
+        (
+            order(json!({ "total": 7, "products": [{}] })),
+            "property_missing",
+            "products[0].sku",
+            "this property is expected path=products[0].sku",
+        ),
+        (
+            order(json!({ "total": 7, "currency": "GBP" })),
+            "property_not_allowed",
+            "currency",
+            "one of EUR, USD is expected path=currency",
+        ),
+        (
+            order(json!({ "total": 7, "coupon": "x" })),
+            "property_unregistered",
+            "coupon",
+            "a registered property is expected path=coupon found=text",
+        ),
+        (
+            order(json!({ "total": serde_json::from_str::<Value>("1e40").expect("a number") })),
+            "property_invalid",
+            "",
+            "properties that can be kept (number out of range) is expected",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn every_refusal_of_typed_data_says_what_was_expected_and_where() {
+    let world = World::new().await;
+    let model = json!({
+        "attributes": {
+            "age": { "type": "integer" }, "score": { "type": "number" }, "ok": { "type": "boolean" },
+            "born": { "type": "date" }, "seen": { "type": "date_time" }, "old": { "type": "text", "status": "inactive" },
+            "tags": { "type": "set", "of": "text", "allowed_values": ["a", "b"] },
+            "marks": { "type": "list", "of": "number" }, "address.city": { "type": "text" },
+            "plan": { "type": "text", "allowed_values": ["free", "gold"] },
+        },
+        "event_types": {
+            "Gone": { "status": "inactive" },
+            "Order": {
+                "properties": {
+                    "total": { "type": "number", "required": true },
+                    "currency": { "type": "text", "allowed_values": ["EUR", "USD"] }
+                },
+                "items": { "products": { "properties": { "sku": { "type": "text", "required": true } } } }
+            }
+        }
+    });
+    put_ok(&world, "/v1/data-model", &model).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for mode in ["strict", "warn", "open"] {
+        put_ok(&world, "/v1/data-model/mode", &json!({ "mode": mode })).await;
+        for (sent, code, path, message) in misfits() {
+            seen.insert(code);
+            let (verdict, is_event) = match sent {
+                Sent::Attribute(attributes) => (record(&world, "crm", attributes).await, false),
+                Sent::Event(name, properties) => (track(&world, name, properties).await, true),
+            };
+            let expected = match (mode, is_event) {
+                ("strict", true) => json!({ "status": "rejected", "code": code, "message": message }),
+                ("strict", false) | ("warn", _) => {
+                    let kind = if mode == "warn" { "misfit" } else { "attribute_refused" };
+                    let note = json!({ "kind": kind, "path": path, "code": code, "message": message });
+                    json!({ "status": "accepted", "notes": [note] })
+                }
+                _ => json!("accepted"),
+            };
+            let mut told = verdict.clone();
+            for own in ["index", "message_id"] {
+                told.as_object_mut().and_then(|members| members.remove(own));
+            }
+            assert_eq!(told, expected, "{mode}");
+        }
+    }
+    let all = ["attribute_", "property_", "event_type_"];
+    let elsewhere = ["attribute_invalid", "attribute_path_invalid", "attribute_not_found", "event_type_not_found"];
+    let documented = crate::codes::CODES.iter().map(|code| code.code);
+    let of_types =
+        documented.filter(|code| all.iter().any(|begins| code.starts_with(begins)) && !elsewhere.contains(code));
+    assert_eq!(of_types.collect::<std::collections::BTreeSet<_>>(), seen);
+}
+
 #[tokio::test]
 async fn what_is_inactive_is_read_and_not_written() {
     let world = World::new().await;

@@ -5,6 +5,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::Body as _;
 use serde_json::{Value, json};
+use tessera_service::directory::WorkspaceId;
+use tessera_service::keys::{Family, Scope};
+use tessera_store::{Commit, Direction, ScanLimit, Store as _};
 use tower::ServiceExt as _;
 
 use super::world::{ROOT, Reply, World, request};
@@ -151,6 +154,22 @@ async fn jobs_are_steered_and_listed() {
     assert_eq!(steer("cancel").await, (200, "cancelled".to_owned()));
     assert_eq!(steer("cancel").await, (200, "cancelled".to_owned()));
     assert_eq!(steer("resume").await, (409, "job_ended".to_owned()));
+}
+
+#[tokio::test]
+async fn a_job_whose_record_is_damaged_is_listed_as_that() {
+    let world = World::new().await;
+    let damaged = check(&world).await;
+    watch(&world, &damaged, &[]).await;
+    let range = Scope::new(WorkspaceId::new(1)).family(Family::Job).range();
+    let rows = world.store.scan(&range, ScanLimit::rows(10), Direction::Forward).await.expect("rows").rows;
+    let [row] = &*rows else { panic!("one record, for it has ended: {rows:?}") };
+    world.store.commit(Commit::new().put(row.key.clone(), &b"\0"[..])).await.expect("a commit");
+    let sound = check(&world).await;
+    let items = world.get("/v1/jobs", ROOT).await.json()["items"].clone();
+    assert_eq!((&items[0]["id"], &items[0]["kind"]), (&json!(sound), &json!("check")));
+    assert_eq!(items[1], json!({ "id": damaged, "state": "damaged" }));
+    assert_eq!(world.get(&format!("/v1/jobs/{damaged}"), ROOT).await.code(), "record_corrupt");
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ pub(super) const ROOT: &str = "bootstrap-secret";
 pub(super) struct World {
     pub(super) router: Router,
     pub(super) service: Arc<Service>,
+    pub(super) store: Arc<MemoryStore>,
     pub(super) settings: ApiSettings,
     micros: Arc<AtomicI64>,
 }
@@ -53,8 +54,9 @@ impl World {
     pub(super) async fn new() -> Self {
         let micros = Arc::new(AtomicI64::new(parse_timestamp("2026-01-31T12:00:00Z").expect("a time").micros()));
         let (read, drawn) = (Arc::clone(&micros), AtomicU64::new(1));
+        let store = Arc::new(MemoryStore::new());
         let components = Components {
-            store: Arc::new(MemoryStore::new()),
+            store: store.clone(),
             clock: Arc::new(move || Timestamp::from_micros(read.load(Ordering::SeqCst)).expect("a time")),
             tasks: tokio::runtime::Handle::current(),
             random: Arc::new(move |bytes| {
@@ -69,7 +71,7 @@ impl World {
         let service = Service::open(components, Settings::default()).await.expect("an empty store opens");
         service.directory().ensure_bootstrap(ROOT).await.expect("a bootstrap key");
         let settings = ApiSettings::default();
-        Self { router: crate::router(Arc::clone(&service), settings.clone()), service, settings, micros }
+        Self { router: crate::router(Arc::clone(&service), settings.clone()), service, store, settings, micros }
     }
 
     /// Lets time pass.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError, Direction, Key, ScanLimit, Store, Version};
 
-use super::Listed;
 use super::job::{Job, JobId, Standing, not_found};
 use super::records;
 use crate::directory::WorkspaceId;
@@ -31,6 +30,35 @@ const ROWS_AT_ONCE: usize = 200;
 pub(super) struct Table {
     store: Arc<dyn Store>,
     clock: Clock,
+}
+
+/// One of a page of jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// A job.
+    Job(Box<Job>),
+    /// A job whose record cannot be read, and that rests for it.
+    Damaged(JobId),
+}
+
+impl Listed {
+    /// The job, if its record can be read.
+    #[must_use]
+    pub fn job(&self) -> Option<&Job> {
+        match self {
+            Self::Job(job) => Some(job),
+            Self::Damaged(_) => None,
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        match self {
+            Self::Job(job) => job.id,
+            Self::Damaged(id) => *id,
+        }
+    }
 }
 
 /// Which jobs to list.
