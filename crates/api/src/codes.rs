@@ -64,6 +64,7 @@ pub const CODES: &[Code] = &[
     ),
     call("path_invalid", Invalid, "A segment of the path cannot be read: its percent-encoding is not UTF-8."),
     call("query_invalid", Invalid, "A query parameter is missing or has no value that this call takes."),
+    call("relevance_invalid", Invalid, "`relevance` is `any`, `relevant` or `not_relevant`."),
     call("header_invalid", Invalid, "A header cannot be read: see the message for its name."),
     call("batch_empty", Invalid, "`batch` or `records` is empty: there is nothing to do."),
     call(
@@ -462,6 +463,11 @@ pub const CODES: &[Code] = &[
         "dataset_reserved",
         Invalid,
         "Names of datasets that begin with `$` are our own. What a directive says is ended by `undo` or `lift`.",
+    ),
+    call(
+        "windows_full",
+        LimitExceeded,
+        "As many windows became longer as may before what they had let end is taken away. Wait for the job of kind `expire`.",
     ),
     call(
         "erasures_full",

@@ -41,6 +41,24 @@ pub struct Fragment {
 }
 
 impl Fragment {
+    /// Drops the cells that are gone by now: erased with their source, or at the end of their window. Answers the last instant at
+    /// which one of them ended.
+    pub fn drop_gone(&mut self, config: &Config, now: Timestamp) -> Option<Timestamp> {
+        let (sweeps, keeping) = (config.sweeps(), config.keeping());
+        if sweeps.erasures.is_empty() && keeping.keeps_values() {
+            return None;
+        }
+        let (dataset, mut last) = (&self.dataset, None);
+        self.cells.retain(|cell| {
+            let has_ended = keeping.is_gone(&cell.path, cell.time, cell.received_at, now);
+            if has_ended {
+                last = last.max(keeping.kept_until(&cell.path, cell.time).filter(|end| *end <= now));
+            }
+            !has_ended && !sweeps.erases_at(dataset, cell.batch.as_deref(), cell.received_at)
+        });
+        last
+    }
+
     /// Puts a cell in its place, unless a newer one stands there.
     pub fn set(&mut self, cell: Cell) {
         match self.cells.binary_search_by(|own| own.path.cmp(&cell.path)) {
@@ -148,6 +166,13 @@ impl Node {
             }
         };
         &mut self.fragments[at]
+    }
+
+    /// Drops the cells that are gone by now, as [`Fragment::drop_gone`] does.
+    pub fn drop_gone(&mut self, config: &Config, now: Timestamp) -> Option<Timestamp> {
+        let last = self.fragments.iter_mut().filter_map(|fragment| fragment.drop_gone(config, now)).max();
+        self.fragments.retain(|fragment| !fragment.cells.is_empty());
+        last
     }
 
     /// How many facts it owns.

@@ -12,6 +12,8 @@ mod sweeps;
 
 pub use sweeps::{SourceErasure, Sweeps};
 
+use crate::model::Keeping;
+
 pub use defaults::default_namespaces;
 pub use namespace::{Kind, Namespace, NamespaceId, NamespaceName, Normaliser};
 
@@ -58,6 +60,7 @@ pub struct Config {
     primary: Option<NamespaceId>,
     limits: Limits,
     sweeps: Sweeps,
+    keeping: Keeping,
 }
 
 /// Why a set of namespaces is no configuration.
@@ -121,8 +124,20 @@ impl Config {
         };
         let mut namespaces: Vec<_> = namespaces.into_iter().map(Arc::new).collect();
         namespaces.sort_by_key(|namespace| namespace.id);
-        let sweeps = Sweeps::default();
-        Ok(Self { version, namespaces, by_name, exclusive, primary, limits, sweeps })
+        let (sweeps, keeping) = (Sweeps::default(), Keeping::default());
+        Ok(Self { version, namespaces, by_name, exclusive, primary, limits, sweeps, keeping })
+    }
+
+    /// This configuration with the windows of the data model.
+    #[must_use]
+    pub fn with_keeping(self, keeping: Keeping) -> Self {
+        Self { keeping, ..self }
+    }
+
+    /// How long values and events are kept.
+    #[must_use]
+    pub fn keeping(&self) -> &Keeping {
+        &self.keeping
     }
 
     /// This configuration with what is still being brought to the records one by one.

@@ -29,6 +29,7 @@ pub use directive::{Acted, DIRECTIVE_DATASET, Directed, Directive, Named, Refusa
 pub use erase::{Erasure, EventErasure, Victim, events_of};
 pub use link::winner;
 pub use release::RELEASE_DATASET;
+pub use sweep::lags;
 pub use told::{Merge, Moved, Told};
 
 /// What is to be decided.
@@ -40,6 +41,8 @@ pub enum Prompt {
     Erase(Erasure),
     /// Erase one fact.
     EraseEvent(EventErasure),
+    /// Take an event whose window has ended off its timeline.
+    EndEvent(EventErasure),
     /// A directive of people, under its id.
     Directive(DirectiveId, Directive),
     /// Bring the record of this cluster under the sweeps that it has not seen.
@@ -165,8 +168,10 @@ pub enum Outcome {
     Directed(Directed),
     /// The directive cannot be; nothing changed.
     Refused(Refusal),
-    /// The record is under the sweeps up to this number.
+    /// The record is under the sweeps up to this number, and nothing that had ended by now is in it.
     Swept(u64),
+    /// The event is off its timeline.
+    EventEnded,
     /// What the directive names is not there.
     NotFound,
 }
@@ -183,7 +188,9 @@ pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
             std::iter::once(Need::Fact(prepared.fact.id.clone())).chain(identities).collect()
         }
         Prompt::Erase(erasure) => vec![Need::Home(erasure.victim.node())],
-        Prompt::EraseEvent(erasure) => vec![Need::Fact(erasure.fact.clone()), Need::Home(erasure.node)],
+        Prompt::EraseEvent(erasure) | Prompt::EndEvent(erasure) => {
+            vec![Need::Fact(erasure.fact.clone()), Need::Home(erasure.node)]
+        }
         Prompt::Directive(_, directive) => directive.first_needs(),
         Prompt::Sweep(cluster) => vec![Need::Cluster(*cluster)],
         Prompt::Release { document, identity } => {
@@ -219,7 +226,7 @@ pub fn second_needs(prompt: &Prompt, working: &Working) -> Vec<Need> {
         Prompt::Erase(erasure) => {
             needs.extend(working.home(erasure.victim.node()).ok().flatten().map(Need::Cluster));
         }
-        Prompt::EraseEvent(erasure) => {
+        Prompt::EraseEvent(erasure) | Prompt::EndEvent(erasure) => {
             needs.extend(working.home(erasure.node).ok().flatten().map(Need::Cluster));
         }
         Prompt::Directive(_, directive) => needs.extend(directive.second_needs(working)),
@@ -248,6 +255,7 @@ pub fn decide(
         Prompt::Fact(prepared) => act.fact(prepared),
         Prompt::Erase(erasure) => act.erase(erasure),
         Prompt::EraseEvent(erasure) => act.erase_event(erasure),
+        Prompt::EndEvent(erasure) => act.end_event(erasure),
         Prompt::Directive(id, directive) => act.directive(*id, directive),
         Prompt::Sweep(cluster) => act.sweep(*cluster),
         Prompt::Release { document, identity } => act.release(document, identity),

@@ -15,6 +15,7 @@ mod change;
 mod check;
 mod invalid;
 mod iso;
+mod keeping;
 mod shape;
 mod types;
 mod window;
@@ -25,6 +26,7 @@ mod tests;
 pub use change::Stricter;
 pub use check::Problem;
 pub use invalid::InvalidModel;
+pub use keeping::{Ended, Keeping, Windowed, ended_between};
 pub use types::{Kind, Scalar, Type};
 pub use window::{InvalidWindow, Window};
 

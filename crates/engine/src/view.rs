@@ -9,7 +9,7 @@ use crate::config::{Config, NamespaceId};
 use crate::id::NodeId;
 use crate::policy::{self, CompiledPolicy, IdentityGraph};
 use crate::time::Timestamp;
-use crate::value::Tree;
+use crate::value::{Path, Tree};
 
 /// A profile as it is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +21,38 @@ pub struct View {
     pub identifiers: Vec<(NamespaceId, Arc<str>)>,
     /// Its attributes.
     pub attributes: BTreeMap<Arc<str>, Tree>,
-    /// When anything in it last changed.
+    /// When anything in it last changed: by a write, or because a value ended.
     pub updated_at: Timestamp,
+    /// The first instant at which something in it changes by itself, if anything does. Until then it stays as it is, unless its
+    /// record changes.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// Which values a reader asks for, by the windows of relevance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Relevance {
+    /// All that there are.
+    #[default]
+    Any,
+    /// Those that are relevant.
+    Relevant,
+    /// Those that are relevant no more.
+    NotRelevant,
+}
+
+impl Relevance {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Any, Self::Relevant, Self::NotRelevant];
+
+    /// Its name in requests.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Relevant => "relevant",
+            Self::NotRelevant => "not_relevant",
+        }
+    }
 }
 
 /// What a fold looks through: a policy, the configuration, and the instant at which it looks.
@@ -34,13 +64,30 @@ pub struct Lens<'a> {
     pub config: &'a Config,
     /// When.
     pub now: Timestamp,
+    /// Which of the values that were chosen.
+    pub relevance: Relevance,
 }
 
 impl Lens<'_> {
-    /// Whether a cell of this dataset still counts: what is erased does not, reached by the erasure or not.
+    /// Whether a cell of this dataset still counts: what is erased does not, reached by the erasure or not, nor what has ended.
     pub(crate) fn counts(&self, dataset: &str, cell: &Cell) -> bool {
+        !self.is_erased(dataset, cell)
+            && !self.config.keeping().is_gone(&cell.path, cell.time, cell.received_at, self.now)
+    }
+
+    fn is_erased(&self, dataset: &str, cell: &Cell) -> bool {
         let sweeps = self.config.sweeps();
-        sweeps.erasures.is_empty() || !sweeps.erases_at(dataset, cell.batch.as_deref(), cell.received_at)
+        !sweeps.erasures.is_empty() && sweeps.erases_at(dataset, cell.batch.as_deref(), cell.received_at)
+    }
+
+    /// Whether a value that was chosen at this path is asked for; of several that make it, the newest says how old it is.
+    pub(crate) fn asks_for(&self, path: &Path, time: Timestamp) -> bool {
+        let is_relevant = || self.config.keeping().relevant_until(path, time).is_none_or(|until| until > self.now);
+        match self.relevance {
+            Relevance::Any => true,
+            Relevance::Relevant => is_relevant(),
+            Relevance::NotRelevant => !is_relevant(),
+        }
     }
 }
 
@@ -57,7 +104,35 @@ pub fn fold(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Option<View> {
         Tree::Leaf(_) => BTreeMap::new(),
     };
     let identifiers = identifiers(cluster, node, lens);
-    Some(View { profile_id, identifiers, attributes, updated_at: cluster.updated_at })
+    let (ended_at, valid_until) = turns(cluster, node, lens);
+    let updated_at = ended_at.map_or(cluster.updated_at, |at| at.max(cluster.updated_at));
+    Some(View { profile_id, identifiers, attributes, updated_at, valid_until })
+}
+
+/// When something in a view last changed by itself, and when something next does.
+fn turns(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
+    let keeping = lens.config.keeping();
+    let asks_relevance = lens.relevance != Relevance::Any && !keeping.is_always_relevant();
+    let (mut last, mut next): (Option<Timestamp>, Option<Timestamp>) = (None, None);
+    if keeping.keeps_values() && !asks_relevance {
+        return (last, next);
+    }
+    for node in policy::unit(cluster, node, lens.policy.graph()) {
+        for fragment in &node.fragments {
+            for cell in fragment.cells.iter().filter(|cell| !lens.is_erased(&fragment.dataset, cell)) {
+                let kept = keeping.kept_until(&cell.path, cell.time);
+                let relevant = if asks_relevance { keeping.relevant_until(&cell.path, cell.time) } else { None };
+                for turn in kept.into_iter().chain(relevant) {
+                    if turn <= lens.now {
+                        last = last.max(Some(turn));
+                    } else {
+                        next = Some(next.map_or(turn, |next| next.min(turn)));
+                    }
+                }
+            }
+        }
+    }
+    (last, next)
 }
 
 fn identifiers(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Vec<(NamespaceId, Arc<str>)> {

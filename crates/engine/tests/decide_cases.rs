@@ -155,7 +155,7 @@ fn verdicts(world: &World, outcome: &Outcome) -> Vec<String> {
         Outcome::NotFound => vec!["not found".into()],
         Outcome::Directed(directed) => vec![format!("directed, {} profiles", directed.profiles.len())],
         Outcome::Refused(refusal) => vec![format!("refused {}", refusal.rejection().code)],
-        Outcome::Swept(_) => vec!["swept".into()],
+        Outcome::Swept(_) | Outcome::EventEnded => vec!["swept".into()],
     }
 }
 

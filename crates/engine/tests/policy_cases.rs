@@ -21,7 +21,7 @@ use tessera_engine::policy::{
 };
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Tree, Value};
-use tessera_engine::view::{Lens, fold};
+use tessera_engine::view::{Lens, Relevance, fold};
 
 #[path = "policy_cases/laws.rs"]
 mod laws;
@@ -183,7 +183,7 @@ fn show_value(value: &Value) -> String {
 fn lens(policy: &CompiledPolicy) -> Lens<'_> {
     static CONFIG: LazyLock<Config> =
         LazyLock::new(|| Config::new(1, Vec::new(), None, Limits::default()).expect("a configuration"));
-    Lens { policy, config: &CONFIG, now: seconds(1_000_000) }
+    Lens { policy, config: &CONFIG, now: seconds(1_000_000), relevance: Relevance::Any }
 }
 
 fn view(cluster: &Cluster, node: NodeId, policy: &CompiledPolicy) -> Tree {

@@ -25,6 +25,7 @@ const CASES: &[Case] = &[
     Case { kind: "check", prepare: people, ask: ask_check, verify: all_was_walked },
     Case { kind: "recluster", prepare: people, ask: ask_recluster, verify: all_fell_apart },
     Case { kind: "erase_source", prepare: people, ask: ask_erasure, verify: all_are_gone },
+    Case { kind: "expire", prepare: people_of_old, ask: ask_expiry, verify: all_has_ended },
 ];
 
 #[test]
@@ -192,6 +193,49 @@ fn people(client: &Client) {
         let report = client.post("/v1/records", json!({"dataset": "crm", "records": records}).to_string().as_bytes());
         assert_eq!(report["accepted"], 2_500, "{report}");
     }
+}
+
+/// People who were last heard of a year ago, each by two events and a record.
+fn people_of_old(client: &Client) {
+    people(client);
+    let time = "2024-05-01T10:00:00Z";
+    for start in (0..PEOPLE).step_by(500) {
+        let call = |at: usize| {
+            let (user, id) = (format!("u{}", at / 2), format!("m{start}-{at}"));
+            let event = if at % 2 == 0 { "Viewed" } else { "Bought" };
+            json!({"type": "track", "userId": user, "messageId": id, "event": event, "timestamp": time})
+        };
+        let calls: Vec<Value> = (2 * start..2 * (start + 500)).map(call).collect();
+        let report = client.post("/v1/batch", json!({ "batch": calls }).to_string().as_bytes());
+        assert_eq!(report["accepted"], 1_000, "{report}");
+    }
+    let record = |at: usize| {
+        let user = json!([{"namespace": "user_id", "value": format!("u{at}")}]);
+        json!({"id": format!("o{at}"), "identities": user, "attributes": {"plan": "gold"}, "time": time})
+    };
+    let records: Vec<Value> = (0..PEOPLE).step_by(10).map(record).collect();
+    let report = client.post("/v1/records", json!({"dataset": "crm", "records": records}).to_string().as_bytes());
+    assert_eq!(report["accepted"], PEOPLE / 10, "{report}");
+}
+
+/// Keeps one attribute and one type of events for a month.
+fn ask_expiry(client: &Client) -> Value {
+    let put = |path: &str, body: Value| {
+        let (status, answer) = client.send("PUT", path, body.to_string().as_bytes()).expect("an answer");
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    };
+    put("/v1/data-model/attributes/plan", json!({"type": "text", "retention": "30d"}));
+    put("/v1/data-model/event-types/Viewed", json!({"retention": "30d"}));
+    client.post("/v1/jobs", br#"{"kind":"expire"}"#)
+}
+
+fn all_has_ended(client: &Client, job: &Value) {
+    let counts = client.get("/v1/admin/counts").expect("counts");
+    assert_eq!(counts["events"], json!(PEOPLE), "{job} {counts}");
+    let again = client.post("/v1/jobs", br#"{"kind":"expire"}"#);
+    let path = format!("/v1/jobs/{}", again["id"].as_str().expect("an id"));
+    let again = client.listen(&format!("{path}/watch")).last().expect("an event");
+    assert_eq!(again["result"], json!({"records": 0, "events": 0}), "nothing was left out");
 }
 
 fn ask_check(client: &Client) -> Value {

@@ -10,6 +10,7 @@ use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
 use tessera_engine::model::{DataModel, Problem, Stricter};
+use tessera_engine::time::Timestamp;
 use tessera_store::{Direction, Row, ScanLimit, Snapshot};
 use tokio::task::JoinSet;
 
@@ -68,9 +69,9 @@ pub(crate) async fn find(
         return Ok(Contradictions::default());
     }
     let snapshot = components.store.snapshot().await.map_err(|error| read_failed(&error))?;
-    let scope = Scope::new(workspace);
+    let (scope, now) = (Scope::new(workspace), (components.clock)());
     let search =
-        Search { snapshot, scope, config, before, after, stricter, found: Contradictions::default(), owner: None };
+        Search { snapshot, scope, config, now, before, after, stricter, found: Contradictions::default(), owner: None };
     let mut task = JoinSet::new();
     task.spawn_on(search.run(), &components.tasks);
     let broken = || Error::new(ErrorKind::Internal, "internal", "the comparison ended by a fault");
@@ -81,6 +82,7 @@ struct Search {
     snapshot: Box<dyn Snapshot>,
     scope: Scope,
     config: Config,
+    now: Timestamp,
     before: Arc<DataModel>,
     after: Arc<DataModel>,
     stricter: Stricter,
@@ -117,14 +119,17 @@ impl Search {
     }
 
     fn cluster(&mut self, cluster: &Cluster) {
-        let sweeps = self.config.sweeps();
+        let (sweeps, keeping) = (self.config.sweeps(), self.config.keeping());
         for node in &cluster.nodes {
             for fragment in &node.fragments {
                 for cell in &fragment.cells {
                     let Err(problem) = self.after.check_stored_attribute(&cell.path, &cell.value) else { continue };
                     let was = self.before.check_stored_attribute(&cell.path, &cell.value);
-                    let is_erased = || sweeps.erases_at(&fragment.dataset, cell.batch.as_deref(), cell.received_at);
-                    if was.is_ok() && !is_erased() {
+                    let is_gone = || {
+                        sweeps.erases_at(&fragment.dataset, cell.batch.as_deref(), cell.received_at)
+                            || keeping.is_gone(&cell.path, cell.time, cell.received_at, self.now)
+                    };
+                    if was.is_ok() && !is_gone() {
                         self.found.count += 1;
                         if self.found.examples.len() < EXAMPLES_MAX {
                             let profile = cluster.profile_id(node.id).unwrap_or(node.id);
@@ -167,7 +172,8 @@ impl Search {
             Err(problem) => (Some(problem), self.before.event_type(&name).is_none()),
         };
         let Some(problem) = problem.filter(|_| is_new) else { return Ok(()) };
-        if self.config.sweeps().erases_at(&dataset, batch.as_deref(), received_at) {
+        let is_erased = self.config.sweeps().erases_at(&dataset, batch.as_deref(), received_at);
+        if is_erased || self.config.keeping().is_event_gone(Some(&name), time, received_at, self.now) {
             return Ok(());
         }
         // Events of erased profiles are on disk until they are purged, and belong to nobody.

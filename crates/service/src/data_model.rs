@@ -1,6 +1,7 @@
 //! Changes of the data model, in order with the facts, and compared with what is stored.
 
 use tessera_engine::model::DataModel;
+use tessera_engine::time::Timestamp;
 
 use crate::contradictions::{self, Contradictions};
 use crate::directory::WorkspaceId;
@@ -56,14 +57,17 @@ impl Service {
         let config = self.configuration(workspace).await?;
         let tried = match contradicting {
             Contradicting::Refused => self.try_on(workspace, &config, &change, expected).await?,
-            Contradicting::Made => changed(&config, &change, expected)?,
+            Contradicting::Made => changed(&config, &change, expected, self.now())?,
         };
         if tried.contradictions.count > 0 {
             return Ok(ModelOutcome::Contradicted(tried));
         }
         let compared = config.model().version;
-        let make = move |config: &StoredConfig| with_model(config, changed_model(config, &change, Some(compared))?);
-        let after = self.configure(workspace, make).await?.model().clone();
+        let make =
+            move |config: &StoredConfig, at| with_model(config, changed_model(config, &change, Some(compared))?, at);
+        let stored = self.configure_at(workspace, make).await?;
+        self.go_on_sweeping(workspace, &stored).await?;
+        let after = stored.model().clone();
         Ok(ModelOutcome::Made(ModelChanged { after, ..tried }))
     }
 
@@ -88,7 +92,7 @@ impl Service {
         change: &ModelChange,
         expected: Option<u64>,
     ) -> Result<ModelChanged, Error> {
-        let tried = changed(config, change, expected)?;
+        let tried = changed(config, change, expected, self.now())?;
         let (before, after) = (tried.before.model.clone(), tried.after.model.clone());
         let contradictions =
             contradictions::find(self.components(), workspace, config.to_engine()?, before, after).await?;
@@ -96,9 +100,14 @@ impl Service {
     }
 }
 
-fn changed(config: &StoredConfig, change: &ModelChange, expected: Option<u64>) -> Result<ModelChanged, Error> {
+fn changed(
+    config: &StoredConfig,
+    change: &ModelChange,
+    expected: Option<u64>,
+    now: Timestamp,
+) -> Result<ModelChanged, Error> {
     let model: DataModel = changed_model(config, change, expected)?;
-    let after = with_model(config, model)?.model().clone();
+    let after = with_model(config, model, now)?.model().clone();
     Ok(ModelChanged { before: config.model().clone(), after, contradictions: Contradictions::default() })
 }
 

@@ -4,7 +4,7 @@ use tessera_engine::config::Config;
 use tessera_engine::policy::{Attribute, Contender};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
-use tessera_engine::view::Lens;
+use tessera_engine::view::{Lens, Relevance};
 
 use crate::error::{Error, ErrorKind};
 use crate::find::{Found, not_found};
@@ -30,7 +30,7 @@ pub(crate) fn build(
     hidden: &[Path],
 ) -> Result<Explained, Error> {
     let (cluster, policy) = (&found.cluster, &chosen.compiled);
-    let lens = Lens { policy, config, now };
+    let lens = Lens { policy, config, now, relevance: Relevance::Any };
     let view = render::viewed(cluster, found.node, &lens).ok_or_else(not_found)?;
     let explanation = render::explained(cluster, found.node, &lens, attribute);
     let explanation = render::visible_explanation(explanation, hidden);
@@ -43,10 +43,10 @@ pub(crate) fn build(
         ExplainedContender { identity: NamedIdentity::new(&node.identity, config), contender }
     };
     let taken = render::taken(&view, config);
-    let attributes = explanation.attributes.into_iter().map(|Attribute { path, contenders, fate }| {
+    let attributes = explanation.attributes.into_iter().map(|Attribute { path, contenders, fate, relevant_until }| {
         let is_hidden = path.segments().next().is_some_and(|name| taken.contains(&*name));
         let contenders = contenders.into_iter().map(contender).collect();
-        ExplainedAttribute { path, is_hidden, fate, contenders }
+        ExplainedAttribute { path, is_hidden, fate, relevant_until, contenders }
     });
     Ok(Explained {
         profile_id: render::profile_id(&view, config),

@@ -26,7 +26,7 @@ use crate::layout::read_event_key;
 use crate::query::StoredCall;
 use crate::records::{event, link};
 use crate::store_error::read_failed;
-use crate::timeline::seen_by;
+use crate::timeline::{seen_by, stands};
 use crate::verdict::NamedIdentity;
 
 /// Rows read in one go.
@@ -117,6 +117,8 @@ pub struct Export {
     configured: Arc<Configured>,
     found: Found,
     sight: Flags,
+    /// What has ended by this instant is held no more.
+    now: Timestamp,
     ready: VecDeque<Held>,
     rest: VecDeque<Step>,
 }
@@ -139,12 +141,13 @@ impl Export {
         configured: Arc<Configured>,
         found: Found,
         sight: Flags,
+        now: Timestamp,
     ) -> Self {
         let nodes: Vec<NodeId> = found.cluster.piece(found.node).map(|node| node.id).collect();
         let held = nodes.iter().map(|node| Step::Held(*node, None));
         let events = nodes.iter().map(|node| Step::Events(*node, None));
         let rest = held.chain([Step::Values, Step::Relations]).chain(events).collect();
-        let mut export = Self { store, scope, configured, found, sight, ready: VecDeque::new(), rest };
+        let mut export = Self { store, scope, configured, found, sight, now, ready: VecDeque::new(), rest };
         export.identities();
         export
     }
@@ -239,13 +242,15 @@ impl Export {
     }
 
     fn values(&mut self) {
+        let keeping = self.configured.config.keeping();
         let (sweeps, model) = (self.configured.config.sweeps(), &self.configured.stored.model().model);
         let mut found = Vec::new();
         for node in self.piece() {
             for fragment in &node.fragments {
                 for cell in &fragment.cells {
-                    let is_erased = sweeps.erases_at(&fragment.dataset, cell.batch.as_deref(), cell.received_at);
-                    if is_erased || model.is_hidden(&cell.path, self.sight) {
+                    let is_gone = sweeps.erases_at(&fragment.dataset, cell.batch.as_deref(), cell.received_at)
+                        || keeping.is_gone(&cell.path, cell.time, cell.received_at, self.now);
+                    if is_gone || model.is_hidden(&cell.path, self.sight) {
                         continue;
                     }
                     let mut json = Vec::new();
@@ -285,13 +290,13 @@ impl Export {
         let range = range.unwrap_or_else(|| self.scope.events_of(node));
         let page = self.store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
-        let (sweeps, model) = (self.configured.config.sweeps(), &self.configured.stored.model().model);
+        let model = &self.configured.stored.model().model;
         let identity = self.named(&self.node(node)?.identity);
         let mut found = Vec::new();
         for row in &page.rows {
             let (_, time, id) = read_event_key(&row.key).ok_or_else(|| corrupt("event key"))?;
             let call = event::decode(id, time, &row.value)?;
-            if !sweeps.erases_at(&call.dataset, call.batch.as_deref(), call.received_at) {
+            if stands(&call, &self.configured.config, self.now) {
                 let seen = seen_by(call, self.sight, model);
                 found.extend(seen.map(|call| Held::Event { identity: identity.clone(), call }));
             }

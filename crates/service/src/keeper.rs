@@ -11,11 +11,12 @@ use crate::directory::WorkspaceId;
 use crate::erasure::purge::{Purge, RECEIPTS_AT_ONCE};
 use crate::error::Error;
 use crate::idempotency;
+use crate::jobs::{Filter, NewJob, Query};
 use crate::keys::Scope;
 use crate::lane::{Answer, Handle, Shared, Work};
 use crate::service::{Components, Service};
 use crate::store_error::commit_failed;
-use crate::sweeping::Stalled;
+use crate::sweeping::{EXPIRE, Stalled};
 
 /// How long a keeper rests when nothing nudges it.
 const REST: Duration = Duration::from_secs(60);
@@ -74,6 +75,7 @@ pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane:
     while !keeper.is_stopped() {
         report("purge", purge(&keeper, &parts, &lane, &shared).await);
         report("quarantine", sweep_quarantine(&keeper, &parts, workspace).await);
+        report("expiry", expire(&parts, &shared).await);
         report("jobs", parts.jobs.keep(workspace).await);
         report("sweeps", go_on_sweeping(&mut stalled, &parts, &shared).await);
         report("idempotency", sweep_answers(&keeper, &parts, workspace).await);
@@ -149,6 +151,32 @@ async fn purge_once(
     purge.settle(&waiting, clock()).await?;
     tracing::info!(workspace = shared.workspace.number(), erasures = waiting.len(), "what was erased was purged");
     Ok(if waiting.len() < RECEIPTS_AT_ONCE { Purged::All } else { Purged::Some })
+}
+
+/// Has what has ended taken away, once in an interval, where anything ever ends.
+async fn expire(parts: &Parts, shared: &Shared) -> Result<(), Error> {
+    let configured = shared.configured().await?;
+    let keeping = configured.config.keeping();
+    if keeping.keeps_values() && keeping.keeps_events() {
+        return Ok(());
+    }
+    let filter = Filter { kind: Some(EXPIRE.to_owned()), ..Filter::default() };
+    let mut query = Query { filter, limit: 1, cursor: None };
+    loop {
+        let page = parts.jobs.list(shared.workspace, &query).await?;
+        let due =
+            page.jobs.first().map(|job| job.created_at.plus_micros(i64::from(parts.purge_interval_secs) * 1_000_000));
+        if due.is_some_and(|due| due > (parts.components.clock)()) {
+            return Ok(());
+        }
+        query.cursor = page.next_cursor.filter(|_| due.is_none());
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    let new = NewJob { kind: EXPIRE.to_owned(), parameters: "{}".to_owned(), asked_by: None };
+    parts.jobs.make(shared.workspace, &new, None).await?;
+    Ok(())
 }
 
 async fn remove_events(keeper: &Keeper, lane: &Handle) -> Result<(), Error> {

@@ -69,8 +69,10 @@ pub(crate) enum Item {
     EraseEvent(Box<(EventErasure, Key)>),
     /// A directive of people.
     Directive(Box<Ordered>),
-    /// Bring a cluster's record under the sweeps.
+    /// Bring a cluster's record under the sweeps, and take what has ended out of it.
     Sweep(NodeId),
+    /// Take an event whose window has ended, whose row is this one, off its timeline.
+    EndEvent(Box<(EventErasure, Key)>),
 }
 
 /// A directive as the lane takes it.
@@ -318,6 +320,11 @@ impl State {
                     (Ok(Prompt::EraseEvent(erasure)), Bytes::new())
                 }
                 Item::Sweep(cluster) => (Ok(Prompt::Sweep(cluster)), Bytes::new()),
+                Item::EndEvent(event) => {
+                    let (ended, row) = *event;
+                    event_row = Some(row);
+                    (Ok(Prompt::EndEvent(ended)), Bytes::new())
+                }
             };
             entries.push(Decision { prompt, notes, raw, ends, event_row, at, reply });
         }
@@ -368,6 +375,10 @@ impl State {
             done.push(match (outcome, entry.erasing()) {
                 (Outcome::Erased(erased), Some(erasing)) => {
                     Done::Erased(Box::new(pack.erased(&erased, erasing, origin.key, entry.at, &mut ids)))
+                }
+                (outcome @ Outcome::EventEnded, _) => {
+                    pack.del.extend(entry.event_row.clone());
+                    done_of(outcome, &[], moved, working.config())
                 }
                 (outcome, _) => {
                     pack.add(&outcome, &entry.raw, origin, entry.at, &mut ids);
@@ -420,7 +431,7 @@ struct Decision {
     raw: Bytes,
     /// What a directive ends.
     ends: Option<Entry>,
-    /// The row of the event that it erases.
+    /// The row of the event that it erases or ends.
     event_row: Option<Key>,
     at: Timestamp,
     reply: usize,
@@ -472,7 +483,7 @@ fn too_many_rounds() -> Error {
 fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config) -> Done {
     match outcome {
         Outcome::NotFound => Done::NotFound,
-        Outcome::Swept(_) => Done::Swept,
+        Outcome::Swept(_) | Outcome::EventEnded => Done::Swept,
         Outcome::Erased(_) => unreachable!("what erases has a receipt"),
         Outcome::Directed(directed) => {
             let before = match directed.acted {

@@ -9,6 +9,7 @@ use tessera_engine::model::Flags;
 use tessera_engine::policy::{Contender, Fate, IdentityGraph};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
+use tessera_engine::view::Relevance;
 
 use crate::verdict::NamedIdentity;
 use crate::workspace_config::PolicyId;
@@ -38,12 +39,19 @@ pub struct Fields {
     pub audiences: bool,
     /// What the reader may see of the attributes that the data model flags.
     pub sight: Flags,
+    /// Which attributes, by how long their values are relevant.
+    pub relevance: Relevance,
 }
 
 impl Fields {
     /// Everything, to a reader who may see everything.
-    pub const ALL: Self =
-        Self { identifiers: true, attributes: true, audiences: true, sight: Flags { internal: true, private: true } };
+    pub const ALL: Self = Self {
+        identifiers: true,
+        attributes: true,
+        audiences: true,
+        sight: Flags { internal: true, private: true },
+        relevance: Relevance::Any,
+    };
 }
 
 /// A rendered profile: flat JSON and its entity tag (with its quotes).
@@ -128,6 +136,8 @@ pub struct ExplainedAttribute {
     pub is_hidden: bool,
     /// What became of the choice.
     pub fate: Fate,
+    /// From when on what was chosen is not relevant, if it ever is; in the past where it is no more.
+    pub relevant_until: Option<Timestamp>,
     /// All that spoke of it, the newest first.
     pub contenders: Vec<ExplainedContender>,
 }

@@ -8,7 +8,7 @@ use tessera_engine::id::{DirectiveId, Ids};
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
-use tessera_engine::view::Lens;
+use tessera_engine::view::{Lens, View};
 use tessera_store::Store;
 use tokio::task::JoinSet;
 
@@ -265,7 +265,7 @@ impl Service {
         policy: Option<&str>,
     ) -> Result<Rendered, Error> {
         let key = view_key(workspace, lookup, fields, policy);
-        if let Some(rendered) = self.views.find(&key, &self.epochs) {
+        if let Some(rendered) = self.views.find(&key, &self.epochs, || (self.components.clock)()) {
             metrics::counter!(names::VIEW_READS, "cache" => "hit").increment(1);
             return Ok(rendered);
         }
@@ -275,7 +275,8 @@ impl Service {
         let configured = self.running(workspace).shared.configured().await?;
         let (config, policy) = (&configured.config, configured.policy(policy)?);
         let found = self.finder(workspace, config).find(lookup).await?;
-        let lens = Lens { policy: &policy.compiled, config, now: (self.components.clock)() };
+        let (now, relevance) = ((self.components.clock)(), fields.relevance);
+        let lens = Lens { policy: &policy.compiled, config, now, relevance };
         let view = viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
         let view = visible(view, configured.stored.model().model.hidden(fields.sight));
         let json = render(&view, fields, config);
@@ -283,8 +284,8 @@ impl Service {
             let message = "the profile is larger than 1 MB of JSON; ask for fewer fields";
             return Err(Error::new(ErrorKind::LimitExceeded, "profile_too_large", message));
         }
-        let rendered = Rendered { json, etag: etag(&found, fields, config, policy) };
-        self.views.keep(&key, found.epoch.since(since), &rendered);
+        let rendered = Rendered { json, etag: etag(&found, &view, fields, config, policy) };
+        self.views.keep(&key, found.epoch.since(since), view.valid_until, &rendered);
         Ok(rendered)
     }
 
@@ -330,7 +331,8 @@ impl Service {
         let configured = self.running(workspace).shared.configured().await?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
         let scope = Scope::new(workspace);
-        let (events, next) = timeline::read(&*self.components.store, scope, &found, query, after, &configured).await?;
+        let (events, next) =
+            timeline::read(&*self.components.store, scope, &found, query, after, &configured, self.now()).await?;
         let next_cursor = next.map(|place| self.cursors.seal(workspace, Purpose::Events, &place.to_bytes()));
         Ok(EventPage { events, next_cursor })
     }
@@ -352,7 +354,7 @@ impl Service {
     pub async fn export(&self, workspace: WorkspaceId, lookup: &Lookup, sight: Flags) -> Result<Export, Error> {
         let configured = self.running(workspace).shared.configured().await?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
-        Ok(Export::new(self.components.store.clone(), Scope::new(workspace), configured, found, sight))
+        Ok(Export::new(self.components.store.clone(), Scope::new(workspace), configured, found, sight, self.now()))
     }
 
     /// What a workspace holds. Exact: the counts change with what they count.
@@ -454,8 +456,8 @@ const PROFILE_BYTES_MAX: usize = 1_000_000;
 const EVENTS_MAX: usize = 1_000;
 
 /// What tells this answer from every other to the same question: the record's version and time, and all that it was read under.
-fn etag(found: &Found, fields: Fields, config: &Config, policy: &Chosen) -> Arc<str> {
-    let (version, updated, config) = (found.version.0, found.cluster.updated_at.micros(), config.version());
+fn etag(found: &Found, view: &View, fields: Fields, config: &Config, policy: &Chosen) -> Arc<str> {
+    let (version, updated, config) = (found.version.0, view.updated_at.micros(), config.version());
     format!("\"{version:x}-{updated:x}-{config:x}-{}-{}.{}\"", mask(fields), policy.id, policy.version).into()
 }
 

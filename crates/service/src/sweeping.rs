@@ -65,7 +65,7 @@ impl Service {
             let row = row::read(&**self.store(), Scope::new(workspace.id).config(Part::Sweeps)).await?;
             let stored = workspace_config::read(row.iter().map(|row| (Part::Sweeps, &*row.value)))?;
             let sweeps = stored.sweeps();
-            if sweeps.is_restaging() || !sweeps.erasures.is_empty() {
+            if sweeps.is_restaging() || !sweeps.erasures.is_empty() || !sweeps.ended.is_empty() {
                 self.go_on_sweeping(workspace.id, &stored).await?;
             }
         }
@@ -95,7 +95,7 @@ impl Sweep {
 
 /// The sweeps that no job brings at present.
 async fn unbrought(jobs: &Jobs, workspace: WorkspaceId, sweeps: &StoredSweeps) -> Result<Vec<Sweep>, Error> {
-    let StoredSweeps { rules, erasures, .. } = sweeps;
+    let StoredSweeps { rules, erasures, ended, .. } = sweeps;
     let mut wanted = Vec::new();
     if sweeps.is_restaging() {
         wanted.push(Sweep { kind: RECLUSTER, parameters: format!("{{\"sweep\":{rules}}}") });
@@ -103,6 +103,9 @@ async fn unbrought(jobs: &Jobs, workspace: WorkspaceId, sweeps: &StoredSweeps) -
     for own in erasures {
         let parameters = erasure_parameters(&own.dataset, own.batch.as_deref(), own.number.into());
         wanted.push(Sweep { kind: ERASE_SOURCE, parameters });
+    }
+    if let Some(sweep) = ended.iter().map(|own| own.number).max() {
+        wanted.push(Sweep { kind: EXPIRE, parameters: format!("{{\"sweep\":{sweep}}}") });
     }
     let mut unbrought = Vec::new();
     for sweep in wanted {
@@ -161,6 +164,8 @@ impl Stalled {
 
 const RECLUSTER: &str = "recluster";
 const ERASE_SOURCE: &str = "erase_source";
+/// The kind of the job that takes away what has ended.
+pub(crate) const EXPIRE: &str = "expire";
 
 fn erasure_parameters(dataset: &str, batch: Option<&str>, sweep: u64) -> String {
     let text = |text: &str| serde_json::Value::from(text).to_string();

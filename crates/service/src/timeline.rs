@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use tessera_engine::config::Config;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::{DataModel, Flags};
 use tessera_engine::time::Timestamp;
@@ -58,8 +59,9 @@ pub(crate) async fn read(
     query: &EventQuery,
     after: Option<Place>,
     configured: &Configured,
+    now: Timestamp,
 ) -> Result<(Vec<StoredCall>, Option<Place>), Error> {
-    let (sweeps, model) = (configured.config.sweeps(), &configured.stored.model().model);
+    let model = &configured.stored.model().model;
     let nodes: Vec<NodeId> =
         found.cluster.piece(found.node).filter(|node| node.events() > 0).map(|node| node.id).collect();
     let at_once = (query.limit / nodes.len().max(1)).clamp(16, 256).min(query.limit + 1);
@@ -80,12 +82,17 @@ pub(crate) async fn read(
         }
         last = Some(Place { time: event.time, id: event.id });
         let is_asked = query.event.is_none() || query.event.as_deref() == event.name.as_deref();
-        let is_erased = sweeps.erases_at(&event.dataset, event.batch.as_deref(), event.received_at);
-        if is_asked && !is_erased {
+        if is_asked && stands(&event, &configured.config, now) {
             events.extend(seen_by(event, query.sight, model));
         }
     }
     Ok((events, last))
+}
+
+/// Whether a call is still there for readers: its source is not erased, and its window has not ended.
+pub(crate) fn stands(call: &StoredCall, config: &Config, now: Timestamp) -> bool {
+    !config.sweeps().erases_at(&call.dataset, call.batch.as_deref(), call.received_at)
+        && !config.keeping().is_event_gone(call.name.as_deref(), call.time, call.received_at, now)
 }
 
 /// What a reader may see of a call; none where the type of its event is not for them.

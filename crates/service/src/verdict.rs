@@ -114,7 +114,8 @@ pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> V
         | Outcome::NotFound
         | Outcome::Directed(_)
         | Outcome::Refused(_)
-        | Outcome::Swept(_) => Verdict::Accepted { notes: Vec::new() },
+        | Outcome::Swept(_)
+        | Outcome::EventEnded => Verdict::Accepted { notes: Vec::new() },
     }
 }
 

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tessera_engine::id::NodeId;
+use tessera_engine::time::Timestamp;
+use tessera_engine::view::Relevance;
 
 use crate::directory::WorkspaceId;
 use crate::query::{Fields, Lookup, Rendered};
@@ -82,6 +84,8 @@ fn slot(cluster: NodeId) -> usize {
 #[derive(Clone)]
 struct Cached {
     epoch: Epoch,
+    /// When something in it changes by itself.
+    until: Option<Timestamp>,
     rendered: Rendered,
 }
 
@@ -106,14 +110,16 @@ impl Views {
         Self { cache: (bytes > 0).then(|| Cache::with_weighter(items, bytes, ByBytes)) }
     }
 
-    pub(crate) fn find(&self, key: &[u8], epochs: &Epochs) -> Option<Rendered> {
+    /// The view, if it still holds; the clock is asked only where something in it changes by itself.
+    pub(crate) fn find(&self, key: &[u8], epochs: &Epochs, now: impl FnOnce() -> Timestamp) -> Option<Rendered> {
         let cached = self.cache.as_ref()?.get(key)?;
-        epochs.is_current(cached.epoch).then_some(cached.rendered)
+        let holds = epochs.is_current(cached.epoch) && cached.until.is_none_or(|until| now() < until);
+        holds.then_some(cached.rendered)
     }
 
-    pub(crate) fn keep(&self, key: &[u8], epoch: Epoch, rendered: &Rendered) {
+    pub(crate) fn keep(&self, key: &[u8], epoch: Epoch, until: Option<Timestamp>, rendered: &Rendered) {
         if let Some(cache) = &self.cache {
-            cache.insert(key.into(), Cached { epoch, rendered: rendered.clone() });
+            cache.insert(key.into(), Cached { epoch, until, rendered: rendered.clone() });
         }
     }
 }
@@ -148,7 +154,8 @@ pub(crate) fn view_key(workspace: WorkspaceId, lookup: &Lookup, fields: Fields, 
 }
 
 pub(crate) fn mask(fields: Fields) -> u8 {
-    let Fields { identifiers, attributes, audiences, sight } = fields;
-    let bits = [identifiers, attributes, audiences, sight.internal, sight.private];
+    let Fields { identifiers, attributes, audiences, sight, relevance } = fields;
+    let (relevant, not) = (relevance == Relevance::Relevant, relevance == Relevance::NotRelevant);
+    let bits = [identifiers, attributes, audiences, sight.internal, sight.private, relevant, not];
     bits.into_iter().rev().fold(0, |mask, bit| mask << 1 | u8::from(bit))
 }

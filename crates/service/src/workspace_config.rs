@@ -9,6 +9,7 @@ use std::collections::hash_map::Entry;
 use tessera_engine::config::{
     Config, InvalidConfig, Kind, Limits, Namespace, NamespaceId, NamespaceName, Normaliser, default_namespaces,
 };
+use tessera_engine::model::{Ended, Keeping};
 use tessera_engine::normalise::{VALUE_BYTES_MAX, blocked_pattern, normalise};
 
 use crate::error::{Error, ErrorKind};
@@ -27,7 +28,7 @@ pub use policies::{
     replace_policy, set_default_policy,
 };
 pub use records::{Part, decode, decode_erasure, decode_model, encode, encode_erasure, encode_model, read, rows};
-pub use sweeps::{ERASURES_MAX, StoredSweeps, erase_source, erased, swept};
+pub use sweeps::{ENDED_MAX, ERASURES_MAX, StoredEnded, StoredSweeps, ended_is_gone, erase_source, erased, swept};
 
 /// Namespaces of one workspace.
 pub const NAMESPACES_MAX: usize = 200;
@@ -212,7 +213,9 @@ impl StoredConfig {
         let limits = self.limits.to_engine();
         let config = Config::new(self.version, namespaces, self.primary.as_ref(), limits);
         let config = config.map_err(|error| invalid_config(&error))?;
-        Ok(config.with_sweeps(self.sweeps.to_engine()))
+        let ended: Vec<Ended> = self.sweeps.ended.iter().map(|own| own.ended.clone()).collect();
+        let keeping = Keeping::new(self.model.model.definition(), &ended);
+        Ok(config.with_sweeps(self.sweeps.to_engine()).with_keeping(keeping))
     }
 
     /// The next version with this change, if it makes a configuration.

@@ -68,6 +68,9 @@ struct Attribute {
     /// The attribute above or below it that it gave way to.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_by: Option<String>,
+    /// From when on its value is not relevant, by the data model; in the past where it is no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relevant_until: Option<String>,
     /// Whether a read leaves it out all the same, since an identifier or a member of the answer has its name.
     hidden: bool,
     /// All that spoke of it, the newest first.
@@ -94,6 +97,9 @@ struct Contender {
     time: String,
     /// When it was received.
     received_at: String,
+    /// When it will be gone, by the data model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_until: Option<String>,
     /// `won`, `joined` (part of a union), `lost`, `removed` (by a newer null), `not_listed` (its dataset takes no part).
     part: &'static str,
 }
@@ -167,6 +173,7 @@ impl From<ExplainedAttribute> for Attribute {
             value,
             reason: reason.map(reason_name),
             ended_by,
+            relevant_until: attribute.relevant_until.map(format_timestamp),
             hidden: attribute.is_hidden,
             contenders: attribute.contenders.into_iter().map(Contender::from).collect(),
         }
@@ -183,6 +190,7 @@ impl From<ExplainedContender> for Contender {
             value: raw(&contender.value),
             time: format_timestamp(contender.time),
             received_at: format_timestamp(contender.received_at),
+            kept_until: contender.kept_until.map(format_timestamp),
             part: match contender.part {
                 Part::Won => "won",
                 Part::Joined => "joined",

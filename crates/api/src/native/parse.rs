@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use tessera_engine::fact::{Claim, Fact, Strength};
 use tessera_engine::model::Flags;
 use tessera_engine::value::Path;
+use tessera_engine::view::Relevance;
 use tessera_service::clock::parse_timestamp;
 use tessera_service::directory::{Class, KeyId};
 use tessera_service::error::Error;
@@ -29,7 +30,7 @@ pub(super) fn fields(list: Option<&str>, sight: Flags) -> Result<Fields, Error> 
 }
 
 fn fields_of<'a>(names: impl Iterator<Item = &'a str>, sight: Flags) -> Result<Fields, Error> {
-    let mut fields = Fields { identifiers: false, attributes: false, audiences: false, sight };
+    let mut fields = Fields { identifiers: false, attributes: false, audiences: false, sight, ..Fields::ALL };
     for name in names {
         match name.trim() {
             "identifiers" => fields.identifiers = true,
@@ -39,6 +40,13 @@ fn fields_of<'a>(names: impl Iterator<Item = &'a str>, sight: Flags) -> Result<F
         }
     }
     Ok(fields)
+}
+
+/// Reads which values are wanted, by the windows of relevance; none is all of them.
+pub(super) fn relevance(name: Option<&str>) -> Result<Relevance, Error> {
+    let Some(name) = name else { return Ok(Relevance::Any) };
+    let found = Relevance::ALL.into_iter().find(|own| own.name() == name);
+    found.ok_or_else(|| invalid("relevance_invalid", "relevance is any, relevant or not_relevant"))
 }
 
 /// Reads the path of an attribute, which stands at this member: its names joined by dots.
@@ -67,12 +75,13 @@ pub(super) fn event_query(query: &Query, sight: Flags) -> Result<EventQuery, Err
 
 /// Reads a batch of look-ups, with what of each is wanted and under which merge policy.
 pub(super) fn batch_get(body: &[u8], sight: Flags) -> Result<(Vec<Lookup>, Fields, Option<String>), Error> {
-    let BatchGet { lookups, fields, merge_policy } = body::json(body)?;
+    let BatchGet { lookups, fields, merge_policy, relevance: asked } = body::json(body)?;
     if lookups.len() > LOOKUPS_MAX {
         return Err(invalid("batch_too_many", format!("at most {LOOKUPS_MAX} lookups")));
     }
     let all = Fields { sight, ..Fields::ALL };
     let fields = fields.map_or(Ok(all), |names| fields_of(names.iter().map(String::as_str), sight))?;
+    let fields = Fields { relevance: relevance(asked.as_deref())?, ..fields };
     Ok((lookups.into_iter().map(lookup).collect::<Result<_, _>>()?, fields, merge_policy))
 }
 

@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::routing::{MethodRouter, delete, get, post};
 use serde_json::json;
-use tessera_service::Lookup;
 use tessera_service::directory::Permission;
+use tessera_service::{Fields, Lookup};
 
 use super::wire::{BatchGet, Identities, Profiles, Timeline};
 use super::{erasures, explain, export, parse, render};
@@ -86,6 +86,15 @@ pub(super) fn policy_parameter(route: Route) -> Route {
     route.query("merge_policy", "The id of a merge policy; the workspace's default one where it is left out.", schema)
 }
 
+fn relevance_parameter(route: Route) -> Route {
+    let schema = json!({ "type": "string", "enum": ["any", "relevant", "not_relevant"], "default": "any" });
+    route.query(
+        "relevance",
+        "Which attributes, by the windows of relevance in the data model: all, those that are relevant now, or the others.",
+        schema,
+    )
+}
+
 fn profile_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
     let example = json!({
         "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "email": "lena@mail.example", "city": "Lyon", "orders_count": 7,
@@ -99,7 +108,7 @@ fn profile_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
         .header("if-none-match", "An `ETag` of an earlier answer: 304 when the profile is still the same.")
         .answer_free(200, "The profile, with its `ETag`.", example)
         .answer_empty(304, "The profile is still the same.");
-    policy_parameter(fields_parameter(route))
+    relevance_parameter(policy_parameter(fields_parameter(route)))
 }
 
 fn events_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
@@ -162,6 +171,7 @@ async fn profile<N: Named>(
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let fields = parse::fields(query.get("fields"), entered.sight())?;
+    let fields = Fields { relevance: parse::relevance(query.get("relevance"))?, ..fields };
     let policy = query.get("merge_policy");
     let rendered = app.service.profile(entered.workspace, &name.lookup(), fields, policy).await?;
     Ok(entered.answer(render::profile(rendered, &headers)))

@@ -81,6 +81,9 @@ pub(crate) struct BatchGet {
     /// The id of a merge policy; the workspace's default one where it is left out.
     #[serde(default)]
     pub(crate) merge_policy: Option<String>,
+    /// Which attributes, by the windows of relevance: `any`, `relevant` or `not_relevant`; `any` where it is left out.
+    #[serde(default)]
+    pub(crate) relevance: Option<String>,
 }
 
 /// Names one profile: by `id`, or by `namespace` and `value`.

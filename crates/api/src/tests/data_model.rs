@@ -691,3 +691,74 @@ async fn what_was_seen_is_told_until_it_is_forgotten() {
     assert_eq!(model["learned"], json!({ "attributes": {}, "event_types": {}, "overflowed": false }));
     assert_eq!(model["model"]["datasets"]["crm"]["mode"], "strict");
 }
+
+#[tokio::test]
+async fn values_and_events_end_by_their_windows() {
+    let world = World::new().await;
+    let plan = "/v1/data-model/attributes/plan";
+    put_ok(&world, plan, &json!({ "type": "text", "relevance": "60m", "retention": "2h" })).await;
+    put_ok(&world, "/v1/data-model/event-types/Viewed", &json!({ "retention": "1d" })).await;
+    let model = &world.get("/v1/data-model", ROOT).await.json()["model"];
+    assert_eq!(model["attributes"]["plan"]["relevance"], "1h", "in the largest unit that divides it");
+    assert_eq!(model["attributes"]["plan"]["retention"], "2h");
+    assert_eq!(model["event_types"]["Viewed"]["retention"], "1d");
+
+    record(&world, "web", json!({ "plan": "gold", "city": "Lyon" })).await;
+    track(&world, "Viewed", json!({})).await;
+    let shown = async |relevance: &str| {
+        let path = format!("/v1/profiles/identifier/user_id/ann?fields=attributes{relevance}");
+        let profile = world.get(&path, ROOT).await.json();
+        (profile.get("plan").is_some(), profile.get("city").is_some())
+    };
+    let events = async || {
+        let page = world.get("/v1/profiles/identifier/user_id/ann/events", ROOT).await.json();
+        page["events"].as_array().expect("events").len()
+    };
+    let all = ["", "&relevance=any", "&relevance=relevant", "&relevance=not_relevant"];
+    let now = async || {
+        let mut all_shown = Vec::new();
+        for relevance in all {
+            all_shown.push(shown(relevance).await);
+        }
+        (all_shown, events().await)
+    };
+    let (both, city, plan_alone, none) = ((true, true), (false, true), (true, false), (false, false));
+    assert_eq!(now().await, (vec![both, both, both, none], 1));
+    world.pass(3_600_000_000);
+    assert_eq!(now().await, (vec![both, both, city, plan_alone], 1));
+    let explained = world.get("/v1/profiles/identifier/user_id/ann/explain?attribute=plan", ROOT).await.json();
+    let plan = &explained["attributes"][0];
+    assert!(plan["relevant_until"].is_string() && plan["contenders"][0]["kept_until"].is_string(), "{explained}");
+    world.pass(3_600_000_000);
+    assert_eq!(now().await, (vec![city, city, city, none], 1));
+    world.pass(22 * 3_600_000_000);
+    assert_eq!(now().await.1, 0);
+
+    let batch = json!({ "lookups": [{ "namespace": "user_id", "value": "ann" }], "relevance": "not_relevant" });
+    let reply = world.call("POST", "/v1/profiles:batchGet", ROOT, batch.to_string()).await.json();
+    assert!(reply["results"][0]["profile"].get("city").is_none(), "{reply}");
+}
+
+#[tokio::test]
+async fn what_is_no_window_is_refused() {
+    let world = World::new().await;
+    for (window, place) in
+        [("90", "at=plan"), ("0d", "at=plan"), ("1w", "at=plan"), ("40000d", "at=plan"), ("", "at=plan")]
+    {
+        for member in ["relevance", "retention"] {
+            let reply = put(&world, "/v1/data-model/attributes/plan", &json!({ "type": "text", member: window })).await;
+            assert_eq!(
+                (reply.status.as_u16(), reply.code().as_str()),
+                (400, "data_model_invalid"),
+                "{member} {window}"
+            );
+            let message = reply.json()["error"]["message"].as_str().expect("a message").to_owned();
+            assert!(message.starts_with(member) && message.contains("90d") && message.contains(place), "{message}");
+        }
+    }
+    let order = json!({ "type": "text", "relevance": "3d", "retention": "2d" });
+    assert_eq!(put(&world, "/v1/data-model/attributes/plan", &order).await.code(), "data_model_invalid");
+    record(&world, "web", json!({ "city": "Lyon" })).await;
+    let reply = world.get("/v1/profiles/identifier/user_id/ann?relevance=new", ROOT).await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "relevance_invalid"));
+}

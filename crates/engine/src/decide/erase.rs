@@ -9,7 +9,7 @@ use crate::cluster::{Cluster, End, Link, Node, Source};
 use crate::fact::Identity;
 use crate::id::NodeId;
 use crate::time::Timestamp;
-use crate::working::{Lack, Need, Working};
+use crate::working::{FactRow, Lack, Need, Working};
 
 /// What is to be erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +137,37 @@ impl Act<'_> {
         self.working.require_held_of([erasure.node])?;
         self.drop_orphan(&End { node: erasure.node, identity })?;
         Ok(Outcome::Erased(Erased { profile, nodes: Vec::new(), links: 0, cells, events: 1 }))
+    }
+
+    /// Takes an event whose window has ended from its owner. What it said of attributes has windows of its own: while any of it
+    /// stands, so does the fact; otherwise all but its links goes.
+    pub(super) fn end_event(&mut self, ended: &EventErasure) -> Result<Outcome, Lack> {
+        let row = self.working.fact(&ended.fact)?.filter(|row| row.node == ended.node && row.event.is_some());
+        let is_known = row.is_some() && self.is_known(&ended.fact)?;
+        let home = self.working.home(ended.node)?.filter(|_| is_known);
+        let (Some(row), Some(home)) = (row, home) else { return Ok(Outcome::NotFound) };
+        let config = self.working.config().clone();
+        let mut cluster = self.working.edit(home)?;
+        let node = cluster.node_mut(ended.node).ok_or(Lack::Torn)?;
+        let identity = node.identity.clone();
+        let ended_at = node.drop_gone(&config, self.now);
+        let mut cells = node.fragments.iter().flat_map(|own| &own.cells);
+        let still_says = cells.any(|cell| cell.received_at == ended.received_at);
+        if let Some(own) = node.owned.iter_mut().find(|own| own.source == ended.source) {
+            own.events = own.events.saturating_sub(1);
+            own.count = own.count.saturating_sub(u64::from(!still_says));
+        }
+        node.owned.retain(|own| own.count > 0);
+        cluster.updated_at = cluster.updated_at.max(ended_at.unwrap_or(Timestamp::MIN));
+        self.working.put_cluster(cluster);
+        if still_says {
+            self.working.put_fact(ended.fact.clone(), FactRow { event: None, ..row });
+        } else {
+            self.working.drop_fact(ended.fact.clone());
+        }
+        self.working.require_held_of([ended.node])?;
+        self.drop_orphan(&End { node: ended.node, identity })?;
+        Ok(Outcome::EventEnded)
     }
 
     /// Drops every link between the victims and others.

@@ -201,11 +201,8 @@ fn tell(
         return;
     }
     let fragment = node.fragment(&fact.dataset);
-    let sweeps = config.sweeps();
-    if !sweeps.erasures.is_empty() {
-        // What is erased, and has not been reached, is newer than nothing.
-        fragment.cells.retain(|cell| !sweeps.erases_at(&fact.dataset, cell.batch.as_deref(), cell.received_at));
-    }
+    // What is erased or has ended, and still stands here, is newer than nothing.
+    fragment.drop_gone(config, received_at);
     for (path, value) in attributes {
         let batch = fact.batch.clone();
         fragment.set(Cell { path: path.clone(), value: value.clone(), time, received_at, batch });

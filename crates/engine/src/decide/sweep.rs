@@ -15,6 +15,7 @@ use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Node, Role, Rule, 
 use crate::config::Config;
 use crate::id::NodeId;
 use crate::normalise::normalise;
+use crate::time::Timestamp;
 use crate::working::Lack;
 
 /// A link of a record that is swept.
@@ -32,10 +33,11 @@ impl Act<'_> {
         let config = self.working.config().clone();
         let number = config.sweeps().number;
         if cluster.swept >= number {
+            self.let_go(&cluster, &config);
             return Ok(Outcome::Swept(cluster.swept));
         }
         let links = self.swept_links(&cluster, &config)?;
-        let nodes = swept_nodes(&cluster, &links, &config);
+        let nodes = swept_nodes(&cluster, &links, &config, self.now);
         let moves = self.moves(&links, &nodes, &config)?;
         for link in links.iter().filter(|link| !link.is_inside && moves.contains(&nodes_of(&link.before))) {
             let [one, other] = nodes_of(&link.before);
@@ -62,6 +64,20 @@ impl Act<'_> {
             }
         }
         Ok(Outcome::Swept(number))
+    }
+
+    /// Takes what has ended out of a record that the sweeps have reached. Nobody has seen it since it ended, so nothing is told.
+    fn let_go(&mut self, cluster: &Cluster, config: &Config) {
+        let mut next = cluster.clone();
+        let mut ended_at = None;
+        for node in &mut next.nodes {
+            ended_at = ended_at.max(node.drop_gone(config, self.now));
+        }
+        if next != *cluster {
+            next.updated_at = next.updated_at.max(ended_at.unwrap_or(Timestamp::MIN));
+            next.bytes = next.measure();
+            self.working.put_cluster(next);
+        }
     }
 
     /// All links at the nodes of a cluster, with what erased sources leave of them.
@@ -202,8 +218,19 @@ impl Act<'_> {
 /// The dataset that a new spelling names in the evidence of the links it makes; no fact is of a dataset that begins so.
 const SPELLING_DATASET: &str = "$spelling";
 
-/// The nodes of a cluster without what erased sources said, and as the rules make them.
-fn swept_nodes(cluster: &Cluster, links: &[Swept], config: &Config) -> HashMap<NodeId, Node> {
+/// Whether a sweep would find something to do at this record.
+#[must_use]
+pub fn lags(cluster: &Cluster, config: &Config, now: Timestamp) -> bool {
+    let keeping = config.keeping();
+    let has_ended = || {
+        let cells = cluster.nodes.iter().flat_map(|node| &node.fragments).flat_map(|fragment| &fragment.cells);
+        cells.into_iter().any(|cell| keeping.is_gone(&cell.path, cell.time, cell.received_at, now))
+    };
+    cluster.swept < config.sweeps().number || (!keeping.keeps_values() && has_ended())
+}
+
+/// The nodes of a cluster without what erased sources said and what has ended, and as the rules make them.
+fn swept_nodes(cluster: &Cluster, links: &[Swept], config: &Config, now: Timestamp) -> HashMap<NodeId, Node> {
     let mut above: HashMap<NodeId, u32> = HashMap::new();
     for link in links.iter().filter_map(|link| link.after.as_ref()) {
         if let Some(low) = link.hub_end(config) {
@@ -215,11 +242,7 @@ fn swept_nodes(cluster: &Cluster, links: &[Swept], config: &Config) -> HashMap<N
         let sweeps = config.sweeps();
         let is_erased = |tally: &Tally| sweeps.erases(&tally.source);
         node.owned.retain(|tally| !is_erased(tally));
-        for fragment in &mut node.fragments {
-            let dataset = fragment.dataset.clone();
-            fragment.cells.retain(|cell| !sweeps.erases_at(&dataset, cell.batch.as_deref(), cell.received_at));
-        }
-        node.fragments.retain(|fragment| !fragment.cells.is_empty());
+        node.drop_gone(config, now);
         for relation in &mut node.relations {
             relation.evidence.retain(|tally| !is_erased(tally));
         }

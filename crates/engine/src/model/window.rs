@@ -55,6 +55,12 @@ impl Window {
         self.minutes
     }
 
+    /// The last instant of which what was said counts no more at this one.
+    #[must_use]
+    pub fn start(self, at: Timestamp) -> Timestamp {
+        at.plus_micros(-(i64::from(self.minutes) * 60_000_000))
+    }
+
     /// The first instant at which what was said at this time counts no more.
     #[must_use]
     pub fn end(self, time: Timestamp) -> Timestamp {

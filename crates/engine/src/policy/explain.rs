@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::choose::{Choice, Said, counts, gather, said};
 use super::compiled::{Choose, CompiledPolicy};
 use super::members::{Member, Role};
-use super::settle::choose_and_settle;
+use super::settle::{choose_and_settle, said_at};
 use crate::cluster::Cluster;
 use crate::id::NodeId;
 use crate::time::Timestamp;
@@ -74,6 +74,8 @@ pub struct Contender {
     pub received_at: Timestamp,
     /// The named delivery it came in.
     pub batch: Option<Arc<str>>,
+    /// From when on it is gone, if it ever is.
+    pub kept_until: Option<Timestamp>,
     /// What it came to.
     pub part: Part,
 }
@@ -115,6 +117,8 @@ pub struct Attribute {
     pub contenders: Vec<Contender>,
     /// What became of the choice.
     pub fate: Fate,
+    /// From when on the value that was chosen is not relevant, if it ever is; in the past where it is no more.
+    pub relevant_until: Option<Timestamp>,
 }
 
 /// Why attributes are what they are.
@@ -142,20 +146,30 @@ fn explain_where(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, is_asked: imp
     let choices = choose_and_settle(&all, policy);
     let mut attributes: BTreeMap<Path, Attribute> = BTreeMap::new();
     for (at, choice) in choices.iter().enumerate().filter(|(_, choice)| is_asked(&choice.path)) {
-        let of_whole = choice.all.iter().map(|said| contender(said, part(choice, said, policy)));
-        let of_members = choice
-            .members
-            .iter()
-            .flat_map(|member| member.choice.all.iter().map(|said| contender(said, part_of_member(member, said))));
+        let of_whole = choice.all.iter().map(|said| contender(said, part(choice, said, policy), lens));
+        let of_members = choice.members.iter().flat_map(|member| {
+            member.choice.all.iter().map(|said| contender(said, part_of_member(member, said), lens))
+        });
         let contenders = of_whole.chain(of_members).collect();
         let path = choice.path.clone().into_owned();
-        attributes.insert(path.clone(), Attribute { path, contenders, fate: fate(&choices, at, policy) });
+        let relevant_until = lens.config.keeping().relevant_until(&path, said_at(choice));
+        let fate = fate(&choices, at, policy);
+        attributes.insert(path.clone(), Attribute { path, contenders, fate, relevant_until });
     }
     for said in said(cluster, node, lens).filter(|said| !policy.takes_part(said.number)) {
         let path = said.cell.path.split_member().map_or_else(|| said.cell.path.clone(), |(set, _)| set);
         if is_asked(&path) {
-            let none = || Attribute { path: path.clone(), contenders: Vec::new(), fate: Fate::NotListed };
-            attributes.entry(path.clone()).or_insert_with(none).contenders.push(contender(&said, Part::NotListed));
+            let none = || Attribute {
+                path: path.clone(),
+                contenders: Vec::new(),
+                fate: Fate::NotListed,
+                relevant_until: None,
+            };
+            attributes.entry(path.clone()).or_insert_with(none).contenders.push(contender(
+                &said,
+                Part::NotListed,
+                lens,
+            ));
         }
     }
     let mut attributes: Vec<Attribute> = attributes.into_values().collect();
@@ -168,7 +182,7 @@ fn explain_where(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, is_asked: imp
     Explanation { attributes }
 }
 
-fn contender(said: &Said<'_>, part: Part) -> Contender {
+fn contender(said: &Said<'_>, part: Part, lens: &Lens<'_>) -> Contender {
     Contender {
         node: said.node,
         dataset: said.dataset.clone(),
@@ -176,6 +190,7 @@ fn contender(said: &Said<'_>, part: Part) -> Contender {
         time: said.cell.time,
         received_at: said.cell.received_at,
         batch: said.cell.batch.clone(),
+        kept_until: lens.config.keeping().kept_until(&said.cell.path, said.cell.time),
         part,
     }
 }

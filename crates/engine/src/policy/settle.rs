@@ -7,6 +7,7 @@ use super::compiled::{Choose, CompiledPolicy, Order};
 use super::members::{Role, unite};
 use crate::cluster::Cluster;
 use crate::id::NodeId;
+use crate::time::Timestamp;
 use crate::value::{Tree, Value};
 use crate::view::Lens;
 
@@ -15,7 +16,7 @@ pub(crate) fn settled(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Tree 
     let all = super::choose::gather(cluster, node, lens);
     let mut tree = Tree::new();
     for choice in choose_and_settle(&all, lens.policy) {
-        if *choice.value != Value::Null && choice.ended_by.is_none() {
+        if *choice.value != Value::Null && choice.ended_by.is_none() && lens.asks_for(&choice.path, said_at(&choice)) {
             // In the tree an empty object gives way to what is put below it afterwards.
             tree.insert(&choice.path, choice.value.into_owned());
         }
@@ -73,6 +74,18 @@ fn contest(choices: &mut [Choice<'_>], range: std::ops::Range<usize>, policy: &C
 
 /// The place of a choice in an order of above and below; the greater comes first.
 type Standing = (Reverse<u16>, i64);
+
+/// The newest time of what makes a value.
+pub(super) fn said_at(choice: &Choice<'_>) -> Timestamp {
+    let of_whole = || {
+        let winner = choice.winner.iter().filter(|_| !choice.is_replaced);
+        let joined = choice.counted.iter().filter(|_| !choice.is_replaced && choice.winner.is_none());
+        winner.chain(joined).map(|said| said.cell.time).max()
+    };
+    let adds = choice.members.iter().filter(|member| member.role == Role::Adds);
+    let of_members = adds.flat_map(|member| member.choice.winner.map(|said| said.cell.time)).max();
+    of_whole().max(of_members).unwrap_or(Timestamp::MAX)
+}
 
 /// That of the best of what makes its value: what was said of it as a whole, and what was added to it.
 fn standing(choice: &Choice<'_>, policy: &CompiledPolicy, order: &Order) -> Standing {

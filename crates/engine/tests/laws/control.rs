@@ -8,12 +8,13 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tessera_engine::config::{SourceErasure, Sweeps};
 use tessera_engine::decide::{Acted, Directive, Erasure, Merge, Named, Outcome, Victim};
-use tessera_engine::fact::Identity;
+use tessera_engine::fact::{Identity, Strength};
 use tessera_engine::id::{DirectiveId, NodeId};
+use tessera_engine::model::ended_between;
 
 use crate::pair::{Both, compare};
 use crate::reference::Expected;
-use crate::steps::{Id, Say, Setup, law, say, says, setup};
+use crate::steps::{Id, PATHS, Say, Setup, law, say, says, setup};
 use crate::world::Fetch;
 
 /// Whether who is erased may come back.
@@ -44,6 +45,10 @@ enum Act {
     Configure(Change),
     /// A sweep goes so many records further.
     Sweep(u8),
+    /// So many seconds pass.
+    Wait(u8),
+    /// What has ended is taken away, so many records and events of it.
+    LetGo(u8),
 }
 
 /// A change of configuration.
@@ -56,6 +61,8 @@ enum Change {
     Priority(usize, u16),
     Blocked(Vec<Id>),
     Lower(bool),
+    /// How many minutes values at a path, or events, are kept.
+    Window(usize, Option<u32>),
 }
 
 impl Change {
@@ -69,6 +76,7 @@ impl Change {
             Self::Priority(at, priority) => setup.priorities[*at] = *priority,
             Self::Blocked(blocked) => setup.blocked.clone_from(blocked),
             Self::Lower(is_lower) => setup.is_lower = *is_lower,
+            Self::Window(at, minutes) => setup.windows[*at] = *minutes,
         }
     }
 }
@@ -83,6 +91,7 @@ fn change() -> impl Strategy<Value = Change> {
         2 => (0usize..6, 1u16..6).prop_map(|(at, priority)| Change::Priority(at, 100 * priority)),
         2 => prop::collection::vec(person(), 0..3).prop_map(Change::Blocked),
         2 => any::<bool>().prop_map(Change::Lower),
+        6 => (0..=PATHS.len(), prop::option::weighted(0.8, 16u32..19)).prop_map(|(at, kept)| Change::Window(at, kept)),
     ]
 }
 
@@ -115,8 +124,10 @@ fn act() -> impl Strategy<Value = Act> {
         3 => prop::collection::vec(id(), 1..3).prop_map(Act::Separate),
         1 => (index(), any::<bool>()).prop_map(|(at, side)| Act::SeparateMerge(at, side)),
         3 => index().prop_map(Act::End),
-        2 => change().prop_map(Act::Configure),
+        3 => change().prop_map(Act::Configure),
         3 => (1u8..4).prop_map(Act::Sweep),
+        2 => (1u8..60).prop_map(Act::Wait),
+        2 => (1u8..6).prop_map(Act::LetGo),
     ]
 }
 
@@ -162,11 +173,17 @@ impl Control {
                     self.both.world.commit();
                 }
             }
+            Act::Wait(seconds) => self.both.world.wait(*seconds),
+            Act::LetGo(count) => self.let_go(*count),
             Act::Configure(change) => {
                 self.finish();
-                change.apply(&mut self.setup);
-                self.sweep_for();
                 let now = self.both.world.next_now();
+                let before = self.setup.definition();
+                change.apply(&mut self.setup);
+                let after = self.setup.definition();
+                self.setup.ended.extend(ended_between(&before, &after, now));
+                self.both.reference.keep(&after, now);
+                self.sweep_for();
                 self.both.world.configure(self.setup.config_with(self.version, self.sweeps.clone()));
                 self.both.reference.configure(self.both.world.config.clone(), now);
                 self.hurry();
@@ -179,6 +196,24 @@ impl Control {
         }
         self.both.world.commit();
         self.compare();
+    }
+
+    /// Takes away some of what has ended. It changes nothing that anybody sees.
+    fn let_go(&mut self, count: u8) {
+        for cluster in self.both.world.lagging().into_iter().take(count.into()) {
+            self.both.world.sweep(cluster);
+            self.both.world.commit();
+        }
+        if self.both.world.stale().is_empty() {
+            self.both.reference.look_at(self.both.world.now());
+            let ended = self.both.world.ended_events();
+            assert_eq!(ended, self.both.reference.ended_events(), "the same events have ended");
+            for event in ended.into_iter().take(count.into()) {
+                let now = self.both.world.next_now();
+                self.both.world.end_event(&event);
+                self.both.reference.end_event(&event, now);
+            }
+        }
     }
 
     fn erase_source(&mut self, dataset: u8, batch: bool) {
@@ -214,6 +249,10 @@ impl Control {
     /// Sweeps to the end; what is erased is erased for good, so that it need not be remembered.
     fn finish(&mut self) {
         self.both.world.sweep_all();
+        let has_ended = |event: &Arc<str>| self.both.world.tables.events.contains_key(event);
+        if !self.setup.ended.is_empty() && !self.both.world.ended_events().iter().any(has_ended) {
+            self.setup.ended.clear();
+        }
         if !self.sweeps.erasures.is_empty() {
             self.both.world.drop_erased();
             self.sweeps.erasures.clear();
@@ -266,7 +305,13 @@ impl Control {
             Act::Separate(side) => return self.separate(side),
             Act::SeparateMerge(index, side) => return self.separate_merge(*index, usize::from(*side)),
             Act::End(index) => return self.end(*index),
-            Act::Say(_) | Act::Again(_) | Act::Sweep(_) | Act::Configure(_) | Act::EraseSource { .. } => {
+            Act::Say(_)
+            | Act::Again(_)
+            | Act::Sweep(_)
+            | Act::Wait(_)
+            | Act::LetGo(_)
+            | Act::Configure(_)
+            | Act::EraseSource { .. } => {
                 unreachable!("it is no directive")
             }
         };
@@ -342,7 +387,8 @@ impl Control {
     }
 
     /// All there is where no sweep is under way; while one is, what a reader is shown of each profile.
-    fn compare(&self) {
+    fn compare(&mut self) {
+        self.both.reference.look_at(self.both.world.now());
         let (world, reference) = (&self.both.world, &self.both.reference);
         world.check();
         let mut state = world.state();
@@ -374,6 +420,42 @@ fn profiles_are_those_of_the_facts_and_of_what_is_in_force() {
         control.finish();
         control.both.world.commit();
         control.compare();
+    });
+}
+
+/// Values of two people, under windows that change while time passes and erasures of what a dataset said.
+fn act_on_values() -> impl Strategy<Value = Act> {
+    let said = prop::collection::vec((0..PATHS.len(), 0u8..5), 1..4);
+    let say = (crate::steps::id_of(1..2), said, 0u8..2, any::<bool>(), 0u16..1_000);
+    let say = say.prop_map(|(id, attributes, dataset, is_event, time)| Say {
+        claims: vec![(Id(id.0, id.1 % 2), Strength::Verified)],
+        document: None,
+        account: None,
+        attributes,
+        is_event,
+        dataset,
+        batch: false,
+        time,
+    });
+    let window = (0..=PATHS.len(), prop::option::weighted(0.6, 16u32..18));
+    prop_oneof![
+        12 => say.prop_map(Act::Say),
+        4 => window.prop_map(|(at, kept)| Act::Configure(Change::Window(at, kept))),
+        1 => (0u8..2).prop_map(|dataset| Act::EraseSource { dataset, batch: false }),
+        1 => (1u8..4).prop_map(Act::Sweep),
+        2 => (1u8..30).prop_map(Act::Wait),
+        2 => (1u8..6).prop_map(Act::LetGo),
+        1 => any::<prop::sample::Index>().prop_map(Act::EraseEvent),
+    ]
+}
+
+#[test]
+fn what_has_ended_is_gone_and_stays_so() {
+    law(&(setup(), prop::collection::vec(act_on_values(), 1..40)), |(setup, acts)| {
+        let mut control = Control::new(setup, Fetch::Rounds);
+        for act in &acts {
+            control.act(act);
+        }
     });
 }
 

@@ -9,6 +9,7 @@ use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::decide::{DIRECTIVE_DATASET, RELEASE_DATASET};
 use tessera_engine::fact::{Fact, Identity, Strength};
 use tessera_engine::id::DirectiveId;
+use tessera_engine::model::{Definition, Window};
 use tessera_engine::normalise::normalise;
 use tessera_engine::prepare::{Prepared, prepare};
 use tessera_engine::time::Timestamp;
@@ -66,6 +67,8 @@ struct Known {
     batch: Option<Arc<str>>,
     time: Timestamp,
     attributes: Vec<(Path, Value)>,
+    /// Its event had ended when events began to be kept longer.
+    has_ended: bool,
     /// It was erased as a single event: only its links are left.
     is_erased: bool,
 }
@@ -124,6 +127,11 @@ pub(crate) struct Reference {
     erased_events: bool,
     /// Who was erased for good.
     suppressed: BTreeSet<Identity>,
+    /// How long values at a path and below it are kept, and how long events are: in microseconds.
+    kept: BTreeMap<Path, i64>,
+    events_kept: Option<i64>,
+    /// The instant at which it is looked at.
+    now: Timestamp,
 }
 
 /// Who is who, at one instant.
@@ -163,6 +171,9 @@ impl Reference {
             created: BTreeMap::new(),
             erased_events: false,
             suppressed: BTreeSet::new(),
+            kept: BTreeMap::new(),
+            events_kept: None,
+            now: Timestamp::MIN,
         }
     }
 
@@ -191,6 +202,7 @@ impl Reference {
             batch: fact.batch.clone(),
             time: fact.time.unwrap_or(now),
             attributes: fact.attributes.clone(),
+            has_ended: false,
             is_erased: false,
         };
         if let (Some(said), Some(account)) = (&fact.account, account) {
@@ -287,6 +299,58 @@ impl Reference {
             |fact: &Known| &*fact.dataset == dataset && batch.is_none_or(|own| fact.batch.as_deref() == Some(own));
         self.overwrite(is_of);
         self.facts.retain(|fact| !is_of(fact));
+        self.settle(now);
+    }
+
+    pub(crate) fn look_at(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// Other windows hold from now on. What has ended under those of before has ended for good.
+    pub(crate) fn keep(&mut self, definition: &Definition, now: Timestamp) {
+        self.now = now;
+        let facts = self.facts.clone();
+        for (own, before) in self.facts.iter_mut().zip(&facts) {
+            own.attributes.retain(|(path, _)| !ended(before, path, &self.kept, now));
+        }
+        for event in self.facts.iter_mut().filter(|fact| fact.is_event) {
+            event.has_ended |= self.events_kept.is_some_and(|kept| event.time.plus_micros(kept) <= now);
+        }
+        let micros = |window: Window| i64::from(window.minutes()) * 60_000_000;
+        let attributes = definition.attributes.iter();
+        self.kept = attributes.filter_map(|(path, own)| Some((path.clone(), micros(own.retention?)))).collect();
+        self.events_kept = definition.event_types.values().find_map(|own| own.retention).map(micros);
+    }
+
+    /// The facts whose events have ended and still stand.
+    pub(crate) fn ended_events(&self) -> BTreeSet<Arc<str>> {
+        self.facts.iter().filter(|fact| fact.is_event && self.has_ended(fact)).map(|fact| fact.id.clone()).collect()
+    }
+
+    fn has_ended(&self, event: &Known) -> bool {
+        event.has_ended || self.events_kept.is_some_and(|kept| event.time.plus_micros(kept) <= self.now)
+    }
+
+    /// Takes an event that has ended off its timeline: all but its links, and what still stands of its attributes.
+    pub(crate) fn end_event(&mut self, id: &Arc<str>, now: Timestamp) {
+        self.now = now;
+        let of_id = |fact: &&Known| fact.id == *id && !fact.is_of_account && !fact.is_erased;
+        let Some(event) = self.facts.iter().find(of_id).cloned() else { return };
+        let is_newest = |path: &Path| {
+            let same = self.facts.iter().filter(|own| own.owner == event.owner && own.dataset == event.dataset);
+            let mut said = same.filter(|own| own.attributes.iter().any(|(own, _)| own == path));
+            said.all(|own| own.time <= event.time)
+        };
+        let mut stand = event.attributes.iter().filter(|(path, _)| !ended(&event, path, &self.kept, now));
+        let still_says = stand.any(|(path, _)| is_newest(path));
+        self.erased_events = true;
+        for fact in self.facts.iter_mut().filter(|fact| fact.id == *id && !fact.is_of_account && !fact.is_erased) {
+            fact.is_event = false;
+            if !still_says {
+                fact.is_erased = true;
+                fact.attributes.clear();
+            }
+        }
         self.settle(now);
     }
 
@@ -462,7 +526,7 @@ impl Reference {
     /// What a fact has said about who owns it, for each of these: that of a read between two sweeps.
     pub(crate) fn attributes_of(&self, nodes: &BTreeSet<String>) -> String {
         let owned = self.facts.iter().filter(|fact| nodes.contains(&name(&fact.owner, &self.config)));
-        show(&attributes(&owned.collect::<Vec<_>>()))
+        show(&self.attributes(&owned.collect::<Vec<_>>()))
     }
 
     pub(crate) fn release(&mut self, document: &Identity, gone: &Identity, now: Timestamp) -> Expected {
@@ -773,15 +837,26 @@ impl Reference {
         }
         let spelled = |namespace| config.find(namespace).expect("it is registered").name.to_string();
         Profile {
-            attributes: show(&attributes(&owned)),
+            attributes: show(&self.attributes(&owned)),
             identifiers: latest.into_iter().map(|(id, (_, _, value))| (spelled(id), value.0.to_string())).collect(),
-            events: (owned.iter().filter(|fact| fact.is_event))
+            events: (owned.iter().filter(|fact| fact.is_event && !self.has_ended(fact)))
                 .map(|fact| (fact.id.to_string(), name(&fact.owner, config)))
                 .collect(),
             accounts: (owned.iter())
                 .filter_map(|fact| Some((name(&fact.owner, config), name(fact.account.as_ref()?, config))))
                 .collect(),
         }
+    }
+}
+
+impl Reference {
+    fn attributes(&self, facts: &[&Known]) -> Tree {
+        let mut facts: Vec<Known> = facts.iter().map(|fact| (*fact).clone()).collect();
+        for fact in &mut facts {
+            let whole = fact.clone();
+            fact.attributes.retain(|(path, _)| !ended(&whole, path, &self.kept, self.now));
+        }
+        attributes(&facts)
     }
 }
 
@@ -812,8 +887,14 @@ fn reach(first: Identity, graph: &Graph, among: &BTreeSet<Identity>) -> BTreeSet
     }
 }
 
+/// Whether what a fact said at this path has ended, by the windows of the path and of all above it.
+fn ended(fact: &Known, path: &Path, kept: &BTreeMap<Path, i64>, now: Timestamp) -> bool {
+    let mut windows = kept.iter().filter(|(own, _)| *own == path || own.is_above(path));
+    windows.any(|(_, kept)| fact.time.plus_micros(*kept) <= now)
+}
+
 /// The newest cell of each path; then a value ends what is older above and below it, an empty object nothing below it.
-fn attributes(facts: &[&Known]) -> Tree {
+fn attributes(facts: &[Known]) -> Tree {
     let mut newest: BTreeMap<Vec<String>, (Timestamp, &Value)> = BTreeMap::new();
     for fact in facts {
         for (path, value) in &fact.attributes {

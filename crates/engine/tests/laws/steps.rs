@@ -9,10 +9,11 @@ use proptest::test_runner::{Config as Runs, RngSeed, TestRunner};
 
 use tessera_engine::config::{Config, Kind, Limits, Namespace, NamespaceId, NamespaceName, Normaliser, Sweeps};
 use tessera_engine::fact::{AccountFact, Call, CallKind, Claim, Fact, Identity, Strength};
+use tessera_engine::model::{Attribute, Definition, Ended, EventType, Keeping, Type, Window};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
 
-use crate::world::START_MICROS;
+use crate::world::{EVENT, START_MICROS};
 
 /// The namespaces of the tests, and how many values of each there are. The number of a namespace is its place, from 1.
 pub(crate) const NAMESPACES: [(&str, Kind, u8); 8] = [
@@ -29,7 +30,7 @@ pub(crate) const NAMESPACES: [(&str, Kind, u8); 8] = [
 /// What makes the number of a value one in capitals.
 const CAPITAL: u8 = 0x80;
 
-const PATHS: [&str; 6] = ["a", "a.b", "a.b.c", "a.d", "e", "f.g"];
+pub(crate) const PATHS: [&str; 6] = ["a", "a.b", "a.b.c", "a.d", "e", "f.g"];
 
 /// An identity of the tests: a namespace by its place, and one of its values.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +78,10 @@ pub(crate) struct Setup {
     pub(crate) blocked: Vec<Id>,
     /// Whether values are spelled in small letters, where they have capitals.
     pub(crate) is_lower: bool,
+    /// How many minutes the values at [`PATHS`] are kept, and last how many events are.
+    pub(crate) windows: [Option<u32>; PATHS.len() + 1],
+    /// What had ended when a window became longer.
+    pub(crate) ended: Vec<Ended>,
 }
 
 impl Setup {
@@ -103,7 +108,27 @@ impl Setup {
             ..Limits::default()
         };
         let namespaces = (0..NAMESPACES.len()).map(namespace).collect();
-        Arc::new(Config::new(version, namespaces, None, limits).expect("a configuration").with_sweeps(sweeps))
+        let config = Config::new(version, namespaces, None, limits).expect("a configuration");
+        let keeping = Keeping::new(&self.definition(), &self.ended);
+        Arc::new(config.with_sweeps(sweeps).with_keeping(keeping))
+    }
+
+    /// The data model that says its windows.
+    pub(crate) fn definition(&self) -> Definition {
+        let mut definition = Definition::default();
+        let window = |minutes| Window::from_minutes(minutes).expect("within the bounds");
+        let (events, values) = self.windows.split_last().expect("at least one");
+        for (path, minutes) in PATHS.into_iter().zip(values) {
+            if let Some(minutes) = *minutes {
+                let attribute = Attribute { retention: Some(window(minutes)), ..Attribute::new(Type::Object) };
+                definition.attributes.insert(Path::parse(path).expect("a path"), attribute);
+            }
+        }
+        if let Some(minutes) = *events {
+            let event_type = EventType { retention: Some(window(minutes)), ..EventType::default() };
+            definition.event_types.insert(EVENT.into(), event_type);
+        }
+        definition
     }
 }
 
@@ -131,8 +156,8 @@ impl Say {
     /// The fact that stands at this place.
     pub(crate) fn fact(&self, at: usize) -> Fact {
         let micros =
-            START_MICROS - 1_000_000_000 + i64::from(self.time) * 1_000 + i64::try_from(at).expect("few steps");
-        let call = Call { kind: CallKind::Track, name: Some("seen".into()), payload: Vec::new().into() };
+            START_MICROS - 1_000_000_000 + i64::from(self.time) * 60_000 + i64::try_from(at).expect("few steps");
+        let call = Call { kind: CallKind::Track, name: Some(EVENT.into()), payload: Vec::new().into() };
         Fact {
             id: format!("f{at}").into(),
             dataset: format!("d{}", self.dataset).into(),
@@ -200,6 +225,8 @@ pub(crate) fn setup() -> impl Strategy<Value = Setup> {
             exclusive_at: 1,
             blocked: Vec::new(),
             is_lower: false,
+            windows: [None; PATHS.len() + 1],
+            ended: Vec::new(),
         },
     )
 }

@@ -7,7 +7,7 @@ use tessera_engine::cluster::{Cluster, End, Link, LinkState, Rule, Source};
 use tessera_engine::config::Config;
 use tessera_engine::decide::{
     Context, Directive, Erasure, EventErasure, NewEvent, Outcome, Prompt, Told as Notes, Victim, decide, first_needs,
-    second_needs,
+    lags, second_needs,
 };
 use tessera_engine::fact::{Fact, Identity};
 use tessera_engine::id::{DirectiveId, Ids, NodeId};
@@ -15,11 +15,14 @@ use tessera_engine::policy::CompiledPolicy;
 use tessera_engine::prepare::prepare;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Tree;
-use tessera_engine::view::{self, Lens};
+use tessera_engine::view::{self, Lens, Relevance};
 use tessera_engine::walk::{Edge, Refusal, stage_two};
 use tessera_engine::working::{Changes, FactRow, IdentityRow, Lack, Need, Working};
 
 use crate::state::{Profile, State, name, show};
+
+/// The type of all events.
+pub(crate) const EVENT: &str = "seen";
 
 /// The instant of the first command. Facts of the tests lie before it.
 pub(crate) const START_MICROS: i64 = 1_000_000_000_000_000;
@@ -77,6 +80,11 @@ impl World {
         Self { config, tables: Tables::default(), fetch, working, ids: Ids::new(0, 0), now, pending: Vec::new() }
     }
 
+    /// The instant of the last command.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The instant at which the next command is decided.
     pub(crate) fn next_now(&self) -> Timestamp {
         self.now.plus_micros(1_000_000)
@@ -105,12 +113,46 @@ impl World {
 
     /// Erases one event, by its fact's id.
     pub(crate) fn erase_event(&mut self, fact: &Arc<str>) -> Told {
+        self.decide(&Prompt::EraseEvent(self.event_erasure(fact)))
+    }
+
+    fn event_erasure(&self, fact: &Arc<str>) -> EventErasure {
         let nowhere = NodeId::from_bytes([0xff; 12]);
         let row = self.tables.facts.get(fact).filter(|_| self.tables.events.contains_key(fact));
         let source = row.and_then(|row| row.source.clone()).unwrap_or_else(|| Source::of_ours("none", None));
         let received_at = self.tables.received.get(fact).copied().unwrap_or(Timestamp::MIN);
         let node = row.map_or(nowhere, |row| row.node);
-        self.decide(&Prompt::EraseEvent(EventErasure { fact: fact.clone(), node, source, received_at }))
+        EventErasure { fact: fact.clone(), node, source, received_at }
+    }
+
+    /// Takes an event off its timeline, by its fact's id.
+    pub(crate) fn end_event(&mut self, fact: &Arc<str>) -> Told {
+        self.commit();
+        let erasure = self.event_erasure(fact);
+        let told = self.decide(&Prompt::EndEvent(erasure));
+        if let Outcome::EventEnded = told.outcome {
+            self.tables.events.remove(fact);
+        }
+        self.commit();
+        told
+    }
+
+    /// The events that have ended and still stand.
+    pub(crate) fn ended_events(&self) -> BTreeSet<Arc<str>> {
+        let sweeps = self.config.sweeps();
+        let is_erased = |fact: &Arc<str>| self.tables.facts[fact].source.as_ref().is_some_and(|own| sweeps.erases(own));
+        self.tables.events.keys().filter(|fact| self.has_ended(fact) && !is_erased(fact)).cloned().collect()
+    }
+
+    fn has_ended(&self, fact: &Arc<str>) -> bool {
+        let (row, received_at) = (&self.tables.facts[fact], self.tables.received[fact]);
+        self.config.keeping().is_event_gone(Some(EVENT), row.time, received_at, self.now)
+    }
+
+    /// Lets time pass.
+    pub(crate) fn wait(&mut self, seconds: u8) {
+        self.commit();
+        self.now = self.now.plus_micros(i64::from(seconds) * 1_000_000);
     }
 
     fn node(&self, identity: &Identity) -> NodeId {
@@ -136,6 +178,12 @@ impl World {
         stale.map(|(id, _)| *id).collect()
     }
 
+    /// The clusters at which a sweep would find something to do.
+    pub(crate) fn lagging(&self) -> Vec<NodeId> {
+        let lagging = self.tables.clusters.iter().filter(|(_, cluster)| lags(cluster, &self.config, self.now));
+        lagging.map(|(id, _)| *id).collect()
+    }
+
     /// Drops the rows of what is erased, once the sweeps have been everywhere.
     pub(crate) fn drop_erased(&mut self) {
         let sweeps = self.config.sweeps();
@@ -156,7 +204,7 @@ impl World {
     pub(crate) fn sweep_all(&mut self) {
         self.commit();
         for _ in 0..100 {
-            let stale = self.stale();
+            let stale = self.lagging();
             if stale.is_empty() {
                 return;
             }
@@ -376,7 +424,7 @@ impl World {
     }
 
     pub(crate) fn lens(&self) -> Lens<'_> {
-        Lens { policy: CompiledPolicy::by_default(), config: &self.config, now: self.now }
+        Lens { policy: CompiledPolicy::by_default(), config: &self.config, now: self.now, relevance: Relevance::Any }
     }
 
     fn profile(&self, cluster: &Cluster, id: NodeId) -> Profile {
@@ -387,7 +435,8 @@ impl World {
         let mut events = BTreeMap::new();
         let mut accounts = BTreeSet::new();
         for node in cluster.piece(id) {
-            events.extend(self.events_of(node.id).map(|fact| (fact.to_string(), name(&node.identity, config))));
+            let shown = self.events_of(node.id).filter(|fact| !self.has_ended(fact));
+            events.extend(shown.map(|fact| (fact.to_string(), name(&node.identity, config))));
             for relation in &node.relations {
                 if self.tables.identities.get(&relation.account).is_some_and(|row| row.node == relation.node) {
                     accounts.insert((name(&node.identity, config), name(&relation.account, config)));

@@ -16,7 +16,11 @@ impl Decision {
             Prompt::Erase(Erasure { victim: Victim::Profile(_), suppresses }) => (Kind::Profile, *suppresses),
             Prompt::Erase(Erasure { victim: Victim::Node(_), suppresses }) => (Kind::Identity, *suppresses),
             Prompt::EraseEvent(_) => (Kind::Event, false),
-            Prompt::Fact(_) | Prompt::Directive(..) | Prompt::Sweep(_) | Prompt::Release { .. } => return None,
+            Prompt::Fact(_)
+            | Prompt::EndEvent(_)
+            | Prompt::Directive(..)
+            | Prompt::Sweep(_)
+            | Prompt::Release { .. } => return None,
         };
         Some(Erasing { kind, suppressed, event: self.event_row.clone() })
     }

@@ -71,6 +71,7 @@ impl Pack {
             | Outcome::Directed(_)
             | Outcome::Refused(_)
             | Outcome::Swept(_)
+            | Outcome::EventEnded
             | Outcome::NotFound => {}
         }
     }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use tessera_engine::model::{Attribute, DataModel, Definition, EventType, InvalidModel, Mode};
+use tessera_engine::model::{Attribute, DataModel, Definition, EventType, InvalidModel, Mode, ended_between};
+use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 
 use super::StoredConfig;
+use super::sweeps::keep_ended;
 use crate::error::{Error, ErrorKind};
 use crate::render;
 
@@ -124,14 +126,17 @@ pub fn changed_model(config: &StoredConfig, change: &ModelChange, expected: Opti
     })
 }
 
-/// The configuration with this data model; the same configuration where the model is the same.
+/// The configuration with this data model from an instant on; the same configuration where the model is the same. What has ended
+/// by then under a window that becomes longer stays so.
 ///
 /// # Errors
-/// `LimitExceeded` with `config_too_large`.
-pub fn with_model(config: &StoredConfig, model: DataModel) -> Result<StoredConfig, Error> {
+/// `LimitExceeded` with `config_too_large`, `windows_full`.
+pub fn with_model(config: &StoredConfig, model: DataModel, at: Timestamp) -> Result<StoredConfig, Error> {
     if *config.model.model == model {
         return Ok(config.clone());
     }
+    let mut sweeps = config.sweeps.clone();
+    keep_ended(&mut sweeps, ended_between(config.model.model.definition(), model.definition(), at))?;
     let stored = StoredModel { version: config.model.version + 1, model: Arc::new(model) };
-    config.next(|next| next.model = stored)
+    config.next(|next| (next.model, next.sweeps) = (stored, sweeps))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tessera_engine::config::{SourceErasure, Sweeps};
+use tessera_engine::model::Ended;
 use tessera_engine::time::Timestamp;
 
 use super::{StoredConfig, StoredNamespace};
@@ -10,6 +11,8 @@ use crate::error::{Error, ErrorKind};
 
 /// Erasures of sources that may be under way at one time.
 pub const ERASURES_MAX: usize = 20;
+/// Windows that became longer, and what they had let end is still being taken away.
+pub const ENDED_MAX: usize = 1_000;
 
 /// The sweeps of a workspace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +25,17 @@ pub struct StoredSweeps {
     pub rules: u64,
     /// Erasures that have not reached every record and row.
     pub erasures: Vec<SourceErasure>,
+    /// What had ended when a window became longer and has not been taken from every record and timeline.
+    pub ended: Vec<StoredEnded>,
+}
+
+/// What had ended, and the sweep that takes it away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEnded {
+    /// The number of the sweep.
+    pub number: u64,
+    /// What had ended.
+    pub ended: Ended,
 }
 
 impl StoredSweeps {
@@ -89,6 +103,39 @@ pub fn erased(config: &StoredConfig, number: u32) -> Result<StoredConfig, Error>
     config.next(|next| next.sweeps.erasures.retain(|erasure| erasure.number != number))
 }
 
+/// Orders that what had ended stays so: notes it, and the sweep that takes it away.
+///
+/// # Errors
+/// `LimitExceeded` with `windows_full`.
+pub(super) fn keep_ended(sweeps: &mut StoredSweeps, ended: Vec<Ended>) -> Result<(), Error> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    sweeps.number += 1;
+    let number = sweeps.number;
+    sweeps.ended.retain(|own| !ended.iter().any(|ended| ended.includes(&own.ended)));
+    sweeps.ended.extend(ended.into_iter().map(|ended| StoredEnded { number, ended }));
+    if sweeps.ended.len() > ENDED_MAX {
+        let message = format!(
+            "as many windows became longer as may before what they had let end is taken away; try again when the job of kind \
+             expire is done limit={ENDED_MAX}"
+        );
+        return Err(Error::new(ErrorKind::LimitExceeded, "windows_full", message));
+    }
+    Ok(())
+}
+
+/// Notes that what had ended has been taken away, up to the sweep of a number.
+///
+/// # Errors
+/// None that a stored configuration can give.
+pub fn ended_is_gone(config: &StoredConfig, number: u64) -> Result<StoredConfig, Error> {
+    if config.sweeps.ended.iter().all(|own| own.number > number) {
+        return Ok(config.clone());
+    }
+    config.next(|next| next.sweeps.ended.retain(|own| own.number > number))
+}
+
 /// Whether records that follow the rules of before have to be brought under those of after: where the spelling of values, the
 /// exclusive namespace, blocked values, limits, or priorities as they make hubs have changed.
 pub(super) fn is_needed(before: &StoredConfig, after: &StoredConfig) -> bool {
@@ -103,17 +150,28 @@ pub(super) fn is_needed(before: &StoredConfig, after: &StoredConfig) -> bool {
     of_records(before) != of_records(after) || after.namespaces.iter().any(is_changed)
 }
 
-/// The stored row. Version 1.
+/// The stored row. Version 2; version 1 is read.
 pub(super) mod records {
     use bytes::Bytes;
     use serde::{Deserialize, Serialize};
     use tessera_engine::config::SourceErasure;
+    use tessera_engine::model::{Ended, Windowed};
+    use tessera_engine::value::Path;
 
-    use super::StoredSweeps;
+    use super::{StoredEnded, StoredSweeps};
     use crate::codec;
     use crate::error::Error;
 
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    #[derive(Deserialize)]
+    struct SweepsRecord1<'a> {
+        number: u64,
+        done: u64,
+        rules: u64,
+        #[serde(borrow)]
+        erasures: Vec<ErasureRecord<'a>>,
+    }
 
     #[derive(Serialize, Deserialize)]
     struct SweepsRecord<'a> {
@@ -122,6 +180,23 @@ pub(super) mod records {
         rules: u64,
         #[serde(borrow)]
         erasures: Vec<ErasureRecord<'a>>,
+        #[serde(borrow)]
+        ended: Vec<EndedRecord<'a>>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct EndedRecord<'a> {
+        number: u64,
+        #[serde(borrow)]
+        of: WindowedRecord<'a>,
+        said_until: i64,
+        received_until: i64,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    enum WindowedRecord<'a> {
+        Attribute(&'a str),
+        EventType(&'a str),
     }
 
     #[derive(Serialize, Deserialize)]
@@ -138,12 +213,28 @@ pub(super) mod records {
             let (number, at) = erasure(own);
             ErasureRecord { number, dataset: &own.dataset, batch: own.batch.as_deref(), at }
         });
+        let ended = sweeps.ended.iter().map(|StoredEnded { number, ended }| EndedRecord {
+            number: *number,
+            of: match &ended.of {
+                Windowed::Attribute(path) => WindowedRecord::Attribute(path.as_str()),
+                Windowed::EventType(name) => WindowedRecord::EventType(name),
+            },
+            said_until: ended.said_until.micros(),
+            received_until: ended.received_until.micros(),
+        });
         let StoredSweeps { number, done, rules, .. } = *sweeps;
-        codec::encode(VERSION, &SweepsRecord { number, done, rules, erasures: erasures.collect() })
+        let record = SweepsRecord { number, done, rules, erasures: erasures.collect(), ended: ended.collect() };
+        codec::encode(VERSION, &record)
     }
 
     pub(in crate::workspace_config) fn decode(bytes: &[u8]) -> Result<StoredSweeps, Error> {
-        let SweepsRecord { number, done, rules, erasures } = codec::decode(VERSION, bytes)?;
+        let SweepsRecord { number, done, rules, erasures, ended } = match bytes.first() {
+            Some(1) => {
+                let SweepsRecord1 { number, done, rules, erasures } = codec::decode(1, bytes)?;
+                SweepsRecord { number, done, rules, erasures, ended: Vec::new() }
+            }
+            _ => codec::decode(VERSION, bytes)?,
+        };
         let erasure = |own: ErasureRecord<'_>| {
             Ok::<_, Error>(SourceErasure {
                 number: own.number,
@@ -152,8 +243,19 @@ pub(super) mod records {
                 at: codec::instant(own.at)?,
             })
         };
+        let path = |text: &str| Path::parse(text).map_err(|_| codec::corrupt("path"));
+        let of_record = |own: EndedRecord<'_>| {
+            let of = match own.of {
+                WindowedRecord::Attribute(text) => Windowed::Attribute(path(text)?),
+                WindowedRecord::EventType(name) => Windowed::EventType(name.into()),
+            };
+            let (said_until, received_until) = (codec::instant(own.said_until)?, codec::instant(own.received_until)?);
+            let ended = Ended { of, said_until, received_until };
+            Ok::<_, Error>(StoredEnded { number: own.number, ended })
+        };
         let erasures = erasures.into_iter().map(erasure).collect::<Result<_, _>>()?;
-        Ok(StoredSweeps { number, done, rules, erasures })
+        let ended = ended.into_iter().map(of_record).collect::<Result<_, _>>()?;
+        Ok(StoredSweeps { number, done, rules, erasures, ended })
     }
 
     #[cfg(test)]
@@ -172,9 +274,14 @@ pub(super) mod records {
                 at,
             };
             let erasures = vec![batch(None, 2), batch(Some("july"), 3)];
-            let sweeps = StoredSweeps { number: 3, done: 1, rules: 1, erasures };
+            let sweeps = StoredSweeps { number: 3, done: 1, rules: 1, erasures, ended: Vec::new() };
+            assert_eq!(decode(&codec::thawed("sweeps-1")).expect("of version 1"), sweeps);
+            let of = [Windowed::Attribute(Path::parse("a.b").expect("a path")), Windowed::EventType("seen".into())];
+            let ended =
+                |of| StoredEnded { number: 3, ended: Ended { of, said_until: Timestamp::MIN, received_until: at } };
+            let sweeps = StoredSweeps { ended: of.map(ended).into(), ..sweeps };
             assert_eq!(decode(&encode(&sweeps)).expect("sweeps"), sweeps);
-            codec::golden("sweeps-1", &encode(&sweeps));
+            codec::golden("sweeps-2", &encode(&sweeps));
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::header::IF_MATCH;
 use serde_json::Value as Json;
 use tessera_engine::model::{
-    Allowed, Attribute, Definition, EventType, Flags, ItemList, Mode, Property, Scalar, Status, Type,
+    Allowed, Attribute, Definition, EventType, Flags, ItemList, Mode, Property, Scalar, Status, Type, Window,
 };
 use tessera_engine::value::{Path, Value};
 use tessera_service::error::Error;
@@ -52,8 +52,8 @@ pub(super) fn attribute(wire: wire::Attribute, name: &str) -> Result<Attribute, 
         label: wire.label.map(Arc::from),
         description: wire.description.map(Arc::from),
         allowed: allowed(wire.allowed_values, wire.allow_other_values, name)?,
-        relevance: None,
-        retention: None,
+        relevance: window(wire.relevance.as_deref(), "relevance", name)?,
+        retention: window(wire.retention.as_deref(), "retention", name)?,
     })
 }
 
@@ -70,7 +70,7 @@ pub(super) fn event_type(wire: wire::EventType, name: &str) -> Result<EventType,
         description: wire.description.map(Arc::from),
         properties: properties(wire.properties, name)?,
         items,
-        retention: None,
+        retention: window(wire.retention.as_deref(), "retention", name)?,
     })
 }
 
@@ -106,6 +106,11 @@ fn r#type(name: &str, of: Option<&str>, place: &str) -> Result<Type, Error> {
             .map(Type::Scalar)
             .ok_or_else(|| expected("a type is text, number, integer, boolean, date, date_time, set, list or object")),
     }
+}
+
+fn window(text: Option<&str>, member: &str, place: &str) -> Result<Option<Window>, Error> {
+    let wrong = |error| invalid("data_model_invalid", format!("{member}: {error} at={place}"));
+    text.map(|text| Window::parse(text).map_err(wrong)).transpose()
 }
 
 fn status(name: &str, place: &str) -> Result<Status, Error> {

@@ -91,6 +91,8 @@ fn attribute(own: &Attribute) -> wire::Attribute {
         description: own.description.as_deref().map(str::to_owned),
         allowed_values,
         allow_other_values,
+        relevance: own.relevance.map(|window| window.to_string()),
+        retention: own.retention.map(|window| window.to_string()),
     }
 }
 
@@ -104,6 +106,7 @@ fn event_type(own: &EventType) -> wire::EventType {
         description: own.description.as_deref().map(str::to_owned),
         properties: properties(&own.properties),
         items: own.items.iter().map(|(path, items)| (path.to_string(), list(items))).collect(),
+        retention: own.retention.map(|window| window.to_string()),
     }
 }
 

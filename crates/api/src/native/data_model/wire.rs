@@ -130,6 +130,13 @@ pub(super) struct Attribute {
     /// Whether others are taken too: then `allowed_values` only says what is usual.
     #[serde(default)]
     pub(super) allow_other_values: bool,
+    /// How long after its time a value is relevant, as in `90d`: a whole number and `m`, `h` or `d`. It stays, marked so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) relevance: Option<String>,
+    /// How long after its time a value is kept, not shorter than its relevance. Then it is gone, with all below it. A window that
+    /// becomes longer brings nothing back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) retention: Option<String>,
 }
 
 fn active() -> String {
@@ -204,6 +211,9 @@ pub(super) struct EventType {
     /// Its lists of items, by path.
     #[serde(default)]
     pub(super) items: BTreeMap<String, ItemList>,
+    /// How long after its time an event is kept, as in `400d`. Then it is gone, and a longer window brings nothing back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) retention: Option<String>,
 }
 
 /// A kind of identity, as the data model shows it.

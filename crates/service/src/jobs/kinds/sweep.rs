@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::SourceErasure;
+use tessera_engine::decide::lags;
 use tessera_engine::id::ErasureId;
 use tessera_store::{Commit, CommitError, Direction, Page, ScanLimit};
 
@@ -27,7 +28,7 @@ const AT_ONCE: usize = 200;
 /// Bytes of one step: clusters may come to a megabyte each.
 const BYTES_AT_ONCE: usize = 4 << 20;
 /// Rows looked through in one step where they are only read.
-const ROWS_AT_ONCE: usize = 2_000;
+pub(super) const ROWS_AT_ONCE: usize = 2_000;
 
 /// Brings changed rules to the records.
 pub(super) struct Recluster;
@@ -60,23 +61,23 @@ pub(super) struct Source {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Walk {
     /// What the key of the last record looked at has behind its family.
-    last: Option<Vec<u8>>,
+    pub(super) last: Option<Vec<u8>>,
     /// Whether this pass has swept anything.
-    found: bool,
+    pub(super) found: bool,
     /// How many records that were not reached had been written when this pass began; none before it begins.
-    written_before: Option<u64>,
+    pub(super) written_before: Option<u64>,
     /// Records looked at in this pass.
-    looked_at: u64,
+    pub(super) looked_at: u64,
     /// Records swept in all passes.
-    swept: u64,
+    pub(super) swept: u64,
     /// Passes done.
-    passes: u64,
+    pub(super) passes: u64,
 }
 
 impl Walk {
     /// Goes some records further.
-    async fn go_on(&mut self, ctx: &Context, number: u64) -> Result<Went, Error> {
-        let configured = ctx.configured().await?;
+    pub(super) async fn go_on(&mut self, ctx: &Context, number: u64) -> Result<Went, Error> {
+        let (configured, now) = (ctx.configured().await?, ctx.service().now());
         let written = ctx.service().stale_writes(ctx.workspace());
         self.written_before.get_or_insert(written);
         let page = scan(ctx, Family::Cluster, self.last.take(), AT_ONCE).await?;
@@ -84,14 +85,14 @@ impl Walk {
         for row in &page.rows {
             let cluster = cluster::decode(&row.value, &configured.config)?;
             let id = read_node_key(&row.key).ok_or_else(|| codec::corrupt("key of a cluster"))?;
-            if cluster.swept < number {
+            self.found |= cluster.swept < number;
+            if lags(&cluster, &configured.config, now) {
                 stale.push(Item::Sweep(id));
             }
         }
         let looked_at = page.rows.len() as u64;
         self.looked_at += looked_at;
         self.swept += stale.len() as u64;
-        self.found |= !stale.is_empty();
         submit(ctx, stale).await?;
         self.last = last_of(&page);
         if self.last.is_some() {
@@ -105,21 +106,21 @@ impl Walk {
 }
 
 /// What a step of a walk came to.
-struct Went {
+pub(super) struct Went {
     /// Whether it was the end of a pass which shows that all records are reached.
-    is_over: bool,
+    pub(super) is_over: bool,
     /// Records looked at.
-    looked_at: u64,
+    pub(super) looked_at: u64,
 }
 
 /// How much is done after a step that looked at so much. It counts on over all passes, so it never goes back; what the job has
 /// counted is written with the checkpoint, so a step that is done again is counted once.
-fn done_with(ctx: &Context, looked_at: u64) -> u64 {
+pub(super) fn done_with(ctx: &Context, looked_at: u64) -> u64 {
     ctx.job().progress.done.saturating_add(looked_at)
 }
 
 /// Has the lane sweep these records.
-async fn submit(ctx: &Context, items: Vec<Item>) -> Result<(), Error> {
+pub(super) async fn submit(ctx: &Context, items: Vec<Item>) -> Result<(), Error> {
     if items.is_empty() {
         return Ok(());
     }
@@ -131,7 +132,7 @@ async fn submit(ctx: &Context, items: Vec<Item>) -> Result<(), Error> {
     if done.iter().all(|done| matches!(done, Done::Swept | Done::NotFound)) { Ok(()) } else { Err(mismatch()) }
 }
 
-async fn scan(ctx: &Context, family: Family, last: Option<Vec<u8>>, rows: usize) -> Result<Page, Error> {
+pub(super) async fn scan(ctx: &Context, family: Family, last: Option<Vec<u8>>, rows: usize) -> Result<Page, Error> {
     let all = ctx.scope().all_of(family);
     let rest = match last {
         None => all,
@@ -142,7 +143,7 @@ async fn scan(ctx: &Context, family: Family, last: Option<Vec<u8>>, rows: usize)
 }
 
 /// Where a walk goes on, if there is more.
-fn last_of(page: &Page) -> Option<Vec<u8>> {
+pub(super) fn last_of(page: &Page) -> Option<Vec<u8>> {
     let last = page.rows.last().filter(|_| page.next.is_some())?;
     last.key.as_bytes().get(KeyBuilder::HEAD_BYTES..).map(<[u8]>::to_vec)
 }

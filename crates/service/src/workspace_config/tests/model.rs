@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tessera_engine::model::{
     Allowed, Attribute, DataModel, Definition, EventType, Flags, ItemList, Mode, Property, Scalar, Status, Type, Window,
 };
+use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
 
 use super::*;
@@ -71,7 +72,7 @@ fn full() -> Definition {
 }
 
 fn changed(config: &StoredConfig, change: ModelChange) -> StoredConfig {
-    with_model(config, changed_model(config, &change, None).expect("a model")).expect("a configuration")
+    with_model(config, changed_model(config, &change, None).expect("a model"), Timestamp::MIN).expect("a configuration")
 }
 
 #[test]
@@ -113,7 +114,8 @@ fn a_model_has_a_version_of_its_own_and_stays_where_nothing_differs() {
 fn changes_are_refused_by_code() {
     let config = changed(&StoredConfig::default(), ModelChange::Replace(Box::new(full())));
     let check = |change: ModelChange, expected: Option<u64>, code: &str| {
-        let outcome = changed_model(&config, &change, expected).and_then(|model| with_model(&config, model));
+        let outcome =
+            changed_model(&config, &change, expected).and_then(|model| with_model(&config, model, Timestamp::MIN));
         assert_eq!(outcome.map_or_else(|error| error.code, |_| "ok"), code);
     };
     let set = |name: &str| ModelChange::SetAttribute(path(name), Box::new(plan()));
