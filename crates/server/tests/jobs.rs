@@ -202,7 +202,7 @@ fn people_of_old(client: &Client) {
     for start in (0..PEOPLE).step_by(500) {
         let call = |at: usize| {
             let (user, id) = (format!("u{}", at / 2), format!("m{start}-{at}"));
-            let event = if at % 2 == 0 { "Viewed" } else { "Bought" };
+            let event = if at.is_multiple_of(2) { "Viewed" } else { "Bought" };
             json!({"type": "track", "userId": user, "messageId": id, "event": event, "timestamp": time})
         };
         let calls: Vec<Value> = (2 * start..2 * (start + 500)).map(call).collect();

@@ -724,12 +724,14 @@ async fn values_and_events_end_by_their_windows() {
     };
     let (both, city, plan_alone, none) = ((true, true), (false, true), (true, false), (false, false));
     assert_eq!(now().await, (vec![both, both, both, none], 1));
-    world.pass(3_600_000_000);
+    // And a little more: the clock of the lane never repeats an instant.
+    world.pass(3_600_001_000);
     assert_eq!(now().await, (vec![both, both, city, plan_alone], 1));
     let explained = world.get("/v1/profiles/identifier/user_id/ann/explain?attribute=plan", ROOT).await.json();
     let plan = &explained["attributes"][0];
     assert!(plan["relevant_until"].is_string() && plan["contenders"][0]["kept_until"].is_string(), "{explained}");
-    world.pass(3_600_000_000);
+    // And a little more: the clock of the lane never repeats an instant.
+    world.pass(3_600_001_000);
     assert_eq!(now().await, (vec![city, city, city, none], 1));
     world.pass(22 * 3_600_000_000);
     assert_eq!(now().await.1, 0);
