@@ -11,7 +11,7 @@ use crate::directory::WorkspaceId;
 use crate::erasure::purge::{Purge, RECEIPTS_AT_ONCE};
 use crate::error::Error;
 use crate::idempotency;
-use crate::jobs::{Filter, NewJob, Query};
+use crate::jobs::{Filter, Listed, NewJob, Query};
 use crate::keys::Scope;
 use crate::lane::{Answer, Handle, Shared, Work};
 use crate::service::{Components, Service};
@@ -164,8 +164,11 @@ async fn expire(parts: &Parts, shared: &Shared) -> Result<(), Error> {
     let mut query = Query { filter, limit: 1, cursor: None };
     loop {
         let page = parts.jobs.list(shared.workspace, &query).await?;
-        let due =
-            page.jobs.first().map(|job| job.created_at.plus_micros(i64::from(parts.purge_interval_secs) * 1_000_000));
+        let due = page
+            .jobs
+            .iter()
+            .find_map(Listed::job)
+            .map(|job| job.created_at.plus_micros(i64::from(parts.purge_interval_secs) * 1_000_000));
         if due.is_some_and(|due| due > (parts.components.clock)()) {
             return Ok(());
         }

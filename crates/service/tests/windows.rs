@@ -13,7 +13,7 @@ use tessera_engine::model::{Attribute, Definition, EventType, Scalar, Type, Wind
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_engine::view::Relevance;
-use tessera_service::jobs::{Asked, JobId, NewJob, State};
+use tessera_service::jobs::{Asked, JobId, Listed, NewJob, State};
 use tessera_service::workspace_config::ModelChange;
 use tessera_service::{Components, Contradicting, Fields, ModelOutcome, Rendered, Service, Settings, check};
 use tessera_store::{Direction, KeyRange, ScanLimit, Store};
@@ -257,7 +257,11 @@ async fn a_longer_window_brings_nothing_back() {
     let jobs = world.service.jobs();
     let query = tessera_service::jobs::Query { limit: 10, ..tessera_service::jobs::Query::default() };
     let made = jobs.list(WORKSPACE, &query).await.expect("a page").jobs;
-    let job = made.iter().find(|job| job.parameters == r#"{"sweep":1}"#).expect("a job was made for it");
+    let job = made
+        .iter()
+        .filter_map(Listed::job)
+        .find(|job| job.parameters == r#"{"sweep":1}"#)
+        .expect("a job was made for it");
     world.ended(job.id).await;
     assert!(!world.holds("golden").await && !world.holds("v1").await);
     let config = world.service.configuration(WORKSPACE).await.expect("a configuration");
