@@ -3,7 +3,6 @@
 //! The stored root record is a **cluster**: a stage-1 cluster of law 2, with the profiles inside it as **pieces**. All rules
 //! beyond the exclusive one and hubs look only inside one cluster, so one record is all that a read or an ordinary write needs.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::config::{Config, NamespaceId, Sweeps};
@@ -12,8 +11,10 @@ use crate::id::{DirectiveId, NodeId};
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
 
+mod link;
 mod tally;
 
+pub use link::{End, Evidence, Link, LinkState, Order, Rule, Severer};
 pub use tally::{Source, Tally};
 
 /// One value of an attribute: the newest of its node and dataset.
@@ -199,227 +200,6 @@ impl Node {
             + tallies(&self.owned)
             + self.fragments.iter().map(|f| f.dataset.len() + 8 + cells(f)).sum::<usize>()
             + self.relations.iter().map(|r| 24 + r.account.value.len() + tallies(&r.evidence)).sum::<usize>()
-    }
-}
-
-/// One end of a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
-    /// The node.
-    pub node: NodeId,
-    /// Its identity.
-    pub identity: Identity,
-}
-
-/// What said that two identities belong together, with one strength.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence {
-    /// How sure it was.
-    pub strength: Strength,
-    /// Who said so, how often, when.
-    pub tally: Tally,
-}
-
-/// Which rule refuses a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Rule {
-    /// Both sides hold a value of the exclusive namespace.
-    Exclusive,
-    /// One end is a hub.
-    Hub,
-    /// One end is a value that identifies nobody.
-    Blocked,
-    /// A namespace's limit, or the identities per profile.
-    Limit,
-    /// Someone separated the two sides.
-    Separated,
-    /// The cluster is at its bound.
-    Full,
-}
-
-impl Rule {
-    /// Its name, as answers and metrics show it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Exclusive => "exclusive",
-            Self::Hub => "hub",
-            Self::Blocked => "blocked",
-            Self::Limit => "limit",
-            Self::Separated => "separated",
-            Self::Full => "full",
-        }
-    }
-}
-
-/// By what a link is undone on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severer {
-    /// The document of this node has released the other end, or something with it.
-    Document(NodeId),
-    /// A directive separates its ends.
-    Directive(DirectiveId),
-}
-
-/// Whether a link holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LinkState {
-    /// It holds its profile together.
-    Active,
-    /// A rule refuses it; it becomes active by itself when the reason goes.
-    Held(Rule),
-    /// Undone on purpose, by one or several acts; it comes back when none of them is in force. Sorted, never empty.
-    Severed(Vec<Severer>),
-}
-
-impl LinkState {
-    /// Whether it is undone on purpose.
-    #[must_use]
-    pub fn is_severed(&self) -> bool {
-        matches!(self, Self::Severed(_))
-    }
-
-    /// Whether this act has undone it.
-    #[must_use]
-    pub fn is_severed_by(&self, by: Severer) -> bool {
-        matches!(self, Self::Severed(all) if all.contains(&by))
-    }
-
-    /// The state of a link that this act undoes as well.
-    #[must_use]
-    pub fn severed_by(self, by: Severer) -> Self {
-        let mut all = match self {
-            Self::Severed(all) => all,
-            Self::Active | Self::Held(_) => Vec::new(),
-        };
-        if let Err(at) = all.binary_search(&by) {
-            all.insert(at, by);
-        }
-        Self::Severed(all)
-    }
-
-    /// The state of a link that this act undoes no more: active, to be placed, where no other does.
-    #[must_use]
-    pub fn lifted_by(self, by: Severer) -> Self {
-        match self {
-            Self::Severed(mut all) => {
-                all.retain(|own| *own != by);
-                if all.is_empty() { Self::Active } else { Self::Severed(all) }
-            }
-            state @ (Self::Active | Self::Held(_)) => state,
-        }
-    }
-}
-
-/// That two identities were seen together. Between two nodes there is one link, or none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Its ends, in the order of their identities.
-    pub ends: [End; 2],
-    /// What said so; never empty.
-    pub evidence: Vec<Evidence>,
-    /// Whether it holds.
-    pub state: LinkState,
-}
-
-/// The place of a link in the walk: stronger first, then first seen, then the bytes of both identities.
-pub type Order<'a> = (Reverse<Strength>, Timestamp, &'a Identity, &'a Identity);
-
-impl Link {
-    /// A link with one piece of evidence, active until it is placed.
-    #[must_use]
-    pub fn new(one: End, other: End, evidence: Evidence) -> Self {
-        let ends = if one.identity <= other.identity { [one, other] } else { [other, one] };
-        Self { ends, evidence: vec![evidence], state: LinkState::Active }
-    }
-
-    /// Adds evidence.
-    pub fn add(&mut self, evidence: Evidence) {
-        let own = self
-            .evidence
-            .iter_mut()
-            .find(|own| own.strength == evidence.strength && own.tally.source == evidence.tally.source);
-        match own {
-            Some(own) => own.tally.absorb(&evidence.tally),
-            None => self.evidence.push(evidence),
-        }
-    }
-
-    /// The strongest of its evidence.
-    #[must_use]
-    pub fn strength(&self) -> Strength {
-        self.evidence.iter().map(|evidence| evidence.strength).max().unwrap_or(Strength::Derived)
-    }
-
-    /// The smallest event time in its evidence.
-    #[must_use]
-    pub fn first_seen(&self) -> Timestamp {
-        self.evidence.iter().map(|evidence| evidence.tally.first).min().unwrap_or(Timestamp::MAX)
-    }
-
-    /// The greatest event time in its evidence.
-    #[must_use]
-    pub fn last_seen(&self) -> Timestamp {
-        self.evidence.iter().map(|evidence| evidence.tally.last).max().unwrap_or(Timestamp::MIN)
-    }
-
-    /// How many facts said so.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.evidence.iter().map(|evidence| evidence.tally.count).sum()
-    }
-
-    /// Whether no fact said so: such a link only keeps, severed, that a document has released an identity.
-    #[must_use]
-    pub fn is_mark(&self) -> bool {
-        self.count() == 0
-    }
-
-    /// Its place in the walk.
-    #[must_use]
-    pub fn order(&self) -> Order<'_> {
-        (Reverse(self.strength()), self.first_seen(), &self.ends[0].identity, &self.ends[1].identity)
-    }
-
-    /// Whether it was said on purpose; such a link passes every rule but the bound.
-    #[must_use]
-    pub fn is_joined(&self) -> bool {
-        self.strength() == Strength::Joined
-    }
-
-    /// Whether it ends at this node.
-    #[must_use]
-    pub fn touches(&self, node: NodeId) -> bool {
-        self.ends.iter().any(|end| end.node == node)
-    }
-
-    /// The end that is not this node.
-    #[must_use]
-    pub fn other(&self, node: NodeId) -> &End {
-        if self.ends[0].node == node { &self.ends[1] } else { &self.ends[0] }
-    }
-
-    /// The end that this link may make a hub: the one of lower priority, unless its namespace is the exclusive one. Joined
-    /// and severed links make no hub, nor do ends of equal priority.
-    #[must_use]
-    pub fn hub_end(&self, config: &Config) -> Option<&End> {
-        if self.is_joined() || self.state.is_severed() {
-            return None;
-        }
-        let [first, second] = &self.ends;
-        let (low, high) = (config.priority(first.identity.namespace), config.priority(second.identity.namespace));
-        let lower = match low.cmp(&high) {
-            std::cmp::Ordering::Less => first,
-            std::cmp::Ordering::Greater => second,
-            std::cmp::Ordering::Equal => return None,
-        };
-        (Some(lower.identity.namespace) != config.exclusive()).then_some(lower)
-    }
-
-    /// An estimate of its stored bytes, rather high.
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        16 + self.evidence.iter().map(|evidence| evidence.tally.size_bytes()).sum::<usize>()
     }
 }
 

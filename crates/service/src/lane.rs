@@ -10,12 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tessera_engine::config::Config;
-use tessera_engine::decide::{
-    Acted, Context, Directed, Directive, Erasure, EventErasure, Moved, Outcome, Prompt, Refusal, Told, decide,
-    first_needs, second_needs,
-};
-use tessera_engine::fact::{Fact, Identity};
-use tessera_engine::id::{DirectiveId, EventId, NodeId};
+use tessera_engine::decide::{Acted, Context, Moved, Outcome, Prompt, Told, decide, first_needs, second_needs};
 use tessera_engine::prepare::{Rejection, prepare};
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::{Lack, Need, Working};
@@ -25,14 +20,12 @@ use tokio::task::JoinSet;
 
 use crate::admission::Admission;
 use crate::directives::Entry;
-use crate::directory::KeyId;
-use crate::erasure::Receipt;
 use crate::error::{Error, ErrorKind};
 use crate::lane::gather::Gatherer;
 use crate::lane::pack::Pack;
 use crate::lane::state::State;
 use crate::store_error::commit_failed;
-use crate::verdict::{Note, Verdict, verdict_of};
+use crate::verdict::{Note, verdict_of};
 use crate::workspace_config::StoredConfig;
 
 mod commit;
@@ -42,9 +35,11 @@ mod memory;
 mod pack;
 mod purge;
 pub(crate) mod state;
+mod work;
 
 pub(crate) use commit::counts_of;
 pub(crate) use state::{Configured, Shared};
+pub(crate) use work::{Answer, Change, Done, Item, Ordered, Origin, Work};
 
 /// Submissions that wait in a lane before senders wait themselves.
 const QUEUE: usize = 1_024;
@@ -56,92 +51,6 @@ const CONFLICTS_MAX: usize = 16;
 const ROUNDS_MAX: usize = 4_096;
 /// Decisions after which the lane lets others run.
 const BREATH: usize = 32;
-
-/// One thing to be decided in order.
-pub(crate) enum Item {
-    /// A fact that the data model lets in, and the bytes it came in, for the quarantine.
-    Fact { fact: Box<Fact>, admission: Admission, raw: Bytes },
-    /// Refused at the door already.
-    Refused { rejection: Rejection, raw: Bytes },
-    /// Erase a profile or an identity.
-    Erase(Erasure),
-    /// Erase one fact, whose event is this row.
-    EraseEvent(Box<(EventErasure, Key)>),
-    /// A directive of people.
-    Directive(Box<Ordered>),
-    /// Bring a cluster's record under the sweeps, and take what has ended out of it.
-    Sweep(NodeId),
-    /// Take an event whose window has ended, whose row is this one, off its timeline.
-    EndEvent(Box<(EventErasure, Key)>),
-}
-
-/// A directive as the lane takes it.
-#[derive(Debug, Clone)]
-pub(crate) struct Ordered {
-    pub(crate) id: DirectiveId,
-    pub(crate) directive: Directive,
-    /// The entry of the history that it ends.
-    pub(crate) ends: Option<Entry>,
-}
-
-/// Makes a configuration of the present one at an instant of the lane's clock, or says why not. What was received before it
-/// has an earlier instant, what comes after a later one.
-pub(crate) type Change = Box<dyn FnOnce(&StoredConfig, Timestamp) -> Result<StoredConfig, Error> + Send>;
-
-/// What a submission brings.
-pub(crate) enum Work {
-    /// Items, in order, with the door and key that they came by.
-    Items { items: Vec<Item>, origin: Origin },
-    /// A change of configuration.
-    Configure(Change),
-    /// What a directive would do.
-    Preview(Box<Ordered>),
-    /// Remove rows of what was erased, a bounded number.
-    Purge,
-    /// Let an identity in that is suppressed.
-    LetIn(Identity),
-}
-
-/// By which door and key something came: for the quarantine.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin {
-    pub(crate) door: &'static str,
-    pub(crate) key: KeyId,
-    /// The entry that is sent again, and its time of receipt: refused again, it stands as that same entry.
-    pub(crate) again: Option<(EventId, Timestamp)>,
-}
-
-/// What a submission came to.
-pub(crate) enum Answer {
-    /// A verdict, or an outcome of a directive, for each item.
-    Items(Vec<Done>),
-    /// The configuration that holds now.
-    Configured(Arc<StoredConfig>),
-    /// What a directive would come to.
-    Previewed(Done),
-    /// Whether rows are left to purge.
-    Purged { more: bool },
-    /// Whether the identity was suppressed.
-    LetIn(bool),
-}
-
-/// What an item came to.
-#[derive(Debug, Clone)]
-pub(crate) enum Done {
-    Fact(Verdict),
-    Erased(Box<Receipt>),
-    /// More events would wait for the purge than this, which is as many as may.
-    Waiting(u64),
-    Swept,
-    /// A directive is in force; by one of before, if that says the same.
-    Directed {
-        directed: Directed,
-        before: Option<DirectiveId>,
-        moved: Vec<Moved>,
-    },
-    Refused(Refusal),
-    NotFound,
-}
 
 struct Submission {
     work: Work,

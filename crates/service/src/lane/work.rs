@@ -1,0 +1,105 @@
+//! What a lane is given to do, and what it answers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tessera_engine::decide::{Directed, Directive, Erasure, EventErasure, Moved, Refusal};
+use tessera_engine::fact::{Fact, Identity};
+use tessera_engine::id::{DirectiveId, EventId, NodeId};
+use tessera_engine::prepare::Rejection;
+use tessera_engine::time::Timestamp;
+use tessera_store::Key;
+
+use crate::admission::Admission;
+use crate::directives::Entry;
+use crate::directory::KeyId;
+use crate::erasure::Receipt;
+use crate::error::Error;
+use crate::verdict::Verdict;
+use crate::workspace_config::StoredConfig;
+
+/// One thing to be decided in order.
+pub(crate) enum Item {
+    /// A fact that the data model lets in, and the bytes it came in, for the quarantine.
+    Fact { fact: Box<Fact>, admission: Admission, raw: Bytes },
+    /// Refused at the door already.
+    Refused { rejection: Rejection, raw: Bytes },
+    /// Erase a profile or an identity.
+    Erase(Erasure),
+    /// Erase one fact, whose event is this row.
+    EraseEvent(Box<(EventErasure, Key)>),
+    /// A directive of people.
+    Directive(Box<Ordered>),
+    /// Bring a cluster's record under the sweeps, and take what has ended out of it.
+    Sweep(NodeId),
+    /// Take an event whose window has ended, whose row is this one, off its timeline.
+    EndEvent(Box<(EventErasure, Key)>),
+}
+
+/// A directive as the lane takes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Ordered {
+    pub(crate) id: DirectiveId,
+    pub(crate) directive: Directive,
+    /// The entry of the history that it ends.
+    pub(crate) ends: Option<Entry>,
+}
+
+/// Makes a configuration of the present one at an instant of the lane's clock, or says why not. What was received before it
+/// has an earlier instant, what comes after a later one.
+pub(crate) type Change = Box<dyn FnOnce(&StoredConfig, Timestamp) -> Result<StoredConfig, Error> + Send>;
+
+/// What a submission brings.
+pub(crate) enum Work {
+    /// Items, in order, with the door and key that they came by.
+    Items { items: Vec<Item>, origin: Origin },
+    /// A change of configuration.
+    Configure(Change),
+    /// What a directive would do.
+    Preview(Box<Ordered>),
+    /// Remove rows of what was erased, a bounded number.
+    Purge,
+    /// Let an identity in that is suppressed.
+    LetIn(Identity),
+}
+
+/// By which door and key something came: for the quarantine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin {
+    pub(crate) door: &'static str,
+    pub(crate) key: KeyId,
+    /// The entry that is sent again, and its time of receipt: refused again, it stands as that same entry.
+    pub(crate) again: Option<(EventId, Timestamp)>,
+}
+
+/// What a submission came to.
+pub(crate) enum Answer {
+    /// A verdict, or an outcome of a directive, for each item.
+    Items(Vec<Done>),
+    /// The configuration that holds now.
+    Configured(Arc<StoredConfig>),
+    /// What a directive would come to.
+    Previewed(Done),
+    /// Whether rows are left to purge.
+    Purged { more: bool },
+    /// Whether the identity was suppressed.
+    LetIn(bool),
+}
+
+/// What an item came to.
+#[derive(Debug, Clone)]
+pub(crate) enum Done {
+    Fact(Verdict),
+    Erased(Box<Receipt>),
+    /// More events would wait for the purge than this, which is as many as may.
+    Waiting(u64),
+    Swept,
+    /// A directive is in force; by one of before, if that says the same.
+    Directed {
+        directed: Directed,
+        before: Option<DirectiveId>,
+        moved: Vec<Moved>,
+    },
+    Refused(Refusal),
+    NotFound,
+}
