@@ -9,6 +9,7 @@ mod http;
 mod ingest;
 mod load;
 mod machine;
+mod merges;
 mod people;
 mod process;
 mod reads;
@@ -35,6 +36,8 @@ const PACE: u32 = 2_000;
 const ACTIVE: u64 = 10_000;
 /// Profiles of `--full`, and without.
 const PEOPLE: [u64; 2] = [1_000_000, 200_000];
+/// Rounds of merges for each second of a load.
+const ROUNDS_A_SECOND: u64 = 20;
 /// Bytes that a rendered profile takes in the cache, and room to spare.
 const VIEW_BYTES: u64 = 1_600;
 
@@ -42,11 +45,13 @@ const VIEW_BYTES: u64 = 1_600;
 struct Plan {
     people: u64,
     seconds: u64,
+    /// Only the rows about merging, which need no crowd; told on the terminal, the file stays.
+    merges_alone: bool,
 }
 
 impl Plan {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let mut plan = Self { people: PEOPLE[1], seconds: 10 };
+        let mut plan = Self { people: PEOPLE[1], seconds: 10, merges_alone: false };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut number = || -> Result<u64> {
@@ -57,7 +62,8 @@ impl Plan {
                 "--full" => plan.people = PEOPLE[0],
                 "--profiles" => plan.people = number()?,
                 "--seconds" => plan.seconds = number()?,
-                _ => anyhow::bail!("usage: cargo xtask bench [--full | --profiles N] [--seconds N]"),
+                "--merges" => plan.merges_alone = true,
+                _ => anyhow::bail!("usage: cargo xtask bench [--full | --profiles N] [--seconds N] [--merges]"),
             }
         }
         ensure!(
@@ -115,6 +121,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let data = scratch.0.join("data");
     let mut bench = Bench { plan, report, scratch, data, sent_bytes: 0, body_bytes: 0, loads: 0 };
 
+    if bench.plan.merges_alone {
+        return bench.merges();
+    }
     let server = Server::start(&bench.data, Cores::Server, bench.roomy())?;
     bench.introduce(&server)?;
     bench.reads_cached(&server)?;
@@ -135,6 +144,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     bench.memory()?;
     bench.disk();
     bench.floor(&uniform)?;
+    bench.merges()?;
     bench.report.parameter("load average at the end", machine::load_average());
     bench.report.write()
 }
@@ -397,6 +407,34 @@ impl Bench {
                 floor.group, floor.events_per_second, floor.cpu_us
             ));
         }
+        Ok(())
+    }
+
+    /// On a folder of its own, where nobody else writes.
+    fn merges(&mut self) -> Result<()> {
+        let folder = self.scratch.0.join("merges");
+        let server = Server::start(&folder, Cores::Server, Caches::DEFAULT)?;
+        let merged = merges::compare(&server, u32::try_from(self.plan.seconds * ROUNDS_A_SECOND)?)?;
+        server.stop()?;
+        fs::remove_dir_all(&folder)?;
+        let [few, many] = merges::EVENTS;
+        for (act, name) in merges::ACTS.into_iter().enumerate() {
+            let [[short, short_tail], [long, long_tail]] =
+                [0, 1].map(|history| [0.5, 0.99].map(|quantile| human(merged.quantile(act, history, quantile))));
+            let ratio = merged.ratio(act);
+            self.report.row(
+                name,
+                format!("p50 {long}, p99 {long_tail} with {many} events"),
+                format!("with {few} events p50 {short}, p99 {short_tail}: {ratio:.2}x by the median"),
+                "<= 1.5x",
+                Some(ratio <= 1.5),
+            );
+        }
+        let [short, long] = [0, 1].map(|history| merged.cpu_us(history));
+        self.report.note(format!(
+            "merges and unmerges, one round: {short:.0} us CPU with {few} events, {long:.0} us with {many}: {:.2}x",
+            long / short
+        ));
         Ok(())
     }
 }

@@ -103,7 +103,16 @@ impl Connection {
 
 /// A GET of this path, as bytes.
 pub(super) fn get(path: &str, key: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n\r\n").into_bytes()
+    without_body("GET", path, key)
+}
+
+/// A DELETE of this path, as bytes.
+pub(super) fn delete(path: &str, key: &str) -> Vec<u8> {
+    without_body("DELETE", path, key)
+}
+
+fn without_body(method: &str, path: &str, key: &str) -> Vec<u8> {
+    format!("{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n\r\n").into_bytes()
 }
 
 /// A POST of JSON, as bytes.

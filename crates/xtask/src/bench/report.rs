@@ -128,6 +128,10 @@ loops polls its connections and so keeps its core busy always.
   serde_json, properties left raw, then appended with one `fdatasync` to a group.
 - Reads while ingest runs: open loop; latency counts from the instant at which a read was meant to leave. The load generator sends both.
 - Visible: after each acknowledged batch its people are read by identity, and one timeline; eight lanes at once.
+- Merge and unmerge: two profiles of a user id, one with 10 events and one with 100,000 (and one more with each round). In each
+  round a visitor who was seen once is linked by an event, separated, and erased again (not measured); then a visitor who has as
+  many events of their own as the profile is joined to it by a directive, and that is undone. One connection; ten rounds of the one
+  profile, then ten of the other, twenty rounds of each for each second of a load.
 - Start: from the start of the process to the first 200 of `/readyz`, files in the page cache.
 - Memory: a server with small caches on the loaded folder, everybody read and some seconds of ingest, against one on an empty folder with
   the same ingest, so that caches and write buffers are as full in both.
