@@ -40,15 +40,17 @@ impl Query {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Whether a parameter says `true`; none, or `false`, does not.
+    /// Whether a parameter says `true`; none, or `false`, does not. An empty one says nothing, and two that differ say both: a flag
+    /// that was meant must not be taken for one that is absent.
     ///
     /// # Errors
     /// `query_invalid`.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, tessera_service::error::Error> {
-        match self.get(name) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(_) => Err(invalid("query_invalid", format!("{name} must be true or false"))),
+        let mut said = self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let Some(first) = said.next() else { return Ok(false) };
+        match first {
+            "true" | "false" if said.all(|other| other == first) => Ok(first == "true"),
+            _ => Err(invalid("query_invalid", format!("{name} must be true or false"))),
         }
     }
 

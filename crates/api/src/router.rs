@@ -4,13 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderName, Method};
+use axum::middleware::{Next, from_fn};
+use axum::routing::MethodRouter;
 use tessera_service::Service;
 use tower_http::cors::{Any, CorsLayer};
 
+use crate::answer::{Failure, invalid};
 use crate::app::App;
-use crate::route::Route;
+use crate::extract::Query;
+use crate::route::{Route, Tag};
 use crate::settings::ApiSettings;
 use crate::{admin, jobs, native, operation, segment, transport};
 
@@ -18,13 +23,37 @@ use crate::{admin, jobs, native, operation, segment, transport};
 pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
     let app = Arc::new(App::new(service, settings));
     let (mut from_browsers, mut others) = (Router::new(), operation::documentation());
-    for Route { path, handler, from_browsers: is_from_browsers, .. } in routes() {
-        let router = if is_from_browsers { &mut from_browsers } else { &mut others };
-        *router = std::mem::take(router).route(path, handler);
+    for route in routes() {
+        let router = if route.from_browsers { &mut from_browsers } else { &mut others };
+        *router = std::mem::take(router).route(route.path, known_parameters(&route));
     }
     let from_browsers = from_browsers.method_not_allowed_fallback(transport::method_not_allowed).layer(cors());
     let others = others.method_not_allowed_fallback(transport::method_not_allowed);
     transport::around(from_browsers.merge(others), &app)
+}
+
+/// What answers a route. A call that changes something and has a parameter that the route does not know is refused: one that is
+/// misspelt, such as `supress` or `previev`, would have it do what was not meant. What SDKs send is theirs to choose.
+fn known_parameters(route: &Route) -> MethodRouter<Arc<App>> {
+    let handler = route.handler.clone();
+    if route.method == Method::GET || route.tag == Tag::Events {
+        return handler;
+    }
+    let in_query = route.parameters.iter().filter(|parameter| parameter.place == "query");
+    let known: Arc<[&'static str]> = in_query.map(|parameter| parameter.name).collect();
+    handler.layer(from_fn(move |query: Query, request: Request, next: Next| {
+        let known = Arc::clone(&known);
+        async move {
+            if query.0.iter().all(|(name, _)| known.contains(&&**name)) {
+                return Ok(next.run(request).await);
+            }
+            let message = match &*known {
+                [] => "no query parameter is expected here".to_owned(),
+                known => format!("only these query parameters are expected: {}", known.join(", ")),
+            };
+            Err(Failure::from(invalid("query_invalid", message)))
+        }
+    }))
 }
 
 /// Every route of every door.

@@ -291,6 +291,10 @@ fn nothing_of_who_was_erased_is_left_in_any_file() {
 
     // What is sent again of who is suppressed is refused, and leaves nothing behind either.
     assert_eq!(send(&client, &suppressed), (0, facts(&suppressed)));
+    for person in suppressed.iter().filter(|person| person.is_busy) {
+        let report = client.post("/v1/records", person.refused().to_string().as_bytes());
+        assert_eq!(report["verdicts"][0]["code"], "timestamp_invalid", "{report}");
+    }
     for person in &kept {
         assert_eq!(client.get(&person.path()).expect("nobody erased them")["secret"], person.secret.as_str());
     }

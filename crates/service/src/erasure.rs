@@ -23,7 +23,7 @@ use crate::store_error::{commit_failed, read_failed};
 
 pub(crate) mod purge;
 pub(crate) mod records;
-mod wanted;
+pub(crate) mod wanted;
 
 /// What was erased.
 #[derive(Debug, Clone, PartialEq, Eq)]

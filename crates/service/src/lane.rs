@@ -290,7 +290,11 @@ impl State {
                     done_of(outcome, &[], moved, working.config())
                 }
                 (outcome, _) => {
-                    pack.add(&outcome, &entry.raw, origin, entry.at, &mut ids);
+                    if self.may_keep(&outcome, &entry.raw).await? {
+                        pack.add(&outcome, &entry.raw, origin, entry.at, &mut ids);
+                    } else {
+                        pack.forget_sent(origin);
+                    }
                     done_of(outcome, &entry.notes, moved, working.config())
                 }
             });

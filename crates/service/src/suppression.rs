@@ -5,20 +5,30 @@
 //! holds the whole store can still try out identities that they know or guess; that cannot be had otherwise, since we do as much
 //! with each fact.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
+use tessera_engine::normalise::normalise;
 use tessera_store::{Key, Store};
 
 use crate::codec;
 use crate::cursor::hmac;
 use crate::directory::WorkspaceId;
+use crate::erasure::wanted::each_scalar;
 use crate::error::Error;
 use crate::keys::{Family, KeyBuilder, Scope};
 use crate::row;
+use crate::store_error::read_failed;
 
 /// The version of the record of the secret, and of a row, which is the version alone.
 const VERSION: u8 = 1;
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
+/// Identities that one thing that was sent is taken to name at most: one for each of its scalars in each namespace that has it as a
+/// value. More would hold up the lane.
+const NAMED_MAX: usize = 2_000;
 
 /// What a row of a suppressed identity holds.
 pub(crate) const ROW: &[u8] = &[VERSION];
@@ -37,6 +47,42 @@ impl Secret {
         let namespace = identity.namespace.number().to_be_bytes();
         let hash = hmac(&self.0, &[b"tessera suppression 1", &namespace, identity.value.as_bytes()]);
         scope.family(Family::Suppression).bytes(&hash).key()
+    }
+
+    /// Whether what somebody sent may be kept although it was refused: not if a scalar of it, in any spelling that a namespace takes,
+    /// is somebody who is suppressed, nor if it holds too many to be looked through or cannot be read.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub(crate) async fn may_keep(
+        &self,
+        store: &dyn Store,
+        scope: Scope,
+        config: &Config,
+        sent: &[u8],
+    ) -> Result<bool, Error> {
+        let Ok(sent) = serde_json::from_slice::<Value>(sent) else { return Ok(false) };
+        let mut named = BTreeSet::new();
+        each_scalar(&sent, &mut |text| {
+            if named.len() > NAMED_MAX {
+                return;
+            }
+            named.extend(config.namespaces().iter().filter_map(|namespace| {
+                let value = normalise(namespace, text).ok()?;
+                Some(self.key(scope, &Identity { namespace: namespace.id, value }))
+            }));
+        });
+        if named.len() > NAMED_MAX {
+            return Ok(false);
+        }
+        let keys: Vec<Key> = named.into_iter().collect();
+        for keys in keys.chunks(store.limits().get_keys) {
+            let rows = store.get(keys).await.map_err(|error| read_failed(&error))?;
+            if rows.value.iter().any(Option::is_some) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     pub(crate) fn encode(&self) -> bytes::Bytes {

@@ -149,6 +149,34 @@ async fn who_is_suppressed_is_refused_and_kept_nowhere_until_let_in() {
 }
 
 #[tokio::test]
+async fn what_was_refused_for_another_reason_is_kept_only_if_it_names_nobody_who_is_suppressed() {
+    let store = memory();
+    let service = open(&store).await;
+    fill(&service).await;
+    let many: Vec<String> = (0..2_001).map(|at| format!("\"word{at}\"")).collect();
+    let many = format!("[{}]", many.join(","));
+    let raws = [
+        (r#"{"user_id":"robert","n":1}"#, true),
+        (r#"{"note":"annabel was here"}"#, true),
+        (r#"{"user_id":" annabel "}"#, false),
+        (r#"{"deep":[{"mail":"ANNABEL@Shop.example"}]}"#, false),
+        (r#"{"annabel":1}"#, false),
+        (&*many, false),
+        ("annabel, and no json", false),
+    ];
+    let before = entries(&service).await;
+    let ingested = ingest(&service, raws.iter().map(|(raw, _)| refused(raw)).collect()).await;
+    assert_eq!(ingested.len(), entries(&service).await - before, "all is kept while nobody is suppressed");
+    erase(&service, &by("user_id", "annabel"), Return::Refused).await.expect("a receipt");
+    for (raw, is_kept) in raws {
+        let before = entries(&service).await;
+        let verdicts = ingest(&service, vec![refused(raw)]).await;
+        assert!(matches!(&verdicts[..], [Verdict::Rejected(own)] if own.code == "record_invalid"), "{verdicts:?}");
+        assert_eq!(entries(&service).await - before, usize::from(is_kept), "{raw}");
+    }
+}
+
+#[tokio::test]
 async fn within_one_write_order_decides_who_is_suppressed() {
     let service = open(&memory()).await;
     ingest(&service, vec![fact("1", "user_id:annabel !A @1")]).await;

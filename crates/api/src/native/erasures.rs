@@ -119,10 +119,10 @@ fn receipt_example(kind: &str) -> serde_json::Value {
 /// Whether those who are erased may come back: unless it is asked otherwise, so that what was only cleaned up is no trap for
 /// what is sent later.
 fn back(query: &Query) -> Result<Return, Error> {
-    match query.get("suppress") {
-        None | Some("false") => Ok(Return::Allowed),
-        Some("true") => Ok(Return::Refused),
-        Some(_) => Err(invalid("suppress_invalid", "suppress is expected to be true or false")),
+    match query.flag("suppress") {
+        Ok(false) => Ok(Return::Allowed),
+        Ok(true) => Ok(Return::Refused),
+        Err(_) => Err(invalid("suppress_invalid", "suppress is expected to be true or false")),
     }
 }
 

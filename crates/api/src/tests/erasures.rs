@@ -25,6 +25,30 @@ async fn whether_it_suppresses_is_part_of_what_a_request_is() {
 }
 
 #[tokio::test]
+async fn what_is_misspelt_erases_nobody() {
+    let world = World::new().await;
+    let event = json!({ "userId": "7", "event": "x", "messageId": "m1" }).to_string();
+    assert_eq!(world.call("POST", "/v1/track", ROOT, event).await.json()["accepted"], 1);
+    let path = "/v1/profiles/identifier/user_id/7";
+    let cases = [
+        ("supress=true", "query_invalid"),
+        ("suppress=true&x=1", "query_invalid"),
+        ("suppress=yes", "suppress_invalid"),
+        ("suppress=", "suppress_invalid"),
+        ("suppress", "suppress_invalid"),
+        ("suppress=true&suppress=false", "suppress_invalid"),
+    ];
+    for (query, code) in cases {
+        let reply = world.call("DELETE", &format!("{path}?{query}"), ROOT, "").await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, code), "{query}");
+    }
+    let reply = world.call("DELETE", "/v1/events/m1?really=true", ROOT, "").await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "query_invalid"));
+    assert_eq!(world.get(path, ROOT).await.status, 200);
+    assert_eq!(world.call("DELETE", &format!("{path}?suppress=true&suppress=true"), ROOT, "").await.status, 200);
+}
+
+#[tokio::test]
 async fn too_many_waiting_events_are_told_with_when_to_come_back() {
     let world = World::new().await;
     let rules = json!({ "waiting_events_max": 1 }).to_string();

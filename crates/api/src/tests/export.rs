@@ -88,6 +88,26 @@ async fn the_table_has_a_row_for_each_thing() {
 }
 
 #[tokio::test]
+async fn no_field_of_the_table_is_a_formula() {
+    let world = World::new().await;
+    let identify = json!({
+        "type": "identify", "userId": "=ann", "messageId": "-m", "traits": { "phone": "+33612345678", "n": -5, "@a": "=1" }
+    });
+    let track = json!({ "type": "track", "userId": "=ann", "event": "@SUM(1)", "messageId": "+33 6" });
+    let body = json!({ "batch": [identify, track] }).to_string();
+    assert_eq!(world.call("POST", "/v1/batch", ROOT, body).await.json()["accepted"], 2);
+    let reply = world.get("/v1/profiles/identifier/user_id/=ann/export?format=csv", ROOT).await;
+    let rows: Vec<csv::StringRecord> =
+        csv::Reader::from_reader(&reply.body[..]).records().map(|row| row.expect("a row")).collect();
+    let fields: std::collections::BTreeSet<&str> = rows.iter().flat_map(csv::StringRecord::iter).collect();
+    for inert in ["'=ann", "'-m", "'@a", "\"=1\"", "'@SUM(1)", "'+33 6", "+33612345678", "-5"] {
+        assert!(fields.contains(inert), "{inert} {fields:?}");
+    }
+    let starts = |field: &&str| field.starts_with(['=', '@', '\t', '\r']);
+    assert_eq!(fields.iter().find(|field| starts(field)), None);
+}
+
+#[tokio::test]
 async fn a_long_export_comes_in_parts_that_make_one_whole() {
     let world = World::new().await;
     for batch in 0..8 {

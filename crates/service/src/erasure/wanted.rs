@@ -51,7 +51,7 @@ impl Wanted {
     pub(super) fn named_in(&self, bytes: &[u8]) -> Vec<ErasureId> {
         let mut found = Vec::new();
         match serde_json::from_slice::<Value>(bytes) {
-            Ok(value) => self.walk(&value, &mut found),
+            Ok(value) => each_scalar(&value, &mut |text| self.scalar(text, &mut found)),
             Err(_) => {
                 let hits = self.search.find_overlapping_iter(bytes);
                 found.extend(hits.map(|hit| self.searched[hit.pattern().as_usize()]));
@@ -62,25 +62,26 @@ impl Wanted {
         found
     }
 
-    fn walk(&self, value: &Value, found: &mut Vec<ErasureId>) {
-        match value {
-            Value::Null | Value::Bool(_) => {}
-            Value::Number(number) => self.scalar(&number.to_string(), found),
-            Value::String(text) => self.scalar(text, found),
-            Value::Array(items) => items.iter().for_each(|item| self.walk(item, found)),
-            Value::Object(members) => members.iter().for_each(|(name, value)| {
-                self.scalar(name, found);
-                self.walk(value, found);
-            }),
-        }
-    }
-
     fn scalar(&self, text: &str, found: &mut Vec<ErasureId>) {
         for namespace in &self.namespaces {
             if let Ok(value) = normalise(namespace, text) {
                 found.extend(self.identities.get(&Identity { namespace: namespace.id, value }));
             }
         }
+    }
+}
+
+/// Shows every string, number and name of a member, as text.
+pub(crate) fn each_scalar(value: &Value, show: &mut impl FnMut(&str)) {
+    match value {
+        Value::Null | Value::Bool(_) => {}
+        Value::Number(number) => show(&number.to_string()),
+        Value::String(text) => show(text),
+        Value::Array(items) => items.iter().for_each(|item| each_scalar(item, show)),
+        Value::Object(members) => members.iter().for_each(|(name, value)| {
+            show(name);
+            each_scalar(value, show);
+        }),
     }
 }
 

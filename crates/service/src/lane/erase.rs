@@ -1,6 +1,6 @@
 //! What the lane knows of erasures besides deciding them: of which kind they are, and whether too much waits already.
 
-use tessera_engine::decide::{Erasure, Prompt, Victim, events_of};
+use tessera_engine::decide::{Erasure, Outcome, Prompt, Victim, events_of};
 use tessera_engine::working::{Lack, Working};
 
 use super::gather::Gatherer;
@@ -8,6 +8,9 @@ use super::pack::{Erasing, Pack};
 use super::state::State;
 use super::{Decision, PartError, ROUNDS_MAX, too_many_rounds};
 use crate::erasure::Kind;
+
+/// The code of a fact that names somebody who was erased for good.
+const SUPPRESSED: &str = "identity_suppressed";
 
 impl Decision {
     /// What it erases, if it does.
@@ -27,6 +30,19 @@ impl Decision {
 }
 
 impl State {
+    /// Whether what came to this may be kept: not if it was refused and names somebody who is let in no more, whatever else was the
+    /// reason.
+    pub(super) async fn may_keep(&self, outcome: &Outcome, sent: &[u8]) -> Result<bool, PartError> {
+        match (outcome, self.secret()) {
+            (Outcome::Rejected(rejection), _) if rejection.code == SUPPRESSED => Ok(false),
+            (Outcome::Rejected(_), Some(secret)) => {
+                let kept = secret.may_keep(&**self.store(), self.scope(), self.config(), sent).await;
+                kept.map_err(PartError::Failed)
+            }
+            _ => Ok(true),
+        }
+    }
+
     /// How many erased events may wait for the purge, if this erasure would make them more. One that suppresses is for somebody's
     /// privacy, and nothing keeps it waiting.
     pub(super) async fn too_many_waiting(

@@ -16,9 +16,6 @@ use crate::keys::Scope;
 use crate::quarantine::{self, Raw, Refused};
 use crate::records::event;
 
-/// The code of a fact that names somebody who was erased for good.
-const SUPPRESSED: &str = "identity_suppressed";
-
 /// Puts that go along with a group's changes.
 pub(super) struct Pack {
     workspace: WorkspaceId,
@@ -62,7 +59,6 @@ impl Pack {
             Outcome::Accepted { event: Some(event), .. } => {
                 self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
             }
-            Outcome::Rejected(rejection) if rejection.code == SUPPRESSED => self.forget_sent(origin),
             Outcome::Rejected(rejection) => self.quarantine(rejection, raw, origin, at, ids),
             Outcome::Erased(_)
             | Outcome::Accepted { event: None, .. }
@@ -133,7 +129,7 @@ impl Pack {
     }
 
     /// Nothing is kept of who was erased for good: not what was sent now, nor what stood in the quarantine and is sent again.
-    fn forget_sent(&mut self, origin: Origin) {
+    pub(super) fn forget_sent(&mut self, origin: Origin) {
         if let Some((id, _)) = origin.again {
             self.del.extend(quarantine::keys(self.workspace, id));
         }

@@ -1,5 +1,7 @@
 //! From what is held to members of the JSON and rows of the table.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -227,8 +229,22 @@ impl Table {
             &row.from,
             &row.to,
         ];
-        self.0.write_record(fields).expect("a vector takes every row of as many columns");
+        let fields = fields.map(inert);
+        self.0
+            .write_record(fields.iter().map(|field| field.as_bytes()))
+            .expect("a vector takes every row of as many columns");
         Ok(())
+    }
+}
+
+/// A field that no spreadsheet takes for a formula: it may come from anybody who can send an event. Numbers, telephone numbers among
+/// them, stay as they are.
+fn inert(field: &str) -> Cow<'_, str> {
+    let is_number = || field.len() > 1 && field[1..].bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    match field.as_bytes().first() {
+        Some(b'+' | b'-') if is_number() => Cow::Borrowed(field),
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') => Cow::Owned(format!("'{field}")),
+        _ => Cow::Borrowed(field),
     }
 }
 
