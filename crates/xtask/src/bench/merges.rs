@@ -52,9 +52,9 @@ impl Merged {
 /// Writes both profiles, and a visitor for each who has as long a history of their own; then merges and unmerges them in turns.
 pub(super) fn compare(server: &Server, rounds: u32) -> Result<Merged> {
     let mut caller = Caller { connection: Connection::open(server.address())?, request: Vec::new(), sent: 0 };
-    for history in 0..EVENTS.len() {
-        caller.write("userId", &user(history), EVENTS[history])?;
-        caller.write("anonymousId", &visitor(history), EVENTS[history])?;
+    for (history, events) in EVENTS.into_iter().enumerate() {
+        caller.write("userId", &user(history), events)?;
+        caller.write("anonymousId", &visitor(history), events)?;
     }
     let mut merged = Merged { took: Default::default(), cpu: [Duration::ZERO; 2] };
     for stretch in 0..rounds.div_ceil(STRETCH) {
