@@ -18,8 +18,8 @@ pub mod model;
 pub mod normalise;
 pub mod policy;
 pub mod prepare;
-pub mod time;
-pub mod value;
 pub mod view;
 pub mod walk;
 pub mod working;
+
+pub use tessera_expr::{time, value};

@@ -27,8 +27,30 @@ const OUTSIDE: [&str; 9] =
 /// The table of `ARCHITECTURE.md`. A new edge between crates needs a decision page first, then a line here.
 pub(crate) const TABLE: &[Rule] = &[
     Rule {
-        package: "tessera-engine",
+        package: "tessera-expr",
         may: &[],
+        tests_may: &[],
+        never: &[
+            "async-trait",
+            "axum",
+            "clap",
+            "fjall",
+            "getrandom",
+            "hyper",
+            "metrics",
+            "postcard",
+            "rand",
+            "serde",
+            "serde_json",
+            "tokio",
+            "tracing",
+            "ureq",
+            "uuid",
+        ],
+    },
+    Rule {
+        package: "tessera-engine",
+        may: &["tessera-expr"],
         tests_may: &[],
         never: &[
             "async-trait",
