@@ -1,6 +1,24 @@
 //! The rule language of Tessera, and the values that it speaks of.
 //!
-//! It is pure: it knows no store, no wire format, no vendor, and asks neither the clock nor a random source.
+//! A rule asks about one profile: its attributes, its events, its segments, and the time. Whatever a rule is written in, it
+//! becomes one tree ([`ast`]); whatever asks, one evaluator answers ([`eval`]). It is pure: it knows no store, no wire format
+//! and no vendor, and asks neither the clock nor a random source. Start reading at [`ast`], then [`rule`], [`facts`] and
+//! [`eval`]; of the front ends, [`pql`] is the one with text.
+//!
+//! Invariants:
+//! - no input makes it panic: what is read is bounded by [`limits`], what is evaluated by a [`rule::Budget`];
+//! - an answer holds until its `changes_at`, unless something else is said of the profile;
+//! - numbers are exact decimals, binary floats stand nowhere;
+//! - answering from kept aggregates equals answering from the events.
 
+pub mod ast;
+pub mod calendar;
+pub mod eval;
+pub mod facts;
+pub mod limits;
+pub mod plan;
+pub mod pql;
+pub mod problem;
+pub mod rule;
 pub mod time;
 pub mod value;

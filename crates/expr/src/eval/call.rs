@@ -1,0 +1,145 @@
+//! Functions: which does what. What they do stands beside their kind.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::{Evaluator, Item, Result};
+use crate::ast::{Comparison, Expr, Function, Unit};
+use crate::calendar::Interval;
+use crate::facts::Membership;
+use crate::time::Timestamp;
+use crate::value::Value;
+
+impl<'f> Evaluator<'f> {
+    pub(super) fn call(&mut self, function: Function, arguments: &'f [Expr]) -> Result<Item<'f>> {
+        match arguments {
+            [] => Ok(self.of_the_clock(function)),
+            [first, rest @ ..] => {
+                let first = self.expr(first)?;
+                self.of_one(function, first, rest)
+            }
+        }
+    }
+
+    fn of_the_clock(&mut self, function: Function) -> Item<'f> {
+        match function {
+            Function::CurrentYear => self.current(Unit::Year),
+            Function::CurrentMonth => self.current(Unit::Month),
+            Function::CurrentDayOfMonth => self.current(Unit::Day),
+            _ => Item::NULL,
+        }
+    }
+
+    /// A function of what stands first, and perhaps of more.
+    fn of_one(&mut self, function: Function, first: Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
+        use Function as F;
+        match function {
+            F::In | F::NotIn => {
+                let list = self.argument(rest, 0)?;
+                self.membership_in(&list, &first, function == F::NotIn)
+            }
+            F::Includes => {
+                let item = self.argument(rest, 0)?;
+                self.membership_in(&first, &item, false)
+            }
+            F::Like | F::Matches | F::RegexGroup => self.pattern(function, &first, rest),
+            F::StartsWith | F::EndsWith | F::Contains | F::Equals => {
+                Ok(Item::bool(self.text_holds(function, &first, rest)? == Some(true)))
+            }
+            F::DoesNotStartWith => self.text_fails(F::StartsWith, &first, rest),
+            F::DoesNotEndWith => self.text_fails(F::EndsWith, &first, rest),
+            F::DoesNotContain => self.text_fails(F::Contains, &first, rest),
+            F::NotEqualTo => self.text_fails(F::Equals, &first, rest),
+            F::Intersects | F::Intersection | F::SubsetOf | F::SupersetOf => {
+                let other = self.argument(rest, 0)?;
+                self.sets(function, &first, &other)
+            }
+            F::Exists => match rest {
+                [body, ..] => Ok(Item::bool(self.exists_in(&first, body)?)),
+                [] => Ok(Item::NULL),
+            },
+            F::TopN | F::BottomN => self.ranked(function, &first, rest),
+            F::Map => self.map(&first, rest),
+            F::GroupBy => self.group_by(&first, rest),
+            F::Sum | F::Average | F::Min | F::Max | F::MostFrequent => self.aggregate(function, &first, rest.first()),
+            F::Count => self.count(&first),
+            F::Distinct => self.distinct(&first),
+            F::Head => Ok(first.items().and_then(|items| items.first().cloned()).unwrap_or(Item::NULL)),
+            F::Get => {
+                let key = self.argument(rest, 0)?;
+                self.get(&first, &key)
+            }
+            F::Keys | F::Values => self.sides(function, &first),
+            F::MapEntry => {
+                let value = self.argument(rest, 0)?;
+                let key = self.value(&first)?;
+                Ok(if key == Value::Null { Item::NULL } else { Item::Map(Rc::new(BTreeMap::from([(key, value)]))) })
+            }
+            F::IsNull => Ok(Item::bool(first.is_null())),
+            F::IsNotNull => Ok(Item::bool(!first.is_null())),
+            F::GetYear => Ok(self.part_of(&first, Unit::Year)),
+            F::GetMonth => Ok(self.part_of(&first, Unit::Month)),
+            F::GetDayOfMonth => Ok(self.part_of(&first, Unit::Day)),
+            F::Date => self.date(&first, rest),
+            F::InSegment | F::EnteredSegment | F::LeftSegment => Ok(self.segment(function, &first)),
+            F::CurrentMonth | F::CurrentYear | F::CurrentDayOfMonth => Ok(Item::NULL),
+        }
+    }
+
+    /// An argument behind the first; null where it was left out.
+    pub(super) fn argument(&mut self, rest: &'f [Expr], at: usize) -> Result<Item<'f>> {
+        match rest.get(at) {
+            Some(argument) => self.expr(argument),
+            None => Ok(Item::NULL),
+        }
+    }
+
+    fn membership_in(&mut self, list: &Item<'f>, item: &Item<'f>, is_inverted: bool) -> Result<Item<'f>> {
+        if list.is_null() || item.is_null() {
+            return Ok(Item::bool(false));
+        }
+        let Some(items) = list.items() else { return Ok(Item::bool(false)) };
+        Ok(Item::bool(self.has(&items, item)? != is_inverted))
+    }
+
+    /// Whether an item is among these.
+    pub(super) fn has(&mut self, items: &[Item<'f>], item: &Item<'f>) -> Result<bool> {
+        for other in items {
+            if self.compare_items(Comparison::Equal, item, other)? {
+                return Ok(true);
+            }
+            self.spend(1)?;
+        }
+        Ok(false)
+    }
+
+    fn part_of(&self, item: &Item<'f>, unit: Unit) -> Item<'f> {
+        self.time(item).map_or(Item::NULL, |time| self.part(time.start, unit))
+    }
+
+    fn date(&mut self, year: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
+        let (month, day) = (self.argument(rest, 0)?, self.argument(rest, 1)?);
+        let number = |item: &Item<'f>| match item {
+            Item::Value(Value::Number(number)) => number.to_i64(),
+            _ => None,
+        };
+        let day = match (number(year), number(&month), number(&day)) {
+            (Some(year), Some(month), Some(day)) => Interval::day(year, month, day, self.zone),
+            _ => None,
+        };
+        Ok(day.map_or(Item::NULL, Item::Day))
+    }
+
+    fn segment(&mut self, function: Function, id: &Item<'f>) -> Item<'f> {
+        let Some(id) = id.text() else { return Item::NULL };
+        let membership = self.facts.membership(id);
+        let time = |at: Option<Timestamp>| at.map_or(Item::NULL, |at| Item::Value(Value::Timestamp(at)));
+        match (function, membership) {
+            (Function::EnteredSegment, Membership::Inside { entered, .. }) => time(Some(entered)),
+            (Function::EnteredSegment, Membership::Outside { .. }) => Item::NULL,
+            (Function::LeftSegment, Membership::Inside { left, .. } | Membership::Outside { left }) => time(left),
+            (_, Membership::Inside { .. }) => Item::bool(true),
+            (_, Membership::Outside { .. }) => Item::bool(false),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Comparisons. Nothing compares with nothing: with null on either side each comparison is false.
+
+use std::cmp::Ordering;
+
+use super::{Evaluator, Item, Result};
+use crate::ast::{Comparison, Expr, Literal, Node, Word};
+use crate::calendar::Interval;
+use crate::time::Timestamp;
+use crate::value::{Decimal, Value};
+
+impl<'f> Evaluator<'f> {
+    pub(super) fn compare(&mut self, comparison: Comparison, left: &'f Expr, right: &'f Expr) -> Result<bool> {
+        match (&left.node, &right.node) {
+            (Node::Word(Word::Now), Node::Word(Word::Now)) => Ok(order_holds(comparison, Ordering::Equal)),
+            (_, Node::Word(Word::Now)) => {
+                let left = self.expr(left)?;
+                Ok(self.compare_with_now(comparison, &left))
+            }
+            (Node::Word(Word::Now), _) => {
+                let right = self.expr(right)?;
+                Ok(self.compare_with_now(comparison.mirrored(), &right))
+            }
+            _ => {
+                let (left_item, right_item) = (self.expr(left)?, self.expr(right)?);
+                let left_item = adapted(left_item, &left.node, &right_item);
+                let right_item = adapted(right_item, &right.node, &left_item);
+                self.compare_items(comparison, &left_item, &right_item)
+            }
+        }
+    }
+
+    /// The answer turns where the clock passes what it is compared with.
+    fn compare_with_now(&mut self, comparison: Comparison, item: &Item<'f>) -> bool {
+        if item.is_null() {
+            return false;
+        }
+        let Some(time) = self.time(item) else { return comparison == Comparison::NotEqual };
+        let holds = |now: Timestamp| compare_times(comparison, time, Interval::point(now));
+        let answer = holds(self.now);
+        let turns = [time.start, time.start.next(), time.last, time.last.next()];
+        let turn = turns.into_iter().filter(|turn| *turn > self.now && holds(*turn) != answer).min();
+        if let Some(turn) = turn {
+            self.until(turn);
+        }
+        answer
+    }
+
+    pub(super) fn compare_items(&mut self, comparison: Comparison, left: &Item<'f>, right: &Item<'f>) -> Result<bool> {
+        if left.is_null() || right.is_null() {
+            return Ok(false);
+        }
+        if is_time(left) || is_time(right) {
+            return Ok(match (self.time(left), self.time(right)) {
+                (Some(left), Some(right)) => compare_times(comparison, left, right),
+                _ => comparison == Comparison::NotEqual,
+            });
+        }
+        match comparison {
+            Comparison::Equal => self.equal(left, right),
+            Comparison::NotEqual => Ok(!self.equal(left, right)?),
+            Comparison::Less | Comparison::LessEqual | Comparison::Greater | Comparison::GreaterEqual => {
+                match (left, right) {
+                    (Item::Value(Value::Number(left)), Item::Value(Value::Number(right))) => {
+                        Ok(order_holds(comparison, left.cmp(right)))
+                    }
+                    _ => Ok(false),
+                }
+            }
+        }
+    }
+
+    /// Whether two things that are there are the same. Events are when they are one event.
+    pub(super) fn equal(&mut self, left: &Item<'f>, right: &Item<'f>) -> Result<bool> {
+        self.spend(1)?;
+        match (left, right) {
+            (Item::Event(left), Item::Event(right)) => Ok(left == right),
+            (Item::Event(_), _) | (_, Item::Event(_)) => Ok(false),
+            (Item::Value(left), Item::Value(right)) => {
+                self.spend(weight(left).min(weight(right)))?;
+                Ok(equal_values(left, right))
+            }
+            (Item::List(left), Item::List(right)) => {
+                if left.len() != right.len() {
+                    return Ok(false);
+                }
+                for (left, right) in left.iter().zip(right.iter()) {
+                    if !self.equal(left, right)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            _ => {
+                let (left, right) = (self.value(left)?, self.value(right)?);
+                Ok(equal_values(&left, &right))
+            }
+        }
+    }
+}
+
+/// A value written out takes on the type of what it is compared with, where it can be read as one.
+fn adapted<'f>(item: Item<'f>, node: &Node, other: &Item<'f>) -> Item<'f> {
+    let Node::Literal(literal) = node else { return item };
+    let adapted = match (literal, other) {
+        (Literal::Text(text), Item::Value(Value::Bool(_))) => match &**text {
+            "true" => Some(Value::Bool(true)),
+            "false" => Some(Value::Bool(false)),
+            _ => None,
+        },
+        (Literal::Text(text), Item::Value(Value::Number(_))) => Decimal::parse(text).ok().map(Value::Number),
+        (Literal::Number(number), Item::Value(Value::Text(_))) => Some(Value::text(&number.to_string())),
+        (Literal::Bool(truth), Item::Value(Value::Text(_))) => Some(Value::text(if *truth { "true" } else { "false" })),
+        _ => None,
+    };
+    adapted.map_or(item, Item::Value)
+}
+
+fn is_time(item: &Item<'_>) -> bool {
+    matches!(item, Item::Value(Value::Timestamp(_)) | Item::Day(_))
+}
+
+/// A day is equal to every instant in it, before what follows its last and after what precedes its first.
+fn compare_times(comparison: Comparison, left: Interval, right: Interval) -> bool {
+    let meets = left.start <= right.last && right.start <= left.last;
+    let (before, after) = (left.last < right.start, left.start > right.last);
+    match comparison {
+        Comparison::Equal => meets,
+        Comparison::NotEqual => !meets,
+        Comparison::Less => before,
+        Comparison::LessEqual => before || meets,
+        Comparison::Greater => after,
+        Comparison::GreaterEqual => after || meets,
+    }
+}
+
+fn order_holds(comparison: Comparison, order: Ordering) -> bool {
+    match comparison {
+        Comparison::Equal => order.is_eq(),
+        Comparison::NotEqual => order.is_ne(),
+        Comparison::Less => order.is_lt(),
+        Comparison::LessEqual => order.is_le(),
+        Comparison::Greater => order.is_gt(),
+        Comparison::GreaterEqual => order.is_ge(),
+    }
+}
+
+/// A set is equal to a list of its members in any order.
+fn equal_values(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Set(members), Value::List(items)) | (Value::List(items), Value::Set(members)) => {
+            Value::set(items.to_vec()) == Value::Set(members.clone())
+        }
+        _ => left == right,
+    }
+}
+
+/// About how much work it is to look at a value.
+pub(super) fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Timestamp(_) => 0,
+        Value::Text(text) => text.len() / 64,
+        Value::List(items) | Value::Set(items) => items.len(),
+        Value::Object(members) => members.len(),
+    }
+}

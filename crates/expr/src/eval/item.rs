@@ -1,0 +1,236 @@
+//! What an expression gives while it is evaluated: a value, or something that is looked into only when somebody asks.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::{Evaluator, Result};
+use crate::ast::Name;
+use crate::calendar::{self, Interval};
+use crate::time::Timestamp;
+use crate::value::{Decimal, Tree, Value};
+
+#[derive(Clone)]
+pub(crate) enum Item<'f> {
+    Value(Value),
+    /// Attributes below a name.
+    Tree(&'f Tree),
+    /// An event by its number.
+    Event(usize),
+    /// A day.
+    Day(Interval),
+    List(Rc<[Item<'f>]>),
+    Map(Rc<BTreeMap<Value, Item<'f>>>),
+}
+
+impl<'f> Item<'f> {
+    pub(super) const NULL: Self = Self::Value(Value::Null);
+
+    pub(super) const fn bool(truth: bool) -> Self {
+        Self::Value(Value::Bool(truth))
+    }
+
+    pub(super) fn number(number: Option<Decimal>) -> Self {
+        Self::Value(number.map_or(Value::Null, Value::Number))
+    }
+
+    pub(super) fn count(count: usize) -> Self {
+        Self::number(u64::try_from(count).ok().map(Decimal::from_u64))
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self, Self::Value(Value::Null))
+    }
+
+    /// Its truth where a Boolean is asked for: that it is there; of a list, that something is in it.
+    pub(crate) fn truth(&self) -> bool {
+        match self {
+            Self::Value(Value::Null) => false,
+            Self::Value(Value::Bool(truth)) => *truth,
+            Self::Value(Value::List(items) | Value::Set(items)) => !items.is_empty(),
+            Self::List(items) => !items.is_empty(),
+            Self::Value(Value::Number(_) | Value::Text(_) | Value::Timestamp(_) | Value::Object(_))
+            | Self::Tree(_)
+            | Self::Event(_)
+            | Self::Day(_)
+            | Self::Map(_) => true,
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Value(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Its items, if it is a list. Nothing is an empty one.
+    pub(super) fn items(&self) -> Option<Rc<[Self]>> {
+        match self {
+            Self::Value(Value::Null) => Some(Rc::new([])),
+            Self::Value(Value::List(items) | Value::Set(items)) => {
+                Some(items.iter().cloned().map(Item::Value).collect())
+            }
+            Self::List(items) => Some(items.clone()),
+            Self::Value(_) | Self::Tree(_) | Self::Event(_) | Self::Day(_) | Self::Map(_) => None,
+        }
+    }
+
+    /// Its keys and values, if it is a map or an object.
+    pub(super) fn entries(&self) -> Option<Rc<BTreeMap<Value, Self>>> {
+        match self {
+            Self::Map(map) => Some(map.clone()),
+            Self::Tree(Tree::Node(children)) => {
+                let entry = |(name, child): (&Name, &'f Tree)| (Value::Text(name.clone()), Self::of(child));
+                Some(Rc::new(children.iter().map(entry).collect()))
+            }
+            Self::Value(Value::Object(members)) => {
+                let entry = |(name, value): &(Name, Value)| (Value::Text(name.clone()), Self::Value(value.clone()));
+                Some(Rc::new(members.iter().map(entry).collect()))
+            }
+            Self::Value(_) | Self::Tree(Tree::Leaf(_)) | Self::Event(_) | Self::Day(_) | Self::List(_) => None,
+        }
+    }
+
+    fn of(tree: &'f Tree) -> Self {
+        match tree {
+            Tree::Leaf(value) => Self::Value(value.clone()),
+            Tree::Node(_) => Self::Tree(tree),
+        }
+    }
+}
+
+impl<'f> Evaluator<'f> {
+    /// What stands at these names below an item; through lists, of each item of theirs, without what is not there.
+    pub(super) fn at(&mut self, of: Item<'f>, names: &'f [Name]) -> Result<Item<'f>> {
+        let Some((name, rest)) = names.split_first() else { return Ok(of) };
+        self.spend(1)?;
+        match of {
+            Item::Value(value) => Ok(Item::Value(self.value_at(&value, names)?)),
+            Item::Tree(Tree::Leaf(value)) => Ok(Item::Value(self.value_at(value, names)?)),
+            Item::Tree(Tree::Node(children)) => match children.get(name) {
+                Some(child) => self.at(Item::of(child), rest),
+                None => Ok(Item::NULL),
+            },
+            Item::Event(event) => self.event_at(event, names),
+            Item::Day(_) => Ok(Item::NULL),
+            Item::Map(map) => match map.get(&Value::Text(name.clone())) {
+                Some(item) => self.at(item.clone(), rest),
+                None => Ok(Item::NULL),
+            },
+            Item::List(items) => {
+                self.spend(items.len())?;
+                let mut found = Vec::new();
+                for item in items.iter() {
+                    match self.at(item.clone(), names)? {
+                        Item::Value(Value::Null) => {}
+                        Item::List(inner) => found.extend(inner.iter().cloned()),
+                        Item::Value(Value::List(inner) | Value::Set(inner)) => {
+                            self.spend(inner.len())?;
+                            found.extend(inner.iter().cloned().map(Item::Value));
+                        }
+                        item => found.push(item),
+                    }
+                }
+                Ok(Item::List(found.into()))
+            }
+        }
+    }
+
+    fn event_at(&mut self, event: usize, names: &'f [Name]) -> Result<Item<'f>> {
+        match (&*names[0], &names[1..]) {
+            ("timestamp", []) => Ok(Item::Value(Value::Timestamp(self.facts.event_time(event)))),
+            ("eventType", []) => Ok(Item::Value(Value::Text(self.facts.event_name(event)))),
+            ("timestamp" | "eventType", _) => Ok(Item::NULL),
+            _ => {
+                let (value, used) = self.facts.event_value(event, names);
+                let rest = names.get(used..).unwrap_or_default();
+                Ok(Item::Value(self.value_at(&value, rest)?))
+            }
+        }
+    }
+
+    fn value_at(&mut self, value: &Value, names: &[Name]) -> Result<Value> {
+        let Some((name, rest)) = names.split_first() else { return Ok(value.clone()) };
+        self.spend(1)?;
+        match value {
+            Value::Object(members) => match members.binary_search_by(|(member, _)| member.cmp(name)) {
+                Ok(at) => self.value_at(&members[at].1, rest),
+                Err(_) => Ok(Value::Null),
+            },
+            Value::List(items) | Value::Set(items) => {
+                self.spend(items.len())?;
+                let mut found = Vec::new();
+                for item in items.iter() {
+                    match self.value_at(item, names)? {
+                        Value::Null => {}
+                        Value::List(inner) | Value::Set(inner) => found.extend(inner.iter().cloned()),
+                        value => found.push(value),
+                    }
+                }
+                Ok(Value::List(found.into()))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Timestamp(_) => Ok(Value::Null),
+        }
+    }
+
+    /// The value that an item stands for, with all that is below it.
+    pub(crate) fn value(&mut self, item: &Item<'f>) -> Result<Value> {
+        self.spend(1)?;
+        Ok(match item {
+            Item::Value(value) => value.clone(),
+            Item::Tree(tree) => self.tree_value(tree)?,
+            Item::Event(event) => self.facts.event_value(*event, &[]).0,
+            Item::Day(day) => Value::Timestamp(day.start),
+            Item::List(items) => {
+                let items = items.iter().map(|item| self.value(item)).collect::<Result<Vec<_>>>()?;
+                Value::List(items.into())
+            }
+            Item::Map(map) => {
+                let mut members = Vec::with_capacity(map.len());
+                for (key, item) in map.iter() {
+                    members.push((key_text(key), self.value(item)?));
+                }
+                Value::object(members)
+            }
+        })
+    }
+
+    fn tree_value(&mut self, tree: &Tree) -> Result<Value> {
+        self.spend(1)?;
+        match tree {
+            Tree::Leaf(value) => Ok(value.clone()),
+            Tree::Node(children) => {
+                let mut members = Vec::with_capacity(children.len());
+                for (name, child) in children {
+                    members.push((name.clone(), self.tree_value(child)?));
+                }
+                Ok(Value::object(members))
+            }
+        }
+    }
+
+    /// The time that an item names: an instant, a day, a text of either, or milliseconds since 1970.
+    pub(super) fn time(&self, item: &Item<'f>) -> Option<Interval> {
+        match item {
+            Item::Value(Value::Timestamp(at)) => Some(Interval::point(*at)),
+            Item::Value(Value::Text(text)) => calendar::read(text, self.zone),
+            Item::Value(Value::Number(millis)) => {
+                let micros = millis.checked_mul(Decimal::from_i64(1_000))?.to_i64()?;
+                Timestamp::from_micros(micros).map(Interval::point)
+            }
+            Item::Day(day) => Some(*day),
+            Item::Value(_) | Item::Tree(_) | Item::Event(_) | Item::List(_) | Item::Map(_) => None,
+        }
+    }
+}
+
+/// The name that a key of a map has in an object.
+pub(super) fn key_text(key: &Value) -> Name {
+    match key {
+        Value::Text(text) => text.clone(),
+        Value::Bool(truth) => if *truth { "true" } else { "false" }.into(),
+        Value::Number(number) => number.to_string().into(),
+        Value::Timestamp(at) => calendar::write(*at).into(),
+        Value::Null | Value::List(_) | Value::Set(_) | Value::Object(_) => "".into(),
+    }
+}

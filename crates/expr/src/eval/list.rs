@@ -1,0 +1,285 @@
+//! Functions of lists and maps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::item::key_text;
+use super::{Evaluator, Item, Result};
+use crate::ast::{Expr, Function, Node};
+use crate::value::{Decimal, Value};
+
+impl<'f> Evaluator<'f> {
+    /// What a body gives for an item, which it speaks of.
+    fn body(&mut self, body: &'f Expr, item: &Item<'f>) -> Result<Item<'f>> {
+        match &body.node {
+            Node::Lambda { names, body } => match &names[..] {
+                [name, ..] => self.with(name, item.clone(), |evaluator| {
+                    evaluator.within(item.clone(), |evaluator| evaluator.expr(body))
+                }),
+                [] => Ok(Item::NULL),
+            },
+            _ => self.within(item.clone(), |evaluator| evaluator.expr(body)),
+        }
+    }
+
+    fn body_holds(&mut self, body: &'f Expr, item: &Item<'f>) -> Result<bool> {
+        match &body.node {
+            Node::Lambda { .. } => Ok(self.body(body, item)?.truth()),
+            _ => self.within(item.clone(), |evaluator| evaluator.holds(body)),
+        }
+    }
+
+    pub(super) fn filter(&mut self, list: &'f Expr, condition: &'f Expr) -> Result<Item<'f>> {
+        let list = self.expr(list)?;
+        if let (Some(entries), false) = (list.entries(), matches!(list, Item::List(_))) {
+            let mut kept = BTreeMap::new();
+            for (key, item) in entries.iter() {
+                if self.body_holds(condition, item)? {
+                    kept.insert(key.clone(), item.clone());
+                }
+            }
+            return Ok(Item::Map(Rc::new(kept)));
+        }
+        if list.is_null() {
+            return Ok(Item::NULL);
+        }
+        let Some(items) = list.items() else { return Ok(Item::NULL) };
+        let mut kept = Vec::new();
+        for item in items.iter() {
+            self.spend(1)?;
+            if self.body_holds(condition, item)? {
+                kept.push(item.clone());
+            }
+        }
+        Ok(Item::List(kept.into()))
+    }
+
+    /// Whether a filter leaves something.
+    pub(super) fn exists(&mut self, list: &'f Expr, condition: &'f Expr) -> Result<bool> {
+        let list = self.expr(list)?;
+        match list.items() {
+            Some(_) => self.exists_in(&list, condition),
+            // A map that is there is there, whatever a filter leaves of it.
+            None => Ok(list.entries().is_some()),
+        }
+    }
+
+    pub(super) fn exists_in(&mut self, list: &Item<'f>, condition: &'f Expr) -> Result<bool> {
+        let items = match (list.items(), list.entries()) {
+            (Some(items), _) => items,
+            (None, Some(entries)) => entries.values().cloned().collect(),
+            (None, None) => return Ok(false),
+        };
+        for item in items.iter() {
+            self.spend(1)?;
+            if self.body_holds(condition, item)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn count(&mut self, list: &Item<'f>) -> Result<Item<'f>> {
+        Ok(match (list.items(), list.entries()) {
+            (Some(items), _) => Item::count(items.len()),
+            (None, Some(entries)) => Item::count(entries.len()),
+            (None, None) => Item::NULL,
+        })
+    }
+
+    /// Each once, in the order of values; events by which they are, in their own order.
+    pub(super) fn distinct(&mut self, list: &Item<'f>) -> Result<Item<'f>> {
+        let Some(items) = list.items().filter(|_| !list.is_null()) else { return Ok(Item::NULL) };
+        self.spend(items.len())?;
+        if items.iter().any(|item| matches!(item, Item::Event(_))) {
+            let mut seen = BTreeSet::new();
+            let first = |item: &&Item<'f>| matches!(item, Item::Event(event) if seen.insert(*event));
+            return Ok(Item::List(items.iter().filter(first).cloned().collect()));
+        }
+        let values = items.iter().map(|item| self.value(item)).collect::<Result<Vec<_>>>()?;
+        Ok(Item::Value(Value::set(values)))
+    }
+
+    pub(super) fn group_by(&mut self, list: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
+        let (Some(items), Some(body)) = (list.items(), rest.first()) else { return Ok(Item::NULL) };
+        let mut groups: BTreeMap<Value, Vec<Item<'f>>> = BTreeMap::new();
+        for item in items.iter() {
+            self.spend(1)?;
+            let key = self.body(body, item)?;
+            let key = self.value(&key)?;
+            if is_scalar(&key) {
+                groups.entry(key).or_default().push(item.clone());
+            }
+        }
+        Ok(Item::Map(Rc::new(groups.into_iter().map(|(key, items)| (key, Item::List(items.into()))).collect())))
+    }
+
+    /// Of a list the results in its order. Of a map one map of the entries that were made, or a list if others were.
+    pub(super) fn map(&mut self, list: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
+        let Some(body) = rest.first() else { return Ok(Item::NULL) };
+        if list.is_null() {
+            return Ok(Item::NULL);
+        }
+        if let Some(items) = list.items() {
+            let mut results = Vec::with_capacity(items.len());
+            for item in items.iter() {
+                self.spend(1)?;
+                results.push(self.body(body, item)?);
+            }
+            return Ok(Item::List(results.into()));
+        }
+        let Some(entries) = list.entries() else { return Ok(Item::NULL) };
+        let mut results = Vec::with_capacity(entries.len());
+        for (key, item) in entries.iter() {
+            self.spend(1)?;
+            results.push(self.entry(body, key, item)?);
+        }
+        let maps: Option<Vec<_>> = results.iter().map(Item::entries).collect();
+        Ok(match maps {
+            Some(maps) => Item::Map(Rc::new(
+                maps.iter().flat_map(|map| map.iter()).map(|(key, item)| (key.clone(), item.clone())).collect(),
+            )),
+            None => Item::List(results.into()),
+        })
+    }
+
+    fn entry(&mut self, body: &'f Expr, key: &Value, item: &Item<'f>) -> Result<Item<'f>> {
+        match &body.node {
+            Node::Lambda { names, body } => {
+                if let [key_name, item_name, ..] = &names[..] {
+                    self.with(key_name, Item::Value(key.clone()), |evaluator| {
+                        evaluator.with(item_name, item.clone(), |evaluator| {
+                            evaluator.within(item.clone(), |evaluator| evaluator.expr(body))
+                        })
+                    })
+                } else {
+                    self.within(item.clone(), |evaluator| evaluator.expr(body))
+                }
+            }
+            _ => self.body(body, item),
+        }
+    }
+
+    /// The items with the highest or lowest values. Of equal ones the later item is higher, so that `topN` is the end of the same
+    /// order whose beginning `bottomN` is.
+    pub(super) fn ranked(&mut self, function: Function, list: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
+        let (Some(items), [body, amount]) = (list.items().filter(|_| !list.is_null()), rest) else {
+            return Ok(Item::NULL);
+        };
+        let amount = match self.expr(amount)? {
+            Item::Value(Value::Number(number)) => number.to_i64().and_then(|number| usize::try_from(number).ok()),
+            _ => None,
+        };
+        let Some(amount) = amount else { return Ok(Item::NULL) };
+        let mut ranked = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            self.spend(1)?;
+            if let Item::Value(rank @ (Value::Number(_) | Value::Timestamp(_) | Value::Text(_))) =
+                self.body(body, item)?
+            {
+                ranked.push((rank, item));
+            }
+        }
+        ranked.sort_by(|(a, _), (b, _)| a.cmp(b));
+        if function == Function::TopN {
+            ranked.reverse();
+        }
+        Ok(Item::List(ranked.into_iter().take(amount).map(|(_, item)| item.clone()).collect()))
+    }
+
+    pub(super) fn aggregate(
+        &mut self,
+        function: Function,
+        list: &Item<'f>,
+        body: Option<&'f Expr>,
+    ) -> Result<Item<'f>> {
+        let items = match (list.items(), list.entries()) {
+            (Some(items), _) => items,
+            (None, Some(entries)) => entries.values().cloned().collect(),
+            (None, None) => return Ok(Item::NULL),
+        };
+        let mut values = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            self.spend(1)?;
+            let value = match body {
+                Some(body) => self.body(body, item)?,
+                None => item.clone(),
+            };
+            values.push(self.value(&value)?);
+        }
+        Ok(Item::Value(aggregated(function, values)))
+    }
+
+    /// What two lists have in common.
+    pub(super) fn sets(&mut self, function: Function, left: &Item<'f>, right: &Item<'f>) -> Result<Item<'f>> {
+        let nothing = if function == Function::Intersection { Item::NULL } else { Item::bool(false) };
+        if left.is_null() || right.is_null() {
+            return Ok(nothing);
+        }
+        let (Some(left), Some(right)) = (left.items(), right.items()) else { return Ok(nothing) };
+        let (left, right) = if function == Function::SupersetOf { (right, left) } else { (left, right) };
+        let mut common = Vec::new();
+        for item in left.iter() {
+            if self.has(&right, item)? {
+                common.push(item.clone());
+            }
+        }
+        Ok(match function {
+            Function::Intersects => Item::bool(!common.is_empty()),
+            Function::Intersection if common.is_empty() => Item::NULL,
+            Function::Intersection => Item::List(common.into()),
+            _ => Item::bool(common.len() == left.len()),
+        })
+    }
+
+    /// The value at a key; a number finds the key of its spelling too.
+    pub(super) fn get(&mut self, map: &Item<'f>, key: &Item<'f>) -> Result<Item<'f>> {
+        let (Some(entries), false) = (map.entries(), key.is_null()) else { return Ok(Item::NULL) };
+        self.spend(1)?;
+        let key = self.value(key)?;
+        let found = entries.get(&key).or_else(|| entries.get(&Value::Text(key_text(&key))));
+        Ok(found.cloned().unwrap_or(Item::NULL))
+    }
+
+    pub(super) fn sides(&mut self, function: Function, map: &Item<'f>) -> Result<Item<'f>> {
+        let Some(entries) = map.entries() else { return Ok(Item::NULL) };
+        self.spend(entries.len())?;
+        Ok(Item::List(if function == Function::Keys {
+            entries.keys().cloned().map(Item::Value).collect()
+        } else {
+            entries.values().cloned().collect()
+        }))
+    }
+}
+
+/// An aggregate of values. What is of the wrong kind is skipped.
+pub(crate) fn aggregated(function: Function, values: Vec<Value>) -> Value {
+    let numbers =
+        || values.iter().filter_map(|value| if let Value::Number(number) = value { Some(*number) } else { None });
+    let sum = || numbers().try_fold(Decimal::ZERO, Decimal::checked_add);
+    let comparable = || values.iter().filter(|value| matches!(value, Value::Number(_) | Value::Timestamp(_)));
+    let found = match function {
+        Function::Sum => sum().map(Value::Number),
+        Function::Average => {
+            let count = u64::try_from(numbers().count()).ok().map(Decimal::from_u64);
+            sum().zip(count).and_then(|(sum, count)| sum.checked_div(count)).map(Value::Number)
+        }
+        Function::Min => comparable().min().cloned(),
+        Function::Max => comparable().max().cloned(),
+        _ => most_frequent(&values),
+    };
+    found.unwrap_or(Value::Null)
+}
+
+fn most_frequent(values: &[Value]) -> Option<Value> {
+    let mut counts: BTreeMap<&Value, u64> = BTreeMap::new();
+    for value in values.iter().filter(|value| is_scalar(value)) {
+        *counts.entry(value).or_default() += 1;
+    }
+    // Of several the first in the order of values: `max_by_key` keeps the last, so the order is turned round.
+    counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(value, _)| value.clone())
+}
+
+fn is_scalar(value: &Value) -> bool {
+    matches!(value, Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Timestamp(_))
+}

@@ -1,0 +1,216 @@
+//! Instants, pieces of the calendar, and until when an answer about them holds.
+
+use super::{Evaluator, Item, Result};
+use crate::ast::{Comparison, Expr, Moment, Node, Side, Unit, When, Which, Word};
+use crate::calendar::{Interval, first_to_reach, shifted};
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// How a moment goes on with the clock. It never goes back.
+#[derive(Clone, Copy)]
+enum Motion {
+    /// It stays.
+    Still,
+    /// It is the clock.
+    Moving,
+    /// It stays until this instant and then is another, later one.
+    Until(Timestamp),
+}
+
+#[derive(Clone, Copy)]
+struct Anchor {
+    interval: Interval,
+    motion: Motion,
+}
+
+/// An end of a range: a moment, so many units away.
+#[derive(Clone, Copy)]
+struct Bound {
+    at: Timestamp,
+    is_inclusive: bool,
+    amount: i64,
+    unit: Unit,
+    motion: Motion,
+}
+
+/// What an instant must lie between.
+struct Range {
+    lower: Option<Bound>,
+    upper: Option<Bound>,
+}
+
+impl<'f> Evaluator<'f> {
+    /// The value of a word. The clock itself is another at once; what compares with it looks closer.
+    pub(super) fn word(&mut self, word: Word) -> Item<'f> {
+        if word == Word::Now {
+            self.until(self.now.next());
+            return Item::Value(Value::Timestamp(self.now));
+        }
+        let anchor = self.word_anchor(word);
+        if let Motion::Until(at) = anchor.motion {
+            self.until(at);
+        }
+        Item::Day(anchor.interval)
+    }
+
+    pub(super) fn occurs(&mut self, subject: &'f Expr, when: &'f When) -> Result<bool> {
+        let subject = self.expr(subject)?;
+        self.lies(&subject, when)
+    }
+
+    /// Whether an instant lies within a time. A day counts as its first instant.
+    pub(super) fn lies(&mut self, subject: &Item<'f>, when: &'f When) -> Result<bool> {
+        self.spend(1)?;
+        let Some(at) = self.time(subject).map(|interval| interval.start) else { return Ok(false) };
+        let (range, is_inverted) = match when {
+            When::Distance { comparison, amount, unit, side, moment } => {
+                let amount = self.expr(amount)?;
+                let Some(amount) = whole(&amount) else { return Ok(false) };
+                let Some(anchor) = self.anchor(moment)? else { return Ok(false) };
+                (distance(*comparison, amount, *unit, *side, anchor), *comparison == Comparison::NotEqual)
+            }
+            When::Side(Side::Before, moment) => {
+                let Some(anchor) = self.anchor(moment)? else { return Ok(false) };
+                (Range { lower: None, upper: Some(start(anchor, false)) }, false)
+            }
+            When::Side(Side::After, moment) => {
+                let Some(anchor) = self.anchor(moment)? else { return Ok(false) };
+                (Range { lower: Some(end(anchor, false)), upper: None }, false)
+            }
+            When::On(moment) => {
+                let Some(anchor) = self.anchor(moment)? else { return Ok(false) };
+                (Range { lower: Some(start(anchor, true)), upper: Some(end(anchor, true)) }, false)
+            }
+            When::Between(first, last) => {
+                let (first, last) = (self.anchor(first)?, self.anchor(last)?);
+                let (Some(first), Some(last)) = (first, last) else { return Ok(false) };
+                (Range { lower: Some(start(first, true)), upper: Some(end(last, true)) }, false)
+            }
+        };
+        Ok(self.within_range(at, &range) != is_inverted)
+    }
+
+    /// Whether an instant lies in a range. Bounds only move forward: an instant comes in when the upper one reaches it, goes
+    /// out when the lower one has passed it, and never returns.
+    fn within_range(&mut self, at: Timestamp, range: &Range) -> bool {
+        let is_below = range.lower.is_some_and(|lower| if lower.is_inclusive { at < lower.at } else { at <= lower.at });
+        if is_below {
+            return false;
+        }
+        let is_above = range.upper.is_some_and(|upper| if upper.is_inclusive { at > upper.at } else { at >= upper.at });
+        let turns = if is_above {
+            // It comes in when the bound is at it, or behind it.
+            range.upper.map(|upper| (upper, if upper.is_inclusive { at } else { at.next() }))
+        } else {
+            range.lower.map(|lower| (lower, if lower.is_inclusive { at.next() } else { at }))
+        };
+        if let Some((bound, target)) = turns {
+            self.until_bound_reaches(bound, target);
+        }
+        !is_above
+    }
+
+    fn until_bound_reaches(&mut self, bound: Bound, target: Timestamp) {
+        match bound.motion {
+            Motion::Still => {}
+            Motion::Until(at) => self.until(at),
+            Motion::Moving => {
+                if let Some(at) = first_to_reach(target, bound.amount, bound.unit, self.now) {
+                    self.until(at);
+                }
+            }
+        }
+    }
+
+    fn anchor(&mut self, moment: &'f Moment) -> Result<Option<Anchor>> {
+        let expr = match moment {
+            Moment::Calendar(which, unit) => {
+                let (interval, turns) = Interval::calendar(*which, *unit, self.now, self.zone);
+                return Ok(Some(Anchor { interval, motion: turns.map_or(Motion::Still, Motion::Until) }));
+            }
+            Moment::At(expr) => expr,
+        };
+        if let Node::Word(word) = expr.node {
+            return Ok(Some(self.word_anchor(word)));
+        }
+        let item = self.expr(expr)?;
+        Ok(self.time(&item).map(|interval| Anchor { interval, motion: Motion::Still }))
+    }
+
+    fn word_anchor(&self, word: Word) -> Anchor {
+        let which = match word {
+            Word::Now => return Anchor { interval: Interval::point(self.now), motion: Motion::Moving },
+            Word::Yesterday => Which::Last,
+            Word::Today => Which::This,
+            Word::Tomorrow => Which::Next,
+        };
+        let (interval, turns) = Interval::calendar(which, Unit::Day, self.now, self.zone);
+        Anchor { interval, motion: turns.map_or(Motion::Still, Motion::Until) }
+    }
+
+    /// A number of the calendar of the evaluation, which stays until the unit is over.
+    pub(super) fn current(&mut self, unit: Unit) -> Item<'f> {
+        let (_, turns) = Interval::calendar(Which::This, unit, self.now, self.zone);
+        if let Some(at) = turns {
+            self.until(at);
+        }
+        self.part(self.now, unit)
+    }
+
+    /// A number of the calendar of an instant.
+    pub(super) fn part(&self, at: Timestamp, unit: Unit) -> Item<'f> {
+        let day = self.zone.day(at);
+        let number = match unit {
+            Unit::Year => i64::from(day.year()),
+            Unit::Month => i64::from(day.month()),
+            _ => i64::from(day.day()),
+        };
+        Item::number(Some(number.into()))
+    }
+}
+
+fn whole(item: &Item<'_>) -> Option<i64> {
+    match item {
+        Item::Value(Value::Number(number)) => number.to_i64().filter(|number| *number >= 0),
+        _ => None,
+    }
+}
+
+/// Where a moment begins.
+fn start(anchor: Anchor, is_inclusive: bool) -> Bound {
+    away(anchor.interval.start, 0, Unit::Millisecond, anchor.motion, is_inclusive)
+}
+
+/// Where a moment ends.
+fn end(anchor: Anchor, is_inclusive: bool) -> Bound {
+    away(anchor.interval.last, 0, Unit::Millisecond, anchor.motion, is_inclusive)
+}
+
+fn away(from: Timestamp, amount: i64, unit: Unit, motion: Motion, is_inclusive: bool) -> Bound {
+    Bound { at: shifted(from, amount, unit), is_inclusive, amount, unit, motion }
+}
+
+/// The instants at such a distance before the start of a moment, or after its end. The instant of the evaluation itself is
+/// on both sides of `now`: what happens this very moment has happened.
+fn distance(comparison: Comparison, amount: i64, unit: Unit, side: Side, anchor: Anchor) -> Range {
+    let is_moving = matches!(anchor.motion, Motion::Moving);
+    let (near, sign) = match side {
+        Side::Before => (start(anchor, is_moving), -1),
+        Side::After => (end(anchor, is_moving), 1),
+    };
+    let from = near.at;
+    let far =
+        |amount: i64, is_inclusive| Some(away(from, amount.saturating_mul(sign), unit, anchor.motion, is_inclusive));
+    let (near, far) = match comparison {
+        Comparison::LessEqual => (Some(near), far(amount, true)),
+        Comparison::Less => (Some(near), far(amount, false)),
+        // The slot of one unit that begins so far away.
+        Comparison::Equal | Comparison::NotEqual => (far(amount.saturating_sub(1), false), far(amount, true)),
+        Comparison::Greater => (far(amount, false), None),
+        Comparison::GreaterEqual => (far(amount, true), None),
+    };
+    match side {
+        Side::Before => Range { lower: far, upper: near },
+        Side::After => Range { lower: near, upper: far },
+    }
+}
