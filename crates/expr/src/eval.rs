@@ -16,6 +16,7 @@ mod time;
 use std::rc::Rc;
 
 pub(crate) use item::Item;
+pub(crate) use time::counts;
 
 use crate::ast::{Arithmetic, Expr, Literal, Name, Node};
 use crate::calendar::Zone;

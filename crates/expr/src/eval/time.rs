@@ -2,7 +2,8 @@
 
 use super::{Evaluator, Item, Result};
 use crate::ast::{Comparison, Expr, Moment, Node, Side, Unit, When, Which, Word};
-use crate::calendar::{Interval, first_to_reach, shifted};
+use crate::calendar::{Interval, Zone, first_to_reach, shifted};
+use crate::plan::Window;
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -87,46 +88,17 @@ impl<'f> Evaluator<'f> {
                 (Range { lower: Some(start(first, true)), upper: Some(end(last, true)) }, false)
             }
         };
-        Ok(self.within_range(at, &range) != is_inverted)
-    }
-
-    /// Whether an instant lies in a range. Bounds only move forward: an instant comes in when the upper one reaches it, goes
-    /// out when the lower one has passed it, and never returns.
-    fn within_range(&mut self, at: Timestamp, range: &Range) -> bool {
-        let is_below = range.lower.is_some_and(|lower| if lower.is_inclusive { at < lower.at } else { at <= lower.at });
-        if is_below {
-            return false;
+        let (is_within, turns) = within(at, &range, self.now);
+        if let Some(turns) = turns {
+            self.until(turns);
         }
-        let is_above = range.upper.is_some_and(|upper| if upper.is_inclusive { at > upper.at } else { at >= upper.at });
-        let turns = if is_above {
-            // It comes in when the bound is at it, or behind it.
-            range.upper.map(|upper| (upper, if upper.is_inclusive { at } else { at.next() }))
-        } else {
-            range.lower.map(|lower| (lower, if lower.is_inclusive { at.next() } else { at }))
-        };
-        if let Some((bound, target)) = turns {
-            self.until_bound_reaches(bound, target);
-        }
-        !is_above
-    }
-
-    fn until_bound_reaches(&mut self, bound: Bound, target: Timestamp) {
-        match bound.motion {
-            Motion::Still => {}
-            Motion::Until(at) => self.until(at),
-            Motion::Moving => {
-                if let Some(at) = first_to_reach(target, bound.amount, bound.unit, self.now) {
-                    self.until(at);
-                }
-            }
-        }
+        Ok(is_within != is_inverted)
     }
 
     fn anchor(&mut self, moment: &'f Moment) -> Result<Option<Anchor>> {
         let expr = match moment {
             Moment::Calendar(which, unit) => {
-                let (interval, turns) = Interval::calendar(*which, *unit, self.now, self.zone);
-                return Ok(Some(Anchor { interval, motion: turns.map_or(Motion::Still, Motion::Until) }));
+                return Ok(Some(calendar(*which, *unit, self.now, self.zone)));
             }
             Moment::At(expr) => expr,
         };
@@ -139,13 +111,12 @@ impl<'f> Evaluator<'f> {
 
     fn word_anchor(&self, word: Word) -> Anchor {
         let which = match word {
-            Word::Now => return Anchor { interval: Interval::point(self.now), motion: Motion::Moving },
+            Word::Now => return clock(self.now),
             Word::Yesterday => Which::Last,
             Word::Today => Which::This,
             Word::Tomorrow => Which::Next,
         };
-        let (interval, turns) = Interval::calendar(which, Unit::Day, self.now, self.zone);
-        Anchor { interval, motion: turns.map_or(Motion::Still, Motion::Until) }
+        calendar(which, Unit::Day, self.now, self.zone)
     }
 
     /// A number of the calendar of the evaluation, which stays until the unit is over.
@@ -166,6 +137,56 @@ impl<'f> Evaluator<'f> {
             _ => i64::from(day.day()),
         };
         Item::number(Some(number.into()))
+    }
+}
+
+/// Whether an instant lies in a window at `now`, and the earliest instant after it at which that may be otherwise.
+pub(crate) fn counts(window: Window, at: Timestamp, now: Timestamp, zone: &Zone) -> (bool, Option<Timestamp>) {
+    match window {
+        Window::Lifetime => (true, None),
+        Window::Sliding { amount, unit, is_inclusive } => {
+            let comparison = if is_inclusive { Comparison::LessEqual } else { Comparison::Less };
+            within(at, &distance(comparison, amount, unit, Side::Before, clock(now)), now)
+        }
+        Window::Calendar(which, unit) => {
+            let anchor = calendar(which, unit, now, zone);
+            within(at, &Range { lower: Some(start(anchor, true)), upper: Some(end(anchor, true)) }, now)
+        }
+    }
+}
+
+fn clock(now: Timestamp) -> Anchor {
+    Anchor { interval: Interval::point(now), motion: Motion::Moving }
+}
+
+fn calendar(which: Which, unit: Unit, now: Timestamp, zone: &Zone) -> Anchor {
+    let (interval, turns) = Interval::calendar(which, unit, now, zone);
+    Anchor { interval, motion: turns.map_or(Motion::Still, Motion::Until) }
+}
+
+/// Whether an instant lies in a range, and until when. Bounds only move forward: an instant comes in when the upper one
+/// reaches it, goes out when the lower one has passed it, and never returns.
+fn within(at: Timestamp, range: &Range, now: Timestamp) -> (bool, Option<Timestamp>) {
+    let is_below = range.lower.is_some_and(|lower| if lower.is_inclusive { at < lower.at } else { at <= lower.at });
+    if is_below {
+        return (false, None);
+    }
+    let is_above = range.upper.is_some_and(|upper| if upper.is_inclusive { at > upper.at } else { at >= upper.at });
+    let turns = if is_above {
+        // It comes in when the bound is at it, or behind it.
+        range.upper.and_then(|upper| reaches(upper, if upper.is_inclusive { at } else { at.next() }, now))
+    } else {
+        range.lower.and_then(|lower| reaches(lower, if lower.is_inclusive { at.next() } else { at }, now))
+    };
+    (!is_above, turns)
+}
+
+/// When a bound is at an instant, or behind it.
+fn reaches(bound: Bound, target: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    match bound.motion {
+        Motion::Still => None,
+        Motion::Until(at) => Some(at),
+        Motion::Moving => first_to_reach(target, bound.amount, bound.unit, now),
     }
 }
 

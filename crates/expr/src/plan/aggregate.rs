@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::{EventTypes, Kind};
 use crate::ast::{Expr, Unit, Which};
-use crate::eval::{Evaluator, Frame, OverBudget};
+use crate::calendar::{Zone, micros, months};
+use crate::eval::{Evaluator, Frame, OverBudget, counts};
 use crate::facts::Facts;
 use crate::pql;
 use crate::rule::Patterns;
+use crate::time::Timestamp;
 use crate::value::Value;
 
 /// An aggregate over the events that a filter chooses by looking at each alone.
@@ -118,6 +120,12 @@ pub struct Contribution {
 }
 
 impl Window {
+    /// Whether what happened at this time counts at `now`, and the earliest instant after `now` at which that may be otherwise.
+    #[must_use]
+    pub fn counts(self, at: Timestamp, now: Timestamp, zone: &Zone) -> (bool, Option<Timestamp>) {
+        counts(self, at, now, zone)
+    }
+
     /// The window in one spelling: lengths in the smallest unit of their kind.
     pub(super) fn canonical(self) -> Self {
         let Self::Sliding { amount, unit, is_inclusive } = self else { return self };
@@ -125,7 +133,6 @@ impl Window {
             let amount = amount.checked_mul(length?.checked_div(base?)?)?;
             Some(Self::Sliding { amount, unit, is_inclusive })
         };
-        use crate::calendar::{micros, months};
         in_units(micros(unit), micros(Unit::Millisecond), Unit::Millisecond)
             .or_else(|| in_units(months(unit), months(Unit::Month), Unit::Month))
             .unwrap_or(self)

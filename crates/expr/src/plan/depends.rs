@@ -38,8 +38,7 @@ impl Walk<'_> {
             Node::Events => self.events(EventTypes::All),
             Node::Path { of, names } => match self.source(of) {
                 Source::Profile => self.attribute(names),
-                Source::Event => {}
-                Source::Events | Source::Noted => self.expr(of),
+                Source::Event | Source::Events | Source::Noted => self.expr(of),
             },
             Node::Word(_) => self.plan.reads_clock = true,
             Node::Filter { list, condition } => {

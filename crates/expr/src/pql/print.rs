@@ -297,7 +297,13 @@ impl<'a> Printer<'a> {
             When::Distance { comparison, amount, unit, side, moment } => {
                 self.push(comparison.name());
                 self.push(" ");
+                let at = self.text.len();
                 self.expr(amount, Strength::Add);
+                // The unit would be a name to climb to.
+                if self.text.ends_with('^') {
+                    self.text.insert(at, '(');
+                    self.push(")");
+                }
                 self.push(" ");
                 self.push(unit_name(*unit, amount));
                 self.push(" ");

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+pub(crate) mod maker;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,0 +1,10 @@
+//! What holds for every rule and every profile.
+
+mod support;
+
+#[path = "laws/kept.rs"]
+mod kept;
+#[path = "laws/language.rs"]
+mod language;
+#[path = "laws/time.rs"]
+mod time;

@@ -1,0 +1,114 @@
+//! Reading and writing rules, and the bounds of both.
+
+use proptest::prelude::*;
+use tessera_expr::eval::Frame;
+use tessera_expr::limits::{DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
+use tessera_expr::pql;
+use tessera_expr::problem::Code;
+use tessera_expr::rule::{Purpose, Rule};
+use tessera_expr::time::Timestamp;
+
+use crate::support::maker::{Maker, NOW};
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..200)
+}
+
+/// Words and symbols of the language, in any order.
+fn words() -> impl Strategy<Value = String> {
+    let words = "and or not ! in notIn like matches occurs on between select exists forall from where over let if chain WHAT WHEN \
+        WHERE COUNT this sum average min max count ( ) [ ] { } , . : = != < <= > >= + - * / % ^ $1 => xEvent now today 3 0.5 1e9 \
+        days month before after last \"a\" `b` timestamp eventType age true null => date distinct map topN A B";
+    let words: Vec<&'static str> = words.split_whitespace().collect();
+    proptest::collection::vec(proptest::sample::select(words), 0..40).prop_map(|words| words.join(" "))
+}
+
+/// Whatever is read is evaluated too, and with a budget that is too small says so.
+fn use_text(text: &str) {
+    let Ok(expr) = pql::parse(text) else { return };
+    let printed = pql::print(&expr);
+    assert_eq!(pql::parse(&printed).as_ref(), Ok(&expr), "{text}\n{printed}");
+    for purpose in [Purpose::Condition, Purpose::Value] {
+        let Ok(rule) = Rule::compile(expr.clone(), purpose) else { continue };
+        let known = Maker::new(text.as_bytes()).facts();
+        let now = Timestamp::from_micros(NOW).expect("an instant");
+        for steps_max in [0, 1, 7, 50, 5_000] {
+            let _answer = rule.evaluate(&known, &Frame { now, zone: &known.zone, steps_max });
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>()) {
+        use_text(&text);
+    }
+
+    #[test]
+    fn no_words_make_it_panic(text in words()) {
+        use_text(&text);
+    }
+
+    #[test]
+    fn every_tree_reads_back_from_its_text(bytes in bytes()) {
+        let expr = Maker::new(&bytes).expr(5);
+        let text = pql::print(&expr);
+        prop_assert_eq!(pql::parse(&text), Ok(expr), "{}", text);
+    }
+
+    #[test]
+    fn the_text_of_a_text_is_itself(bytes in bytes()) {
+        let text = pql::print(&Maker::new(&bytes).expr(4));
+        let again = pql::parse(&text).map(|expr| pql::print(&expr));
+        prop_assert_eq!(again, Ok(text));
+    }
+
+    /// More budget changes no answer, and what an answer took is enough.
+    #[test]
+    fn a_budget_only_decides_whether(bytes in bytes(), steps_max in 0u64..300) {
+        let mut maker = Maker::new(&bytes);
+        let known = maker.facts();
+        let Ok(rule) = Rule::compile(maker.expr(4), Purpose::Value) else { return Ok(()) };
+        let now = Timestamp::from_micros(NOW).expect("an instant");
+        let frame = |steps_max| Frame { now, zone: &known.zone, steps_max };
+        let whole = rule.evaluate(&known, &frame(1_000_000)).expect("within budget");
+        match rule.evaluate(&known, &frame(steps_max)) {
+            Ok(answer) => prop_assert_eq!(&answer, &whole),
+            Err(_) => prop_assert!(steps_max < whole.steps),
+        }
+        prop_assert_eq!(rule.evaluate(&known, &frame(whole.steps)), Ok(whole));
+    }
+}
+
+#[test]
+fn rules_have_bounds() {
+    let check = |text: &str, expected: Option<Code>| {
+        let found = pql::parse(text).map(|_| ()).map_err(|problem| problem.code).err();
+        assert_eq!(found, expected, "{}", text.chars().take(60).collect::<String>());
+    };
+    let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+    check(&text(TEXT_BYTES_MAX), None);
+    check(&text(TEXT_BYTES_MAX + 1), Some(Code::TooLong));
+    let list = |items: usize| format!("[{}]", vec!["1"; items].join(","));
+    check(&list(NODES_MAX - 1), None);
+    check(&list(NODES_MAX), Some(Code::TooLarge));
+    let nots = |depth: usize| format!("{}true", "not ".repeat(depth));
+    check(&nots(DEPTH_MAX - 1), None);
+    check(&nots(DEPTH_MAX), Some(Code::TooDeep));
+    let sums = |terms: usize| vec!["1"; terms].join("+");
+    check(&sums(DEPTH_MAX), None);
+    check(&sums(DEPTH_MAX + 1), Some(Code::TooDeep));
+    let lists = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    check(&lists(DEPTH_MAX), None);
+    check(&lists(DEPTH_MAX + 1), Some(Code::TooDeep));
+    for open in ["(", "[", "{\"a\":", "-", "!", "not ", "a[", "f(", "if(", "chain(", "let a = ", "sum ", "a.b(", "select A from "] {
+        assert!(pql::parse(&open.repeat(TEXT_BYTES_MAX / open.len())).is_err(), "{open}");
+    }
+    for chain in [".a", "[a]", ".head()", " and a", " or a", " + a", ".a.head()", "[a].b"] {
+        let text = format!("a{}", chain.repeat(2_000));
+        let _read = pql::parse(&text).map(|expr| pql::print(&expr));
+    }
+    check(&format!("a{}", " and a".repeat(1_000)), None);
+    check(&format!("a{}", ".b".repeat(16)), Some(Code::TooLarge));
+    check(&format!("a{}", ".b".repeat(15)), None);
+}
