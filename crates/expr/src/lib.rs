@@ -13,6 +13,7 @@
 
 pub mod ast;
 pub mod calendar;
+pub mod check;
 pub mod eval;
 pub mod facts;
 pub mod limits;

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use aggregate::{Aggregate, Argument, Contribution, Measure, Window};
+pub(crate) use depends::types_of;
 
 use crate::ast::{Expr, Name};
 use crate::rule::{Patterns, Purpose};

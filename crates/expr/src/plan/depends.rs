@@ -230,7 +230,7 @@ fn joined(a: Option<BTreeSet<EventType>>, b: Option<BTreeSet<EventType>>) -> Opt
 }
 
 /// The types that an event must be of for a condition to hold, where the condition says so.
-pub(super) fn types_of(condition: &Expr, event: &Node) -> Option<BTreeSet<EventType>> {
+pub(crate) fn types_of(condition: &Expr, event: &Node) -> Option<BTreeSet<EventType>> {
     let is_type = |expr: &Expr| matches!(&expr.node, Node::Path { of, names } if of.node == *event && matches!(&names[..], [name] if **name == *"eventType"));
     let text = |expr: &Expr| match &expr.node {
         Node::Literal(Literal::Text(text)) => Some(text.clone()),

@@ -66,8 +66,10 @@ fn changes_at(known: &Known, aggregate: &Aggregate, now: Timestamp) -> Option<Ti
 fn measured(measure: &Measure, brought: &[Contribution]) -> Value {
     let values: Vec<&Value> = brought.iter().flat_map(|one| &one.values).collect();
     let count = |count: usize| Value::Number(Decimal::from_u64(count.try_into().expect("small")));
-    let numbers: Vec<Decimal> =
-        values.iter().filter_map(|value| if let Value::Number(number) = value { Some(*number) } else { None }).collect();
+    let numbers: Vec<Decimal> = values
+        .iter()
+        .filter_map(|value| if let Value::Number(number) = value { Some(*number) } else { None })
+        .collect();
     let ordered: BTreeSet<&Value> =
         values.iter().copied().filter(|value| matches!(value, Value::Number(_) | Value::Timestamp(_))).collect();
     let sum = numbers.iter().fold(Decimal::ZERO, |sum, number| sum.checked_add(*number).expect("small"));
@@ -112,7 +114,9 @@ fn measured(measure: &Measure, brought: &[Contribution]) -> Value {
                     groups.entry(group.to_string()).or_default().push(one.clone());
                 }
             }
-            Value::object(groups.iter().map(|(group, brought)| (group.as_str().into(), measured(measure, brought))).collect())
+            Value::object(
+                groups.iter().map(|(group, brought)| (group.as_str().into(), measured(measure, brought))).collect(),
+            )
         }
     }
 }
@@ -173,14 +177,26 @@ fn plans_say_what_a_rule_depends_on() {
         false,
     );
     let count = r#"count() of eventType = "x" and properties.total > 5 within <= 86400000 milliseconds"#;
-    check(r#"xEvent[eventType = "x" and properties.total > 5 and timestamp occurs <= 1 day before now].count() >= 3"#, count, false);
-    check(r#"xEvent[timestamp occurs <= 24 hours before now][5 < properties.total and "x" = eventType].count() >= 3"#, count, false);
+    check(
+        r#"xEvent[eventType = "x" and properties.total > 5 and timestamp occurs <= 1 day before now].count() >= 3"#,
+        count,
+        false,
+    );
+    check(
+        r#"xEvent[timestamp occurs <= 24 hours before now][5 < properties.total and "x" = eventType].count() >= 3"#,
+        count,
+        false,
+    );
     check(
         r#"xEvent[eventType.equals("x", true) and timestamp occurs <= 24 hours before now].filter(properties.total > 5 and eventType = "x").count() >= 3"#,
         count,
         false,
     );
-    check(r#"xEvent[eventType = "x"] and not xEvent[eventType = "y"]"#, r#"exists() of eventType = "x" | exists() of eventType = "y""#, false);
+    check(
+        r#"xEvent[eventType = "x"] and not xEvent[eventType = "y"]"#,
+        r#"exists() of eventType = "x" | exists() of eventType = "y""#,
+        false,
+    );
     check(r#"xEvent.count() > 1 and xEvent.count() < 9"#, "count()", false);
     check(r#"xEvent[timestamp occurs this month].count() > 1"#, "count() within this month", false);
     check(r#"xEvent[timestamp occurs today].count() > 1"#, "count() within this day", false);

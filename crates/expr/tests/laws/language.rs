@@ -101,7 +101,22 @@ fn rules_have_bounds() {
     let lists = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     check(&lists(DEPTH_MAX), None);
     check(&lists(DEPTH_MAX + 1), Some(Code::TooDeep));
-    for open in ["(", "[", "{\"a\":", "-", "!", "not ", "a[", "f(", "if(", "chain(", "let a = ", "sum ", "a.b(", "select A from "] {
+    for open in [
+        "(",
+        "[",
+        "{\"a\":",
+        "-",
+        "!",
+        "not ",
+        "a[",
+        "f(",
+        "if(",
+        "chain(",
+        "let a = ",
+        "sum ",
+        "a.b(",
+        "select A from ",
+    ] {
         assert!(pql::parse(&open.repeat(TEXT_BYTES_MAX / open.len())).is_err(), "{open}");
     }
     for chain in [".a", "[a]", ".head()", " and a", " or a", " + a", ".a.head()", "[a].b"] {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tessera_expr::ast::{
-    Argument, Arithmetic, Binding, Comparison, Expr, Form, Function, Literal, Moment, Name, Node, Quantifier, Side, Step, Unit,
-    When, Which, Word,
+    Argument, Arithmetic, Binding, Comparison, Expr, Form, Function, Literal, Moment, Name, Node, Quantifier, Side,
+    Step, Unit, When, Which, Word,
 };
 use tessera_expr::facts::Membership;
 use tessera_expr::problem::Place;
@@ -26,8 +26,22 @@ pub(crate) struct Maker<'a> {
 
 /// Attributes and properties that profiles of [`Maker::facts`] have, some not, and names that need quotes.
 const NAMES: [&str; 16] = [
-    "age", "city", "seen", "tags", "orders", "price", "total", "sku", "properties", "items", "timestamp", "eventType", "today",
-    "sum", "order id", "ünique",
+    "age",
+    "city",
+    "seen",
+    "tags",
+    "orders",
+    "price",
+    "total",
+    "sku",
+    "properties",
+    "items",
+    "timestamp",
+    "eventType",
+    "today",
+    "sum",
+    "order id",
+    "ünique",
 ];
 const VARIABLES: [&str; 5] = ["A", "B", "city", "age", "total"];
 const TEXTS: [&str; 8] = ["", "a", "b", "Order", "View", "say \"hi\" \\ ok", "2026-08-01", "2026-08-30T12:00:00Z"];
@@ -70,7 +84,9 @@ impl<'a> Maker<'a> {
             10 => Node::If { test: self.boxed(next), then: self.boxed(next), otherwise: self.boxed(next) },
             11 => Node::List((0..self.below(4)).map(|_| self.expr(next)).collect()),
             12 => Node::Object((0..self.below(3)).map(|_| (self.text_name(), self.expr(next))).collect()),
-            13 | 14 => Node::Filter { list: self.boxed(next), condition: Box::new(self.within(|maker| maker.expr(next))) },
+            13 | 14 => {
+                Node::Filter { list: self.boxed(next), condition: Box::new(self.within(|maker| maker.expr(next))) }
+            }
             15 | 16 => return self.call(next),
             17 | 18 => Node::Occurs { subject: self.boxed(next), when: self.when(next) },
             19 => Node::Select(self.bindings(next, |_| ()).0),
@@ -173,9 +189,8 @@ impl<'a> Maker<'a> {
             0 | 1 => compare(Comparison::Equal, item_path("eventType"), text),
             2 => compare(self.comparison(), number, item_path("properties.total")),
             3 => {
-                let amount = Box::new(Expr::new(Node::Literal(Literal::Number(Decimal::from_i64(
-                    i64::from(self.byte() % 40),
-                )))));
+                let amount =
+                    Box::new(Expr::new(Node::Literal(Literal::Number(Decimal::from_i64(i64::from(self.byte() % 40))))));
                 let comparison = self.one(&[Comparison::LessEqual, Comparison::Less]);
                 let unit = self.one(&[Unit::Day, Unit::Hour, Unit::Week]);
                 let moment = Moment::At(Box::new(Expr::new(Node::Word(Word::Now))));

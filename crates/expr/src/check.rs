@@ -1,0 +1,117 @@
+//! Whether a rule fits what is known of attributes and properties, before anyone relies on it.
+//!
+//! Only what can never come to anything is refused: an operand of a type that its operator never takes. Of what the model does not
+//! know everything is possible, and a rule over it is fine.
+
+mod infer;
+
+use std::fmt;
+
+use crate::ast::{Expr, Name};
+use crate::problem::Problem;
+
+/// The type of what an expression gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Type {
+    /// Nobody knows.
+    Any,
+    /// True or false.
+    Boolean,
+    /// A number.
+    Number,
+    /// A text.
+    Text,
+    /// An instant or a day, in whatever spelling.
+    Time,
+    /// Values in an order, or a set.
+    List(Box<Type>),
+    /// Values by keys.
+    Map(Box<Type>),
+    /// Named values.
+    Object,
+    /// An event.
+    Event,
+}
+
+impl Type {
+    /// A list of these.
+    #[must_use]
+    pub fn list(of: Self) -> Self {
+        Self::List(Box::new(of))
+    }
+
+    /// A map to these.
+    #[must_use]
+    pub fn map(of: Self) -> Self {
+        Self::Map(Box::new(of))
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "anything",
+            Self::Boolean => "a Boolean",
+            Self::Number => "a number",
+            Self::Text => "a text",
+            Self::Time => "a time",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+            Self::Object => "an object",
+            Self::Event => "an event",
+        })
+    }
+}
+
+/// What a model says of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// It is of this type.
+    Is(Type),
+    /// It may be there, of any type.
+    Perhaps,
+    /// There is none, and the model is closed.
+    Never,
+}
+
+/// What is known of attributes and properties.
+pub trait Model {
+    /// What stands at these names of a profile.
+    fn attribute(&self, names: &[Name]) -> Known;
+
+    /// What stands at these names of an event; of this type, if the rule says which.
+    fn property(&self, event: Option<&str>, names: &[Name]) -> Known;
+
+    /// Attributes that there are, from which a hint is chosen when one is not.
+    fn attributes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Properties that there are.
+    fn properties(&self, event: Option<&str>) -> Vec<String> {
+        let _ = event;
+        Vec::new()
+    }
+}
+
+/// The model of those who have none: everything is possible.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Open;
+
+impl Model for Open {
+    fn attribute(&self, _names: &[Name]) -> Known {
+        Known::Perhaps
+    }
+
+    fn property(&self, _event: Option<&str>, _names: &[Name]) -> Known {
+        Known::Perhaps
+    }
+}
+
+/// The type of what a rule gives.
+///
+/// # Errors
+/// The first operand of a type that its operator never takes, or attribute that there is not.
+pub fn check(expr: &Expr, model: &dyn Model) -> Result<Type, Problem> {
+    infer::Inference::new(model).expr(expr)
+}
