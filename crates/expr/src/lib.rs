@@ -19,6 +19,7 @@ pub mod facts;
 pub mod limits;
 pub mod plan;
 pub mod pql;
+pub mod pql_json;
 pub mod problem;
 pub mod rule;
 pub mod time;

@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "laws/json.rs"]
+mod json;
 #[path = "laws/kept.rs"]
 mod kept;
 #[path = "laws/language.rs"]

@@ -224,7 +224,7 @@ impl<'a> Maker<'a> {
         let node = match self.below(10) {
             0 => Node::Literal(Literal::Number(self.number())),
             1 => Node::Literal(Literal::Text(self.one(&TEXTS).into())),
-            2 => Node::Literal(self.one(&[true, false]).then_some(Literal::Null).unwrap_or(Literal::Bool(true))),
+            2 => Node::Literal(if self.is() { Literal::Null } else { Literal::Bool(true) }),
             3 => Node::Events,
             4 => return self.word(),
             5 => Node::Context(u32::from(self.byte()) % (self.contexts + 1)),
