@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::problem::Place;
 use crate::value::Decimal;
 
+mod equality;
 mod function;
 mod time;
 mod walk;

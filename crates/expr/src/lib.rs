@@ -3,7 +3,7 @@
 //! A rule asks about one profile: its attributes, its events, its segments, and the time. Whatever a rule is written in, it
 //! becomes one tree ([`ast`]); whatever asks, one evaluator answers ([`eval`]). It is pure: it knows no store, no wire format
 //! and no vendor, and asks neither the clock nor a random source. Start reading at [`ast`], then [`rule`], [`facts`] and
-//! [`eval`]; of the front ends, [`pql`] is the one with text.
+//! [`eval`]; of the front ends, at [`pql`].
 //!
 //! Invariants:
 //! - no input makes it panic: what is read is bounded by [`limits`], what is evaluated by a [`rule::Budget`];
@@ -16,6 +16,7 @@ pub mod calendar;
 pub mod check;
 pub mod eval;
 pub mod facts;
+pub mod filter;
 pub mod limits;
 pub mod plan;
 pub mod pql;
@@ -23,4 +24,5 @@ pub mod pql_json;
 pub mod problem;
 pub mod rule;
 pub mod time;
+pub mod tree;
 pub mod value;

@@ -8,5 +8,7 @@ mod json;
 mod kept;
 #[path = "laws/language.rs"]
 mod language;
+#[path = "laws/spellings.rs"]
+mod spellings;
 #[path = "laws/time.rs"]
 mod time;

@@ -2,6 +2,7 @@
 
 use super::{Known, Model, Type};
 use crate::ast::{Argument, Arithmetic, Binding, Comparison, Expr, Function, Literal, Moment, Name, Node, When};
+use crate::calendar::{self, Zone};
 use crate::problem::{Code, Problem};
 use crate::value::Decimal;
 
@@ -182,8 +183,12 @@ impl<'m> Inference<'m> {
             _ => !is_order && std::mem::discriminant(kind) == std::mem::discriminant(other),
         };
         if fits(&left_kind, &right_kind, right) || fits(&right_kind, &left_kind, left) {
+            let names_time = |expr: &Expr| match &expr.node {
+                Node::Literal(Literal::Text(text)) => calendar::read(text, &Zone::utc()).is_some(),
+                _ => false,
+            };
             let is_texts = left_kind == Type::Text && right_kind == Type::Text;
-            if !(is_order && is_texts) {
+            if !is_order || !is_texts || names_time(left) || names_time(right) {
                 return Ok(Type::Boolean);
             }
         }

@@ -63,6 +63,13 @@ impl<'f> Evaluator<'f> {
                     (Item::Value(Value::Number(left)), Item::Value(Value::Number(right))) => {
                         Ok(order_holds(comparison, left.cmp(right)))
                     }
+                    // JSON has no instants: what it has instead are texts that name them. Other texts are not ordered.
+                    (Item::Value(Value::Text(_)), Item::Value(Value::Text(_))) => {
+                        Ok(match (self.time(left), self.time(right)) {
+                            (Some(left), Some(right)) => compare_times(comparison, left, right),
+                            _ => false,
+                        })
+                    }
                     _ => Ok(false),
                 }
             }
