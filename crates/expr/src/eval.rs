@@ -280,7 +280,7 @@ impl<'f> Evaluator<'f> {
 
     /// Two maps are divided key by key; keys that only one of them has, and quotients that there are not, are left out.
     fn divide_maps(&mut self, left: &Item<'f>, right: &Item<'f>) -> Result<Item<'f>> {
-        let (Some(left), Some(right)) = (left.entries(), right.entries()) else { return Ok(Item::NULL) };
+        let (Some(left), Some(right)) = (self.entries(left)?, self.entries(right)?) else { return Ok(Item::NULL) };
         self.spend(left.len() + right.len())?;
         let quotient = |key: &Value, left: &Item<'f>| match (left, right.get(key)?) {
             (Item::Value(Value::Number(left)), Item::Value(Value::Number(right))) => left.checked_div(*right),

@@ -47,7 +47,7 @@ impl<'f> Evaluator<'f> {
     fn for_all(&mut self, bindings: &'f [Binding]) -> Result<bool> {
         let Some((binding, rest)) = bindings.split_first() else { return Ok(true) };
         let list = self.expr(&binding.list)?;
-        for item in list.items().iter().flat_map(|items| items.iter()) {
+        for item in self.items(&list)?.iter().flat_map(|items| items.iter()) {
             self.spend(1)?;
             let holds = self.with(&binding.name, item.clone(), |evaluator| {
                 Ok(match &binding.condition {
@@ -88,7 +88,7 @@ impl<'f> Evaluator<'f> {
     ) -> Result<ControlFlow<()>> {
         let Some((binding, rest)) = bindings.split_first() else { return see(self) };
         let list = self.expr(&binding.list)?;
-        for item in list.items().iter().flat_map(|items| items.iter()) {
+        for item in self.items(&list)?.iter().flat_map(|items| items.iter()) {
             self.spend(1)?;
             let flow = self.with(&binding.name, item.clone(), |evaluator| {
                 let holds = match &binding.condition {

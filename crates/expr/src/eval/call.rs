@@ -64,7 +64,7 @@ impl<'f> Evaluator<'f> {
             F::Sum | F::Average | F::Min | F::Max | F::MostFrequent => self.aggregate(function, &first, rest.first()),
             F::Count => self.count(&first),
             F::Distinct => self.distinct(&first),
-            F::Head => Ok(first.items().and_then(|items| items.first().cloned()).unwrap_or(Item::NULL)),
+            F::Head => Ok(self.items(&first)?.and_then(|items| items.first().cloned()).unwrap_or(Item::NULL)),
             F::Get => {
                 let key = self.argument(rest, 0)?;
                 self.get(&first, &key)
@@ -98,7 +98,7 @@ impl<'f> Evaluator<'f> {
         if list.is_null() || item.is_null() {
             return Ok(Item::bool(false));
         }
-        let Some(items) = list.items() else { return Ok(Item::bool(false)) };
+        let Some(items) = self.items(list)? else { return Ok(Item::bool(false)) };
         Ok(Item::bool(self.has(&items, item)? != is_inverted))
     }
 

@@ -13,7 +13,7 @@ use crate::value::Value;
 impl<'f> Evaluator<'f> {
     pub(super) fn chain(&mut self, events: &'f Expr, order: &'f Expr, steps: &'f [Step]) -> Result<bool> {
         let events = self.expr(events)?;
-        let Some(events) = events.items() else { return Ok(false) };
+        let Some(events) = self.items(&events)? else { return Ok(false) };
         let mut ordered: Vec<(Timestamp, &Item<'f>)> = Vec::with_capacity(events.len());
         for event in events.iter() {
             self.spend(1)?;

@@ -83,7 +83,9 @@ impl<'f> Evaluator<'f> {
             (Item::Event(left), Item::Event(right)) => Ok(left == right),
             (Item::Event(_), _) | (_, Item::Event(_)) => Ok(false),
             (Item::Value(left), Item::Value(right)) => {
-                self.spend(weight(left).min(weight(right)))?;
+                if std::mem::discriminant(left) == std::mem::discriminant(right) {
+                    self.spend(weight(left) + weight(right))?;
+                }
                 Ok(equal_values(left, right))
             }
             (Item::List(left), Item::List(right)) => {
@@ -166,7 +168,7 @@ pub(super) fn weight(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Timestamp(_) => 0,
         Value::Text(text) => text.len() / 64,
-        Value::List(items) | Value::Set(items) => items.len(),
-        Value::Object(members) => members.len(),
+        Value::List(items) | Value::Set(items) => items.iter().map(|item| 1 + weight(item)).sum(),
+        Value::Object(members) => members.iter().map(|(_, member)| 1 + weight(member)).sum(),
     }
 }

@@ -63,32 +63,24 @@ impl<'f> Item<'f> {
         }
     }
 
-    /// Its items, if it is a list. Nothing is an empty one.
-    pub(super) fn items(&self) -> Option<Rc<[Self]>> {
+    /// How much work it is to take it apart.
+    fn len(&self) -> usize {
         match self {
-            Self::Value(Value::Null) => Some(Rc::new([])),
-            Self::Value(Value::List(items) | Value::Set(items)) => {
-                Some(items.iter().cloned().map(Item::Value).collect())
-            }
-            Self::List(items) => Some(items.clone()),
-            Self::Value(_) | Self::Tree(_) | Self::Event(_) | Self::Day(_) | Self::Map(_) => None,
+            Self::Value(Value::List(items) | Value::Set(items)) => items.len(),
+            Self::Value(Value::Object(members)) => members.len(),
+            Self::Tree(Tree::Node(children)) => children.len(),
+            Self::Value(_)
+            | Self::Tree(Tree::Leaf(_))
+            | Self::Event(_)
+            | Self::Day(_)
+            | Self::List(_)
+            | Self::Map(_) => 0,
         }
     }
 
-    /// Its keys and values, if it is a map or an object.
-    pub(super) fn entries(&self) -> Option<Rc<BTreeMap<Value, Self>>> {
-        match self {
-            Self::Map(map) => Some(map.clone()),
-            Self::Tree(Tree::Node(children)) => {
-                let entry = |(name, child): (&Name, &'f Tree)| (Value::Text(name.clone()), Self::of(child));
-                Some(Rc::new(children.iter().map(entry).collect()))
-            }
-            Self::Value(Value::Object(members)) => {
-                let entry = |(name, value): &(Name, Value)| (Value::Text(name.clone()), Self::Value(value.clone()));
-                Some(Rc::new(members.iter().map(entry).collect()))
-            }
-            Self::Value(_) | Self::Tree(Tree::Leaf(_)) | Self::Event(_) | Self::Day(_) | Self::List(_) => None,
-        }
+    /// Whether it is a map or an object.
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self, Self::Map(_) | Self::Tree(Tree::Node(_)) | Self::Value(Value::Object(_)))
     }
 
     fn of(tree: &'f Tree) -> Self {
@@ -99,7 +91,48 @@ impl<'f> Item<'f> {
     }
 }
 
+/// A map taken apart.
+pub(super) type Entries<'f> = Rc<BTreeMap<Value, Item<'f>>>;
+
 impl<'f> Evaluator<'f> {
+    /// The items of a list. Nothing is an empty one.
+    pub(super) fn items(&mut self, list: &Item<'f>) -> Result<Option<Rc<[Item<'f>]>>> {
+        self.spend(list.len())?;
+        Ok(match list {
+            Item::Value(Value::Null) => Some(Rc::new([])),
+            Item::Value(Value::List(items) | Value::Set(items)) => {
+                Some(items.iter().cloned().map(Item::Value).collect())
+            }
+            Item::List(items) => Some(items.clone()),
+            Item::Value(_) | Item::Tree(_) | Item::Event(_) | Item::Day(_) | Item::Map(_) => None,
+        })
+    }
+
+    /// The keys and values of a map or an object.
+    pub(super) fn entries(&mut self, map: &Item<'f>) -> Result<Option<Entries<'f>>> {
+        self.spend(map.len())?;
+        Ok(match map {
+            Item::Map(map) => Some(map.clone()),
+            Item::Tree(Tree::Node(children)) => {
+                let entry = |(name, child): (&Name, &'f Tree)| (Value::Text(name.clone()), Item::of(child));
+                Some(Rc::new(children.iter().map(entry).collect()))
+            }
+            Item::Value(Value::Object(members)) => {
+                let entry = |(name, value): &(Name, Value)| (Value::Text(name.clone()), Item::Value(value.clone()));
+                Some(Rc::new(members.iter().map(entry).collect()))
+            }
+            Item::Value(_) | Item::Tree(Tree::Leaf(_)) | Item::Event(_) | Item::Day(_) | Item::List(_) => None,
+        })
+    }
+
+    /// What a function goes through one by one: the items of a list, or the values of a map.
+    pub(super) fn members(&mut self, of: &Item<'f>) -> Result<Option<Rc<[Item<'f>]>>> {
+        match self.items(of)? {
+            Some(items) => Ok(Some(items)),
+            None => Ok(self.entries(of)?.map(|entries| entries.values().cloned().collect())),
+        }
+    }
+
     /// What stands at these names below an item; through lists, of each item of theirs, without what is not there.
     pub(super) fn at(&mut self, of: Item<'f>, names: &'f [Name]) -> Result<Item<'f>> {
         let Some((name, rest)) = names.split_first() else { return Ok(of) };

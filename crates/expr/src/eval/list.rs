@@ -31,7 +31,7 @@ impl<'f> Evaluator<'f> {
 
     pub(super) fn filter(&mut self, list: &'f Expr, condition: &'f Expr) -> Result<Item<'f>> {
         let list = self.expr(list)?;
-        if let (Some(entries), false) = (list.entries(), matches!(list, Item::List(_))) {
+        if let Some(entries) = self.entries(&list)? {
             let mut kept = BTreeMap::new();
             for (key, item) in entries.iter() {
                 if self.body_holds(condition, item)? {
@@ -43,7 +43,7 @@ impl<'f> Evaluator<'f> {
         if list.is_null() {
             return Ok(Item::NULL);
         }
-        let Some(items) = list.items() else { return Ok(Item::NULL) };
+        let Some(items) = self.items(&list)? else { return Ok(Item::NULL) };
         let mut kept = Vec::new();
         for item in items.iter() {
             self.spend(1)?;
@@ -57,19 +57,12 @@ impl<'f> Evaluator<'f> {
     /// Whether a filter leaves something.
     pub(super) fn exists(&mut self, list: &'f Expr, condition: &'f Expr) -> Result<bool> {
         let list = self.expr(list)?;
-        match list.items() {
-            Some(_) => self.exists_in(&list, condition),
-            // A map that is there is there, whatever a filter leaves of it.
-            None => Ok(list.entries().is_some()),
-        }
+        // A map that is there is there, whatever a filter leaves of it.
+        if list.is_map() { Ok(true) } else { self.exists_in(&list, condition) }
     }
 
     pub(super) fn exists_in(&mut self, list: &Item<'f>, condition: &'f Expr) -> Result<bool> {
-        let items = match (list.items(), list.entries()) {
-            (Some(items), _) => items,
-            (None, Some(entries)) => entries.values().cloned().collect(),
-            (None, None) => return Ok(false),
-        };
+        let Some(items) = self.members(list)? else { return Ok(false) };
         for item in items.iter() {
             self.spend(1)?;
             if self.body_holds(condition, item)? {
@@ -80,16 +73,12 @@ impl<'f> Evaluator<'f> {
     }
 
     pub(super) fn count(&mut self, list: &Item<'f>) -> Result<Item<'f>> {
-        Ok(match (list.items(), list.entries()) {
-            (Some(items), _) => Item::count(items.len()),
-            (None, Some(entries)) => Item::count(entries.len()),
-            (None, None) => Item::NULL,
-        })
+        Ok(self.members(list)?.map_or(Item::NULL, |items| Item::count(items.len())))
     }
 
     /// Each once, in the order of values; events by which they are, in their own order.
     pub(super) fn distinct(&mut self, list: &Item<'f>) -> Result<Item<'f>> {
-        let Some(items) = list.items().filter(|_| !list.is_null()) else { return Ok(Item::NULL) };
+        let Some(items) = self.items(list)?.filter(|_| !list.is_null()) else { return Ok(Item::NULL) };
         self.spend(items.len())?;
         if items.iter().any(|item| matches!(item, Item::Event(_))) {
             let mut seen = BTreeSet::new();
@@ -101,7 +90,7 @@ impl<'f> Evaluator<'f> {
     }
 
     pub(super) fn group_by(&mut self, list: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
-        let (Some(items), Some(body)) = (list.items(), rest.first()) else { return Ok(Item::NULL) };
+        let (Some(items), Some(body)) = (self.items(list)?, rest.first()) else { return Ok(Item::NULL) };
         let mut groups: BTreeMap<Value, Vec<Item<'f>>> = BTreeMap::new();
         for item in items.iter() {
             self.spend(1)?;
@@ -120,7 +109,7 @@ impl<'f> Evaluator<'f> {
         if list.is_null() {
             return Ok(Item::NULL);
         }
-        if let Some(items) = list.items() {
+        if let Some(items) = self.items(list)? {
             let mut results = Vec::with_capacity(items.len());
             for item in items.iter() {
                 self.spend(1)?;
@@ -128,13 +117,13 @@ impl<'f> Evaluator<'f> {
             }
             return Ok(Item::List(results.into()));
         }
-        let Some(entries) = list.entries() else { return Ok(Item::NULL) };
+        let Some(entries) = self.entries(list)? else { return Ok(Item::NULL) };
         let mut results = Vec::with_capacity(entries.len());
         for (key, item) in entries.iter() {
             self.spend(1)?;
             results.push(self.entry(body, key, item)?);
         }
-        let maps: Option<Vec<_>> = results.iter().map(Item::entries).collect();
+        let maps = results.iter().map(|result| self.entries(result)).collect::<Result<Option<Vec<_>>>>()?;
         Ok(match maps {
             Some(maps) => Item::Map(Rc::new(
                 maps.iter().flat_map(|map| map.iter()).map(|(key, item)| (key.clone(), item.clone())).collect(),
@@ -163,7 +152,7 @@ impl<'f> Evaluator<'f> {
     /// The items with the highest or lowest values. Of equal ones the later item is higher, so that `topN` is the end of the same
     /// order whose beginning `bottomN` is.
     pub(super) fn ranked(&mut self, function: Function, list: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
-        let (Some(items), [body, amount]) = (list.items().filter(|_| !list.is_null()), rest) else {
+        let (Some(items), [body, amount]) = (self.items(list)?.filter(|_| !list.is_null()), rest) else {
             return Ok(Item::NULL);
         };
         let amount = match self.expr(amount)? {
@@ -193,11 +182,7 @@ impl<'f> Evaluator<'f> {
         list: &Item<'f>,
         body: Option<&'f Expr>,
     ) -> Result<Item<'f>> {
-        let items = match (list.items(), list.entries()) {
-            (Some(items), _) => items,
-            (None, Some(entries)) => entries.values().cloned().collect(),
-            (None, None) => return Ok(Item::NULL),
-        };
+        let Some(items) = self.members(list)? else { return Ok(Item::NULL) };
         let mut values = Vec::with_capacity(items.len());
         for item in items.iter() {
             self.spend(1)?;
@@ -216,7 +201,7 @@ impl<'f> Evaluator<'f> {
         if left.is_null() || right.is_null() {
             return Ok(nothing);
         }
-        let (Some(left), Some(right)) = (left.items(), right.items()) else { return Ok(nothing) };
+        let (Some(left), Some(right)) = (self.items(left)?, self.items(right)?) else { return Ok(nothing) };
         let (left, right) = if function == Function::SupersetOf { (right, left) } else { (left, right) };
         let mut common = Vec::new();
         for item in left.iter() {
@@ -234,7 +219,7 @@ impl<'f> Evaluator<'f> {
 
     /// The value at a key; a number finds the key of its spelling too.
     pub(super) fn get(&mut self, map: &Item<'f>, key: &Item<'f>) -> Result<Item<'f>> {
-        let (Some(entries), false) = (map.entries(), key.is_null()) else { return Ok(Item::NULL) };
+        let (Some(entries), false) = (self.entries(map)?, key.is_null()) else { return Ok(Item::NULL) };
         self.spend(1)?;
         let key = self.value(key)?;
         let found = entries.get(&key).or_else(|| entries.get(&Value::Text(key_text(&key))));
@@ -242,7 +227,7 @@ impl<'f> Evaluator<'f> {
     }
 
     pub(super) fn sides(&mut self, function: Function, map: &Item<'f>) -> Result<Item<'f>> {
-        let Some(entries) = map.entries() else { return Ok(Item::NULL) };
+        let Some(entries) = self.entries(map)? else { return Ok(Item::NULL) };
         self.spend(entries.len())?;
         Ok(Item::List(if function == Function::Keys {
             entries.keys().cloned().map(Item::Value).collect()

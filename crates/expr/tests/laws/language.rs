@@ -7,6 +7,7 @@ use tessera_expr::pql;
 use tessera_expr::problem::Code;
 use tessera_expr::rule::{Purpose, Rule};
 use tessera_expr::time::Timestamp;
+use tessera_expr::value::Value;
 
 use crate::support::maker::{Maker, NOW};
 
@@ -61,6 +62,28 @@ proptest! {
         let text = pql::print(&Maker::new(&bytes).expr(4));
         let again = pql::parse(&text).map(|expr| pql::print(&expr));
         prop_assert_eq!(again, Ok(text));
+    }
+
+    /// A condition holds if the value of the same expression is there, and is not false or empty.
+    #[test]
+    fn a_condition_is_the_truth_of_its_value(bytes in bytes()) {
+        let mut maker = Maker::new(&bytes);
+        let known = maker.facts();
+        let now = maker.time();
+        let expr = if maker.facts().events.is_empty() { maker.expr(4) } else { maker.rule() };
+        let (Ok(condition), Ok(value)) =
+            (Rule::compile(expr.clone(), Purpose::Condition), Rule::compile(expr, Purpose::Value))
+        else {
+            return Ok(());
+        };
+        let value = known.ask(&value, now).expect("within budget").value;
+        let truth = match &value {
+            Value::Null => false,
+            Value::Bool(truth) => *truth,
+            Value::List(items) | Value::Set(items) => !items.is_empty(),
+            Value::Number(_) | Value::Text(_) | Value::Timestamp(_) | Value::Object(_) => true,
+        };
+        prop_assert_eq!(known.ask(&condition, now).expect("within budget").holds(), truth, "{}", pql::print(condition.source()));
     }
 
     /// More budget changes no answer, and what an answer took is enough.
