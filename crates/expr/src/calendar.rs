@@ -1,8 +1,8 @@
 //! Days, months and years: where they begin in a time zone, and how far apart instants are in them.
 //!
 //! A *length* of time (`3 months before …`) is counted in UTC, whatever the zone: up to weeks in exact microseconds, from months
-//! on by the calendar with the last day of a short month standing for the missing ones. So a window that moves with the clock never
-//! moves backwards. A *piece of the calendar* (`last month`, a day, `this week`) begins and ends where it does in the zone.
+//! on by the calendar, where the end of a short month stands for the days that it lacks. So a window that moves with the clock never
+//! moves backwards, and an event that has left it never comes back. A *piece of the calendar* (`last month`, a day, `this week`) begins and ends where it does in the zone.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};
@@ -196,8 +196,13 @@ pub(crate) fn shifted(at: Timestamp, amount: i64, unit: Unit) -> Timestamp {
     }
     let beyond = if amount < 0 { Timestamp::MIN } else { Timestamp::MAX };
     let Some(span) = days(unit, amount) else { return beyond };
-    let moved = Offset::UTC.to_datetime(instant(at)).checked_add(span).ok();
-    moved.and_then(|moved| Offset::UTC.to_timestamp(moved).ok()).map_or(beyond, timestamp)
+    let from = Offset::UTC.to_datetime(instant(at));
+    let Ok(mut to) = from.checked_add(span) else { return beyond };
+    if to.day() != from.day() {
+        // Keeping the time of day would lead 31 March, 00:00, to an earlier instant than 30 March, 12:00.
+        to = to.date().to_datetime(jiff::civil::Time::MAX);
+    }
+    Offset::UTC.to_timestamp(to).map_or(beyond, timestamp)
 }
 
 /// The earliest instant after `now` that lies at or behind `target` once it is shifted; none within the instants that there are.

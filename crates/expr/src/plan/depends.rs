@@ -196,6 +196,11 @@ impl Walk<'_> {
         if self.source(list) == Source::Events { Source::Event } else { Source::Noted }
     }
 
+    /// Some events, if the list is of events.
+    fn events_of(&self, list: &Expr) -> Source {
+        if self.source(list) == Source::Events { Source::Events } else { Source::Noted }
+    }
+
     fn source(&self, expr: &Expr) -> Source {
         match &expr.node {
             Node::Profile => Source::Profile,
@@ -211,9 +216,9 @@ impl Walk<'_> {
                 .rev()
                 .find(|(bound, _)| bound == name)
                 .map_or(Source::Noted, |(_, source)| *source),
-            Node::Filter { list, .. } => self.source(list),
+            Node::Filter { list, .. } => self.events_of(list),
             Node::Call { function: Function::TopN | Function::BottomN | Function::Distinct, arguments } => {
-                arguments.first().map_or(Source::Noted, |list| self.source(list))
+                arguments.first().map_or(Source::Noted, |list| self.events_of(list))
             }
             Node::Call { function: Function::Head, arguments } => {
                 arguments.first().map_or(Source::Noted, |list| self.item(list))

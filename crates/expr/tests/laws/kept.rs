@@ -8,11 +8,11 @@ use tessera_expr::calendar::Zone;
 use tessera_expr::eval::Frame;
 use tessera_expr::facts::Kept;
 use tessera_expr::limits::STEPS_MAX;
-use tessera_expr::plan::{Aggregate, Contribution, Measure, Window};
+use tessera_expr::plan::{Aggregate, Attributes, Contribution, Measure, Window};
 use tessera_expr::pql;
 use tessera_expr::rule::{Purpose, Rule};
 use tessera_expr::time::Timestamp;
-use tessera_expr::value::{Decimal, Value};
+use tessera_expr::value::{Decimal, Tree, Value};
 
 use crate::support::maker::Maker;
 use crate::support::{Known, iso};
@@ -159,6 +159,22 @@ proptest! {
         let Ok(rule) = Rule::compile(maker.rule(), Purpose::Condition) else { return Ok(()) };
         let whole = known.ask(&rule, now).expect("within budget");
         known.events.retain(|event| rule.plan().events.has(&event.name));
+        prop_assert_eq!(known.ask(&rule, now).expect("within budget").value, whole.value, "{}", pql::print(rule.source()));
+    }
+}
+
+proptest! {
+    /// Attributes that the plan does not name change nothing.
+    #[test]
+    fn other_attributes_change_nothing(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut maker = Maker::new(&bytes);
+        let mut known = maker.facts();
+        let now = maker.time();
+        let Ok(rule) = Rule::compile(maker.expr(4), Purpose::Value) else { return Ok(()) };
+        let whole = known.ask(&rule, now).expect("within budget");
+        if let (Attributes::At(paths), Tree::Node(attributes)) = (&rule.plan().attributes, &mut known.attributes) {
+            attributes.retain(|name, _| paths.iter().any(|path| path[0] == *name));
+        }
         prop_assert_eq!(known.ask(&rule, now).expect("within budget").value, whole.value, "{}", pql::print(rule.source()));
     }
 }
