@@ -111,7 +111,8 @@ impl Model for Open {
 /// The type of what a rule gives.
 ///
 /// # Errors
-/// The first operand of a type that its operator never takes, or attribute that there is not.
+/// The first operand of a type that its operator never takes, or attribute that there is not; a tree that is not well formed.
 pub fn check(expr: &Expr, model: &dyn Model) -> Result<Type, Problem> {
+    expr.well_formed()?;
     infer::Inference::new(model).expr(expr)
 }

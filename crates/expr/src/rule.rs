@@ -61,7 +61,7 @@ impl Rule {
     /// # Errors
     /// The first [`Problem`]: it is beyond the bounds, or a pattern or a segment's id is wrong or not written out.
     pub fn compile(source: Expr, purpose: Purpose) -> Result<Self, Problem> {
-        source.within_bounds()?;
+        source.well_formed()?;
         let mut patterns = Patterns::default();
         check_constants(&source, &mut patterns)?;
         let patterns = Arc::new(patterns);

@@ -39,7 +39,7 @@ const PRESENCES: [(&str, Function); 2] = [("exists", Function::IsNotNull), ("not
 /// The first [`Problem`], with its place in the tree.
 pub fn read(value: &Value) -> Result<Expr, Problem> {
     let expr = operand(value, "", 0)?;
-    expr.within_bounds()?;
+    expr.well_formed()?;
     Ok(expr)
 }
 

@@ -51,11 +51,13 @@ impl Expr {
         }
     }
 
-    /// Whether the tree is within the bounds of the language.
+    /// Whether the tree is one that the language has, and within its bounds. A tree that was read always is; one that was made by hand
+    /// is looked at before anything relies on it.
     ///
     /// # Errors
-    /// [`Code::TooDeep`], [`Code::TooLarge`].
-    pub fn within_bounds(&self) -> Result<(), Problem> {
+    /// [`Code::TooDeep`], [`Code::TooLarge`], [`Code::WrongArguments`]; [`Code::Syntax`] for a path without names or an aggregate over
+    /// several bindings without a value.
+    pub fn well_formed(&self) -> Result<(), Problem> {
         let mut left = NODES_MAX;
         self.count(DEPTH_MAX, &mut left)
     }
@@ -64,14 +66,8 @@ impl Expr {
         if depth == 0 {
             return Err(too_deep(self));
         }
-        let weight = match &self.node {
-            Node::Path { names, .. } if names.len() > PATH_NAMES_MAX => {
-                let what = format!("at most {PATH_NAMES_MAX} names in a path");
-                return Err(Problem::new(Code::TooLarge, self.at.clone(), what));
-            }
-            _ => 1,
-        };
-        *left = left.checked_sub(weight).ok_or_else(|| too_large(self))?;
+        *left = left.checked_sub(1).ok_or_else(|| too_large(self))?;
+        self.own_form()?;
         let mut found = Ok(());
         self.each_part(&mut |part| {
             if found.is_ok() {
@@ -79,6 +75,30 @@ impl Expr {
             }
         });
         found
+    }
+}
+
+impl Expr {
+    /// Whether the node is well formed, whatever its parts are.
+    fn own_form(&self) -> Result<(), Problem> {
+        let wrong = |code, what: String| Err(Problem::new(code, self.at.clone(), what));
+        match &self.node {
+            Node::Path { names, .. } if names.is_empty() => wrong(Code::Syntax, "a name in a path".to_owned()),
+            Node::Path { names, .. } if names.len() > PATH_NAMES_MAX => {
+                wrong(Code::TooLarge, format!("at most {PATH_NAMES_MAX} names in a path"))
+            }
+            Node::Call { function, arguments } => {
+                let spec = function.spec();
+                if (spec.required..=spec.arguments.len()).contains(&arguments.len()) {
+                    return Ok(());
+                }
+                wrong(Code::WrongArguments, format!("as many operands as {} takes", spec.name))
+            }
+            Node::Fold { value: None, bindings, .. } if bindings.len() != 1 => {
+                wrong(Code::Syntax, "one binding, or a value that is computed of several".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub fn parse(text: &str) -> Result<Expr> {
     if reader.at < text.len() {
         return Err(reader.expected("and, or, or the end"));
     }
-    expr.within_bounds()?;
+    expr.well_formed()?;
     Ok(expr)
 }
 

@@ -14,9 +14,9 @@ mod bindings;
 mod operand;
 mod time;
 
-/// Calls of the parser within itself. Parentheses are no nodes, and a node takes two calls; the depth of the tree is counted when
-/// it stands.
-const RECURSION_MAX: usize = 2 * DEPTH_MAX;
+/// Calls of the parser within itself. A node takes two, and the parentheses around it, which are no node, two more. The depth of
+/// the tree is counted when it stands.
+const RECURSION_MAX: usize = 4 * (DEPTH_MAX + 1);
 
 /// How strongly an operator binds what stands beside it; also the least strength that a position takes without parentheses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ pub fn parse(text: &str) -> Result<Expr, Problem> {
     let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, nodes: 0, takes_in: true };
     let (parameters, mut expr) = parser.query()?;
     resolve::resolve(&mut expr, &parameters)?;
-    expr.within_bounds()?;
+    expr.well_formed()?;
     Ok(expr)
 }
 

@@ -24,7 +24,7 @@ pub fn read(value: &Value) -> Result<Expr> {
     } else {
         reader.expr(&top)?
     };
-    expr.within_bounds()?;
+    expr.well_formed()?;
     Ok(expr)
 }
 

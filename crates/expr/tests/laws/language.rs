@@ -1,15 +1,18 @@
 //! Reading and writing rules, and the bounds of both.
 
 use proptest::prelude::*;
-use tessera_expr::eval::Frame;
-use tessera_expr::limits::{DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
-use tessera_expr::pql;
+use tessera_expr::ast::{Expr, Function, Node};
+use tessera_expr::check::{Open, check};
+use tessera_expr::eval::{Frame, OverBudget};
+use tessera_expr::limits::{DEPTH_MAX, NODES_MAX, SCAN_EVENTS_MAX, TEXT_BYTES_MAX};
 use tessera_expr::problem::Code;
 use tessera_expr::rule::{Purpose, Rule};
 use tessera_expr::time::Timestamp;
-use tessera_expr::value::Value;
+use tessera_expr::value::{Decimal, Value};
+use tessera_expr::{pql, pql_json};
 
 use crate::support::maker::{Maker, NOW};
+use crate::support::{Event, Known, compile};
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 0..200)
@@ -149,4 +152,80 @@ fn rules_have_bounds() {
     check(&format!("a{}", " and a".repeat(1_000)), None);
     check(&format!("a{}", ".b".repeat(16)), Some(Code::TooLarge));
     check(&format!("a{}", ".b".repeat(15)), None);
+}
+
+#[test]
+fn trees_made_by_hand_are_looked_at() {
+    let check = |node: Node, expected: Option<Code>| {
+        let compiled = Rule::compile(Expr::new(node), Purpose::Value);
+        assert_eq!(compiled.map(|_| ()).map_err(|problem| problem.code).err(), expected);
+    };
+    let here = || Box::new(Expr::new(Node::Context(0)));
+    check(Node::Path { of: here(), names: Vec::new() }, Some(Code::Syntax));
+    check(Node::Path { of: here(), names: vec!["a".into(); 17] }, Some(Code::TooLarge));
+    check(Node::Path { of: here(), names: vec!["a".into(); 16] }, None);
+    check(Node::Call { function: Function::Sum, arguments: Vec::new() }, Some(Code::WrongArguments));
+    check(Node::Call { function: Function::Count, arguments: vec![*here(), *here()] }, Some(Code::WrongArguments));
+    check(Node::Call { function: Function::InSegment, arguments: vec![*here()] }, Some(Code::NotConstant));
+    check(Node::Fold { function: Function::Sum, value: None, bindings: Vec::new() }, Some(Code::Syntax));
+    // What is bound nowhere is nothing.
+    check(Node::Variable("X".into()), None);
+    check(Node::Context(9), None);
+}
+
+#[test]
+fn rules_see_the_newest_events() {
+    let mut known = Known::default();
+    for number in 0..SCAN_EVENTS_MAX + 5 {
+        let at = Timestamp::from_micros(NOW + i64::try_from(number).expect("small")).expect("an instant");
+        known.events.push(Event { at, name: number.to_string().as_str().into(), body: Value::object(Vec::new()) });
+    }
+    let value = |text: &str| {
+        let rule = compile(text, Purpose::Value).expect("a rule");
+        known.ask(&rule, Timestamp::from_micros(NOW).expect("an instant")).expect("within budget").value
+    };
+    assert_eq!(value("xEvent.count() = 10000"), Value::Bool(true));
+    assert_eq!(value("xEvent.head().eventType"), Value::text("5"));
+    assert_eq!(value("xEvent.topN(timestamp, 1).eventType.head()"), Value::text("10004"));
+    assert_eq!(value("xEvent[eventType = \"4\"].count()"), Value::Number(Decimal::ZERO));
+    // Each pair of so many events is beyond the budget, and said to be.
+    let rule = compile("(select A from xEvent, B from xEvent).count()", Purpose::Value).expect("a rule");
+    let now = Timestamp::from_micros(NOW).expect("an instant");
+    assert_eq!(known.ask(&rule, now), Err(OverBudget));
+    assert_eq!(OverBudget::CODE, "over_budget");
+}
+
+/// The deepest rules there are, on a stack that is small for a thread.
+#[test]
+fn the_deepest_rules_need_little_stack() {
+    let nested = |open: &str, inner: &str, close: &str, depth: usize| {
+        format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
+    };
+    let texts = [
+        nested("(", "1", ")", 2 * DEPTH_MAX),
+        nested("[", "1", "]", DEPTH_MAX - 1),
+        nested("not ", "true", "", DEPTH_MAX - 1),
+        nested("this[", "true", "]", DEPTH_MAX - 1),
+        nested("if(true, ", "1", ", 2)", DEPTH_MAX - 1),
+        nested("let x = 1 in (", "x", ")", DEPTH_MAX - 1),
+        nested("this.map(", "this", ")", DEPTH_MAX - 1),
+        nested("exists A from [1] where ", "true", "", DEPTH_MAX - 2),
+        nested("chain([1], timestamp, [A: WHAT(", "true", ")])", DEPTH_MAX - 2),
+        nested("{\"a\": ", "1", "}", DEPTH_MAX - 1),
+        format!("1{}", ".head()".repeat(DEPTH_MAX - 1)),
+    ];
+    let all = move || {
+        for text in texts {
+            let expr = pql::parse(&text).unwrap_or_else(|problem| panic!("{text}: {problem}"));
+            assert_eq!(pql::parse(&pql::print(&expr)).as_ref(), Ok(&expr));
+            let known = Known::read("{\"profile\": {\"orders\": [[[1]]]}}");
+            let rule = Rule::compile(expr, Purpose::Value).expect("a rule");
+            let _answer = known.ask(&rule, Timestamp::from_micros(NOW).expect("an instant"));
+            let _kind = check(rule.source(), &Open);
+            let nodes = pql_json::write(rule.source());
+            assert!(pql_json::read(&nodes).is_ok(), "{text}");
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(all).expect("a thread");
+    assert!(thread.join().is_ok());
 }
