@@ -18,7 +18,7 @@ use std::rc::Rc;
 pub(crate) use item::Item;
 pub(crate) use time::counts;
 
-use crate::ast::{Arithmetic, Expr, Literal, Name, Node};
+use crate::ast::{Arithmetic, Expr, Literal, Name, Node, Word};
 use crate::calendar::Zone;
 use crate::facts::Facts;
 use crate::limits::SCAN_EVENTS_MAX;
@@ -60,7 +60,14 @@ pub(crate) struct Evaluator<'f> {
     changes_at: Option<Timestamp>,
     /// What the rule speaks of, the profile first.
     contexts: Vec<Item<'f>>,
-    variables: Vec<(&'f Name, Item<'f>)>,
+    variables: Vec<(&'f Name, Bound<'f>)>,
+}
+
+/// What a name stands for.
+enum Bound<'f> {
+    Item(Item<'f>),
+    /// The clock itself, so that a comparison with its name is as exact as one with `now`.
+    Clock,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, OverBudget>;
@@ -139,10 +146,7 @@ impl<'f> Evaluator<'f> {
             Node::Occurs { subject, when } => Item::bool(self.occurs(subject, when)?),
             Node::Select(bindings) => self.select(bindings)?,
             Node::Fold { function, value, bindings } => self.fold(*function, value.as_deref(), bindings)?,
-            Node::Let { name, value, body } => {
-                let value = self.expr(value)?;
-                self.with(name, value, |evaluator| evaluator.expr(body))?
-            }
+            Node::Let { name, value, body } => self.with_value(name, value, |evaluator| evaluator.expr(body))?,
             Node::Chain { events, order, steps } => Item::bool(self.chain(events, order, steps)?),
             Node::Kept { index, naive } => self.kept(*index, naive)?,
         })
@@ -173,10 +177,7 @@ impl<'f> Evaluator<'f> {
             Node::Filter { list, condition } => self.exists(list, condition),
             Node::Select(bindings) => self.finds(bindings),
             Node::Quantifier(quantifier, bindings) => self.quantified(*quantifier, bindings),
-            Node::Let { name, value, body } => {
-                let value = self.expr(value)?;
-                self.with(name, value, |evaluator| evaluator.holds(body))
-            }
+            Node::Let { name, value, body } => self.with_value(name, value, |evaluator| evaluator.holds(body)),
             Node::Literal(_)
             | Node::Context(_)
             | Node::Profile
@@ -237,8 +238,39 @@ impl<'f> Evaluator<'f> {
         at.map_or(Item::NULL, |at| self.contexts[at].clone())
     }
 
-    fn variable(&self, name: &Name) -> Item<'f> {
-        self.variables.iter().rev().find(|(bound, _)| *bound == name).map_or(Item::NULL, |(_, item)| item.clone())
+    fn variable(&mut self, name: &Name) -> Item<'f> {
+        match self.bound(name) {
+            Some(Bound::Item(item)) => item.clone(),
+            Some(Bound::Clock) => self.word(Word::Now),
+            None => Item::NULL,
+        }
+    }
+
+    fn bound(&self, name: &Name) -> Option<&Bound<'f>> {
+        self.variables.iter().rev().find(|(bound, _)| *bound == name).map(|(_, bound)| bound)
+    }
+
+    /// Whether an expression is the clock, by its own name or another.
+    fn is_clock(&self, expr: &Expr) -> bool {
+        match &expr.node {
+            Node::Word(Word::Now) => true,
+            Node::Variable(name) => matches!(self.bound(name), Some(Bound::Clock)),
+            _ => false,
+        }
+    }
+
+    /// Evaluates the body of a `let`.
+    fn with_value<T>(
+        &mut self,
+        name: &'f Name,
+        value: &'f Expr,
+        inner: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let bound = if self.is_clock(value) { Bound::Clock } else { Bound::Item(self.expr(value)?) };
+        self.variables.push((name, bound));
+        let result = inner(self);
+        self.variables.pop();
+        result
     }
 
     /// Evaluates something that speaks of an item.
@@ -251,7 +283,7 @@ impl<'f> Evaluator<'f> {
 
     /// Evaluates something that knows an item by a name.
     fn with<T>(&mut self, name: &'f Name, item: Item<'f>, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.variables.push((name, item));
+        self.variables.push((name, Bound::Item(item)));
         let result = inner(self);
         self.variables.pop();
         result

@@ -13,11 +13,12 @@ impl<'f> Evaluator<'f> {
     pub(super) fn select(&mut self, bindings: &'f [Binding]) -> Result<Item<'f>> {
         let mut found = Vec::new();
         let _flow = self.combinations(bindings, &mut |evaluator| {
-            let bound = &evaluator.variables[evaluator.variables.len() - bindings.len()..];
-            found.push(match bound {
-                [(_, item)] => item.clone(),
+            found.push(match bindings {
+                [only] => evaluator.variable(&only.name),
                 _ => {
-                    let members = bound.iter().map(|(name, item)| (Value::Text((*name).clone()), item.clone()));
+                    let members = bindings
+                        .iter()
+                        .map(|binding| (Value::Text(binding.name.clone()), evaluator.variable(&binding.name)));
                     Item::Map(Rc::new(members.collect::<BTreeMap<_, _>>()))
                 }
             });
@@ -72,7 +73,7 @@ impl<'f> Evaluator<'f> {
         let _flow = self.combinations(bindings, &mut |evaluator| {
             let item = match value {
                 Some(value) => evaluator.expr(value)?,
-                None => evaluator.variables.last().map_or(Item::NULL, |(_, item)| item.clone()),
+                None => bindings.last().map_or(Item::NULL, |binding| evaluator.variable(&binding.name)),
             };
             values.push(evaluator.value(&item)?);
             Ok(ControlFlow::Continue(()))

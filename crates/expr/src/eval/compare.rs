@@ -3,24 +3,24 @@
 use std::cmp::Ordering;
 
 use super::{Evaluator, Item, Result};
-use crate::ast::{Comparison, Expr, Literal, Node, Word};
+use crate::ast::{Comparison, Expr, Literal, Node};
 use crate::calendar::Interval;
 use crate::time::Timestamp;
 use crate::value::{Decimal, Value};
 
 impl<'f> Evaluator<'f> {
     pub(super) fn compare(&mut self, comparison: Comparison, left: &'f Expr, right: &'f Expr) -> Result<bool> {
-        match (&left.node, &right.node) {
-            (Node::Word(Word::Now), Node::Word(Word::Now)) => Ok(order_holds(comparison, Ordering::Equal)),
-            (_, Node::Word(Word::Now)) => {
+        match (self.is_clock(left), self.is_clock(right)) {
+            (true, true) => Ok(order_holds(comparison, Ordering::Equal)),
+            (false, true) => {
                 let left = self.expr(left)?;
                 Ok(self.compare_with_now(comparison, &left))
             }
-            (Node::Word(Word::Now), _) => {
+            (true, false) => {
                 let right = self.expr(right)?;
                 Ok(self.compare_with_now(comparison.mirrored(), &right))
             }
-            _ => {
+            (false, false) => {
                 let (left_item, right_item) = (self.expr(left)?, self.expr(right)?);
                 let left_item = adapted(left_item, &left.node, &right_item);
                 let right_item = adapted(right_item, &right.node, &left_item);

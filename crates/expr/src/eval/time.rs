@@ -102,6 +102,9 @@ impl<'f> Evaluator<'f> {
             }
             Moment::At(expr) => expr,
         };
+        if self.is_clock(expr) {
+            return Ok(Some(clock(self.now)));
+        }
         if let Node::Word(word) = expr.node {
             return Ok(Some(self.word_anchor(word)));
         }
