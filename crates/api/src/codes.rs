@@ -65,6 +65,17 @@ pub const CODES: &[Code] = &[
     call("path_invalid", Invalid, "A segment of the path cannot be read: its percent-encoding is not UTF-8."),
     call("query_invalid", Invalid, "A query parameter is missing or has no value that this call takes."),
     call("relevance_invalid", Invalid, "`relevance` is `any`, `relevant` or `not_relevant`."),
+    call("purpose_unknown", Invalid, "`purpose` is `condition` or `value`."),
+    call(
+        "rule_invalid",
+        Invalid,
+        "A rule cannot be read. The message says which rule of its language is broken, what was expected and where; `/v1/rules:check` says it in parts.",
+    ),
+    call(
+        "rule_over_budget",
+        LimitExceeded,
+        "A rule takes more steps for this profile than it may. Narrow what it looks at, by types of events or a window.",
+    ),
     call("header_invalid", Invalid, "A header cannot be read: see the message for its name."),
     call("batch_empty", Invalid, "`batch` or `records` is empty: there is nothing to do."),
     call(

@@ -13,6 +13,7 @@ mod policies;
 mod profiles;
 mod records;
 mod render;
+mod rules;
 mod wire;
 
 pub(crate) use data_model::declared as declared_data_model;
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Vec<crate::route::Route> {
         directives::routes(),
         records::routes().into(),
         data_model::routes(),
+        rules::routes(),
     ];
     routes.into_iter().flatten().collect()
 }

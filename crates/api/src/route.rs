@@ -35,13 +35,14 @@ pub(crate) enum Tag {
     Records,
     Events,
     DataModel,
+    Rules,
     Jobs,
     Administration,
     Operation,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Profiles,
         Self::Erasures,
         Self::MergePolicies,
@@ -49,6 +50,7 @@ impl Tag {
         Self::Records,
         Self::Events,
         Self::DataModel,
+        Self::Rules,
         Self::Jobs,
         Self::Administration,
         Self::Operation,
@@ -63,6 +65,7 @@ impl Tag {
             Self::Records => "records",
             Self::Events => "events",
             Self::DataModel => "data model",
+            Self::Rules => "rules",
             Self::Jobs => "jobs",
             Self::Administration => "administration",
             Self::Operation => "operation",
@@ -78,6 +81,7 @@ impl Tag {
             Self::Records => "Attributes of one or many identities, into a dataset.",
             Self::Events => "The wire of Segment's and RudderStack's SDKs.",
             Self::DataModel => "Which attributes and events a workspace knows, and what becomes of others.",
+            Self::Rules => "What is asked of profiles: checked, and tried on one.",
             Self::Jobs => "Long work: made, watched, paused, resumed, cancelled.",
             Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
             Self::Operation => "Health, metrics and this description.",

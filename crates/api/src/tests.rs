@@ -11,4 +11,5 @@ mod jobs;
 mod limits;
 mod matrix;
 mod policies;
+mod rules;
 mod world;

@@ -42,6 +42,7 @@ mod query;
 pub mod records;
 mod render;
 mod row;
+pub mod rules;
 mod service;
 mod store_error;
 mod suppression;

@@ -1,13 +1,14 @@
 //! A profile as flat JSON, the way the native read shows it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
 use tessera_engine::policy::{Explanation, Fate, explain, explain_all};
-use tessera_engine::value::{Path, Tree};
+use tessera_engine::value::{Path, Tree, Value};
 use tessera_engine::view::{Lens, View, fold};
 
 use crate::clock::format_seconds;
@@ -72,6 +73,18 @@ pub(crate) fn render(view: &View, fields: Fields, config: &Config) -> Bytes {
     write_text(&format_seconds(view.updated_at), &mut out);
     out.push(b'}');
     out.into()
+}
+
+/// What a rule sees of a view: what [`render`] shows at the top, the answer's own members aside.
+pub(crate) fn seen(mut view: View, config: &Config) -> BTreeMap<Arc<str>, Tree> {
+    let mut seen = std::mem::take(&mut view.attributes);
+    for (namespace, value) in &view.identifiers {
+        if let Some(namespace) = config.find(*namespace) {
+            seen.insert(namespace.name.as_str().into(), Tree::Leaf(Value::Text(value.clone())));
+        }
+    }
+    seen.retain(|name, _| !RESERVED.contains(&&**name));
+    seen
 }
 
 /// What is left of a view without the attributes that its reader may not see.

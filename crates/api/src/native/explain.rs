@@ -221,7 +221,7 @@ const fn reason_name(reason: Reason) -> &'static str {
 }
 
 /// A value in the JSON that a read shows it in.
-fn raw(value: &Value) -> Box<RawValue> {
+pub(super) fn raw(value: &Value) -> Box<RawValue> {
     let mut json = Vec::new();
     write_value(value, &mut json);
     let text = String::from_utf8(json).expect("values are written as text");

@@ -85,7 +85,11 @@ pub(super) fn batch_get(body: &[u8], sight: Flags) -> Result<(Vec<Lookup>, Field
     Ok((lookups.into_iter().map(lookup).collect::<Result<_, _>>()?, fields, merge_policy))
 }
 
-fn lookup(lookup: ProfileLookup) -> Result<Lookup, Error> {
+/// Reads which profile is meant.
+///
+/// # Errors
+/// `lookup_invalid`.
+pub(super) fn lookup(lookup: ProfileLookup) -> Result<Lookup, Error> {
     match lookup {
         ProfileLookup { id: Some(id), namespace: None, value: None } => Ok(Lookup::Id(id)),
         ProfileLookup { id: None, namespace: Some(namespace), value: Some(value) } => {

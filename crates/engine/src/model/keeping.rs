@@ -157,6 +157,13 @@ impl Keeping {
         self.values.along(path).filter_map(window).map(|window| window.end(time)).min()
     }
 
+    /// From when on an event of this name, of that time, is gone, if it ever is.
+    #[must_use]
+    pub fn event_kept_until(&self, name: Option<&str>, time: Timestamp) -> Option<Timestamp> {
+        let rule = name.filter(|_| !self.keeps_events()).and_then(|name| self.events.get(name));
+        rule?.retention.map(|window| window.end(time))
+    }
+
     /// Whether an event of this name, of that time, is gone by now. Calls without a name have no type, and stay.
     #[must_use]
     pub fn is_event_gone(&self, name: Option<&str>, time: Timestamp, received_at: Timestamp, now: Timestamp) -> bool {
