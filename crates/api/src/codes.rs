@@ -66,6 +66,7 @@ pub const CODES: &[Code] = &[
     call("query_invalid", Invalid, "A query parameter is missing or has no value that this call takes."),
     call("relevance_invalid", Invalid, "`relevance` is `any`, `relevant` or `not_relevant`."),
     call("purpose_unknown", Invalid, "`purpose` is `condition` or `value`."),
+    call("rule_spelling", Invalid, "A rule stands in exactly one of `pql`, `pql_json`, `tree`, `filter`."),
     call(
         "rule_invalid",
         Invalid,

@@ -22,6 +22,9 @@ use crate::service::Service;
 use crate::timeline;
 
 mod facts;
+mod model;
+
+pub use model::RuleModel;
 
 use facts::ProfileFacts;
 
@@ -44,6 +47,14 @@ pub struct Evaluated {
 }
 
 impl Service {
+    /// What rules of a workspace are checked against.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn rule_model(&self, workspace: WorkspaceId) -> Result<RuleModel, Error> {
+        Ok(RuleModel::new(&*self.configured(workspace).await?))
+    }
+
     /// What a rule comes to for a profile now, under a merge policy and for a reader of these rights.
     ///
     /// # Errors

@@ -7,16 +7,20 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
+use tessera_engine::expr::ast::Expr;
+use tessera_engine::expr::check::{self, Type};
 use tessera_engine::expr::plan::{Aggregate, Attributes, EventTypes, Kind};
-use tessera_engine::expr::pql;
 use tessera_engine::expr::problem::{Place, Problem};
 use tessera_engine::expr::rule::{Purpose, Rule};
+use tessera_engine::expr::{filter, pql, pql_json, tree};
+use tessera_engine::value::Value;
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
-use tessera_service::rules::Evaluated;
+use tessera_service::json::{Spelling, read_value};
+use tessera_service::rules::{Evaluated, RuleModel};
 use utoipa::ToSchema;
 
 use super::explain::raw;
@@ -28,12 +32,27 @@ use crate::app::App;
 use crate::body;
 use crate::route::{Route, Tag};
 
-/// A rule to look at.
+/// Objects and arrays in each other that a rule given as a tree may have: a node of it takes up to four.
+const TREE_DEPTH_MAX: usize = 128;
+
+/// A rule to look at, in one of four spellings.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Check {
-    /// The rule in PQL.
-    pql: String,
+    /// The rule as PQL text.
+    #[serde(default)]
+    pql: Option<String>,
+    /// The rule as a tree of named nodes.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pql_json: Option<Json>,
+    /// The rule as a tree of operators.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    tree: Option<Json>,
+    /// The rule as a `$filter`.
+    #[serde(default)]
+    filter: Option<String>,
     /// `condition`, as a segment asks for it, or `value`, as a computed attribute does.
     #[serde(default = "value")]
     purpose: String,
@@ -68,6 +87,9 @@ struct Wrong {
     /// What was perhaps meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+    /// Where it stands in a tree: names and numbers joined by `/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
     /// The line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
@@ -88,6 +110,16 @@ struct Wrong {
 struct Understood {
     /// The rule in the one spelling that all of its spellings have.
     pql: String,
+    /// The same as a tree of named nodes.
+    #[schema(value_type = Object)]
+    pql_json: Box<RawValue>,
+    /// The same as a tree of operators; null where that language cannot say it.
+    #[schema(value_type = Option<Object>)]
+    tree: Option<Box<RawValue>>,
+    /// The same as a `$filter`; null where that language cannot say it.
+    filter: Option<String>,
+    /// What it gives: `anything`, `a Boolean`, `a number`, `a text`, `a time`, `a list`, `a map`, `an object`.
+    r#type: String,
     /// What it costs to keep its answer: `constant` (a few numbers for each identity, whatever the history), `bounded` (a bounded
     /// number of values) or `sequence` (a scan of the newest 10,000 events).
     kind: &'static str,
@@ -103,12 +135,24 @@ struct Understood {
     aggregates: Vec<String>,
 }
 
-/// A rule, and the profile to try it on.
+/// A rule, in one of four spellings, and the profile to try it on.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Evaluate {
-    /// The rule in PQL.
-    pql: String,
+    /// The rule as PQL text.
+    #[serde(default)]
+    pql: Option<String>,
+    /// The rule as a tree of named nodes.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pql_json: Option<Json>,
+    /// The rule as a tree of operators.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    tree: Option<Json>,
+    /// The rule as a `$filter`.
+    #[serde(default)]
+    filter: Option<String>,
     /// `condition` or `value`.
     #[serde(default = "value")]
     purpose: String,
@@ -143,7 +187,7 @@ pub(super) fn routes() -> Vec<Route> {
     let pql =
         "xEvent[eventType = \"Order Completed\" and timestamp occurs <= 30 days before now].sum(properties.total)";
     let checked = json!({ "valid": true, "rule": {
-        "pql": pql, "kind": "constant", "attributes": [], "events": ["Order Completed"], "segments": [], "reads_clock": true,
+        "pql": pql, "pql_json": {}, "tree": null, "filter": null, "type": "a number", "kind": "constant", "attributes": [], "events": ["Order Completed"], "segments": [], "reads_clock": true,
         "aggregates": ["sum(properties.total) of eventType = \"Order Completed\" within <= 2592000000 milliseconds"]
     } });
     let evaluated = json!({
@@ -171,10 +215,12 @@ pub(super) fn routes() -> Vec<Route> {
 async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let body = body::read(&app.settings, &headers, body).await?;
-    let Check { pql, purpose } = body::json(&body)?;
-    let checked = match compile(&pql, purpose_of(&purpose)?) {
-        Ok(rule) => Checked { valid: true, problem: None, rule: Some(understood(&rule)) },
-        Err(problem) => Checked { valid: false, problem: Some(wrong(problem, &pql)), rule: None },
+    let Check { pql, pql_json, tree, filter, purpose } = body::json(&body)?;
+    let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
+    let model = app.service.rule_model(entered.workspace).await?;
+    let checked = match compile(&spelled, purpose, &model) {
+        Ok((rule, kind)) => Checked { valid: true, problem: None, rule: Some(understood(&rule, &kind)) },
+        Err(problem) => Checked { valid: false, problem: Some(wrong(problem, spelled.text())), rule: None },
     };
     Ok(entered.answer(json_answer(&checked)))
 }
@@ -182,15 +228,71 @@ async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
 async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let body = body::read(&app.settings, &headers, body).await?;
-    let Evaluate { pql, purpose, profile, merge_policy } = body::json(&body)?;
+    let Evaluate { pql, pql_json, tree, filter, purpose, profile, merge_policy } = body::json(&body)?;
     let lookup = parse::lookup(profile)?;
-    let rule = compile(&pql, purpose_of(&purpose)?).map_err(|problem| refused(&problem, &pql))?;
+    let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
+    let model = app.service.rule_model(entered.workspace).await?;
+    let (rule, _) = compile(&spelled, purpose, &model).map_err(|problem| refused(&problem, &spelled))?;
     let policy = merge_policy.as_deref();
     let evaluated = app.service.evaluate(entered.workspace, &lookup, &rule, policy, entered.sight()).await?;
     let Evaluated { profile_id, value, at, changes_at, steps, events } = evaluated;
     let changes_at = changes_at.map(format_timestamp);
     let outcome = Outcome { profile_id, value: raw(&value), at: format_timestamp(at), changes_at, steps, events };
     Ok(entered.answer(json_answer(&outcome)))
+}
+
+/// A rule as it came.
+enum Spelled {
+    Pql(String),
+    PqlJson(Value),
+    Tree(Value),
+    Filter(String),
+}
+
+impl Spelled {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Pql(_) => "pql",
+            Self::PqlJson(_) => "pql_json",
+            Self::Tree(_) => "tree",
+            Self::Filter(_) => "filter",
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Pql(text) | Self::Filter(text) => text,
+            Self::PqlJson(_) | Self::Tree(_) => "",
+        }
+    }
+
+    fn read(&self) -> Result<Expr, Problem> {
+        match self {
+            Self::Pql(text) => pql::parse(text),
+            Self::PqlJson(tree) => pql_json::read(tree),
+            Self::Tree(tree) => tree::read(tree),
+            Self::Filter(text) => filter::parse(text),
+        }
+    }
+}
+
+fn spelled(
+    pql: Option<String>,
+    pql_json: Option<Json>,
+    tree: Option<Json>,
+    filter: Option<String>,
+) -> Result<Spelled, Error> {
+    let value = |json: Json, name: &str| {
+        let deep = |reason| invalid("rule_invalid", format!("{name}: {reason}"));
+        read_value(&json, Spelling::Plain, TREE_DEPTH_MAX).map_err(deep)
+    };
+    match (pql, pql_json, tree, filter) {
+        (Some(text), None, None, None) => Ok(Spelled::Pql(text)),
+        (None, Some(json), None, None) => Ok(Spelled::PqlJson(value(json, "pql_json")?)),
+        (None, None, Some(json), None) => Ok(Spelled::Tree(value(json, "tree")?)),
+        (None, None, None, Some(text)) => Ok(Spelled::Filter(text)),
+        _ => Err(invalid("rule_spelling", "a rule stands in exactly one of pql, pql_json, tree, filter")),
+    }
 }
 
 fn purpose_of(name: &str) -> Result<Purpose, Error> {
@@ -201,28 +303,36 @@ fn purpose_of(name: &str) -> Result<Purpose, Error> {
     }
 }
 
-fn compile(text: &str, purpose: Purpose) -> Result<Rule, Problem> {
-    Rule::compile(pql::parse(text)?, purpose)
+fn compile(spelled: &Spelled, purpose: Purpose, model: &RuleModel) -> Result<(Rule, Type), Problem> {
+    let expr = spelled.read()?;
+    let kind = check::check(&expr, model)?;
+    Ok((Rule::compile(expr, purpose)?, kind))
 }
 
 /// The answer to a call whose rule cannot be read.
-fn refused(problem: &Problem, source: &str) -> Error {
-    let at = problem.at.line_column(source);
-    let place = at.map_or(String::new(), |(line, column)| format!(" at line {line} column {column}"));
+fn refused(problem: &Problem, spelled: &Spelled) -> Error {
+    let place = match (&problem.at, problem.at.line_column(spelled.text())) {
+        (_, Some((line, column))) => format!(" at line {line} column {column}"),
+        (Place::Tree(path), None) => format!(" at {path}"),
+        (Place::Nowhere | Place::Text { .. }, None) => String::new(),
+    };
     let hint = problem.hint.as_ref().map_or(String::new(), |hint| format!("; {hint}"));
-    invalid("rule_invalid", format!("pql: {}: expected {}{place}{hint}", problem.code.as_str(), problem.expected))
+    let (name, code, expected) = (spelled.name(), problem.code.as_str(), &problem.expected);
+    invalid("rule_invalid", format!("{name}: {code}: expected {expected}{place}{hint}"))
 }
 
 fn wrong(problem: Problem, source: &str) -> Wrong {
     let at = problem.at.line_column(source);
-    let (start, end) = match problem.at {
-        Place::Text { start, end } => (Some(start), Some(end)),
-        Place::Nowhere | Place::Tree(_) => (None, None),
+    let (path, start, end) = match &problem.at {
+        Place::Text { start, end } => (None, Some(*start), Some(*end)),
+        Place::Tree(path) => (Some(path.to_string()), None, None),
+        Place::Nowhere => (None, None, None),
     };
     Wrong {
         code: problem.code.as_str(),
         expected: problem.expected,
         hint: problem.hint,
+        path,
         line: at.map(|(line, _)| line),
         column: at.map(|(_, column)| column),
         start,
@@ -230,7 +340,7 @@ fn wrong(problem: Problem, source: &str) -> Wrong {
     }
 }
 
-fn understood(rule: &Rule) -> Understood {
+fn understood(rule: &Rule, kind: &Type) -> Understood {
     let plan = rule.plan();
     let attributes = match &plan.attributes {
         Attributes::All => None,
@@ -238,6 +348,10 @@ fn understood(rule: &Rule) -> Understood {
     };
     Understood {
         pql: pql::print(rule.source()),
+        pql_json: raw(&pql_json::write(rule.source())),
+        tree: tree::write(rule.source()).map(|tree| raw(&tree)),
+        filter: filter::print(rule.source()),
+        r#type: kind.to_string(),
         kind: match plan.kind() {
             Kind::Constant => "constant",
             Kind::Bounded => "bounded",

@@ -151,9 +151,11 @@ async fn what_cannot_be_asked_is_refused_by_code() {
     let world = ann().await;
     let ann = json!({ "namespace": "user_id", "value": "ann" });
     for (path, body, status, code) in [
-        ("check", json!({}), 400, "body_invalid"),
+        ("check", json!({}), 400, "rule_spelling"),
+        ("check", json!({ "pql": 7 }), 400, "body_invalid"),
         ("check", json!({ "pql": "city", "x": 1 }), 400, "body_invalid"),
         ("check", json!({ "pql": "city", "purpose": "segment" }), 400, "purpose_unknown"),
+        ("check", json!({ "pql": "city", "filter": "city eq Lyon" }), 400, "rule_spelling"),
         ("evaluate", json!({ "pql": "city" }), 400, "body_invalid"),
         ("evaluate", json!({ "pql": "city", "profile": {} }), 400, "lookup_invalid"),
         ("evaluate", json!({ "pql": "city", "profile": { "namespace": "x", "value": "y" } }), 400, "namespace_unknown"),
@@ -185,4 +187,52 @@ async fn what_a_reader_may_not_see_no_rule_tells_them() {
         assert_eq!(reply.json()["value"], others, "{pql}: {}", reply.json());
         assert_eq!(asked(&world, pql).await["value"], own);
     }
+}
+
+#[tokio::test]
+async fn a_rule_is_one_in_all_spellings() {
+    let world = ann().await;
+    let found = async |body: Value| call(&world, "/v1/rules:check", &body).await.json()["rule"].clone();
+    let equal = json!({ "operator": "profile-attribute-equal", "operands": ["city", "Lyon"] });
+    // What a language cannot say just so, it has no text for: PQL's `=` does not look into lists.
+    for (own, first) in [
+        ("filter", found(json!({ "filter": "city eq Lyon" })).await),
+        ("tree", found(json!({ "tree": equal })).await),
+        ("pql", found(json!({ "pql": "city = \"Lyon\"" })).await),
+    ] {
+        for spelling in ["pql", "pql_json", own] {
+            let again = found(json!({ spelling: first[spelling] })).await;
+            assert_eq!(again, first, "{own} by {spelling}");
+            let body = json!({ spelling: first[spelling], "profile": { "namespace": "user_id", "value": "ann" } });
+            let reply = call(&world, "/v1/rules:evaluate", &body).await;
+            assert_eq!(reply.json()["value"], true, "{spelling}: {}", reply.json());
+        }
+    }
+    let sum = checked(&world, "xEvent.sum(properties.total)").await["rule"].clone();
+    assert_eq!((&sum["filter"], &sum["tree"], &sum["type"]), (&Value::Null, &Value::Null, &json!("a number")), "{sum}");
+    let wrong = json!({ "tree": { "operator": "and", "operands": [{ "operator": "none", "operands": [] }] } });
+    let found = call(&world, "/v1/rules:check", &wrong).await.json();
+    assert!(found["problem"]["path"].as_str().is_some_and(|path| path.starts_with("/operands/0")), "{found}");
+}
+
+#[tokio::test]
+async fn rules_are_checked_against_the_data_model() {
+    let world = ann().await;
+    let put = |path: &'static str, body: Value| world.call("PUT", path, ROOT, body.to_string());
+    assert_eq!(put("/v1/data-model/attributes/plan", json!({ "type": "text" })).await.status, 200);
+    let order = json!({ "properties": { "coupon": { "type": "text" } } });
+    assert_eq!(put("/v1/data-model/event-types/Order%20Completed", order).await.status, 200);
+    let valid = async |pql: &str| {
+        let found = checked(&world, pql).await;
+        (found["valid"] == true, found["problem"]["code"].as_str().unwrap_or_default().to_owned())
+    };
+    let wrong_type = (false, "expression_wrong_type".to_owned());
+    assert_eq!(valid("plan + 1").await, wrong_type);
+    assert_eq!(valid("xEvent[eventType = \"Order Completed\"].sum(properties.coupon)").await, wrong_type);
+    // Where something is open, what is not registered is null, not an error.
+    assert_eq!(valid("plam + 1").await, (true, String::new()));
+    assert_eq!(put("/v1/data-model/mode", json!({ "mode": "strict" })).await.status, 200);
+    assert_eq!(valid("plam = \"gold\"").await, (false, "expression_unknown_attribute".to_owned()));
+    assert_eq!(checked(&world, "plam = \"gold\"").await["problem"]["hint"], "did you mean plan?");
+    assert_eq!(valid("email = \"x\" and plan = \"gold\"").await, (true, String::new()));
 }

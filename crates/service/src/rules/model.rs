@@ -1,0 +1,97 @@
+//! What rules are checked against: the data model of a workspace, as the rule language asks for it.
+//!
+//! What is not registered may still be there, and is null where it is not; it can be ruled out only where every dataset refuses what is
+//! not registered.
+
+use std::sync::Arc;
+
+use tessera_engine::config::Config;
+use tessera_engine::expr::ast::Name;
+use tessera_engine::expr::check::{Known, Model, Type};
+use tessera_engine::model::{DataModel, Mode, Scalar, Type as Registered};
+use tessera_engine::value::Path;
+
+use crate::lane::Configured;
+use crate::render::RESERVED;
+
+/// The data model, and the identifiers that stand among the attributes.
+#[derive(Clone)]
+pub struct RuleModel {
+    model: Arc<DataModel>,
+    config: Arc<Config>,
+}
+
+impl RuleModel {
+    pub(crate) fn new(configured: &Configured) -> Self {
+        Self { model: configured.stored.model().model.clone(), config: configured.config.clone() }
+    }
+
+    /// What is known where nothing is registered.
+    fn elsewhere(&self) -> Known {
+        let definition = self.model.definition();
+        let is_strict = definition.mode == Mode::Strict && definition.datasets.values().all(|own| *own == Mode::Strict);
+        if is_strict { Known::Never } else { Known::Perhaps }
+    }
+
+    fn is_below_registered(&self, path: &Path) -> bool {
+        let attributes = &self.model.definition().attributes;
+        attributes.keys().any(|own| own.is_above(path) || path.is_above(own))
+    }
+}
+
+impl Model for RuleModel {
+    fn attribute(&self, names: &[Name]) -> Known {
+        if let [name] = names
+            && self.config.by_name(name).is_some()
+            && !RESERVED.contains(&&**name)
+        {
+            return Known::Is(Type::Text);
+        }
+        let Ok(path) = Path::from_segments(names.iter().map(|name| &**name)) else { return Known::Never };
+        match self.model.definition().attributes.get(&path) {
+            Some(attribute) => Known::Is(type_of(attribute.r#type)),
+            None if self.is_below_registered(&path) => Known::Perhaps,
+            None => self.elsewhere(),
+        }
+    }
+
+    fn property(&self, event: Option<&str>, names: &[Name]) -> Known {
+        let [root, below @ ..] = names else { return Known::Perhaps };
+        if &**root != "properties" || below.is_empty() {
+            return Known::Perhaps;
+        }
+        let Some(event_type) = event.and_then(|event| self.model.event_type(event)) else { return Known::Perhaps };
+        let Ok(path) = Path::from_segments(below.iter().map(|name| &**name)) else { return Known::Never };
+        match event_type.properties.get(&path) {
+            Some(property) => Known::Is(type_of(property.r#type)),
+            None => Known::Perhaps,
+        }
+    }
+
+    fn attributes(&self) -> Vec<String> {
+        self.model.definition().attributes.keys().map(ToString::to_string).collect()
+    }
+
+    fn properties(&self, event: Option<&str>) -> Vec<String> {
+        let event_type = event.and_then(|event| self.model.event_type(event));
+        event_type.iter().flat_map(|own| own.properties.keys()).map(|path| format!("properties.{path}")).collect()
+    }
+}
+
+fn type_of(registered: Registered) -> Type {
+    let of = |of: Option<Scalar>| Type::list(of.map_or(Type::Any, scalar));
+    match registered {
+        Registered::Scalar(own) => scalar(own),
+        Registered::Set { of: own } | Registered::List { of: own } => of(own),
+        Registered::Object => Type::Object,
+    }
+}
+
+fn scalar(own: Scalar) -> Type {
+    match own {
+        Scalar::Text => Type::Text,
+        Scalar::Number | Scalar::Integer => Type::Number,
+        Scalar::Boolean => Type::Boolean,
+        Scalar::Date | Scalar::DateTime => Type::Time,
+    }
+}
