@@ -47,12 +47,12 @@ pub struct Evaluated {
 }
 
 impl Service {
-    /// What rules of a workspace are checked against.
+    /// What rules of a workspace are checked against for a reader of these rights.
     ///
     /// # Errors
     /// What the store answers.
-    pub async fn rule_model(&self, workspace: WorkspaceId) -> Result<RuleModel, Error> {
-        Ok(RuleModel::new(&*self.configured(workspace).await?))
+    pub async fn rule_model(&self, workspace: WorkspaceId, sight: Flags) -> Result<RuleModel, Error> {
+        Ok(RuleModel::new(&*self.configured(workspace).await?, sight))
     }
 
     /// What a rule comes to for a profile now, under a merge policy and for a reader of these rights.

@@ -217,7 +217,7 @@ async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
     let body = body::read(&app.settings, &headers, body).await?;
     let Check { pql, pql_json, tree, filter, purpose } = body::json(&body)?;
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
-    let model = app.service.rule_model(entered.workspace).await?;
+    let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
     let checked = match compile(&spelled, purpose, &model) {
         Ok((rule, kind)) => Checked { valid: true, problem: None, rule: Some(understood(&rule, &kind)) },
         Err(problem) => Checked { valid: false, problem: Some(wrong(problem, spelled.text())), rule: None },
@@ -231,7 +231,7 @@ async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -
     let Evaluate { pql, pql_json, tree, filter, purpose, profile, merge_policy } = body::json(&body)?;
     let lookup = parse::lookup(profile)?;
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
-    let model = app.service.rule_model(entered.workspace).await?;
+    let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
     let (rule, _) = compile(&spelled, purpose, &model).map_err(|problem| refused(&problem, &spelled))?;
     let policy = merge_policy.as_deref();
     let evaluated = app.service.evaluate(entered.workspace, &lookup, &rule, policy, entered.sight()).await?;

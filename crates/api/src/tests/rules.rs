@@ -187,6 +187,16 @@ async fn what_a_reader_may_not_see_no_rule_tells_them() {
         assert_eq!(reply.json()["value"], others, "{pql}: {}", reply.json());
         assert_eq!(asked(&world, pql).await["value"], own);
     }
+    // Nor that it is registered at all, by its type or in a hint.
+    let check = async |pql: &str, key: &str| {
+        let body = json!({ "pql": pql }).to_string();
+        world.call("POST", "/v1/rules:check", key, body).await.json()
+    };
+    assert_eq!(check("city + 1", ROOT).await["valid"], false);
+    assert_eq!(check("city + 1", &reader).await["valid"], true);
+    assert_eq!(put("/v1/data-model/mode", json!({ "mode": "strict" })).await.status, 200);
+    assert_eq!(check("citi = \"x\"", ROOT).await["problem"]["hint"], "did you mean city?");
+    assert_eq!(check("citi = \"x\"", &reader).await["problem"].get("hint"), None);
 }
 
 #[tokio::test]

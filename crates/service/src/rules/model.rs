@@ -8,22 +8,30 @@ use std::sync::Arc;
 use tessera_engine::config::Config;
 use tessera_engine::expr::ast::Name;
 use tessera_engine::expr::check::{Known, Model, Type};
-use tessera_engine::model::{DataModel, Mode, Scalar, Type as Registered};
+use tessera_engine::model::{DataModel, EventType, Flags, Mode, Scalar, Type as Registered};
 use tessera_engine::value::Path;
 
 use crate::lane::Configured;
 use crate::render::RESERVED;
 
-/// The data model, and the identifiers that stand among the attributes.
+/// The data model as a reader may see it, and the identifiers that stand among the attributes. What is hidden from the reader is as if it
+/// were not registered: no answer and no hint tells that it is.
 #[derive(Clone)]
 pub struct RuleModel {
     model: Arc<DataModel>,
     config: Arc<Config>,
+    sight: Flags,
 }
 
 impl RuleModel {
-    pub(crate) fn new(configured: &Configured) -> Self {
-        Self { model: configured.stored.model().model.clone(), config: configured.config.clone() }
+    pub(crate) fn new(configured: &Configured, sight: Flags) -> Self {
+        Self { model: configured.stored.model().model.clone(), config: configured.config.clone(), sight }
+    }
+
+    fn event_type(&self, event: Option<&str>) -> Option<&EventType> {
+        event
+            .filter(|event| !self.model.is_event_hidden(event, self.sight))
+            .and_then(|event| self.model.event_type(event))
     }
 
     /// What is known where nothing is registered.
@@ -33,9 +41,9 @@ impl RuleModel {
         if is_strict { Known::Never } else { Known::Perhaps }
     }
 
-    fn is_below_registered(&self, path: &Path) -> bool {
-        let attributes = &self.model.definition().attributes;
-        attributes.keys().any(|own| own.is_above(path) || path.is_above(own))
+    fn is_near_registered(&self, path: &Path) -> bool {
+        let mut attributes = self.model.definition().attributes.keys();
+        attributes.any(|own| (own.is_above(path) || path.is_above(own)) && !self.model.is_hidden(own, self.sight))
     }
 }
 
@@ -49,8 +57,9 @@ impl Model for RuleModel {
         }
         let Ok(path) = Path::from_segments(names.iter().map(|name| &**name)) else { return Known::Never };
         match self.model.definition().attributes.get(&path) {
+            Some(_) if self.model.is_hidden(&path, self.sight) => self.elsewhere(),
             Some(attribute) => Known::Is(type_of(attribute.r#type)),
-            None if self.is_below_registered(&path) => Known::Perhaps,
+            None if self.is_near_registered(&path) => Known::Perhaps,
             None => self.elsewhere(),
         }
     }
@@ -60,21 +69,24 @@ impl Model for RuleModel {
         if &**root != "properties" || below.is_empty() {
             return Known::Perhaps;
         }
-        let Some(event_type) = event.and_then(|event| self.model.event_type(event)) else { return Known::Perhaps };
+        let Some(event_type) = self.event_type(event) else { return Known::Perhaps };
         let Ok(path) = Path::from_segments(below.iter().map(|name| &**name)) else { return Known::Never };
         match event_type.properties.get(&path) {
+            Some(property) if property.flags.exceed(self.sight) => Known::Perhaps,
             Some(property) => Known::Is(type_of(property.r#type)),
             None => Known::Perhaps,
         }
     }
 
     fn attributes(&self) -> Vec<String> {
-        self.model.definition().attributes.keys().map(ToString::to_string).collect()
+        let attributes = self.model.definition().attributes.keys();
+        attributes.filter(|path| !self.model.is_hidden(path, self.sight)).map(ToString::to_string).collect()
     }
 
     fn properties(&self, event: Option<&str>) -> Vec<String> {
-        let event_type = event.and_then(|event| self.model.event_type(event));
-        event_type.iter().flat_map(|own| own.properties.keys()).map(|path| format!("properties.{path}")).collect()
+        let properties = self.event_type(event).into_iter().flat_map(|own| &own.properties);
+        let seen = properties.filter(|(_, property)| !property.flags.exceed(self.sight));
+        seen.map(|(path, _)| format!("properties.{path}")).collect()
     }
 }
 
