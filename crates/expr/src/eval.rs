@@ -15,7 +15,7 @@ mod time;
 
 use std::rc::Rc;
 
-pub(crate) use item::Item;
+pub(crate) use item::{Item, key_text};
 pub(crate) use time::counts;
 
 use crate::ast::{Arithmetic, Expr, Literal, Name, Node, Word};

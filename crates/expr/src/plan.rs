@@ -11,7 +11,7 @@ mod extract;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use aggregate::{Aggregate, Argument, Contribution, Measure, Window};
+pub use aggregate::{Aggregate, Argument, Contribution, Measure, Window, group_name};
 pub(crate) use depends::types_of;
 
 use crate::ast::{Expr, Name};

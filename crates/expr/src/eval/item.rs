@@ -258,7 +258,7 @@ impl<'f> Evaluator<'f> {
 }
 
 /// The name that a key of a map has in an object.
-pub(super) fn key_text(key: &Value) -> Name {
+pub(crate) fn key_text(key: &Value) -> Name {
     match key {
         Value::Text(text) => text.clone(),
         Value::Bool(truth) => if *truth { "true" } else { "false" }.into(),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{EventTypes, Kind};
-use crate::ast::{Expr, Unit, Which};
+use crate::ast::{Expr, Name, Unit, Which};
 use crate::calendar::{Zone, micros, months};
-use crate::eval::{Evaluator, Frame, OverBudget, counts};
+use crate::eval::{Evaluator, Frame, OverBudget, counts, key_text};
 use crate::facts::Facts;
 use crate::pql;
 use crate::rule::Patterns;
@@ -117,6 +117,13 @@ pub struct Contribution {
     pub rank: Value,
     /// Its group, for [`Measure::Grouped`].
     pub group: Value,
+}
+
+/// The name that a group has in the value of [`Measure::Grouped`]. Several groups may have one name: the last of them in the order
+/// of values counts there.
+#[must_use]
+pub fn group_name(group: &Value) -> Name {
+    key_text(group)
 }
 
 impl Window {
