@@ -9,6 +9,7 @@
 //! - the profiles are a function of facts, directives and configuration, never of the order of arrival;
 //! - `decide` either names what it still has to read, or has applied one command whole.
 
+pub mod aggregate;
 pub mod cluster;
 pub mod config;
 pub mod decide;
