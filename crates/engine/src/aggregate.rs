@@ -54,8 +54,10 @@ impl Default for Bounds {
 
 /// What one node keeps of its own events for one aggregate.
 ///
-/// It does not remember which aggregate it is of: whoever stores it does, and gives the same one each time. Given another it becomes
-/// [`State::Unread`], or is taken for it.
+/// It does not remember which aggregate it is of: whoever stores it does, and gives the same one each time.
+///
+/// What an event brings may depend on the time zone, where a rule reads days. Under another zone than the one that its events were
+/// added under, a state is to be made [`State::Unread`] by whoever changes the zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// Of events whenever they happened, their sum, so to speak.
@@ -141,7 +143,7 @@ impl State {
             }
             Self::Recent(recent) if aggregate.window != Window::Lifetime => recent.remove(moment),
             Self::Ever(_) | Self::Recent(_) | Self::Unread | Self::Overflowed | Self::OutOfRange => {
-                *self = Self::Unread
+                *self = Self::Unread;
             }
         }
     }

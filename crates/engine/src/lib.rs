@@ -2,7 +2,8 @@
 //!
 //! It is pure: facts, configuration and `now` go in, changes, notices and verdicts come out. It is not a store, knows no
 //! wire format, and asks neither the clock nor a random source. Start reading at [`fact`] (what comes in), then
-//! [`cluster`] (what is kept), [`walk`] (how links become profiles) and [`decide`] (what a command does).
+//! [`cluster`] (what is kept), [`walk`] (how links become profiles) and [`decide`] (what a command does). What rules ask of events
+//! is kept by [`aggregate`].
 //!
 //! Invariants:
 //! - a fact is owned by exactly one node and never moves;

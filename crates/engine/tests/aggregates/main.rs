@@ -8,4 +8,5 @@ mod people;
 mod rules;
 mod steps;
 
+mod bounds;
 mod laws;

@@ -162,8 +162,12 @@ impl People {
         }
     }
 
+    pub(crate) fn size_bytes(&self, node: usize) -> usize {
+        self.states.get(&node).map_or(0, State::size_bytes)
+    }
+
     /// The state of a node as its timeline says it.
-    pub(crate) fn from_timeline(&self, node: usize, bounds: &Bounds) -> State {
+    pub(crate) fn reread(&self, node: usize, bounds: &Bounds) -> State {
         let own = self.events.iter().filter(|event| event.node == node);
         let brought = own.filter_map(|event| Some((event.moment, self.contribution(event)?)));
         State::rebuilt(&self.aggregate(), bounds, brought)
@@ -184,7 +188,7 @@ impl People {
                 Err(Lack::Overflowed(lacking)) => {
                     for node in lacking {
                         let node = usize::from(node.as_bytes()[11]);
-                        assert_eq!(self.from_timeline(node, &self.bounds), State::Overflowed, "it holds too much");
+                        assert_eq!(self.reread(node, &self.bounds), State::Overflowed, "it holds too much");
                     }
                     return Told::Overflowed;
                 }
@@ -192,7 +196,7 @@ impl People {
                     assert!(attempt == 0 && !lacking.is_empty(), "reading again helps");
                     for node in lacking {
                         let node = usize::from(node.as_bytes()[11]);
-                        self.states.insert(node, self.from_timeline(node, &self.bounds));
+                        self.states.insert(node, self.reread(node, &self.bounds));
                         self.rebuilt += 1;
                     }
                 }
@@ -205,7 +209,7 @@ impl People {
     /// The value from states that were made anew within other bounds.
     pub(crate) fn told_within(&self, profile: usize, bounds: &Bounds) -> Result<Kept, Lack> {
         let states: Vec<(NodeId, State)> =
-            self.nodes(profile).into_iter().map(|node| (node_id(node), self.from_timeline(node, bounds))).collect();
+            self.nodes(profile).into_iter().map(|node| (node_id(node), self.reread(node, bounds))).collect();
         let states = states.iter().map(|(node, state)| (*node, state));
         fold(states, &self.aggregate(), self.now, &self.zone)
     }

@@ -28,6 +28,12 @@ pub(crate) enum Step {
         what: Body,
     },
     Remove(prop::sample::Index),
+    /// So many events of a node go, the newest or the oldest, as at the end of their retention.
+    RemoveEnd {
+        node: usize,
+        count: usize,
+        is_newest: bool,
+    },
     /// A node becomes part of another profile.
     Move(usize, usize),
     Clock(Hop),
@@ -74,6 +80,8 @@ pub(crate) fn steps(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<St
     let step = prop_oneof![
         10 => (0..NODES, spot(), body()).prop_map(|(node, at, what)| Step::Add { node, at, what }),
         3 => index().prop_map(Step::Remove),
+        1 => (0..NODES, 1..7usize, any::<bool>())
+            .prop_map(|(node, count, is_newest)| Step::RemoveEnd { node, count, is_newest }),
         2 => (0..NODES, 0..PROFILES).prop_map(|(node, profile)| Step::Move(node, profile)),
         5 => hop().prop_map(Step::Clock),
         1 => Just(Step::DropPast),
@@ -109,7 +117,7 @@ fn hop() -> impl Strategy<Value = Hop> {
 fn body() -> impl Strategy<Value = Body> {
     let total = prop_oneof![
         // Up to about half of what a decimal holds, so that three come to more.
-        1 => prop::sample::select(&[i128::MAX / 2, i128::MIN / 2 - 3][..]).prop_map(|units| Value::Number(Decimal::from_units(units))),
+        2 => prop::sample::select(&[i128::MAX / 2, i128::MIN / 2 - 3][..]).prop_map(|units| Value::Number(Decimal::from_units(units))),
         12 => (-3..6i64).prop_map(|number| Value::Number(Decimal::from_i64(number))),
         4 => (-9..9i128).prop_map(|units| Value::Number(Decimal::from_units(units * 333_333_333_333_333_333))),
         1 => Just(Value::text("1")),
@@ -180,6 +188,16 @@ impl People {
             Step::Remove(at) => {
                 if !self.events.is_empty() {
                     self.remove(at.index(self.events.len()));
+                }
+            }
+            Step::RemoveEnd { node, count, is_newest } => {
+                for _ in 0..*count {
+                    let own = self.events.iter().enumerate().filter(|(_, event)| event.node == *node);
+                    let moment = |(_, event): &(usize, &Event)| event.moment;
+                    let end = if *is_newest { own.max_by_key(moment) } else { own.min_by_key(moment) };
+                    if let Some((at, _)) = end {
+                        self.remove(at);
+                    }
                 }
             }
             Step::Move(node, profile) => self.profiles[*node] = *profile,
