@@ -66,7 +66,8 @@ pub enum State {
     Recent(Recent),
     /// What decided is gone, and what decides now is on the timeline alone. It is [rebuilt](State::rebuilt) from there.
     Unread,
-    /// It holds more than [`Bounds::values_max`] or [`Bounds::bytes_max`]. When something is removed it has to be read again.
+    /// It holds more than [`Bounds::values_max`] or [`Bounds::bytes_max`]. When something is removed, or
+    /// comes and may take the place of something larger, it has to be read again.
     Overflowed,
     /// Numbers of one sign come to more than a decimal holds; the evaluator says what that is. When something is removed it
     /// has to be read again.
@@ -102,11 +103,17 @@ impl State {
         events: impl IntoIterator<Item = (Moment, Contribution)>,
     ) -> Self {
         let mut state = Self::new(aggregate);
+        let is_ranking = matches!(state, Self::Ever(Summary::Best(_)));
+        // A ranking that takes too much may take less before all is said.
+        let bytes_max = if is_ranking { usize::MAX } else { bounds.bytes_max };
         for (moment, contribution) in events {
             if matches!(state, Self::Overflowed | Self::OutOfRange) {
                 break;
             }
-            state.add(aggregate, bounds, moment, &contribution);
+            state.add(aggregate, &Bounds { bytes_max, ..*bounds }, moment, &contribution);
+        }
+        if matches!(&state, Self::Ever(summary) if !summary.is_within(&aggregate.measure, bounds)) {
+            return Self::Overflowed;
         }
         state
     }
@@ -127,6 +134,7 @@ impl State {
                 recent.keep_newest(recent::entries_max(aggregate, bounds), bounds.bytes_max);
             }
             Self::Ever(_) | Self::Recent(_) => *self = Self::Unread,
+            Self::Overflowed if Best::may_shrink(measure, bounds.values_max) => *self = Self::Unread,
             Self::Unread | Self::Overflowed | Self::OutOfRange => {}
         }
     }

@@ -134,6 +134,12 @@ impl Best {
         self.behind += u64::try_from(behind).unwrap_or(u64::MAX);
     }
 
+    /// Whether a ranking that takes too much may take less when an event comes: a better one that takes less may be in its place.
+    pub(super) fn may_shrink(measure: &Measure, values_max: usize) -> bool {
+        let amount = Places::of(measure).amount;
+        amount > 0 && amount <= values_max
+    }
+
     /// Those that are asked for.
     pub(super) fn placed(&self, measure: &Measure) -> &[Ranked] {
         &self.first[..self.first.len().min(Places::of(measure).amount)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tessera_expr::plan::{Contribution, Measure, group_name};
 
-use super::{Gone, Moment, OutOfRange, Ranked, Summary, Totals, is_scalar};
+use super::{Gone, Moment, OutOfRange, Summary, Totals, is_scalar};
 use crate::value::Value;
 
 /// What is kept of the events of one group.
@@ -122,12 +122,14 @@ impl Groups {
 
 impl Group {
     /// The values and bytes that count towards the bounds. They depend on its events alone, not on the order in which they came
-    /// and went; so of a ranking, which is of one place here, only that place counts.
+    /// and went, and never become fewer while events come. So of a ranking, which is of one place here, the most counts that it
+    /// can take.
     fn size(&self, key: &Value) -> (usize, usize) {
         const EVENTS: usize = 10;
+        const NUMBER_RANKED: usize = 44;
         let (values, bytes) = match &self.summary {
             Summary::Totals(_) => (0, Totals::SIZE_BYTES),
-            Summary::Best(best) => (0, best.first.first().map_or(0, Ranked::size_bytes)),
+            Summary::Best(_) => (0, NUMBER_RANKED),
             Summary::Values(values) => (values.counts().len(), values.size_bytes()),
             Summary::Groups(groups) => (groups.values, groups.bytes),
         };
