@@ -214,6 +214,8 @@ fn values(list: &Expr) -> Option<(Chosen, Argument)> {
             Some((chosen(of)?, Argument { value, spreads: true }))
         }
         Node::Call { function: Function::Map, arguments } => match &arguments[..] {
+            // Whole events are told apart by which they are, and kept values by what they are.
+            [_, value] if matches!(canonical(value).node, Node::Context(_)) => None,
             [list, value] => Some((chosen(list)?, of_event(value)?)),
             _ => None,
         },
@@ -233,10 +235,20 @@ fn ranked(list: &Expr) -> Option<(Chosen, &Expr, usize, bool, Argument)> {
     let [list, by, amount] = &arguments[..] else { return None };
     let Node::Literal(Literal::Number(amount)) = &amount.node else { return None };
     let amount = usize::try_from(amount.to_i64()?).ok()?;
-    if !is_of_event(by) {
+    if !is_of_event(by) || may_be_day(by) {
         return None;
     }
     Some((chosen(list)?, by, amount, is_highest, of_event(value)?))
+}
+
+/// Whether a day may come of it, which ranks nothing, while the instant that is kept of it would.
+fn may_be_day(expr: &Expr) -> bool {
+    match &expr.node {
+        Node::Call { function: Function::Date, .. } => true,
+        Node::If { then, otherwise, .. } => may_be_day(then) || may_be_day(otherwise),
+        Node::Let { body, .. } => may_be_day(body),
+        _ => false,
+    }
 }
 
 /// `events.groupBy(by).map((K, G) => mapEntry(K, G.sum(value)))`.

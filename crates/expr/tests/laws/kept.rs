@@ -227,6 +227,9 @@ fn plans_say_what_a_rule_depends_on() {
         "groupBy(properties.sku, sum(properties.total))",
         false,
     );
+    // What is told apart, or ranked, by other things than what can be kept of it is not kept.
+    check("xEvent.map(this).distinct().count() > 1", "", true);
+    check("xEvent.topN(date(properties.year, 1, 1), 2).map(properties.sku).count() > 1", "", true);
     // What looks beyond the event, or at the clock in another way, is not kept.
     check("xEvent[properties.total > ^age].count() > 1", "", true);
     check("xEvent[timestamp occurs <= 1 day before today].count() > 1", "", true);
