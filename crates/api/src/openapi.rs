@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tessera_service::error::ErrorKind;
 
 use crate::app::WORKSPACE;
-use crate::codes::{CODES, Place};
+use crate::codes::{self, Place};
 use crate::kinds::rule;
 use crate::route::{Access, Content, EVENT_STREAM, Named, Route, Success, Tag};
 use crate::router::routes;
@@ -170,7 +170,7 @@ fn reference(named: &Named, schemas: &mut BTreeMap<String, Value>) -> Value {
 }
 
 fn error_schema() -> Value {
-    let codes: Vec<_> = CODES.iter().filter(|code| code.place == Place::Call).map(|code| code.code).collect();
+    let codes: Vec<_> = codes::all().filter(|code| code.place == Place::Call).map(|code| code.code).collect();
     let text = |description: &str| json!({ "type": "string", "description": description });
     json!({
         "type": "object",
@@ -229,8 +229,7 @@ fn of_kind(code: &str, kind: ErrorKind) -> bool {
 }
 
 fn codes_text(include: impl Fn(&str) -> bool) -> String {
-    let lines = CODES
-        .iter()
+    let lines = codes::all()
         .filter(|code| include(code.code))
         .map(|code| format!("- `{}`: {}\n", code.code, code.documentation));
     lines.collect()

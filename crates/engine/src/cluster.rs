@@ -32,6 +32,16 @@ pub struct Cell {
     pub batch: Option<Arc<str>>,
 }
 
+impl Cell {
+    /// Whether what this dataset says here is gone by now: erased with its source, reached by the erasure or not, or at the end of its
+    /// window.
+    #[must_use]
+    pub fn is_gone(&self, dataset: &str, config: &Config, now: Timestamp) -> bool {
+        config.sweeps().erases_at(dataset, self.batch.as_deref(), self.received_at)
+            || config.keeping().is_gone(&self.path, self.time, self.received_at, now)
+    }
+}
+
 /// What one dataset says about one node: cells in the order of their paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {

@@ -71,6 +71,21 @@ pub enum CallKind {
     Alias,
 }
 
+impl CallKind {
+    /// Its name, as answers and rules know it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Track => "track",
+            Self::Page => "page",
+            Self::Screen => "screen",
+            Self::Identify => "identify",
+            Self::Group => "group",
+            Self::Alias => "alias",
+        }
+    }
+}
+
 /// What of a fact stands on the timeline of its owner.
 #[derive(Clone)]
 pub struct Call {

@@ -24,5 +24,4 @@ pub mod view;
 pub mod walk;
 pub mod working;
 
-pub use tessera_expr as expr;
 pub use tessera_expr::{time, value};

@@ -71,8 +71,7 @@ pub struct Lens<'a> {
 impl Lens<'_> {
     /// Whether a cell of this dataset still counts: what is erased does not, reached by the erasure or not, nor what has ended.
     pub(crate) fn counts(&self, dataset: &str, cell: &Cell) -> bool {
-        !self.is_erased(dataset, cell)
-            && !self.config.keeping().is_gone(&cell.path, cell.time, cell.received_at, self.now)
+        !cell.is_gone(dataset, self.config, self.now)
     }
 
     fn is_erased(&self, dataset: &str, cell: &Cell) -> bool {

@@ -31,6 +31,20 @@ pub trait Facts {
     fn kept(&self, aggregate: &Aggregate) -> Option<Kept>;
 }
 
+/// What [`Facts::event_value`] answers of an event that stands as one value.
+#[must_use]
+pub fn look_into(event: &Value, names: &[Name]) -> (Value, usize) {
+    let mut at = event;
+    for (used, name) in names.iter().enumerate() {
+        let Value::Object(members) = at else { return (at.clone(), used) };
+        match members.iter().find(|(member, _)| member == name) {
+            Some((_, value)) => at = value,
+            None => return (Value::Null, used),
+        }
+    }
+    (at.clone(), names.len())
+}
+
 /// How a profile stands to a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Membership {

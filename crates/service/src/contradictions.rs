@@ -20,10 +20,10 @@ use crate::directory::WorkspaceId;
 use crate::error::{Error, ErrorKind};
 use crate::keys::{Family, Scope};
 use crate::layout::read_event_key;
-use crate::query::StoredCall;
 use crate::records::{cluster, event, rows};
 use crate::service::Components;
 use crate::store_error::read_failed;
+use crate::timeline::stands;
 
 /// Examples that are named.
 pub const EXAMPLES_MAX: usize = 10;
@@ -119,17 +119,12 @@ impl Search {
     }
 
     fn cluster(&mut self, cluster: &Cluster) {
-        let (sweeps, keeping) = (self.config.sweeps(), self.config.keeping());
         for node in &cluster.nodes {
             for fragment in &node.fragments {
                 for cell in &fragment.cells {
                     let Err(problem) = self.after.check_stored_attribute(&cell.path, &cell.value) else { continue };
                     let was = self.before.check_stored_attribute(&cell.path, &cell.value);
-                    let is_gone = || {
-                        sweeps.erases_at(&fragment.dataset, cell.batch.as_deref(), cell.received_at)
-                            || keeping.is_gone(&cell.path, cell.time, cell.received_at, self.now)
-                    };
-                    if was.is_ok() && !is_gone() {
+                    if was.is_ok() && !cell.is_gone(&fragment.dataset, &self.config, self.now) {
                         self.found.count += 1;
                         if self.found.examples.len() < EXAMPLES_MAX {
                             let profile = cluster.profile_id(node.id).unwrap_or(node.id);
@@ -159,9 +154,11 @@ impl Search {
 
     async fn event(&mut self, row: &Row) -> Result<(), Error> {
         let (node, time, id) = read_event_key(&row.key).ok_or_else(|| corrupt("event key"))?;
-        let StoredCall { name, dataset, batch, received_at, payload, .. } = event::decode(id, time, &row.value)?;
-        let Some(name) = name.filter(|name| self.stricter.event_types.contains(name)) else { return Ok(()) };
-        let (problem, is_new) = match properties(&payload) {
+        let call = event::decode(id, time, &row.value)?;
+        let Some(name) = call.name.clone().filter(|name| self.stricter.event_types.contains(name)) else {
+            return Ok(());
+        };
+        let (problem, is_new) = match properties(&call.payload) {
             Ok(properties) => {
                 let mut problems = self.after.check_stored_event(&name, &properties);
                 let was = self.before.check_stored_event(&name, &properties);
@@ -172,8 +169,7 @@ impl Search {
             Err(problem) => (Some(problem), self.before.event_type(&name).is_none()),
         };
         let Some(problem) = problem.filter(|_| is_new) else { return Ok(()) };
-        let is_erased = self.config.sweeps().erases_at(&dataset, batch.as_deref(), received_at);
-        if is_erased || self.config.keeping().is_event_gone(Some(&name), time, received_at, self.now) {
+        if !stands(&call, &self.config, self.now) {
             return Ok(());
         }
         // Events of erased profiles are on disk until they are purged, and belong to nobody.

@@ -9,15 +9,19 @@
 
 use std::sync::Arc;
 
+use tessera_engine::cluster::Source;
+use tessera_engine::decide::EventErasure;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{ErasureId, NodeId};
 use tessera_engine::time::Timestamp;
+use tessera_engine::working::FactRow;
 use tessera_store::{Commit, CommitError, Direction, Key, KeyRange, ScanLimit, Store};
 
 use crate::cursor::{self, Cursors, Purpose};
 use crate::directory::{KeyId, LIST_MAX, ListPage, ListQuery, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::keys::{Family, KeyBuilder, Scope};
+use crate::query::StoredCall;
 use crate::row;
 use crate::store_error::{commit_failed, read_failed};
 
@@ -198,4 +202,16 @@ pub(crate) async fn list(
     let last = items.last().filter(|_| page.more()).map(|receipt| receipt.id);
     let next_cursor = last.map(|id| cursors.seal(workspace, Purpose::Erasures, id.as_bytes()));
     Ok(ListPage { items, next_cursor })
+}
+
+/// The erasure of one event, by its call and the row of its fact. A fact from before sources were kept with it is older than every
+/// erasure of one.
+pub(crate) fn erasure_of(call: StoredCall, fact: FactRow) -> EventErasure {
+    let own = Source { dataset: call.dataset, batch: call.batch, generation: 0 };
+    EventErasure {
+        fact: call.message_id,
+        node: fact.node,
+        source: fact.source.unwrap_or(own),
+        received_at: call.received_at,
+    }
 }

@@ -242,15 +242,12 @@ impl Export {
     }
 
     fn values(&mut self) {
-        let keeping = self.configured.config.keeping();
-        let (sweeps, model) = (self.configured.config.sweeps(), &self.configured.stored.model().model);
+        let (config, model) = (&self.configured.config, &self.configured.stored.model().model);
         let mut found = Vec::new();
         for node in self.piece() {
             for fragment in &node.fragments {
                 for cell in &fragment.cells {
-                    let is_gone = sweeps.erases_at(&fragment.dataset, cell.batch.as_deref(), cell.received_at)
-                        || keeping.is_gone(&cell.path, cell.time, cell.received_at, self.now);
-                    if is_gone || model.is_hidden(&cell.path, self.sight) {
+                    if cell.is_gone(&fragment.dataset, config, self.now) || model.is_hidden(&cell.path, self.sight) {
                         continue;
                     }
                     let mut json = Vec::new();

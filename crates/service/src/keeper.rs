@@ -11,7 +11,7 @@ use crate::directory::WorkspaceId;
 use crate::erasure::purge::{Purge, RECEIPTS_AT_ONCE};
 use crate::error::Error;
 use crate::idempotency;
-use crate::jobs::{Filter, Listed, NewJob, Query};
+use crate::jobs::NewJob;
 use crate::keys::Scope;
 use crate::lane::{Answer, Handle, Shared, Work};
 use crate::service::{Components, Service};
@@ -160,22 +160,10 @@ async fn expire(parts: &Parts, shared: &Shared) -> Result<(), Error> {
     if keeping.keeps_values() && keeping.keeps_events() {
         return Ok(());
     }
-    let filter = Filter { kind: Some(EXPIRE.to_owned()), ..Filter::default() };
-    let mut query = Query { filter, limit: 1, cursor: None };
-    loop {
-        let page = parts.jobs.list(shared.workspace, &query).await?;
-        let due = page
-            .jobs
-            .iter()
-            .find_map(Listed::job)
-            .map(|job| job.created_at.plus_micros(i64::from(parts.purge_interval_secs) * 1_000_000));
-        if due.is_some_and(|due| due > (parts.components.clock)()) {
-            return Ok(());
-        }
-        query.cursor = page.next_cursor.filter(|_| due.is_none());
-        if query.cursor.is_none() {
-            break;
-        }
+    let last = parts.jobs.last_of(shared.workspace, EXPIRE).await?;
+    let due = last.map(|job| job.created_at.plus_micros(i64::from(parts.purge_interval_secs) * 1_000_000));
+    if due.is_some_and(|due| due > (parts.components.clock)()) {
+        return Ok(());
     }
     let new = NewJob { kind: EXPIRE.to_owned(), parameters: "{}".to_owned(), asked_by: None };
     parts.jobs.make(shared.workspace, &new, None).await?;

@@ -3,14 +3,14 @@
 //! A rule sees what a read shows: identifiers and attributes under a merge policy at the top, and the profile's events, whichever door
 //! they came by, as `eventType`, `timestamp`, `properties`, `items`. Nothing is kept here: every answer is computed anew over all facts.
 
-use tessera_engine::expr::calendar::Zone;
-use tessera_engine::expr::eval::Frame;
-use tessera_engine::expr::limits::{SCAN_EVENTS_MAX, STEPS_MAX};
-use tessera_engine::expr::rule::Rule;
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Tree, Value};
 use tessera_engine::view::{Lens, Relevance};
+use tessera_expr::calendar::Zone;
+use tessera_expr::eval::Frame;
+use tessera_expr::limits::{SCAN_EVENTS_MAX, STEPS_MAX};
+use tessera_expr::rule::Rule;
 
 use crate::directory::WorkspaceId;
 use crate::error::{Error, ErrorKind};

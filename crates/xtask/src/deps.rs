@@ -97,13 +97,13 @@ pub(crate) const TABLE: &[Rule] = &[
     },
     Rule {
         package: "tessera-service",
-        may: &["tessera-engine", "tessera-store"],
+        may: &["tessera-engine", "tessera-expr", "tessera-store"],
         tests_may: &["tessera-store-lsm"],
         never: &["axum", "clap", "fjall", "getrandom", "hyper", "rand", "tower", "ureq", "uuid"],
     },
     Rule {
         package: "tessera-api",
-        may: &["tessera-engine", "tessera-service"],
+        may: &["tessera-engine", "tessera-expr", "tessera-service"],
         tests_may: &["tessera-store"],
         never: &["clap", "fjall", "getrandom", "postcard", "rand", "ureq", "uuid"],
     },

@@ -8,7 +8,7 @@ use super::*;
 #[test]
 fn codes_are_unique_and_documented() {
     let mut seen = HashSet::new();
-    for code in CODES {
+    for code in all() {
         assert!(seen.insert(code.code), "{} stands twice", code.code);
         assert!(is_code(code.code), "{}", code.code);
         assert!(code.documentation.ends_with('.'), "{}", code.code);

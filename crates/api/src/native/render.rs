@@ -4,7 +4,6 @@ use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::value::RawValue;
-use tessera_engine::fact::CallKind;
 use tessera_service::clock::format_timestamp;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::{EventPage, Graph, GraphHeld, GraphLink, GraphNode, Rendered, StoredCall};
@@ -67,24 +66,13 @@ fn event<'a>(call: &'a StoredCall, nothing: &'a RawValue) -> Result<TimelineEven
         timestamp: format_timestamp(call.time),
         properties: payload.properties.unwrap_or(nothing),
         message_id: call.message_id.clone(),
-        r#type: kind(call.kind),
+        r#type: call.kind.name(),
         received_at: format_timestamp(call.received_at),
         dataset: call.dataset.clone(),
         context: payload.context,
         traits: payload.traits,
         integrations: payload.integrations,
     })
-}
-
-pub(super) const fn kind(kind: CallKind) -> &'static str {
-    match kind {
-        CallKind::Track => "track",
-        CallKind::Page => "page",
-        CallKind::Screen => "screen",
-        CallKind::Identify => "identify",
-        CallKind::Group => "group",
-        CallKind::Alias => "alias",
-    }
 }
 
 /// An identity graph.

@@ -9,18 +9,18 @@ use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
-use tessera_engine::expr::ast::Expr;
-use tessera_engine::expr::check::{self, Type};
-use tessera_engine::expr::plan::{Aggregate, Attributes, EventTypes, Kind};
-use tessera_engine::expr::problem::{Place, Problem};
-use tessera_engine::expr::rule::{Purpose, Rule};
-use tessera_engine::expr::{filter, pql, pql_json, tree};
 use tessera_engine::value::Value;
+use tessera_expr::ast::Expr;
+use tessera_expr::check::{self, Model, Type};
+use tessera_expr::plan::{Aggregate, Attributes, EventTypes, Kind};
+use tessera_expr::problem::{Place, Problem};
+use tessera_expr::rule::{Purpose, Rule};
+use tessera_expr::{filter, pql, pql_json, tree};
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::json::{Spelling, read_value};
-use tessera_service::rules::{Evaluated, RuleModel};
+use tessera_service::rules::Evaluated;
 use utoipa::ToSchema;
 
 use super::explain::raw;
@@ -186,10 +186,7 @@ struct Outcome {
 pub(super) fn routes() -> Vec<Route> {
     let pql =
         "xEvent[eventType = \"Order Completed\" and timestamp occurs <= 30 days before now].sum(properties.total)";
-    let checked = json!({ "valid": true, "rule": {
-        "pql": pql, "pql_json": {}, "tree": null, "filter": null, "type": "a number", "kind": "constant", "attributes": [], "events": ["Order Completed"], "segments": [], "reads_clock": true,
-        "aggregates": ["sum(properties.total) of eventType = \"Order Completed\" within <= 2592000000 milliseconds"]
-    } });
+    let checked = json!(found(&Spelled::Pql(pql.to_owned()), Purpose::Value, &check::Open));
     let evaluated = json!({
         "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "value": 41.5, "at": "2026-02-01T09:00:00Z",
         "changes_at": "2026-03-02T10:00:00.000001Z", "steps": 18, "events": 7
@@ -218,10 +215,7 @@ async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
     let Check { pql, pql_json, tree, filter, purpose } = body::json(&body)?;
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
     let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
-    let checked = match compile(&spelled, purpose, &model) {
-        Ok((rule, kind)) => Checked { valid: true, problem: None, rule: Some(understood(&rule, &kind)) },
-        Err(problem) => Checked { valid: false, problem: Some(wrong(problem, spelled.text())), rule: None },
-    };
+    let checked = found(&spelled, purpose, &model);
     Ok(entered.answer(json_answer(&checked)))
 }
 
@@ -303,7 +297,14 @@ fn purpose_of(name: &str) -> Result<Purpose, Error> {
     }
 }
 
-fn compile(spelled: &Spelled, purpose: Purpose, model: &RuleModel) -> Result<(Rule, Type), Problem> {
+fn found(spelled: &Spelled, purpose: Purpose, model: &dyn Model) -> Checked {
+    match compile(spelled, purpose, model) {
+        Ok((rule, kind)) => Checked { valid: true, problem: None, rule: Some(understood(&rule, &kind)) },
+        Err(problem) => Checked { valid: false, problem: Some(wrong(problem, spelled.text())), rule: None },
+    }
+}
+
+fn compile(spelled: &Spelled, purpose: Purpose, model: &dyn Model) -> Result<(Rule, Type), Problem> {
     let expr = spelled.read()?;
     let kind = check::check(&expr, model)?;
     Ok((Rule::compile(expr, purpose)?, kind))

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Mutex;
 
-use tessera_engine::fact::{CallKind, Claim, Fact, Strength};
+use tessera_engine::fact::{Claim, Fact, Strength};
 use tessera_engine::value::Tree;
 use tessera_service::clock::{format_timestamp, parse_timestamp};
 use tessera_service::directory::Class;
@@ -46,14 +46,7 @@ fn attributes(list: &[(tessera_engine::value::Path, tessera_engine::value::Value
 
 fn shown(fact: &Fact) -> String {
     let call = fact.call.as_ref().expect("every event stands on the timeline");
-    let kind = match call.kind {
-        CallKind::Track => "track",
-        CallKind::Page => "page",
-        CallKind::Screen => "screen",
-        CallKind::Identify => "identify",
-        CallKind::Group => "group",
-        CallKind::Alias => "alias",
-    };
+    let kind = call.kind.name();
     let mut text = format!("{} {kind}", fact.id);
     if let Some(name) = &call.name {
         text += &format!(" '{name}'");

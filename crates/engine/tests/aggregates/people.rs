@@ -9,7 +9,7 @@ use tessera_engine::value::{Tree, Value};
 use tessera_expr::ast::Name;
 use tessera_expr::calendar::Zone;
 use tessera_expr::eval::Frame;
-use tessera_expr::facts::{Facts, Kept, Membership};
+use tessera_expr::facts::{Facts, Kept, Membership, look_into};
 use tessera_expr::limits::STEPS_MAX;
 use tessera_expr::plan::{Aggregate, Contribution};
 use tessera_expr::pql;
@@ -59,15 +59,7 @@ impl Facts for Seen<'_> {
     }
 
     fn event_value(&self, event: usize, names: &[Name]) -> (Value, usize) {
-        let mut at = &self.events[event].body;
-        for (used, name) in names.iter().enumerate() {
-            let Value::Object(members) = at else { return (at.clone(), used) };
-            match members.iter().find(|(member, _)| member == name) {
-                Some((_, value)) => at = value,
-                None => return (Value::Null, used),
-            }
-        }
-        (at.clone(), names.len())
+        look_into(&self.events[event].body, names)
     }
 
     fn membership(&self, _segment: &str) -> Membership {

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use tessera_expr::ast::Name;
 use tessera_expr::calendar::Zone;
 use tessera_expr::eval::{Frame, OverBudget};
-use tessera_expr::facts::{Facts, Kept, Membership};
+use tessera_expr::facts::{Facts, Kept, Membership, look_into};
 use tessera_expr::limits::STEPS_MAX;
 use tessera_expr::plan::Aggregate;
 use tessera_expr::pql;
@@ -70,15 +70,7 @@ impl Facts for Known {
     }
 
     fn event_value(&self, event: usize, names: &[Name]) -> (Value, usize) {
-        let mut at = &self.events[event].body;
-        for (used, name) in names.iter().enumerate() {
-            let Value::Object(members) = at else { return (at.clone(), used) };
-            match members.iter().find(|(member, _)| member == name) {
-                Some((_, value)) => at = value,
-                None => return (Value::Null, used),
-            }
-        }
-        (at.clone(), names.len())
+        look_into(&self.events[event].body, names)
     }
 
     fn membership(&self, segment: &str) -> Membership {

@@ -4,12 +4,11 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use tessera_engine::expr::ast::Name;
-use tessera_engine::expr::facts::{Facts, Kept, Membership};
-use tessera_engine::expr::plan::Aggregate;
-use tessera_engine::fact::CallKind;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Tree, Value};
+use tessera_expr::ast::Name;
+use tessera_expr::facts::{Facts, Kept, Membership, look_into};
+use tessera_expr::plan::Aggregate;
 
 use crate::json::{Spelling, read_value};
 use crate::payload::Payload;
@@ -47,16 +46,7 @@ impl ProfileFacts {
 
 /// The name of an event as rules know it: its own, or that of its kind where it has none.
 fn type_of(call: &StoredCall) -> Name {
-    call.name.clone().unwrap_or_else(|| {
-        Arc::from(match call.kind {
-            CallKind::Track => "track",
-            CallKind::Page => "page",
-            CallKind::Screen => "screen",
-            CallKind::Identify => "identify",
-            CallKind::Group => "group",
-            CallKind::Alias => "alias",
-        })
-    })
+    call.name.clone().unwrap_or_else(|| Arc::from(call.kind.name()))
 }
 
 /// An event as a rule sees it: `_id`, `eventType`, `timestamp`, `properties`, `items`, and what else was sent beside.
@@ -109,17 +99,7 @@ impl Facts for ProfileFacts {
 
     fn event_value(&self, event: usize, names: &[Name]) -> (Value, usize) {
         let event = &self.events[event];
-        let mut at = event.value.get_or_init(|| value_of(&event.call, &event.name));
-        for (walked, name) in names.iter().enumerate() {
-            match at {
-                Value::Object(_) => match member(at, name) {
-                    Some(below) => at = below,
-                    None => return (Value::Null, names.len()),
-                },
-                other => return (other.clone(), walked),
-            }
-        }
-        (at.clone(), names.len())
+        look_into(event.value.get_or_init(|| value_of(&event.call, &event.name)), names)
     }
 
     fn membership(&self, _segment: &str) -> Membership {

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use tessera_engine::config::Config;
-use tessera_engine::expr::ast::Name;
-use tessera_engine::expr::check::{Known, Model, Type};
 use tessera_engine::model::{DataModel, EventType, Flags, Mode, Scalar, Type as Registered};
 use tessera_engine::value::Path;
+use tessera_expr::ast::Name;
+use tessera_expr::check::{Known, Model, Type};
 
 use crate::lane::Configured;
 use crate::render::RESERVED;

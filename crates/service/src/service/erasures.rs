@@ -1,13 +1,12 @@
 //! Erasures, their receipts, and who is let in no more.
 
-use tessera_engine::cluster::Source;
-use tessera_engine::decide::{Erasure, EventErasure, Victim};
+use tessera_engine::decide::{Erasure, Victim};
 use tessera_engine::fact::Identity;
 use tessera_engine::normalise::normalise;
 
 use super::{Service, mismatch};
 use crate::directory::{KeyId, ListPage, ListQuery, WorkspaceId};
-use crate::erasure::{self, Receipt};
+use crate::erasure::{self, Receipt, erasure_of};
 use crate::error::{Error, ErrorKind};
 use crate::find::{not_found, unknown_namespace};
 use crate::keys::Scope;
@@ -95,14 +94,7 @@ impl Service {
         let key_of_row = scope.event(fact.node, fact.time, id);
         let call = row::read(store, key_of_row.clone()).await?.ok_or_else(none)?;
         let call = event::decode(id, fact.time, &call.value)?;
-        // A fact from before sources were kept with it is older than every erasure of one.
-        let own = Source { dataset: call.dataset, batch: call.batch, generation: 0 };
-        let erasure = EventErasure {
-            fact: message_id.into(),
-            node: fact.node,
-            source: fact.source.unwrap_or(own),
-            received_at: call.received_at,
-        };
+        let erasure = erasure_of(call, fact);
         let origin = Origin { door, key, again: None };
         let item = Item::EraseEvent(Box::new((erasure, key_of_row)));
         self.submit_erasure(workspace, item, origin).await?.ok_or_else(none)

@@ -11,7 +11,6 @@ use tessera_service::export::{Held, Said};
 use tessera_service::verdict::NamedIdentity;
 
 use crate::answer::to_json;
-use crate::native::render::kind;
 use crate::report::Identity;
 
 #[derive(Serialize)]
@@ -121,7 +120,7 @@ pub(super) fn json(held: &Held) -> Result<Vec<u8>, Error> {
             namespace: &identity.namespace,
             value: &identity.value,
             message_id: &call.message_id,
-            r#type: kind(call.kind),
+            r#type: call.kind.name(),
             event: call.name.as_deref(),
             dataset: &call.dataset,
             batch: call.batch.as_deref(),
@@ -292,7 +291,7 @@ fn row(held: &Held) -> Result<Row<'_>, Error> {
             own: Some(identity),
             name: call.name.as_deref().unwrap_or_default(),
             content: text(&call.payload)?,
-            state: kind(call.kind),
+            state: call.kind.name(),
             dataset: &call.dataset,
             batch: call.batch.as_deref(),
             from: format_timestamp(call.time),

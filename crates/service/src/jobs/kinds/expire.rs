@@ -2,11 +2,10 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tessera_engine::cluster::Source;
-use tessera_engine::decide::EventErasure;
 
 use super::sweep::{ROWS_AT_ONCE, Walk, done_with, last_of, scan, submit};
 use crate::codec;
+use crate::erasure::erasure_of;
 use crate::error::Error;
 use crate::jobs::kind::{Context, Kind, Step};
 use crate::keys::Family;
@@ -129,14 +128,7 @@ async fn end_events(ctx: &Context, own: &mut Expiring) -> Result<u64, Error> {
         if fact.node != node || fact.event != Some(id) {
             continue;
         }
-        let kept = Source { dataset: call.dataset, batch: call.batch, generation: 0 };
-        let ended = EventErasure {
-            fact: call.message_id,
-            node,
-            source: fact.source.unwrap_or(kept),
-            received_at: call.received_at,
-        };
-        items.push(Item::EndEvent(Box::new((ended, found.key.clone()))));
+        items.push(Item::EndEvent(Box::new((erasure_of(call, fact), found.key.clone()))));
     }
     own.events += items.len() as u64;
     submit(ctx, items).await?;
