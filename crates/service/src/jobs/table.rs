@@ -88,6 +88,23 @@ impl Table {
         Self { store, clock }
     }
 
+    /// The newest job of a kind.
+    pub(super) async fn last_of(&self, workspace: WorkspaceId, kind: &str) -> Result<Option<Job>, Error> {
+        let filter = Filter { kind: Some(kind.to_owned()), ..Filter::default() };
+        let mut after = None;
+        loop {
+            // A page looks at a bounded number of jobs, and may end before it has found one.
+            let (found, next) = self.list(workspace, &filter, after, 1).await?;
+            if let Some(job) = found.iter().find_map(Listed::job) {
+                return Ok(Some(job.clone()));
+            }
+            match next {
+                Some(_) => after = next,
+                None => return Ok(None),
+            }
+        }
+    }
+
     pub(super) fn store(&self) -> &dyn Store {
         &*self.store
     }
