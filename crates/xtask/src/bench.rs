@@ -14,6 +14,7 @@ mod people;
 mod process;
 mod reads;
 mod report;
+mod rules;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,13 +46,19 @@ const VIEW_BYTES: u64 = 1_600;
 struct Plan {
     people: u64,
     seconds: u64,
-    /// Only the rows about merging, which need no crowd; told on the terminal, the file stays.
-    merges_alone: bool,
+    part: Part,
+}
+
+/// What is measured. The rows of a part need no crowd; they are told on the terminal, and the file stays.
+enum Part {
+    All,
+    Merges,
+    Rules,
 }
 
 impl Plan {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let mut plan = Self { people: PEOPLE[1], seconds: 10, merges_alone: false };
+        let mut plan = Self { people: PEOPLE[1], seconds: 10, part: Part::All };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut number = || -> Result<u64> {
@@ -62,8 +69,11 @@ impl Plan {
                 "--full" => plan.people = PEOPLE[0],
                 "--profiles" => plan.people = number()?,
                 "--seconds" => plan.seconds = number()?,
-                "--merges" => plan.merges_alone = true,
-                _ => anyhow::bail!("usage: cargo xtask bench [--full | --profiles N] [--seconds N] [--merges]"),
+                "--merges" => plan.part = Part::Merges,
+                "--rules" => plan.part = Part::Rules,
+                _ => {
+                    anyhow::bail!("usage: cargo xtask bench [--full | --profiles N] [--seconds N] [--merges | --rules]")
+                }
             }
         }
         ensure!(
@@ -121,8 +131,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let data = scratch.0.join("data");
     let mut bench = Bench { plan, report, scratch, data, sent_bytes: 0, body_bytes: 0, loads: 0 };
 
-    if bench.plan.merges_alone {
-        return bench.merges();
+    match bench.plan.part {
+        Part::All => {}
+        Part::Merges => return bench.merges(),
+        Part::Rules => return bench.rules(),
     }
     let server = Server::start(&bench.data, Cores::Server, bench.roomy())?;
     bench.introduce(&server)?;
@@ -145,6 +157,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     bench.disk();
     bench.floor(&uniform)?;
     bench.merges()?;
+    bench.rules()?;
     bench.report.parameter("load average at the end", machine::load_average());
     bench.report.write()
 }

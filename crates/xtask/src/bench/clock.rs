@@ -13,14 +13,21 @@ pub(super) fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-/// Seconds since 1970.
+/// The time since 1970.
 #[expect(clippy::disallowed_methods, reason = "events carry the time at which they were sent")]
-pub(super) fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+pub(super) fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A second since 1970 as events say it, without a zone and parts of a second.
+pub(super) fn date_time(second: u64) -> String {
+    let ((year, month, day), second) = (civil(second / 86_400), second % 86_400);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
 /// Year, month and day of a day since 1970 (Howard Hinnant's `civil_from_days`).
-pub(super) fn civil(days: u64) -> (u64, u64, u64) {
+fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

@@ -117,10 +117,19 @@ fn without_body(method: &str, path: &str, key: &str) -> Vec<u8> {
 
 /// A POST of JSON, as bytes.
 pub(super) fn post(path: &str, key: &str, body: &[u8], out: &mut Vec<u8>) {
+    with_body("POST", path, key, body, out);
+}
+
+/// A PUT of JSON, as bytes.
+pub(super) fn put(path: &str, key: &str, body: &[u8], out: &mut Vec<u8>) {
+    with_body("PUT", path, key, body, out);
+}
+
+fn with_body(method: &str, path: &str, key: &str, body: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let length = body.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
     );
     out.extend_from_slice(head.as_bytes());

@@ -43,7 +43,7 @@ impl Client for Sender<'_> {
         self.crowd.batch(self.people, &mut self.writer, &mut self.dice);
         post("/v1/batch", KEY, &self.writer.body, &mut self.request);
         self.sent_bytes += self.writer.body.len() as u64;
-        all_accepted(connection.succeed(&self.request)?)
+        all_accepted(connection.succeed(&self.request)?, BATCH)
     }
 }
 
@@ -53,9 +53,9 @@ struct Report {
 }
 
 /// Anything refused would make the figures mean something else.
-fn all_accepted(body: &[u8]) -> Result<()> {
+pub(super) fn all_accepted(body: &[u8], sent: u64) -> Result<()> {
     let report: Report = serde_json::from_slice(body).context("the answer to a batch is no report")?;
-    ensure!(report.accepted == BATCH, "not all of a batch was accepted: {}", String::from_utf8_lossy(body));
+    ensure!(report.accepted == sent, "not all of a batch was accepted: {}", String::from_utf8_lossy(body));
     Ok(())
 }
 
@@ -68,6 +68,18 @@ pub(super) struct Ingested {
 }
 
 impl Ingested {
+    pub(super) fn none() -> Self {
+        Self { measured: Measured::none(), sent_bytes: 0, commits: 0.0 }
+    }
+
+    /// Adds a stretch of the same load.
+    pub(super) fn add(&mut self, other: &Self) -> Result<()> {
+        self.measured.add(&other.measured)?;
+        self.sent_bytes += other.sent_bytes;
+        self.commits += other.commits;
+        Ok(())
+    }
+
     pub(super) fn events(&self) -> u64 {
         self.measured.requests * BATCH
     }
@@ -122,7 +134,7 @@ pub(super) fn introduce(server: &Server, people: u64, connections: usize) -> Res
                         writer.end();
                         bytes += writer.body.len() as u64;
                         post("/v1/batch", KEY, &writer.body, &mut request);
-                        all_accepted(connection.succeed(&request)?)?;
+                        all_accepted(connection.succeed(&request)?, BATCH)?;
                     }
                     Ok(bytes)
                 })
@@ -182,7 +194,7 @@ fn visible_in_lane(
         marked.iter().for_each(|person| writer.mark(*person, person + run, &mut dice));
         writer.end();
         post("/v1/batch", KEY, &writer.body, &mut request);
-        all_accepted(writes.succeed(&request)?)?;
+        all_accepted(writes.succeed(&request)?, BATCH)?;
         for person in marked.iter().rev().step_by(20) {
             let wanted = format!("\"mark\":\"{:012}\"", person + run);
             let body = reader.read(*person, &mut reads)?;

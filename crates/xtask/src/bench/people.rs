@@ -5,9 +5,11 @@ use super::clock;
 /// Events of one batch.
 pub(super) const BATCH: u64 = 100;
 
-const CITIES: [&str; 8] = ["Lyon", "Gdansk", "Porto", "Leipzig", "Turku", "Malmo", "Bilbao", "Ghent"];
+/// Where people live; each of them in an eighth of all.
+pub(super) const CITIES: [&str; 8] = ["Lyon", "Gdansk", "Porto", "Leipzig", "Turku", "Malmo", "Bilbao", "Ghent"];
 const NAMES: [&str; 8] = ["Lena", "Ann", "Tomas", "Ines", "Jonas", "Mira", "Oskar", "Zoe"];
-const EVENTS: [&str; 6] =
+/// What people do; each of it a sixth of all.
+pub(super) const EVENTS: [&str; 6] =
     ["Product Viewed", "Product Added", "Cart Viewed", "Order Completed", "Search Made", "Coupon Entered"];
 const CATEGORIES: [&str; 6] = ["Clothing", "Shoes", "Books", "Garden", "Kitchen", "Outdoor"];
 const AGENT: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Gecko/20100101 Firefox/141.0";
@@ -55,12 +57,10 @@ impl Writer {
     pub(super) fn begin(&mut self) {
         self.body.clear();
         self.body.extend_from_slice(b"{\"batch\":[");
-        let now = clock::unix_seconds();
+        let now = clock::unix_time().as_secs();
         if now != self.now {
             self.now = now;
-            let ((year, month, day), second) = (clock::civil(now / 86_400), now % 86_400);
-            let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-            self.timestamp = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.");
+            self.timestamp = format!("{}.", clock::date_time(now));
         }
     }
 

@@ -132,6 +132,15 @@ loops polls its connections and so keeps its core busy always.
   round a visitor who was seen once is linked by an event, separated, and erased again (not measured); then a visitor who has as
   many events of their own as the profile is joined to it by a directive, and that is undone. One connection; ten rounds of the one
   profile, then ten of the other, twenty rounds of each for each second of a load.
+- Rules: each row on folders of its own. Ingest with rules: two servers on one core, the same 20,000 people and the same bodies, one with
+  rules and one without (or with fewer), in turns of a second of which the first does not count; a load has as many turns as it has
+  seconds. A rate is that of one server in its turns. The attributes and segments are `busy` in `crates/xtask/src/bench/rules/live.rs`.
+- Backfill: three new rules, one after another, each from the call that makes it until it reads as active (looked at every 10 ms); per core
+  means by the server's processor time. Over profiles: everybody has a dozen attributes and one event, and each segment holds of one in a
+  hundred, by an attribute or by an aggregate that another rule keeps. Over events: three new sums, each over a sixth of the events.
+- Timers: everybody did one thing almost a day ago, and a segment asks who did within a day. The server is started anew, so that nobody
+  is in its memory; a membership ends, and is written, with each timer. The bytes of a timer's row are those of its layout; the store adds
+  8 for the version. Records are the mean of a sample on the folder.
 - Start: from the start of the process to the first 200 of `/readyz`, files in the page cache.
 - Memory: a server with small caches on the loaded folder, everybody read and some seconds of ingest, against one on an empty folder with
   the same ingest, so that caches and write buffers are as full in both.

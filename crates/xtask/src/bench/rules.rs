@@ -1,0 +1,197 @@
+//! Rows about rules: what they cost whoever writes, how fast a new one is brought to everybody, and what a timer costs.
+//!
+//! Each row has folders of its own, so that nobody else's rules are live where it measures.
+
+mod backfill;
+mod door;
+mod live;
+mod timers;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::clock;
+use super::ingest::{self, Ingested};
+use super::people::Crowd;
+use super::process::{Caches, Cores, Server};
+use super::report::human;
+use super::{ACTIVE, Bench, CONNECTIONS};
+use backfill::Filled;
+use door::{Door, Rule};
+
+/// People among whom loads with and without rules are compared.
+const PEOPLE: u64 = 20_000;
+/// Rules that a write does not concern: so many, and so many more.
+const IDLE: [u64; 2] = [10, 1_000];
+/// Profiles of the two backfills over profiles.
+const PROFILES: [u64; 2] = [25_000, 100_000];
+/// People and events of each of the three backfills over events: few, more people, longer histories.
+const HISTORIES: [(u64, u64); 3] = [(500, 100), (2_000, 100), (500, 400)];
+/// Windows that close at one instant.
+const WINDOWS: u64 = 20_000;
+
+impl Bench {
+    /// On folders of their own.
+    pub(super) fn rules(&mut self) -> Result<()> {
+        self.ingest_with_rules()?;
+        self.ingest_beside_rules()?;
+        self.backfill_profiles()?;
+        self.backfill_events()?;
+        self.timers()
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        self.scratch.0.join(name)
+    }
+
+    /// Two servers on one core, each with its rules, and then the same people.
+    fn twins(&mut self, rules: [Vec<Rule>; 2]) -> Result<[Server; 2]> {
+        let [one, other] = rules;
+        Ok([self.twin("one", &one)?, self.twin("other", &other)?])
+    }
+
+    fn twin(&mut self, name: &str, rules: &[Rule]) -> Result<Server> {
+        let server = Server::start(&self.folder(name), Cores::Server, Caches::DEFAULT)?;
+        let started = clock::now();
+        Door::open(&server)?.make(rules)?;
+        if !rules.is_empty() {
+            let (count, took, cpu) = (rules.len(), human(started.elapsed()), human(server.cpu()));
+            self.report.note(format!("{count} rules made one by one, where nobody is yet: {took}, {cpu} of CPU"));
+        }
+        ingest::introduce(&server, PEOPLE, CONNECTIONS)?;
+        Ok(server)
+    }
+
+    fn end(&self, twins: [Server; 2]) -> Result<()> {
+        for (server, name) in twins.into_iter().zip(["one", "other"]) {
+            server.stop()?;
+            fs::remove_dir_all(self.folder(name))?;
+        }
+        Ok(())
+    }
+
+    fn ingest_with_rules(&mut self) -> Result<()> {
+        let twins = self.twins([Vec::new(), live::busy()])?;
+        let mut run = 0;
+        for (crowd, name) in [
+            (Crowd::Uniform, "ingest, uniform, with 20 attributes and 50 segments"),
+            (Crowd::Sessions { active: ACTIVE }, "ingest, sessions, with 20 attributes and 50 segments"),
+        ] {
+            let pair = [&twins[0], &twins[1]];
+            let compared = live::compare(pair, &crowd, (PEOPLE, CONNECTIONS), &mut run, self.plan.seconds)?;
+            let [without, with] = &compared;
+            let ratio = with.rate() / without.rate();
+            self.report.row(
+                name,
+                format!("{:.0} events/s, {:.1} us CPU", with.rate(), with.cpu_us()),
+                format!(
+                    "without {:.0}/s, {:.1} us CPU: {ratio:.2}, {:.2} by CPU",
+                    without.rate(),
+                    without.cpu_us(),
+                    without.cpu_us() / with.cpu_us()
+                ),
+                ">= 0.5 of the rate without",
+                Some(ratio >= 0.5),
+            );
+            self.tell(&compared, [&format!("{name}: without"), name]);
+        }
+        self.end(twins)
+    }
+
+    fn ingest_beside_rules(&mut self) -> Result<()> {
+        let [few, many] = IDLE;
+        let twins = self.twins(IDLE.map(live::idle))?;
+        let pair = [&twins[0], &twins[1]];
+        let compared = live::compare(pair, &Crowd::Uniform, (PEOPLE, CONNECTIONS), &mut 0, self.plan.seconds)?;
+        let [short, long] = &compared;
+        let ratio = long.cpu_us() / short.cpu_us();
+        self.report.row(
+            &format!("a write that {many} rules do not depend on"),
+            format!("{:.1} us CPU an event, {:.0} events/s", long.cpu_us(), long.rate()),
+            format!(
+                "beside {few} rules {:.1} us CPU: {ratio:.2}x; {:.2}x by the rate",
+                short.cpu_us(),
+                short.rate() / long.rate()
+            ),
+            "<= 1.2x by CPU",
+            Some(ratio <= 1.2),
+        );
+        self.tell(&compared, [few, many].map(|count| format!("ingest, uniform, beside {count} rules")).each_ref());
+        self.end(twins)
+    }
+
+    fn tell<S: AsRef<str>>(&mut self, compared: &[Ingested; 2], names: [S; 2]) {
+        for (ingested, name) in compared.iter().zip(names) {
+            self.report.load(name.as_ref(), &ingested.measured);
+        }
+    }
+
+    fn backfill_profiles(&mut self) -> Result<()> {
+        let folder = self.folder("profiles");
+        let mut filled = Vec::new();
+        for people in PROFILES {
+            let server = Server::start(&folder, Cores::Server, Caches::DEFAULT)?;
+            ingest::introduce(&server, people, CONNECTIONS)?;
+            backfill::histories(&server, people, 1, CONNECTIONS as u64)?;
+            filled.push(backfill::over_profiles(&server, people)?);
+            server.stop()?;
+            fs::remove_dir_all(&folder)?;
+        }
+        for (at, what) in ["a kept aggregate", "an attribute"].into_iter().enumerate() {
+            let sides = [&filled[0][at], &filled[1][at]];
+            self.filled(&format!("backfill of a segment of 1 % over {what}"), "profiles", sides, PROFILES);
+        }
+        Ok(())
+    }
+
+    fn backfill_events(&mut self) -> Result<()> {
+        let folder = self.folder("events");
+        let mut filled = Vec::new();
+        for (people, each) in HISTORIES {
+            let server = Server::start(&folder, Cores::Server, Caches::DEFAULT)?;
+            backfill::histories(&server, people, each, CONNECTIONS as u64)?;
+            filled.push(backfill::over_events(&server, people * each)?);
+            server.stop()?;
+            fs::remove_dir_all(&folder)?;
+        }
+        let [few, more, longer] = HISTORIES.map(|(people, each)| people * each);
+        let work = "backfill of an attribute over events";
+        self.filled(&format!("{work}, more people"), "events", [&filled[0], &filled[1]], [few, more]);
+        self.filled(&format!("{work}, longer histories"), "events", [&filled[0], &filled[2]], [few, longer]);
+        Ok(())
+    }
+
+    /// A row about a backfill: the rate of the larger one, and how it stands to that of the smaller.
+    fn filled(&mut self, work: &str, unit: &str, [small, large]: [&Filled; 2], [few, many]: [u64; 2]) {
+        const GOAL: f64 = 250_000.0;
+        let ratio = large.per_core() / small.per_core();
+        self.report.row(
+            work,
+            format!("{:.0} {unit}/s/core; {:.0}/s by the clock", large.per_core(), large.rate()),
+            format!("{many} {unit}, of {few} {:.0}/s/core: {ratio:.2} of that rate", small.per_core()),
+            &format!(">= {GOAL:.0} {unit}/s/core; linear: >= 0.8"),
+            Some(large.per_core() >= GOAL && ratio >= 0.8),
+        );
+        let took = [small, large].map(|own| human(own.took()));
+        self.report.note(format!("{work}: {} for {few} {unit}, {} for {many}", took[0], took[1]));
+    }
+
+    fn timers(&mut self) -> Result<()> {
+        let fired = timers::run(&self.scratch.0, WINDOWS)?;
+        let [open, plain] = fired.record;
+        self.report.row(
+            &format!("timers, {WINDOWS} due at one instant"),
+            format!("{:.0}/s, {:.1} us CPU each", fired.rate, fired.cpu_us),
+            format!("the last {} late; its row 25+1 B, a record {open} B, without window {plain} B", human(fired.took)),
+            "",
+            None,
+        );
+        let [with, without] = fired.written_us;
+        self.report.note(format!(
+            "a new person's event: {with:.1} us CPU where it sets a timer, {without:.1} us where it is counted for ever"
+        ));
+        Ok(())
+    }
+}
