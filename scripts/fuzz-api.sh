@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 binary=${1:-target/debug/tessera}
 examples=${FUZZ_EXAMPLES:-40}
-seconds=${FUZZ_SECONDS:-240}
+seconds=${FUZZ_SECONDS:-600}
 seed=${FUZZ_SEED:-1}
 venv=$PWD/target/fuzz/venv
 data=$(mktemp -d)

@@ -66,6 +66,23 @@ const CALLS: &[Code] = &[
     call("purpose_unknown", Invalid, "`purpose` is `condition` or `value`."),
     call("rule_spelling", Invalid, "A rule stands in exactly one of `pql`, `pql_json`, `tree`, `filter`."),
     call(
+        "rule_cycle",
+        Invalid,
+        "A computed attribute or a segment would depend on itself. The message has the path, from rule to rule.",
+    ),
+    call(
+        "rule_never_holds_still",
+        Invalid,
+        "A condition takes `now` for a value, so that it would have to be asked again all the time. Compare with it instead, as in `timestamp occurs <= 30 days before now`.",
+    ),
+    call("time_zone_unknown", Invalid, "`time_zone` is a name of the database of time zones, as in `Europe/Paris`."),
+    call("description_invalid", Invalid, "The description of a rule is at most 500 characters."),
+    call(
+        "merge_policy_without_graph",
+        Invalid,
+        "A segment sees profiles whole: its merge policy, or the default one of the workspace, needs the whole identity graph.",
+    ),
+    call(
         "rule_invalid",
         Invalid,
         "A rule cannot be read. The message says which rule of its language is broken, what was expected and where; `/v1/rules:check` says it in parts.",
@@ -215,6 +232,11 @@ const CALLS: &[Code] = &[
     call("key_expired", Unauthenticated, "The key was rotated and its grace is over, or it has expired."),
     call("permission_missing", Forbidden, "The key lacks the permission that the message names."),
     call("permission_exceeded", Forbidden, "A key can only give permissions that it holds itself."),
+    call(
+        "rule_reads_hidden",
+        Forbidden,
+        "The rule reads attributes or events that this key may not see, so it may not set or try it.",
+    ),
     call("scope_exceeded", Forbidden, "A key can only give, or act on, workspaces that it holds itself."),
     call("workspace_forbidden", Forbidden, "The key does not hold a workspace of this name, whether it exists or not."),
     call("not_found", NotFound, "No such path."),
@@ -230,7 +252,12 @@ const CALLS: &[Code] = &[
     call("organization_not_found", NotFound, "No organization of this name that the key may see."),
     call("namespace_not_found", NotFound, "No namespace of this name is registered in the workspace."),
     call("merge_policy_not_found", NotFound, "The workspace has no merge policy of this id."),
-    call("attribute_not_found", NotFound, "No attribute of this path is registered."),
+    call(
+        "attribute_not_found",
+        NotFound,
+        "No attribute of this path is registered in the data model; no computed attribute has this name.",
+    ),
+    call("segment_not_found", NotFound, "No segment of this name, or none that the key may see."),
     call("event_type_not_found", NotFound, "No event type of this name is registered."),
     call("dataset_mode_not_found", NotFound, "The dataset has no mode of its own."),
     call("key_not_found", NotFound, "No key of this id that the caller may see."),
@@ -244,6 +271,28 @@ const CALLS: &[Code] = &[
     call("workspace_exists", Conflict, "The organization has a workspace of this name."),
     call("namespace_exists", Conflict, "The workspace has a namespace of this name."),
     call("exclusive_taken", Conflict, "Another namespace of the workspace is exclusive already; only one may be."),
+    call("rule_exists", Conflict, "There is a computed attribute, or a segment, of this name. Replace it with `PUT`."),
+    call(
+        "name_taken",
+        Conflict,
+        "The name is that of a namespace, of an attribute of the data model, or of a member of every profile, so no computed attribute can have it.",
+    ),
+    call(
+        "rule_changed",
+        Conflict,
+        "The rule has another version than the one that was to be replaced: read it, and decide anew.",
+    ),
+    call(
+        "rule_in_use",
+        Conflict,
+        "Other rules depend on this one; the message lists them. Archive or replace them first.",
+    ),
+    call("rule_runs", Conflict, "A rule that runs cannot become a draft. Replace it, or archive it."),
+    call(
+        "merge_policy_in_use",
+        Conflict,
+        "Segments are evaluated under this merge policy: replace or archive them first.",
+    ),
     call("merge_policy_exists", Conflict, "The workspace has a merge policy of this id."),
     call(
         "merge_policy_built_in",
@@ -290,6 +339,21 @@ const CALLS: &[Code] = &[
     call("keys_full", LimitExceeded, "The organization has as many keys as it may; revoke some."),
     call("namespaces_full", LimitExceeded, "The workspace has as many namespaces as it may."),
     call("merge_policies_full", LimitExceeded, "The workspace has as many merge policies as it may: 50."),
+    call(
+        "rules_full",
+        LimitExceeded,
+        "The workspace has as many computed attributes or segments as it may, archived ones included; the message says how many.",
+    ),
+    call(
+        "merge_policies_in_use",
+        LimitExceeded,
+        "Segments may have 5 merge policies between them, the default one included.",
+    ),
+    call(
+        "too_many_segments",
+        LimitExceeded,
+        "More segments were to be compared than are at once; the message says how many.",
+    ),
     call(
         "explanation_too_large",
         LimitExceeded,

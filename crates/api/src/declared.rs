@@ -3,10 +3,16 @@
 //!
 //! It is no door and changes nothing. What depends on what a workspace holds already is the server's to judge.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tessera_expr::plan::Attributes;
+use tessera_expr::pql;
+use tessera_expr::rule::{Purpose, Rule};
 use tessera_service::error::Error;
+use tessera_service::workspace_config::RuleKind;
 
 use crate::{admin, body, native};
 
@@ -81,6 +87,46 @@ pub fn merge_policy(id: &str, json: &str) -> Result<Value, Wrong> {
 /// As `PUT /v1/default-merge-policy`.
 pub fn default_merge_policy(json: &str) -> Result<Value, Wrong> {
     native::declared_default_policy(json)
+}
+
+/// The computed attribute of this name: `description`, `pql`, `time_zone`, and `status` where it is a draft.
+///
+/// # Errors
+/// As `POST /v1/attributes`.
+pub fn attribute(name: &str, json: &str) -> Result<Value, Wrong> {
+    native::declared_stored_rule(RuleKind::Attribute, name, json)
+}
+
+/// The segment of this name: as a computed attribute, and `merge_policy`.
+///
+/// # Errors
+/// As `POST /v1/segments`.
+pub fn segment(name: &str, json: &str) -> Result<Value, Wrong> {
+    native::declared_stored_rule(RuleKind::Segment, name, json)
+}
+
+/// What a rule names. Not all of it need be there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Where the paths of the attributes that it reads begin: names of computed attributes, among others. None where it takes the profile
+    /// as a whole.
+    pub attributes: BTreeSet<String>,
+    /// The segments that it asks about.
+    pub segments: BTreeSet<String>,
+}
+
+/// What a rule names, in the form that [`attribute`] and [`segment`] answer with.
+#[must_use]
+pub fn named_by(rule: &Value) -> Named {
+    let expr = rule["pql"].as_str().and_then(|text| pql::parse(text).ok());
+    // What is read of an expression is the same whatever it is asked for.
+    let Some(rule) = expr.and_then(|expr| Rule::compile(expr, Purpose::Value).ok()) else { return Named::default() };
+    let plan = rule.plan();
+    let attributes = match &plan.attributes {
+        Attributes::All => BTreeSet::new(),
+        Attributes::At(paths) => paths.iter().filter_map(|path| path.first()).map(ToString::to_string).collect(),
+    };
+    Named { attributes, segments: plan.segments.iter().map(ToString::to_string).collect() }
 }
 
 /// The rules of erasures.

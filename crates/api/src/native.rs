@@ -14,12 +14,15 @@ mod profiles;
 mod records;
 mod render;
 mod rules;
+mod segments;
+mod stored_rules;
 mod wire;
 
 pub(crate) use data_model::declared as declared_data_model;
 pub(crate) use erasures::declared_rules as declared_erasure_rules;
 pub(crate) use policies::{declared as declared_merge_policy, declared_default as declared_default_policy};
 pub(crate) use records::replay;
+pub(crate) use stored_rules::declared as declared_stored_rule;
 
 /// The door's name in the quarantine.
 pub(crate) const DOOR: &str = "native";
@@ -34,6 +37,8 @@ pub(crate) fn routes() -> Vec<crate::route::Route> {
         records::routes().into(),
         data_model::routes(),
         rules::routes(),
+        stored_rules::routes(),
+        segments::routes(),
     ];
     routes.into_iter().flatten().collect()
 }

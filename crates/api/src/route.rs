@@ -36,13 +36,15 @@ pub(crate) enum Tag {
     Events,
     DataModel,
     Rules,
+    Attributes,
+    Segments,
     Jobs,
     Administration,
     Operation,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Profiles,
         Self::Erasures,
         Self::MergePolicies,
@@ -51,6 +53,8 @@ impl Tag {
         Self::Events,
         Self::DataModel,
         Self::Rules,
+        Self::Attributes,
+        Self::Segments,
         Self::Jobs,
         Self::Administration,
         Self::Operation,
@@ -66,6 +70,8 @@ impl Tag {
             Self::Events => "events",
             Self::DataModel => "data model",
             Self::Rules => "rules",
+            Self::Attributes => "computed attributes",
+            Self::Segments => "segments",
             Self::Jobs => "jobs",
             Self::Administration => "administration",
             Self::Operation => "operation",
@@ -82,6 +88,10 @@ impl Tag {
             Self::Events => "The wire of Segment's and RudderStack's SDKs.",
             Self::DataModel => "Which attributes and events a workspace knows, and what becomes of others.",
             Self::Rules => "What is asked of profiles: checked, and tried on one.",
+            Self::Attributes => {
+                "Values that are computed of a profile's events, attributes and segments, exact at every instant."
+            }
+            Self::Segments => "Conditions on profiles, who meets them, since when, and why.",
             Self::Jobs => "Long work: made, watched, paused, resumed, cancelled.",
             Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
             Self::Operation => "Health, metrics and this description.",

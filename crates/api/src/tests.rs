@@ -12,4 +12,5 @@ mod limits;
 mod matrix;
 mod policies;
 mod rules;
+mod segments;
 mod world;

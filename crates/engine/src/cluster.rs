@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use crate::aggregate::State;
 use crate::config::{Config, NamespaceId, Sweeps};
 use crate::fact::{Identity, Strength};
 use crate::id::{DirectiveId, NodeId};
+use crate::rules::{AggregateId, Standing};
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
 
@@ -148,6 +150,10 @@ pub struct Node {
     pub role: Role,
     /// Whom it may not share a profile with; sorted.
     pub separated: Vec<Separation>,
+    /// What it keeps of its events for the aggregates of rules, by aggregate.
+    pub states: Vec<(AggregateId, Arc<State>)>,
+    /// How its profile stands to the segments, where it is the smallest node of one.
+    pub standing: Option<Box<Standing>>,
 }
 
 impl Node {
@@ -164,7 +170,16 @@ impl Node {
             neighbours_above: 0,
             role,
             separated: Vec::new(),
+            states: Vec::new(),
+            standing: None,
         }
+    }
+
+    /// What it keeps for an aggregate.
+    #[must_use]
+    pub fn state(&self, aggregate: AggregateId) -> Option<&State> {
+        let at = self.states.binary_search_by_key(&aggregate, |(own, _)| *own).ok()?;
+        Some(&self.states[at].1)
     }
 
     /// The fragment of a dataset, made when it is missing.
@@ -198,7 +213,14 @@ impl Node {
         self.owned.iter().map(|tally| tally.events).sum()
     }
 
-    /// An estimate of its stored bytes, rather high.
+    /// An estimate of the stored bytes of what the rules keep here, rather high.
+    #[must_use]
+    pub fn rules_bytes(&self) -> usize {
+        self.states.iter().map(|(_, state)| 6 + state.size_bytes()).sum::<usize>()
+            + self.standing.as_ref().map_or(0, |standing| standing.size_bytes())
+    }
+
+    /// An estimate of the stored bytes of its facts, rather high.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         let tallies = |list: &[Tally]| list.iter().map(Tally::size_bytes).sum::<usize>();
@@ -234,7 +256,7 @@ impl Cluster {
     /// A cluster of one node.
     #[must_use]
     pub fn of_one(node: Node, now: Timestamp, swept: u64) -> Self {
-        let bytes = node.size_bytes();
+        let bytes = node.size_bytes() + node.rules_bytes();
         Self { nodes: vec![node], links: Vec::new(), pieces: vec![0], swept, updated_at: now, bytes }
     }
 
@@ -316,6 +338,12 @@ impl Cluster {
     /// An estimate of its stored bytes, from scratch.
     #[must_use]
     pub fn measure(&self) -> usize {
+        self.measure_facts() + self.nodes.iter().map(Node::rules_bytes).sum::<usize>()
+    }
+
+    /// An estimate of the stored bytes of facts and links alone. Rules never take room from them.
+    #[must_use]
+    pub fn measure_facts(&self) -> usize {
         self.nodes.iter().map(Node::size_bytes).sum::<usize>() + self.links.iter().map(Link::size_bytes).sum::<usize>()
     }
 }

@@ -13,6 +13,7 @@ mod sweeps;
 pub use sweeps::{SourceErasure, Sweeps};
 
 use crate::model::Keeping;
+use crate::rules::RuleSet;
 
 pub use defaults::default_namespaces;
 pub use namespace::{Kind, Namespace, NamespaceId, NamespaceName, Normaliser};
@@ -61,6 +62,7 @@ pub struct Config {
     limits: Limits,
     sweeps: Sweeps,
     keeping: Keeping,
+    rules: Arc<RuleSet>,
 }
 
 /// Why a set of namespaces is no configuration.
@@ -124,8 +126,8 @@ impl Config {
         };
         let mut namespaces: Vec<_> = namespaces.into_iter().map(Arc::new).collect();
         namespaces.sort_by_key(|namespace| namespace.id);
-        let (sweeps, keeping) = (Sweeps::default(), Keeping::default());
-        Ok(Self { version, namespaces, by_name, exclusive, primary, limits, sweeps, keeping })
+        let (sweeps, keeping, rules) = (Sweeps::default(), Keeping::default(), Arc::default());
+        Ok(Self { version, namespaces, by_name, exclusive, primary, limits, sweeps, keeping, rules })
     }
 
     /// This configuration with the windows of the data model.
@@ -138,6 +140,18 @@ impl Config {
     #[must_use]
     pub fn keeping(&self) -> &Keeping {
         &self.keeping
+    }
+
+    /// This configuration with the rules of computed attributes and segments.
+    #[must_use]
+    pub fn with_rules(self, rules: Arc<RuleSet>) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// The rules of computed attributes and segments.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        &self.rules
     }
 
     /// This configuration with what is still being brought to the records one by one.

@@ -12,6 +12,7 @@ use crate::cluster::{End, Rule};
 use crate::fact::{Call, Identity};
 use crate::id::{DirectiveId, EventId, Ids, NodeId};
 use crate::prepare::{Ignored, Prepared, Rejection};
+use crate::rules::SegmentId;
 use crate::time::Timestamp;
 use crate::working::{Lack, Need, Working};
 
@@ -20,6 +21,7 @@ mod erase;
 mod fact;
 mod link;
 mod release;
+mod rule;
 mod separate;
 mod settle;
 mod sweep;
@@ -29,6 +31,7 @@ pub use directive::{Acted, DIRECTIVE_DATASET, Directed, Directive, Named, Refusa
 pub use erase::{Erasure, EventErasure, Victim, events_of};
 pub use link::winner;
 pub use release::RELEASE_DATASET;
+pub use rule::Settling;
 pub use sweep::lags;
 pub use told::{Merge, Moved, Told};
 
@@ -47,6 +50,8 @@ pub enum Prompt {
     Directive(DirectiveId, Directive),
     /// Bring the record of this cluster under the sweeps that it has not seen.
     Sweep(NodeId),
+    /// Bring the memberships of the record that holds this node to now.
+    Settle(NodeId, Settling),
     /// Release an identity from a document.
     Release {
         /// The document's identity.
@@ -122,6 +127,17 @@ pub enum Notice {
     },
     /// A profile was erased.
     ProfileErased(NodeId),
+    /// A profile became a member of a segment, or ceased to be one.
+    Membership {
+        /// The profile.
+        profile: NodeId,
+        /// The segment.
+        segment: SegmentId,
+        /// When: by a write its own instant, by time alone the instant at which it came true.
+        at: Timestamp,
+        /// Whether it is a member from then on.
+        is_inside: bool,
+    },
 }
 
 /// What an erasure removed.
@@ -172,6 +188,8 @@ pub enum Outcome {
     Swept(u64),
     /// The event is off its timeline.
     EventEnded,
+    /// The memberships are as they are now.
+    Settled,
     /// What the directive names is not there.
     NotFound,
 }
@@ -193,6 +211,7 @@ pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
         }
         Prompt::Directive(_, directive) => directive.first_needs(),
         Prompt::Sweep(cluster) => vec![Need::Cluster(*cluster)],
+        Prompt::Settle(node, _) => vec![Need::Home(*node)],
         Prompt::Release { document, identity } => {
             vec![Need::Identity(document.clone()), Need::Identity(identity.clone())]
         }
@@ -230,6 +249,7 @@ pub fn second_needs(prompt: &Prompt, working: &Working) -> Vec<Need> {
             needs.extend(working.home(erasure.node).ok().flatten().map(Need::Cluster));
         }
         Prompt::Directive(_, directive) => needs.extend(directive.second_needs(working)),
+        Prompt::Settle(node, _) => needs.extend(working.home(*node).ok().flatten().map(Need::Cluster)),
         Prompt::Sweep(_) => {}
         Prompt::Release { document, identity } => {
             needs.extend([document, identity].into_iter().filter_map(row).map(|row| Need::Cluster(row.cluster)));
@@ -249,8 +269,14 @@ pub fn decide(
     context: &mut Context<'_>,
     told: &mut Told,
 ) -> Result<Outcome, Lack> {
-    let mut act =
-        Act { working, now: context.now, ids: context.ids, notices: BTreeSet::new(), walked: told::Walked::default() };
+    let mut act = Act {
+        working,
+        now: context.now,
+        ids: context.ids,
+        notices: BTreeSet::new(),
+        walked: told::Walked::default(),
+        seen: rule::Seen::default(),
+    };
     let outcome = match prompt {
         Prompt::Fact(prepared) => act.fact(prepared),
         Prompt::Erase(erasure) => act.erase(erasure),
@@ -258,10 +284,13 @@ pub fn decide(
         Prompt::EndEvent(erasure) => act.end_event(erasure),
         Prompt::Directive(id, directive) => act.directive(*id, directive),
         Prompt::Sweep(cluster) => act.sweep(*cluster),
+        Prompt::Settle(node, settling) => act.settle_rules(*node, *settling),
         Prompt::Release { document, identity } => act.release(document, identity),
     };
     let outcome = outcome.and_then(|outcome| {
+        let is_walked = act.walked.has_walked();
         let walk = act.tell_walked()?;
+        act.tell_memberships(prompt, is_walked)?;
         Ok((outcome, walk))
     });
     let notices = act.notices;
@@ -291,6 +320,7 @@ struct Act<'a> {
     ids: &'a mut Ids,
     notices: BTreeSet<Notice>,
     walked: told::Walked,
+    seen: rule::Seen,
 }
 
 impl Act<'_> {

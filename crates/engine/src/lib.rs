@@ -3,7 +3,7 @@
 //! It is pure: facts, configuration and `now` go in, changes, notices and verdicts come out. It is not a store, knows no
 //! wire format, and asks neither the clock nor a random source. Start reading at [`fact`] (what comes in), then
 //! [`cluster`] (what is kept), [`walk`] (how links become profiles) and [`decide`] (what a command does). What rules ask of events
-//! is kept by [`aggregate`].
+//! is kept by [`aggregate`], computed attributes and segments are [`rules`].
 //!
 //! Invariants:
 //! - a fact is owned by exactly one node and never moves;
@@ -20,6 +20,7 @@ pub mod model;
 pub mod normalise;
 pub mod policy;
 pub mod prepare;
+pub mod rules;
 pub mod view;
 pub mod walk;
 pub mod working;

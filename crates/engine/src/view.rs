@@ -9,7 +9,7 @@ use crate::config::{Config, NamespaceId};
 use crate::id::NodeId;
 use crate::policy::{self, CompiledPolicy, IdentityGraph};
 use crate::time::Timestamp;
-use crate::value::{Path, Tree};
+use crate::value::{Path, Tree, Value};
 
 /// A profile as it is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +106,22 @@ pub fn fold(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Option<View> {
     let (ended_at, valid_until) = turns(cluster, node, lens);
     let updated_at = ended_at.map_or(cluster.updated_at, |at| at.max(cluster.updated_at));
     Some(View { profile_id, identifiers, attributes, updated_at, valid_until })
+}
+
+/// Names at the top of a profile that no attribute may take: those of the answer itself.
+pub const RESERVED: [&str; 4] = ["profile_id", "_audiences", "_updated_at", "_incomplete"];
+
+/// What a rule sees of a view: attributes and identifiers at the top, as a read shows them, the answer's own members aside.
+#[must_use]
+pub fn seen(view: View, config: &Config) -> BTreeMap<Arc<str>, Tree> {
+    let mut seen = view.attributes;
+    for (namespace, value) in &view.identifiers {
+        if let Some(namespace) = config.find(*namespace) {
+            seen.insert(namespace.name.as_str().into(), Tree::Leaf(Value::Text(value.clone())));
+        }
+    }
+    seen.retain(|name, _| !RESERVED.contains(&&**name));
+    seen
 }
 
 /// When something in a view last changed by itself, and when something next does.

@@ -8,11 +8,18 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::aggregate::State;
 use crate::cluster::{Cluster, Link, Source};
 use crate::config::Config;
 use crate::fact::Identity;
 use crate::id::{EventId, NodeId};
+use crate::rules::{AggregateId, Event};
 use crate::time::Timestamp;
+
+mod timelines;
+
+pub(crate) use timelines::Side;
+use timelines::Timelines;
 
 /// Something that has to be read before a command can be decided.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,6 +38,10 @@ pub enum Need {
     HeldOf(NodeId),
     /// Whether this identity is suppressed: erased for good.
     Suppression(Identity),
+    /// What a node's timeline comes to for each aggregate that is kept, read anew, without this event of it.
+    States(NodeId, Option<EventId>),
+    /// The newest events of a node's timeline, as many as rules look at.
+    Newest(NodeId),
 }
 
 /// Why a command cannot be decided yet.
@@ -78,7 +89,12 @@ struct Tables {
     facts: HashMap<Arc<str>, Option<FactRow>>,
     held: HashMap<NodeId, BTreeMap<NodeId, Option<Arc<Link>>>>,
     suppressed: HashMap<Identity, bool>,
+    states: HashMap<(NodeId, Option<EventId>), NodeStates>,
+    newest: HashMap<NodeId, Vec<Arc<Event>>>,
 }
+
+/// What a node keeps for the aggregates of rules, by aggregate.
+pub type NodeStates = Vec<(AggregateId, Arc<State>)>;
 
 impl Tables {
     fn clear(&mut self) {
@@ -114,6 +130,8 @@ pub struct Working {
     config: Arc<Config>,
     base: Tables,
     scratch: Tables,
+    timelines: Timelines,
+    scratch_timelines: Timelines,
     held_complete: HashSet<NodeId>,
     dirty_identities: HashSet<Identity>,
     dirty_clusters: HashSet<NodeId>,
@@ -145,6 +163,8 @@ impl Working {
             config,
             base: Tables::default(),
             scratch: Tables::default(),
+            timelines: Timelines::default(),
+            scratch_timelines: Timelines::default(),
             held_complete: HashSet::new(),
             dirty_identities: HashSet::new(),
             dirty_clusters: HashSet::new(),
@@ -223,6 +243,8 @@ impl Working {
             }
             Need::HeldOf(node) => self.held_complete.contains(node),
             Need::Suppression(identity) => self.base.suppressed.contains_key(identity),
+            Need::States(node, without) => self.base.states.contains_key(&(*node, *without)),
+            Need::Newest(node) => self.base.newest.contains_key(node),
         }
     }
 
@@ -321,9 +343,11 @@ impl Working {
         Ok(rows.into_values().flatten().collect())
     }
 
-    /// A node that did not exist has no links to be read.
+    /// A node that did not exist has neither links nor events to be read.
     pub(crate) fn put_new_node(&mut self, node: NodeId) {
         self.held_complete.insert(node);
+        self.base.newest.entry(node).or_default();
+        self.base.states.entry((node, None)).or_default();
     }
 
     pub(crate) fn put_identity(&mut self, identity: Identity, row: IdentityRow) {
@@ -366,13 +390,27 @@ impl Working {
         self.scratch.held.entry(other).or_default().insert(one, link);
     }
 
+    /// The clusters that the command at hand has changed, with what they are now; those that are no more have none.
+    pub(crate) fn touched(&self) -> Vec<(NodeId, Option<Arc<Cluster>>)> {
+        let mut touched: Vec<_> = self.scratch.clusters.iter().map(|(id, own)| (*id, own.clone())).collect();
+        touched.sort_unstable_by_key(|(id, _)| *id);
+        touched
+    }
+
+    /// A cluster as it was before the command at hand.
+    pub(crate) fn before(&self, id: NodeId) -> Option<&Arc<Cluster>> {
+        self.base.clusters.get(&id)?.as_ref()
+    }
+
     /// Forgets what the command at hand has changed so far.
     pub(crate) fn abandon(&mut self) {
         self.scratch.clear();
+        self.scratch_timelines.clear();
     }
 
     /// Makes the command's changes those of the group.
     pub(crate) fn keep(&mut self) {
+        self.keep_timelines();
         for (identity, row) in self.scratch.identities.drain() {
             self.dirty_identities.insert(identity.clone());
             self.base.identities.insert(identity, row);

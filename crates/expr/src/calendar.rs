@@ -5,7 +5,7 @@
 //! moves backwards, and an event that has left it never comes back. A *piece of the calendar* (`last month`, a day, `this week`) begins and ends where it does in the zone.
 
 use jiff::civil::{Date, DateTime};
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use jiff::{Span, ToSpan as _};
 
 use crate::ast::{Unit, Which};
@@ -26,6 +26,22 @@ impl Zone {
     #[must_use]
     pub const fn utc() -> Self {
         Self(TimeZone::UTC)
+    }
+
+    /// A zone by its name in the database of time zones that comes with this program: `Europe/Paris`. What the machine has does not matter,
+    /// so that rules mean the same everywhere.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        if name.eq_ignore_ascii_case("UTC") {
+            return Some(Self::utc());
+        }
+        TimeZoneDatabase::bundled().get(name).ok().map(Self)
+    }
+
+    /// Its name in the database; none of a zone that is given by its rules.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.iana_name()
     }
 
     /// A zone that is always so many minutes ahead of UTC, at most a day.
@@ -111,6 +127,18 @@ impl Interval {
         };
         (Self::up_to(start, end), (turns < Timestamp::MAX).then_some(turns))
     }
+}
+
+/// The first instant after this one at which a new day, or a longer unit of the calendar, begins in a zone. Shorter units have none: they
+/// are counted as something of each profile's own.
+#[must_use]
+pub fn next_turn(unit: Unit, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
+    if is_shared(unit) { Interval::calendar(Which::This, unit, after, zone).1 } else { None }
+}
+
+/// Whether a unit turns for everybody at once, and not so often that everybody cannot be looked at each time.
+pub(crate) fn is_shared(unit: Unit) -> bool {
+    micros_below_a_day(unit).is_none()
 }
 
 fn below_a_day(length: i64, offset: i64, now: Timestamp, zone: &Zone) -> (Timestamp, Timestamp, Timestamp) {

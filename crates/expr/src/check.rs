@@ -8,7 +8,8 @@ mod infer;
 use std::fmt;
 
 use crate::ast::{Expr, Name};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
+use crate::rule::Purpose;
 
 /// The type of what an expression gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,4 +116,19 @@ impl Model for Open {
 pub fn check(expr: &Expr, model: &dyn Model) -> Result<Type, Problem> {
     expr.well_formed()?;
     infer::Inference::new(model).expr(expr)
+}
+
+/// As [`check`]; of a condition also whether it can hold of one and not of another.
+///
+/// # Errors
+/// As [`check`]; a condition that is a number, a text or a time.
+pub fn check_as(expr: &Expr, purpose: Purpose, model: &dyn Model) -> Result<Type, Problem> {
+    let kind = check(expr, model)?;
+    let is_value = matches!(kind, Type::Number | Type::Text | Type::Time);
+    if purpose == Purpose::Condition && is_value {
+        let problem = Problem::new(Code::WrongType, expr.at.clone(), format!("a condition, and not {kind}"));
+        let hint = "compare it with something, as in … > 0".to_owned();
+        return Err(Problem { hint: Some(hint), ..problem });
+    }
+    Ok(kind)
 }

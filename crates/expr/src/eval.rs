@@ -19,10 +19,10 @@ pub(crate) use item::{Item, key_text};
 pub(crate) use time::counts;
 
 use crate::ast::{Arithmetic, Expr, Literal, Name, Node, Word};
-use crate::calendar::Zone;
+use crate::calendar::{Zone, is_shared};
 use crate::facts::Facts;
 use crate::limits::SCAN_EVENTS_MAX;
-use crate::plan::Aggregate;
+use crate::plan::{Aggregate, Window};
 use crate::rule::Patterns;
 use crate::time::Timestamp;
 use crate::value::{Decimal, Value};
@@ -57,7 +57,8 @@ pub(crate) struct Evaluator<'f> {
     zone: &'f Zone,
     steps_left: u64,
     steps_max: u64,
-    changes_at: Option<Timestamp>,
+    moves_at: Option<Timestamp>,
+    turns_at: Option<Timestamp>,
     /// What the rule speaks of, the profile first.
     contexts: Vec<Item<'f>>,
     variables: Vec<(&'f Name, Bound<'f>)>,
@@ -88,7 +89,8 @@ impl<'f> Evaluator<'f> {
             zone: frame.zone,
             steps_left: frame.steps_max,
             steps_max: frame.steps_max,
-            changes_at: None,
+            moves_at: None,
+            turns_at: None,
             contexts: vec![profile],
             variables: Vec::new(),
         }
@@ -96,7 +98,12 @@ impl<'f> Evaluator<'f> {
 
     /// Until when what was evaluated stays so.
     pub(crate) fn changes_at(&self) -> Option<Timestamp> {
-        self.changes_at
+        self.moves_at.into_iter().chain(self.turns_at).min()
+    }
+
+    /// Until when it stays so, the turns of the calendar aside.
+    pub(crate) fn moves_at(&self) -> Option<Timestamp> {
+        self.moves_at
     }
 
     /// How many steps it took.
@@ -228,7 +235,14 @@ impl<'f> Evaluator<'f> {
     /// The answer may be another from this instant on.
     fn until(&mut self, at: Timestamp) {
         if at > self.now {
-            self.changes_at = Some(self.changes_at.map_or(at, |earliest| earliest.min(at)));
+            self.moves_at = Some(self.moves_at.map_or(at, |earliest| earliest.min(at)));
+        }
+    }
+
+    /// The answer may be another from this instant on, at which the calendar turns for everybody.
+    fn until_turn(&mut self, at: Timestamp) {
+        if at > self.now {
+            self.turns_at = Some(self.turns_at.map_or(at, |earliest| earliest.min(at)));
         }
     }
 
@@ -331,8 +345,10 @@ impl<'f> Evaluator<'f> {
             None if aggregate.is_truth() => Ok(Item::bool(self.holds(naive)?)),
             None => self.expr(naive),
             Some(kept) => {
-                if let Some(at) = kept.changes_at {
-                    self.until(at);
+                match (kept.changes_at, aggregate.window) {
+                    (None, _) => {}
+                    (Some(at), Window::Calendar(_, unit)) if is_shared(unit) => self.until_turn(at),
+                    (Some(at), _) => self.until(at),
                 }
                 Ok(Item::Value(kept.value))
             }

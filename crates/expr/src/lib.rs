@@ -15,6 +15,7 @@ pub mod ast;
 pub mod calendar;
 pub mod check;
 pub mod eval;
+pub mod explain;
 pub mod facts;
 pub mod filter;
 pub mod limits;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use aggregate::{Aggregate, Argument, Contribution, Measure, Window, group_name};
 pub(crate) use depends::types_of;
 
-use crate::ast::{Expr, Name};
+use crate::ast::{Expr, Name, Unit};
 use crate::rule::{Patterns, Purpose};
 
 /// What a rule depends on.
@@ -30,6 +30,12 @@ pub struct Plan {
     pub reads_clock: bool,
     /// What of it may be kept.
     pub aggregates: Vec<Aggregate>,
+    /// The units of the calendar, days or longer, of which a new one may change its answer: see
+    /// [`next_turn`](crate::calendar::next_turn).
+    pub calendar: BTreeSet<Unit>,
+    /// Whether it takes the clock itself for a value, so that its answer never holds for longer than an instant. What compares with the
+    /// clock does not.
+    pub moves_always: bool,
     /// Whether it looks at events even when all its aggregates are kept.
     pub scans_events: bool,
 }
@@ -114,8 +120,12 @@ pub(crate) fn derive(source: &Expr, purpose: Purpose, patterns: &Arc<Patterns>) 
         segments: BTreeSet::new(),
         reads_clock: false,
         aggregates,
+        calendar: BTreeSet::new(),
+        moves_always: depends::takes_clock(source, &mut Vec::new()),
         scans_events: false,
     };
     depends::add(&root, &mut plan);
+    // In the expression as it was given, so that aggregates which are not kept turn as well.
+    depends::add_calendar(source, &mut plan.calendar);
     (root, plan)
 }

@@ -43,6 +43,9 @@ pub struct Answer {
     /// The earliest instant after that of the evaluation at which the answer may be another although nothing is said of the
     /// profile. It may be early, never late; none if the answer holds for good.
     pub changes_at: Option<Timestamp>,
+    /// The earliest instant at which it may be another for this profile alone: without the turns of the calendar that are the same for
+    /// everybody, which are those of [`Plan::calendar`](crate::plan::Plan::calendar).
+    pub moves_at: Option<Timestamp>,
     /// How many steps it took.
     pub steps: u64,
 }
@@ -87,6 +90,10 @@ impl Rule {
         &self.plan
     }
 
+    pub(crate) const fn patterns(&self) -> &Arc<Patterns> {
+        &self.patterns
+    }
+
     /// What it comes to for a profile.
     ///
     /// # Errors
@@ -100,7 +107,8 @@ impl Rule {
                 evaluator.value(&item)?
             }
         };
-        Ok(Answer { value, changes_at: evaluator.changes_at(), steps: evaluator.steps() })
+        let (changes_at, moves_at) = (evaluator.changes_at(), evaluator.moves_at());
+        Ok(Answer { value, changes_at, moves_at, steps: evaluator.steps() })
     }
 }
 

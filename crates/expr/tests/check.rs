@@ -3,8 +3,9 @@
 mod support;
 
 use tessera_expr::ast::Name;
-use tessera_expr::check::{Known, Model, Open, Type, check};
+use tessera_expr::check::{Known, Model, Open, Type, check, check_as};
 use tessera_expr::pql;
+use tessera_expr::rule::Purpose;
 
 /// A closed model.
 struct Shop;
@@ -63,6 +64,7 @@ fn what_fits_has_a_type() {
         ("free.form.startsWith(\"a\") or free.form", Type::Boolean),
         ("tags.distinct()", Type::list(Type::Text)),
         ("tags.head()", Type::Text),
+        ("name = \"x\" or name.exists(this = \"x\")", Type::Boolean),
         ("spend / visits", Type::map(Type::Number)),
         ("spend.get(\"a\") + 1", Type::Number),
         ("xEvent[eventType = \"Order\"].sum(properties.total)", Type::Number),
@@ -85,6 +87,24 @@ fn what_fits_has_a_type() {
         let expr = pql::parse(text).expect("a rule");
         assert_eq!(check(&expr, &Shop), Ok(expected), "{text}");
         assert!(check(&expr, &Open).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn a_condition_holds_of_some_and_not_of_others() {
+    for (text, refused) in [
+        ("age", Some("a condition, and not a number")),
+        ("name", Some("a condition, and not a text")),
+        ("joinedAt", Some("a condition, and not a time")),
+        ("isMember", None),
+        ("tags", None),
+        ("free.form", None),
+        ("xEvent[eventType = \"Order\"]", None),
+    ] {
+        let expr = pql::parse(text).expect("a rule");
+        let told = check_as(&expr, Purpose::Condition, &Shop).err().map(|problem| problem.expected);
+        assert_eq!(told.as_deref(), refused, "{text}");
+        assert!(check_as(&expr, Purpose::Value, &Shop).is_ok(), "{text}");
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "laws/explain.rs"]
+mod explain;
 #[path = "laws/json.rs"]
 mod json;
 #[path = "laws/kept.rs"]

@@ -1,14 +1,16 @@
 //! `tessera apply`: configuration in files is compared with what a server has, and written where it differs.
 //!
 //! Everything is read and checked before anything is written; the data model is tried on the server besides. What was compared is
-//! what is replaced: the data model and merge policies by their versions, the rest is read again just before. Start reading at
-//! [`run`], then `kinds`, the table of what can be declared.
+//! what is replaced: the data model, merge policies, computed attributes and segments by their versions, the rest is read again just
+//! before. Start reading at [`run`], then `kinds`, the table of what can be declared, and `rules`, on computed attributes and segments.
 
 mod files;
 mod kinds;
 mod plan;
+mod rules;
 mod yaml;
 
+use std::collections::VecDeque;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,9 +38,19 @@ Each document (YAML, or JSON) says what it is and what is to be:
   kind: merge_policy
   name: crm-first
   spec: { name: CRM first, identity_graph: full, attribute_merge: { choose: precedence, datasets: [crm, web] } }
+  ---
+  kind: segment
+  name: loyal
+  spec: { pql: 'xEvent[eventType = \"Order Completed\"].count() >= 2', time_zone: Europe/Paris, merge_policy: crm-first }
 
-Kinds with a name: namespace, merge_policy, rate_limit (of a workspace). Others: limits, primary_namespace, data_model (several
-documents may each declare a part), default_merge_policy, erasure_rules. A spec has the members that the HTTP API answers with.
+Kinds with a name: namespace, merge_policy, attribute (a computed one), segment, rate_limit (of a workspace). Others: limits,
+primary_namespace, data_model (several documents may each declare a part), default_merge_policy, erasure_rules. A spec has the
+members that the HTTP API answers with.
+
+The rule of an attribute or a segment stands in one of pql, pql_json, tree, filter, and is compared in the one spelling that all have.
+Beside it stand description, time_zone (UTC where it is left out), status: draft for one that is kept and not evaluated, and of a
+segment merge_policy (the default one where it is left out). Archived ones count as not there. What is written is evaluated of
+everybody by a job, and shown once that is complete; apply does not wait for it.
 
 Ends with 0: the server is as declared, or would be; 1: the server refused something or did not answer; 2: a file or the command
 line is wrong, nothing was written; 3: with --dry-run --exit-code, something differs.")]
@@ -54,8 +66,8 @@ pub(crate) struct Arguments {
     /// With --dry-run: end with 3 where something differs, for a check that runs on a schedule.
     #[arg(long, requires = "dry_run")]
     exit_code: bool,
-    /// Remove attributes, event types and modes of datasets (if a data_model is declared) and merge policies (if one is) that
-    /// no file names.
+    /// Remove attributes, event types and modes of datasets (if a data_model is declared) and merge policies (if one is), and archive
+    /// computed attributes (if one is declared) and segments (if one is), that no file names.
     #[arg(long)]
     prune: bool,
     /// Change the data model though stored data contradicts it.
@@ -141,24 +153,47 @@ fn is_model_taken(client: &Client, current: &Current, changes: &[Change], force:
 fn write(client: &Client, current: &Current, changes: &[Change], force: bool) -> ExitCode {
     // The parts of the data model stand beside each other and are one write; everything else is one by itself.
     let is_one = |one: &Change, other: &Change| one.key.kind == Kind::DataModel && other.key.kind == Kind::DataModel;
-    let mut written = 0;
-    for group in changes.chunk_by(is_one) {
-        let group: Vec<&Change> = group.iter().collect();
-        if let Err(refused) = current.write(client, &group, force) {
-            let names = |changes: &[Change]| {
-                let names: Vec<String> = changes.iter().map(|change| change.key.to_string()).collect();
-                if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
-            };
-            let first = group.first().map(|change| change.key.to_string()).unwrap_or_default();
-            eprintln!("tessera: {first}: {}", said(refused));
-            eprintln!("tessera: written before that: {}", names(&changes[..written]));
-            eprintln!("tessera: not written: {}", names(&changes[written..]));
-            return ExitCode::FAILURE;
+    let mut open: VecDeque<Vec<&Change>> = changes.chunk_by(is_one).map(|group| group.iter().collect()).collect();
+    let mut written: Vec<&Change> = Vec::new();
+    let mut put_off = 0;
+    while let Some(group) = open.pop_front() {
+        let Err(refused) = current.write(client, &group, force) else {
+            written.extend(group);
+            put_off = 0;
+            continue;
+        };
+        // A rule that is named by others is archived after them. Quadratic where each names the next; rules seldom do.
+        let is_archiving = |group: &Vec<&Change>| group.iter().all(|change| change.is_archiving());
+        let others = open.iter().take_while(|group| is_archiving(group)).count();
+        if is_archiving(&group) && rules::is_in_use(&refused) && put_off < others {
+            put_off += 1;
+            open.insert(others, group);
+            continue;
         }
-        written += group.len();
+        let first = group.first().map(|change| change.key.to_string()).unwrap_or_default();
+        let left: Vec<&Change> = group.into_iter().chain(open.into_iter().flatten()).collect();
+        stopped(&first, refused, &written, &left);
+        return ExitCode::FAILURE;
     }
     println!("written: {}", plan::summary(changes, ["added", "changed", "removed"]));
     ExitCode::SUCCESS
+}
+
+/// Tells where it ended, and how far it came.
+fn stopped(first: &str, refused: Refused, written: &[&Change], left: &[&Change]) {
+    let names = |changes: &[&Change]| {
+        let names: Vec<String> = changes.iter().map(|change| change.key.to_string()).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    };
+    let is_in_use = rules::is_in_use(&refused);
+    eprintln!("tessera: {first}: {}", said(refused));
+    if is_in_use {
+        eprintln!(
+            "tessera: an edited rule depends on what it did until a job has brought the new one to everybody: if that is it, apply again then"
+        );
+    }
+    eprintln!("tessera: written before that: {}", names(written));
+    eprintln!("tessera: not written: {}", names(left));
 }
 
 /// What a server said, for people.

@@ -1,6 +1,8 @@
 //! `tessera apply` against a real server: what it tells, what it writes, what it refuses and how it ends.
 
 mod harness;
+#[path = "apply/rules.rs"]
+mod rules;
 
 use std::fs;
 use std::io::{Read as _, Write as _};

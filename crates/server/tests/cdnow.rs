@@ -3,22 +3,11 @@
 mod harness;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
-use harness::{Client, Random, Server, testdata};
+use harness::cdnow::{Purchase, cents, load, read_file};
+use harness::{Client, Random, Server};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-/// A row of the file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Purchase {
-    message_id: String,
-    customer: String,
-    date: String,
-    quantity: u64,
-    cents: u64,
-    dollars: String,
-}
 
 #[derive(Deserialize)]
 struct Page {
@@ -78,48 +67,6 @@ fn every_purchase_comes_back_once_and_to_the_cent() {
     harness::run_ok(&["check", "--data", data]);
 }
 
-fn read_file() -> Vec<Purchase> {
-    let text = fs::read_to_string(testdata("cdnow/CDNOW_sample.txt")).expect("the bundled data");
-    let rows = text.lines().enumerate().map(|(at, line)| {
-        let cells: Vec<&str> = line.split_ascii_whitespace().collect();
-        Purchase {
-            message_id: format!("cdnow-{}", at + 1),
-            customer: cells[0].to_owned(),
-            date: format!("{}-{}-{}", &cells[2][..4], &cells[2][4..6], &cells[2][6..]),
-            quantity: cells[3].parse().expect("a number"),
-            cents: cents(cells[4]),
-            dollars: cells[4].to_owned(),
-        }
-    });
-    rows.collect()
-}
-
-fn cents(dollars: &str) -> u64 {
-    let (whole, part) = dollars.split_once('.').unwrap_or((dollars, ""));
-    assert!(part.len() <= 2, "{dollars}");
-    let part = format!("{part:0<2}");
-    whole.parse::<u64>().expect("a number") * 100 + part.parse::<u64>().expect("a number")
-}
-
-/// Sends everything in a random order, in batches of odd sizes; answers how many were accepted and how many duplicates.
-fn load(client: &Client, purchases: &[Purchase], random: &mut Random) -> (u64, u64) {
-    let mut order: Vec<&Purchase> = purchases.iter().collect();
-    random.shuffle(&mut order);
-    let (mut accepted, mut duplicates) = (0, 0);
-    let mut rest = &order[..];
-    while !rest.is_empty() {
-        let size = usize::try_from(random.below(150) * 2 + 1).expect("a size").min(rest.len());
-        let (batch, after) = rest.split_at(size);
-        let items: Vec<String> = batch.iter().map(|purchase| purchase.to_json()).collect();
-        let report = client.post("/v1/batch", format!("{{\"batch\":[{}]}}", items.join(",")).as_bytes());
-        assert_eq!(report["rejected"], 0, "{report}");
-        accepted += report["accepted"].as_u64().expect("a count");
-        duplicates += report["duplicates"].as_u64().expect("a count");
-        rest = after;
-    }
-    (accepted, duplicates)
-}
-
 /// Every event of a customer, page by page.
 fn timeline(client: &Client, customer: &str) -> Vec<Purchase> {
     let mut events = Vec::new();
@@ -136,20 +83,6 @@ fn timeline(client: &Client, customer: &str) -> Vec<Purchase> {
     let newest_first = events.windows(2).all(|pair| pair[0].timestamp >= pair[1].timestamp);
     assert!(newest_first, "customer {customer}");
     events.into_iter().map(|event| event.into_purchase(customer)).collect()
-}
-
-impl Purchase {
-    fn to_json(&self) -> String {
-        format!(
-            r#"{{"type":"track","event":"Order Completed","messageId":"{id}","userId":"{customer}","timestamp":"{date}T00:00:00Z",
-                "properties":{{"quantity":{quantity},"total":{dollars},"currency":"USD","order_id":"{id}"}}}}"#,
-            id = self.message_id,
-            customer = self.customer,
-            date = self.date,
-            quantity = self.quantity,
-            dollars = self.dollars,
-        )
-    }
 }
 
 impl Event {

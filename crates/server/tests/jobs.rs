@@ -7,10 +7,11 @@ mod harness;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use harness::rules::{Rule, make, members, profiles};
 use harness::{Client, Random, Server, run_ok};
 use serde_json::{Value, json};
 
-/// A kind of job, and what makes it a test. A new kind is a line in [`CASES`].
+/// A kind of job, and what makes it a test. A new kind is a line in [`CASES`], or one for each thing that it does.
 struct Case {
     kind: &'static str,
     /// Fills the workspace, with so much that the job takes many steps.
@@ -26,6 +27,8 @@ const CASES: &[Case] = &[
     Case { kind: "recluster", prepare: people, ask: ask_recluster, verify: all_fell_apart },
     Case { kind: "erase_source", prepare: people, ask: ask_erasure, verify: all_are_gone },
     Case { kind: "expire", prepare: people_of_old, ask: ask_expiry, verify: all_has_ended },
+    Case { kind: "backfill", prepare: people_who_buy, ask: ask_attribute, verify: all_are_counted },
+    Case { kind: "backfill", prepare: people_who_buy, ask: ask_segment, verify: all_buyers_are_members },
 ];
 
 #[test]
@@ -238,6 +241,68 @@ fn all_has_ended(client: &Client, job: &Value) {
     assert_eq!(again["result"], json!({"records": 0, "events": 0}), "nothing was left out");
 }
 
+/// People of whom each has bought so many times as [`bought`] says.
+fn people_who_buy(client: &Client) {
+    people(client);
+    let time = "2024-05-01T10:00:00Z";
+    let call = |user: usize, at: usize| {
+        let (id, user) = (format!("b{user}-{at}"), format!("u{user}"));
+        json!({"type": "track", "userId": user, "messageId": id, "event": "Bought", "timestamp": time})
+    };
+    for start in (0..PEOPLE).step_by(1_000) {
+        let calls = (start..start + 1_000).flat_map(|user| (0..bought(user)).map(move |at| call(user, at)));
+        let calls: Vec<Value> = calls.collect();
+        let report = client.post("/v1/batch", json!({ "batch": calls }).to_string().as_bytes());
+        assert_eq!(report["accepted"], calls.len(), "{report}");
+    }
+}
+
+fn bought(user: usize) -> usize {
+    user % 3
+}
+
+const COUNT: &str = "xEvent[eventType = \"Bought\"].count()";
+
+fn ask_attribute(client: &Client) -> Value {
+    job_of(client, &make(client, Rule::Attribute, "bought", COUNT))
+}
+
+fn ask_segment(client: &Client) -> Value {
+    job_of(client, &make(client, Rule::Segment, "buyers", &format!("{COUNT} >= 2")))
+}
+
+/// The job that brings a new rule to everybody.
+fn job_of(client: &Client, made: &Value) -> Value {
+    let job = made["building"]["job"].as_str().expect("a job");
+    client.get(&format!("/v1/jobs/{job}")).expect("the job")
+}
+
+fn all_are_counted(client: &Client, job: &Value) {
+    assert_eq!(job["progress"]["done"], json!(PEOPLE), "{job}");
+    assert_eq!(client.get("/v1/attributes/bought").expect("an attribute")["status"], "active");
+    for (at, profile) in everybody(client).iter().enumerate() {
+        assert_eq!(profile["bought"], json!(bought(at)), "{profile}");
+    }
+}
+
+fn all_buyers_are_members(client: &Client, job: &Value) {
+    assert_eq!(job["progress"]["done"], json!(PEOPLE), "{job}");
+    let everybody = everybody(client);
+    let buyers = everybody.iter().enumerate().filter(|(at, _)| bought(*at) >= 2);
+    let buyers: BTreeSet<&str> = buyers.map(|(_, own)| own["profile_id"].as_str().expect("an id")).collect();
+    let segment = client.get("/v1/segments/buyers").expect("a segment");
+    assert_eq!((&segment["status"], &segment["count"]), (&json!("active"), &json!(buyers.len())), "{segment}");
+    let members = members(client, "buyers");
+    assert_eq!(members.keys().map(String::as_str).collect::<BTreeSet<_>>(), buyers);
+}
+
+/// The profile of each, by number.
+fn everybody(client: &Client) -> Vec<Value> {
+    let users: Vec<String> = (0..PEOPLE).map(|at| format!("u{at}")).collect();
+    let mut read = profiles(client, &users.iter().map(String::as_str).collect::<Vec<_>>());
+    users.iter().filter_map(|user| read.remove(&**user)).collect()
+}
+
 fn ask_check(client: &Client) -> Value {
     client.post("/v1/jobs", br#"{"kind":"check"}"#)
 }
@@ -252,7 +317,6 @@ fn paused_check(client: &Client) -> Value {
     (0..50).filter_map(|_| paused()).find(|job| job["state"] == "paused").expect("one of many can be paused")
 }
 
-/// Nothing was left out and nothing counted twice.
 /// Blocks what holds everybody together: each of the two identities is a profile of its own afterwards.
 fn ask_recluster(client: &Client) -> Value {
     let rules = json!({ "priority": 800, "limit": 5, "blocked_patterns": [".*@shop[.]example"] });
@@ -280,6 +344,7 @@ fn all_are_gone(client: &Client, job: &Value) {
     }
 }
 
+/// Nothing was left out and nothing counted twice.
 fn all_was_walked(client: &Client, job: &Value) {
     let counts = client.get("/v1/admin/counts").expect("counts");
     let result = &job["result"];

@@ -8,6 +8,7 @@ use tessera_engine::cluster::Cluster;
 use tessera_engine::config::{Config, Sweeps};
 use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
+use tessera_engine::time::Timestamp;
 use tessera_store::{Direction, ScanLimit, Snapshot, Store};
 
 use crate::directory::WorkspaceId;
@@ -22,6 +23,10 @@ use crate::store_error::read_failed;
 use crate::suppression;
 use crate::workspace_config::{self, StoredConfig};
 use crate::{jobs, learned};
+
+mod ruled;
+
+use ruled::Ruled;
 
 /// What a check found.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +86,7 @@ struct Place {
 impl Check<'_> {
     async fn workspace(&mut self) -> Result<Counts, Error> {
         let config = self.config().await?;
-        let (counts, nodes) = self.clusters(&config).await?;
+        let (counts, nodes, ruled) = self.clusters(&config).await?;
         self.identities(&nodes).await?;
         self.homes(&nodes).await?;
         self.held(&nodes).await?;
@@ -101,7 +106,8 @@ impl Check<'_> {
         let waiting = Some(self.purge(&events).await?).filter(|_| is_settled);
         self.receipts().await?;
         let suppressed = self.suppressions().await?;
-        self.lane(counts, waiting, suppressed).await?;
+        let now = self.lane(counts, waiting, suppressed).await?;
+        self.ruled(&ruled, &config, now).await?;
         Ok(counts)
     }
 
@@ -119,7 +125,8 @@ impl Check<'_> {
         stored.to_engine()
     }
 
-    async fn clusters(&mut self, config: &Config) -> Result<(Counts, HashMap<NodeId, Place>), Error> {
+    async fn clusters(&mut self, config: &Config) -> Result<(Counts, HashMap<NodeId, Place>, Ruled), Error> {
+        let mut ruled = Ruled::default();
         let mut counts = Counts::default();
         let mut nodes = HashMap::new();
         let mut outdated = 0;
@@ -130,6 +137,7 @@ impl Check<'_> {
             outdated += u64::from(examined.is_outdated);
             let Some(cluster) = examined.cluster else { return };
             counts = counts.with(counts_of(&cluster));
+            ruled.see(&cluster, config);
             for node in &cluster.nodes {
                 let kept = node.owned.iter().filter(|tally| !config.sweeps().erases(&tally.source));
                 let events = kept.map(|tally| tally.events).sum();
@@ -142,7 +150,7 @@ impl Check<'_> {
         .await?;
         self.report.outdated += outdated;
         faults.into_iter().for_each(|fault| self.fault(Family::Cluster, fault));
-        Ok((counts, nodes))
+        Ok((counts, nodes, ruled))
     }
 
     async fn identities(&mut self, nodes: &HashMap<NodeId, Place>) -> Result<(), Error> {
@@ -337,9 +345,11 @@ impl Check<'_> {
         Ok(found)
     }
 
-    async fn lane(&mut self, counts: Counts, waiting: Option<u64>, suppressed: u64) -> Result<(), Error> {
+    /// Answers the last instant of the lane's clock.
+    async fn lane(&mut self, counts: Counts, waiting: Option<u64>, suppressed: u64) -> Result<Timestamp, Error> {
         let mut found = None;
         self.each(Family::Lane, |_, value| found = Some(rows::decode_lane(value))).await?;
+        let clock = found.as_ref().and_then(|found| found.as_ref().ok()).map_or(Timestamp::MIN, |row| row.clock);
         match found {
             None if counts == Counts::default() => {}
             None => self.fault(Family::Lane, "the lane's row is missing".to_owned()),
@@ -357,7 +367,7 @@ impl Check<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(clock)
     }
 
     /// Shows every row of a family to a reader.

@@ -37,6 +37,14 @@ pub enum Purpose {
     Directives = 5,
     /// The receipts of erasures.
     Erasures = 10,
+    /// The members of a segment.
+    Members = 11,
+    /// What a profile has entered and left.
+    MembershipTurns = 12,
+    /// The computed attributes of a workspace.
+    Attributes = 13,
+    /// The segments of a workspace.
+    Segments = 14,
 }
 
 /// Seals and opens cursors.

@@ -1,16 +1,18 @@
-//! The change feed: one row for each mini-transaction that changed a profile. Version 1.
+//! The change feed: one row for each mini-transaction that changed a profile. Version 2; version 1 is the same without memberships.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::decide::Notice;
 use tessera_engine::id::NodeId;
+use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
 
 use crate::codec;
 use crate::directory::WorkspaceId;
 use crate::error::Error;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_BARE: u8 = 1;
 
 /// What one mini-transaction changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,7 @@ enum NoticeRecord {
     ProfileMerged { from: [u8; 12], into: [u8; 12] },
     IdentityMoved { node: [u8; 12], from: [u8; 12], into: [u8; 12] },
     ProfileErased([u8; 12]),
+    Membership { profile: [u8; 12], segment: u32, at: i64, is_inside: bool },
 }
 
 /// Writes a row of the feed.
@@ -53,9 +56,10 @@ pub fn encode(workspace: WorkspaceId, at: Timestamp, notices: &[Notice]) -> Byte
 /// # Errors
 /// `Corrupt`.
 pub fn decode(bytes: &[u8]) -> Result<Changed, Error> {
-    let record: FeedRecord = codec::decode(VERSION, bytes)?;
-    let at = Timestamp::from_micros(record.at).ok_or_else(|| codec::corrupt("instant"))?;
-    let notices = record.notices.into_iter().map(read).collect();
+    let version = if bytes.first() == Some(&VERSION_BARE) { VERSION_BARE } else { VERSION };
+    let record: FeedRecord = codec::decode(version, bytes)?;
+    let at = codec::instant(record.at)?;
+    let notices = record.notices.into_iter().map(read).collect::<Result<_, _>>()?;
     Ok(Changed { workspace: WorkspaceId::new(record.workspace), at, notices })
 }
 
@@ -68,17 +72,26 @@ fn write(notice: &Notice) -> NoticeRecord {
             NoticeRecord::IdentityMoved { node: bytes(node), from: bytes(from), into: bytes(into) }
         }
         Notice::ProfileErased(id) => NoticeRecord::ProfileErased(bytes(id)),
+        Notice::Membership { profile, segment, at, is_inside } => NoticeRecord::Membership {
+            profile: bytes(profile),
+            segment: segment.0,
+            at: at.micros(),
+            is_inside: *is_inside,
+        },
     }
 }
 
-fn read(record: NoticeRecord) -> Notice {
+fn read(record: NoticeRecord) -> Result<Notice, Error> {
     let id = NodeId::from_bytes;
-    match record {
+    Ok(match record {
         NoticeRecord::ProfileChanged(profile) => Notice::ProfileChanged(id(profile)),
         NoticeRecord::ProfileMerged { from, into } => Notice::ProfileMerged { from: id(from), into: id(into) },
         NoticeRecord::IdentityMoved { node, from, into } => {
             Notice::IdentityMoved { node: id(node), from: id(from), into: id(into) }
         }
         NoticeRecord::ProfileErased(profile) => Notice::ProfileErased(id(profile)),
-    }
+        NoticeRecord::Membership { profile, segment, at, is_inside } => {
+            Notice::Membership { profile: id(profile), segment: SegmentId(segment), at: codec::instant(at)?, is_inside }
+        }
+    })
 }

@@ -195,7 +195,7 @@ async fn sweep_quarantine(keeper: &Keeper, parts: &Parts, workspace: WorkspaceId
 async fn go_on_sweeping(stalled: &mut Stalled, parts: &Parts, shared: &Shared) -> Result<(), Error> {
     let configured = shared.configured().await?;
     let now = (parts.components.clock)();
-    stalled.ask_again(&parts.jobs, shared.workspace, configured.stored.sweeps(), now).await
+    stalled.ask_again(&parts.jobs, shared.workspace, &configured.stored, now).await
 }
 
 async fn sweep_answers(keeper: &Keeper, parts: &Parts, workspace: WorkspaceId) -> Result<(), Error> {

@@ -29,9 +29,9 @@ pub enum Family {
     HeldLink = 0x08,
     /// Activity of a node on a day; reserved.
     Activity = 0x09,
-    /// Member of a segment; reserved.
+    /// Member of a segment: number of the segment (4), profile id (12).
     Member = 0x0a,
-    /// Timer; reserved.
+    /// Timer of a profile: when it is due (8, sign flipped), profile id (12).
     Timer = 0x0b,
     /// Ledger of datasets and batches; reserved.
     Ledger = 0x0c,
@@ -58,6 +58,10 @@ pub enum Family {
     Learned = 0x16,
     /// That an entry of the history names a node: node id (12), directive id (12).
     DirectiveOf = 0x17,
+    /// How many members a segment has: its number (4).
+    MemberCount = 0x18,
+    /// That a profile came into a segment or left it: profile id (12), when (8, sign flipped), number of the segment (4).
+    MembershipTurn = 0x19,
     /// Organization, in workspace 0: number (4).
     Organization = 0x20,
     /// Workspace, in workspace 0: number (4).

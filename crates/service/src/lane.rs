@@ -34,6 +34,7 @@ mod gather;
 mod memory;
 mod pack;
 mod purge;
+mod standing;
 pub(crate) mod state;
 mod work;
 
@@ -229,6 +230,7 @@ impl State {
                     (Ok(Prompt::EraseEvent(erasure)), Bytes::new())
                 }
                 Item::Sweep(cluster) => (Ok(Prompt::Sweep(cluster)), Bytes::new()),
+                Item::Settle(node, settling) => (Ok(Prompt::Settle(node, settling)), Bytes::new()),
                 Item::EndEvent(event) => {
                     let (ended, row) = *event;
                     event_row = Some(row);
@@ -396,7 +398,7 @@ fn too_many_rounds() -> Error {
 fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config) -> Done {
     match outcome {
         Outcome::NotFound => Done::NotFound,
-        Outcome::Swept(_) | Outcome::EventEnded => Done::Swept,
+        Outcome::Swept(_) | Outcome::EventEnded | Outcome::Settled => Done::Swept,
         Outcome::Erased(_) => unreachable!("what erases has a receipt"),
         Outcome::Directed(directed) => {
             let before = match directed.acted {

@@ -2,6 +2,7 @@
 
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
+use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Key, KeyRange};
 
@@ -65,6 +66,30 @@ impl Scope {
         self.family(Family::DirectiveOf).node(node).range()
     }
 
+    pub(crate) fn member(self, segment: SegmentId, profile: NodeId) -> Key {
+        self.family(Family::Member).u32(segment.0).node(profile).key()
+    }
+
+    pub(crate) fn members_of(self, segment: SegmentId) -> KeyRange {
+        self.family(Family::Member).u32(segment.0).range()
+    }
+
+    pub(crate) fn member_count(self, segment: SegmentId) -> Key {
+        self.family(Family::MemberCount).u32(segment.0).key()
+    }
+
+    pub(crate) fn timer(self, due: Timestamp, profile: NodeId) -> Key {
+        self.family(Family::Timer).time(due).node(profile).key()
+    }
+
+    pub(crate) fn turn(self, profile: NodeId, at: Timestamp, segment: SegmentId) -> Key {
+        self.family(Family::MembershipTurn).node(profile).time(at).u32(segment.0).key()
+    }
+
+    pub(crate) fn turns_of(self, profile: NodeId) -> KeyRange {
+        self.family(Family::MembershipTurn).node(profile).range()
+    }
+
     pub(crate) fn all_of(self, family: Family) -> KeyRange {
         self.family(family).range()
     }
@@ -81,8 +106,40 @@ pub(crate) fn read_event_key(key: &Key) -> Option<(NodeId, Timestamp, EventId)> 
     let (node, rest) = rest.split_first_chunk::<12>()?;
     let (time, rest) = rest.split_first_chunk::<8>()?;
     let id: [u8; 12] = rest.try_into().ok()?;
-    let micros = (u64::from_be_bytes(*time) ^ (1 << 63)).cast_signed();
-    Some((NodeId::from_bytes(*node), Timestamp::from_micros(micros)?, EventId::from_bytes(id)))
+    Some((NodeId::from_bytes(*node), read_time(*time)?, EventId::from_bytes(id)))
+}
+
+/// What the key of a timer says: when it is due, and whose it is.
+pub(crate) fn read_timer_key(key: &Key) -> Option<(Timestamp, NodeId)> {
+    let rest = key.as_bytes().get(KeyBuilder::HEAD_BYTES..)?;
+    let (time, rest) = rest.split_first_chunk::<8>()?;
+    Some((read_time(*time)?, NodeId::from_bytes(rest.try_into().ok()?)))
+}
+
+/// What the key of a member says: the segment, and the profile.
+pub(crate) fn read_member_key(key: &Key) -> Option<(SegmentId, NodeId)> {
+    let rest = key.as_bytes().get(KeyBuilder::HEAD_BYTES..)?;
+    let (segment, rest) = rest.split_first_chunk::<4>()?;
+    Some((SegmentId(u32::from_be_bytes(*segment)), NodeId::from_bytes(rest.try_into().ok()?)))
+}
+
+/// The segment that the key of its count names.
+pub(crate) fn read_segment_key(key: &Key) -> Option<SegmentId> {
+    let rest = key.as_bytes().get(KeyBuilder::HEAD_BYTES..)?;
+    Some(SegmentId(u32::from_be_bytes(rest.try_into().ok()?)))
+}
+
+/// What the key of a turn says: whose it was, when, and in which segment.
+pub(crate) fn read_turn_key(key: &Key) -> Option<(NodeId, Timestamp, SegmentId)> {
+    let rest = key.as_bytes().get(KeyBuilder::HEAD_BYTES..)?;
+    let (profile, rest) = rest.split_first_chunk::<12>()?;
+    let (time, rest) = rest.split_first_chunk::<8>()?;
+    let segment = SegmentId(u32::from_be_bytes(rest.try_into().ok()?));
+    Some((NodeId::from_bytes(*profile), read_time(*time)?, segment))
+}
+
+fn read_time(bytes: [u8; 8]) -> Option<Timestamp> {
+    Timestamp::from_micros((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed())
 }
 
 /// The node that a key of one node ends with.

@@ -10,6 +10,10 @@ pub const COMMITS_AMBIGUOUS: &str = "tessera_commits_ambiguous_total";
 pub const VIEW_READS: &str = "tessera_view_reads_total";
 /// Attributes and events that do not fit the data model of their workspace, by `mode` (warn: stored, strict: refused) and `code`.
 pub const MISFITS: &str = "tessera_misfits_total";
+/// Profiles that were settled because a timer was due.
+pub const TIMERS: &str = "tessera_timers_fired_total";
+/// How late the oldest timer was that is being settled, in seconds; 0 when none is due.
+pub const TIMERS_LAG_SECONDS: &str = "tessera_timers_lag_seconds";
 /// Jobs that do steps at this moment.
 pub const JOBS_RUNNING: &str = "tessera_jobs_running";
 /// Jobs that wait for their turn.

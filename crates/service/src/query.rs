@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tessera_engine::fact::CallKind;
+use tessera_engine::fact::{Call, CallKind};
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::Flags;
 use tessera_engine::policy::{Contender, Fate, IdentityGraph};
+use tessera_engine::rules::Event;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_engine::view::Relevance;
@@ -101,6 +102,13 @@ pub struct StoredCall {
     pub batch: Option<Arc<str>>,
     /// The payload, as the door stored it.
     pub payload: Bytes,
+}
+
+impl From<StoredCall> for Event {
+    fn from(call: StoredCall) -> Self {
+        let StoredCall { id, message_id, kind, name, time, received_at, dataset, batch, payload } = call;
+        Self::new((time, id), message_id, received_at, (dataset, batch), Call { kind, name, payload })
+    }
 }
 
 /// A page of a timeline.

@@ -7,6 +7,8 @@ pub mod cluster;
 pub mod event;
 pub mod link;
 pub mod rows;
+pub(crate) mod ruled;
+mod state;
 pub(crate) mod value;
 
 #[cfg(test)]

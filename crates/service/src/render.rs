@@ -1,22 +1,22 @@
 //! A profile as flat JSON, the way the native read shows it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
 use tessera_engine::policy::{Explanation, Fate, explain, explain_all};
-use tessera_engine::value::{Path, Tree, Value};
+use tessera_engine::rules::Ruled;
+use tessera_engine::value::{Path, Tree};
 use tessera_engine::view::{Lens, View, fold};
+use tessera_expr::facts::Membership;
 
 use crate::clock::format_seconds;
 use crate::json::{write_text, write_tree};
 use crate::query::Fields;
 
-/// Members that no attribute may take.
-pub(crate) const RESERVED: [&str; 3] = ["profile_id", "_audiences", "_updated_at"];
+pub(crate) use tessera_engine::view::RESERVED;
 
 /// What a read sees of the profile that holds this node, or of the node alone: here and in [`explained`] cells are folded, and
 /// nowhere else.
@@ -45,7 +45,7 @@ pub(crate) fn profile_id(view: &View, config: &Config) -> String {
 }
 
 /// Renders a view. Identifier columns show the latest value of each namespace and win over an attribute of the same name.
-pub(crate) fn render(view: &View, fields: Fields, config: &Config) -> Bytes {
+pub(crate) fn render(view: &View, ruled: &Ruled, fields: Fields, config: &Config) -> Bytes {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"profile_id\":");
     write_text(&profile_id(view, config), &mut out);
@@ -67,7 +67,15 @@ pub(crate) fn render(view: &View, fields: Fields, config: &Config) -> Bytes {
         }
     }
     if fields.audiences {
-        out.extend_from_slice(b",\"_audiences\":{}");
+        write_audiences(ruled, &mut out);
+    }
+    if fields.attributes && !ruled.troubled.is_empty() {
+        out.extend_from_slice(b",\"_incomplete\":{");
+        for (at, (name, trouble)) in ruled.troubled.iter().enumerate() {
+            write_member(at, name, &mut out);
+            write_text(trouble.name(), &mut out);
+        }
+        out.push(b'}');
     }
     write_name("_updated_at", &mut out);
     write_text(&format_seconds(view.updated_at), &mut out);
@@ -75,16 +83,23 @@ pub(crate) fn render(view: &View, fields: Fields, config: &Config) -> Bytes {
     out.into()
 }
 
-/// What a rule sees of a view: what [`render`] shows at the top, the answer's own members aside.
-pub(crate) fn seen(mut view: View, config: &Config) -> BTreeMap<Arc<str>, Tree> {
-    let mut seen = std::mem::take(&mut view.attributes);
-    for (namespace, value) in &view.identifiers {
-        if let Some(namespace) = config.find(*namespace) {
-            seen.insert(namespace.name.as_str().into(), Tree::Leaf(Value::Text(value.clone())));
-        }
+/// Whether the profile is a member, of every segment that is shown.
+fn write_audiences(ruled: &Ruled, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"_audiences\":{");
+    for (at, (name, stands)) in ruled.audiences.iter().enumerate() {
+        write_member(at, name, out);
+        let is_inside = matches!(stands, Membership::Inside { .. });
+        out.extend_from_slice(if is_inside { b"true" } else { b"false" });
     }
-    seen.retain(|name, _| !RESERVED.contains(&&**name));
-    seen
+    out.push(b'}');
+}
+
+fn write_member(at: usize, name: &str, out: &mut Vec<u8>) {
+    if at > 0 {
+        out.push(b',');
+    }
+    write_text(name, out);
+    out.push(b':');
 }
 
 /// What is left of a view without the attributes that its reader may not see.

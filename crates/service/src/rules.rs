@@ -1,7 +1,7 @@
 //! Rules asked of one profile: what they see of it, and what they answer.
 //!
 //! A rule sees what a read shows: identifiers and attributes under a merge policy at the top, and the profile's events, whichever door
-//! they came by, as `eventType`, `timestamp`, `properties`, `items`. Nothing is kept here: every answer is computed anew over all facts.
+//! they came by, as `eventType`, `timestamp`, `properties`, `items`. What is asked here once is computed anew over all facts.
 
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
@@ -18,13 +18,18 @@ use crate::find::not_found;
 use crate::keys::Scope;
 use crate::query::{EventQuery, Lookup};
 use crate::render;
+use crate::ruled;
 use crate::service::Service;
 use crate::timeline;
 
-mod facts;
+pub(crate) mod facts;
 mod model;
+mod sight;
 
 pub use model::RuleModel;
+
+pub(crate) use facts::read_payload;
+pub(crate) use sight::{Flagged, hides_no_more, named};
 
 use facts::ProfileFacts;
 
@@ -77,12 +82,15 @@ impl Service {
             timeline::read(&**self.store(), Scope::new(workspace), &found, &query, None, &configured, now).await?;
         let lens = Lens { policy: &policy.compiled, config, now, relevance: Relevance::Any };
         let view = render::viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
-        let view = render::visible(view, configured.stored.model().model.hidden(sight));
+        let mut view = render::visible(view, configured.stored.model().model.hidden(sight));
+        let mut ruled = ruled::of(&**self.store(), workspace, &found, config, &policy.compiled, now).await?;
+        ruled::hide(&mut ruled, &configured.flagged, sight);
+        ruled::add(&ruled, &mut view, Relevance::Any, config);
         let profile_id = render::profile_id(&view, config);
         let events_end =
             events.iter().filter_map(|event| config.keeping().event_kept_until(event.name.as_deref(), event.time));
         let valid_until = view.valid_until.into_iter().chain(events_end.min()).min();
-        let facts = ProfileFacts::new(Tree::Node(render::seen(view, config)), events);
+        let facts = ProfileFacts::new(Tree::Node(tessera_engine::view::seen(view, config)), events, ruled.audiences);
         let zone = Zone::utc();
         let frame = Frame { now, zone: &zone, steps_max: STEPS_MAX };
         let answer = rule.evaluate(&facts, &frame).map_err(|_| {

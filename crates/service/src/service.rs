@@ -8,7 +8,7 @@ use tessera_engine::id::{DirectiveId, Ids};
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
-use tessera_engine::view::{Lens, View};
+use tessera_engine::view::Lens;
 use tessera_store::Store;
 use tokio::task::JoinSet;
 
@@ -17,23 +17,23 @@ use crate::cursor::{Cursors, Purpose};
 use crate::directory::{DirectoryHandle, KeyId, ListPage, ListQuery, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::export::Export;
-use crate::find::{Finder, Found, not_found};
+use crate::find::{Finder, not_found};
 use crate::jobs::Jobs;
 use crate::keeper::{Keeper, Parts, keep_workspace};
 use crate::keys::Scope;
 use crate::lane::state::Configured;
 use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
 use crate::learned::Summary;
-use crate::policies::Chosen;
 use crate::quarantine::{Entry, Quarantine};
 use crate::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
 use crate::records::rows::{Counts, decode_lane};
 use crate::render::{render, viewed, visible};
 use crate::timeline::Place;
+use crate::timers::{Alarm, keep_timers};
 use crate::verdict::{Incoming, Verdict};
-use crate::views::{Epochs, Views, mask, view_key};
+use crate::views::{Epochs, Views, etag, view_key};
 use crate::workspace_config::{Policies, StoredConfig, StoredPolicy};
-use crate::{explain, graph, names, policies, row, timeline};
+use crate::{explain, graph, names, policies, row, ruled, timeline};
 
 mod erasures;
 mod life;
@@ -82,6 +82,13 @@ pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lane: Handle,
     pub(crate) keeper: Arc<Keeper>,
+}
+
+impl Running {
+    fn stop(&self) {
+        self.keeper.stop();
+        self.shared.timers.stop();
+    }
 }
 
 /// The service over one store.
@@ -146,7 +153,7 @@ impl Service {
             }
             // A fault of ours ended it. What it had begun may be on disk; a new one reads again.
             tracing::error!(workspace = workspace.number(), "a lane ended by a fault; it is started again");
-            known.keeper.stop();
+            known.stop();
             learned = known.shared.learned.clone();
             self.epochs.touch_all();
         }
@@ -158,12 +165,14 @@ impl Service {
             stale_writes: std::sync::atomic::AtomicU64::new((self.components.clock)().micros().cast_unsigned()),
             config: arc_swap::ArcSwapOption::empty(),
             learned,
+            timers: Alarm::default(),
         });
         let mut tasks = lock(&self.tasks);
         let lane = Handle::start(shared.clone(), &mut tasks, &self.components.tasks);
         let keeper = Arc::new(Keeper::default());
         let keeping = keep_workspace(keeper.clone(), self.parts.clone(), lane.clone(), shared.clone());
         tasks.spawn_on(keeping, &self.components.tasks);
+        tasks.spawn_on(keep_timers(shared.clone(), lane.clone(), self.parts.jobs.clone()), &self.components.tasks);
         let started = Arc::new(Running { shared, lane, keeper });
         running.insert(workspace, started.clone());
         started
@@ -278,13 +287,17 @@ impl Service {
         let (now, relevance) = ((self.components.clock)(), fields.relevance);
         let lens = Lens { policy: &policy.compiled, config, now, relevance };
         let view = viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
-        let view = visible(view, configured.stored.model().model.hidden(fields.sight));
-        let json = render(&view, fields, config);
+        let mut view = visible(view, configured.stored.model().model.hidden(fields.sight));
+        let mut ruled = ruled::of(&*self.components.store, workspace, &found, config, &policy.compiled, now).await?;
+        ruled::hide(&mut ruled, &configured.flagged, fields.sight);
+        ruled::add(&ruled, &mut view, relevance, config);
+        let json = render(&view, &ruled, fields, config);
         if json.len() > PROFILE_BYTES_MAX {
             let message = "the profile is larger than 1 MB of JSON; ask for fewer fields";
             return Err(Error::new(ErrorKind::LimitExceeded, "profile_too_large", message));
         }
-        let rendered = Rendered { json, etag: etag(&found, &view, fields, config, policy) };
+        let etag = etag(&found, &view, &json, fields, config, policy);
+        let rendered = Rendered { json, etag };
         self.views.keep(&key, found.epoch.since(since), view.valid_until, &rendered);
         Ok(rendered)
     }
@@ -384,9 +397,7 @@ impl Service {
         workspace: WorkspaceId,
         change: impl FnOnce(&StoredConfig) -> Result<StoredConfig, Error> + Send + 'static,
     ) -> Result<Arc<StoredConfig>, Error> {
-        let stored = self.configure_at(workspace, move |config, _| change(config)).await?;
-        self.go_on_sweeping(workspace, &stored).await?;
-        Ok(stored)
+        self.configure_rules(workspace, move |config, _| change(config)).await
     }
 
     /// Changes the configuration at an instant of the lane's clock.
@@ -399,6 +410,20 @@ impl Service {
             Answer::Configured(stored) => Ok(stored),
             Answer::Items(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Err(mismatch()),
         }
+    }
+
+    /// Changes the rules at an instant of the lane's clock, and has what is new of them brought to everybody.
+    ///
+    /// # Errors
+    /// What the change answers; what the store answers.
+    pub async fn configure_rules(
+        &self,
+        workspace: WorkspaceId,
+        change: impl FnOnce(&StoredConfig, Timestamp) -> Result<StoredConfig, Error> + Send + 'static,
+    ) -> Result<Arc<StoredConfig>, Error> {
+        let stored = self.configure_at(workspace, change).await?;
+        self.go_on_sweeping(workspace, &stored).await?;
+        Ok(stored)
     }
 
     /// A page of the merge policies of a workspace's configuration, by id.
@@ -454,12 +479,6 @@ impl Service {
 const PROFILE_BYTES_MAX: usize = 1_000_000;
 /// Events of one page.
 const EVENTS_MAX: usize = 1_000;
-
-/// What tells this answer from every other to the same question: the record's version and time, and all that it was read under.
-fn etag(found: &Found, view: &View, fields: Fields, config: &Config, policy: &Chosen) -> Arc<str> {
-    let (version, updated, config) = (found.version.0, view.updated_at.micros(), config.version());
-    format!("\"{version:x}-{updated:x}-{config:x}-{}-{}.{}\"", mask(fields), policy.id, policy.version).into()
-}
 
 fn mismatch() -> Error {
     Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked")

@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind};
 use crate::idempotency::{self, Known};
 use crate::jobs::{Asked, Jobs, NewJob, Once};
 use crate::keys::Scope;
-use crate::row;
 use crate::service::Service;
+use crate::store_error::read_failed;
 use crate::workspace_config::{self, Part, StoredConfig, StoredSweeps, erase_source};
 
 /// Bytes of the name of a dataset or batch.
@@ -52,7 +52,7 @@ impl Service {
 
     /// Sees to it that what has not reached all records has a job that brings it, at once.
     pub(crate) async fn go_on_sweeping(&self, workspace: WorkspaceId, config: &StoredConfig) -> Result<(), Error> {
-        for sweep in unbrought(self.jobs(), workspace, config.sweeps()).await? {
+        for sweep in unbrought(self.jobs(), workspace, config).await? {
             sweep.ask(self.jobs(), workspace).await?;
         }
         Ok(())
@@ -62,10 +62,15 @@ impl Service {
     pub(crate) async fn go_on_sweeping_all(&self) -> Result<(), Error> {
         let directory = self.directory().snapshot();
         for workspace in directory.workspaces() {
-            let row = row::read(&**self.store(), Scope::new(workspace.id).config(Part::Sweeps)).await?;
-            let stored = workspace_config::read(row.iter().map(|row| (Part::Sweeps, &*row.value)))?;
+            let parts = [Part::Sweeps, Part::Rules];
+            let keys = parts.map(|part| Scope::new(workspace.id).config(part));
+            let found = self.store().get(&keys).await.map_err(|error| read_failed(&error))?;
+            let rows =
+                parts.into_iter().zip(&found.value).filter_map(|(part, row)| Some((part, &*row.as_ref()?.value)));
+            let stored = workspace_config::read(rows)?;
             let sweeps = stored.sweeps();
-            if sweeps.is_restaging() || !sweeps.erasures.is_empty() || !sweeps.ended.is_empty() {
+            let is_swept = !sweeps.is_restaging() && sweeps.erasures.is_empty() && sweeps.ended.is_empty();
+            if !is_swept || stored.rules().needs_walk() {
                 self.go_on_sweeping(workspace.id, &stored).await?;
             }
         }
@@ -94,7 +99,8 @@ impl Sweep {
 }
 
 /// The sweeps that no job brings at present.
-async fn unbrought(jobs: &Jobs, workspace: WorkspaceId, sweeps: &StoredSweeps) -> Result<Vec<Sweep>, Error> {
+async fn unbrought(jobs: &Jobs, workspace: WorkspaceId, config: &StoredConfig) -> Result<Vec<Sweep>, Error> {
+    let sweeps = config.sweeps();
     let StoredSweeps { rules, erasures, ended, .. } = sweeps;
     let mut wanted = Vec::new();
     if sweeps.is_restaging() {
@@ -106,6 +112,10 @@ async fn unbrought(jobs: &Jobs, workspace: WorkspaceId, sweeps: &StoredSweeps) -
     }
     if let Some(sweep) = ended.iter().map(|own| own.number).max() {
         wanted.push(Sweep { kind: EXPIRE, parameters: format!("{{\"sweep\":{sweep}}}") });
+    }
+    if config.rules().needs_walk() {
+        let parameters = format!("{{\"generation\":{}}}", config.rules().generation());
+        wanted.push(Sweep { kind: BACKFILL, parameters });
     }
     let mut unbrought = Vec::new();
     for sweep in wanted {
@@ -138,10 +148,10 @@ impl Stalled {
         &mut self,
         jobs: &Jobs,
         workspace: WorkspaceId,
-        sweeps: &StoredSweeps,
+        config: &StoredConfig,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let unbrought = unbrought(jobs, workspace, sweeps).await?;
+        let unbrought = unbrought(jobs, workspace, config).await?;
         self.since.retain(|sweep, _| unbrought.contains(sweep));
         for sweep in unbrought {
             let since = *self.since.entry(sweep.clone()).or_insert(now);
@@ -164,6 +174,8 @@ impl Stalled {
 
 const RECLUSTER: &str = "recluster";
 const ERASE_SOURCE: &str = "erase_source";
+/// The kind of the job that brings rules to everybody.
+pub(crate) const BACKFILL: &str = "backfill";
 /// The kind of the job that takes away what has ended.
 pub(crate) const EXPIRE: &str = "expire";
 

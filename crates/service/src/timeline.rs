@@ -1,12 +1,15 @@
 //! Pages of a profile's timeline: the timelines of its nodes, merged as they are read.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tessera_engine::config::Config;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::{DataModel, Flags};
+use tessera_engine::rules::Event;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
+use tessera_expr::limits::SCAN_EVENTS_MAX;
 use tessera_store::{Direction, KeyRange, ScanLimit, Store};
 
 use crate::codec;
@@ -87,6 +90,22 @@ pub(crate) async fn read(
         }
     }
     Ok((events, last))
+}
+
+/// The newest events of a node, as many as rules look at, oldest last.
+pub(crate) async fn newest(store: &dyn Store, scope: Scope, node: NodeId) -> Result<Vec<Arc<Event>>, Error> {
+    let mut events = Vec::new();
+    let mut range = Some(scope.events_of(node));
+    while let Some(open) = range {
+        let rows = (SCAN_EVENTS_MAX - events.len()).min(1_000);
+        let page = store.scan(&open, ScanLimit::rows(rows), Direction::Backward).await;
+        let page = page.map_err(|error| read_failed(&error))?;
+        for row in &page.rows {
+            events.push(Arc::new(event::decode_for_rules(&row.key, &row.value)?));
+        }
+        range = page.next.filter(|_| events.len() < SCAN_EVENTS_MAX);
+    }
+    Ok(events)
 }
 
 /// Whether a call is still there for readers: its source is not erased, and its window has not ended.

@@ -115,7 +115,8 @@ pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> V
         | Outcome::Directed(_)
         | Outcome::Refused(_)
         | Outcome::Swept(_)
-        | Outcome::EventEnded => Verdict::Accepted { notes: Vec::new() },
+        | Outcome::EventEnded
+        | Outcome::Settled => Verdict::Accepted { notes: Vec::new() },
     }
 }
 

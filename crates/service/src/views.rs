@@ -4,15 +4,20 @@
 //! taken. A commit moves the epochs of the clusters that it changed before its answers leave, a change of configuration that of
 //! everything, so a view made from older records, or under an older version of its merge policy, is never shown after that.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use sha2::{Digest as _, Sha256};
+use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
 use tessera_engine::time::Timestamp;
-use tessera_engine::view::Relevance;
+use tessera_engine::view::{Relevance, View};
 
 use crate::directory::WorkspaceId;
+use crate::find::Found;
+use crate::policies::Chosen;
 use crate::query::{Fields, Lookup, Rendered};
 
 /// Clusters share epochs by the hash of their ids: with a million of them, a write spares all but a millionth of the views.
@@ -153,9 +158,28 @@ pub(crate) fn view_key(workspace: WorkspaceId, lookup: &Lookup, fields: Fields, 
     key
 }
 
-pub(crate) fn mask(fields: Fields) -> u8 {
+fn mask(fields: Fields) -> u8 {
     let Fields { identifiers, attributes, audiences, sight, relevance } = fields;
     let (relevant, not) = (relevance == Relevance::Relevant, relevance == Relevance::NotRelevant);
     let bits = [identifiers, attributes, audiences, sight.internal, sight.private, relevant, not];
     bits.into_iter().rev().fold(0, |mask, bit| mask << 1 | u8::from(bit))
+}
+
+/// What tells this answer from every other to the same question: the record's version and time, and all that it was read under. What rules
+/// come to changes by itself, so where there are any the answer itself tells.
+pub(crate) fn etag(
+    found: &Found,
+    view: &View,
+    json: &[u8],
+    fields: Fields,
+    config: &Config,
+    policy: &Chosen,
+) -> Arc<str> {
+    if !config.rules().is_empty() {
+        let hash = Sha256::digest(json);
+        let digits: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        return format!("\"{digits}-{}\"", mask(fields)).into();
+    }
+    let (version, updated, config) = (found.version.0, view.updated_at.micros(), config.version());
+    format!("\"{version:x}-{updated:x}-{config:x}-{}-{}.{}\"", mask(fields), policy.id, policy.version).into()
 }

@@ -19,6 +19,7 @@ mod erasure;
 mod model;
 mod policies;
 mod records;
+mod rules;
 mod sweeps;
 
 pub use erasure::{ErasureRules, WAITING_EVENTS_MAX, set_erasure_rules};
@@ -28,6 +29,10 @@ pub use policies::{
     replace_policy, set_default_policy,
 };
 pub use records::{Part, decode, decode_erasure, decode_model, encode, encode_erasure, encode_model, read, rows};
+pub use rules::{
+    ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, Definition, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run,
+    SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules, Version, Walked, archive_rule, built, put_rule,
+};
 pub use sweeps::{ENDED_MAX, ERASURES_MAX, StoredEnded, StoredSweeps, ended_is_gone, erase_source, erased, swept};
 
 /// Namespaces of one workspace.
@@ -54,6 +59,7 @@ pub struct StoredConfig {
     model: StoredModel,
     sweeps: StoredSweeps,
     erasure: ErasureRules,
+    rules: StoredRules,
 }
 
 /// A namespace as it is stored: the engine's, with patterns as they were written.
@@ -128,7 +134,8 @@ impl Default for StoredConfig {
         let namespaces = default_namespaces().iter().map(StoredNamespace::from).collect();
         let (limits, policies) = (LimitOverrides::default(), Policies::default());
         let (model, sweeps, erasure) = (StoredModel::default(), StoredSweeps::default(), ErasureRules::default());
-        Self { version: 1, namespaces, primary: None, limits, policies, model, sweeps, erasure }
+        let rules = StoredRules::default();
+        Self { version: 1, namespaces, primary: None, limits, policies, model, sweeps, erasure, rules }
     }
 }
 
@@ -213,9 +220,14 @@ impl StoredConfig {
         let limits = self.limits.to_engine();
         let config = Config::new(self.version, namespaces, self.primary.as_ref(), limits);
         let config = config.map_err(|error| invalid_config(&error))?;
+        let config = config.with_sweeps(self.sweeps.to_engine()).with_keeping(self.keeping());
+        Ok(config.with_rules(rules::to_engine(self)?))
+    }
+
+    /// How long values and events are kept.
+    fn keeping(&self) -> Keeping {
         let ended: Vec<Ended> = self.sweeps.ended.iter().map(|own| own.ended.clone()).collect();
-        let keeping = Keeping::new(self.model.model.definition(), &ended);
-        Ok(config.with_sweeps(self.sweeps.to_engine()).with_keeping(keeping))
+        Keeping::new(self.model.model.definition(), &ended)
     }
 
     /// The next version with this change, if it makes a configuration.
@@ -227,6 +239,8 @@ impl StoredConfig {
             next.sweeps.rules = next.sweeps.number;
         }
         next.version += 1;
+        rules::check(&next)?;
+        rules::follow(self, &mut next);
         next.to_engine()?;
         if rows(&next, self).iter().any(|(_, row)| row.len() > CONFIG_BYTES_MAX) {
             let message = format!("the configuration is too large bytes_max={CONFIG_BYTES_MAX}");

@@ -6,13 +6,15 @@ use super::*;
 
 type Read = fn(&str) -> Result<Value, Wrong>;
 
-const KINDS: [(&str, Read); 8] = [
+const KINDS: [(&str, Read); 10] = [
     ("limits", limits),
     ("namespace", |json| namespace("crm_id", json)),
     ("primary_namespace", primary_namespace),
     ("data_model", data_model),
     ("merge_policy", |json| merge_policy("crm-first", json)),
     ("default_merge_policy", default_merge_policy),
+    ("attribute", |json| attribute("orders", json)),
+    ("segment", |json| segment("loyal", json)),
     ("erasure_rules", erasure_rules),
     ("rate_limit", rate_limit),
 ];
@@ -48,12 +50,19 @@ fn what_is_declared_is_brought_to_the_form_of_answers_and_stays_there() {
             json!([]),
         ),
         ("default_merge_policy", json!({ "merge_policy": "a" }), "/merge_policy", json!("a")),
+        ("attribute", json!({ "pql": "1+  1" }), "/pql", json!("1 + 1")),
+        ("attribute", json!({ "pql": "1", "status": "active" }), "/status", Value::Null),
+        ("attribute", json!({ "pql": "1", "description": " " }), "/description", Value::Null),
+        ("segment", json!({ "filter": "visits gt 2" }), "/time_zone", json!("UTC")),
+        ("segment", json!({ "pql": "true", "merge_policy": "crm-first" }), "/merge_policy", json!("crm-first")),
+        ("segment", json!({ "pql": "true", "merge_policy": null, "status": "draft" }), "/status", json!("draft")),
         ("erasure_rules", json!({ "waiting_events_max": 5 }), "/waiting_events_max", json!(5)),
         ("rate_limit", json!({ "rate_limit": null }), "/rate_limit", Value::Null),
     ];
     for (kind, given, pointer, expected) in cases {
         let written = read(kind, &given.to_string()).unwrap_or_else(|wrong| panic!("{kind}: {wrong:?}"));
-        assert_eq!(written.pointer(pointer).map(Value::to_string), Some(expected.to_string()), "{kind} {pointer}");
+        let found = written.pointer(pointer).unwrap_or(&Value::Null);
+        assert_eq!(found.to_string(), expected.to_string(), "{kind} {pointer}");
         assert_eq!(read(kind, &written.to_string()).ok(), Some(written), "{kind}: its own form is taken and stays");
     }
 }
@@ -98,6 +107,10 @@ fn what_is_wrong_has_a_code_and_where_the_form_is_wrong_a_line() {
             "unknown word, expected `full` or `none`",
         ),
         ("default_merge_policy", "{\"merge_policy\":\"A B\"}", "name_invalid", None, ""),
+        ("attribute", "{\"pql\":\"1\",\n\"merge_policy\":\"x\"}", "body_invalid", Some(2), "unknown member"),
+        ("attribute", "{\"pql\":\"1\",\"filter\":\"a eq 1\"}", "rule_spelling", None, "exactly one of"),
+        ("segment", "{\"pql\":\"1 +\"}", "rule_invalid", None, "pql: expression_syntax: expected"),
+        ("segment", "{\"pql\":\"1\",\"time_zone\":\"Mars\"}", "time_zone_unknown", None, "time_zone is"),
         ("erasure_rules", "{\"waiting_events_max\":0}", "waiting_events_max_invalid", None, "1 to"),
         (
             "rate_limit",
@@ -119,4 +132,20 @@ fn what_is_wrong_has_a_code_and_where_the_form_is_wrong_a_line() {
         namespace("profile_id", r#"{"normaliser":"trim","priority":1}"#).map_err(|wrong| wrong.code),
         Err("namespace_name_invalid")
     );
+}
+
+#[test]
+fn what_a_rule_names_is_found_in_its_declared_form() {
+    let cases: [(&str, &[&str], &[&str]); 4] = [
+        ("xEvent[eventType = \\\"Order\\\"].count()", &[], &[]),
+        ("orders * 2 + address.rank", &["address", "orders"], &[]),
+        ("inSegment(\\\"loyal\\\") and plan = \\\"gold\\\"", &["plan"], &["loyal"]),
+        ("enteredSegment(\\\"a-b\\\") < now", &[], &["a-b"]),
+    ];
+    for (pql, attributes, segments) in cases {
+        let rule =
+            attribute("own", &format!("{{\"pql\":\"{pql}\"}}")).unwrap_or_else(|wrong| panic!("{pql}: {wrong:?}"));
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(named_by(&rule), Named { attributes: set(attributes), segments: set(segments) }, "{pql}");
+    }
 }

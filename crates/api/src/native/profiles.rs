@@ -11,7 +11,7 @@ use tessera_service::directory::Permission;
 use tessera_service::{Fields, Lookup};
 
 use super::wire::{BatchGet, Identities, Profiles, Timeline};
-use super::{erasures, explain, export, parse, render};
+use super::{erasures, explain, export, parse, render, segments};
 use crate::answer::{Answer, json as json_answer};
 use crate::app::App;
 use crate::body;
@@ -43,6 +43,7 @@ pub(super) fn routes() -> Vec<Route> {
         events_route("/v1/profiles/id/{id}/events", get(events::<String>)),
         identities_route("/v1/profiles/id/{id}/identities", get(identities::<String>)),
         explain::route("/v1/profiles/id/{id}/explain", get(explain::explain::<String>)),
+        segments::history_route("/v1/profiles/id/{id}/memberships", get(segments::history::<String>)),
         export::route("/v1/profiles/id/{id}/export", get(export::export::<String>)),
     ];
     let by_identity = [
@@ -56,6 +57,10 @@ pub(super) fn routes() -> Vec<Route> {
         explain::route(
             "/v1/profiles/identifier/{namespace}/{value}/explain",
             get(explain::explain::<(String, String)>),
+        ),
+        segments::history_route(
+            "/v1/profiles/identifier/{namespace}/{value}/memberships",
+            get(segments::history::<(String, String)>),
         ),
         export::route("/v1/profiles/identifier/{namespace}/{value}/export", get(export::export::<(String, String)>)),
     ];

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use tessera_engine::value::Value;
 use tessera_expr::ast::Expr;
 use tessera_expr::check::{self, Model, Type};
-use tessera_expr::plan::{Aggregate, Attributes, EventTypes, Kind};
+use tessera_expr::plan::Aggregate;
 use tessera_expr::problem::{Place, Problem};
 use tessera_expr::rule::{Purpose, Rule};
 use tessera_expr::{filter, pql, pql_json, tree};
@@ -26,6 +26,7 @@ use utoipa::ToSchema;
 use super::explain::raw;
 use super::parse;
 use super::profiles::READ;
+use super::stored_rules::{attributes_of, events_of, kind_of};
 use super::wire::ProfileLookup;
 use crate::answer::{Answer, invalid, json as json_answer};
 use crate::app::App;
@@ -236,7 +237,7 @@ async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -
 }
 
 /// A rule as it came.
-enum Spelled {
+pub(super) enum Spelled {
     Pql(String),
     PqlJson(Value),
     Tree(Value),
@@ -260,7 +261,7 @@ impl Spelled {
         }
     }
 
-    fn read(&self) -> Result<Expr, Problem> {
+    pub(super) fn read(&self) -> Result<Expr, Problem> {
         match self {
             Self::Pql(text) => pql::parse(text),
             Self::PqlJson(tree) => pql_json::read(tree),
@@ -270,7 +271,7 @@ impl Spelled {
     }
 }
 
-fn spelled(
+pub(super) fn spelled(
     pql: Option<String>,
     pql_json: Option<Json>,
     tree: Option<Json>,
@@ -304,14 +305,14 @@ fn found(spelled: &Spelled, purpose: Purpose, model: &dyn Model) -> Checked {
     }
 }
 
-fn compile(spelled: &Spelled, purpose: Purpose, model: &dyn Model) -> Result<(Rule, Type), Problem> {
+pub(super) fn compile(spelled: &Spelled, purpose: Purpose, model: &dyn Model) -> Result<(Rule, Type), Problem> {
     let expr = spelled.read()?;
-    let kind = check::check(&expr, model)?;
+    let kind = check::check_as(&expr, purpose, model)?;
     Ok((Rule::compile(expr, purpose)?, kind))
 }
 
 /// The answer to a call whose rule cannot be read.
-fn refused(problem: &Problem, spelled: &Spelled) -> Error {
+pub(super) fn refused(problem: &Problem, spelled: &Spelled) -> Error {
     let place = match (&problem.at, problem.at.line_column(spelled.text())) {
         (_, Some((line, column))) => format!(" at line {line} column {column}"),
         (Place::Tree(path), None) => format!(" at {path}"),
@@ -343,26 +344,15 @@ fn wrong(problem: Problem, source: &str) -> Wrong {
 
 fn understood(rule: &Rule, kind: &Type) -> Understood {
     let plan = rule.plan();
-    let attributes = match &plan.attributes {
-        Attributes::All => None,
-        Attributes::At(paths) => Some(paths.iter().map(|names| names.join(".")).collect()),
-    };
     Understood {
         pql: pql::print(rule.source()),
         pql_json: raw(&pql_json::write(rule.source())),
         tree: tree::write(rule.source()).map(|tree| raw(&tree)),
         filter: filter::print(rule.source()),
         r#type: kind.to_string(),
-        kind: match plan.kind() {
-            Kind::Constant => "constant",
-            Kind::Bounded => "bounded",
-            Kind::Sequence => "sequence",
-        },
-        attributes,
-        events: match &plan.events {
-            EventTypes::All => None,
-            EventTypes::Some(types) => Some(types.iter().map(|own| own.name.to_string()).collect()),
-        },
+        kind: kind_of(plan),
+        attributes: attributes_of(plan),
+        events: events_of(plan),
         segments: plan.segments.iter().map(ToString::to_string).collect(),
         reads_clock: plan.reads_clock,
         aggregates: plan.aggregates.iter().map(Aggregate::key).map(str::to_owned).collect(),

@@ -110,11 +110,13 @@ impl Act<'_> {
 
     /// Takes one fact from its owner.
     pub(super) fn erase_event(&mut self, erasure: &EventErasure) -> Result<Outcome, Lack> {
-        let is_owner = self.working.fact(&erasure.fact)?.is_some_and(|row| row.node == erasure.node);
-        let is_known = is_owner && self.is_known(&erasure.fact)?;
+        // One whose event has ended meanwhile has none to erase.
+        let event = self.working.fact(&erasure.fact)?.filter(|row| row.node == erasure.node).and_then(|row| row.event);
+        let is_known = event.is_some() && self.is_known(&erasure.fact)?;
         let home = self.working.home(erasure.node)?.filter(|_| is_known);
-        let Some(home) = home else { return Ok(Outcome::NotFound) };
+        let (Some(event), Some(home)) = (event, home) else { return Ok(Outcome::NotFound) };
         let mut cluster = self.working.edit(home)?;
+        self.take_from_states(erasure.node, &mut cluster, event)?;
         let profile = cluster.profile_id(erasure.node).ok_or(Lack::Torn)?;
         let node = cluster.node_mut(erasure.node).ok_or(Lack::Torn)?;
         let identity = node.identity.clone();
@@ -147,6 +149,9 @@ impl Act<'_> {
         let home = self.working.home(ended.node)?.filter(|_| is_known);
         let (Some(row), Some(home)) = (row, home) else { return Ok(Outcome::NotFound) };
         let config = self.working.config().clone();
+        if let Some(event) = row.event {
+            self.working.remove_event(ended.node, event);
+        }
         let mut cluster = self.working.edit(home)?;
         let node = cluster.node_mut(ended.node).ok_or(Lack::Torn)?;
         let identity = node.identity.clone();

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::fact::Identity;
 use crate::id::NodeId;
 use crate::prepare::{Prepared, Rejection};
+use crate::rules::Event;
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
 use crate::working::{FactRow, IdentityRow, Lack};
@@ -33,8 +34,11 @@ impl Act<'_> {
             None => None,
         };
         self.add_to_owner(owner, prepared, account, time)?;
-        let held = self.link_others(prepared, time)?;
         let event = self.event(owner.node, prepared, time);
+        if let Some(event) = &event {
+            self.add_to_states(owner.node, owner.cluster, Event::from(&**event))?;
+        }
+        let held = self.link_others(prepared, time)?;
         let id = event.as_ref().map(|event| event.id);
         self.working.put_fact(
             fact.id.clone(),
@@ -79,7 +83,7 @@ impl Act<'_> {
                 continue;
             };
             let cluster = self.working.cluster(row.cluster)?;
-            if cluster.bytes + prepared.bytes > bytes_max && cluster.measure() + prepared.bytes > bytes_max {
+            if cluster.bytes + prepared.bytes > bytes_max && cluster.measure_facts() + prepared.bytes > bytes_max {
                 return Ok(false);
             }
         }

@@ -37,7 +37,10 @@ impl Act<'_> {
             return Ok(Outcome::Swept(cluster.swept));
         }
         let links = self.swept_links(&cluster, &config)?;
-        let nodes = swept_nodes(&cluster, &links, &config, self.now);
+        let mut nodes = swept_nodes(&cluster, &links, &config, self.now);
+        for node in nodes.values_mut() {
+            self.states_after_sweep(&cluster, node)?;
+        }
         let moves = self.moves(&links, &nodes, &config)?;
         for link in links.iter().filter(|link| !link.is_inside && moves.contains(&nodes_of(&link.before))) {
             let [one, other] = nodes_of(&link.before);

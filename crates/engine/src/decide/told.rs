@@ -61,6 +61,11 @@ pub(super) struct Walk {
 }
 
 impl Walked {
+    /// Whether any cluster was walked anew.
+    pub(super) fn has_walked(&self) -> bool {
+        !self.clusters.is_empty()
+    }
+
     /// Notes where a node was before a walk. The first time counts.
     pub(super) fn was(&mut self, node: NodeId, profile: NodeId) {
         self.before.entry(node).or_insert(profile);

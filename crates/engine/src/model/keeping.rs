@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use tessera_expr::plan::EventTypes;
 
 use super::shape::Shape;
 use super::{Attribute, Definition, Window};
@@ -127,6 +128,12 @@ impl Keeping {
     #[must_use]
     pub fn keeps_events(&self) -> bool {
         self.events.is_empty()
+    }
+
+    /// Whether an event of one of these types may end, or has.
+    #[must_use]
+    pub fn ends_any(&self, types: &EventTypes) -> bool {
+        self.events.keys().any(|name| types.has(name))
     }
 
     /// Whether every value is relevant for good.

@@ -86,7 +86,7 @@ fn notices_name_every_profile_that_changed() {
                 let is_end = |notice: &Notice| match notice {
                     Notice::ProfileMerged { from, .. } => from == id,
                     Notice::ProfileErased(erased) => erased == id,
-                    Notice::ProfileChanged(_) | Notice::IdentityMoved { .. } => false,
+                    Notice::ProfileChanged(_) | Notice::IdentityMoved { .. } | Notice::Membership { .. } => false,
                 };
                 assert!(notices.iter().any(is_end), "{id:?} went untold by {step:?}: {notices:?}");
             }

@@ -345,6 +345,9 @@ impl World {
                 Need::Suppression(identity) => {
                     working.load_suppression(identity.clone(), tables.suppressed.contains(identity));
                 }
+                // There are no rules here.
+                Need::States(node, without) => working.load_states(*node, *without, Vec::new()),
+                Need::Newest(node) => working.load_newest(*node, Vec::new()),
                 Need::HeldOf(node) => {
                     let links = tables.held.get(node).map(|rows| rows.values().cloned().collect());
                     working.load_held_of(*node, links.unwrap_or_default());

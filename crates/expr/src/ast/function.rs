@@ -97,6 +97,10 @@ pub enum Function {
     EnteredSegment,
     /// When it last left a segment. Ours.
     LeftSegment,
+    /// How many whole days it is from an instant to another; less than none when the other is earlier. Ours.
+    DaysUntil,
+    /// How many visits events make: one goes on while no two events of it are further apart than so many minutes. Ours.
+    Visits,
 }
 
 /// How a function is written.
@@ -152,7 +156,7 @@ const VB: &[Argument] = &[Argument::Value, Argument::Body];
 const VBV: &[Argument] = &[Argument::Value, Argument::Body, Argument::Value];
 
 /// In the order of [`Function`], which [`Function::spec`] counts on and a test holds.
-const TABLE: [Spec; 47] = {
+const TABLE: [Spec; 49] = {
     use Form::{Infix, Method, Plain};
     use Function as F;
     [
@@ -203,6 +207,8 @@ const TABLE: [Spec; 47] = {
         spec(F::InSegment, "inSegment", Plain, V, 1),
         spec(F::EnteredSegment, "enteredSegment", Plain, V, 1),
         spec(F::LeftSegment, "leftSegment", Plain, V, 1),
+        spec(F::DaysUntil, "daysUntil", Method, VV, 2),
+        spec(F::Visits, "visits", Method, VV, 2),
     ]
 };
 

@@ -134,6 +134,19 @@ impl When {
     }
 }
 
+impl When {
+    /// Shows each moment.
+    pub(crate) fn each_moment(&self, see: &mut dyn FnMut(&Moment)) {
+        match self {
+            Self::Distance { moment, .. } | Self::Side(_, moment) | Self::On(moment) => see(moment),
+            Self::Between(start, end) => {
+                see(start);
+                see(end);
+            }
+        }
+    }
+}
+
 impl Moment {
     fn each_part<'a>(&'a self, see: &mut dyn FnMut(&'a Expr)) {
         match self {

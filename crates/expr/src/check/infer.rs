@@ -380,12 +380,12 @@ fn expects(function: Function, place: usize) -> Option<Expected> {
         (F::Intersects | F::Intersection | F::SubsetOf | F::SupersetOf, _) => Some(list),
         (F::TopN | F::BottomN, 2) => Some(number),
         (F::TopN | F::BottomN | F::GroupBy, 0) => Some(list),
-        (F::Map | F::Exists | F::Count | F::Sum | F::Average | F::Min | F::Max | F::MostFrequent, 0) => {
-            Some(collection)
-        }
+        // `exists` may be asked of anything: a filter compares with what may be one value or a list of them.
+        (F::Map | F::Count | F::Sum | F::Average | F::Min | F::Max | F::MostFrequent, 0) => Some(collection),
         (F::Get | F::Keys | F::Values, 0) => Some(map),
-        (F::GetMonth | F::GetYear | F::GetDayOfMonth, 0) => Some(("a time", is_time)),
-        (F::Date, _) => Some(number),
+        (F::GetMonth | F::GetYear | F::GetDayOfMonth, 0) | (F::DaysUntil, _) => Some(("a time", is_time)),
+        (F::Visits, 0) => Some(list),
+        (F::Date, _) | (F::Visits, 1) => Some(number),
         _ => None,
     }
 }
@@ -420,9 +420,14 @@ fn result(function: Function, kinds: &[Type]) -> Type {
             _ => Type::list(Type::Any),
         },
         F::MapEntry => Type::map(kinds.get(1).cloned().unwrap_or(Type::Any)),
-        F::CurrentMonth | F::CurrentYear | F::CurrentDayOfMonth | F::GetMonth | F::GetYear | F::GetDayOfMonth => {
-            Type::Number
-        }
+        F::CurrentMonth
+        | F::CurrentYear
+        | F::CurrentDayOfMonth
+        | F::GetMonth
+        | F::GetYear
+        | F::GetDayOfMonth
+        | F::DaysUntil
+        | F::Visits => Type::Number,
         F::Date | F::EnteredSegment | F::LeftSegment => Type::Time,
         F::In
         | F::NotIn

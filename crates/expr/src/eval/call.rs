@@ -80,6 +80,11 @@ impl<'f> Evaluator<'f> {
             F::GetYear => Ok(self.part_of(&first, Unit::Year)),
             F::GetMonth => Ok(self.part_of(&first, Unit::Month)),
             F::GetDayOfMonth => Ok(self.part_of(&first, Unit::Day)),
+            F::DaysUntil => self.days_until(&first, rest),
+            F::Visits => {
+                let minutes = self.argument(rest, 0)?;
+                self.visits(&first, &minutes)
+            }
             F::Date => self.date(&first, rest),
             F::InSegment | F::EnteredSegment | F::LeftSegment => Ok(self.segment(function, &first)),
             F::CurrentMonth | F::CurrentYear | F::CurrentDayOfMonth => Ok(Item::NULL),

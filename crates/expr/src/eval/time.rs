@@ -2,7 +2,7 @@
 
 use super::{Evaluator, Item, Result};
 use crate::ast::{Comparison, Expr, Moment, Node, Side, Unit, When, Which, Word};
-use crate::calendar::{Interval, Zone, first_to_reach, shifted};
+use crate::calendar::{Interval, Zone, first_to_reach, is_shared, shifted};
 use crate::plan::Window;
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -14,8 +14,16 @@ enum Motion {
     Still,
     /// It is the clock.
     Moving,
-    /// It stays until this instant and then is another, later one.
-    Until(Timestamp),
+    /// It stays until this instant and then is another, later one: a new unit of the calendar begins.
+    Until(Timestamp, Unit),
+}
+
+/// When something is otherwise by itself.
+#[derive(Clone, Copy)]
+pub(super) struct Turn {
+    at: Timestamp,
+    /// The unit of the calendar that turns then, if one does.
+    unit: Option<Unit>,
 }
 
 #[derive(Clone, Copy)]
@@ -48,8 +56,8 @@ impl<'f> Evaluator<'f> {
             return Item::Value(Value::Timestamp(self.now));
         }
         let anchor = self.word_anchor(word);
-        if let Motion::Until(at) = anchor.motion {
-            self.until(at);
+        if let Motion::Until(at, unit) = anchor.motion {
+            self.turns(Turn { at, unit: Some(unit) });
         }
         Item::Day(anchor.interval)
     }
@@ -89,8 +97,8 @@ impl<'f> Evaluator<'f> {
             }
         };
         let (is_within, turns) = within(at, &range, self.now);
-        if let Some(turns) = turns {
-            self.until(turns);
+        if let Some(turn) = turns {
+            self.turns(turn);
         }
         Ok(is_within != is_inverted)
     }
@@ -126,9 +134,49 @@ impl<'f> Evaluator<'f> {
     pub(super) fn current(&mut self, unit: Unit) -> Item<'f> {
         let (_, turns) = Interval::calendar(Which::This, unit, self.now, self.zone);
         if let Some(at) = turns {
-            self.until(at);
+            self.turns(Turn { at, unit: Some(unit) });
         }
         self.part(self.now, unit)
+    }
+
+    /// Whole days from one instant to another. To the clock there are more of them only when one more is over.
+    pub(super) fn days_until(&mut self, from: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
+        const DAY: i64 = 86_400_000_000;
+        let Some(from) = self.time(from).map(|interval| interval.start) else { return Ok(Item::NULL) };
+        let days = |until: Timestamp| until.micros().saturating_sub(from.micros()).div_euclid(DAY);
+        let Some(until) = rest.first() else { return Ok(Item::NULL) };
+        if self.is_clock(until) {
+            let days = days(self.now);
+            self.until(from.plus_micros((days + 1).saturating_mul(DAY)));
+            return Ok(Item::number(Some(days.into())));
+        }
+        let until = self.expr(until)?;
+        Ok(self.time(&until).map_or(Item::NULL, |until| Item::number(Some(days(until.start).into()))))
+    }
+
+    /// How many groups instants make, of which no neighbours are further apart than so many minutes.
+    pub(super) fn visits(&mut self, list: &Item<'f>, minutes: &Item<'f>) -> Result<Item<'f>> {
+        const MINUTE: i64 = 60_000_000;
+        if list.is_null() {
+            return Ok(Item::NULL);
+        }
+        let (Some(items), Some(minutes)) = (self.items(list)?, whole(minutes)) else { return Ok(Item::NULL) };
+        self.spend(items.len())?;
+        let time = |item: &Item<'f>| match item {
+            Item::Event(event) => Some(self.facts.event_time(*event)),
+            item => self.time(item).map(|interval| interval.start),
+        };
+        let mut times: Vec<Timestamp> = items.iter().filter_map(time).collect();
+        times.sort_unstable();
+        let gap = minutes.saturating_mul(MINUTE);
+        let is_new = |pair: &[Timestamp]| pair[1].micros().saturating_sub(pair[0].micros()) > gap;
+        let visits = times.windows(2).filter(|pair| is_new(pair)).count() + usize::from(!times.is_empty());
+        Ok(Item::number(i64::try_from(visits).ok().map(Into::into)))
+    }
+
+    /// The answer may be another from this instant on: for everybody, where a day or something longer begins.
+    fn turns(&mut self, Turn { at, unit }: Turn) {
+        if unit.is_some_and(is_shared) { self.until_turn(at) } else { self.until(at) }
     }
 
     /// A number of the calendar of an instant.
@@ -145,7 +193,7 @@ impl<'f> Evaluator<'f> {
 
 /// Whether an instant lies in a window at `now`, and the earliest instant after it at which that may be otherwise.
 pub(crate) fn counts(window: Window, at: Timestamp, now: Timestamp, zone: &Zone) -> (bool, Option<Timestamp>) {
-    match window {
+    let (counts, turn) = match window {
         Window::Lifetime => (true, None),
         Window::Sliding { amount, unit, is_inclusive } => {
             let comparison = if is_inclusive { Comparison::LessEqual } else { Comparison::Less };
@@ -155,7 +203,8 @@ pub(crate) fn counts(window: Window, at: Timestamp, now: Timestamp, zone: &Zone)
             let anchor = calendar(which, unit, now, zone);
             within(at, &Range { lower: Some(start(anchor, true)), upper: Some(end(anchor, true)) }, now)
         }
-    }
+    };
+    (counts, turn.map(|turn| turn.at))
 }
 
 fn clock(now: Timestamp) -> Anchor {
@@ -164,12 +213,12 @@ fn clock(now: Timestamp) -> Anchor {
 
 fn calendar(which: Which, unit: Unit, now: Timestamp, zone: &Zone) -> Anchor {
     let (interval, turns) = Interval::calendar(which, unit, now, zone);
-    Anchor { interval, motion: turns.map_or(Motion::Still, Motion::Until) }
+    Anchor { interval, motion: turns.map_or(Motion::Still, |at| Motion::Until(at, unit)) }
 }
 
 /// Whether an instant lies in a range, and until when. Bounds only move forward: an instant comes in when the upper one
 /// reaches it, goes out when the lower one has passed it, and never returns.
-fn within(at: Timestamp, range: &Range, now: Timestamp) -> (bool, Option<Timestamp>) {
+fn within(at: Timestamp, range: &Range, now: Timestamp) -> (bool, Option<Turn>) {
     let is_below = range.lower.is_some_and(|lower| if lower.is_inclusive { at < lower.at } else { at <= lower.at });
     if is_below {
         return (false, None);
@@ -185,11 +234,14 @@ fn within(at: Timestamp, range: &Range, now: Timestamp) -> (bool, Option<Timesta
 }
 
 /// When a bound is at an instant, or behind it.
-fn reaches(bound: Bound, target: Timestamp, now: Timestamp) -> Option<Timestamp> {
+fn reaches(bound: Bound, target: Timestamp, now: Timestamp) -> Option<Turn> {
     match bound.motion {
         Motion::Still => None,
-        Motion::Until(at) => Some(at),
-        Motion::Moving => first_to_reach(target, bound.amount, bound.unit, now),
+        Motion::Until(at, unit) => Some(Turn { at, unit: Some(unit) }),
+        Motion::Moving => {
+            let at = first_to_reach(target, bound.amount, bound.unit, now)?;
+            Some(Turn { at, unit: None })
+        }
     }
 }
 

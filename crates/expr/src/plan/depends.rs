@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{Attributes, EventType, EventTypes, Plan};
-use crate::ast::{Argument, Binding, Comparison, Expr, Function, Literal, Moment, Name, Node, Quantifier, When, Word};
+use crate::ast::{
+    Argument, Binding, Comparison, Expr, Function, Literal, Moment, Name, Node, Quantifier, Unit, When, Word,
+};
+use crate::calendar::is_shared;
 
 /// Adds what an expression depends on.
 pub(super) fn add(expr: &Expr, plan: &mut Plan) {
@@ -269,6 +272,66 @@ pub(crate) fn types_of(condition: &Expr, event: &Node) -> Option<BTreeSet<EventT
         },
         _ => None,
     }
+}
+
+/// Whether an expression takes the clock for a value. These names stand for the clock too.
+pub(super) fn takes_clock(expr: &Expr, clocks: &mut Vec<Name>) -> bool {
+    let is_clock = |expr: &Expr, clocks: &[Name]| match &expr.node {
+        Node::Word(Word::Now) => true,
+        Node::Variable(name) => clocks.contains(name),
+        _ => false,
+    };
+    if is_clock(expr, clocks) {
+        return true;
+    }
+    if let Node::Let { name, value, body } = &expr.node {
+        let is_named = is_clock(value, clocks);
+        if !is_named && takes_clock(value, clocks) {
+            return true;
+        }
+        // A name that is bound anew stands for something else inside.
+        let hidden: Vec<Name> = clocks.extract_if(.., |own| own == name).collect();
+        clocks.extend(is_named.then(|| name.clone()));
+        let takes = takes_clock(body, clocks);
+        clocks.retain(|own| own != name);
+        clocks.extend(hidden);
+        return takes;
+    }
+    let may_compare = matches!(
+        expr.node,
+        Node::Compare(..) | Node::Occurs { .. } | Node::Chain { .. } | Node::Call { function: Function::DaysUntil, .. }
+    );
+    let mut takes = false;
+    expr.each_part(&mut |part| {
+        takes = takes || !(may_compare && is_clock(part, clocks)) && takes_clock(part, clocks);
+    });
+    takes
+}
+
+/// Adds the units of the calendar that an expression speaks of, as the instant of the evaluation sees them.
+pub(super) fn add_calendar(expr: &Expr, units: &mut BTreeSet<Unit>) {
+    let mut add = |unit: Unit| {
+        if is_shared(unit) {
+            units.insert(unit);
+        }
+    };
+    let mut moment = |moment: &Moment| {
+        if let Moment::Calendar(_, unit) = moment {
+            add(*unit);
+        }
+    };
+    match &expr.node {
+        Node::Occurs { when, .. } => when.each_moment(&mut moment),
+        Node::Chain { steps, .. } => {
+            steps.iter().filter_map(|step| step.when.as_ref()).for_each(|when| when.each_moment(&mut moment));
+        }
+        Node::Word(Word::Today | Word::Yesterday | Word::Tomorrow) => add(Unit::Day),
+        Node::Call { function: Function::CurrentYear, .. } => add(Unit::Year),
+        Node::Call { function: Function::CurrentMonth, .. } => add(Unit::Month),
+        Node::Call { function: Function::CurrentDayOfMonth, .. } => add(Unit::Day),
+        _ => {}
+    }
+    expr.each_part(&mut |part| add_calendar(part, units));
 }
 
 /// Whether an expression may come to something else as time goes by.

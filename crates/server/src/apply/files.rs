@@ -163,7 +163,8 @@ impl Declared {
             return self.data_model(file, spec);
         }
         let value = known.read(named.as_deref(), &spec.json());
-        self.thing(Key::new(known, named), at(spec.line), value);
+        let line = value.as_ref().err().and_then(|wrong| line_of(spec, wrong)).unwrap_or(spec.line);
+        self.thing(Key::new(known, named), at(line), value);
     }
 
     /// A data model is taken apart, so that several files may each declare a part of it, and each error has its place.
@@ -241,4 +242,10 @@ impl Declared {
         let place = self.place(key).map_or_else(|| key.to_string(), Place::to_string);
         self.refuse(place, message);
     }
+}
+
+/// The line of the member that a message begins with.
+fn line_of(spec: &Node, wrong: &Wrong) -> Option<usize> {
+    let name = wrong.message.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next()?;
+    spec.members()?.iter().find(|member| member.name == name).map(|member| member.line)
 }

@@ -9,6 +9,7 @@ use tessera_api::declared::{self, Wrong};
 use ureq::http::Method;
 
 use super::plan::Change;
+use super::rules;
 use crate::admin::segment;
 use crate::client::{Answer, Client};
 
@@ -21,6 +22,8 @@ pub(super) enum Kind {
     DataModel,
     MergePolicy,
     DefaultMergePolicy,
+    Attribute,
+    Segment,
     ErasureRules,
     RateLimit,
 }
@@ -43,8 +46,8 @@ pub(super) struct Current {
     pub(super) things: BTreeMap<Key, Value>,
     /// The version of the data model.
     model_version: Option<u64>,
-    /// The versions of merge policies, by id.
-    policy_versions: BTreeMap<String, u64>,
+    /// The versions of merge policies, computed attributes and segments; also of archived ones, which are no things.
+    pub(super) versions: BTreeMap<Key, u64>,
     /// The ids of all merge policies, where they were read.
     pub(super) policies: BTreeSet<String>,
     /// The default one of them.
@@ -67,13 +70,15 @@ pub(super) enum Refused {
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Limits,
         Self::Namespace,
         Self::PrimaryNamespace,
         Self::DataModel,
         Self::MergePolicy,
         Self::DefaultMergePolicy,
+        Self::Attribute,
+        Self::Segment,
         Self::ErasureRules,
         Self::RateLimit,
     ];
@@ -86,6 +91,8 @@ impl Kind {
             Self::DataModel => "data_model",
             Self::MergePolicy => "merge_policy",
             Self::DefaultMergePolicy => "default_merge_policy",
+            Self::Attribute => "attribute",
+            Self::Segment => "segment",
             Self::ErasureRules => "erasure_rules",
             Self::RateLimit => "rate_limit",
         }
@@ -104,7 +111,7 @@ impl Kind {
     /// Whether a document of it says which one it is about.
     pub(super) fn is_named(self) -> bool {
         match self {
-            Self::Namespace | Self::MergePolicy | Self::RateLimit => true,
+            Self::Namespace | Self::MergePolicy | Self::Attribute | Self::Segment | Self::RateLimit => true,
             Self::Limits | Self::PrimaryNamespace | Self::DataModel | Self::DefaultMergePolicy | Self::ErasureRules => {
                 false
             }
@@ -113,7 +120,7 @@ impl Kind {
 
     /// Whether what no file names can be removed.
     pub(super) fn is_pruned(self) -> bool {
-        matches!(self, Self::DataModel | Self::MergePolicy)
+        matches!(self, Self::DataModel | Self::MergePolicy | Self::Attribute | Self::Segment)
     }
 
     /// What is declared, in the form of answers. The name is given where [`Kind::is_named`].
@@ -126,6 +133,8 @@ impl Kind {
             Self::DataModel => declared::data_model(json),
             Self::MergePolicy => declared::merge_policy(name, json),
             Self::DefaultMergePolicy => declared::default_merge_policy(json),
+            Self::Attribute => declared::attribute(name, json),
+            Self::Segment => declared::segment(name, json),
             Self::ErasureRules => declared::erasure_rules(json),
             Self::RateLimit => declared::rate_limit(json),
         }
@@ -158,14 +167,14 @@ impl Kind {
                 current.put_model(answer["model"].take())
             }
             Self::MergePolicy | Self::DefaultMergePolicy => {
-                for mut item in items(get("/v1/merge-policies?limit=1000")?)? {
+                for mut item in current.read_policies(client)? {
                     let id = taken_text(&mut item, "id")?;
-                    current.policies.insert(id.clone());
                     if item["default"] == json!(true) {
                         current.default_policy = Some(id.clone());
                     }
                     if self == Self::MergePolicy && item["built_in"] == json!(false) {
-                        current.policy_versions.extend(item["version"].as_u64().map(|version| (id.clone(), version)));
+                        let version = item["version"].as_u64();
+                        current.versions.extend(version.map(|version| (Key::new(self, Some(id.clone())), version)));
                         for own in ["version", "default", "built_in", "created_at", "updated_at"] {
                             item.as_object_mut().and_then(|members| members.remove(own));
                         }
@@ -180,6 +189,11 @@ impl Kind {
                     (Self::DefaultMergePolicy, None) => bail!("the server names no default merge policy"),
                     _ => Ok(()),
                 }
+            }
+            Self::Attribute => rules::read(self, client, current),
+            Self::Segment => {
+                current.read_policies(client)?;
+                rules::read(self, client, current)
             }
             Self::RateLimit => {
                 for name in names {
@@ -206,8 +220,15 @@ impl Current {
         Ok(current)
     }
 
+    /// Notes which merge policies there are; answers what the server says of each.
+    fn read_policies(&mut self, client: &Client) -> Result<Vec<Value>> {
+        let policies = items(client.json(Method::GET, "/v1/merge-policies?limit=1000", None)?)?;
+        self.policies.extend(policies.iter().filter_map(|policy| policy["id"].as_str()).map(str::to_owned));
+        Ok(policies)
+    }
+
     /// What a server says goes through the same reading as what files say: one that knows more than this binary is found out.
-    fn put(&mut self, kind: Kind, name: Option<String>, value: Value) -> Result<()> {
+    pub(super) fn put(&mut self, kind: Kind, name: Option<String>, value: Value) -> Result<()> {
         let value = understood(kind, name.as_deref(), &value)?;
         self.things.insert(Key::new(kind, name), value);
         Ok(())
@@ -261,8 +282,11 @@ impl Current {
                 let path = if force { "/v1/data-model?force=true" } else { "/v1/data-model" };
                 self.send_model(client, path, changes).map(drop)
             }
+            Kind::Attribute | Kind::Segment => {
+                rules::write(client, key, after.as_ref(), self.versions.get(key).copied())
+            }
             Kind::MergePolicy => {
-                let (id, version) = (&key.name, key.name.as_ref().and_then(|id| self.policy_versions.get(id)));
+                let (id, version) = (&key.name, self.versions.get(key));
                 let with = |name: &str, value: Value| {
                     after.as_ref().map(|content| {
                         let mut body = content.clone();
@@ -322,7 +346,9 @@ impl Current {
 impl Key {
     /// The one thing that a document of this kind declares.
     pub(super) fn new(kind: Kind, name: Option<String>) -> Self {
-        Self { kind, part: kind.name(), name }
+        // The data model has attributes too.
+        let part = if kind == Kind::Attribute { "computed attribute" } else { kind.name() };
+        Self { kind, part, name }
     }
 
     /// A part of the data model.
@@ -351,14 +377,14 @@ fn understood(kind: Kind, name: Option<&str>, value: &Value) -> Result<Value> {
     })
 }
 
-fn items(mut answer: Value) -> Result<Vec<Value>> {
+pub(super) fn items(mut answer: Value) -> Result<Vec<Value>> {
     match answer["items"].take() {
         Value::Array(items) => Ok(items),
         _ => bail!("the answer is no list"),
     }
 }
 
-fn taken_text(item: &mut Value, name: &str) -> Result<String> {
+pub(super) fn taken_text(item: &mut Value, name: &str) -> Result<String> {
     match item.as_object_mut().and_then(|members| members.remove(name)) {
         Some(Value::String(text)) => Ok(text),
         _ => bail!("an item has no {name}"),
@@ -376,7 +402,7 @@ fn namespace_body(key: &Key, is_new: bool, declared: &Value) -> Value {
     json!({ "name": key.name, "kind": kind, "normaliser": normaliser, "region": region, "rules": rules })
 }
 
-fn send(client: &Client, method: Method, path: &str, body: Option<&Value>) -> Result<(), Refused> {
+pub(super) fn send(client: &Client, method: Method, path: &str, body: Option<&Value>) -> Result<(), Refused> {
     let body = body.map(serde_json::to_vec).transpose().map_err(|error| Refused::NotAsked(error.into()))?;
     let answer = client.send_if(method, path, &body.unwrap_or_default(), None).map_err(Refused::Unknown)?;
     if answer.is_success() { Ok(()) } else { Err(Refused::Answered(answer)) }

@@ -1,11 +1,13 @@
 //! What differs between what is declared and what is there, and how people are told.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::files::Declared;
 use super::kinds::{Current, Key, Kind};
+use super::rules;
 
 /// One thing that is to be another.
 #[derive(Debug)]
@@ -45,7 +47,8 @@ pub(super) fn changes(declared: &mut Declared, current: &Current, unnamed: Unnam
     for (key, message) in contradictions(declared, current, &changes) {
         declared.contradict(&key, message);
     }
-    changes.sort_by_key(Change::turn);
+    let places = rules::places(declared).unwrap_or_default();
+    changes.sort_by_key(|change| change.turn(&places));
     changes
 }
 
@@ -84,16 +87,29 @@ fn contradictions(declared: &Declared, current: &Current, changes: &[Change]) ->
         let message = "is the default one and cannot be removed; declare it, or another default_merge_policy";
         (change.key.clone(), message.to_owned())
     }));
+    found.extend(rules::contradictions(declared, current, changes));
     found
 }
 
 impl Change {
     /// What is named by others is made before them and removed after them. Only one namespace is exclusive: it ceases to be so
-    /// before another begins.
-    fn turn(&self) -> (bool, Kind, bool, Key) {
-        let is_late = self.after.is_none() && self.key.kind == Kind::MergePolicy;
+    /// before another begins. Rules have places among each other; attributes ask about segments too.
+    fn turn(&self, places: &BTreeMap<Key, usize>) -> (Option<Reverse<Kind>>, Kind, bool, usize, Key) {
+        let Key { kind, .. } = self.key;
+        let is_late = self.after.is_none() && (kind == Kind::MergePolicy || rules::is_rule(kind));
         let is_exclusive = self.after.as_ref().is_some_and(|after| after["exclusive"] == Value::Bool(true));
-        (is_late, self.key.kind, self.key.kind == Kind::Namespace && is_exclusive, self.key.clone())
+        (
+            is_late.then_some(Reverse(kind)),
+            if rules::is_rule(kind) { Kind::Attribute } else { kind },
+            kind == Kind::Namespace && is_exclusive,
+            places.get(&self.key).copied().unwrap_or(usize::MAX),
+            self.key.clone(),
+        )
+    }
+
+    /// Whether a rule is archived.
+    pub(super) fn is_archiving(&self) -> bool {
+        self.after.is_none() && rules::is_rule(self.key.kind)
     }
 
     /// What it is, in one line: `+ attribute plan: text`.
@@ -133,7 +149,7 @@ fn is_silent(name: &str, value: &Value) -> bool {
         Value::Null | Value::Bool(false) => true,
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
-        Value::String(text) => name == "status" && text == "active",
+        Value::String(text) => matches!((name, text.as_str()), ("status", "active") | ("time_zone", "UTC")),
         Value::Bool(true) | Value::Number(_) => false,
     }
 }

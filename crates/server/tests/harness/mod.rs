@@ -11,6 +11,9 @@ use serde_json::Value;
 use ureq::http::Request;
 use ureq::{Agent, BodyReader};
 
+pub(crate) mod cdnow;
+pub(crate) mod rules;
+
 /// The operator's key of every server that a test starts.
 pub(crate) const KEY: &str = "sk_test_0123456789abcdef";
 

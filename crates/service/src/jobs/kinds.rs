@@ -4,11 +4,18 @@ use std::sync::Arc;
 
 use super::kind::AnyKind;
 
+mod backfill;
 mod check;
 mod expire;
 mod sweep;
 
 /// The kinds that this program knows. A line here is all that a new one needs besides its own file.
 pub(crate) fn all() -> Vec<Arc<dyn AnyKind>> {
-    vec![Arc::new(check::Check), Arc::new(sweep::Recluster), Arc::new(sweep::EraseSource), Arc::new(expire::Expire)]
+    vec![
+        Arc::new(check::Check),
+        Arc::new(sweep::Recluster),
+        Arc::new(sweep::EraseSource),
+        Arc::new(expire::Expire),
+        Arc::new(backfill::Backfill),
+    ]
 }

@@ -590,7 +590,7 @@ async fn a_sweep_whose_job_failed_is_asked_for_again_after_a_growing_pause() {
     for (failed, pause) in pauses.into_iter().enumerate() {
         for (secs, jobs) in [(0, failed + 1), (pause - 1, failed + 1), (1, failed + 2)] {
             now = now.plus_micros(secs * 1_000_000);
-            stalled.ask_again(service.jobs(), WORKSPACE, stored.sweeps(), now).await.expect("a look");
+            stalled.ask_again(service.jobs(), WORKSPACE, &stored, now).await.expect("a look");
             assert_eq!(made(&service).await, jobs, "after {failed} failures and {secs} more seconds");
         }
     }
@@ -598,7 +598,7 @@ async fn a_sweep_whose_job_failed_is_asked_for_again_after_a_growing_pause() {
     for secs in [0, 21_600, 21_600, 21_600] {
         now = now.plus_micros(secs * 1_000_000);
         let stored = service.configuration(WORKSPACE).await.expect("it");
-        stalled.ask_again(service.jobs(), WORKSPACE, stored.sweeps(), now).await.expect("a look");
+        stalled.ask_again(service.jobs(), WORKSPACE, &stored, now).await.expect("a look");
     }
     assert_eq!(made(&service).await, pauses.len() + 2, "what was brought is not asked for again");
     service.close().await;

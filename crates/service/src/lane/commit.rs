@@ -15,6 +15,7 @@ use tessera_store::{Commit, CommitError, Expect, Key, Version};
 use super::PartError;
 use super::gather::Read;
 use super::pack::Pack;
+use super::standing;
 use super::state::State;
 use crate::codec::corrupt;
 use crate::feed;
@@ -54,6 +55,7 @@ impl State {
         }
         let expected = write_changes(&mut commit, &mut changes, &read, self);
         expect_unchanged(&mut commit, working, &read, &expected, self);
+        let ruled = standing::write(&mut commit, &changes, &read, notices, self);
         commit.put.extend(pack.put);
         commit.del.extend(pack.del);
         if !notices.is_empty() {
@@ -68,6 +70,7 @@ impl State {
         }
         let version = self.commit_surely(commit, &row).await?;
         self.keep_row(row, version);
+        self.keep_ruled(ruled);
         self.remember(changes, read, version);
         Ok(())
     }

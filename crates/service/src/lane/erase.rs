@@ -23,6 +23,7 @@ impl Decision {
             | Prompt::EndEvent(_)
             | Prompt::Directive(..)
             | Prompt::Sweep(_)
+            | Prompt::Settle(..)
             | Prompt::Release { .. } => return None,
         };
         Some(Erasing { kind, suppressed, event: self.event_row.clone() })

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 use tessera_engine::cluster::Cluster;
 use tessera_engine::fact::Identity;
-use tessera_engine::id::NodeId;
-use tessera_engine::working::{Need, Working};
+use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::rules::add_event;
+use tessera_engine::working::{Need, NodeStates, Working};
 use tessera_store::{Direction, Key, ScanLimit, Store, Version, Versioned};
 
 use super::memory::Memory;
 use super::state::State;
 use crate::error::Error;
 use crate::keys::Scope;
-use crate::records::{cluster, link, rows};
+use crate::records::{cluster, event, link, rows};
 use crate::store_error::read_failed;
 use crate::suppression::Secret;
+use crate::timeline;
 
 /// Keys read in one call, after which others may run.
 const KEYS_AT_ONCE: usize = 128;
@@ -70,6 +72,8 @@ impl Gatherer {
             }
             match need {
                 Need::HeldOf(node) => self.load_held_of(node, working).await?,
+                Need::States(node, without) => self.load_states(node, without, working).await?,
+                Need::Newest(node) => self.load_newest(node, working).await?,
                 Need::Home(node) => {
                     keys.extend([self.scope.cluster(node), self.scope.home(node)]);
                     asked.push(Asked::Home(node));
@@ -116,7 +120,9 @@ impl Gatherer {
             Need::Cluster(id) => self.scope.cluster(*id),
             Need::Fact(id) => self.scope.fact(id),
             Need::Held(node, other) => self.scope.held(*node, *other),
-            Need::Home(node) | Need::HeldOf(node) => self.scope.home(*node),
+            Need::Home(node) | Need::HeldOf(node) | Need::States(node, _) | Need::Newest(node) => {
+                self.scope.home(*node)
+            }
             Need::Suppression(identity) => self.scope.identity(identity),
         }
     }
@@ -136,7 +142,13 @@ impl Gatherer {
                 working.load_cluster(*id, Some(cluster.clone()));
                 true
             }
-            Need::Home(_) | Need::Fact(_) | Need::Held(..) | Need::HeldOf(_) | Need::Suppression(_) => false,
+            Need::Home(_)
+            | Need::Fact(_)
+            | Need::Held(..)
+            | Need::HeldOf(_)
+            | Need::Suppression(_)
+            | Need::States(..)
+            | Need::Newest(_) => false,
         }
     }
 
@@ -178,9 +190,45 @@ impl Gatherer {
                 working.load_held(node, other, decoded);
                 return Ok(());
             }
-            Need::Home(_) | Need::HeldOf(_) | Need::Suppression(_) => return Ok(()),
+            Need::Home(_) | Need::HeldOf(_) | Need::Suppression(_) | Need::States(..) | Need::Newest(_) => {
+                return Ok(());
+            }
         }
         self.read.versions.insert(key, version);
+        Ok(())
+    }
+
+    /// What the stored timeline of a node comes to, read from its beginning.
+    async fn load_states(
+        &mut self,
+        node: NodeId,
+        without: Option<EventId>,
+        working: &mut Working,
+    ) -> Result<(), Error> {
+        let config = working.config().clone();
+        let (rules, sweeps) = (config.rules(), config.sweeps());
+        let mut states = NodeStates::new();
+        let mut range = Some(self.scope.events_of(node));
+        while let Some(open) = range {
+            let page = self.store.scan(&open, ScanLimit::rows(1_000), Direction::Forward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            for row in &page.rows {
+                let event = event::decode_for_rules(&row.key, &row.value)?;
+                let is_erased = sweeps.erases_at(&event.dataset, event.batch.as_deref(), event.received_at);
+                if Some(event.id) != without && !is_erased && !working.has_removed(node, event.id) {
+                    add_event(&mut states, &event, rules);
+                }
+            }
+            range = page.next;
+            tokio::task::yield_now().await;
+        }
+        working.load_states(node, without, states);
+        Ok(())
+    }
+
+    /// The newest events of a node, as many as rules look at.
+    async fn load_newest(&mut self, node: NodeId, working: &mut Working) -> Result<(), Error> {
+        working.load_newest(node, timeline::newest(&*self.store, self.scope, node).await?);
         Ok(())
     }
 

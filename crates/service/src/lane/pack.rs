@@ -16,6 +16,9 @@ use crate::keys::Scope;
 use crate::quarantine::{self, Raw, Refused};
 use crate::records::event;
 
+/// Events of timelines that one group reads before another one begins.
+const EVENTS_MAX: usize = 100_000;
+
 /// Puts that go along with a group's changes.
 pub(super) struct Pack {
     workspace: WorkspaceId,
@@ -51,7 +54,9 @@ impl Pack {
     /// Whether one more command surely fits. Half of what the store takes is left for it.
     pub(super) fn has_room(&self, working: &Working) -> bool {
         let (ops, bytes) = working.pending();
-        ops + self.put.len() + self.del.len() < self.limits.ops / 2 && bytes + self.bytes < self.limits.bytes / 2
+        working.events() < EVENTS_MAX
+            && ops + self.put.len() + self.del.len() < self.limits.ops / 2
+            && bytes + self.bytes < self.limits.bytes / 2
     }
 
     pub(super) fn add(&mut self, outcome: &Outcome, raw: &Bytes, origin: Origin, at: Timestamp, ids: &mut Ids) {
@@ -68,6 +73,7 @@ impl Pack {
             | Outcome::Refused(_)
             | Outcome::Swept(_)
             | Outcome::EventEnded
+            | Outcome::Settled
             | Outcome::NotFound => {}
         }
     }

@@ -89,12 +89,13 @@ impl State {
         }
         let mut is_last = page.next.is_none();
         if is_last {
-            // The history itself holds ids only; that it can be found by this one ends here.
-            let history = self.scope().directives_of(node);
-            let found = self.store().scan(&history, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
-            let found = found.map_err(|error| read_failed(&error))?;
-            is_last = found.next.is_none();
-            commit = found.rows.into_iter().fold(commit, |commit, row| commit.delete(row.key));
+            // The history itself holds ids only; that it can be found by this one ends here. So does what the profile entered and left.
+            for history in [self.scope().directives_of(node), self.scope().turns_of(node)] {
+                let found = self.store().scan(&history, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
+                let found = found.map_err(|error| read_failed(&error))?;
+                is_last &= found.next.is_none();
+                commit = found.rows.into_iter().fold(commit, |commit, row| commit.delete(row.key));
+            }
         }
         Ok(Part { commit, events: page.rows.len() as u64, is_last })
     }

@@ -7,23 +7,28 @@ use arc_swap::ArcSwapOption;
 use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::Ids;
+use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, Direction, Limits, Row, ScanLimit, Store, Version};
 
 use super::Change;
 use super::memory::Memory;
+use super::standing::{AllCounts, Ruled};
 use crate::codec::corrupt;
 use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::keys::{Family, Scope};
-use crate::layout::read_config_key;
+use crate::layout::{read_config_key, read_segment_key};
 use crate::learned::Learned;
 use crate::policies::{Chosen, CompiledPolicies};
 use crate::records::rows::{self, Counts, LaneRow};
+use crate::records::ruled::{MemberCounts, decode_counts};
 use crate::row;
+use crate::rules::Flagged;
 use crate::service::{Components, Settings};
 use crate::store_error::{commit_failed, read_failed};
 use crate::suppression::{self, Secret};
+use crate::timers::Alarm;
 use crate::views::Epochs;
 use crate::workspace_config::{self, Part, StoredConfig};
 
@@ -40,12 +45,16 @@ pub(crate) struct Shared {
     pub(crate) config: ArcSwapOption<Configured>,
     /// What was seen of attributes and events.
     pub(crate) learned: Arc<Learned>,
+    /// When the next timer is due, for whoever waits for it.
+    pub(crate) timers: Alarm,
 }
 
 /// A configuration as it is stored, and as decisions and reads use it.
 pub(crate) struct Configured {
     pub(crate) stored: Arc<StoredConfig>,
     pub(crate) config: Arc<Config>,
+    /// Who may see what the rules come to.
+    pub(crate) flagged: Flagged,
     policies: CompiledPolicies,
     version: Option<Version>,
 }
@@ -53,7 +62,8 @@ pub(crate) struct Configured {
 impl Configured {
     fn new(stored: StoredConfig, version: Option<Version>) -> Result<Self, Error> {
         let (config, policies) = (Arc::new(stored.to_engine()?), CompiledPolicies::new(stored.policies()));
-        Ok(Self { stored: Arc::new(stored), config, policies, version })
+        let flagged = Flagged::new(&stored);
+        Ok(Self { stored: Arc::new(stored), config, flagged, policies, version })
     }
 
     /// The merge policy that a read asks for, or the workspace's default one.
@@ -102,6 +112,8 @@ struct Known {
     row_version: Option<Version>,
     /// Under which suppressed identities are hashed; read when there are any.
     secret: Option<Secret>,
+    /// The members of each segment, counted with the commits that change them.
+    members: AllCounts,
 }
 
 impl State {
@@ -128,8 +140,44 @@ impl State {
             0 => None,
             _ => Some(self.read_secret().await?.ok_or_else(|| corrupt("secret of a workspace"))?),
         };
-        self.known = Some(Known { configured, row, row_version, secret });
+        let members = self.read_member_counts().await?;
+        self.known = Some(Known { configured, row, row_version, secret, members });
         Ok(())
+    }
+
+    async fn read_member_counts(&self) -> Result<AllCounts, Error> {
+        let mut counts = AllCounts::new();
+        let mut range = Some(self.scope.all_of(Family::MemberCount));
+        while let Some(open) = range {
+            let page = self.store().scan(&open, ScanLimit::rows(1_000), Direction::Forward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            for row in &page.rows {
+                let segment = read_segment_key(&row.key).ok_or_else(|| corrupt("key of a count"))?;
+                counts.insert(segment, decode_counts(&row.value)?);
+            }
+            range = page.next;
+        }
+        Ok(counts)
+    }
+
+    /// How many members a segment has.
+    pub(super) fn member_counts(&self, segment: SegmentId) -> Option<MemberCounts> {
+        self.known().members.get(&segment).copied()
+    }
+
+    /// Whether the configuration has a segment of this number.
+    pub(super) fn has_segment(&self, segment: SegmentId) -> bool {
+        self.config().rules().has_segment(segment)
+    }
+
+    /// A commit has changed members and timers.
+    pub(super) fn keep_ruled(&mut self, ruled: Ruled) {
+        if let Some(known) = &mut self.known {
+            known.members.extend(ruled.counts);
+        }
+        if let Some(due) = ruled.first_due {
+            self.shared.timers.set(due);
+        }
     }
 
     /// Forgets everything that was read: someone else may have changed it, or a commit of our own whose answer was lost.
@@ -297,7 +345,9 @@ impl State {
                 (Part::Main, Some(version)) => commit.replace(key, version, bytes),
                 (Part::Main, None) => commit.create(key, bytes),
                 // Nobody writes a part without the main row, whose version is asserted.
-                (Part::Policies | Part::Model | Part::Sweeps | Part::Erasure, _) => commit.put(key, bytes),
+                (Part::Policies | Part::Model | Part::Sweeps | Part::Erasure | Part::Rules, _) => {
+                    commit.put(key, bytes)
+                }
             };
         }
         let version = match self.store().commit(self.add_row(commit, &row)).await {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tessera_engine::decide::{Directed, Directive, Erasure, EventErasure, Moved, Refusal};
+use tessera_engine::decide::{Directed, Directive, Erasure, EventErasure, Moved, Refusal, Settling};
 use tessera_engine::fact::{Fact, Identity};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::prepare::Rejection;
@@ -32,6 +32,8 @@ pub(crate) enum Item {
     Directive(Box<Ordered>),
     /// Bring a cluster's record under the sweeps, and take what has ended out of it.
     Sweep(NodeId),
+    /// Bring the memberships of the record that holds this node to now.
+    Settle(NodeId, Settling),
     /// Take an event whose window has ended, whose row is this one, off its timeline.
     EndEvent(Box<(EventErasure, Key)>),
 }

@@ -1,4 +1,5 @@
-//! The root record: a cluster with its nodes, links and pieces. Version 2; version 1 is read by [`old`].
+//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 3; version 2 is the same
+//! without the last, version 1 is read by [`old`].
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use tessera_engine::id::{DirectiveId, NodeId};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
 
+use super::state::RuledRecord;
 use super::value::{ValueRecord, time};
 use crate::codec;
 use crate::error::Error;
@@ -21,7 +23,9 @@ mod old;
 
 pub(super) use old::TallyRecord as OldTally;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// Before nodes kept anything for the rules.
+const VERSION_BARE: u8 = 2;
 
 /// Names of datasets and batches stand once in a record; everything else refers to them by their place.
 #[derive(Serialize, Deserialize)]
@@ -34,6 +38,29 @@ struct ClusterRecord<'a> {
     nodes: Vec<NodeRecord<'a>>,
     links: Vec<LinkRecord<TallyRecord>>,
     pieces: Vec<u16>,
+    /// Of the nodes that keep anything, in the order of nodes.
+    #[serde(borrow)]
+    ruled: Vec<RuledRecord<'a>>,
+}
+
+/// Version 2.
+#[derive(Deserialize)]
+struct BareRecord<'a> {
+    #[serde(borrow)]
+    names: Vec<&'a str>,
+    updated_at: i64,
+    swept: u64,
+    #[serde(borrow)]
+    nodes: Vec<NodeRecord<'a>>,
+    links: Vec<LinkRecord<TallyRecord>>,
+    pieces: Vec<u16>,
+}
+
+impl<'a> From<BareRecord<'a>> for ClusterRecord<'a> {
+    fn from(bare: BareRecord<'a>) -> Self {
+        let BareRecord { names, updated_at, swept, nodes, links, pieces } = bare;
+        Self { names, updated_at, swept, nodes, links, pieces, ruled: Vec::new() }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -241,7 +268,8 @@ pub fn encode(cluster: &Cluster) -> Bytes {
     let links = cluster.links.iter().map(|link| write_link(link, cluster, &mut names)).collect();
     let updated_at = cluster.updated_at.micros();
     let (swept, pieces) = (cluster.swept, cluster.pieces.clone());
-    codec::encode(VERSION, &ClusterRecord { names: names.0, updated_at, swept, nodes, links, pieces })
+    let ruled = (0..).zip(&cluster.nodes).filter_map(|(at, node)| RuledRecord::write(at, node)).collect();
+    codec::encode(VERSION, &ClusterRecord { names: names.0, updated_at, swept, nodes, links, pieces, ruled })
 }
 
 fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
@@ -304,9 +332,17 @@ pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
     if bytes.first() == Some(&old::VERSION) {
         return old::decode(bytes, config);
     }
-    let record: ClusterRecord<'_> = codec::decode(VERSION, bytes)?;
+    let record: ClusterRecord<'_> = match bytes.first() {
+        Some(&VERSION_BARE) => codec::decode::<BareRecord<'_>>(VERSION_BARE, bytes)?.into(),
+        _ => codec::decode(VERSION, bytes)?,
+    };
     let shared = Shared::new(&record.names);
-    let nodes = record.nodes.into_iter().map(|node| read_node(node, &shared)).collect::<Result<Vec<_>, _>>()?;
+    let nodes = record.nodes.into_iter().map(|node| read_node(node, &shared)).collect::<Result<Vec<_>, _>>();
+    let mut nodes = nodes?;
+    for own in record.ruled {
+        let node = nodes.get_mut(usize::from(own.node)).ok_or_else(|| codec::corrupt("place of a node"))?;
+        own.read(node)?;
+    }
     let links = record.links.iter().map(|link| read_link(link, &nodes, &shared)).collect::<Result<Vec<_>, _>>()?;
     put_together(nodes, links, record.pieces, record.swept, record.updated_at, bytes.len())
 }
@@ -344,6 +380,8 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
         neighbours_above: record.neighbours_above,
         role: Role { exclusive: bit(0), hub: bit(1), blocked: bit(2) },
         separated: record.separated.into_iter().map(separation).collect(),
+        states: Vec::new(),
+        standing: None,
     })
 }
 

@@ -4,10 +4,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::decide::NewEvent;
 use tessera_engine::fact::CallKind;
+use tessera_engine::rules::Event;
+use tessera_store::Key;
 
 use super::value::time;
 use crate::codec;
 use crate::error::Error;
+use crate::layout::read_event_key;
 use crate::query::StoredCall;
 
 const VERSION: u8 = 1;
@@ -58,6 +61,15 @@ pub fn encode(event: &NewEvent) -> Bytes {
         payload: &event.call.payload,
     };
     codec::encode(VERSION, &record)
+}
+
+/// Reads a call, as rules see it, from its row.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn decode_for_rules(key: &Key, bytes: &Bytes) -> Result<Event, Error> {
+    let (_, at, id) = read_event_key(key).ok_or_else(|| codec::corrupt("event key"))?;
+    Ok(decode(id, at, bytes)?.into())
 }
 
 /// Reads a call; the key tells its id and time.

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use tessera_engine::aggregate::{
+    Best, Entry, Group, Groups, Lost, Moment, Ranked, Recent, State, Summary, Totals, Values,
+};
 use tessera_engine::cluster::{
     Cell, Cluster, End, Evidence, Fragment, Link, LinkState, Node, Relation, Role, Rule, Separation, Severer, Source,
     Tally,
@@ -12,9 +15,12 @@ use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::decide::{NewEvent, Notice};
 use tessera_engine::fact::{Call, CallKind, Identity, Strength};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
+use tessera_engine::rules::{AggregateId, Membership, SegmentId, Standing, Trouble};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
 use tessera_engine::working::{FactRow, IdentityRow};
+use tessera_expr::facts::Membership as Stands;
+use tessera_expr::plan::Contribution;
 
 use super::rows::{Counts, LaneRow};
 use super::{cluster, event, link, rows};
@@ -119,13 +125,59 @@ fn later_cluster() -> Cluster {
     cluster
 }
 
+/// What nodes keep for the rules, of every shape.
+fn ruled_cluster() -> Cluster {
+    let number = |text| Value::Number(Decimal::parse(text).expect("a number"));
+    let moment = |second: i64| Moment { time: at(second), id: EventId::from_bytes([second.to_le_bytes()[0]; 12]) };
+    let totals = |events| {
+        let (gains, losses) = (Decimal::parse("12.5").expect("a number"), Decimal::parse("-3").expect("a number"));
+        Summary::Totals(Totals { events, numbers: events, gains, losses })
+    };
+    let ranked = Ranked { rank: number("3"), moment: moment(4), value: Value::text("shoe") };
+    let values = Values::from_counts([(Value::text("FR"), 2), (Value::Null, 1)]);
+    let group = Group { events: 2, summary: totals(2) };
+    let contribution = Contribution { values: vec![number("1.5")], rank: Value::Null, group: Value::text("FR") };
+    let recent =
+        |lost| Recent::from_entries(vec![Entry { moment: moment(6), contribution: contribution.clone() }], lost);
+    let states = [
+        State::Ever(totals(3)),
+        State::Ever(Summary::Best(Best { first: vec![ranked], behind: 9 })),
+        State::Ever(Summary::Values(values)),
+        State::Ever(Summary::Groups(Groups::from_groups([(Value::text("FR"), group)]))),
+        State::Recent(recent(None)),
+        State::Recent(recent(Some(Lost { up_to: moment(2), has_room: true }))),
+        State::Unread,
+        State::Overflowed,
+        State::OutOfRange,
+    ];
+    let membership = |segment, stands, trouble| Membership { segment: SegmentId(segment), stands, trouble };
+    let inside = Stands::Inside { entered: at(5), left: Some(at(3)) };
+    let mut cluster = later_cluster();
+    cluster.nodes[0].states = (1..).zip(states).map(|(id, state)| (AggregateId(id), Arc::new(state))).collect();
+    cluster.nodes[0].standing = Some(Box::new(Standing {
+        epoch: 4,
+        settled_at: at(9),
+        due: Some(at(20)),
+        memberships: vec![
+            membership(1, inside, None),
+            membership(3, Stands::Outside { left: Some(at(4)) }, Some(Trouble::OverBudget)),
+            membership(8, Stands::Outside { left: None }, Some(Trouble::Overflowed)),
+        ],
+    }));
+    cluster
+}
+
 fn sample_link(state: LinkState) -> Link {
     Link { ends: [end(1, 2, "ann"), end(2, 5, "device")], evidence: evidence(Strength::Observed, 0), state }
 }
 
 #[test]
 fn a_cluster_is_read_as_written() {
-    for (name, mut cluster) in [("cluster-2", sample_cluster()), ("cluster-separated-2", later_cluster())] {
+    for (name, mut cluster) in [
+        ("cluster-3", sample_cluster()),
+        ("cluster-separated-3", later_cluster()),
+        ("cluster-ruled-3", ruled_cluster()),
+    ] {
         let bytes = cluster::encode(&cluster);
         cluster.bytes = bytes.len();
         assert_eq!(cluster::decode(&bytes, &config()).expect("a cluster"), cluster);
@@ -134,10 +186,14 @@ fn a_cluster_is_read_as_written() {
 }
 
 #[test]
-fn records_of_version_1_are_read_as_what_they_were() {
-    let bytes = thawed("cluster-1");
-    let expected = Cluster { bytes: bytes.len(), ..sample_cluster() };
-    assert_eq!(cluster::decode(&bytes, &config()).expect("a cluster"), expected);
+fn records_of_earlier_versions_are_read_as_what_they_were() {
+    for (name, cluster) in
+        [("cluster-1", sample_cluster()), ("cluster-2", sample_cluster()), ("cluster-separated-2", later_cluster())]
+    {
+        let bytes = thawed(name);
+        let expected = Cluster { bytes: bytes.len(), ..cluster };
+        assert_eq!(cluster::decode(&bytes, &config()).expect("a cluster"), expected, "{name}");
+    }
     for (name, state) in [
         ("held-exclusive-1", LinkState::Held(Rule::Exclusive)),
         ("held-hub-1", LinkState::Held(Rule::Hub)),
@@ -231,16 +287,20 @@ fn a_row_of_the_feed_is_read_as_written() {
         Notice::IdentityMoved { node: other, from: other, into: one },
         Notice::ProfileErased(one),
     ];
+    let read = feed::decode(&thawed("feed-1")).expect("a row of before");
+    assert_eq!(read.notices, notices);
+    let came = Notice::Membership { profile: one, segment: SegmentId(7), at: at(1), is_inside: true };
+    let notices = [&notices[..], &[came]].concat();
     let bytes = feed::encode(WorkspaceId::new(3), at(1), &notices);
     let read = feed::decode(&bytes).expect("a row");
     assert_eq!((read.workspace, read.at, &read.notices[..]), (WorkspaceId::new(3), at(1), &notices[..]));
-    golden("feed-1", &bytes);
+    golden("feed-2", &bytes);
 }
 
 proptest! {
     #[test]
     fn damage_is_told(at in 0usize..2_000, flip in 1u8..) {
-        let mut bytes = cluster::encode(&sample_cluster()).to_vec();
+        let mut bytes = cluster::encode(&ruled_cluster()).to_vec();
         let at = at % bytes.len();
         bytes[at] ^= flip;
         drop(cluster::decode(&bytes, &config()));

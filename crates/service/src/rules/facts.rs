@@ -18,10 +18,12 @@ use crate::query::StoredCall;
 const DEPTH_MAX: usize = 32;
 
 /// The facts of a profile, loaded whole.
-pub(super) struct ProfileFacts {
+pub(crate) struct ProfileFacts {
     attributes: Tree,
     /// In the order of their times.
     events: Vec<Event>,
+    /// By name.
+    audiences: Vec<(Name, Membership)>,
 }
 
 struct Event {
@@ -33,9 +35,9 @@ struct Event {
 
 impl ProfileFacts {
     /// Events come as a timeline is read: the newest first.
-    pub(super) fn new(attributes: Tree, newest_first: Vec<StoredCall>) -> Self {
+    pub(crate) fn new(attributes: Tree, newest_first: Vec<StoredCall>, audiences: Vec<(Name, Membership)>) -> Self {
         let event = |call: StoredCall| Event { name: type_of(&call), call, value: OnceCell::new() };
-        Self { attributes, events: newest_first.into_iter().rev().map(event).collect() }
+        Self { attributes, events: newest_first.into_iter().rev().map(event).collect(), audiences }
     }
 
     /// How many events there are.
@@ -51,16 +53,27 @@ fn type_of(call: &StoredCall) -> Name {
 
 /// An event as a rule sees it: `_id`, `eventType`, `timestamp`, `properties`, `items`, and what else was sent beside.
 fn value_of(call: &StoredCall, name: &Name) -> Value {
-    let payload: Payload<'_> = serde_json::from_slice(&call.payload).unwrap_or_default();
+    let mut members = members_of(&call.payload);
+    members.extend([
+        (Arc::from("_id"), Value::text(&call.message_id)),
+        (Arc::from("eventType"), Value::Text(name.clone())),
+        (Arc::from("timestamp"), Value::Timestamp(call.time)),
+    ]);
+    Value::object(members)
+}
+
+/// What rules see of a payload.
+pub(crate) fn read_payload(payload: &[u8]) -> Value {
+    Value::object(members_of(payload))
+}
+
+fn members_of(payload: &[u8]) -> Vec<(Arc<str>, Value)> {
+    let payload: Payload<'_> = serde_json::from_slice(payload).unwrap_or_default();
     let read = |raw: Option<&serde_json::value::RawValue>| {
         let json: Json = serde_json::from_str(raw?.get()).ok()?;
         read_value(&json, Spelling::Plain, DEPTH_MAX).ok()
     };
-    let mut members: Vec<(Arc<str>, Value)> = vec![
-        (Arc::from("_id"), Value::text(&call.message_id)),
-        (Arc::from("eventType"), Value::Text(name.clone())),
-        (Arc::from("timestamp"), Value::Timestamp(call.time)),
-    ];
+    let mut members: Vec<(Arc<str>, Value)> = Vec::new();
     if let Some(properties) = read(payload.properties) {
         // What shops call the lines of an order.
         let items = ["items", "products"].into_iter().find_map(|name| match member(&properties, name) {
@@ -72,7 +85,7 @@ fn value_of(call: &StoredCall, name: &Name) -> Value {
     }
     let rest = [("traits", payload.traits), ("context", payload.context)];
     members.extend(rest.into_iter().filter_map(|(name, raw)| Some((Arc::from(name), read(raw)?))));
-    Value::object(members)
+    members
 }
 
 fn member<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
@@ -102,9 +115,10 @@ impl Facts for ProfileFacts {
         look_into(event.value.get_or_init(|| value_of(&event.call, &event.name)), names)
     }
 
-    fn membership(&self, _segment: &str) -> Membership {
-        // There are no segments yet, and nobody is a member of one that is not there.
-        Membership::Outside { left: None }
+    fn membership(&self, segment: &str) -> Membership {
+        // Nobody is a member of a segment that is not there.
+        let own = self.audiences.binary_search_by(|(name, _)| (**name).cmp(segment));
+        own.map_or(Membership::Outside { left: None }, |at| self.audiences[at].1)
     }
 
     fn kept(&self, _aggregate: &Aggregate) -> Option<Kept> {

@@ -10,28 +10,52 @@ use tessera_engine::model::{DataModel, EventType, Flags, Mode, Scalar, Type as R
 use tessera_engine::value::Path;
 use tessera_expr::ast::Name;
 use tessera_expr::check::{Known, Model, Type};
+use tessera_expr::rule::Rule;
 
 use crate::lane::Configured;
 use crate::render::RESERVED;
+use crate::rules::sight::{Flagged, is_beyond};
+use crate::workspace_config::{RuleKind, StoredConfig};
 
 /// The data model as a reader may see it, and the identifiers that stand among the attributes. What is hidden from the reader is as if it
 /// were not registered: no answer and no hint tells that it is.
 #[derive(Clone)]
 pub struct RuleModel {
+    stored: Arc<StoredConfig>,
     model: Arc<DataModel>,
     config: Arc<Config>,
+    flagged: Flagged,
     sight: Flags,
 }
 
 impl RuleModel {
     pub(crate) fn new(configured: &Configured, sight: Flags) -> Self {
-        Self { model: configured.stored.model().model.clone(), config: configured.config.clone(), sight }
+        Self {
+            stored: configured.stored.clone(),
+            model: configured.stored.model().model.clone(),
+            config: configured.config.clone(),
+            flagged: configured.flagged.clone(),
+            sight,
+        }
+    }
+
+    /// Whether a rule reads what this reader may not see, itself or through rules that it depends on.
+    #[must_use]
+    pub fn is_beyond(&self, rule: &Rule) -> bool {
+        is_beyond(rule, &self.stored, self.sight)
     }
 
     fn event_type(&self, event: Option<&str>) -> Option<&EventType> {
         event
             .filter(|event| !self.model.is_event_hidden(event, self.sight))
             .and_then(|event| self.model.event_type(event))
+    }
+
+    /// The names of the computed attributes that the reader may see.
+    fn computed(&self) -> impl Iterator<Item = &str> {
+        let rules = self.stored.rules().of(RuleKind::Attribute).values();
+        let runs = rules.filter(|rule| rule.live().or(rule.next()).is_some()).map(|rule| rule.name.as_str());
+        runs.filter(|name| !self.flagged.is_hidden(RuleKind::Attribute, name, self.sight))
     }
 
     /// What is known where nothing is registered.
@@ -54,6 +78,11 @@ impl Model for RuleModel {
             && !RESERVED.contains(&&**name)
         {
             return Known::Is(Type::Text);
+        }
+        if let [name, ..] = names
+            && self.computed().any(|own| *own == **name)
+        {
+            return Known::Perhaps;
         }
         let Ok(path) = Path::from_segments(names.iter().map(|name| &**name)) else { return Known::Never };
         match self.model.definition().attributes.get(&path) {
@@ -80,7 +109,8 @@ impl Model for RuleModel {
 
     fn attributes(&self) -> Vec<String> {
         let attributes = self.model.definition().attributes.keys();
-        attributes.filter(|path| !self.model.is_hidden(path, self.sight)).map(ToString::to_string).collect()
+        let seen = attributes.filter(|path| !self.model.is_hidden(path, self.sight)).map(ToString::to_string);
+        seen.chain(self.computed().map(str::to_owned)).collect()
     }
 
     fn properties(&self, event: Option<&str>) -> Vec<String> {

@@ -15,8 +15,10 @@ use crate::jobs::{self, Jobs};
 use crate::keeper::{Keeper, Parts, keep_directory};
 use crate::keys::{Family, Scope};
 use crate::quarantine::Quarantine;
+use crate::row;
 use crate::store_error::read_failed;
 use crate::views::{Epochs, Views};
+use crate::workspace_config::Part;
 
 impl Service {
     /// Opens the service on a store: reads the directory, and takes up what an earlier process left.
@@ -58,7 +60,7 @@ impl Service {
             components,
         });
         lock(&service.tasks).spawn_on(keep_directory(service.keeper.clone(), Arc::downgrade(&service)), &tasks);
-        service.go_on_purging().await?;
+        service.go_on_keeping().await?;
         service.go_on_sweeping_all().await?;
         service.go_on_with_jobs().await?;
         let runner = jobs::run(service.parts.jobs.clone(), Arc::downgrade(&service));
@@ -66,12 +68,17 @@ impl Service {
         Ok(service)
     }
 
-    /// Starts the workspaces in which what was erased is still on disk; the others start when somebody asks for them. Two short
-    /// scans for each workspace.
-    async fn go_on_purging(&self) -> Result<(), Error> {
+    /// Starts the workspaces that have rules, or in which what was erased is still on disk; the others start when somebody asks for them.
+    /// At most three short reads for each workspace.
+    async fn go_on_keeping(&self) -> Result<(), Error> {
         let directory = self.directory.snapshot();
         for workspace in directory.workspaces() {
             let scope = Scope::new(workspace.id);
+            // The calendar may turn for its rules.
+            if row::read(&**self.store(), scope.config(Part::Rules)).await?.is_some() {
+                self.running(workspace.id);
+                continue;
+            }
             for waiting in [scope.all_of(Family::Purge), scope.waiting_receipts()] {
                 let page = self.store().scan(&waiting, ScanLimit::rows(1), Direction::Forward).await;
                 if !page.map_err(|error| read_failed(&error))?.rows.is_empty() {
@@ -95,12 +102,12 @@ impl Service {
     pub async fn close(&self) {
         self.jobs().stop();
         self.keeper.stop();
-        lock(&self.running).values().for_each(|running| running.keeper.stop());
+        lock(&self.running).values().for_each(|running| running.stop());
         let mut runner = std::mem::take(&mut *lock(&self.runner));
         while runner.join_next().await.is_some() {}
         // A step may have started the lane of its workspace meanwhile.
         let running: Vec<_> = lock(&self.running).drain().map(|(_, running)| running).collect();
-        running.iter().for_each(|running| running.keeper.stop());
+        running.iter().for_each(|running| running.stop());
         drop(running);
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         while tasks.join_next().await.is_some() {}

@@ -9,6 +9,7 @@ use tessera_engine::policy::{InvalidPolicy, MergePolicy};
 use tessera_engine::time::Timestamp;
 
 use super::StoredConfig;
+use super::rules::policy_in_use;
 use crate::directory::{DisplayName, Slug};
 use crate::error::{Error, ErrorKind};
 
@@ -215,13 +216,18 @@ pub fn replace_policy(
 /// Deletes a policy.
 ///
 /// # Errors
-/// `NotFound` with `merge_policy_not_found`; `Conflict` with `merge_policy_built_in`, `merge_policy_is_default`.
+/// `NotFound` with `merge_policy_not_found`; `Conflict` with `merge_policy_built_in`, `merge_policy_is_default`,
+/// `merge_policy_in_use`.
 pub fn delete_policy(config: &StoredConfig, id: &str) -> Result<StoredConfig, Error> {
     let present = config.policies.find(id)?;
     made_at(present)?;
     if present.id == config.policies.default {
         let message = "this is the workspace's default merge policy; make another one the default first";
         return Err(Error::new(ErrorKind::Conflict, "merge_policy_is_default", message));
+    }
+    if policy_in_use(config, id) {
+        let message = "segments that run are evaluated under this merge policy; give them another one first";
+        return Err(Error::new(ErrorKind::Conflict, "merge_policy_in_use", message));
     }
     config.next(|next| {
         next.policies.by_id.remove(id);

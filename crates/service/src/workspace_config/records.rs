@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::{Kind, NamespaceId, NamespaceName, Normaliser};
 
-use super::{LimitOverrides, StoredConfig, StoredNamespace, policies, sweeps};
+use super::{LimitOverrides, StoredConfig, StoredNamespace, policies, rules, sweeps};
 use crate::codec;
 use crate::error::Error;
 
@@ -77,10 +77,12 @@ pub enum Part {
     Sweeps,
     /// The rules of erasures.
     Erasure,
+    /// The computed attributes and segments.
+    Rules,
 }
 
 impl Part {
-    const ALL: [Self; 5] = [Self::Main, Self::Policies, Self::Model, Self::Sweeps, Self::Erasure];
+    const ALL: [Self; 6] = [Self::Main, Self::Policies, Self::Model, Self::Sweeps, Self::Erasure, Self::Rules];
 
     /// What its key ends with, after the family.
     #[must_use]
@@ -91,6 +93,7 @@ impl Part {
             Self::Model => &[2],
             Self::Sweeps => &[3],
             Self::Erasure => &[4],
+            Self::Rules => &[5],
         }
     }
 
@@ -117,6 +120,9 @@ pub fn rows(config: &StoredConfig, before: &StoredConfig) -> Vec<(Part, Bytes)> 
     if config.erasure != before.erasure {
         rows.push((Part::Erasure, encode_erasure(config.erasure)));
     }
+    if config.rules != before.rules {
+        rows.push((Part::Rules, rules::encode(&config.rules)));
+    }
     rows
 }
 
@@ -137,6 +143,7 @@ pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<Stor
             Part::Model => config.model = decode_model(bytes)?,
             Part::Sweeps => config.sweeps = sweeps::records::decode(bytes)?,
             Part::Erasure => config.erasure = decode_erasure(bytes)?,
+            Part::Rules => config.rules = rules::decode(bytes)?,
         }
     }
     Ok(config)

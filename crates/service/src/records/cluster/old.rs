@@ -86,5 +86,7 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared, config: &Config) -> Result
         relations: record.relations.iter().map(|own| read_relation(own, shared)).collect::<Result<_, _>>()?,
         neighbours_above: record.neighbours_above,
         separated: Vec::new(),
+        states: Vec::new(),
+        standing: None,
     })
 }

@@ -1,0 +1,270 @@
+//! Computed attributes and segments: what is evaluated of every profile, and kept.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::routing::{delete, get, post, put};
+use serde_json::{Value as Json, json};
+use tessera_engine::time::Timestamp;
+use tessera_service::directory::{ListQuery, Permission};
+use tessera_service::error::{Error, ErrorKind};
+use tessera_service::workspace_config::{RuleKind, RuleName, StoredConfig, put_rule};
+
+use crate::answer::{Answer, json as json_answer, json_bytes};
+use crate::app::{App, Entered};
+use crate::bounds::{LIST_DEFAULT, LIST_MAX};
+use crate::declared::{self, Wrong};
+use crate::extract::{Query, Segments};
+use crate::route::{Access, Route, Tag};
+use crate::{body, once};
+
+mod parse;
+mod render;
+pub(super) mod wire;
+
+pub(super) use render::{attributes_of, events_of, kind_of};
+
+const READ: Access = Access::Workspace(Permission::Read);
+const CONFIGURE: Access = Access::Workspace(Permission::Configure);
+
+/// What the documents say of one kind.
+struct Words {
+    kind: RuleKind,
+    tag: Tag,
+    all: &'static str,
+    one: &'static str,
+    summaries: [&'static str; 5],
+    created: &'static str,
+}
+
+const ATTRIBUTES: Words = Words {
+    kind: RuleKind::Attribute,
+    tag: Tag::Attributes,
+    all: "/v1/attributes",
+    one: "/v1/attributes/{name}",
+    summaries: [
+        "Lists computed attributes",
+        "Makes a computed attribute",
+        "Reads a computed attribute",
+        "Replaces a computed attribute",
+        "Archives a computed attribute",
+    ],
+    created: "A value that is computed of a profile's events, attributes and segments, and shown in every read under its name. It is brought to \
+              everybody by a job; until that is complete it is `building`. At most 400 in a workspace.",
+};
+
+const SEGMENTS: Words = Words {
+    kind: RuleKind::Segment,
+    tag: Tag::Segments,
+    all: "/v1/segments",
+    one: "/v1/segments/{name}",
+    summaries: ["Lists segments", "Makes a segment", "Reads a segment", "Replaces a segment", "Archives a segment"],
+    created: "A condition on profiles. Who meets it is a member, from the commit that makes it true, or the instant at which time does. It is \
+              brought to everybody by a job; members are shown when that is complete. At most 2,000 in a workspace.",
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    let mut routes = routes_of(&ATTRIBUTES);
+    routes.extend(routes_of(&SEGMENTS));
+    routes
+}
+
+fn routes_of(words: &Words) -> Vec<Route> {
+    let kind = words.kind;
+    let [lists, makes, reads, replaces, archives] = words.summaries;
+    let (content, answer) = examples(kind);
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 });
+    let route = |method, path, access, handler, summary| Route::new(method, path, access, handler, words.tag, summary);
+    let one = |route: Route| route.segment("name", "Its name.");
+    let named = |mut content: Json, name: &str, value: Json| {
+        content[name] = value;
+        content
+    };
+    vec![
+        route(Method::GET, words.all, READ, get(move |app, query, headers| list(kind, app, query, headers)), lists)
+            .describe("By name, archived ones and drafts included.")
+            .query("limit", "How many.", limit)
+            .query("cursor", "`next_cursor` of the page before.", json!({ "type": "string" }))
+            .answer::<wire::StoredRules>(200, "A page of them.", json!({ "items": [answer], "next_cursor": null })),
+        with_body(
+            route(
+                Method::POST,
+                words.all,
+                CONFIGURE,
+                post(move |app, uri, headers, body| create(kind, app, uri, headers, body)),
+                makes,
+            )
+            .describe(words.created)
+            .idempotent(),
+            kind,
+            named(content.clone(), "name", answer["name"].clone()),
+        )
+        .answer::<wire::StoredRule>(201, "It is made.", answer.clone()),
+        one(route(Method::GET, words.one, READ, get(move |app, name, headers| read(kind, app, name, headers)), reads))
+            .answer::<wire::StoredRule>(200, "As it stands.", answer.clone()),
+        one(with_replacement(
+            route(
+                Method::PUT,
+                words.one,
+                CONFIGURE,
+                put(move |app, name, uri, headers, body| replace(kind, app, name, uri, headers, body)),
+                replaces,
+            )
+            .describe(
+                "It stays as it was until a job has brought the new one to everybody, and then is the new one for all at once. What depends \
+                 on it follows with it. Made if there is none of this name.",
+            )
+            .idempotent(),
+            kind,
+            named(content, "version", json!(1)),
+        ))
+        .answer::<wire::StoredRule>(200, "It is replaced.", answer.clone()),
+        one(route(
+            Method::DELETE,
+            words.one,
+            CONFIGURE,
+            delete(move |app, name, headers| archive(kind, app, name, headers)),
+            archives,
+        ))
+        .describe("It is evaluated and shown no more, and keeps what it said. Refused while others depend on it.")
+        .answer::<wire::StoredRule>(200, "It is archived.", named(answer, "status", json!("archived"))),
+    ]
+}
+
+fn with_body(route: Route, kind: RuleKind, example: Json) -> Route {
+    match kind {
+        RuleKind::Attribute => route.body::<wire::NewAttribute>(example),
+        RuleKind::Segment => route.body::<wire::NewSegment>(example),
+    }
+}
+
+fn with_replacement(route: Route, kind: RuleKind, example: Json) -> Route {
+    match kind {
+        RuleKind::Attribute => route.body::<wire::AttributeReplacement>(example),
+        RuleKind::Segment => route.body::<wire::SegmentReplacement>(example),
+    }
+}
+
+/// What is sent, and what is answered.
+fn examples(kind: RuleKind) -> (Json, Json) {
+    let (name, pql) = match kind {
+        RuleKind::Attribute => ("orders", "xEvent[eventType = \"Order Completed\"].sum(properties.total)"),
+        RuleKind::Segment => {
+            ("loyal", "xEvent[eventType = \"Order Completed\" and timestamp occurs <= 90 days before now].count() >= 2")
+        }
+    };
+    let content = json!({ "pql": pql, "description": "What the shop calls it", "time_zone": "Europe/Paris" });
+    let mut answer = json!({
+        "name": name, "status": "building", "version": 1, "description": "What the shop calls it", "pql": pql,
+        "time_zone": "Europe/Paris", "kind": "constant", "attributes": [], "events": ["Order Completed"], "segments": [],
+        "reads_clock": kind == RuleKind::Segment, "next": null,
+        "building": { "job": "0193fbe26c1155aa55aa0003", "state": "running", "done": 4000, "total": 20000 },
+        "created_at": "2026-01-31T10:00:00Z", "updated_at": "2026-01-31T10:00:00Z"
+    });
+    if kind == RuleKind::Segment {
+        answer["merge_policy"] = json!("default");
+        answer["count"] = json!(0);
+        answer["overflowed"] = json!(0);
+        answer["over_budget"] = json!(0);
+    }
+    (content, answer)
+}
+
+async fn list(kind: RuleKind, State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
+    let entered = app.enter(&headers, Permission::Read)?;
+    let query =
+        ListQuery { limit: query.limit(LIST_DEFAULT, LIST_MAX)?, cursor: query.get("cursor").map(str::to_owned) };
+    let page = app.service.stored_rules(entered.workspace, kind, &query, entered.sight()).await?;
+    Ok(entered.answer(json_answer(&render::page(kind, page))))
+}
+
+async fn read(
+    kind: RuleKind,
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Read)?;
+    let json = shown(&app, &entered, kind, &name).await?;
+    Ok(entered.answer(json_bytes(json)))
+}
+
+async fn create(kind: RuleKind, State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
+    let (name, content) = parse::new(kind, &body)?;
+    let work = set(&app, &entered, kind, RuleName::parse(kind, &name)?, content, Some(0));
+    let json = once::answer(&app, &entered, key, (&Method::POST, uri.path(), &body), work).await?;
+    let mut response = json_bytes(json);
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(entered.answer(response))
+}
+
+async fn replace(
+    kind: RuleKind,
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
+    let (expected, content) = parse::replacement(kind, &body)?;
+    let work = set(&app, &entered, kind, RuleName::parse(kind, &name)?, content, expected);
+    let json = once::answer(&app, &entered, key, (&Method::PUT, uri.path(), &body), work).await?;
+    Ok(entered.answer(json_bytes(json)))
+}
+
+async fn set(
+    app: &App,
+    entered: &Entered,
+    kind: RuleKind,
+    name: RuleName,
+    content: parse::Spelled,
+    expected: Option<u64>,
+) -> Result<bytes::Bytes, Error> {
+    let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
+    let content = content.compile(kind, &model)?;
+    if model.is_beyond(&content.definition.rule) {
+        let message = "the rule reads attributes or events that this key may not see";
+        return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message));
+    }
+    app.service.put_stored_rule(entered.workspace, kind, &name, (content, expected), entered.sight()).await?;
+    shown(app, entered, kind, name.as_str()).await
+}
+
+async fn archive(
+    kind: RuleKind,
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    app.service.archive_stored_rule(entered.workspace, kind, &name, entered.sight()).await?;
+    let json = shown(&app, &entered, kind, &name).await?;
+    Ok(entered.answer(json_bytes(json)))
+}
+
+async fn shown(app: &App, entered: &Entered, kind: RuleKind, name: &str) -> Result<bytes::Bytes, Error> {
+    let shown = app.service.stored_rule(entered.workspace, kind, name, entered.sight()).await?;
+    Ok(render::one(kind, &shown))
+}
+
+/// A declared rule, as it is answered once it stands, without what the server alone says of it.
+///
+/// # Errors
+/// What its making would be refused with in a workspace without others.
+pub(crate) fn declared(kind: RuleKind, name: &str, json: &str) -> Result<Json, Wrong> {
+    let content = match kind {
+        RuleKind::Attribute => parse::declared_attribute(declared::read(json)?)?,
+        RuleKind::Segment => parse::declared_segment(declared::read(json)?)?,
+    };
+    let content = content.compile(kind, &tessera_expr::check::Open)?;
+    if content.definition.merge_policy.is_none() {
+        put_rule(&StoredConfig::default(), kind, &RuleName::parse(kind, name)?, content.clone(), None, Timestamp::MIN)?;
+    }
+    Ok(declared::written(&render::content(kind, &content)))
+}

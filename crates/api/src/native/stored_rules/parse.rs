@@ -1,0 +1,124 @@
+//! From requests to rules.
+
+use serde_json::Value as Json;
+use tessera_expr::calendar::Zone;
+use tessera_expr::check::Model;
+use tessera_service::error::Error;
+use tessera_service::workspace_config::{DESCRIPTION_MAX, Definition, PolicyId, RuleContent, RuleKind};
+
+use super::wire::{
+    AttributeReplacement, DeclaredAttribute, DeclaredSegment, NewAttribute, NewSegment, SegmentReplacement, Wanted,
+};
+use crate::answer::invalid;
+use crate::body;
+use crate::native::rules::{self, Spelled as Text};
+
+/// A rule as it came, with what stands beside it.
+pub(super) struct Spelled {
+    text: Text,
+    description: Option<String>,
+    zone: Zone,
+    merge_policy: Option<PolicyId>,
+    is_draft: bool,
+}
+
+/// The members that all bodies share.
+type Shared = (
+    (Option<String>, Option<Json>, Option<Json>, Option<String>),
+    Option<String>,
+    Option<String>,
+    Option<Wanted>,
+    Option<String>,
+);
+
+/// The name of a rule to be made, and what it says.
+///
+/// # Errors
+/// As [`read`], and those of JSON.
+pub(super) fn new(kind: RuleKind, bytes: &[u8]) -> Result<(String, Spelled), Error> {
+    match kind {
+        RuleKind::Attribute => {
+            let NewAttribute { name, pql, pql_json, tree, filter, description, time_zone, status } = body::json(bytes)?;
+            Ok((name, read(((pql, pql_json, tree, filter), description, time_zone, status, None))?))
+        }
+        RuleKind::Segment => {
+            let NewSegment { name, merge_policy, pql, pql_json, tree, filter, description, time_zone, status } =
+                body::json(bytes)?;
+            Ok((name, read(((pql, pql_json, tree, filter), description, time_zone, status, merge_policy))?))
+        }
+    }
+}
+
+/// The version that is meant to be replaced, and what takes its place.
+///
+/// # Errors
+/// As [`read`], and those of JSON.
+pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, Spelled), Error> {
+    match kind {
+        RuleKind::Attribute => {
+            let AttributeReplacement { version, pql, pql_json, tree, filter, description, time_zone, status } =
+                body::json(bytes)?;
+            Ok((version, read(((pql, pql_json, tree, filter), description, time_zone, status, None))?))
+        }
+        RuleKind::Segment => {
+            let SegmentReplacement {
+                version,
+                merge_policy,
+                pql,
+                pql_json,
+                tree,
+                filter,
+                description,
+                time_zone,
+                status,
+            } = body::json(bytes)?;
+            Ok((version, read(((pql, pql_json, tree, filter), description, time_zone, status, merge_policy))?))
+        }
+    }
+}
+
+/// # Errors
+/// As [`read`].
+pub(super) fn declared_attribute(wire: DeclaredAttribute) -> Result<Spelled, Error> {
+    let DeclaredAttribute { pql, pql_json, tree, filter, description, time_zone, status } = wire;
+    read(((pql, pql_json, tree, filter), description, time_zone, status, None))
+}
+
+/// # Errors
+/// As [`read`].
+pub(super) fn declared_segment(wire: DeclaredSegment) -> Result<Spelled, Error> {
+    let DeclaredSegment { merge_policy, pql, pql_json, tree, filter, description, time_zone, status } = wire;
+    read(((pql, pql_json, tree, filter), description, time_zone, status, merge_policy))
+}
+
+/// # Errors
+/// `rule_spelling`, `rule_invalid`, `time_zone_unknown`, `description_invalid`, `name_invalid`.
+fn read(((pql, pql_json, tree, filter), description, zone, status, merge_policy): Shared) -> Result<Spelled, Error> {
+    let text = rules::spelled(pql, pql_json, tree, filter)?;
+    let name = zone.as_deref().unwrap_or("UTC");
+    let unknown = || invalid("time_zone_unknown", "time_zone is expected to be a name such as Europe/Paris, or UTC");
+    let zone = Zone::named(name).ok_or_else(unknown)?;
+    let description = description.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let is_fit = |text: &String| text.chars().count() <= DESCRIPTION_MAX && !text.chars().any(char::is_control);
+    if !description.as_ref().is_none_or(is_fit) {
+        let message = format!("description is expected to be at most {DESCRIPTION_MAX} printable characters");
+        return Err(invalid("description_invalid", message));
+    }
+    let merge_policy = merge_policy.as_deref().map(PolicyId::parse).transpose()?;
+    Ok(Spelled { text, description, zone, merge_policy, is_draft: status == Some(Wanted::Draft) })
+}
+
+impl Spelled {
+    /// Checks it against a data model.
+    ///
+    /// # Errors
+    /// `rule_invalid`, with what was expected where, and a hint.
+    pub(super) fn compile(self, kind: RuleKind, model: &dyn Model) -> Result<RuleContent, Error> {
+        let Self { text, description, zone, merge_policy, is_draft } = self;
+        let refused = |problem| rules::refused(&problem, &text);
+        let expr = text.read().map_err(refused)?;
+        tessera_expr::check::check_as(&expr, kind.purpose(), model).map_err(refused)?;
+        let definition = Definition::new(kind, expr, zone, merge_policy).map_err(refused)?;
+        Ok(RuleContent { description: description.map(Into::into), definition, is_draft })
+    }
+}

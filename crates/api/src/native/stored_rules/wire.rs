@@ -1,0 +1,184 @@
+//! Computed attributes and segments on the wire.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use utoipa::ToSchema;
+
+/// What a rule is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = WantedRuleStatus)]
+pub(crate) enum Wanted {
+    /// Checked and kept, and not evaluated.
+    Draft,
+    /// Evaluated: `building` until everybody has been looked at, then `active`.
+    Active,
+}
+
+macro_rules! rule_body {
+    ($(#[$doc:meta])* $name:ident, $schema:ident { $($(#[$more_doc:meta])* $more:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        #[schema(as = $schema)]
+        pub(crate) struct $name {
+            $($(#[$more_doc])* pub(crate) $more: $type,)*
+            /// The rule as PQL text. A rule stands in exactly one of `pql`, `pql_json`, `tree`, `filter`.
+            #[serde(default)]
+            pub(crate) pql: Option<String>,
+            /// The rule as a tree of named nodes.
+            #[serde(default)]
+            #[schema(value_type = Option<Object>)]
+            pub(crate) pql_json: Option<Json>,
+            /// The rule as a tree of operators.
+            #[serde(default)]
+            #[schema(value_type = Option<Object>)]
+            pub(crate) tree: Option<Json>,
+            /// The rule as a `$filter`.
+            #[serde(default)]
+            pub(crate) filter: Option<String>,
+            /// What people say of it, at most 500 characters.
+            #[serde(default)]
+            pub(crate) description: Option<String>,
+            /// Where its days begin, by its name in the database of time zones. `UTC` where it is left out.
+            #[serde(default)]
+            pub(crate) time_zone: Option<String>,
+            /// `active` where it is left out. A rule that runs cannot become a draft.
+            #[serde(default)]
+            pub(crate) status: Option<Wanted>,
+        }
+    };
+}
+
+rule_body!(
+    /// A computed attribute to be made.
+    NewAttribute, NewComputedAttribute {
+        /// Its name: 1 to 64 letters, digits and `_`, beginning with a letter or `_`. Profiles show it under this name.
+        name: String,
+    }
+);
+rule_body!(
+    /// What a computed attribute is to be.
+    AttributeReplacement, ComputedAttributeReplacement {
+        /// The version that is meant to be replaced, if that matters; 0 for none.
+        #[serde(default)]
+        version: Option<u64>,
+    }
+);
+rule_body!(
+    /// A segment to be made.
+    NewSegment, NewSegment {
+        /// Its name: 1 to 64 letters, digits, `_` and `-`, beginning with a letter or `_`.
+        name: String,
+        /// The id of the merge policy under which it sees profiles; the workspace's default one where it is left out.
+        #[serde(default)]
+        merge_policy: Option<String>,
+    }
+);
+rule_body!(
+    /// What a segment is to be.
+    SegmentReplacement, SegmentReplacement {
+        /// The version that is meant to be replaced, if that matters; 0 for none.
+        #[serde(default)]
+        version: Option<u64>,
+        /// The id of the merge policy under which it sees profiles; the workspace's default one where it is left out.
+        #[serde(default)]
+        merge_policy: Option<String>,
+    }
+);
+rule_body!(
+    /// A computed attribute as a file declares it.
+    DeclaredAttribute, DeclaredAttribute {}
+);
+rule_body!(
+    /// A segment as a file declares it.
+    DeclaredSegment, DeclaredSegment {
+        /// The id of the merge policy under which it sees profiles.
+        #[serde(default)]
+        merge_policy: Option<String>,
+    }
+);
+
+/// A page of computed attributes, or of segments.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StoredRules {
+    /// By name.
+    pub(crate) items: Vec<StoredRule>,
+    /// Where the next page begins; null on the last.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A computed attribute or a segment as it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StoredRule {
+    /// Its name.
+    pub(crate) name: String,
+    /// `draft`, `building`, `active`, `archived`.
+    pub(crate) status: &'static str,
+    /// 1 when it is made; each replacement makes the next.
+    pub(crate) version: u64,
+    #[serde(flatten)]
+    pub(crate) content: Content,
+    /// What it costs to keep its answer: `constant` (a few numbers for each identity, whatever the history), `bounded` (a bounded
+    /// number of values) or `sequence` (a scan of the newest 10,000 events).
+    pub(crate) kind: &'static str,
+    /// The attributes that it reads, by path; null if it may read any.
+    pub(crate) attributes: Option<Vec<String>>,
+    /// The types of events that can change its answer; null if any can.
+    pub(crate) events: Option<Vec<String>>,
+    /// The segments that it asks about.
+    pub(crate) segments: Vec<String>,
+    /// Whether its answer may change by time alone.
+    pub(crate) reads_clock: bool,
+    /// What it will be once a job has brought it to everybody, where it is shown as it was until then.
+    pub(crate) next: Option<Content>,
+    /// The job that brings it to everybody, while one does.
+    pub(crate) building: Option<Building>,
+    /// When it was made.
+    pub(crate) created_at: String,
+    /// When it was replaced or archived last.
+    pub(crate) updated_at: String,
+    /// Of a segment, how many members it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<u64>,
+    /// Of a segment, for how many profiles its last answer stays because an aggregate of it holds more values than it may for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) overflowed: Option<u64>,
+    /// Of a segment, for how many profiles its last answer stays because it took more steps than it may for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) over_budget: Option<u64>,
+}
+
+/// What a rule says.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RuleContent)]
+pub(crate) struct Content {
+    /// What people say of it.
+    pub(crate) description: Option<String>,
+    /// The rule in the one spelling that all of its spellings have.
+    pub(crate) pql: String,
+    /// Where its days begin.
+    pub(crate) time_zone: String,
+    /// Of a segment, the id of the merge policy under which it sees profiles; null for the workspace's default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) merge_policy: Option<Option<String>>,
+    /// `draft` where a file declares one.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "status")]
+    #[schema(ignore)]
+    pub(crate) declared: Option<Wanted>,
+}
+
+/// A job that brings a rule to everybody.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RuleBuilding)]
+pub(crate) struct Building {
+    /// Its id, for `/v1/jobs/{id}`: it can be watched, paused and resumed there.
+    pub(crate) job: String,
+    /// How it stands.
+    pub(crate) state: &'static str,
+    /// Records looked at.
+    pub(crate) done: u64,
+    /// About how many there are, once it is known.
+    pub(crate) total: Option<u64>,
+}

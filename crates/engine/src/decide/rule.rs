@@ -1,0 +1,370 @@
+//! What a command does to the rules: events are added to the states of their nodes, and the memberships of every profile that it touched
+//! are evaluated in its own commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tessera_expr::facts::Membership as Stands;
+
+use super::{Act, Notice, Outcome, Prompt};
+use crate::aggregate::State;
+use crate::cluster::{Cluster, Node};
+use crate::config::Config;
+use crate::fact::Identity;
+use crate::id::{EventId, NodeId};
+use crate::prepare::Prepared;
+use crate::rules::{
+    Event, Flip, Look, RuleSet, Scope, Sources, Standing, add, advance, catch_up, contributions, erased_at, evaluate,
+    evaluate_now, is_late,
+};
+use crate::working::{Lack, NodeStates, Side};
+
+/// What is to be settled of a profile that nobody has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settling {
+    /// What time alone changes: a timer is due.
+    Due,
+    /// Everything: rules are new, or mean something else. States that have not been built are.
+    All,
+}
+
+/// What a command has done so far that rules may see.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Records that are to be settled though nothing in them was changed.
+    asked: BTreeMap<NodeId, Settling>,
+}
+
+impl Act<'_> {
+    /// Settles a record that nobody has written.
+    pub(super) fn settle_rules(&mut self, node: NodeId, settling: Settling) -> Result<Outcome, Lack> {
+        let Some(id) = self.working.home(node)? else { return Ok(Outcome::NotFound) };
+        let cluster = self.working.cluster(id)?;
+        if settling == Settling::All {
+            self.build_states(&cluster)?;
+        }
+        self.seen.asked.insert(id, settling);
+        Ok(Outcome::Settled)
+    }
+
+    /// Gives each node of a record the states that it lacks.
+    fn build_states(&mut self, cluster: &Cluster) -> Result<(), Lack> {
+        let rules = self.working.config().rules().clone();
+        let lacks = |node: &&Node| (node.events() > 0 && lacks_states(node, &rules)) || has_others(node, &rules);
+        let nodes: Vec<NodeId> = cluster.nodes.iter().filter(lacks).map(|node| node.id).collect();
+        let mut built = Vec::with_capacity(nodes.len());
+        let mut needs = Vec::new();
+        for node in nodes {
+            match self.working.states_by_now(node) {
+                Ok(states) => built.push((node, states)),
+                Err(need) => needs.push(need),
+            }
+        }
+        if !needs.is_empty() {
+            return Err(Lack::Needs(needs));
+        }
+        let is_another = |(node, states): &(NodeId, NodeStates)| {
+            let ids = |states: &NodeStates| states.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+            cluster.node(*node).is_some_and(|node| ids(&node.states) != ids(states) || has_unread(node))
+        };
+        if built.iter().any(is_another) {
+            let mut next = self.working.edit(cluster.id())?;
+            for (node, states) in built {
+                next.node_mut(node).ok_or(Lack::Torn)?.states = states;
+            }
+            next.bytes = next.measure();
+            self.working.put_cluster(next);
+        }
+        Ok(())
+    }
+
+    /// Adds an event to the states of its owner, which was put in its place already.
+    pub(super) fn add_to_states(&mut self, node: NodeId, cluster: NodeId, event: Event) -> Result<(), Lack> {
+        let config = self.working.config().clone();
+        let rules = config.rules();
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let brought = contributions(&event, rules);
+        if !brought.is_empty() {
+            let present = self.working.cluster(cluster)?;
+            let own = present.node(node).ok_or(Lack::Torn)?;
+            let mut states = if brought.iter().any(|(kept, _)| is_unknown(own, kept.id, kept.is_built)) {
+                // What the node had before this command is on its timeline alone.
+                self.working.states(node, None)?
+            } else {
+                own.states.clone()
+            };
+            drop(present);
+            for (kept, contribution) in brought {
+                add(&mut states, kept, &event, contribution.as_ref(), rules);
+                if let Ok(at) = states.binary_search_by_key(&kept.id, |(own, _)| *own) {
+                    Arc::make_mut(&mut states[at].1).drop_past(&kept.aggregate, self.now, &kept.zone);
+                }
+            }
+            let mut next = self.working.edit(cluster)?;
+            let own = next.node_mut(node).ok_or(Lack::Torn)?;
+            let before = own.rules_bytes();
+            own.states = states;
+            let after = own.rules_bytes();
+            next.bytes = (next.bytes + after).saturating_sub(before);
+            self.working.put_cluster(next);
+        }
+        self.working.add_event(node, Arc::new(event));
+        Ok(())
+    }
+
+    /// Takes an event from the states of its owner: they are read anew without it.
+    pub(super) fn take_from_states(&mut self, node: NodeId, cluster: &mut Cluster, event: EventId) -> Result<(), Lack> {
+        self.working.remove_event(node, event);
+        let own = cluster.node_mut(node).ok_or(Lack::Torn)?;
+        if !own.states.is_empty() {
+            own.states = self.working.states(node, Some(event))?;
+        }
+        Ok(())
+    }
+
+    /// What an erased source said is not in the states of these nodes any more: they are read anew.
+    pub(super) fn states_after_sweep(&self, before: &Cluster, node: &mut Node) -> Result<(), Lack> {
+        let own = before.node(node.id);
+        if own.is_some_and(|own| own.owned != node.owned && !own.states.is_empty()) {
+            node.states = if node.events() == 0 { Vec::new() } else { self.working.states(node.id, None)? };
+        }
+        Ok(())
+    }
+
+    /// Evaluates the memberships of all profiles that the command touched. The last thing that a command does.
+    pub(super) fn tell_memberships(&mut self, prompt: &Prompt, is_walked: bool) -> Result<(), Lack> {
+        let config = self.working.config().clone();
+        if config.rules().is_empty() && self.seen.asked.is_empty() {
+            return Ok(());
+        }
+        let touched = self.working.touched();
+        if touched.is_empty() && self.seen.asked.is_empty() {
+            return Ok(());
+        }
+        if is_walked {
+            // A walk may bring nodes into records that a backfill has passed.
+            for (_, cluster) in touched.iter().filter_map(|(id, own)| Some((id, own.as_ref()?))) {
+                self.build_states(cluster)?;
+            }
+        }
+        let scope = scope_of(prompt, is_walked, &config);
+        let mut late = self.advanced(&touched, &config)?;
+        let mut ids: BTreeSet<NodeId> = touched.iter().filter(|(_, own)| own.is_some()).map(|(id, _)| *id).collect();
+        ids.extend(self.seen.asked.keys());
+        drop(touched);
+        for id in ids {
+            self.settle_cluster(id, &scope, is_walked, &mut late, &config)?;
+        }
+        Ok(())
+    }
+
+    /// The standings of touched profiles, brought to right before now as they were before the command.
+    fn advanced(
+        &mut self,
+        touched: &[(NodeId, Option<Arc<Cluster>>)],
+        config: &Config,
+    ) -> Result<BTreeMap<NodeId, Standing>, Lack> {
+        let mut advanced = BTreeMap::new();
+        let before: Vec<Arc<Cluster>> =
+            touched.iter().filter_map(|(id, _)| self.working.before(*id).cloned()).collect();
+        for cluster in before {
+            for head in cluster.profile_ids() {
+                let standing = cluster.node(head).and_then(|node| node.standing.as_deref());
+                let erased_at = erased_at(config, &cluster, head);
+                if !is_late(standing, config.rules(), self.now, erased_at) {
+                    continue;
+                }
+                let standing = standing.cloned().unwrap_or_default();
+                let standing = self.looked(&cluster, head, standing, Side::Before, config, |look, flips, now| {
+                    catch_up(look, now, flips);
+                })?;
+                advanced.insert(head, standing);
+            }
+        }
+        Ok(advanced)
+    }
+
+    /// Brings the profiles of a record to now: their heads hold what is so from now on, and nobody else holds anything.
+    fn settle_cluster(
+        &mut self,
+        id: NodeId,
+        scope: &Scope,
+        is_walked: bool,
+        late: &mut BTreeMap<NodeId, Standing>,
+        config: &Config,
+    ) -> Result<(), Lack> {
+        let cluster = self.working.cluster(id)?;
+        let asked = self.seen.asked.get(&id).copied();
+        let mut standings: Vec<(NodeId, Option<Box<Standing>>)> = Vec::new();
+        let heads: BTreeSet<NodeId> = cluster.profile_ids().collect();
+        for node in &cluster.nodes {
+            if !heads.contains(&node.id) {
+                if let Some(standing) = &node.standing {
+                    let caught_up = late.remove(&node.id);
+                    self.tell_left(node.id, caught_up.as_ref().unwrap_or(standing));
+                    standings.push((node.id, None));
+                }
+                continue;
+            }
+            let kept = node.standing.as_deref().cloned();
+            let standing = late.remove(&node.id).or_else(|| kept.clone()).unwrap_or_default();
+            let is_changed = self.notices.contains(&Notice::ProfileChanged(node.id));
+            if !is_changed && !is_walked && asked.is_none() && Some(&standing) == kept.as_ref() {
+                continue;
+            }
+            let newborn = (node.created_at == self.now).then(|| scope.with_newborn(config.rules()));
+            let scope = newborn.as_ref().unwrap_or(scope);
+            let next =
+                self.looked(&cluster, node.id, standing, Side::After, config, |look, flips, now| match asked {
+                    // What is late of it was not brought to now as one of those that the command wrote.
+                    Some(settling) => {
+                        advance(look, now, flips);
+                        if settling == Settling::All && !look.lacks_events() {
+                            evaluate(look, &Scope::All, flips);
+                        }
+                    }
+                    None => evaluate_now(look, scope, flips),
+                })?;
+            let next = Some(Box::new(next)).filter(|next| says_something(next, config.rules()));
+            if next != node.standing {
+                standings.push((node.id, next));
+            }
+        }
+        drop(cluster);
+        self.put_standings(id, standings, config)
+    }
+
+    fn put_standings(
+        &mut self,
+        id: NodeId,
+        standings: Vec<(NodeId, Option<Box<Standing>>)>,
+        config: &Config,
+    ) -> Result<(), Lack> {
+        let bytes_max = config.limits().record_bytes_max;
+        if standings.is_empty() && self.working.cluster(id)?.bytes <= bytes_max {
+            return Ok(());
+        }
+        let mut cluster = self.working.edit(id)?;
+        for (node, standing) in standings {
+            let own = cluster.node_mut(node).ok_or(Lack::Torn)?;
+            let before = own.rules_bytes();
+            own.standing = standing;
+            let after = own.rules_bytes();
+            cluster.bytes = (cluster.bytes + after).saturating_sub(before);
+        }
+        if cluster.bytes > bytes_max {
+            shed(&mut cluster, bytes_max);
+        }
+        self.working.put_cluster(cluster);
+        Ok(())
+    }
+
+    /// Has something looked at a profile, on one side of the command, and tells who came and went.
+    fn looked(
+        &mut self,
+        cluster: &Cluster,
+        head: NodeId,
+        standing: Standing,
+        side: Side,
+        config: &Config,
+        act: impl Fn(&mut Look<'_>, &mut Vec<Flip>, crate::time::Timestamp),
+    ) -> Result<Standing, Lack> {
+        let nodes = || cluster.piece(head).filter(|node| node.events() > 0).map(|node| node.id);
+        let events = self.working.newest(nodes(), side);
+        let sources =
+            Sources { rules: config.rules(), config, cluster, node: head, events: events.as_deref().ok(), asked: None };
+        let mut look = Look::new(sources, standing, self.now);
+        let mut flips = Vec::new();
+        act(&mut look, &mut flips, self.now);
+        if look.lacks_events() {
+            return Err(events.err().unwrap_or(Lack::Torn));
+        }
+        let standing = look.standing;
+        for Flip { segment, at, is_inside } in flips {
+            self.notices.insert(Notice::Membership { profile: head, segment, at, is_inside });
+        }
+        Ok(standing)
+    }
+
+    /// A profile that is no more is in no segment.
+    fn tell_left(&mut self, profile: NodeId, standing: &Standing) {
+        let inside = standing.memberships.iter().filter(|own| matches!(own.stands, Stands::Inside { .. }));
+        for own in inside {
+            let notice = Notice::Membership { profile, segment: own.segment, at: self.now, is_inside: false };
+            self.notices.insert(notice);
+        }
+    }
+}
+
+/// Whether a standing has to be kept.
+fn says_something(standing: &Standing, rules: &RuleSet) -> bool {
+    // Where the calendar turns, when it was settled last tells which turns are still to come.
+    let turning = rules.turning();
+    let waits = rules.turns() && Some(standing.settled_at) > turning.turned_at;
+    let is_ahead = standing.epoch > turning.settled_epoch;
+    !standing.memberships.is_empty() || standing.due.is_some() || waits || is_ahead
+}
+
+fn is_unknown(node: &Node, id: crate::rules::AggregateId, is_built: bool) -> bool {
+    match node.state(id) {
+        Some(state) => *state == State::Unread,
+        // The event at hand is among its events already.
+        None => !is_built && node.events() > 1,
+    }
+}
+
+fn has_unread(node: &Node) -> bool {
+    node.states.iter().any(|(_, state)| **state == State::Unread)
+}
+
+/// Whether it keeps something that no rule asks for any more.
+fn has_others(node: &Node, rules: &RuleSet) -> bool {
+    node.states.iter().any(|(id, _)| rules.kept_of(*id).is_none())
+}
+
+fn lacks_states(node: &Node, rules: &RuleSet) -> bool {
+    has_unread(node) || rules.all_kept().iter().any(|kept| !kept.is_built && node.state(kept.id).is_none())
+}
+
+/// Which memberships a command can change, by what it says.
+fn scope_of(prompt: &Prompt, is_walked: bool, config: &Config) -> Scope {
+    match prompt {
+        Prompt::Fact(prepared) if !is_walked => Scope::Some(affected(prepared, config)),
+        Prompt::Fact(_)
+        | Prompt::Erase(_)
+        | Prompt::EraseEvent(_)
+        | Prompt::EndEvent(_)
+        | Prompt::Directive(..)
+        | Prompt::Sweep(_)
+        | Prompt::Settle(..)
+        | Prompt::Release { .. } => Scope::All,
+    }
+}
+
+fn affected(prepared: &Prepared, config: &Config) -> Vec<usize> {
+    let fact = &prepared.fact;
+    let event = fact.call.as_ref().map(|call| call.name.as_deref().unwrap_or_else(|| call.kind.name()));
+    let account = fact.account.iter().flat_map(|account| &account.attributes);
+    let names: Vec<_> = fact.attributes.iter().chain(account).filter_map(|(path, _)| path.segments().next()).collect();
+    let identities = std::iter::once(&prepared.owner)
+        .chain(prepared.others.iter().map(|(identity, _)| identity))
+        .chain(&prepared.account);
+    let name = |identity: &Identity| config.find(identity.namespace);
+    let namespaces: Vec<_> = identities.filter_map(name).collect();
+    let names = names.iter().map(AsRef::as_ref).chain(namespaces.iter().map(|namespace| namespace.name.as_str()));
+    config.rules().index.segments(event, names)
+}
+
+/// Lets the largest states go until a record fits: rules take no room from facts. What is let go of is shown as overflowed.
+fn shed(cluster: &mut Cluster, bytes_max: usize) {
+    cluster.bytes = cluster.measure();
+    while cluster.bytes > bytes_max {
+        let states = cluster.nodes.iter_mut().flat_map(|node| &mut node.states);
+        let largest = states.max_by_key(|(_, state)| state.size_bytes()).filter(|(_, state)| state.size_bytes() > 2);
+        let Some((_, state)) = largest else { return };
+        *state = Arc::new(State::Overflowed);
+        cluster.bytes = cluster.measure();
+    }
+}

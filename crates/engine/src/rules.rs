@@ -1,0 +1,38 @@
+//! What is live in a workspace: computed attributes and segments, and what they come to for a profile.
+//!
+//! Nothing here is asked twice in two ways. A [`RuleSet`] is all rules of a configuration, ready to be asked; a `Look` is one profile
+//! at one instant, as rules see it; [`settle`] brings what is kept of a profile's memberships to an instant. Writes, timers and
+//! backfills settle what is stored, a read settles a copy: that is why it is exact even when a timer is late.
+//!
+//! **What is kept.** A node keeps the [`State`](crate::aggregate::State) of each aggregate, so a merge moves none. The head of a profile,
+//! its smallest node, keeps its [`Standing`]: in which segments it is, since when, and the first instant at which that may be otherwise by
+//! itself. Values of computed attributes are not kept: they are folded when somebody asks.
+//!
+//! **Layers.** An edited rule is live as it was until its next version is complete for everybody. Rules that depend on it get a next
+//! version too; in the next layer a name means the next version, where there is one.
+
+mod event;
+mod index;
+mod look;
+mod order;
+mod read;
+mod set;
+mod settle;
+mod standing;
+mod states;
+
+pub use event::{Event, ReadPayload};
+pub use read::{Asked, Explained, NeedsEvents, Newest, Ruled, ask, explain, read, would_change};
+pub use set::{AggregateId, Beside, Cycle, KeptDef, Layer, RuleDef, RuleKind, RuleSet, SegmentId, Turning, keepable};
+pub use settle::{Flip, Scope};
+pub use standing::{Membership, Standing, Trouble};
+
+pub use states::{add_event, contributions};
+
+pub(crate) use states::add;
+
+pub(crate) use look::{Look, Sources};
+pub(crate) use settle::{advance, catch_up, erased_at, evaluate, evaluate_now, is_late};
+
+/// Steps that one rule may take for one profile, in writes and reads alike: a scan of 10,000 events that looks at a few properties of each.
+pub const RULE_STEPS_MAX: u64 = 250_000;

@@ -1,0 +1,345 @@
+//! A profile at one instant, as rules see it.
+
+use std::cell::{Cell, OnceCell};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use tessera_expr::ast::Name;
+use tessera_expr::eval::Frame;
+use tessera_expr::facts::{Facts, Kept, Membership, look_into};
+use tessera_expr::limits::SCAN_EVENTS_MAX;
+use tessera_expr::plan::Aggregate;
+
+use super::RULE_STEPS_MAX;
+use super::event::{Event, NOTHING};
+use super::set::{Entry, KeptDef, Layer, RuleKind, RuleSet};
+use super::settle::erased_at;
+use super::standing::{Standing, Trouble};
+use crate::aggregate::{Lack, State, fold};
+use crate::cluster::{Cluster, Node};
+use crate::config::Config;
+use crate::id::NodeId;
+use crate::policy::{self, CompiledPolicy};
+use crate::time::Timestamp;
+use crate::value::{Tree, Value};
+use crate::view::{self, Lens, Relevance};
+
+/// How long after a rule had no answer it is asked again: an hour.
+const TROUBLE_MICROS: i64 = 3_600_000_000;
+
+/// What a look is taken at.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) rules: &'a RuleSet,
+    pub(crate) config: &'a Config,
+    pub(crate) cluster: &'a Cluster,
+    /// A node of the profile.
+    pub(crate) node: NodeId,
+    /// The newest events of the profile's nodes, oldest first; none where they have not been read.
+    pub(crate) events: Option<&'a [Arc<Event>]>,
+    /// A policy that is not of the rules: that of a read.
+    pub(crate) asked: Option<&'a CompiledPolicy>,
+}
+
+impl<'a> Sources<'a> {
+    /// The policy at this place; the one behind those of the rules is that of the read.
+    fn policy(&self, at: usize) -> &'a CompiledPolicy {
+        let own = self.rules.policies.get(at).or(self.asked);
+        own.unwrap_or_else(|| &self.rules.policies[0])
+    }
+}
+
+/// The policy of a read, as a place among those of the rules.
+pub(super) fn asked_policy(rules: &RuleSet) -> usize {
+    rules.policies.len()
+}
+
+/// What a rule comes to.
+#[derive(Debug, Clone)]
+pub(crate) struct Came {
+    pub(crate) value: Result<Value, Trouble>,
+    /// The first instant after this one at which it may be otherwise by itself, the turns of the calendar aside.
+    pub(crate) moves_at: Option<Timestamp>,
+}
+
+/// The attributes under one policy, and what of it was computed.
+struct Values {
+    tree: Tree,
+    /// When one of the values that were not computed ends.
+    valid_until: Option<Timestamp>,
+    has_base: bool,
+    computed: HashMap<usize, Came>,
+}
+
+pub(crate) struct Look<'a> {
+    pub(crate) sources: Sources<'a>,
+    pub(crate) now: Timestamp,
+    pub(crate) standing: Standing,
+    /// By policy and layer: in the next layer a name means the next version, where there is one.
+    values: HashMap<(usize, Layer), Values>,
+    /// Those that stand at this instant, once one has asked.
+    events: OnceCell<Vec<Arc<Event>>>,
+    /// Whether something asked for events that have not been read: then nothing of it holds.
+    lacks_events: Cell<bool>,
+    /// When the last erasure that has not reached the record took something from the profile.
+    pub(super) erased_at: Option<Timestamp>,
+    /// Whether states say what the timelines say: not while an erasure of what they hold has not reached the record.
+    trusts_states: bool,
+}
+
+impl<'a> Look<'a> {
+    pub(crate) fn new(sources: Sources<'a>, standing: Standing, now: Timestamp) -> Self {
+        let sweeps = sources.config.sweeps();
+        let is_erased = |node: &Node| node.owned.iter().any(|tally| tally.events > 0 && sweeps.erases(&tally.source));
+        let lags = sources.cluster.swept < sweeps.number && sources.cluster.piece(sources.node).any(is_erased);
+        Self {
+            sources,
+            now,
+            standing,
+            values: HashMap::new(),
+            events: OnceCell::new(),
+            lacks_events: Cell::new(false),
+            erased_at: erased_at(sources.config, sources.cluster, sources.node),
+            trusts_states: !lags,
+        }
+    }
+
+    /// Whether an answer needs events that have not been read.
+    pub(crate) fn lacks_events(&self) -> bool {
+        self.lacks_events.get()
+    }
+
+    /// Goes on to a later instant. What was computed for another one is forgotten.
+    pub(super) fn go_to(&mut self, now: Timestamp) {
+        if now != self.now {
+            self.now = now;
+            self.values.clear();
+            self.events = OnceCell::new();
+        }
+    }
+
+    /// Whether values or events of it may end, so that any rule may change by itself.
+    pub(super) fn has_ends(&self) -> bool {
+        let keeping = self.sources.config.keeping();
+        !(keeping.keeps_values() && keeping.keeps_events())
+    }
+
+    /// What a rule of the set comes to under a policy.
+    pub(crate) fn evaluate(&mut self, at: usize, policy: usize) -> Came {
+        let rules = self.sources.rules;
+        self.evaluate_entry(&rules.entries[at], policy)
+    }
+
+    /// What a rule comes to under a policy.
+    pub(super) fn evaluate_entry(&mut self, entry: &Entry, policy: usize) -> Came {
+        self.make_ready(entry, policy);
+        let came = self.ask(entry, policy, |rule, asked, frame| {
+            rule.evaluate(asked, frame).map(|answer| (answer.value, answer.moves_at))
+        });
+        match came {
+            Ok((value, moves_at)) => Came { value: Ok(value), moves_at: self.moves_at(entry, policy, moves_at) },
+            Err(trouble) => {
+                // When it may have an answer again nobody can tell; time may give it one, so it is looked at now and then.
+                let again = entry.reads_clock.then(|| self.now.plus_micros(TROUBLE_MICROS));
+                Came { value: Err(trouble), moves_at: self.moves_at(entry, policy, again) }
+            }
+        }
+    }
+
+    /// Computes the attributes that a rule needs.
+    fn make_ready(&mut self, entry: &Entry, policy: usize) {
+        let rules = self.sources.rules;
+        for need in &entry.attributes {
+            self.attribute(*need, policy, entry.def.layer);
+        }
+        if entry.reads_values || entry.attributes.iter().any(|need| rules.entries[*need].reads_values) {
+            self.values((policy, entry.def.layer), true);
+        }
+    }
+
+    /// A computed attribute under a policy, as rules of a layer see it; computed once.
+    pub(super) fn attribute(&mut self, at: usize, policy: usize, layer: Layer) -> Came {
+        if let Some(came) = self.values((policy, layer), false).computed.get(&at) {
+            return came.clone();
+        }
+        let rules = self.sources.rules;
+        if rules.entries[at].reads_values {
+            self.values((policy, layer), true);
+        }
+        let came = self.evaluate(at, policy);
+        let values = self.values((policy, layer), false);
+        let name = rules.entries[at].def.name.clone();
+        put(&mut values.tree, name, came.value.clone().unwrap_or(Value::Null));
+        values.computed.insert(at, came.clone());
+        came
+    }
+
+    /// Asks something of a rule, once all that it needs is ready.
+    pub(super) fn ask<T>(
+        &self,
+        entry: &Entry,
+        policy: usize,
+        question: impl FnOnce(
+            &tessera_expr::rule::Rule,
+            &Asking<'_, 'a>,
+            &Frame<'_>,
+        ) -> Result<T, tessera_expr::eval::OverBudget>,
+    ) -> Result<T, Trouble> {
+        let own = self.values.get(&(policy, entry.def.layer));
+        let needed = entry.attributes.iter().filter_map(|need| own?.computed.get(need));
+        if let Some(trouble) = needed.filter_map(|came| came.value.as_ref().err()).next() {
+            return Err(*trouble);
+        }
+        let tree = own.map_or(&NOTHING, |own| &own.tree);
+        let asking = Asking { look: self, tree, entry, overflowed: Cell::new(false) };
+        let frame = Frame { now: self.now, zone: &entry.def.zone, steps_max: RULE_STEPS_MAX };
+        match question(&entry.def.rule, &asking, &frame) {
+            _ if asking.overflowed.get() => Err(Trouble::Overflowed),
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(Trouble::OverBudget),
+        }
+    }
+
+    fn moves_at(&self, entry: &Entry, policy: usize, own: Option<Timestamp>) -> Option<Timestamp> {
+        let values = self.values.get(&(policy, entry.def.layer));
+        let needed = entry.attributes.iter().filter_map(|need| values?.computed.get(need)?.moves_at);
+        let ends = values.filter(|_| entry.reads_values).and_then(|values| values.valid_until);
+        own.into_iter().chain(needed).chain(ends).chain(self.events_end()).min()
+    }
+
+    /// When the first of the events that were looked at ends.
+    fn events_end(&self) -> Option<Timestamp> {
+        let keeping = self.sources.config.keeping();
+        if keeping.keeps_events() {
+            return None;
+        }
+        let events = self.events.get()?.iter();
+        events.filter_map(|event| keeping.event_kept_until(event.call.name.as_deref(), event.time)).min()
+    }
+
+    /// The attributes under a policy, those that are not computed if they are asked for.
+    fn values(&mut self, at: (usize, Layer), with_base: bool) -> &mut Values {
+        let (sources, now) = (self.sources, self.now);
+        let values = self.values.entry(at).or_insert_with(|| Values {
+            tree: Tree::default(),
+            valid_until: None,
+            has_base: false,
+            computed: HashMap::new(),
+        });
+        if with_base && !values.has_base {
+            values.has_base = true;
+            let lens = Lens { policy: sources.policy(at.0), config: sources.config, now, relevance: Relevance::Any };
+            if let Some(view) = view::fold(sources.cluster, sources.node, &lens) {
+                values.valid_until = view.valid_until;
+                let mut tree = Tree::Node(view::seen(view, sources.config));
+                for (at, came) in &values.computed {
+                    let name = sources.rules.entries[*at].def.name.clone();
+                    put(&mut tree, name, came.value.clone().unwrap_or(Value::Null));
+                }
+                values.tree = tree;
+            }
+        }
+        values
+    }
+
+    fn standing_events(&self) -> &[Arc<Event>] {
+        let Sources { config, events, .. } = self.sources;
+        let Some(all) = events else {
+            self.lacks_events.set(true);
+            return &[];
+        };
+        self.events.get_or_init(|| {
+            let (sweeps, keeping) = (config.sweeps(), config.keeping());
+            let stands = |event: &&Arc<Event>| {
+                !sweeps.erases_at(&event.dataset, event.batch.as_deref(), event.received_at)
+                    && !keeping.is_event_gone(event.call.name.as_deref(), event.time, event.received_at, self.now)
+            };
+            let mut newest: Vec<Arc<Event>> = all.iter().rev().filter(stands).take(SCAN_EVENTS_MAX).cloned().collect();
+            newest.reverse();
+            newest
+        })
+    }
+
+    /// The value of an aggregate from the states of the profile's nodes.
+    fn fold(&self, kept: &KeptDef) -> Result<Kept, Lack> {
+        if !self.trusts_states {
+            return Err(Lack::Scan);
+        }
+        let graph = self.sources.asked.map_or(policy::IdentityGraph::Full, CompiledPolicy::graph);
+        let mut states: Vec<(NodeId, &State)> = Vec::new();
+        for node in policy::unit(self.sources.cluster, self.sources.node, graph) {
+            match node.state(kept.id) {
+                Some(state) => states.push((node.id, state)),
+                None if kept.is_built || node.events() == 0 => {}
+                None => return Err(Lack::Scan),
+            }
+        }
+        fold(states, &kept.aggregate, self.now, &kept.zone)
+    }
+}
+
+/// Puts a computed value in its place; nothing takes the place of what it hides.
+fn put(tree: &mut Tree, name: Name, value: Value) {
+    let Tree::Node(members) = tree else { return };
+    match value {
+        Value::Null => drop(members.remove(&name)),
+        value => drop(members.insert(name, Tree::Leaf(value))),
+    }
+}
+
+/// A look, as one rule asks it.
+pub(super) struct Asking<'l, 'a> {
+    look: &'l Look<'a>,
+    tree: &'l Tree,
+    entry: &'l Entry,
+    overflowed: Cell<bool>,
+}
+
+impl Facts for Asking<'_, '_> {
+    fn attributes(&self) -> &Tree {
+        self.tree
+    }
+
+    fn event_count(&self) -> usize {
+        self.look.standing_events().len()
+    }
+
+    fn event_time(&self, event: usize) -> Timestamp {
+        self.look.standing_events()[event].time
+    }
+
+    fn event_name(&self, event: usize) -> Name {
+        self.look.standing_events()[event].event_type()
+    }
+
+    fn event_value(&self, event: usize, names: &[Name]) -> (Value, usize) {
+        look_into(self.look.standing_events()[event].value(self.look.sources.rules.read), names)
+    }
+
+    fn membership(&self, segment: &str) -> Membership {
+        let id = self.look.sources.rules.segment(&segment.into(), self.entry.def.layer);
+        id.map_or(Membership::Outside { left: None }, |id| self.look.standing.to(id))
+    }
+
+    fn kept(&self, aggregate: &Aggregate) -> Option<Kept> {
+        let kept = self.look.sources.rules.kept(aggregate, &self.entry.def.zone)?;
+        match self.look.fold(kept) {
+            Ok(value) => Some(value),
+            Err(Lack::Overflowed(_)) => {
+                self.overflowed.set(true);
+                Some(Kept { value: Value::Null, changes_at: None })
+            }
+            Err(Lack::Unread(_) | Lack::Scan) => None,
+        }
+    }
+}
+
+impl Look<'_> {
+    /// The policy that a segment is evaluated under.
+    pub(super) fn policy_of(entry: &Entry) -> usize {
+        match entry.def.kind {
+            RuleKind::Segment { policy, .. } => policy,
+            RuleKind::Attribute => 0,
+        }
+    }
+}

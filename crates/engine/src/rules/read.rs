@@ -1,0 +1,224 @@
+//! What a read sees of the rules: exact at its instant, whatever runs late.
+
+use std::sync::Arc;
+
+use tessera_expr::ast::Name;
+use tessera_expr::explain::Explanation;
+use tessera_expr::facts::Membership as Stands;
+
+use super::event::Event;
+use super::look::{Look, Sources, asked_policy};
+use super::set::{Beside, Layer, RuleKind, RuleSet};
+use super::settle::{Scope, advance, evaluate, is_late};
+use super::standing::{Standing, Trouble};
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::id::NodeId;
+use crate::policy::{CompiledPolicy, IdentityGraph};
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// What is asked of a profile.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The configuration, and the rules in it.
+    pub config: &'a Config,
+    /// The record.
+    pub cluster: &'a Cluster,
+    /// A node of the profile.
+    pub node: NodeId,
+    /// The policy of the read.
+    pub policy: &'a CompiledPolicy,
+    /// When.
+    pub now: Timestamp,
+    /// The newest events of the profile; none where they have not been read.
+    pub events: Option<&'a Newest>,
+}
+
+/// The newest events of a profile, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct Newest {
+    /// Those of all nodes: segments see profiles whole.
+    pub whole: Vec<Arc<Event>>,
+    /// Those of the node that is asked for, where the policy of the read sees nothing else.
+    pub own: Option<Vec<Arc<Event>>>,
+}
+
+/// The events of the profile are needed and were not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NeedsEvents;
+
+/// What the rules come to for a profile.
+#[derive(Debug, Clone, Default)]
+pub struct Ruled {
+    /// Computed attributes that have a value, by name.
+    pub attributes: Vec<(Name, Value)>,
+    /// Computed attributes that have none for a reason.
+    pub troubled: Vec<(Name, Trouble)>,
+    /// For each live segment, how the profile stands to it, by name.
+    pub audiences: Vec<(Name, Stands)>,
+    /// The first instant at which something of it may be otherwise by itself.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// Why a profile is in a segment or not, or why a computed attribute is what it is.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// Leaf by leaf; none where there is no answer.
+    pub explanation: Result<Explanation, Trouble>,
+    /// The first instant at which it may be otherwise by itself.
+    pub changes_at: Option<Timestamp>,
+    /// How the profile stands to the segment.
+    pub membership: Option<super::Membership>,
+}
+
+fn look_at<'a>(asked: &Asked<'a>) -> Look<'a> {
+    let rules: &'a RuleSet = asked.config.rules();
+    let head = asked.cluster.profile_id(asked.node).unwrap_or(asked.node);
+    let standing = asked.cluster.node(head).and_then(|node| node.standing.as_deref()).cloned();
+    let sources = Sources {
+        rules,
+        config: asked.config,
+        cluster: asked.cluster,
+        node: asked.node,
+        events: asked.events.map(|events| &**events.own.as_ref().unwrap_or(&events.whole)),
+        asked: Some(asked.policy),
+    };
+    Look::new(sources, standing.unwrap_or_default(), asked.now)
+}
+
+impl<'a> Look<'a> {
+    /// What segments see: profiles whole, whatever the policy of the read.
+    fn see_whole(&mut self, events: Option<&'a Newest>) {
+        self.sources.asked = None;
+        self.sources.events = events.map(|events| &*events.whole);
+    }
+}
+
+fn settled(asked: &Asked<'_>) -> Result<Standing, NeedsEvents> {
+    let rules = asked.config.rules();
+    let mut look = look_at(asked);
+    look.see_whole(asked.events);
+    if is_late(Some(&look.standing), rules, asked.now, look.erased_at) {
+        advance(&mut look, asked.now, &mut Vec::new());
+        if look.lacks_events() {
+            return Err(NeedsEvents);
+        }
+    }
+    Ok(look.standing)
+}
+
+/// What the rules come to.
+///
+/// # Errors
+/// [`NeedsEvents`].
+pub fn read(asked: &Asked<'_>) -> Result<Ruled, NeedsEvents> {
+    let rules = asked.config.rules();
+    let mut ruled = Ruled::default();
+    if rules.is_empty() {
+        return Ok(ruled);
+    }
+    let standing = settled(asked)?;
+    ruled.valid_until = standing.due.into_iter().chain(rules.next_turn(asked.now).filter(|_| rules.turns())).min();
+    if asked.policy.graph() == IdentityGraph::Full {
+        for at in rules.segments() {
+            let def = &rules.entries[at].def;
+            if let (RuleKind::Segment { id, .. }, Layer::Live) = (def.kind, def.layer) {
+                ruled.audiences.push((def.name.clone(), standing.to(id)));
+            }
+        }
+        ruled.audiences.sort_by(|one, other| one.0.cmp(&other.0));
+    }
+    let mut look = look_at(asked);
+    look.standing = standing;
+    let policy = asked_policy(rules);
+    for at in rules.live_attributes() {
+        let came = look.attribute(at, policy, Layer::Live);
+        let entry = &rules.entries[at];
+        match came.value {
+            Ok(Value::Null) => {}
+            Ok(value) => ruled.attributes.push((entry.def.name.clone(), value)),
+            Err(trouble) => ruled.troubled.push((entry.def.name.clone(), trouble)),
+        }
+        let turns = entry.turns(rules, asked.now);
+        ruled.valid_until = ruled.valid_until.into_iter().chain(came.moves_at).chain(turns).min();
+    }
+    if look.lacks_events() {
+        return Err(NeedsEvents);
+    }
+    ruled.attributes.sort();
+    ruled.troubled.sort();
+    Ok(ruled)
+}
+
+/// What a rule beside those of the configuration comes to: its value, or why there is none.
+///
+/// # Errors
+/// [`NeedsEvents`].
+pub fn ask(asked: &Asked<'_>, beside: &Beside) -> Result<Result<Value, Trouble>, NeedsEvents> {
+    let standing = settled(asked)?;
+    let mut look = look_at(asked);
+    look.standing = standing;
+    let came = look.evaluate_entry(&beside.0, asked_policy(asked.config.rules()));
+    if look.lacks_events() { Err(NeedsEvents) } else { Ok(came.value) }
+}
+
+/// Whether a record would be another once it is settled anew: a profile of it is in another segment then, waits for another instant, or a
+/// node of it lacks a state or has one that no rule asks for. What only says that it was settled does not count.
+///
+/// # Errors
+/// [`NeedsEvents`]: to tell, its events would have to be read.
+pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Result<bool, NeedsEvents> {
+    let rules = config.rules();
+    let is_another = |node: &crate::cluster::Node| {
+        let lacks = || rules.all_kept().iter().any(|kept| !kept.is_built && node.state(kept.id).is_none());
+        (node.events() > 0 && lacks()) || node.states.iter().any(|(id, _)| rules.kept_of(*id).is_none())
+    };
+    if cluster.nodes.iter().any(is_another) {
+        return Ok(true);
+    }
+    // Commits of one instant of the clock come after each other, and the rules with one of them.
+    let now = rules.entries.iter().map(|entry| entry.def.since).fold(now, Timestamp::max);
+    for head in cluster.profile_ids() {
+        let before = cluster.node(head).and_then(|node| node.standing.as_deref()).cloned().unwrap_or_default();
+        let sources = Sources { rules, config, cluster, node: head, events: None, asked: None };
+        let mut look = Look::new(sources, before.clone(), now);
+        advance(&mut look, now, &mut Vec::new());
+        evaluate(&mut look, &Scope::All, &mut Vec::new());
+        if look.lacks_events() {
+            return Err(NeedsEvents);
+        }
+        if look.standing.memberships != before.memberships || look.standing.due != before.due {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Why a profile is in the live segment of this name or not, or why the live computed attribute is what it is. None if there is none.
+///
+/// # Errors
+/// [`NeedsEvents`].
+pub fn explain(asked: &Asked<'_>, is_attribute: bool, name: &Name) -> Result<Option<Explained>, NeedsEvents> {
+    let rules = asked.config.rules();
+    let Some(at) = rules.live(is_attribute, name) else { return Ok(None) };
+    let entry = &rules.entries[at];
+    let standing = settled(asked)?;
+    let membership = match entry.def.kind {
+        RuleKind::Segment { id, .. } => standing.find(id).copied(),
+        RuleKind::Attribute => None,
+    };
+    let mut look = look_at(asked);
+    look.standing = standing;
+    let policy = if is_attribute { asked_policy(rules) } else { Look::policy_of(entry) };
+    if !is_attribute {
+        look.see_whole(asked.events);
+    }
+    let moves_at = look.evaluate(at, policy).moves_at;
+    let explanation = look.ask(entry, policy, |rule, asking, frame| rule.explain(asking, frame));
+    if look.lacks_events() {
+        return Err(NeedsEvents);
+    }
+    let changes_at = moves_at.into_iter().chain(entry.turns(rules, asked.now)).min();
+    Ok(Some(Explained { explanation, changes_at, membership }))
+}

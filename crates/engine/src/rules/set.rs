@@ -1,0 +1,459 @@
+//! All rules of a configuration, ready to be asked.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use tessera_expr::ast::{Name, Unit};
+use tessera_expr::calendar::{Zone, next_turn};
+use tessera_expr::eval::Frame;
+use tessera_expr::facts::{Facts, Kept, Membership as Stands};
+use tessera_expr::plan::{Aggregate, Plan};
+use tessera_expr::rule::Rule;
+
+use super::event::{NOTHING, ReadPayload};
+use super::index::Index;
+use super::order::{needs_of, ordered, reads_values, resolve, turns_of};
+use super::standing::{Membership, Standing};
+use crate::aggregate::Bounds;
+use crate::model::Keeping;
+use crate::policy::{CompiledPolicy, MergePolicy};
+use crate::time::Timestamp;
+use crate::value::{Tree, Value};
+
+/// The number of an aggregate that nodes keep states of. None is used again in a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AggregateId(pub u32);
+
+/// The number of one version of a segment. None is used again in a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId(pub u32);
+
+/// Which version of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layer {
+    /// The one that is shown.
+    Live,
+    /// The one that will be, once it is complete for everybody.
+    Next,
+}
+
+/// What a rule is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleKind {
+    /// A computed attribute.
+    Attribute,
+    /// A segment.
+    Segment {
+        /// Its number.
+        id: SegmentId,
+        /// Its merge policy, by its place among those of the set.
+        policy: usize,
+        /// The version that it takes the place of: who is a member there has been one here as long.
+        succeeds: Option<SegmentId>,
+    },
+}
+
+/// One version of a rule.
+#[derive(Debug, Clone)]
+pub struct RuleDef {
+    /// Its name, unique among rules of its kind and layer.
+    pub name: Name,
+    /// Which version it is.
+    pub layer: Layer,
+    /// What it is.
+    pub kind: RuleKind,
+    /// The rule: of a segment a condition, of an attribute a value.
+    pub rule: Arc<Rule>,
+    /// Where its days begin.
+    pub zone: Zone,
+    /// When this version was made: nobody is a member of it before.
+    pub since: Timestamp,
+}
+
+/// An aggregate that nodes keep states of.
+#[derive(Debug, Clone)]
+pub struct KeptDef {
+    /// Its number.
+    pub id: AggregateId,
+    /// Where the days of the rules that need it begin.
+    pub zone: Zone,
+    /// What it computes.
+    pub aggregate: Aggregate,
+    /// Whether every node keeps it: one that keeps no state has no event for it. Otherwise such a node may not have been reached yet.
+    pub is_built: bool,
+}
+
+/// How far the rules have been brought to everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Turning {
+    /// Counts the changes of configuration under which every membership may be another.
+    pub epoch: u64,
+    /// The last epoch that has been brought to everybody.
+    pub settled_epoch: u64,
+    /// Up to which instant the turns of the calendar have been brought to everybody.
+    pub turned_at: Option<Timestamp>,
+}
+
+/// Rules that depend on themselves.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a rule depends on itself path={}", .0.join(" -> "))]
+pub struct Cycle(pub Vec<String>);
+
+/// A rule among the others.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) def: RuleDef,
+    /// The computed attributes that it needs, those first that others need.
+    pub(crate) attributes: Vec<usize>,
+    /// Everything that it depends on, itself included.
+    pub(super) closure: Vec<usize>,
+    /// Whether it reads attributes that are not computed.
+    pub(crate) reads_values: bool,
+    /// Whether time alone may change its answer, or that of something it depends on.
+    pub(crate) reads_clock: bool,
+}
+
+impl Entry {
+    pub(crate) fn plan(&self) -> &Plan {
+        self.def.rule.plan()
+    }
+
+    /// The next instant at which the calendar may change its answer.
+    pub(super) fn turns(&self, rules: &RuleSet, after: Timestamp) -> Option<Timestamp> {
+        let own = self.closure.iter().map(|at| &rules.entries[*at]);
+        let turns = own.flat_map(|own| own.plan().calendar.iter().map(|unit| (*unit, &own.def.zone)));
+        turns.filter_map(|(unit, zone)| next_turn(unit, after, zone)).min()
+    }
+}
+
+/// A rule that is asked beside those of a configuration.
+#[derive(Debug)]
+pub struct Beside(pub(super) Entry);
+
+/// All rules of a configuration.
+#[derive(Debug)]
+pub struct RuleSet {
+    pub(crate) entries: Vec<Entry>,
+    /// What depends on others stands behind them.
+    pub(crate) order: Vec<usize>,
+    by_name: HashMap<(bool, Name), [Option<usize>; 2]>,
+    /// The numbers of all segments.
+    numbers: BTreeSet<SegmentId>,
+    pub(crate) kept: Vec<KeptDef>,
+    kept_by_key: HashMap<String, Vec<usize>>,
+    pub(crate) policies: Vec<CompiledPolicy>,
+    pub(crate) turning: Turning,
+    pub(crate) index: Index,
+    /// The units of the calendar whose turns may change a membership, each in its zone.
+    turns: Vec<(Unit, Zone)>,
+    /// The first turn that has not been brought to everybody.
+    first_turn: Option<Timestamp>,
+    /// Segments that may hold of somebody of whom nothing is known.
+    newborn: Vec<usize>,
+    pub(crate) bounds: Bounds,
+    pub(crate) read: ReadPayload,
+}
+
+/// The aggregates of these rules that nodes may keep states of, each once: those over events none of which ever ends. What ends is read
+/// from the timelines, for which event ended is not in a state.
+#[must_use]
+pub fn keepable(defs: &[RuleDef], keeping: &Keeping) -> Vec<(Zone, Aggregate)> {
+    let mut found: Vec<(Zone, Aggregate)> = Vec::new();
+    for def in defs {
+        for aggregate in &def.rule.plan().aggregates {
+            let is_known = || found.iter().any(|(zone, own)| own == aggregate && *zone == def.zone);
+            if !keeping.ends_any(&aggregate.events) && !is_known() {
+                found.push((def.zone.clone(), aggregate.clone()));
+            }
+        }
+    }
+    found
+}
+
+impl Default for RuleSet {
+    /// No rules.
+    fn default() -> Self {
+        Self::new(Vec::new(), Vec::new(), Vec::new(), Turning::default(), |_| crate::value::Value::Null)
+            .expect("nothing depends on nothing")
+    }
+}
+
+impl RuleSet {
+    /// These rules, with the aggregates that are kept for them.
+    ///
+    /// # Errors
+    /// [`Cycle`] when a rule depends on itself.
+    pub fn new(
+        defs: Vec<RuleDef>,
+        kept: Vec<KeptDef>,
+        policies: Vec<CompiledPolicy>,
+        turning: Turning,
+        read: ReadPayload,
+    ) -> Result<Self, Cycle> {
+        let (mut kept, mut policies) = (kept, policies);
+        kept.sort_unstable_by_key(|own| own.id);
+        if policies.is_empty() {
+            policies.push(CompiledPolicy::new(MergePolicy::default()));
+        }
+        let mut by_name: HashMap<(bool, Name), [Option<usize>; 2]> = HashMap::new();
+        for (at, def) in defs.iter().enumerate() {
+            let slot = by_name.entry((def.kind == RuleKind::Attribute, def.name.clone())).or_default();
+            slot[usize::from(def.layer == Layer::Next)] = Some(at);
+        }
+        let needs: Vec<Vec<usize>> = defs.iter().map(|def| needs_of(def, &by_name)).collect();
+        let order = ordered(&defs, &needs)?;
+        let mut closures: Vec<Vec<usize>> = vec![Vec::new(); defs.len()];
+        for at in &order {
+            let mut closure: Vec<usize> = needs[*at].iter().flat_map(|need| closures[*need].iter().copied()).collect();
+            closure.push(*at);
+            closure.sort_unstable();
+            closure.dedup();
+            closures[*at] = closure;
+        }
+        let is_attribute = |at: &usize| defs[*at].kind == RuleKind::Attribute;
+        let reads_clock = |at: &usize| {
+            let plan = defs[*at].rule.plan();
+            plan.reads_clock || !plan.calendar.is_empty()
+        };
+        let attributes = |closure: &[usize], own: usize| {
+            order
+                .iter()
+                .copied()
+                .filter(|at| *at != own && is_attribute(at) && closure.binary_search(at).is_ok())
+                .collect()
+        };
+        let entry = |(own, (def, closure)): (usize, (&RuleDef, Vec<usize>))| Entry {
+            def: def.clone(),
+            attributes: attributes(&closure, own),
+            reads_values: reads_values(def.rule.plan(), |name| by_name.contains_key(&(true, name.clone()))),
+            reads_clock: closure.iter().any(reads_clock),
+            closure,
+        };
+        let entries: Vec<Entry> = defs.iter().zip(closures).enumerate().map(entry).collect();
+        let mut kept_by_key: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, own) in kept.iter().enumerate() {
+            kept_by_key.entry(own.aggregate.key().to_owned()).or_default().push(at);
+        }
+        let number = |entry: &Entry| match entry.def.kind {
+            RuleKind::Segment { id, .. } => Some(id),
+            RuleKind::Attribute => None,
+        };
+        let numbers = entries.iter().filter_map(number).collect();
+        let index = Index::new(&entries, &order, &kept);
+        let turns = turns_of(&entries);
+        let bounds = Bounds::default();
+        let (first_turn, newborn) = (None, Vec::new());
+        let mut set = Self {
+            entries,
+            order,
+            by_name,
+            numbers,
+            kept,
+            kept_by_key,
+            policies,
+            turning,
+            index,
+            turns,
+            first_turn,
+            newborn,
+            bounds,
+            read,
+        };
+        set.first_turn = turning.turned_at.and_then(|at| set.next_turn(at));
+        set.newborn = set.holding_of_nobody();
+        Ok(set)
+    }
+
+    /// The segments that hold of somebody of whom nothing is known, and those of which time decides.
+    fn holding_of_nobody(&self) -> Vec<usize> {
+        let mut nobody = Nobody { set: self, standing: Standing::default(), layer: Layer::Live };
+        let mut holding = Vec::new();
+        for at in self.segments() {
+            let entry = &self.entries[at];
+            let RuleKind::Segment { id, .. } = entry.def.kind else { continue };
+            nobody.layer = entry.def.layer;
+            let frame = Frame { now: Timestamp::MIN, zone: &entry.def.zone, steps_max: super::RULE_STEPS_MAX };
+            // What is computed may be something even of nothing, such as 0.
+            let holds = || entry.def.rule.evaluate(&nobody, &frame).map_or(true, |answer| answer.holds());
+            if entry.reads_clock || !entry.attributes.is_empty() || holds() {
+                holding.push(at);
+                let stands = Stands::Inside { entered: Timestamp::MIN, left: None };
+                nobody.standing.set(Membership { segment: id, stands, trouble: None });
+            }
+        }
+        holding
+    }
+
+    /// These segments and those that may hold of somebody of whom nothing is known, those first that others depend on.
+    pub(super) fn with_newborn(&self, places: &[usize]) -> Vec<usize> {
+        let wanted: BTreeSet<usize> = places.iter().chain(&self.newborn).copied().collect();
+        self.order.iter().copied().filter(|at| wanted.contains(at)).collect()
+    }
+
+    /// Whether the calendar may have turned without having been brought to everybody.
+    pub(super) fn may_have_turned(&self, now: Timestamp) -> bool {
+        self.first_turn.is_some_and(|turn| turn <= now)
+    }
+
+    /// A rule that is not one of them, ready to be asked beside them.
+    #[must_use]
+    pub fn beside(&self, rule: Arc<Rule>, zone: Zone) -> Beside {
+        let def = RuleDef {
+            name: "".into(),
+            layer: Layer::Live,
+            kind: RuleKind::Attribute,
+            rule,
+            zone,
+            since: Timestamp::MIN,
+        };
+        let mut closure: Vec<usize> = Vec::new();
+        for need in needs_of(&def, &self.by_name) {
+            closure.extend(&self.entries[need].closure);
+        }
+        closure.sort_unstable();
+        closure.dedup();
+        let is_needed =
+            |at: &usize| closure.binary_search(at).is_ok() && self.entries[*at].def.kind == RuleKind::Attribute;
+        let plan = def.rule.plan();
+        Beside(Entry {
+            attributes: self.order.iter().copied().filter(is_needed).collect(),
+            reads_values: reads_values(plan, |name| self.by_name.contains_key(&(true, name.clone()))),
+            reads_clock: plan.reads_clock,
+            closure,
+            def,
+        })
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The segments of a layer, by their place in the order of dependencies.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = usize> {
+        self.order.iter().copied().filter(|at| self.entries[*at].def.kind != RuleKind::Attribute)
+    }
+
+    /// The computed attributes that are shown, those first that others need.
+    pub(crate) fn live_attributes(&self) -> impl Iterator<Item = usize> {
+        let is_live = |at: &usize| {
+            let def = &self.entries[*at].def;
+            def.kind == RuleKind::Attribute && def.layer == Layer::Live
+        };
+        self.order.iter().copied().filter(is_live)
+    }
+
+    /// The names of the computed attributes that are shown.
+    pub fn live_names(&self) -> impl Iterator<Item = &Name> {
+        self.live_attributes().map(|at| &self.entries[at].def.name)
+    }
+
+    /// The segment that a rule of this layer means by a name.
+    pub(crate) fn segment(&self, name: &Name, layer: Layer) -> Option<SegmentId> {
+        let at = resolve(&self.by_name, false, name, layer)?;
+        match self.entries[at].def.kind {
+            RuleKind::Segment { id, .. } => Some(id),
+            RuleKind::Attribute => None,
+        }
+    }
+
+    /// The number of the live segment of this name.
+    #[must_use]
+    pub fn segment_id(&self, name: &str) -> Option<SegmentId> {
+        self.segment(&name.into(), Layer::Live)
+    }
+
+    /// The rule of this name that is shown.
+    pub(crate) fn live(&self, is_attribute: bool, name: &Name) -> Option<usize> {
+        self.by_name.get(&(is_attribute, name.clone()))?[0]
+    }
+
+    /// The kept aggregate that says the same, for rules of this zone.
+    pub(crate) fn kept(&self, aggregate: &Aggregate, zone: &Zone) -> Option<&KeptDef> {
+        let mut same = self.kept_by_key.get(aggregate.key())?.iter().map(|at| &self.kept[*at]);
+        same.find(|own| own.zone == *zone)
+    }
+
+    /// The kept aggregate of this number.
+    #[must_use]
+    pub fn kept_of(&self, id: AggregateId) -> Option<&KeptDef> {
+        let at = self.kept.binary_search_by_key(&id, |own| own.id).ok()?;
+        self.kept.get(at)
+    }
+
+    /// All aggregates that are kept.
+    #[must_use]
+    pub fn all_kept(&self) -> &[KeptDef] {
+        &self.kept
+    }
+
+    /// Whether a segment of this number is among them.
+    #[must_use]
+    pub fn has_segment(&self, id: SegmentId) -> bool {
+        self.numbers.contains(&id)
+    }
+
+    /// The next instant at which the calendar may change a membership of anybody.
+    #[must_use]
+    pub fn next_turn(&self, after: Timestamp) -> Option<Timestamp> {
+        self.turns.iter().filter_map(|(unit, zone)| next_turn(*unit, after, zone)).min()
+    }
+
+    /// Whether the calendar changes memberships at all.
+    #[must_use]
+    pub fn turns(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
+    /// How far they have been brought to everybody.
+    #[must_use]
+    pub fn turning(&self) -> Turning {
+        self.turning
+    }
+
+    /// How much one state may hold.
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+}
+
+/// Somebody of whom nothing is known.
+struct Nobody<'a> {
+    set: &'a RuleSet,
+    standing: Standing,
+    layer: Layer,
+}
+
+impl Facts for Nobody<'_> {
+    fn attributes(&self) -> &Tree {
+        &NOTHING
+    }
+
+    fn event_count(&self) -> usize {
+        0
+    }
+
+    fn event_time(&self, _: usize) -> Timestamp {
+        Timestamp::MIN
+    }
+
+    fn event_name(&self, _: usize) -> Name {
+        "".into()
+    }
+
+    fn event_value(&self, _: usize, _: &[Name]) -> (Value, usize) {
+        (Value::Null, 0)
+    }
+
+    fn membership(&self, segment: &str) -> Stands {
+        let id = self.set.segment(&segment.into(), self.layer);
+        id.map_or(Stands::Outside { left: None }, |id| self.standing.to(id))
+    }
+
+    fn kept(&self, _: &Aggregate) -> Option<Kept> {
+        None
+    }
+}

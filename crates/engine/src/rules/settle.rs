@@ -1,0 +1,204 @@
+//! Bringing what is kept of a profile's memberships to an instant.
+
+use tessera_expr::facts::Membership as Stands;
+
+use super::look::Look;
+use super::set::{RuleKind, RuleSet, SegmentId};
+use super::standing::{Membership, Standing};
+use crate::cluster::{Cluster, Node};
+use crate::config::{Config, SourceErasure};
+use crate::id::NodeId;
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// Instants that one settling looks at, at most. What is late by more is brought to the present in one step: then those who came and went
+/// in between are not told.
+const INSTANTS_MAX: usize = 64;
+
+/// Which memberships are to be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All.
+    All,
+    /// Those that time alone may change.
+    Clock,
+    /// Those of these segments, by their places, those first that others depend on.
+    Some(Vec<usize>),
+}
+
+impl Scope {
+    /// The same for a profile that was not there before: also what holds of somebody of whom nothing is known.
+    pub(crate) fn with_newborn(&self, rules: &RuleSet) -> Self {
+        match self {
+            Self::All | Self::Clock => Self::All,
+            Self::Some(places) => Self::Some(rules.with_newborn(places)),
+        }
+    }
+}
+
+/// That a profile became a member of a segment, or ceased to be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flip {
+    /// The segment.
+    pub segment: SegmentId,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it is a member from then on.
+    pub is_inside: bool,
+}
+
+/// When the last erasure of a source that has not reached a record took something from a profile of it: from then on that counts no more.
+pub(crate) fn erased_at(config: &Config, cluster: &Cluster, node: NodeId) -> Option<Timestamp> {
+    let sweeps = config.sweeps();
+    if cluster.swept >= sweeps.number {
+        return None;
+    }
+    let takes = |node: &Node, erasure: &SourceErasure| {
+        let is_own = node.owned.iter().any(|tally| erasure.covers_source(&tally.source));
+        // What others said of an account.
+        is_own || node.fragments.iter().any(|fragment| fragment.dataset == erasure.dataset)
+    };
+    let pending = sweeps.erasures.iter().filter(|erasure| u64::from(erasure.number) > cluster.swept);
+    pending.filter(|erasure| cluster.piece(node).any(|node| takes(node, erasure))).map(|erasure| erasure.at).max()
+}
+
+/// Whether something of a standing may be otherwise by now, an erasure of that instant considered.
+pub(crate) fn is_late(
+    standing: Option<&Standing>,
+    rules: &RuleSet,
+    now: Timestamp,
+    erased_at: Option<Timestamp>,
+) -> bool {
+    let settled_at = standing.map_or(Timestamp::MIN, |own| own.settled_at);
+    if erased_at.is_some_and(|at| at > settled_at) {
+        return true;
+    }
+    let turning = rules.turning();
+    let epoch = standing.map_or(0, |own| own.epoch).max(turning.settled_epoch);
+    let is_due = standing.and_then(|own| own.due).is_some_and(|due| due <= now);
+    let has_turned = || rules.may_have_turned(now) && next_turn(standing, rules).is_some_and(|turn| turn <= now);
+    epoch < turning.epoch || is_due || has_turned()
+}
+
+fn next_turn(standing: Option<&Standing>, rules: &RuleSet) -> Option<Timestamp> {
+    if !rules.turns() {
+        return None;
+    }
+    let settled_at = standing.map(|own| own.settled_at).max(rules.turning().turned_at);
+    rules.next_turn(settled_at?)
+}
+
+/// What of a standing may be otherwise at an instant by itself, if anything.
+fn scope_at(look: &Look<'_>, at: Timestamp) -> Option<Scope> {
+    let (rules, own) = (look.sources.rules, &look.standing);
+    let turning = rules.turning();
+    let is_erased = look.erased_at.is_some_and(|erased| erased > own.settled_at && erased <= at);
+    if is_erased || own.epoch.max(turning.settled_epoch) < turning.epoch {
+        return Some(Scope::All);
+    }
+    let turn = || next_turn(Some(own), rules);
+    (own.due.is_some_and(|due| due <= at) || turn().is_some_and(|turn| turn <= at)).then_some(Scope::Clock)
+}
+
+/// Brings the standing of a look to every instant before `now` at which it may change by itself.
+pub(crate) fn catch_up(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip>) {
+    let rules = look.sources.rules;
+    for _ in 0..INSTANTS_MAX {
+        let erased_at = look.erased_at.filter(|at| *at > look.standing.settled_at);
+        let due = look.standing.due.into_iter().chain(next_turn(Some(&look.standing), rules)).chain(erased_at).min();
+        let Some(due) = due.filter(|due| *due < now) else { break };
+        look.go_to(due);
+        let is_erased = erased_at.is_some_and(|erased| erased <= due);
+        evaluate(look, if is_erased { &Scope::All } else { &Scope::Clock }, flips);
+        if look.lacks_events() {
+            return;
+        }
+    }
+    look.go_to(now);
+}
+
+/// Brings the standing of a look to every instant until `now` at which it may change by itself, and to the present rules.
+pub(crate) fn advance(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip>) {
+    catch_up(look, now, flips);
+    if let Some(scope) = scope_at(look, now).filter(|_| !look.lacks_events()) {
+        evaluate(look, &scope, flips);
+    }
+}
+
+/// Evaluates memberships at the instant of a look whose profile a command has changed: those of the scope, and what time changes there.
+pub(crate) fn evaluate_now(look: &mut Look<'_>, scope: &Scope, flips: &mut Vec<Flip>) {
+    let is_late = scope_at(look, look.now).is_some();
+    evaluate(look, if is_late { &Scope::All } else { scope }, flips);
+}
+
+/// Evaluates memberships at the instant of a look. When it lacks events afterwards, nothing of it holds.
+pub(crate) fn evaluate(look: &mut Look<'_>, scope: &Scope, flips: &mut Vec<Flip>) {
+    let rules = look.sources.rules;
+    let at = look.now;
+    let all: Vec<usize>;
+    let places = match scope {
+        Scope::Some(places) => &places[..],
+        Scope::Clock if !look.has_ends() => rules.index.clock(),
+        Scope::Clock | Scope::All => {
+            all = rules.segments().collect();
+            &all
+        }
+    };
+    let mut first: Option<Timestamp> = None;
+    for place in places {
+        let moves_at = membership(look, *place, flips);
+        first = first.into_iter().chain(moves_at).min();
+        if look.lacks_events() {
+            return;
+        }
+    }
+    let own = &mut look.standing;
+    own.due = match scope {
+        Scope::All | Scope::Clock => first,
+        Scope::Some(_) => own.due.filter(|due| *due > at).into_iter().chain(first).min(),
+    };
+    own.settled_at = own.settled_at.max(at);
+    if *scope == Scope::All {
+        own.epoch = rules.turning().epoch;
+        own.memberships.retain(|own| rules.has_segment(own.segment));
+    }
+}
+
+/// Evaluates one membership. Answers when it may next be otherwise by itself.
+fn membership(look: &mut Look<'_>, place: usize, flips: &mut Vec<Flip>) -> Option<Timestamp> {
+    let entry = &look.sources.rules.entries[place];
+    let RuleKind::Segment { id, policy, succeeds } = entry.def.kind else { return None };
+    if look.now < entry.def.since {
+        // Something late is being made up for. Its own first evaluation is still to come.
+        return None;
+    }
+    let came = look.evaluate(place, policy);
+    if look.lacks_events() {
+        return None;
+    }
+    // Who was a member of the version before has been one of this as long.
+    let taken_over = || succeeds.map_or(Stands::Outside { left: None }, |id| look.standing.to(id));
+    let known = look.standing.find(id).copied();
+    let before = known.unwrap_or_else(|| Membership { segment: id, stands: taken_over(), trouble: None });
+    let next = match came.value {
+        Err(trouble) => Membership { trouble: Some(trouble), ..before },
+        Ok(value) => {
+            let stands = turned(before.stands, value == Value::Bool(true), look.now);
+            Membership { stands, trouble: None, ..before }
+        }
+    };
+    if next.is_inside() != before.is_inside() {
+        flips.push(Flip { segment: id, at: look.now, is_inside: next.is_inside() });
+    }
+    look.standing.set(next);
+    came.moves_at
+}
+
+/// How a profile stands that is inside or outside from now on.
+fn turned(before: Stands, is_inside: bool, now: Timestamp) -> Stands {
+    match (before, is_inside) {
+        (Stands::Inside { .. }, true) | (Stands::Outside { .. }, false) => before,
+        (Stands::Outside { left }, true) => Stands::Inside { entered: now, left },
+        (Stands::Inside { .. }, false) => Stands::Outside { left: Some(now) },
+    }
+}

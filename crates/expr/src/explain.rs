@@ -1,0 +1,218 @@
+//! Why a rule comes to what it does: leaf by leaf.
+
+use std::sync::Arc;
+
+use crate::ast::{Argument, Expr, Node};
+use crate::eval::{Evaluator, Frame, OverBudget};
+use crate::facts::Facts;
+use crate::plan::{self, Aggregate};
+use crate::pql;
+use crate::rule::{Patterns, Purpose, Rule};
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// Leaves that one explanation names.
+pub const LEAVES_MAX: usize = 200;
+
+/// Why a rule comes to what it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What it comes to; of a condition true or false.
+    pub value: Value,
+    /// The parts of a condition; of a value one leaf, with the values that it is made of.
+    pub root: Part,
+    /// Whether there are more leaves than are named.
+    pub is_cut: bool,
+}
+
+/// A part of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Its parts decide.
+    Node {
+        /// How.
+        joint: Joint,
+        /// Whether it holds.
+        holds: bool,
+        /// The parts; fewer than there are where the explanation is cut.
+        parts: Vec<Part>,
+    },
+    /// It decides itself.
+    Leaf(Leaf),
+}
+
+/// How parts decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joint {
+    /// All have to hold.
+    And,
+    /// One has to hold.
+    Or,
+    /// The one must not hold.
+    Not,
+}
+
+impl Joint {
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::And => "and",
+            Self::Or => "or",
+            Self::Not => "not",
+        }
+    }
+}
+
+/// A part that decides itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaf {
+    /// What it says.
+    pub pql: String,
+    /// What it comes to; of a condition true or false.
+    pub value: Value,
+    /// The values that decided: each part that is not written out, with what it says.
+    pub inputs: Vec<(String, Value)>,
+    /// The first instant at which this leaf may come to something else by itself, after that of the evaluation.
+    pub changes_at: Option<Timestamp>,
+}
+
+impl Rule {
+    /// Why it comes to what it does for a profile. Every leaf is evaluated for itself, also those that an answer need not look at.
+    ///
+    /// # Errors
+    /// [`OverBudget`] when a leaf takes more steps than the frame allows.
+    pub fn explain(&self, facts: &dyn Facts, frame: &Frame<'_>) -> Result<Explanation, OverBudget> {
+        let value = self.evaluate(facts, frame)?.value;
+        let mut explainer = Explainer { patterns: self.patterns(), facts, frame, leaves: 0, is_cut: false };
+        let root = match self.purpose() {
+            Purpose::Condition => explainer.part(self.source())?,
+            Purpose::Value => explainer.leaf(self.source(), Purpose::Value)?,
+        };
+        let root = root.unwrap_or_else(|| unreachable!("the first part is within the bound"));
+        Ok(Explanation { value, root, is_cut: explainer.is_cut })
+    }
+}
+
+struct Explainer<'a> {
+    patterns: &'a Arc<Patterns>,
+    facts: &'a dyn Facts,
+    frame: &'a Frame<'a>,
+    leaves: usize,
+    is_cut: bool,
+}
+
+impl Explainer<'_> {
+    /// A part of a condition; none beyond the bound.
+    fn part(&mut self, expr: &Expr) -> Result<Option<Part>, OverBudget> {
+        let (joint, parts) = match &expr.node {
+            Node::And(parts) => (Joint::And, &parts[..]),
+            Node::Or(parts) => (Joint::Or, &parts[..]),
+            Node::Not(inner) => (Joint::Not, std::slice::from_ref(&**inner)),
+            _ => return self.leaf(expr, Purpose::Condition),
+        };
+        if self.is_full() {
+            return Ok(None);
+        }
+        let holds = self.come_to(expr, Purpose::Condition)?.0 == Value::Bool(true);
+        let mut shown = Vec::with_capacity(parts.len());
+        for part in parts {
+            shown.extend(self.part(part)?);
+        }
+        Ok(Some(Part::Node { joint, holds, parts: shown }))
+    }
+
+    fn leaf(&mut self, expr: &Expr, purpose: Purpose) -> Result<Option<Part>, OverBudget> {
+        if self.is_full() {
+            return Ok(None);
+        }
+        self.leaves += 1;
+        let (value, changes_at) = self.come_to(expr, purpose)?;
+        let mut inputs = Vec::new();
+        self.inputs(expr, &mut inputs)?;
+        Ok(Some(Part::Leaf(Leaf { pql: pql::print(expr), value, inputs, changes_at })))
+    }
+
+    fn is_full(&mut self) -> bool {
+        self.is_cut |= self.leaves >= LEAVES_MAX;
+        self.is_cut
+    }
+
+    /// The values that a leaf is made of: what is read, and what is computed of events, as far as it speaks of the profile.
+    fn inputs(&self, expr: &Expr, inputs: &mut Vec<(String, Value)>) -> Result<(), OverBudget> {
+        let is_input = matches!(
+            expr.node,
+            Node::Path { .. }
+                | Node::Call { .. }
+                | Node::Filter { .. }
+                | Node::Fold { .. }
+                | Node::Select(_)
+                | Node::Word(_)
+        );
+        if is_input && is_of_profile(expr, 0) && !speaks_of_many(expr) {
+            let text = pql::print(expr);
+            if !inputs.iter().any(|(known, _)| *known == text) && inputs.len() < INPUTS_MAX {
+                let (value, _) = self.come_to(expr, Purpose::Value)?;
+                inputs.push((text, value));
+            }
+        }
+        if matches!(expr.node, Node::Path { .. }) {
+            return Ok(());
+        }
+        let mut parts = Vec::new();
+        match &expr.node {
+            // What stands inside speaks of single events.
+            Node::Filter { .. } | Node::Fold { .. } | Node::Select(_) | Node::Chain { .. } | Node::Quantifier(..) => {}
+            Node::Call { function, arguments } => {
+                let spec = arguments.iter().zip(function.spec().arguments);
+                parts.extend(spec.filter(|(_, takes)| **takes == Argument::Value).map(|(argument, _)| argument));
+            }
+            _ => expr.each_part(&mut |part| parts.push(part)),
+        }
+        parts.into_iter().filter(|part| is_of_profile(part, 0)).try_for_each(|part| self.inputs(part, inputs))
+    }
+
+    /// What an expression comes to by itself, and until when.
+    fn come_to(&self, expr: &Expr, purpose: Purpose) -> Result<(Value, Option<Timestamp>), OverBudget> {
+        let (root, plan) = plan::derive(expr, purpose, self.patterns);
+        let aggregates: &[Aggregate] = &plan.aggregates;
+        let mut evaluator = Evaluator::new(self.patterns, aggregates, self.facts, self.frame);
+        let value = match purpose {
+            Purpose::Condition => Value::Bool(evaluator.holds(&root)?),
+            Purpose::Value => {
+                let item = evaluator.expr(&root)?;
+                evaluator.value(&item)?
+            }
+        };
+        Ok((value, evaluator.changes_at()))
+    }
+}
+
+/// Values that one leaf shows.
+const INPUTS_MAX: usize = 20;
+
+/// Whether what an expression comes to is a list of whole events, which would tell more than anybody wants to read.
+fn speaks_of_many(expr: &Expr) -> bool {
+    matches!(expr.node, Node::Filter { .. } | Node::Select(_) | Node::Events)
+}
+
+/// Whether an expression can be evaluated where it stands: nothing in it speaks of an item of a list around it, or of a name bound there.
+fn is_of_profile(expr: &Expr, depth: u32) -> bool {
+    match &expr.node {
+        Node::Variable(_) | Node::Lambda { .. } => false,
+        Node::Context(scopes) => *scopes <= depth,
+        Node::Call { function, arguments } => {
+            let spec = arguments.iter().zip(function.spec().arguments);
+            spec.into_iter().all(|(argument, takes)| match takes {
+                Argument::Value => is_of_profile(argument, depth),
+                Argument::Body => is_of_profile(argument, depth + 1),
+            })
+        }
+        Node::Filter { list, condition } => is_of_profile(list, depth) && is_of_profile(condition, depth + 1),
+        _ => {
+            let mut is_own = true;
+            expr.each_part(&mut |part| is_own = is_own && is_of_profile(part, depth));
+            is_own
+        }
+    }
+}

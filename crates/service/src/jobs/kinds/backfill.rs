@@ -1,0 +1,139 @@
+//! `backfill`: rules that are new, or mean something else, are brought to everybody, and so are turns of the calendar.
+//!
+//! A walk over all records reads them, and has the lane settle those of which something would be another: a new rule that holds of one in a
+//! hundred writes one record in a hundred. One pass is enough. What is written meanwhile is settled under the new rules by its own commit,
+//! and whoever a write brings to a place that the walk has passed has been settled by that write.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tessera_engine::decide::Settling;
+use tessera_engine::rules::would_change;
+use tessera_engine::time::Timestamp;
+
+use super::sweep::{done_with, last_of, scan, submit};
+use crate::codec;
+use crate::error::Error;
+use crate::jobs::kind::{Cancelling, Context, Kind, MadeBy, Step};
+use crate::keys::Family;
+use crate::lane::Item;
+use crate::layout::read_node_key;
+use crate::records::cluster;
+use crate::workspace_config::{Walked, built};
+
+/// Records of one step.
+const AT_ONCE: usize = 2_000;
+/// Records that the lane is given in one go, so that writes of others come in between.
+const SETTLED_AT_ONCE: usize = 50;
+
+/// Brings rules to everybody.
+pub(super) struct Backfill;
+
+/// What asks for it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    /// The generation of the rules that it brings; newer ones as well, if there are any when it begins.
+    generation: u64,
+    /// The turn of the calendar that it brings, where that is what asks: microseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    turn: Option<i64>,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Filling {
+    /// The generation and the epoch of the rules when it began.
+    generation: u64,
+    epoch: u64,
+    /// When it began.
+    began_at: i64,
+    /// What the key of the last record looked at has behind its family.
+    last: Option<Vec<u8>>,
+    /// Records settled.
+    settled: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Filled {
+    /// Records of which something was another.
+    records: u64,
+    /// The generation of the rules that everybody has been brought.
+    generation: u64,
+}
+
+#[async_trait]
+impl Kind for Backfill {
+    const NAME: &'static str = "backfill";
+    const UNIT: &'static str = "records";
+    const MADE_BY: MadeBy = MadeBy::Only("a new or changed computed attribute or segment, or a turn of the calendar");
+    const CANCELLING: Cancelling = Cancelling::Refused;
+    const CHECKPOINT_VERSION: u8 = 1;
+
+    type Parameters = Asked;
+    type Checkpoint = Filling;
+    type Outcome = Filled;
+
+    async fn step(
+        &self,
+        ctx: &Context,
+        parameters: &Asked,
+        checkpoint: Option<Filling>,
+    ) -> Result<Step<Filling, Filled>, Error> {
+        let (configured, now) = (ctx.configured().await?, ctx.service().now());
+        let rules = configured.stored.rules();
+        let has_turned = parameters.turn <= rules.turning().turned_at.map(Timestamp::micros);
+        if checkpoint.is_none() && !rules.needs_walk() && has_turned {
+            // Another one has brought it along.
+            return Ok(Step::Done { outcome: Filled { records: 0, generation: rules.generation() }, done: 0 });
+        }
+        let fresh = || Filling {
+            generation: rules.generation(),
+            epoch: rules.turning().epoch,
+            began_at: now.micros(),
+            last: None,
+            settled: 0,
+        };
+        let mut own = checkpoint.unwrap_or_else(fresh);
+        let page = scan(ctx, Family::Cluster, own.last.take(), AT_ONCE).await?;
+        let mut items = Vec::new();
+        for (at, row) in page.rows.iter().enumerate() {
+            let cluster = cluster::decode(&row.value, &configured.config)?;
+            if would_change(&configured.config, &cluster, now).unwrap_or(true) {
+                let node = read_node_key(&row.key).ok_or_else(|| codec::corrupt("key of a cluster"))?;
+                items.push(Item::Settle(node, Settling::All));
+            }
+            if at % 128 == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        own.settled += items.len() as u64;
+        while !items.is_empty() {
+            let rest = items.split_off(items.len().min(SETTLED_AT_ONCE));
+            submit(ctx, std::mem::replace(&mut items, rest)).await?;
+        }
+        own.last = last_of(&page);
+        let done = done_with(ctx, page.rows.len() as u64);
+        if own.last.is_some() {
+            let total = ctx.service().counts(ctx.workspace()).await?.profiles;
+            return Ok(Step::More { done, total: Some(total.max(done)), checkpoint: own });
+        }
+        let walked = Walked { generation: own.generation, epoch: own.epoch, turned_at: codec::instant(own.began_at)? };
+        let change = move |config: &_, _: Timestamp| built(config, &walked);
+        let stored = ctx.service().configure_at(ctx.workspace(), change).await?;
+        // What has been changed since it began is brought by another one.
+        ctx.service().go_on_sweeping(ctx.workspace(), &stored).await?;
+        Ok(Step::Done { outcome: Filled { records: own.settled, generation: own.generation }, done })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_are_frozen() {
+        let own = Filling { generation: 5, epoch: 2, began_at: 1_000, last: Some(vec![1, 2]), settled: 3 };
+        codec::golden("job-backfill-1", &codec::encode(Backfill::CHECKPOINT_VERSION, &own));
+    }
+}

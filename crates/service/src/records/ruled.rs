@@ -1,0 +1,64 @@
+//! Rows that the rules keep beside the root records: members of segments, how many they are, who came and went, and timers. Version 1.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tessera_engine::time::Timestamp;
+
+use super::value::time;
+use crate::codec;
+use crate::error::Error;
+
+const VERSION: u8 = 1;
+
+/// The row of a timer: its key says all.
+pub(crate) const TIMER: &[u8] = &[VERSION];
+
+/// How many members a segment has, and for how many profiles its last evaluation gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MemberCounts {
+    /// Members.
+    pub members: u64,
+    /// Profiles whose last answer stays because the rule holds more values than it may for them.
+    pub overflowed: u64,
+    /// Profiles whose last answer stays because the rule took more steps than it may for them.
+    pub over_budget: u64,
+}
+
+/// Writes the row of a member.
+pub(crate) fn encode_member(entered: Timestamp) -> Bytes {
+    codec::encode(VERSION, &entered.micros())
+}
+
+/// Reads since when a profile is a member.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn decode_member(bytes: &[u8]) -> Result<Timestamp, Error> {
+    time(codec::decode(VERSION, bytes)?)
+}
+
+/// Writes the counts of a segment.
+pub(crate) fn encode_counts(counts: &MemberCounts) -> Bytes {
+    codec::encode(VERSION, counts)
+}
+
+/// Reads the counts of a segment.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn decode_counts(bytes: &[u8]) -> Result<MemberCounts, Error> {
+    codec::decode(VERSION, bytes)
+}
+
+/// Writes that a profile came or went.
+pub(crate) fn encode_turn(is_inside: bool) -> Bytes {
+    codec::encode(VERSION, &is_inside)
+}
+
+/// Reads whether a profile came or went.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn decode_turn(bytes: &[u8]) -> Result<bool, Error> {
+    codec::decode(VERSION, bytes)
+}

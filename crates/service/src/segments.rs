@@ -1,0 +1,505 @@
+//! Segments as readers see them: members, counts, who came and went, what two have in common, and what a rule would hold of before it is saved.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use tessera_engine::cluster::Cluster;
+use tessera_engine::config::Config;
+use tessera_engine::id::NodeId;
+use tessera_engine::model::Flags;
+use tessera_engine::rules::{Asked, Explained, SegmentId, explain};
+use tessera_engine::time::Timestamp;
+use tessera_engine::view::{Lens, Relevance};
+use tessera_store::{Direction, KeyRange, ScanLimit};
+
+use crate::codec::corrupt;
+use crate::cursor::{self, Purpose};
+use crate::directory::{LIST_MAX, ListPage, ListQuery, WorkspaceId};
+use crate::error::{Error, ErrorKind};
+use crate::find::{Found, not_found};
+use crate::jobs::Job;
+use crate::keys::Scope;
+use crate::lane::Configured;
+use crate::layout::{read_member_key, read_turn_key};
+use crate::policies::Chosen;
+use crate::query::Lookup;
+use crate::records::ruled::{decode_counts, decode_member, decode_turn};
+use crate::rules::Flagged;
+use crate::service::Service;
+use crate::store_error::read_failed;
+use crate::sweeping::BACKFILL;
+use crate::workspace_config::{RuleContent, RuleKind, RuleName, StoredConfig, StoredRule, archive_rule, put_rule};
+use crate::{render, row, ruled};
+
+pub use crate::records::ruled::MemberCounts;
+pub use preview::Preview;
+
+mod preview;
+
+/// Segments that one is compared with at once.
+pub const OVERLAPS_MAX: usize = 20;
+/// Members read in one go.
+const ROWS: usize = 1_000;
+
+/// A member of a segment.
+#[derive(Clone)]
+pub struct Member {
+    /// What the profile is called, as a read shows it.
+    pub profile_id: String,
+    /// Since when it is one.
+    pub entered_at: Timestamp,
+}
+
+/// What another segment has in common with one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlap {
+    /// The other segment.
+    pub name: String,
+    /// Its members.
+    pub count: u64,
+    /// Those that both have.
+    pub both: u64,
+}
+
+/// That a profile came into a segment or left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// The segment.
+    pub segment: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it is a member from then on.
+    pub is_inside: bool,
+}
+
+/// A computed attribute or a segment as it is shown.
+#[derive(Debug, Clone)]
+pub struct ShownRule {
+    /// The rule.
+    pub rule: StoredRule,
+    /// Of a segment, its counts; nobody is a member before it is live.
+    pub counts: Option<MemberCounts>,
+    /// The job that brings it to everybody, while one does.
+    pub job: Option<Job>,
+}
+
+impl Service {
+    /// A computed attribute or a segment.
+    ///
+    /// # Errors
+    /// `NotFound` with `attribute_not_found`, `segment_not_found`.
+    pub async fn stored_rule(
+        &self,
+        workspace: WorkspaceId,
+        kind: RuleKind,
+        name: &str,
+        sight: Flags,
+    ) -> Result<ShownRule, Error> {
+        let configured = self.configured(workspace).await?;
+        if configured.flagged.is_hidden(kind, name, sight) {
+            return Err(unknown(kind == RuleKind::Attribute));
+        }
+        let rule = configured.stored.rules().find(kind, name)?.clone();
+        let job = self.building_job(workspace).await?;
+        self.shown(workspace, kind, rule, job.as_ref()).await
+    }
+
+    /// Makes or replaces a computed attribute or a segment, for a key of these rights. What the key may not see is as if it were not there.
+    ///
+    /// # Errors
+    /// As [`put_rule`]; `NotFound` with `attribute_not_found`, `segment_not_found` where one that is hidden would be replaced.
+    pub async fn put_stored_rule(
+        &self,
+        workspace: WorkspaceId,
+        kind: RuleKind,
+        name: &RuleName,
+        (content, expected): (RuleContent, Option<u64>),
+        sight: Flags,
+    ) -> Result<Arc<StoredConfig>, Error> {
+        let own = name.clone();
+        let change = move |config: &StoredConfig, at| {
+            // Names are taken whether they are seen or not.
+            if expected != Some(0) {
+                check_seen(config, kind, own.as_str(), sight)?;
+            }
+            put_rule(config, kind, &own, content, expected, at)
+        };
+        self.configure_rules(workspace, change).await
+    }
+
+    /// Takes a computed attribute or a segment out of use, for a key of these rights.
+    ///
+    /// # Errors
+    /// As [`archive_rule`]; `NotFound` with `attribute_not_found`, `segment_not_found` where it is hidden.
+    pub async fn archive_stored_rule(
+        &self,
+        workspace: WorkspaceId,
+        kind: RuleKind,
+        name: &str,
+        sight: Flags,
+    ) -> Result<Arc<StoredConfig>, Error> {
+        let own = name.to_owned();
+        let change = move |config: &StoredConfig, at| {
+            check_seen(config, kind, &own, sight)?;
+            let is_shown = |kind, name: &str| !Flagged::new(config).is_hidden(kind, name, sight);
+            archive_rule(config, kind, &own, is_shown, at)
+        };
+        self.configure_rules(workspace, change).await
+    }
+
+    /// A page of the computed attributes or segments, by name.
+    ///
+    /// # Errors
+    /// `Invalid` with `limit_invalid`, `cursor_invalid`.
+    pub async fn stored_rules(
+        &self,
+        workspace: WorkspaceId,
+        kind: RuleKind,
+        query: &ListQuery,
+        sight: Flags,
+    ) -> Result<ListPage<ShownRule>, Error> {
+        check_limit(query.limit)?;
+        let configured = self.configured(workspace).await?;
+        let purpose = match kind {
+            RuleKind::Attribute => Purpose::Attributes,
+            RuleKind::Segment => Purpose::Segments,
+        };
+        let carried = query.cursor.as_deref().map(|cursor| self.cursors().open_sealed(workspace, purpose, cursor));
+        let last = carried.transpose()?.unwrap_or_default();
+        let last = std::str::from_utf8(&last).map_err(|_| cursor::invalid())?;
+        let is_shown = |name: &str| name > last && !configured.flagged.is_hidden(kind, name, sight);
+        let mut rest = configured.stored.rules().of(kind).iter().filter(|(name, _)| is_shown(name.as_str()));
+        let page: Vec<StoredRule> = rest.by_ref().take(query.limit).map(|(_, rule)| (**rule).clone()).collect();
+        let ended = page.last().filter(|_| rest.next().is_some()).map(|rule| rule.name.clone());
+        let job = self.building_job(workspace).await?;
+        let mut items = Vec::with_capacity(page.len());
+        for rule in page {
+            items.push(self.shown(workspace, kind, rule, job.as_ref()).await?);
+        }
+        let next_cursor = ended.map(|name| self.cursors().seal(workspace, purpose, name.as_str().as_bytes()));
+        Ok(ListPage { items, next_cursor })
+    }
+
+    async fn shown(
+        &self,
+        workspace: WorkspaceId,
+        kind: RuleKind,
+        rule: StoredRule,
+        job: Option<&Job>,
+    ) -> Result<ShownRule, Error> {
+        let counts = match (kind, rule.live().and_then(|live| live.segment)) {
+            (RuleKind::Attribute, _) => None,
+            (RuleKind::Segment, Some(segment)) => Some(self.counts_of(workspace, segment).await?),
+            (RuleKind::Segment, None) => Some(MemberCounts::default()),
+        };
+        let job = job.filter(|_| rule.next().is_some()).cloned();
+        Ok(ShownRule { rule, counts, job })
+    }
+
+    /// The job that brings rules to everybody, if there is one: one does it for all that are building.
+    async fn building_job(&self, workspace: WorkspaceId) -> Result<Option<Job>, Error> {
+        Ok(self.jobs().open_of(workspace, BACKFILL).await?.into_iter().next())
+    }
+
+    /// A page of the members of a segment, by the ids of their profiles. Exact for writes; what changes by time alone trails by the lag of
+    /// the timers.
+    ///
+    /// # Errors
+    /// `NotFound` with `segment_not_found`; `Invalid` with `limit_invalid`, `cursor_invalid`.
+    pub async fn segment_members(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+        query: &ListQuery,
+        sight: Flags,
+    ) -> Result<ListPage<Member>, Error> {
+        check_limit(query.limit)?;
+        let configured = self.configured(workspace).await?;
+        let Some(segment) = live(&configured, name, sight)? else {
+            return Ok(ListPage { items: Vec::new(), next_cursor: None });
+        };
+        let scope = Scope::new(workspace);
+        let all = scope.members_of(segment);
+        let after = query.cursor.as_deref().map(|cursor| {
+            let carried = self.cursors().open_sealed(workspace, Purpose::Members, cursor)?;
+            let (of, profile) = carried.split_first_chunk::<4>().ok_or_else(cursor::invalid)?;
+            // A page of another version of the segment is no page of this one.
+            let is_own = *of == segment.0.to_be_bytes();
+            let profile: [u8; 12] = profile.try_into().map_err(|_| cursor::invalid())?;
+            if is_own { Ok(NodeId::from_bytes(profile)) } else { Err(cursor::invalid()) }
+        });
+        let range = match after.transpose()? {
+            Some(last) => behind(&all, scope.member(segment, last).successor()),
+            None => all,
+        };
+        let page = self.store().scan(&range, ScanLimit::rows(query.limit), Direction::Forward).await;
+        let page = page.map_err(|error| read_failed(&error))?;
+        let mut items = Vec::with_capacity(page.rows.len());
+        let mut last = None;
+        for row in &page.rows {
+            let (_, profile) = read_member_key(&row.key).ok_or_else(|| corrupt("key of a member"))?;
+            last = Some(profile);
+            let profile_id = self.name_of(workspace, profile, &configured).await?;
+            items.push(Member { profile_id, entered_at: decode_member(&row.value)? });
+        }
+        let next_cursor = last.filter(|_| page.next.is_some()).map(|last| {
+            let carried = [&segment.0.to_be_bytes()[..], last.as_bytes()].concat();
+            self.cursors().seal(workspace, Purpose::Members, &carried)
+        });
+        Ok(ListPage { items, next_cursor })
+    }
+
+    /// How many members a segment has, and for how many profiles its rule gave no answer.
+    ///
+    /// # Errors
+    /// `NotFound` with `segment_not_found`.
+    pub async fn segment_counts(&self, workspace: WorkspaceId, name: &str) -> Result<MemberCounts, Error> {
+        let configured = self.configured(workspace).await?;
+        match live(&configured, name, Flags { internal: true, private: true })? {
+            Some(segment) => self.counts_of(workspace, segment).await,
+            None => Ok(MemberCounts::default()),
+        }
+    }
+
+    async fn counts_of(&self, workspace: WorkspaceId, segment: SegmentId) -> Result<MemberCounts, Error> {
+        let row = row::read(&**self.store(), Scope::new(workspace).member_count(segment)).await?;
+        row.map_or(Ok(MemberCounts::default()), |row| decode_counts(&row.value))
+    }
+
+    /// What segments have in common with one, by looking through the members of all. Linear in the members; fine to a few millions.
+    ///
+    /// # Errors
+    /// `NotFound` with `segment_not_found`; `LimitExceeded` with `too_many_segments`.
+    pub async fn segment_overlap(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+        others: &[String],
+        sight: Flags,
+    ) -> Result<Vec<Overlap>, Error> {
+        if others.len() > OVERLAPS_MAX {
+            let message = format!("at most {OVERLAPS_MAX} segments are compared with one");
+            return Err(Error::new(ErrorKind::LimitExceeded, "too_many_segments", message));
+        }
+        let configured = self.configured(workspace).await?;
+        let own = live(&configured, name, sight)?;
+        let mut overlaps = Vec::with_capacity(others.len());
+        for other in others {
+            let segment = live(&configured, other, sight)?;
+            let (count, both) = match (own, segment) {
+                (Some(own), Some(other)) => {
+                    (self.counts_of(workspace, other).await?.members, self.common(workspace, own, other).await?)
+                }
+                (None, Some(other)) => (self.counts_of(workspace, other).await?.members, 0),
+                (_, None) => (0, 0),
+            };
+            overlaps.push(Overlap { name: other.clone(), count, both });
+        }
+        Ok(overlaps)
+    }
+
+    /// The members that two segments have in common: both lists are in the order of profiles.
+    async fn common(&self, workspace: WorkspaceId, one: SegmentId, other: SegmentId) -> Result<u64, Error> {
+        let mut lists = [Members::new(workspace, one), Members::new(workspace, other)];
+        let mut common = 0;
+        let [mut first, mut second] = [self.next_member(&mut lists[0]).await?, self.next_member(&mut lists[1]).await?];
+        while let (Some(one), Some(other)) = (first, second) {
+            common += u64::from(one == other);
+            if one <= other {
+                first = self.next_member(&mut lists[0]).await?;
+            }
+            if other <= one {
+                second = self.next_member(&mut lists[1]).await?;
+            }
+        }
+        Ok(common)
+    }
+
+    async fn next_member(&self, list: &mut Members) -> Result<Option<NodeId>, Error> {
+        if list.buffer.is_empty()
+            && let Some(range) = list.range.take()
+        {
+            let page = self.store().scan(&range, ScanLimit::rows(ROWS), Direction::Forward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            for row in page.rows.iter().rev() {
+                list.buffer.push(read_member_key(&row.key).ok_or_else(|| corrupt("key of a member"))?.1);
+            }
+            list.range = page.next;
+            tokio::task::yield_now().await;
+        }
+        Ok(list.buffer.pop())
+    }
+
+    /// A page of what a profile has entered and left of the segments that are shown, newest first.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`, `limit_invalid`, `cursor_invalid`.
+    pub async fn membership_history(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        query: &ListQuery,
+        sight: Flags,
+    ) -> Result<ListPage<Turn>, Error> {
+        check_limit(query.limit)?;
+        let configured = self.configured(workspace).await?;
+        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        let head = found.cluster.profile_id(found.node).unwrap_or(found.node);
+        let scope = Scope::new(workspace);
+        let mut range = Some(scope.turns_of(head));
+        if let Some(cursor) = query.cursor.as_deref() {
+            let carried = self.cursors().open_sealed(workspace, Purpose::MembershipTurns, cursor)?;
+            let key = tessera_store::Key::new(carried.to_vec());
+            if read_turn_key(&key).is_none_or(|(profile, _, _)| profile != head) {
+                return Err(cursor::invalid());
+            }
+            range = Some(KeyRange::between(scope.turn(head, Timestamp::MIN, SegmentId(0)), key));
+        }
+        let names = turned_names(&configured);
+        let (mut items, mut last) = (Vec::new(), None);
+        'pages: while let Some(open) = range.take() {
+            let page = self.store().scan(&open, ScanLimit::rows(ROWS), Direction::Backward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            for row in &page.rows {
+                let (_, at, segment) = read_turn_key(&row.key).ok_or_else(|| corrupt("key of a turn"))?;
+                let Some(name) = names.get(&segment) else { continue };
+                if configured.flagged.is_hidden(RuleKind::Segment, name, sight) {
+                    continue;
+                }
+                if items.len() == query.limit {
+                    let cursor = |key: tessera_store::Key| {
+                        self.cursors().seal(workspace, Purpose::MembershipTurns, key.as_bytes())
+                    };
+                    return Ok(ListPage { items, next_cursor: last.map(cursor) });
+                }
+                let is_inside = decode_turn(&row.value)?;
+                items.push(Turn { segment: name.to_string(), at, is_inside });
+                last = Some(row.key.clone());
+            }
+            range = page.next;
+            if range.is_none() {
+                break 'pages;
+            }
+        }
+        Ok(ListPage { items, next_cursor: None })
+    }
+
+    /// Why a profile is in a segment or not, leaf by leaf, or why a computed attribute is what it is. With what the profile is called.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`, `segment_not_found`, `attribute_not_found`; `Invalid` with `namespace_unknown`,
+    /// `merge_policy_unknown`.
+    pub async fn explain_rule(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        is_attribute: bool,
+        name: &str,
+        policy: Option<&str>,
+        sight: Flags,
+    ) -> Result<(String, Explained), Error> {
+        let configured = self.configured(workspace).await?;
+        let kind = if is_attribute { RuleKind::Attribute } else { RuleKind::Segment };
+        if configured.flagged.is_hidden(kind, name, sight) {
+            return Err(unknown(is_attribute));
+        }
+        let (config, policy) = (&configured.config, configured.policy(policy)?);
+        let found = self.finder(workspace, config).find(lookup).await?;
+        let asked = Asked {
+            config,
+            cluster: &found.cluster,
+            node: found.node,
+            policy: &policy.compiled,
+            now: self.now(),
+            events: None,
+        };
+        let own = name.into();
+        let explained =
+            ruled::ask(&**self.store(), workspace, asked, |asked| explain(asked, is_attribute, &own)).await?;
+        let explained = explained.ok_or_else(|| unknown(is_attribute))?;
+        Ok((called(&found.cluster, found.node, config, policy, self.now())?, explained))
+    }
+
+    /// What a profile is called: read only where it may be something else than its id.
+    async fn name_of(&self, workspace: WorkspaceId, profile: NodeId, configured: &Configured) -> Result<String, Error> {
+        let config = &configured.config;
+        if config.primary().is_none() {
+            return Ok(profile.to_string());
+        }
+        let Some(found) = self.finder(workspace, config).by_node(profile).await? else {
+            return Ok(profile.to_string());
+        };
+        let Found { cluster, node, .. } = found;
+        called(&cluster, node, config, configured.policy(None)?, self.now())
+    }
+}
+
+/// The members of a segment while they are read.
+struct Members {
+    range: Option<KeyRange>,
+    /// The last one first.
+    buffer: Vec<NodeId>,
+}
+
+impl Members {
+    fn new(workspace: WorkspaceId, segment: SegmentId) -> Self {
+        Self { range: Some(Scope::new(workspace).members_of(segment)), buffer: Vec::new() }
+    }
+}
+
+fn called(cluster: &Cluster, node: NodeId, config: &Config, policy: &Chosen, now: Timestamp) -> Result<String, Error> {
+    if config.primary().is_none() {
+        return Ok(cluster.profile_id(node).unwrap_or(node).to_string());
+    }
+    let lens = Lens { policy: &policy.compiled, config, now, relevance: Relevance::Any };
+    let view = render::viewed(cluster, node, &lens).ok_or_else(not_found)?;
+    Ok(render::profile_id(&view, config))
+}
+
+fn behind(all: &KeyRange, from: tessera_store::Key) -> KeyRange {
+    KeyRange { start: from, ..all.clone() }
+}
+
+fn check_limit(limit: usize) -> Result<(), Error> {
+    if (1..=LIST_MAX).contains(&limit) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Invalid, "limit_invalid", format!("limit is expected to be 1 to {LIST_MAX}")))
+}
+
+/// The number of the segment of this name; none while it is not live.
+fn live(configured: &Configured, name: &str, sight: Flags) -> Result<Option<SegmentId>, Error> {
+    if configured.flagged.is_hidden(RuleKind::Segment, name, sight) {
+        return Err(unknown(false));
+    }
+    match configured.config.rules().segment_id(name) {
+        Some(segment) => Ok(Some(segment)),
+        // It is there, and nobody is shown as a member before it is complete.
+        None => configured.stored.rules().find(RuleKind::Segment, name).map(|_| None),
+    }
+}
+
+fn check_seen(config: &StoredConfig, kind: RuleKind, name: &str, sight: Flags) -> Result<(), Error> {
+    if Flagged::new(config).is_hidden(kind, name, sight) {
+        return Err(unknown(kind == RuleKind::Attribute));
+    }
+    Ok(())
+}
+
+/// The names of live segments, by the numbers under which profiles have entered and left them.
+fn turned_names(configured: &Configured) -> HashMap<SegmentId, &str> {
+    let live = configured.stored.rules().of(RuleKind::Segment).values().filter_map(|rule| Some((rule, rule.live()?)));
+    let numbers = live.flat_map(|(rule, live)| {
+        rule.former.iter().copied().chain(live.segment).map(|number| (number, rule.name.as_str()))
+    });
+    numbers.collect()
+}
+
+fn unknown(is_attribute: bool) -> Error {
+    let (code, message) = if is_attribute {
+        ("attribute_not_found", "no computed attribute has this name")
+    } else {
+        ("segment_not_found", "no segment has this name")
+    };
+    Error::new(ErrorKind::NotFound, code, message)
+}

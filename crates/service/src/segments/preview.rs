@@ -1,0 +1,247 @@
+//! What a condition would hold of, before it is saved as a segment.
+
+use std::sync::Arc;
+
+use tessera_engine::cluster::Cluster;
+use tessera_engine::id::NodeId;
+use tessera_engine::policy::IdentityGraph;
+use tessera_engine::rules::{Asked, Beside, Trouble, ask};
+use tessera_engine::value::Value;
+use tessera_expr::calendar::Zone;
+use tessera_expr::limits::SCAN_EVENTS_MAX;
+use tessera_expr::rule::Rule;
+use tessera_store::{Direction, KeyRange, ScanLimit};
+
+use super::called;
+use crate::directory::WorkspaceId;
+use crate::error::{Error, ErrorKind};
+use crate::keys::{Family, Scope};
+use crate::lane::Configured;
+use crate::layout::read_node_key;
+use crate::policies::Chosen;
+use crate::records::cluster;
+use crate::ruled;
+use crate::service::Service;
+use crate::store_error::read_failed;
+
+/// Profiles that a preview looks at, at most.
+const EXAMINED_MAX: u64 = 20_000;
+/// Events that it reads for those whose answer no state holds, at most.
+const EVENTS_MAX: u64 = 1_000_000;
+/// Places of the workspace that it looks at. Ids begin with the time, so they are of all ages.
+const PLACES: u64 = 20;
+/// Members that it shows.
+const SAMPLE_MAX: usize = 10;
+/// Records read in one go.
+const ROWS: usize = 200;
+
+/// What a rule would hold of.
+#[derive(Clone)]
+pub struct Preview {
+    /// How many profiles; an estimate unless it is exact.
+    pub count: u64,
+    /// Whether all profiles were looked at, and had an answer.
+    pub is_exact: bool,
+    /// How many were.
+    pub examined: u64,
+    /// For how many the condition gave no answer, because an aggregate of it holds more values than it may.
+    pub overflowed: u64,
+    /// For how many it took more steps than it may.
+    pub over_budget: u64,
+    /// What some of them are called.
+    pub sample: Vec<String>,
+}
+
+/// A range of ids, and what is seen in it.
+struct Place {
+    from: u128,
+    to: u128,
+    examined: u64,
+    matched: u64,
+    /// The last id that was looked at, where the place was not looked at to its end.
+    reached: Option<u128>,
+}
+
+impl Place {
+    /// How many profiles it has, if the rest of it is as full as what was looked at.
+    fn profiles(&self) -> f64 {
+        let seen = self.examined as f64;
+        self.reached.map_or(seen, |reached| seen * (self.to - self.from) as f64 / (reached - self.from + 1) as f64)
+    }
+
+    fn members(&self) -> f64 {
+        if self.examined == 0 { 0.0 } else { self.profiles() * self.matched as f64 / self.examined as f64 }
+    }
+}
+
+/// A condition, and what one look may still cost.
+struct Asking<'a> {
+    beside: Beside,
+    configured: &'a Configured,
+    policy: &'a Chosen,
+    profiles_left: u64,
+    events_left: u64,
+    overflowed: u64,
+    over_budget: u64,
+    sample: Vec<String>,
+}
+
+impl Service {
+    /// What a condition would hold of, if it were a segment: exact where all profiles can be looked at within the bounds, otherwise estimated
+    /// from profiles of all ages.
+    ///
+    /// # Errors
+    /// `Invalid` with `merge_policy_unknown`, `merge_policy_without_graph`; what the store answers.
+    pub async fn preview_segment(
+        &self,
+        workspace: WorkspaceId,
+        rule: Arc<Rule>,
+        zone: Zone,
+        policy: Option<&str>,
+    ) -> Result<Preview, Error> {
+        let configured = self.configured(workspace).await?;
+        let policy = configured.policy(policy)?;
+        if policy.compiled.graph() == IdentityGraph::None {
+            let message = "a segment is expected to have a merge policy with the whole identity graph";
+            return Err(Error::new(ErrorKind::Invalid, "merge_policy_without_graph", message));
+        }
+        let total = self.counts(workspace).await?.profiles;
+        let beside = configured.config.rules().beside(rule, zone);
+        let mut asking = Asking {
+            beside,
+            configured: &configured,
+            policy,
+            profiles_left: 0,
+            events_left: 0,
+            overflowed: 0,
+            over_budget: 0,
+            sample: Vec::new(),
+        };
+        let mut places = self.places(workspace).await?;
+        for place in &mut places {
+            // What one place leaves, the next may take.
+            asking.profiles_left += if total <= EXAMINED_MAX { EXAMINED_MAX } else { EXAMINED_MAX / PLACES };
+            asking.events_left += EVENTS_MAX / PLACES;
+            self.look_at(workspace, place, &mut asking).await?;
+        }
+        let examined = places.iter().map(|place| place.examined).sum();
+        let is_whole = places.iter().all(|place| place.reached.is_none());
+        let count = if is_whole {
+            places.iter().map(|place| place.matched).sum()
+        } else {
+            let profiles: f64 = places.iter().map(Place::profiles).sum();
+            let members: f64 = places.iter().map(Place::members).sum();
+            (total as f64 * members / profiles.max(1.0)).round() as u64
+        };
+        let Asking { overflowed, over_budget, sample, .. } = asking;
+        let is_exact = is_whole && overflowed + over_budget == 0;
+        Ok(Preview { count, is_exact, examined, overflowed, over_budget, sample })
+    }
+
+    async fn places(&self, workspace: WorkspaceId) -> Result<Vec<Place>, Error> {
+        let all = Scope::new(workspace).all_of(Family::Cluster);
+        let mut ends = [0u128; 2];
+        for (end, direction) in ends.iter_mut().zip([Direction::Forward, Direction::Backward]) {
+            let page = self.store().scan(&all, ScanLimit::rows(1), direction).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            let id = page.rows.first().and_then(|row| read_node_key(&row.key));
+            *end = id.map_or(0, number);
+        }
+        let [first, end] = [ends[0], ends[1] + 1];
+        let step = (end - first).div_ceil(u128::from(PLACES));
+        let starts = (0..u128::from(PLACES)).map(|at| first + step * at).filter(|from| *from < end);
+        let place = |from| Place { from, to: (from + step).min(end), examined: 0, matched: 0, reached: None };
+        Ok(starts.map(place).collect())
+    }
+
+    async fn look_at(&self, workspace: WorkspaceId, place: &mut Place, asking: &mut Asking<'_>) -> Result<(), Error> {
+        let scope = Scope::new(workspace);
+        let end = scope.cluster(id_of(place.to - 1)).successor();
+        let mut range = Some(KeyRange::between(scope.cluster(id_of(place.from)), end));
+        while let Some(open) = range.take() {
+            let page = self.store().scan(&open, ScanLimit::rows(ROWS), Direction::Forward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            for row in &page.rows {
+                if asking.profiles_left == 0 || asking.events_left == 0 {
+                    return Ok(());
+                }
+                let cluster = cluster::decode(&row.value, &asking.configured.config)?;
+                for head in cluster.profile_ids() {
+                    place.examined += 1;
+                    place.matched += u64::from(self.holds(workspace, &cluster, head, asking).await?);
+                }
+                place.reached = read_node_key(&row.key).map(number);
+            }
+            range = page.next;
+            tokio::task::yield_now().await;
+        }
+        place.reached = None;
+        Ok(())
+    }
+
+    async fn holds(
+        &self,
+        workspace: WorkspaceId,
+        cluster: &Cluster,
+        head: NodeId,
+        asking: &mut Asking<'_>,
+    ) -> Result<bool, Error> {
+        let (config, now) = (&*asking.configured.config, self.now());
+        let asked = Asked { config, cluster, node: head, policy: &asking.policy.compiled, now, events: None };
+        asking.profiles_left = asking.profiles_left.saturating_sub(1);
+        let came = match ask(&asked, &asking.beside) {
+            Ok(came) => came,
+            Err(_) => {
+                let events: u64 = cluster.piece(head).map(|node| node.events().min(SCAN_EVENTS_MAX as u64)).sum();
+                asking.events_left = asking.events_left.saturating_sub(events);
+                ruled::ask(&**self.store(), workspace, asked, |asked| ask(asked, &asking.beside)).await?
+            }
+        };
+        match came {
+            Err(Trouble::Overflowed) => asking.overflowed += 1,
+            Err(Trouble::OverBudget) => asking.over_budget += 1,
+            Ok(_) => {}
+        }
+        let holds = came == Ok(Value::Bool(true));
+        if holds && asking.sample.len() < SAMPLE_MAX {
+            asking.sample.push(called(cluster, head, config, asking.policy, now)?);
+        }
+        Ok(holds)
+    }
+}
+
+fn number(id: NodeId) -> u128 {
+    id.as_bytes().iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
+}
+
+fn id_of(number: u128) -> NodeId {
+    let mut id = [0; 12];
+    id.copy_from_slice(&number.to_be_bytes()[4..]);
+    NodeId::from_bytes(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(examined: u64, matched: u64, reached: Option<u128>) -> Place {
+        Place { from: 1_000, to: 2_000, examined, matched, reached }
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_taken_to_be_as_full() {
+        let whole = place(50, 5, None);
+        assert_eq!((whole.profiles(), whole.members()), (50.0, 5.0));
+        let tenth = place(50, 5, Some(1_099));
+        assert_eq!((tenth.profiles(), tenth.members()), (500.0, 50.0));
+        let empty = place(0, 0, None);
+        assert_eq!((empty.profiles(), empty.members()), (0.0, 0.0));
+    }
+
+    #[test]
+    fn ids_are_numbers_in_their_order() {
+        for number_of in [0, 1, u128::from(u64::MAX) << 8, (1 << 96) - 1] {
+            assert_eq!(number(id_of(number_of)), number_of);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The stored record of the computed attributes and segments of a workspace, version 1.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tessera_engine::rules::{AggregateId, SegmentId, Turning};
+use tessera_expr::calendar::Zone;
+use tessera_expr::pql;
+
+use super::{Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, StoredRule, StoredRules, Version};
+use crate::codec;
+use crate::error::Error;
+
+const VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct RulesRecord<'a> {
+    #[serde(borrow)]
+    attributes: Vec<RuleRecord<'a>>,
+    #[serde(borrow)]
+    segments: Vec<RuleRecord<'a>>,
+    #[serde(borrow)]
+    aggregates: Vec<AggregateRecord<'a>>,
+    last_segment: u32,
+    last_aggregate: u32,
+    generation: u64,
+    retiring: Option<u64>,
+    epoch: u64,
+    settled_epoch: u64,
+    turned_at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RuleRecord<'a> {
+    name: &'a str,
+    description: Option<&'a str>,
+    version: u64,
+    created_at: i64,
+    updated_at: i64,
+    #[serde(borrow)]
+    run: RunRecord<'a>,
+    former: Vec<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum RunRecord<'a> {
+    Draft(#[serde(borrow)] DefinitionRecord<'a>),
+    Archived(#[serde(borrow)] DefinitionRecord<'a>),
+    Building(#[serde(borrow)] VersionRecord<'a>),
+    Live(#[serde(borrow)] VersionRecord<'a>, Option<VersionRecord<'a>>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct DefinitionRecord<'a> {
+    pql: &'a str,
+    zone: &'a str,
+    merge_policy: Option<&'a str>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VersionRecord<'a> {
+    #[serde(borrow)]
+    definition: DefinitionRecord<'a>,
+    segment: Option<u32>,
+    succeeds: Option<u32>,
+    generation: u64,
+    since: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AggregateRecord<'a> {
+    id: u32,
+    zone: &'a str,
+    key: &'a str,
+    building: Option<u64>,
+}
+
+/// Writes the rules of a workspace.
+#[must_use]
+pub(in super::super) fn encode(rules: &StoredRules) -> Bytes {
+    let of = |kind| rules.of(kind).values().map(|rule| write_rule(rule)).collect();
+    let record = RulesRecord {
+        attributes: of(RuleKind::Attribute),
+        segments: of(RuleKind::Segment),
+        aggregates: rules.aggregates.iter().map(write_aggregate).collect(),
+        last_segment: rules.last_segment,
+        last_aggregate: rules.last_aggregate,
+        generation: rules.generation,
+        retiring: rules.retiring,
+        epoch: rules.turning.epoch,
+        settled_epoch: rules.turning.settled_epoch,
+        turned_at: rules.turning.turned_at.map(|at| at.micros()),
+    };
+    codec::encode(VERSION, &record)
+}
+
+/// Reads the rules of a workspace.
+///
+/// # Errors
+/// `Corrupt`.
+pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
+    let record: RulesRecord<'_> = codec::decode(VERSION, bytes)?;
+    let aggregate = |own: AggregateRecord<'_>| {
+        let AggregateRecord { id, zone, key, building } = own;
+        Ok(StoredAggregate { id: AggregateId(id), zone: read_zone(zone)?, key: key.into(), building })
+    };
+    Ok(StoredRules {
+        attributes: read_rules(RuleKind::Attribute, record.attributes)?,
+        segments: read_rules(RuleKind::Segment, record.segments)?,
+        aggregates: record.aggregates.into_iter().map(aggregate).collect::<Result<_, Error>>()?,
+        last_segment: record.last_segment,
+        last_aggregate: record.last_aggregate,
+        generation: record.generation,
+        retiring: record.retiring,
+        turning: Turning {
+            epoch: record.epoch,
+            settled_epoch: record.settled_epoch,
+            turned_at: record.turned_at.map(codec::instant).transpose()?,
+        },
+    })
+}
+
+fn write_aggregate(own: &StoredAggregate) -> AggregateRecord<'_> {
+    let StoredAggregate { id, zone, key, building } = own;
+    AggregateRecord { id: id.0, zone: zone.name().unwrap_or("UTC"), key, building: *building }
+}
+
+fn write_rule(rule: &StoredRule) -> RuleRecord<'_> {
+    let run = match &rule.run {
+        Run::Draft(definition) => RunRecord::Draft(write_definition(definition)),
+        Run::Archived(definition) => RunRecord::Archived(write_definition(definition)),
+        Run::Building(next) => RunRecord::Building(write_version(next)),
+        Run::Live(live, next) => RunRecord::Live(write_version(live), next.as_ref().map(write_version)),
+    };
+    RuleRecord {
+        name: rule.name.as_str(),
+        description: rule.description.as_deref(),
+        version: rule.version,
+        created_at: rule.created_at.micros(),
+        updated_at: rule.updated_at.micros(),
+        run,
+        former: rule.former.iter().map(|id| id.0).collect(),
+    }
+}
+
+fn write_definition(definition: &Definition) -> DefinitionRecord<'_> {
+    DefinitionRecord {
+        pql: &definition.pql,
+        zone: definition.zone_name(),
+        merge_policy: definition.merge_policy.as_ref().map(PolicyId::as_str),
+    }
+}
+
+fn write_version(version: &Version) -> VersionRecord<'_> {
+    VersionRecord {
+        definition: write_definition(&version.definition),
+        segment: version.segment.map(|id| id.0),
+        succeeds: version.succeeds.map(|id| id.0),
+        generation: version.generation,
+        since: version.since.micros(),
+    }
+}
+
+fn read_rules(kind: RuleKind, records: Vec<RuleRecord<'_>>) -> Result<BTreeMap<RuleName, Arc<StoredRule>>, Error> {
+    let rule = |record: RuleRecord<'_>| {
+        let name = RuleName::parse(kind, record.name).map_err(|_| codec::corrupt("name of a rule"))?;
+        let run = match record.run {
+            RunRecord::Draft(definition) => Run::Draft(read_definition(kind, &definition)?),
+            RunRecord::Archived(definition) => Run::Archived(read_definition(kind, &definition)?),
+            RunRecord::Building(next) => Run::Building(read_version(kind, &next)?),
+            RunRecord::Live(live, next) => {
+                Run::Live(read_version(kind, &live)?, next.map(|next| read_version(kind, &next)).transpose()?)
+            }
+        };
+        let rule = StoredRule {
+            name: name.clone(),
+            description: record.description.map(Into::into),
+            version: record.version,
+            created_at: codec::instant(record.created_at)?,
+            updated_at: codec::instant(record.updated_at)?,
+            run,
+            former: record.former.into_iter().map(SegmentId).collect(),
+        };
+        Ok((name, Arc::new(rule)))
+    };
+    records.into_iter().map(rule).collect()
+}
+
+fn read_definition(kind: RuleKind, record: &DefinitionRecord<'_>) -> Result<Definition, Error> {
+    let corrupt = |_| codec::corrupt("text of a rule");
+    let expr = pql::parse(record.pql).map_err(corrupt)?;
+    let merge_policy = record.merge_policy.map(PolicyId::parse).transpose()?;
+    Definition::new(kind, expr, read_zone(record.zone)?, merge_policy).map_err(corrupt)
+}
+
+fn read_version(kind: RuleKind, record: &VersionRecord<'_>) -> Result<Version, Error> {
+    Ok(Version {
+        definition: read_definition(kind, &record.definition)?,
+        segment: record.segment.map(SegmentId),
+        succeeds: record.succeeds.map(SegmentId),
+        generation: record.generation,
+        since: codec::instant(record.since)?,
+    })
+}
+
+fn read_zone(name: &str) -> Result<Zone, Error> {
+    Zone::named(name).ok_or_else(|| codec::corrupt("name of a time zone"))
+}
