@@ -229,7 +229,7 @@ impl Service {
             if is_own { Ok(NodeId::from_bytes(profile)) } else { Err(cursor::invalid()) }
         });
         let range = match after.transpose()? {
-            Some(last) => behind(&all, scope.member(segment, last).successor()),
+            Some(last) => KeyRange { start: scope.member(segment, last).successor(), ..all },
             None => all,
         };
         let page = self.store().scan(&range, ScanLimit::rows(query.limit), Direction::Forward).await;
@@ -285,14 +285,13 @@ impl Service {
         let own = live(&configured, name, sight)?;
         let mut overlaps = Vec::with_capacity(others.len());
         for other in others {
-            let segment = live(&configured, other, sight)?;
-            let (count, both) = match (own, segment) {
-                (Some(own), Some(other)) => {
-                    (self.counts_of(workspace, other).await?.members, self.common(workspace, own, other).await?)
+            let (mut count, mut both) = (0, 0);
+            if let Some(segment) = live(&configured, other, sight)? {
+                count = self.counts_of(workspace, segment).await?.members;
+                if let Some(own) = own {
+                    both = self.common(workspace, own, segment).await?;
                 }
-                (None, Some(other)) => (self.counts_of(workspace, other).await?.members, 0),
-                (_, None) => (0, 0),
-            };
+            }
             overlaps.push(Overlap { name: other.clone(), count, both });
         }
         Ok(overlaps)
@@ -357,7 +356,7 @@ impl Service {
         }
         let names = turned_names(&configured);
         let (mut items, mut last) = (Vec::new(), None);
-        'pages: while let Some(open) = range.take() {
+        while let Some(open) = range.take() {
             let page = self.store().scan(&open, ScanLimit::rows(ROWS), Direction::Backward).await;
             let page = page.map_err(|error| read_failed(&error))?;
             for row in &page.rows {
@@ -377,9 +376,6 @@ impl Service {
                 last = Some(row.key.clone());
             }
             range = page.next;
-            if range.is_none() {
-                break 'pages;
-            }
         }
         Ok(ListPage { items, next_cursor: None })
     }
@@ -454,10 +450,6 @@ fn called(cluster: &Cluster, node: NodeId, config: &Config, policy: &Chosen, now
     let lens = Lens { policy: &policy.compiled, config, now, relevance: Relevance::Any };
     let view = render::viewed(cluster, node, &lens).ok_or_else(not_found)?;
     Ok(render::profile_id(&view, config))
-}
-
-fn behind(all: &KeyRange, from: tessera_store::Key) -> KeyRange {
-    KeyRange { start: from, ..all.clone() }
 }
 
 fn check_limit(limit: usize) -> Result<(), Error> {
