@@ -139,6 +139,14 @@ impl State {
         }
     }
 
+    /// The same, with room for one event more.
+    pub(crate) fn clone_with_room(&self) -> Self {
+        match self {
+            Self::Recent(recent) => Self::Recent(recent.clone_with_room()),
+            own => own.clone(),
+        }
+    }
+
     /// An event that was added is there no more: erased, deleted, or at the end of its retention. It brings what it brought when
     /// it was added.
     pub fn remove(&mut self, aggregate: &Aggregate, moment: Moment, contribution: &Contribution) {

@@ -21,7 +21,7 @@ mod settle;
 mod standing;
 mod states;
 
-pub use event::{Event, ReadPayload};
+pub use event::{Event, OpenPayload, Seen};
 pub use read::{Asked, Explained, NeedsEvents, Newest, Ruled, ask, explain, read, would_change};
 pub use set::{AggregateId, Beside, Cycle, KeptDef, Layer, RuleDef, RuleKind, RuleSet, SegmentId, Turning, keepable};
 pub use settle::{Flip, Scope};

@@ -1,7 +1,7 @@
 //! The fold of a profile's facts under a merge policy. By default: for each attribute the newest cell, ties by bytes.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::{Cell, Cluster};
@@ -98,14 +98,62 @@ pub fn fold(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Option<View> {
         IdentityGraph::Full => cluster.profile_id(node)?,
         IdentityGraph::None => cluster.node(node)?.id,
     };
-    let attributes = match policy::settled(cluster, node, lens) {
-        Tree::Node(members) => members,
-        Tree::Leaf(_) => BTreeMap::new(),
-    };
-    let identifiers = identifiers(cluster, node, lens);
-    let (ended_at, valid_until) = turns(cluster, node, lens);
+    let attributes = attributes(cluster, node, lens, &Names::All);
+    let identifiers = identifiers(cluster, node, lens, &Names::All);
+    let (ended_at, valid_until) = turns(cluster, node, lens, &Names::All);
     let updated_at = ended_at.map_or(cluster.updated_at, |at| at.max(cluster.updated_at));
     Some(View { profile_id, identifiers, attributes, updated_at, valid_until })
+}
+
+fn attributes(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> BTreeMap<Arc<str>, Tree> {
+    match policy::settled(cluster, node, lens, names) {
+        Tree::Node(members) => members,
+        Tree::Leaf(_) => BTreeMap::new(),
+    }
+}
+
+/// Names at the top of a profile, as rules ask for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Names {
+    /// Any.
+    All,
+    /// These.
+    Some(BTreeSet<Arc<str>>),
+}
+
+impl Names {
+    /// Whether this name is asked for.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(names) => names.contains(name),
+        }
+    }
+
+    /// Whether what stands at a path, given by its escaped text, is asked for. What stands above it or below begins with the same name, so
+    /// what is left out decides nothing of the rest.
+    #[must_use]
+    pub fn has_at(&self, path: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(names) => names.contains(&*Path::first_of(path)),
+        }
+    }
+}
+
+/// What rules see of the names that they ask for, and the first instant at which something of it changes by itself: what [`fold`] and
+/// [`seen`] say of these.
+pub(crate) fn seen_at(
+    cluster: &Cluster,
+    node: NodeId,
+    lens: &Lens<'_>,
+    names: &Names,
+) -> (BTreeMap<Arc<str>, Tree>, Option<Timestamp>) {
+    let attributes = attributes(cluster, node, lens, names);
+    let identifiers = identifiers(cluster, node, lens, names);
+    let (_, valid_until) = turns(cluster, node, lens, names);
+    (as_seen(attributes, &identifiers, lens.config), valid_until)
 }
 
 /// Names at the top of a profile that no attribute may take: those of the answer itself.
@@ -114,8 +162,16 @@ pub const RESERVED: [&str; 4] = ["profile_id", "_audiences", "_updated_at", "_in
 /// What a rule sees of a view: attributes and identifiers at the top, as a read shows them, the answer's own members aside.
 #[must_use]
 pub fn seen(view: View, config: &Config) -> BTreeMap<Arc<str>, Tree> {
-    let mut seen = view.attributes;
-    for (namespace, value) in &view.identifiers {
+    as_seen(view.attributes, &view.identifiers, config)
+}
+
+fn as_seen(
+    attributes: BTreeMap<Arc<str>, Tree>,
+    identifiers: &[(NamespaceId, Arc<str>)],
+    config: &Config,
+) -> BTreeMap<Arc<str>, Tree> {
+    let mut seen = attributes;
+    for (namespace, value) in identifiers {
         if let Some(namespace) = config.find(*namespace) {
             seen.insert(namespace.name.as_str().into(), Tree::Leaf(Value::Text(value.clone())));
         }
@@ -124,8 +180,8 @@ pub fn seen(view: View, config: &Config) -> BTreeMap<Arc<str>, Tree> {
     seen
 }
 
-/// When something in a view last changed by itself, and when something next does.
-fn turns(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
+/// When something under these names last changed by itself, and when something next does.
+fn turns(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> (Option<Timestamp>, Option<Timestamp>) {
     let keeping = lens.config.keeping();
     let asks_relevance = lens.relevance != Relevance::Any && !keeping.is_always_relevant();
     let (mut last, mut next): (Option<Timestamp>, Option<Timestamp>) = (None, None);
@@ -134,7 +190,8 @@ fn turns(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> (Option<Timestamp>
     }
     for node in policy::unit(cluster, node, lens.policy.graph()) {
         for fragment in &node.fragments {
-            for cell in fragment.cells.iter().filter(|cell| !lens.is_erased(&fragment.dataset, cell)) {
+            let counts = |cell: &&Cell| names.has_at(cell.path.as_str()) && !lens.is_erased(&fragment.dataset, cell);
+            for cell in fragment.cells.iter().filter(counts) {
                 let kept = keeping.kept_until(&cell.path, cell.time);
                 let relevant = if asks_relevance { keeping.relevant_until(&cell.path, cell.time) } else { None };
                 for turn in kept.into_iter().chain(relevant) {
@@ -150,12 +207,14 @@ fn turns(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> (Option<Timestamp>
     (last, next)
 }
 
-fn identifiers(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Vec<(NamespaceId, Arc<str>)> {
+fn identifiers(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> Vec<(NamespaceId, Arc<str>)> {
     /// When an identity was last seen, whether it owns facts, its value.
     type Rank<'a> = (Option<Timestamp>, bool, Reverse<&'a Arc<str>>);
     let sweeps = lens.config.sweeps();
     let mut latest: BTreeMap<NamespaceId, Rank<'_>> = BTreeMap::new();
-    for node in policy::unit(cluster, node, lens.policy.graph()) {
+    let is_asked = |id| *names == Names::All || lens.config.find(id).is_some_and(|own| names.has(own.name.as_str()));
+    let nodes = policy::unit(cluster, node, lens.policy.graph());
+    for node in nodes.filter(|node| is_asked(node.identity.namespace)) {
         let owns = node.owned.iter().any(|tally| !sweeps.erases(&tally.source));
         let rank = (cluster.last_seen(node, sweeps), owns, Reverse(&node.identity.value));
         let own = latest.entry(node.identity.namespace).or_insert(rank);

@@ -15,6 +15,8 @@ mod time;
 
 use std::rc::Rc;
 
+use smallvec::{SmallVec, smallvec};
+
 pub(crate) use item::{Item, key_text};
 pub(crate) use time::counts;
 
@@ -60,7 +62,7 @@ pub(crate) struct Evaluator<'f> {
     moves_at: Option<Timestamp>,
     turns_at: Option<Timestamp>,
     /// What the rule speaks of, the profile first.
-    contexts: Vec<Item<'f>>,
+    contexts: SmallVec<[Item<'f>; 2]>,
     variables: Vec<(&'f Name, Bound<'f>)>,
 }
 
@@ -91,7 +93,7 @@ impl<'f> Evaluator<'f> {
             steps_max: frame.steps_max,
             moves_at: None,
             turns_at: None,
-            contexts: vec![profile],
+            contexts: smallvec![profile],
             variables: Vec::new(),
         }
     }

@@ -19,16 +19,30 @@ pub fn encode<T: Serialize + ?Sized>(version: u8, record: &T) -> Bytes {
 /// `Corrupt` with `record_corrupt`, or with `record_newer` for a version above the expected one.
 pub fn decode<'a, T: Deserialize<'a>>(expected: u8, bytes: &'a [u8]) -> Result<T, Error> {
     match bytes.split_first() {
-        Some((version, rest)) if *version == expected => match postcard::take_from_bytes(rest) {
-            Ok((record, [])) => Ok(record),
-            Ok(_) => Err(corrupt("length")),
-            Err(_) => Err(corrupt("encoding")),
-        },
+        Some((version, rest)) if *version == expected => read_section(rest),
         Some((version, _)) if *version > expected => {
             let message = format!("a stored record is newer than this program version={version} expected={expected}");
             Err(Error::new(ErrorKind::Corrupt, "record_newer", message))
         }
         _ => Err(corrupt("version")),
+    }
+}
+
+/// A part of a record, to stand in it as bytes.
+#[must_use]
+pub(crate) fn section<T: Serialize + ?Sized>(part: &T) -> Vec<u8> {
+    postcard::to_extend(part, Vec::new()).expect("records hold only what postcard writes, and a vector grows")
+}
+
+/// Reads such a part.
+///
+/// # Errors
+/// `Corrupt` with `record_corrupt`.
+pub(crate) fn read_section<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((part, [])) => Ok(part),
+        Ok(_) => Err(corrupt("length")),
+        Err(_) => Err(corrupt("encoding")),
     }
 }
 

@@ -13,9 +13,11 @@ use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
+use tessera_expr::facts::Membership as Stands;
 use tessera_store::{Direction, KeyRange, ScanLimit, Store};
 
 use crate::codec::corrupt;
+use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::find::Found;
 use crate::graph::strength_name;
@@ -25,6 +27,7 @@ use crate::lane::Configured;
 use crate::layout::read_event_key;
 use crate::query::StoredCall;
 use crate::records::{event, link};
+use crate::ruled;
 use crate::store_error::read_failed;
 use crate::timeline::{seen_by, stands};
 use crate::verdict::NamedIdentity;
@@ -100,6 +103,22 @@ pub enum Held {
         /// What said so.
         said: Said,
     },
+    /// What a computed attribute comes to.
+    Computed {
+        /// Its name.
+        name: Arc<str>,
+        /// The value, as JSON.
+        json: Bytes,
+    },
+    /// How the profile stands to a segment that it is in or has been in.
+    Membership {
+        /// The name of the segment.
+        segment: Arc<str>,
+        /// Since when it is a member; none if it is none.
+        entered: Option<Timestamp>,
+        /// When it last had ceased to be one.
+        left: Option<Timestamp>,
+    },
     /// A call on the timeline.
     Event {
         /// The identity that owns it.
@@ -109,10 +128,11 @@ pub enum Held {
     },
 }
 
-/// An export while it is read. Identities come first, then links, values, relations, and events, those of one identity after the
-/// other, the oldest first.
+/// An export while it is read. Identities come first, then links, values, relations, what the rules come to under the workspace's default
+/// policy, and events, those of one identity after the other, the oldest first.
 pub struct Export {
     store: Arc<dyn Store>,
+    workspace: WorkspaceId,
     scope: Scope,
     configured: Arc<Configured>,
     found: Found,
@@ -130,6 +150,8 @@ enum Step {
     /// What stands in the record beside identities and links.
     Values,
     Relations,
+    /// Computed attributes and memberships.
+    Ruled,
     /// The events of this node.
     Events(NodeId, Option<KeyRange>),
 }
@@ -137,17 +159,18 @@ enum Step {
 impl Export {
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        scope: Scope,
+        workspace: WorkspaceId,
         configured: Arc<Configured>,
         found: Found,
         sight: Flags,
         now: Timestamp,
     ) -> Self {
+        let scope = Scope::new(workspace);
         let nodes: Vec<NodeId> = found.cluster.piece(found.node).map(|node| node.id).collect();
         let held = nodes.iter().map(|node| Step::Held(*node, None));
         let events = nodes.iter().map(|node| Step::Events(*node, None));
-        let rest = held.chain([Step::Values, Step::Relations]).chain(events).collect();
-        let mut export = Self { store, scope, configured, found, sight, now, ready: VecDeque::new(), rest };
+        let rest = held.chain([Step::Values, Step::Relations, Step::Ruled]).chain(events).collect();
+        let mut export = Self { store, workspace, scope, configured, found, sight, now, ready: VecDeque::new(), rest };
         export.identities();
         export
     }
@@ -169,6 +192,7 @@ impl Export {
                 Some(Step::Held(node, range)) => self.held_links(node, range).await?,
                 Some(Step::Values) => self.values(),
                 Some(Step::Relations) => self.relations(),
+                Some(Step::Ruled) => self.ruled().await?,
                 Some(Step::Events(node, range)) => self.events(node, range).await?,
             }
         }
@@ -281,6 +305,26 @@ impl Export {
             }
         }
         self.ready.extend(found);
+    }
+
+    async fn ruled(&mut self) -> Result<(), Error> {
+        let (config, policy) = (&self.configured.config, &self.configured.policy(None)?.compiled);
+        let mut ruled = ruled::of(&*self.store, self.workspace, &self.found, config, policy, self.now).await?;
+        ruled::hide(&mut ruled, &self.configured.flagged, self.sight);
+        let computed = ruled.attributes.iter().map(|(name, value)| {
+            let mut json = Vec::new();
+            write_value(value, &mut json);
+            Held::Computed { name: name.clone(), json: json.into() }
+        });
+        let memberships = ruled.audiences.iter().filter_map(|(segment, stands)| {
+            let (entered, left) = match *stands {
+                Stands::Inside { entered, left } => (Some(entered), left),
+                Stands::Outside { left } => (None, Some(left?)),
+            };
+            Some(Held::Membership { segment: segment.clone(), entered, left })
+        });
+        self.ready.extend(computed.chain(memberships));
+        Ok(())
     }
 
     async fn events(&mut self, node: NodeId, range: Option<KeyRange>) -> Result<(), Error> {

@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tessera_engine::id::Ids;
+use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError};
 use tokio::sync::{Notify, watch};
 
@@ -272,14 +273,20 @@ impl Jobs {
         Ok(open.into_iter().filter(|job| job.kind == kind && !job.has_ended()).collect())
     }
 
-    /// How many of the last jobs of a kind with these parameters have failed, up to [`FAILED_COUNTED_MAX`].
+    /// How many of the last jobs of a kind with these parameters have failed, up to [`FAILED_COUNTED_MAX`], and when the last of them did.
     ///
     /// # Errors
     /// What the store answers.
-    pub(crate) async fn failed_of(&self, workspace: WorkspaceId, kind: &str, parameters: &str) -> Result<usize, Error> {
+    pub(crate) async fn failed_of(
+        &self,
+        workspace: WorkspaceId,
+        kind: &str,
+        parameters: &str,
+    ) -> Result<(usize, Option<Timestamp>), Error> {
         let filter = Filter { standing: Some(Standing::Failed), kind: Some(kind.to_owned()) };
         let (failed, _) = self.table.list(workspace, &filter, None, FAILED_COUNTED_MAX).await?;
-        Ok(failed.iter().filter_map(Listed::job).filter(|job| job.parameters == parameters).count())
+        let same = failed.iter().filter_map(Listed::job).filter(|job| job.parameters == parameters);
+        Ok((same.clone().count(), same.map(|job| job.updated_at).max()))
     }
 
     /// The newest job of a kind.

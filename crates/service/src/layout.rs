@@ -82,6 +82,13 @@ impl Scope {
         self.family(Family::Timer).time(due).node(profile).key()
     }
 
+    /// The timers that are due at an instant or later, and before another.
+    pub(crate) fn timers_between(self, from: Timestamp, to: Option<Timestamp>) -> KeyRange {
+        let at = |at| self.family(Family::Timer).time(at).key();
+        let end = to.map(at).or_else(|| self.all_of(Family::Timer).end);
+        KeyRange { start: at(from), end }
+    }
+
     pub(crate) fn turn(self, profile: NodeId, at: Timestamp, segment: SegmentId) -> Key {
         self.family(Family::MembershipTurn).node(profile).time(at).u32(segment.0).key()
     }

@@ -24,11 +24,12 @@ use crate::timeline;
 
 pub(crate) mod facts;
 mod model;
+mod payload;
 mod sight;
 
 pub use model::RuleModel;
 
-pub(crate) use facts::read_payload;
+pub(crate) use payload::open_payload;
 pub(crate) use sight::{Flagged, hides_no_more, named};
 
 use facts::ProfileFacts;

@@ -367,7 +367,7 @@ impl Service {
     pub async fn export(&self, workspace: WorkspaceId, lookup: &Lookup, sight: Flags) -> Result<Export, Error> {
         let configured = self.running(workspace).shared.configured().await?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
-        Ok(Export::new(self.components.store.clone(), Scope::new(workspace), configured, found, sight, self.now()))
+        Ok(Export::new(self.components.store.clone(), workspace, configured, found, sight, self.now()))
     }
 
     /// What a workspace holds. Exact: the counts change with what they count.

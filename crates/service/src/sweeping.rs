@@ -8,7 +8,8 @@ use tessera_engine::time::Timestamp;
 use crate::directory::{KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::idempotency::{self, Known};
-use crate::jobs::{Asked, Jobs, NewJob, Once};
+use crate::jobs::kinds::backfill;
+use crate::jobs::{Asked, Job, Jobs, NewJob, Once};
 use crate::keys::Scope;
 use crate::service::Service;
 use crate::store_error::read_failed;
@@ -120,7 +121,12 @@ async fn unbrought(jobs: &Jobs, workspace: WorkspaceId, config: &StoredConfig) -
     let mut unbrought = Vec::new();
     for sweep in wanted {
         let open = jobs.open_of(workspace, sweep.kind).await?;
-        if open.iter().all(|job| job.parameters != sweep.parameters) {
+        // A backfill brings the rules as they are when it begins.
+        let brings = |job: &Job| {
+            job.parameters == sweep.parameters
+                || sweep.kind == BACKFILL && backfill::brings(job, config.rules().generation())
+        };
+        if !open.iter().any(brings) {
             unbrought.push(sweep);
         }
     }
@@ -134,12 +140,12 @@ pub(crate) struct Stalled {
     since: BTreeMap<Sweep, Timestamp>,
 }
 
-impl Stalled {
-    /// The pause before the first job that is made again; it doubles with each that has failed.
-    const PAUSE_SECS: i64 = 60;
-    /// The longest pause: a few failed jobs a day among those that are kept.
-    const PAUSE_SECS_MAX: i64 = 6 * 3_600;
+/// The pause before the first job that is made again.
+const PAUSE_SECS: i64 = 60;
+/// The longest pause: a few failed jobs a day among those that are kept.
+const PAUSE_SECS_MAX: i64 = 6 * 3_600;
 
+impl Stalled {
     /// Asks again for whatever has waited long enough.
     ///
     /// # Errors
@@ -155,8 +161,8 @@ impl Stalled {
         self.since.retain(|sweep, _| unbrought.contains(sweep));
         for sweep in unbrought {
             let since = *self.since.entry(sweep.clone()).or_insert(now);
-            let failed = jobs.failed_of(workspace, sweep.kind, &sweep.parameters).await?;
-            if now < since.plus_micros(Self::pause_secs(failed) * 1_000_000) {
+            let (failed, _) = jobs.failed_of(workspace, sweep.kind, &sweep.parameters).await?;
+            if now < since.plus_micros(pause_micros(failed)) {
                 continue;
             }
             tracing::warn!(workspace = workspace.number(), kind = sweep.kind, failed, "a sweep is asked for again");
@@ -165,11 +171,34 @@ impl Stalled {
         }
         Ok(())
     }
+}
 
-    fn pause_secs(failed: usize) -> i64 {
-        let doublings = failed.saturating_sub(1).min(16);
-        (Self::PAUSE_SECS << doublings).min(Self::PAUSE_SECS_MAX)
+/// How long a job that failed so many times is not asked for again: it doubles with each time.
+fn pause_micros(failed: usize) -> i64 {
+    let doublings = failed.saturating_sub(1).min(16);
+    (PAUSE_SECS << doublings).min(PAUSE_SECS_MAX) * 1_000_000
+}
+
+/// Asks for a backfill because the calendar has turned, unless one is under way that brings the turn along, or one has failed lately.
+/// Answers when to look again, if before the next turn.
+pub(crate) async fn bring_turn(
+    jobs: &Jobs,
+    workspace: WorkspaceId,
+    generation: u64,
+    turn: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
+    if !jobs.open_of(workspace, BACKFILL).await?.is_empty() {
+        // It began before the calendar turned, or brings it along; whichever it is, the next look finds out.
+        return Ok(None);
     }
+    let parameters = format!("{{\"generation\":{generation},\"turn\":{}}}", turn.micros());
+    let (failed, last) = jobs.failed_of(workspace, BACKFILL, &parameters).await?;
+    if let Some(again) = last.map(|last| last.plus_micros(pause_micros(failed))).filter(|again| *again > now) {
+        return Ok(Some(again));
+    }
+    Sweep { kind: BACKFILL, parameters }.ask(jobs, workspace).await?;
+    Ok(None)
 }
 
 const RECLUSTER: &str = "recluster";

@@ -45,6 +45,10 @@ pub(super) fn route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Rout
             "time": "2026-01-31T10:00:00Z", "received_at": "2026-01-31T10:00:01Z"
         }],
         "relations": [],
+        "computed_attributes": [{ "name": "orders", "content": 3 }],
+        "segments": [{
+            "segment": "regulars", "member": true, "entered_at": "2026-01-31T10:00:01Z", "left_at": null
+        }],
         "events": [{
             "namespace": "user_id", "value": "7001", "message_id": "m-1", "type": "track", "event": "Order Completed",
             "dataset": "segment", "batch": null, "time": "2026-01-31T10:00:00Z", "received_at": "2026-01-31T10:00:01Z",
@@ -54,10 +58,11 @@ pub(super) fn route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Rout
     Route::new(Method::GET, path, access, handler, Tag::Profiles, "Exports everything that is held of a person")
         .describe(
             "For who asks what is known of them: identities, links with what said so, every value of every attribute with its dataset \
-             and times, relations, and all events with their payload. As one table (`csv`) each thing is a row; the columns are \
-             `kind` (`identity`, `link`, `attribute`, `relation`, `event`), `id`, `namespace`, `value`, `other_namespace`, \
-             `other_value`, `name`, `content`, `state`, `dataset`, `batch`, `count`, `from`, `to`. Attributes that the key may not see \
-             are left out. An answer that breaks off is not whole.",
+             and times, relations, computed attributes, segments that the person is in or has been in, and all events with their payload. \
+             As one table (`csv`) each thing is a row; the columns are `kind` (`identity`, `link`, `attribute`, `relation`, \
+             `computed_attribute`, `segment`, `event`), `id`, `namespace`, `value`, `other_namespace`, `other_value`, `name`, `content`, \
+             `state`, `dataset`, `batch`, `count`, `from`, `to`; of a segment `from` says when it was entered and `to` when it was left \
+             last. Attributes and segments that the key may not see are left out. An answer that breaks off is not whole.",
         )
         .query("format", "`json` or `csv`.", format)
         .answer_free(200, "All of it.", example)
@@ -109,7 +114,7 @@ fn answer(format: Format, export: Export) -> Response {
 }
 
 /// The lists of the JSON, in their order.
-const SECTIONS: [&str; 5] = ["identities", "links", "values", "relations", "events"];
+const SECTIONS: [&str; 7] = ["identities", "links", "values", "relations", "computed_attributes", "segments", "events"];
 
 fn section_of(held: &Held) -> usize {
     match held {
@@ -117,7 +122,9 @@ fn section_of(held: &Held) -> usize {
         Held::Link { .. } => 1,
         Held::Value { .. } => 2,
         Held::Relation { .. } => 3,
-        Held::Event { .. } => 4,
+        Held::Computed { .. } => 4,
+        Held::Membership { .. } => 5,
+        Held::Event { .. } => 6,
     }
 }
 

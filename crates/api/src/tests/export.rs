@@ -59,6 +59,7 @@ async fn all_that_is_held_is_in_the_json() {
     let [relation] = &list("relations")[..] else { panic!("one relation: {export}") };
     assert_eq!(relation["account"], json!({ "namespace": "group_id", "value": "acme" }));
     let events: Vec<_> = list("events").iter().map(|own| (own["message_id"].clone(), own["type"].clone())).collect();
+    assert_eq!((list("computed_attributes"), list("segments")), (vec![], vec![]));
     assert_eq!(events, [(json!("m-1"), json!("track")), (json!("m-2"), json!("group"))]);
     let body = String::from_utf8(reply.body.to_vec()).expect("text");
     assert!(body.contains(r#""payload":{"properties":{"total":41.50}"#), "payloads stay as they came: {body}");

@@ -252,3 +252,26 @@ async fn a_rule_that_takes_too_much_keeps_its_last_answer_and_says_so() {
     let why = get(&world, "/v1/segments/triple/explain?namespace=user_id&value=ann").await;
     assert_eq!((&why["incomplete"], &why["why"]), (&json!("over_budget"), &Value::Null), "{why}");
 }
+
+#[tokio::test]
+async fn what_rules_make_of_a_person_is_in_their_export() {
+    let world = shop().await;
+    make(&world, "/v1/attributes", json!({ "name": "revenue", "pql": ORDERS })).await;
+    make(&world, "/v1/segments", json!({ "name": "recent", "pql": RECENT })).await;
+    make(&world, "/v1/segments", json!({ "name": "rich", "pql": "revenue > 50" })).await;
+    let path = "/v1/profiles/identifier/user_id/ann/export";
+    let export = get(&world, path).await;
+    assert_eq!(export["computed_attributes"], json!([{ "name": "revenue", "content": 0.3 }]));
+    let [recent] = &export["segments"].as_array().expect("segments")[..] else { panic!("one segment: {export}") };
+    assert_eq!(
+        (&recent["segment"], &recent["member"], &recent["left_at"]),
+        (&json!("recent"), &json!(true), &Value::Null)
+    );
+    assert!(recent["entered_at"].is_string());
+    let table = world.get(&format!("{path}?format=csv"), ROOT).await;
+    let rows: Vec<csv::StringRecord> =
+        csv::Reader::from_reader(&table.body[..]).records().map(|row| row.expect("a row")).collect();
+    let row = |kind: &str| rows.iter().find(|row| &row[0] == kind).unwrap_or_else(|| panic!("{kind}: {rows:?}"));
+    assert_eq!((&row("computed_attribute")[6], &row("computed_attribute")[7]), ("revenue", "0.3"));
+    assert_eq!((&row("segment")[6], &row("segment")[8], &row("segment")[13]), ("recent", "member", ""));
+}

@@ -107,6 +107,12 @@ impl Recent {
         self.lost
     }
 
+    pub(super) fn clone_with_room(&self) -> Self {
+        let mut entries = VecDeque::with_capacity(self.entries.len() + 1);
+        entries.extend(self.entries.iter().cloned());
+        Self { entries, lost: self.lost, bytes: self.bytes }
+    }
+
     pub(super) fn add(&mut self, entry: Entry) {
         if self.lost.is_some_and(|lost| entry.moment <= lost.up_to) {
             return;

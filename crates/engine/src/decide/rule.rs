@@ -87,25 +87,19 @@ impl Act<'_> {
         }
         let brought = contributions(&event, rules);
         if !brought.is_empty() {
-            let present = self.working.cluster(cluster)?;
-            let own = present.node(node).ok_or(Lack::Torn)?;
-            let mut states = if brought.iter().any(|(kept, _)| is_unknown(own, kept.id, kept.is_built)) {
-                // What the node had before this command is on its timeline alone.
-                self.working.states(node, None)?
-            } else {
-                own.states.clone()
-            };
-            drop(present);
-            for (kept, contribution) in brought {
-                add(&mut states, kept, &event, contribution.as_ref(), rules);
-                if let Ok(at) = states.binary_search_by_key(&kept.id, |(own, _)| *own) {
-                    Arc::make_mut(&mut states[at].1).drop_past(&kept.aggregate, self.now, &kept.zone);
-                }
-            }
             let mut next = self.working.edit(cluster)?;
             let own = next.node_mut(node).ok_or(Lack::Torn)?;
             let before = own.rules_bytes();
-            own.states = states;
+            if brought.iter().any(|(kept, _)| is_unknown(own, kept.id, kept.is_built)) {
+                // What the node had before this command is on its timeline alone.
+                own.states = self.working.states(node, None)?;
+            }
+            for (kept, contribution) in brought {
+                add(&mut own.states, kept, &event, contribution.as_ref(), rules);
+                if let Ok(at) = own.states.binary_search_by_key(&kept.id, |(own, _)| *own) {
+                    Arc::make_mut(&mut own.states[at].1).drop_past(&kept.aggregate, self.now, &kept.zone);
+                }
+            }
             let after = own.rules_bytes();
             next.bytes = (next.bytes + after).saturating_sub(before);
             self.working.put_cluster(next);

@@ -12,7 +12,7 @@ use crate::cluster::{Cell, Cluster, Node};
 use crate::id::NodeId;
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
-use crate::view::Lens;
+use crate::view::{Lens, Names};
 
 /// A cell that takes part, and whose it is.
 #[derive(Clone, Copy)]
@@ -90,10 +90,11 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// The cells that take part, by path.
-pub(super) fn gather<'a>(cluster: &'a Cluster, node: NodeId, lens: &Lens<'a>) -> Vec<Said<'a>> {
+/// The cells that take part under these names, by path.
+pub(super) fn gather<'a>(cluster: &'a Cluster, node: NodeId, lens: &Lens<'a>, names: &Names) -> Vec<Said<'a>> {
     let policy = lens.policy;
-    let mut all: Vec<Said<'a>> = said(cluster, node, lens).filter(|said| policy.takes_part(said.number)).collect();
+    let takes_part = |said: &Said<'_>| policy.takes_part(said.number) && names.has_at(said.cell.path.as_str());
+    let mut all: Vec<Said<'a>> = said(cluster, node, lens).filter(takes_part).collect();
     // Fragments are sorted, and a stable sort takes sorted runs as they are.
     all.sort_by(|one, other| one.cell.path.cmp(&other.cell.path));
     all

@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::id::NodeId;
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
-use crate::view::Lens;
+use crate::view::{Lens, Names};
 
 /// What decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -142,7 +142,7 @@ pub fn explain_all(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Explanat
 
 fn explain_where(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, is_asked: impl Fn(&Path) -> bool) -> Explanation {
     let policy = lens.policy;
-    let all = gather(cluster, node, lens);
+    let all = gather(cluster, node, lens, &Names::All);
     let choices = choose_and_settle(&all, policy);
     let mut attributes: BTreeMap<Path, Attribute> = BTreeMap::new();
     for (at, choice) in choices.iter().enumerate().filter(|(_, choice)| is_asked(&choice.path)) {

@@ -9,11 +9,11 @@ use crate::cluster::Cluster;
 use crate::id::NodeId;
 use crate::time::Timestamp;
 use crate::value::{Tree, Value};
-use crate::view::Lens;
+use crate::view::{Lens, Names};
 
-/// The attributes of the unit that this node belongs to.
-pub(crate) fn settled(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Tree {
-    let all = super::choose::gather(cluster, node, lens);
+/// The attributes of the unit that this node belongs to, those under these names.
+pub(crate) fn settled(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> Tree {
+    let all = super::choose::gather(cluster, node, lens, names);
     let mut tree = Tree::new();
     for choice in choose_and_settle(&all, lens.policy) {
         if *choice.value != Value::Null && choice.ended_by.is_none() && lens.asks_for(&choice.path, said_at(&choice)) {

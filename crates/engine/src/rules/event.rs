@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use tessera_expr::ast::Name;
-use tessera_expr::facts::{Facts, Kept, Membership, look_into};
+use tessera_expr::facts::{Facts, Kept, Membership};
 use tessera_expr::plan::Aggregate;
 
 use crate::aggregate::Moment;
@@ -14,10 +15,32 @@ use crate::id::EventId;
 use crate::time::Timestamp;
 use crate::value::{Tree, Value};
 
-/// Reads the payload of a call: an object with what rules see of it, such as `properties` and `items`.
-pub type ReadPayload = fn(&[u8]) -> Value;
+/// What rules see of a payload: members such as `properties` and `items`.
+pub trait Seen: Send + Sync {
+    /// What stands at these names, of which there is one at least: see [`Facts::event_value`].
+    fn at(&self, names: &[Name]) -> (Value, usize);
 
-/// An event of a timeline. Its payload is read when a rule first asks for something in it.
+    /// All members.
+    fn members(&self) -> Vec<(Name, Value)>;
+}
+
+/// Opens the payload of a call. Of what is in it, only what rules ask for need be read.
+pub type OpenPayload = fn(&Bytes) -> Arc<dyn Seen>;
+
+/// A payload in which nothing is seen.
+pub(super) struct Blank;
+
+impl Seen for Blank {
+    fn at(&self, _: &[Name]) -> (Value, usize) {
+        (Value::Null, 0)
+    }
+
+    fn members(&self) -> Vec<(Name, Value)> {
+        Vec::new()
+    }
+}
+
+/// An event of a timeline. Its payload is opened when a rule first asks for something in it.
 #[derive(Clone)]
 pub struct Event {
     /// When it happened.
@@ -34,7 +57,7 @@ pub struct Event {
     pub batch: Option<Arc<str>>,
     /// What stands on the timeline.
     pub call: Call,
-    seen: OnceLock<Value>,
+    seen: OnceLock<Arc<dyn Seen>>,
 }
 
 /// What people sent stays out of logs.
@@ -76,25 +99,32 @@ impl Event {
         self.call.name.clone().unwrap_or_else(|| self.call.kind.name().into())
     }
 
-    /// What rules see of it: `_id`, `eventType`, `timestamp`, and what is read of the payload.
-    pub(super) fn value(&self, read: ReadPayload) -> &Value {
-        self.seen.get_or_init(|| {
-            let mut members: Vec<(Arc<str>, Value)> = match read(&self.call.payload) {
-                Value::Object(members) => members.to_vec(),
-                _ => Vec::new(),
-            };
-            members.push(("_id".into(), Value::text(&self.fact_id)));
-            members.push(("eventType".into(), Value::Text(self.event_type())));
-            members.push(("timestamp".into(), Value::Timestamp(self.time)));
-            Value::object(members)
-        })
+    /// What stands in it at these names, as [`Facts::event_value`] says it: `_id`, `eventType`, `timestamp`, and what is seen of the
+    /// payload.
+    #[must_use]
+    pub fn at(&self, names: &[Name], open: OpenPayload) -> (Value, usize) {
+        let own = |name: &str| match name {
+            "_id" => Some(Value::text(&self.fact_id)),
+            "eventType" => Some(Value::Text(self.event_type())),
+            "timestamp" => Some(Value::Timestamp(self.time)),
+            _ => None,
+        };
+        let seen = || self.seen.get_or_init(|| open(&self.call.payload));
+        let Some(name) = names.first() else {
+            let own = ["_id", "eventType", "timestamp"].into_iter().filter_map(|name| Some((name.into(), own(name)?)));
+            return (Value::object(seen().members().into_iter().chain(own).collect()), 0);
+        };
+        match own(name) {
+            Some(value) => (value, 1),
+            None => seen().at(names),
+        }
     }
 }
 
 /// One event alone, for what it brings to an aggregate.
 pub(crate) struct Alone<'a> {
     pub(crate) event: &'a Event,
-    pub(crate) read: ReadPayload,
+    pub(crate) open: OpenPayload,
 }
 
 /// No attributes.
@@ -118,7 +148,7 @@ impl Facts for Alone<'_> {
     }
 
     fn event_value(&self, _: usize, names: &[Name]) -> (Value, usize) {
-        look_into(self.event.value(self.read), names)
+        self.event.at(names, self.open)
     }
 
     fn membership(&self, _: &str) -> Membership {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use tessera_expr::ast::Name;
 use tessera_expr::eval::Frame;
-use tessera_expr::facts::{Facts, Kept, Membership, look_into};
+use tessera_expr::facts::{Facts, Kept, Membership};
 use tessera_expr::limits::SCAN_EVENTS_MAX;
 use tessera_expr::plan::Aggregate;
 
@@ -22,7 +22,7 @@ use crate::id::NodeId;
 use crate::policy::{self, CompiledPolicy};
 use crate::time::Timestamp;
 use crate::value::{Tree, Value};
-use crate::view::{self, Lens, Relevance};
+use crate::view::{self, Lens, Names, Relevance};
 
 /// How long after a rule had no answer it is asked again: an hour.
 const TROUBLE_MICROS: i64 = 3_600_000_000;
@@ -75,8 +75,10 @@ pub(crate) struct Look<'a> {
     pub(crate) sources: Sources<'a>,
     pub(crate) now: Timestamp,
     pub(crate) standing: Standing,
+    /// The names that rules may ask for, where one of them is not of the set.
+    pub(super) names: Option<Names>,
     /// By policy and layer: in the next layer a name means the next version, where there is one.
-    values: HashMap<(usize, Layer), Values>,
+    values: Vec<((usize, Layer), Values)>,
     /// Those that stand at this instant, once one has asked.
     events: OnceCell<Vec<Arc<Event>>>,
     /// Whether something asked for events that have not been read: then nothing of it holds.
@@ -96,7 +98,8 @@ impl<'a> Look<'a> {
             sources,
             now,
             standing,
-            values: HashMap::new(),
+            names: None,
+            values: Vec::new(),
             events: OnceCell::new(),
             lacks_events: Cell::new(false),
             erased_at: erased_at(sources.config, sources.cluster, sources.node),
@@ -185,7 +188,7 @@ impl<'a> Look<'a> {
             &Frame<'_>,
         ) -> Result<T, tessera_expr::eval::OverBudget>,
     ) -> Result<T, Trouble> {
-        let own = self.values.get(&(policy, entry.def.layer));
+        let own = self.known((policy, entry.def.layer));
         let needed = entry.attributes.iter().filter_map(|need| own?.computed.get(need));
         if let Some(trouble) = needed.filter_map(|came| came.value.as_ref().err()).next() {
             return Err(*trouble);
@@ -201,7 +204,7 @@ impl<'a> Look<'a> {
     }
 
     fn moves_at(&self, entry: &Entry, policy: usize, own: Option<Timestamp>) -> Option<Timestamp> {
-        let values = self.values.get(&(policy, entry.def.layer));
+        let values = self.known((policy, entry.def.layer));
         let needed = entry.attributes.iter().filter_map(|need| values?.computed.get(need)?.moves_at);
         let ends = values.filter(|_| entry.reads_values).and_then(|values| values.valid_until);
         own.into_iter().chain(needed).chain(ends).chain(self.events_end()).min()
@@ -220,26 +223,30 @@ impl<'a> Look<'a> {
     /// The attributes under a policy, those that are not computed if they are asked for.
     fn values(&mut self, at: (usize, Layer), with_base: bool) -> &mut Values {
         let (sources, now) = (self.sources, self.now);
-        let values = self.values.entry(at).or_insert_with(|| Values {
-            tree: Tree::default(),
-            valid_until: None,
-            has_base: false,
-            computed: HashMap::new(),
+        let place = self.values.iter().position(|(own, _)| *own == at).unwrap_or_else(|| {
+            let values = Values { tree: Tree::default(), valid_until: None, has_base: false, computed: HashMap::new() };
+            self.values.push((at, values));
+            self.values.len() - 1
         });
+        let values = &mut self.values[place].1;
         if with_base && !values.has_base {
             values.has_base = true;
             let lens = Lens { policy: sources.policy(at.0), config: sources.config, now, relevance: Relevance::Any };
-            if let Some(view) = view::fold(sources.cluster, sources.node, &lens) {
-                values.valid_until = view.valid_until;
-                let mut tree = Tree::Node(view::seen(view, sources.config));
-                for (at, came) in &values.computed {
-                    let name = sources.rules.entries[*at].def.name.clone();
-                    put(&mut tree, name, came.value.clone().unwrap_or(Value::Null));
-                }
-                values.tree = tree;
+            let names = self.names.as_ref().unwrap_or(&sources.rules.names);
+            let (seen, valid_until) = view::seen_at(sources.cluster, sources.node, &lens, names);
+            values.valid_until = valid_until;
+            let mut tree = Tree::Node(seen);
+            for (at, came) in &values.computed {
+                let name = sources.rules.entries[*at].def.name.clone();
+                put(&mut tree, name, came.value.clone().unwrap_or(Value::Null));
             }
+            values.tree = tree;
         }
         values
+    }
+
+    fn known(&self, at: (usize, Layer)) -> Option<&Values> {
+        self.values.iter().find(|(own, _)| *own == at).map(|(_, values)| values)
     }
 
     fn standing_events(&self) -> &[Arc<Event>] {
@@ -313,7 +320,7 @@ impl Facts for Asking<'_, '_> {
     }
 
     fn event_value(&self, event: usize, names: &[Name]) -> (Value, usize) {
-        look_into(self.look.standing_events()[event].value(self.look.sources.rules.read), names)
+        self.look.standing_events()[event].at(names, self.look.sources.rules.open)
     }
 
     fn membership(&self, segment: &str) -> Membership {

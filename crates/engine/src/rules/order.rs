@@ -1,18 +1,19 @@
 //! Which rules a rule asks for, and in which order they are asked.
 
+use std::collections::BTreeSet;
+
 use hashbrown::HashMap;
 use tessera_expr::ast::{Name, Unit};
 use tessera_expr::calendar::Zone;
-use tessera_expr::plan::{Attributes, Plan};
+use tessera_expr::plan::Attributes;
 
 use super::set::{Cycle, Entry, Layer, RuleDef, RuleKind};
+use crate::view::Names;
 
-pub(super) fn resolve(
-    by_name: &HashMap<(bool, Name), [Option<usize>; 2]>,
-    is_attribute: bool,
-    name: &Name,
-    layer: Layer,
-) -> Option<usize> {
+/// Rules by kind, attributes being `true`, and name: the live one and the next one.
+pub(super) type ByName = HashMap<(bool, Name), [Option<usize>; 2]>;
+
+pub(super) fn resolve(by_name: &ByName, is_attribute: bool, name: &Name, layer: Layer) -> Option<usize> {
     let [live, next] = by_name.get(&(is_attribute, name.clone()))?;
     match layer {
         Layer::Live => *live,
@@ -21,7 +22,7 @@ pub(super) fn resolve(
 }
 
 /// The rules that a rule asks for: computed attributes by their names, segments by theirs.
-pub(super) fn needs_of(def: &RuleDef, by_name: &HashMap<(bool, Name), [Option<usize>; 2]>) -> Vec<usize> {
+pub(super) fn needs_of(def: &RuleDef, by_name: &ByName) -> Vec<usize> {
     let plan = def.rule.plan();
     let segments = plan.segments.iter().filter_map(|name| resolve(by_name, false, name, def.layer));
     let attribute = |name: &Name| resolve(by_name, true, name, def.layer);
@@ -37,11 +38,31 @@ pub(super) fn needs_of(def: &RuleDef, by_name: &HashMap<(bool, Name), [Option<us
     needs
 }
 
-pub(super) fn reads_values(plan: &Plan, is_computed: impl Fn(&Name) -> bool) -> bool {
-    match &plan.attributes {
-        Attributes::All => true,
-        Attributes::At(paths) => paths.iter().any(|path| path.first().is_none_or(|name| !is_computed(name))),
+/// The names at the top of a profile that a rule reads and that are not computed, as its layer sees it; none where it may read any.
+fn own_names<'r>(def: &'r RuleDef, by_name: &'r ByName) -> Option<impl Iterator<Item = &'r Name>> {
+    let Attributes::At(paths) = &def.rule.plan().attributes else { return None };
+    if paths.iter().any(Vec::is_empty) {
+        return None;
     }
+    let names = paths.iter().filter_map(|path| path.first());
+    Some(names.filter(|name| resolve(by_name, true, name, def.layer).is_none()))
+}
+
+/// The names at the top of a profile that these rules read and that are not computed.
+pub(super) fn names_read<'r>(defs: impl Iterator<Item = &'r RuleDef>, by_name: &ByName) -> Names {
+    let mut names = BTreeSet::new();
+    for def in defs {
+        match own_names(def, by_name) {
+            Some(own) => names.extend(own.cloned()),
+            None => return Names::All,
+        }
+    }
+    Names::Some(names)
+}
+
+/// Whether a rule reads attributes that are not computed.
+pub(super) fn reads_values(def: &RuleDef, by_name: &ByName) -> bool {
+    own_names(def, by_name).is_none_or(|mut names| names.next().is_some())
 }
 
 /// All of them, each behind what it needs.

@@ -9,14 +9,15 @@ use tessera_expr::facts::Membership as Stands;
 use super::event::Event;
 use super::look::{Look, Sources, asked_policy};
 use super::set::{Beside, Layer, RuleKind, RuleSet};
-use super::settle::{Scope, advance, evaluate, is_late};
+use super::settle::{advance, evaluate, is_late};
 use super::standing::{Standing, Trouble};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Node};
 use crate::config::Config;
 use crate::id::NodeId;
 use crate::policy::{CompiledPolicy, IdentityGraph};
 use crate::time::Timestamp;
 use crate::value::Value;
+use crate::view::Names;
 
 /// What is asked of a profile.
 #[derive(Clone, Copy)]
@@ -159,32 +160,39 @@ pub fn ask(asked: &Asked<'_>, beside: &Beside) -> Result<Result<Value, Trouble>,
     let standing = settled(asked)?;
     let mut look = look_at(asked);
     look.standing = standing;
+    look.names = Some(Names::All);
     let came = look.evaluate_entry(&beside.0, asked_policy(asked.config.rules()));
     if look.lacks_events() { Err(NeedsEvents) } else { Ok(came.value) }
 }
 
-/// Whether a record would be another once it is settled anew: a profile of it is in another segment then, waits for another instant, or a
-/// node of it lacks a state or has one that no rule asks for. What only says that it was settled does not count.
+/// Whether a record has to be settled: a profile of it would be in another segment then, or wait for an earlier instant, or a node of it lacks
+/// a state or has one that no rule asks for. What only says that it was settled does not count, nor that a timer is early. What stood under
+/// the rules of before stands: only the segments that are coming are evaluated, unless something else may be another by now.
+///
+/// The record may be one that has of its values only those that [`RuleSet::reads`] tells.
 ///
 /// # Errors
 /// [`NeedsEvents`]: to tell, its events would have to be read.
 pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Result<bool, NeedsEvents> {
     let rules = config.rules();
-    let is_another = |node: &crate::cluster::Node| {
-        let lacks = || rules.all_kept().iter().any(|kept| !kept.is_built && node.state(kept.id).is_none());
-        (node.events() > 0 && lacks()) || node.states.iter().any(|(id, _)| rules.kept_of(*id).is_none())
+    let is_another = |node: &Node| {
+        (node.events() > 0 && rules.building.iter().any(|id| node.state(*id).is_none()))
+            || node.states.iter().any(|(id, _)| rules.kept_of(*id).is_none())
     };
     if cluster.nodes.iter().any(is_another) {
         return Ok(true);
     }
     // Commits of one instant of the clock come after each other, and the rules with one of them.
-    let now = rules.entries.iter().map(|entry| entry.def.since).fold(now, Timestamp::max);
+    let now = rules.newest.max(now);
     for head in cluster.profile_ids() {
         let before = cluster.node(head).and_then(|node| node.standing.as_deref()).cloned().unwrap_or_default();
+        if before.memberships.iter().any(|own| !rules.has_segment(own.segment)) {
+            return Ok(true);
+        }
         let sources = Sources { rules, config, cluster, node: head, events: None, asked: None };
         let mut look = Look::new(sources, before.clone(), now);
         advance(&mut look, now, &mut Vec::new());
-        evaluate(&mut look, &Scope::All, &mut Vec::new());
+        evaluate(&mut look, &rules.coming, &mut Vec::new());
         if look.lacks_events() {
             return Err(NeedsEvents);
         }

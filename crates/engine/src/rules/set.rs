@@ -11,15 +11,18 @@ use tessera_expr::facts::{Facts, Kept, Membership as Stands};
 use tessera_expr::plan::{Aggregate, Plan};
 use tessera_expr::rule::Rule;
 
-use super::event::{NOTHING, ReadPayload};
+use super::event::{Blank, NOTHING, OpenPayload};
 use super::index::Index;
-use super::order::{needs_of, ordered, reads_values, resolve, turns_of};
+use super::order::{ByName, names_read, needs_of, ordered, reads_values, resolve, turns_of};
+use super::settle::Scope;
 use super::standing::{Membership, Standing};
 use crate::aggregate::Bounds;
+use crate::config::Config;
 use crate::model::Keeping;
 use crate::policy::{CompiledPolicy, MergePolicy};
 use crate::time::Timestamp;
 use crate::value::{Tree, Value};
+use crate::view::Names;
 
 /// The number of an aggregate that nodes keep states of. None is used again in a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,7 +140,9 @@ pub struct RuleSet {
     pub(crate) entries: Vec<Entry>,
     /// What depends on others stands behind them.
     pub(crate) order: Vec<usize>,
-    by_name: HashMap<(bool, Name), [Option<usize>; 2]>,
+    by_name: ByName,
+    /// The names of what they read that is not computed.
+    pub(crate) names: Names,
     /// The numbers of all segments.
     numbers: BTreeSet<SegmentId>,
     pub(crate) kept: Vec<KeptDef>,
@@ -151,8 +156,14 @@ pub struct RuleSet {
     first_turn: Option<Timestamp>,
     /// Segments that may hold of somebody of whom nothing is known.
     newborn: Vec<usize>,
+    /// The segments that are being brought to everybody.
+    pub(super) coming: Scope,
+    /// Aggregates that nodes may still lack.
+    pub(super) building: Vec<AggregateId>,
+    /// When the newest of them was made.
+    pub(super) newest: Timestamp,
     pub(crate) bounds: Bounds,
-    pub(crate) read: ReadPayload,
+    pub(crate) open: OpenPayload,
 }
 
 /// The aggregates of these rules that nodes may keep states of, each once: those over events none of which ever ends. What ends is read
@@ -160,10 +171,12 @@ pub struct RuleSet {
 #[must_use]
 pub fn keepable(defs: &[RuleDef], keeping: &Keeping) -> Vec<(Zone, Aggregate)> {
     let mut found: Vec<(Zone, Aggregate)> = Vec::new();
+    let mut zones: HashMap<&str, Vec<&Zone>> = HashMap::new();
     for def in defs {
         for aggregate in &def.rule.plan().aggregates {
-            let is_known = || found.iter().any(|(zone, own)| own == aggregate && *zone == def.zone);
-            if !keeping.ends_any(&aggregate.events) && !is_known() {
+            let known = zones.entry(aggregate.key()).or_default();
+            if !known.contains(&&def.zone) && !keeping.ends_any(&aggregate.events) {
+                known.push(&def.zone);
                 found.push((def.zone.clone(), aggregate.clone()));
             }
         }
@@ -174,7 +187,7 @@ pub fn keepable(defs: &[RuleDef], keeping: &Keeping) -> Vec<(Zone, Aggregate)> {
 impl Default for RuleSet {
     /// No rules.
     fn default() -> Self {
-        Self::new(Vec::new(), Vec::new(), Vec::new(), Turning::default(), |_| crate::value::Value::Null)
+        Self::new(Vec::new(), Vec::new(), Vec::new(), Turning::default(), |_| Arc::new(Blank))
             .expect("nothing depends on nothing")
     }
 }
@@ -189,14 +202,14 @@ impl RuleSet {
         kept: Vec<KeptDef>,
         policies: Vec<CompiledPolicy>,
         turning: Turning,
-        read: ReadPayload,
+        open: OpenPayload,
     ) -> Result<Self, Cycle> {
         let (mut kept, mut policies) = (kept, policies);
         kept.sort_unstable_by_key(|own| own.id);
         if policies.is_empty() {
             policies.push(CompiledPolicy::new(MergePolicy::default()));
         }
-        let mut by_name: HashMap<(bool, Name), [Option<usize>; 2]> = HashMap::new();
+        let mut by_name = ByName::new();
         for (at, def) in defs.iter().enumerate() {
             let slot = by_name.entry((def.kind == RuleKind::Attribute, def.name.clone())).or_default();
             slot[usize::from(def.layer == Layer::Next)] = Some(at);
@@ -211,22 +224,18 @@ impl RuleSet {
             closure.dedup();
             closures[*at] = closure;
         }
-        let is_attribute = |at: &usize| defs[*at].kind == RuleKind::Attribute;
         let reads_clock = |at: &usize| {
             let plan = defs[*at].rule.plan();
             plan.reads_clock || !plan.calendar.is_empty()
         };
+        let places = places_of(&order);
         let attributes = |closure: &[usize], own: usize| {
-            order
-                .iter()
-                .copied()
-                .filter(|at| *at != own && is_attribute(at) && closure.binary_search(at).is_ok())
-                .collect()
+            attributes_of(closure.iter().copied().filter(|at| *at != own), |at| defs[at].kind, &places)
         };
         let entry = |(own, (def, closure)): (usize, (&RuleDef, Vec<usize>))| Entry {
             def: def.clone(),
             attributes: attributes(&closure, own),
-            reads_values: reads_values(def.rule.plan(), |name| by_name.contains_key(&(true, name.clone()))),
+            reads_values: reads_values(def, &by_name),
             reads_clock: closure.iter().any(reads_clock),
             closure,
         };
@@ -240,14 +249,21 @@ impl RuleSet {
             RuleKind::Attribute => None,
         };
         let numbers = entries.iter().filter_map(number).collect();
+        let names = names_read(entries.iter().map(|entry| &entry.def), &by_name);
         let index = Index::new(&entries, &order, &kept);
         let turns = turns_of(&entries);
         let bounds = Bounds::default();
         let (first_turn, newborn) = (None, Vec::new());
+        let is_coming =
+            |at: &usize| entries[*at].def.kind != RuleKind::Attribute && entries[*at].def.layer == Layer::Next;
+        let building = kept.iter().filter(|own| !own.is_built).map(|own| own.id).collect();
+        let newest = entries.iter().map(|entry| entry.def.since).max().unwrap_or(Timestamp::MIN);
+        let coming = Scope::Some(order.iter().copied().filter(is_coming).collect());
         let mut set = Self {
             entries,
             order,
             by_name,
+            names,
             numbers,
             kept,
             kept_by_key,
@@ -257,8 +273,11 @@ impl RuleSet {
             turns,
             first_turn,
             newborn,
+            coming,
+            building,
+            newest,
             bounds,
-            read,
+            open,
         };
         set.first_turn = turning.turned_at.and_then(|at| set.next_turn(at));
         set.newborn = set.holding_of_nobody();
@@ -313,16 +332,25 @@ impl RuleSet {
         }
         closure.sort_unstable();
         closure.dedup();
-        let is_needed =
-            |at: &usize| closure.binary_search(at).is_ok() && self.entries[*at].def.kind == RuleKind::Attribute;
         let plan = def.rule.plan();
         Beside(Entry {
-            attributes: self.order.iter().copied().filter(is_needed).collect(),
-            reads_values: reads_values(plan, |name| self.by_name.contains_key(&(true, name.clone()))),
+            attributes: attributes_of(closure.iter().copied(), |at| self.entries[at].def.kind, &places_of(&self.order)),
+            reads_values: reads_values(&def, &self.by_name),
             reads_clock: plan.reads_clock,
             closure,
             def,
         })
+    }
+
+    /// The names of attributes that they read, besides what nodes keep for them and events. Where one of them may be that of an identifier in
+    /// a workspace of this configuration, that is anything.
+    #[must_use]
+    pub fn reads(&self, config: &Config) -> Names {
+        let is_identifier = |name: &Name| config.namespaces().iter().any(|own| own.name.as_str() == &**name);
+        match &self.names {
+            Names::Some(names) if !names.iter().any(is_identifier) => self.names.clone(),
+            Names::Some(_) | Names::All => Names::All,
+        }
     }
 
     /// Whether there are none.
@@ -420,6 +448,22 @@ impl RuleSet {
     }
 }
 
+/// The place of each rule in the order of dependencies.
+fn places_of(order: &[usize]) -> Vec<usize> {
+    let mut places = vec![0; order.len()];
+    for (place, at) in order.iter().enumerate() {
+        places[*at] = place;
+    }
+    places
+}
+
+/// The computed attributes among these rules, those first that others need.
+fn attributes_of(rules: impl Iterator<Item = usize>, kind: impl Fn(usize) -> RuleKind, places: &[usize]) -> Vec<usize> {
+    let mut attributes: Vec<usize> = rules.filter(|at| kind(*at) == RuleKind::Attribute).collect();
+    attributes.sort_unstable_by_key(|at| places[*at]);
+    attributes
+}
+
 /// Somebody of whom nothing is known.
 struct Nobody<'a> {
     set: &'a RuleSet,
@@ -455,5 +499,37 @@ impl Facts for Nobody<'_> {
 
     fn kept(&self, _: &Aggregate) -> Option<Kept> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tessera_expr::pql;
+    use tessera_expr::rule::Purpose;
+
+    use super::*;
+
+    fn def(kind: RuleKind, layer: Layer, name: &str, pql: &str) -> RuleDef {
+        let purpose = if kind == RuleKind::Attribute { Purpose::Value } else { Purpose::Condition };
+        let rule = Rule::compile(pql::parse(pql).expect("a rule"), purpose).expect("a rule");
+        RuleDef { name: name.into(), layer, kind, rule: Arc::new(rule), zone: Zone::utc(), since: Timestamp::MIN }
+    }
+
+    #[test]
+    fn rules_read_what_is_not_computed_as_their_layer_sees_it() {
+        let segment = RuleKind::Segment { id: SegmentId(1), policy: 0, succeeds: None };
+        let check = |defs: Vec<RuleDef>, expected: &[&str]| {
+            let set = RuleSet::new(defs, Vec::new(), Vec::new(), Turning::default(), |_| Arc::new(Blank));
+            let names = Names::Some(expected.iter().map(|name| Name::from(*name)).collect());
+            assert_eq!(set.expect("no circle").names, names);
+        };
+        let rich = || def(segment, Layer::Live, "rich", "ltv > 5 and address.country = \"DE\"");
+        check(Vec::new(), &[]);
+        check(vec![rich()], &["address", "ltv"]);
+        // Before a computed attribute is live, its name means what was said.
+        let ltv = |layer| def(RuleKind::Attribute, layer, "ltv", "xEvent.count()");
+        check(vec![rich(), ltv(Layer::Next)], &["address", "ltv"]);
+        check(vec![rich(), ltv(Layer::Live)], &["address"]);
+        check(vec![rich(), ltv(Layer::Live), ltv(Layer::Next)], &["address"]);
     }
 }

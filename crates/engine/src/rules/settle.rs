@@ -159,7 +159,10 @@ pub(crate) fn evaluate(look: &mut Look<'_>, scope: &Scope, flips: &mut Vec<Flip>
     };
     own.settled_at = own.settled_at.max(at);
     if *scope == Scope::All {
-        own.epoch = rules.turning().epoch;
+        // What is made up for before the newest rule was made is not all of them yet.
+        if at >= rules.newest {
+            own.epoch = rules.turning().epoch;
+        }
         own.memberships.retain(|own| rules.has_segment(own.segment));
     }
 }

@@ -16,9 +16,10 @@ const EVENT_STEPS_MAX: u64 = 20_000;
 /// What an event brings to each aggregate that is kept; none where finding out takes more steps than it may: then the aggregate cannot be
 /// kept for its node.
 pub fn contributions<'a>(event: &Event, rules: &'a RuleSet) -> Vec<(&'a KeptDef, Option<Contribution>)> {
-    let mut brought = Vec::new();
-    let alone = Alone { event, read: rules.read };
-    for at in rules.index.aggregates(&event.event_type()) {
+    let alone = Alone { event, open: rules.open };
+    let affected = rules.index.aggregates(&event.event_type());
+    let mut brought = Vec::with_capacity(affected.len());
+    for at in affected {
         let kept = &rules.kept[at];
         let frame = Frame { now: event.time, zone: &kept.zone, steps_max: EVENT_STEPS_MAX };
         match kept.aggregate.contribution(&alone, 0, &frame) {
@@ -52,7 +53,11 @@ pub(crate) fn add(
             at
         }
     };
-    let state = Arc::make_mut(&mut states[at].1);
+    let shared = &mut states[at].1;
+    if Arc::get_mut(shared).is_none() {
+        *shared = Arc::new(shared.clone_with_room());
+    }
+    let state = Arc::make_mut(shared);
     match contribution {
         Some(contribution) => state.add(&kept.aggregate, &rules.bounds, event.moment(), contribution),
         None => *state = State::Overflowed,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::{EventTypes, Kind};
 use crate::ast::{Expr, Name, Unit, Which};
 use crate::calendar::{Zone, micros, months};
@@ -112,7 +114,7 @@ pub struct Argument {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contribution {
     /// The values of the argument: one, or those that it spreads to.
-    pub values: Vec<Value>,
+    pub values: SmallVec<[Value; 1]>,
     /// What it is ranked by, for [`Measure::Top`].
     pub rank: Value,
     /// Its group, for [`Measure::Grouped`].
@@ -279,11 +281,11 @@ impl Aggregate {
             _ => (Value::Null, Value::Null),
         };
         let values = match self.measure.argument() {
-            None => Vec::new(),
+            None => SmallVec::new(),
             Some(Argument { value, spreads }) => match evaluator.value_of_event(value, event)? {
-                Value::Null if *spreads => Vec::new(),
-                Value::List(items) | Value::Set(items) if *spreads => items.to_vec(),
-                value => vec![value],
+                Value::Null if *spreads => SmallVec::new(),
+                Value::List(items) | Value::Set(items) if *spreads => items.iter().cloned().collect(),
+                value => smallvec![value],
             },
         };
         Ok(Some(Contribution { values, rank, group }))

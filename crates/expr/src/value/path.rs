@@ -119,6 +119,12 @@ impl Path {
         Segments(Some(&self.0))
     }
 
+    /// The first segment of the escaped text of a path, escapes removed.
+    #[must_use]
+    pub fn first_of(text: &str) -> Cow<'_, str> {
+        Segments(Some(text)).next().unwrap_or_default()
+    }
+
     /// How many segments it has.
     #[must_use]
     pub fn depth(&self) -> usize {

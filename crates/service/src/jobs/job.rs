@@ -346,6 +346,12 @@ impl Job {
         self.state.standing()
     }
 
+    /// Whether a worker has ever taken it up.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.started_at.is_some()
+    }
+
     /// Whether nothing more will happen.
     #[must_use]
     pub fn has_ended(&self) -> bool {

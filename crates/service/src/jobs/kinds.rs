@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::kind::AnyKind;
 
-mod backfill;
+pub(crate) mod backfill;
 mod check;
 mod expire;
 mod sweep;

@@ -186,6 +186,7 @@ impl State {
         self.memory = Memory::new(self.shared.settings.record_cache_bytes);
         self.shared.config.store(None);
         self.shared.epochs.touch_all();
+        self.shared.timers.forget();
     }
 
     fn known(&self) -> &Known {

@@ -1,10 +1,13 @@
-//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 3; version 2 is the same
-//! without the last, version 1 is read by [`old`].
+//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 4. Versions 2 and 3 hold the
+//! same without its sections and are read by [`whole`], version 1 by [`old`].
+//!
+//! What is said of people and the links stand in sections of their own, so that whoever walks all records for the rules passes over what no
+//! rule reads: [`glance`].
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use tessera_engine::cluster::{
     Cell, Cluster, End, Evidence, Fragment, Link, LinkState, Node, Relation, Role, Rule, Separation, Source, Tally,
 };
@@ -13,6 +16,7 @@ use tessera_engine::fact::{Identity, Strength};
 use tessera_engine::id::{DirectiveId, NodeId};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
+use tessera_engine::view::Names as Asked;
 
 use super::state::RuledRecord;
 use super::value::{ValueRecord, time};
@@ -20,12 +24,11 @@ use crate::codec;
 use crate::error::Error;
 
 mod old;
+mod whole;
 
 pub(super) use old::TallyRecord as OldTally;
 
-const VERSION: u8 = 3;
-/// Before nodes kept anything for the rules.
-const VERSION_BARE: u8 = 2;
+const VERSION: u8 = 4;
 
 /// Names of datasets and batches stand once in a record; everything else refers to them by their place.
 #[derive(Serialize, Deserialize)]
@@ -36,30 +39,25 @@ struct ClusterRecord<'a> {
     swept: u64,
     #[serde(borrow)]
     nodes: Vec<NodeRecord<'a>>,
-    links: Vec<LinkRecord<TallyRecord>>,
     pieces: Vec<u16>,
     /// Of the nodes that keep anything, in the order of nodes.
     #[serde(borrow)]
     ruled: Vec<RuledRecord<'a>>,
+    /// A [`SaidRecord`] for each node.
+    #[serde(borrow)]
+    said: Section<'a>,
+    /// The [`LinkRecord`]s.
+    #[serde(borrow)]
+    links: Section<'a>,
 }
 
-/// Version 2.
+/// A part of a record with its length in front.
 #[derive(Deserialize)]
-struct BareRecord<'a> {
-    #[serde(borrow)]
-    names: Vec<&'a str>,
-    updated_at: i64,
-    swept: u64,
-    #[serde(borrow)]
-    nodes: Vec<NodeRecord<'a>>,
-    links: Vec<LinkRecord<TallyRecord>>,
-    pieces: Vec<u16>,
-}
+struct Section<'a>(&'a [u8]);
 
-impl<'a> From<BareRecord<'a>> for ClusterRecord<'a> {
-    fn from(bare: BareRecord<'a>) -> Self {
-        let BareRecord { names, updated_at, swept, nodes, links, pieces } = bare;
-        Self { names, updated_at, swept, nodes, links, pieces, ruled: Vec::new() }
+impl Serialize for Section<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
     }
 }
 
@@ -70,15 +68,20 @@ struct NodeRecord<'a> {
     value: &'a str,
     created_at: i64,
     owned: Vec<TallyRecord>,
-    #[serde(borrow)]
-    fragments: Vec<FragmentRecord<'a>>,
-    #[serde(borrow)]
-    relations: Vec<RelationRecord<'a, TallyRecord>>,
     neighbours_above: u32,
     /// Bits: exclusive, hub, blocked.
     role: u8,
     /// Directive and other node.
     separated: Vec<([u8; 12], [u8; 12])>,
+}
+
+/// What is said of a node.
+#[derive(Serialize, Deserialize)]
+struct SaidRecord<'a> {
+    #[serde(borrow)]
+    fragments: Vec<FragmentRecord<'a>>,
+    #[serde(borrow)]
+    relations: Vec<RelationRecord<'a, TallyRecord>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -265,11 +268,20 @@ impl Shared {
 pub fn encode(cluster: &Cluster) -> Bytes {
     let mut names = Names::default();
     let nodes = cluster.nodes.iter().map(|node| write_node(node, &mut names)).collect();
-    let links = cluster.links.iter().map(|link| write_link(link, cluster, &mut names)).collect();
-    let updated_at = cluster.updated_at.micros();
-    let (swept, pieces) = (cluster.swept, cluster.pieces.clone());
-    let ruled = (0..).zip(&cluster.nodes).filter_map(|(at, node)| RuledRecord::write(at, node)).collect();
-    codec::encode(VERSION, &ClusterRecord { names: names.0, updated_at, swept, nodes, links, pieces, ruled })
+    let said: Vec<SaidRecord<'_>> = cluster.nodes.iter().map(|node| write_said(node, &mut names)).collect();
+    let links: Vec<_> = cluster.links.iter().map(|link| write_link(link, cluster, &mut names)).collect();
+    let (said, links) = (codec::section(&said), codec::section(&links));
+    let record = ClusterRecord {
+        names: names.0,
+        updated_at: cluster.updated_at.micros(),
+        swept: cluster.swept,
+        nodes,
+        pieces: cluster.pieces.clone(),
+        ruled: (0..).zip(&cluster.nodes).filter_map(|(at, node)| RuledRecord::write(at, node)).collect(),
+        said: Section(&said),
+        links: Section(&links),
+    };
+    codec::encode(VERSION, &record)
 }
 
 fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
@@ -279,11 +291,16 @@ fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
         value: &node.identity.value,
         created_at: node.created_at.micros(),
         owned: names.tallies(&node.owned),
-        fragments: node.fragments.iter().map(|fragment| write_fragment(fragment, names)).collect(),
-        relations: node.relations.iter().map(|relation| write_relation(relation, names)).collect(),
         neighbours_above: node.neighbours_above,
         role: u8::from(node.role.exclusive) | u8::from(node.role.hub) << 1 | u8::from(node.role.blocked) << 2,
         separated: node.separated.iter().map(|own| (*own.directive.as_bytes(), *own.other.as_bytes())).collect(),
+    }
+}
+
+fn write_said<'a>(node: &'a Node, names: &mut Names<'a>) -> SaidRecord<'a> {
+    SaidRecord {
+        fragments: node.fragments.iter().map(|fragment| write_fragment(fragment, names)).collect(),
+        relations: node.relations.iter().map(|relation| write_relation(relation, names)).collect(),
     }
 }
 
@@ -329,22 +346,76 @@ fn write_link<'a>(link: &'a Link, cluster: &Cluster, names: &mut Names<'a>) -> L
 /// # Errors
 /// `Corrupt`.
 pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
-    if bytes.first() == Some(&old::VERSION) {
-        return old::decode(bytes, config);
+    match bytes.first() {
+        Some(&old::VERSION) => old::decode(bytes, config),
+        Some(&(whole::VERSION | whole::VERSION_BARE)) => whole::decode(bytes),
+        _ => {
+            let record: ClusterRecord<'_> = codec::decode(VERSION, bytes)?;
+            let shared = Shared::new(&record.names);
+            let nodes = record.nodes.into_iter().map(|node| read_node(node, &shared)).collect::<Result<_, _>>()?;
+            let mut nodes = with_said(nodes, &record.said, &shared, |_| {})?;
+            record.ruled.into_iter().try_for_each(|own| own.read(&mut nodes))?;
+            let links: Vec<LinkRecord<TallyRecord>> = codec::read_section(record.links.0)?;
+            let links = links.iter().map(|link| read_link(link, &nodes, &shared)).collect::<Result<_, _>>()?;
+            put_together(nodes, links, record.pieces, record.swept, record.updated_at, bytes.len())
+        }
     }
-    let record: ClusterRecord<'_> = match bytes.first() {
-        Some(&VERSION_BARE) => codec::decode::<BareRecord<'_>>(VERSION_BARE, bytes)?.into(),
-        _ => codec::decode(VERSION, bytes)?,
-    };
+}
+
+/// What rules can tell of a cluster: its nodes with what they keep, and the values that are read. It has no links and no relations, and is not
+/// to be written.
+pub struct Glance(Cluster);
+
+impl AsRef<Cluster> for Glance {
+    fn as_ref(&self) -> &Cluster {
+        &self.0
+    }
+}
+
+/// Reads of a cluster what rules that read these names can tell from the whole.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn glance(bytes: &[u8], config: &Config, names: &Asked) -> Result<Glance, Error> {
+    let is_whole = *names == Asked::All || bytes.first() != Some(&VERSION);
+    if is_whole {
+        return decode(bytes, config).map(Glance);
+    }
+    let record: ClusterRecord<'_> = codec::decode(VERSION, bytes)?;
+    if record.swept < config.sweeps().number {
+        // What an erasure that is on its way takes is told by the whole.
+        return decode(bytes, config).map(Glance);
+    }
     let shared = Shared::new(&record.names);
-    let nodes = record.nodes.into_iter().map(|node| read_node(node, &shared)).collect::<Result<Vec<_>, _>>();
-    let mut nodes = nodes?;
-    for own in record.ruled {
-        let node = nodes.get_mut(usize::from(own.node)).ok_or_else(|| codec::corrupt("place of a node"))?;
-        own.read(node)?;
+    let mut nodes = record.nodes.into_iter().map(|node| read_node(node, &shared)).collect::<Result<Vec<_>, _>>()?;
+    if !matches!(names, Asked::Some(names) if names.is_empty()) {
+        nodes = with_said(nodes, &record.said, &shared, |said| {
+            said.relations.clear();
+            said.fragments.iter_mut().for_each(|fragment| fragment.cells.retain(|cell| names.has_at(cell.path)));
+            said.fragments.retain(|fragment| !fragment.cells.is_empty());
+        })?;
     }
-    let links = record.links.iter().map(|link| read_link(link, &nodes, &shared)).collect::<Result<Vec<_>, _>>()?;
-    put_together(nodes, links, record.pieces, record.swept, record.updated_at, bytes.len())
+    record.ruled.into_iter().try_for_each(|own| own.read(&mut nodes))?;
+    put_together(nodes, Vec::new(), record.pieces, record.swept, record.updated_at, bytes.len()).map(Glance)
+}
+
+/// Gives nodes what is said of them, or what is left of it once it has been gone through.
+fn with_said<'a>(
+    nodes: Vec<Node>,
+    said: &Section<'a>,
+    shared: &Shared,
+    go_through: impl Fn(&mut SaidRecord<'a>),
+) -> Result<Vec<Node>, Error> {
+    let (mut nodes, said): (_, Vec<SaidRecord<'a>>) = (nodes, codec::read_section(said.0)?);
+    if said.len() != nodes.len() {
+        return Err(codec::corrupt("section of nodes"));
+    }
+    for (node, mut said) in nodes.iter_mut().zip(said) {
+        go_through(&mut said);
+        node.fragments = said.fragments.into_iter().map(|own| read_fragment(own, shared)).collect::<Result<_, _>>()?;
+        node.relations = said.relations.iter().map(|own| read_relation(own, shared)).collect::<Result<_, _>>()?;
+    }
+    Ok(nodes)
 }
 
 fn put_together(
@@ -375,8 +446,8 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
         identity: identity(record.namespace, record.value),
         created_at: time(record.created_at)?,
         owned: shared.tallies(&record.owned)?,
-        fragments: record.fragments.into_iter().map(|own| read_fragment(own, shared)).collect::<Result<_, _>>()?,
-        relations: record.relations.iter().map(|own| read_relation(own, shared)).collect::<Result<_, _>>()?,
+        fragments: Vec::new(),
+        relations: Vec::new(),
         neighbours_above: record.neighbours_above,
         role: Role { exclusive: bit(0), hub: bit(1), blocked: bit(2) },
         separated: record.separated.into_iter().map(separation).collect(),

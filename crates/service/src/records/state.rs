@@ -6,33 +6,45 @@ use serde::{Deserialize, Serialize};
 use tessera_engine::aggregate::{
     Best, Entry, Group, Groups, Lost, Moment, Ranked, Recent, State, Summary, Totals, Values,
 };
+use tessera_engine::cluster::Node;
 use tessera_engine::id::EventId;
 use tessera_engine::rules::{AggregateId, Membership, SegmentId, Standing, Trouble};
+use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Value};
 use tessera_expr::facts::Membership as Stands;
 use tessera_expr::plan::Contribution;
 
 use super::value::{ValueRecord, time};
+use crate::codec::corrupt;
 use crate::error::Error;
 
 /// What one node keeps.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RuledRecord<'a> {
     /// Its place among the nodes of the record.
-    pub(super) node: u16,
+    node: u16,
+    /// The places of the events that count in windows, each once, ascending: several aggregates have one event.
+    moments: Vec<MomentRecord>,
     #[serde(borrow)]
-    states: Vec<(u32, StateRecord<'a>)>,
+    states: Vec<(u32, StateRecord<'a, PlacedRecord<'a>>)>,
+    /// Instants of memberships are told from that up to which it is settled.
+    standing: Option<StandingRecord>,
+}
+
+/// The same in version 3 of the root record: each entry tells its own moment, and instants are what they are.
+#[derive(Deserialize)]
+pub(super) struct OldRuledRecord<'a> {
+    node: u16,
+    #[serde(borrow)]
+    states: Vec<(u32, StateRecord<'a, EntryRecord<'a>>)>,
     standing: Option<StandingRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
-enum StateRecord<'a> {
+#[serde(bound(deserialize = "E: Deserialize<'de>"))]
+enum StateRecord<'a, E> {
     Ever(#[serde(borrow)] SummaryRecord<'a>),
-    Recent {
-        #[serde(borrow)]
-        entries: Vec<EntryRecord<'a>>,
-        lost: Option<LostRecord>,
-    },
+    Recent { entries: Vec<E>, lost: Option<LostRecord> },
     Unread,
     Overflowed,
     OutOfRange,
@@ -74,14 +86,37 @@ struct GroupRecord<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct EntryRecord<'a> {
-    at: MomentRecord,
+struct PlacedRecord<'a> {
+    /// The place of its moment.
+    at: u32,
+    #[serde(borrow)]
+    brings: BringsRecord<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum BringsRecord<'a> {
+    Nothing,
+    /// One value, no rank and no group.
+    One(#[serde(borrow)] ValueRecord<'a>),
+    Several(#[serde(borrow)] ContributionRecord<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct ContributionRecord<'a> {
     #[serde(borrow)]
     values: Vec<ValueRecord<'a>>,
     #[serde(borrow)]
     rank: ValueRecord<'a>,
     #[serde(borrow)]
     group: ValueRecord<'a>,
+}
+
+/// An entry in version 3.
+#[derive(Deserialize)]
+struct EntryRecord<'a> {
+    at: MomentRecord,
+    #[serde(borrow)]
+    brings: ContributionRecord<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -118,28 +153,66 @@ enum TroubleRecord {
 
 impl<'a> RuledRecord<'a> {
     /// What a node keeps; none if it keeps nothing.
-    pub(super) fn write(at: u16, node: &'a tessera_engine::cluster::Node) -> Option<Self> {
+    pub(super) fn write(at: u16, node: &'a Node) -> Option<Self> {
         if node.states.is_empty() && node.standing.is_none() {
             return None;
         }
-        let states = node.states.iter().map(|(id, state)| (id.0, write_state(state))).collect();
-        Some(Self { node: at, states, standing: node.standing.as_deref().map(write_standing) })
+        let recent = node.states.iter().filter_map(|(_, state)| match &**state {
+            State::Recent(recent) => Some(recent),
+            State::Ever(_) | State::Unread | State::Overflowed | State::OutOfRange => None,
+        });
+        let mut moments: Vec<Moment> = recent.flat_map(|own| own.entries().map(|entry| entry.moment)).collect();
+        moments.sort_unstable();
+        moments.dedup();
+        let states = node.states.iter().map(|(id, state)| (id.0, write_state(state, &moments))).collect();
+        let standing = node.standing.as_deref().map(write_standing);
+        Some(Self { node: at, moments: moments.into_iter().map(write_moment).collect(), states, standing })
     }
 
-    /// Gives a node what it keeps.
-    pub(super) fn read(self, node: &mut tessera_engine::cluster::Node) -> Result<(), Error> {
-        let state = |(id, state)| Ok((AggregateId(id), Arc::new(read_state(state)?)));
-        node.states = self.states.into_iter().map(state).collect::<Result<_, Error>>()?;
-        node.standing = self.standing.map(|standing| read_standing(&standing).map(Box::new)).transpose()?;
-        Ok(())
+    /// Gives its node what it keeps.
+    pub(super) fn read(self, nodes: &mut [Node]) -> Result<(), Error> {
+        let moments = self.moments.iter().map(read_moment).collect::<Result<Vec<_>, _>>()?;
+        let entry = |own: PlacedRecord<'_>| {
+            let moment = usize::try_from(own.at).ok().and_then(|at| moments.get(at)).copied();
+            let moment = moment.ok_or_else(|| corrupt("place of an event"))?;
+            Ok(Entry { moment, contribution: read_brings(own.brings)? })
+        };
+        let base = self.standing.as_ref().map_or(0, |standing| standing.settled_at);
+        keep(nodes, self.node, self.states, self.standing, base, entry)
     }
 }
 
-fn write_state(state: &State) -> StateRecord<'_> {
+impl OldRuledRecord<'_> {
+    /// Gives its node what it keeps.
+    pub(super) fn read(self, nodes: &mut [Node]) -> Result<(), Error> {
+        let entry = |own: EntryRecord<'_>| {
+            Ok(Entry { moment: read_moment(&own.at)?, contribution: read_contribution(own.brings)? })
+        };
+        keep(nodes, self.node, self.states, self.standing, 0, entry)
+    }
+}
+
+/// Gives a node what it keeps. Instants of memberships are told from `base`.
+fn keep<E>(
+    nodes: &mut [Node],
+    at: u16,
+    states: Vec<(u32, StateRecord<'_, E>)>,
+    standing: Option<StandingRecord>,
+    base: i64,
+    entry: impl Fn(E) -> Result<Entry, Error>,
+) -> Result<(), Error> {
+    let node = nodes.get_mut(usize::from(at)).ok_or_else(|| corrupt("place of a node"))?;
+    let state = |(id, state)| Ok((AggregateId(id), Arc::new(read_state(state, &entry)?)));
+    node.states = states.into_iter().map(state).collect::<Result<_, Error>>()?;
+    node.standing = standing.map(|standing| read_standing(&standing, base).map(Box::new)).transpose()?;
+    Ok(())
+}
+
+fn write_state<'a>(state: &'a State, moments: &[Moment]) -> StateRecord<'a, PlacedRecord<'a>> {
     match state {
         State::Ever(summary) => StateRecord::Ever(write_summary(summary)),
         State::Recent(recent) => StateRecord::Recent {
-            entries: recent.entries().map(write_entry).collect(),
+            entries: recent.entries().map(|entry| write_entry(entry, moments)).collect(),
             lost: recent.lost().map(|lost| LostRecord { up_to: write_moment(lost.up_to), has_room: lost.has_room }),
         },
         State::Unread => StateRecord::Unread,
@@ -148,12 +221,12 @@ fn write_state(state: &State) -> StateRecord<'_> {
     }
 }
 
-fn read_state(record: StateRecord<'_>) -> Result<State, Error> {
+fn read_state<E>(record: StateRecord<'_, E>, entry: impl Fn(E) -> Result<Entry, Error>) -> Result<State, Error> {
     Ok(match record {
         StateRecord::Ever(summary) => State::Ever(read_summary(summary)?),
         StateRecord::Recent { entries, lost } => {
             let lost = lost.map(|lost| Ok(Lost { up_to: read_moment(&lost.up_to)?, has_room: lost.has_room }));
-            let entries = entries.into_iter().map(read_entry).collect::<Result<Vec<_>, Error>>()?;
+            let entries = entries.into_iter().map(entry).collect::<Result<Vec<_>, Error>>()?;
             State::Recent(Recent::from_entries(entries, lost.transpose()?))
         }
         StateRecord::Unread => State::Unread,
@@ -216,20 +289,34 @@ fn read_group(record: GroupRecord<'_>) -> Result<(Value, Group), Error> {
     Ok((record.by.try_into()?, Group { events: record.events, summary: read_summary(record.summary)? }))
 }
 
-fn write_entry(entry: &Entry) -> EntryRecord<'_> {
+fn write_entry<'a>(entry: &'a Entry, moments: &[Moment]) -> PlacedRecord<'a> {
+    let at = moments.binary_search(&entry.moment).expect("the moments of all entries were collected");
+    let at = u32::try_from(at).expect("the entries of a record of at most 1 MiB");
     let Contribution { values, rank, group } = &entry.contribution;
-    EntryRecord {
-        at: write_moment(entry.moment),
-        values: values.iter().map(ValueRecord::from).collect(),
-        rank: rank.into(),
-        group: group.into(),
-    }
+    let brings = match (&values[..], rank, group) {
+        ([], Value::Null, Value::Null) => BringsRecord::Nothing,
+        ([one], Value::Null, Value::Null) => BringsRecord::One(one.into()),
+        _ => BringsRecord::Several(ContributionRecord {
+            values: values.iter().map(ValueRecord::from).collect(),
+            rank: rank.into(),
+            group: group.into(),
+        }),
+    };
+    PlacedRecord { at, brings }
 }
 
-fn read_entry(record: EntryRecord<'_>) -> Result<Entry, Error> {
+fn read_brings(record: BringsRecord<'_>) -> Result<Contribution, Error> {
+    let plain = |values| Contribution { values, rank: Value::Null, group: Value::Null };
+    Ok(match record {
+        BringsRecord::Nothing => plain([].into_iter().collect()),
+        BringsRecord::One(value) => plain([Value::try_from(value)?].into()),
+        BringsRecord::Several(own) => read_contribution(own)?,
+    })
+}
+
+fn read_contribution(record: ContributionRecord<'_>) -> Result<Contribution, Error> {
     let values = record.values.into_iter().map(Value::try_from).collect::<Result<_, Error>>()?;
-    let contribution = Contribution { values, rank: record.rank.try_into()?, group: record.group.try_into()? };
-    Ok(Entry { moment: read_moment(&record.at)?, contribution })
+    Ok(Contribution { values, rank: record.rank.try_into()?, group: record.group.try_into()? })
 }
 
 fn write_moment(moment: Moment) -> MomentRecord {
@@ -241,6 +328,9 @@ fn read_moment(record: &MomentRecord) -> Result<Moment, Error> {
 }
 
 fn write_standing(standing: &Standing) -> StandingRecord {
+    let base = standing.settled_at.micros();
+    // The years 1 to 9999 are far apart, and nowhere near what the difference of two instants could not hold.
+    let since = |at: Timestamp| at.micros() - base;
     let membership = |own: &Membership| {
         let (entered, left) = match own.stands {
             Stands::Inside { entered, left } => (Some(entered), left),
@@ -248,8 +338,8 @@ fn write_standing(standing: &Standing) -> StandingRecord {
         };
         MembershipRecord {
             segment: own.segment.0,
-            entered: entered.map(|at| at.micros()),
-            left: left.map(|at| at.micros()),
+            entered: entered.map(since),
+            left: left.map(since),
             trouble: own.trouble.map(|trouble| match trouble {
                 Trouble::Overflowed => TroubleRecord::Overflowed,
                 Trouble::OverBudget => TroubleRecord::OverBudget,
@@ -258,16 +348,17 @@ fn write_standing(standing: &Standing) -> StandingRecord {
     };
     StandingRecord {
         epoch: standing.epoch,
-        settled_at: standing.settled_at.micros(),
+        settled_at: base,
         due: standing.due.map(|due| due.micros()),
         memberships: standing.memberships.iter().map(membership).collect(),
     }
 }
 
-fn read_standing(record: &StandingRecord) -> Result<Standing, Error> {
+fn read_standing(record: &StandingRecord, base: i64) -> Result<Standing, Error> {
+    let instant = |since: i64| time(since.checked_add(base).ok_or_else(|| corrupt("instant"))?);
     let membership = |own: &MembershipRecord| {
-        let left = own.left.map(time).transpose()?;
-        let stands = match own.entered.map(time).transpose()? {
+        let left = own.left.map(instant).transpose()?;
+        let stands = match own.entered.map(instant).transpose()? {
             Some(entered) => Stands::Inside { entered, left },
             None => Stands::Outside { left },
         };

@@ -1,5 +1,6 @@
 //! Each record: what is written is read again, its bytes are frozen, and damage is told, never a panic.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::rules::{AggregateId, Membership, SegmentId, Standing, Trouble};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
+use tessera_engine::view::Names;
 use tessera_engine::working::{FactRow, IdentityRow};
 use tessera_expr::facts::Membership as Stands;
 use tessera_expr::plan::Contribution;
@@ -136,7 +138,7 @@ fn ruled_cluster() -> Cluster {
     let ranked = Ranked { rank: number("3"), moment: moment(4), value: Value::text("shoe") };
     let values = Values::from_counts([(Value::text("FR"), 2), (Value::Null, 1)]);
     let group = Group { events: 2, summary: totals(2) };
-    let contribution = Contribution { values: vec![number("1.5")], rank: Value::Null, group: Value::text("FR") };
+    let contribution = Contribution { values: [number("1.5")].into(), rank: Value::Null, group: Value::text("FR") };
     let recent =
         |lost| Recent::from_entries(vec![Entry { moment: moment(6), contribution: contribution.clone() }], lost);
     let states = [
@@ -174,9 +176,9 @@ fn sample_link(state: LinkState) -> Link {
 #[test]
 fn a_cluster_is_read_as_written() {
     for (name, mut cluster) in [
-        ("cluster-3", sample_cluster()),
-        ("cluster-separated-3", later_cluster()),
-        ("cluster-ruled-3", ruled_cluster()),
+        ("cluster-4", sample_cluster()),
+        ("cluster-separated-4", later_cluster()),
+        ("cluster-ruled-4", ruled_cluster()),
     ] {
         let bytes = cluster::encode(&cluster);
         cluster.bytes = bytes.len();
@@ -186,10 +188,45 @@ fn a_cluster_is_read_as_written() {
 }
 
 #[test]
+fn a_glance_sees_what_rules_read() {
+    let check = |bytes: &Bytes, names: &Names, expected: &Cluster| {
+        let seen = cluster::glance(bytes, &config(), names).expect("a cluster");
+        assert_eq!(*seen.as_ref(), Cluster { bytes: bytes.len(), ..expected.clone() }, "{names:?}");
+    };
+    let none = Names::Some(BTreeSet::new());
+    let whole = ruled_cluster();
+    let bytes = cluster::encode(&whole);
+    check(&bytes, &Names::All, &whole);
+    let mut bare = Cluster { links: Vec::new(), ..whole.clone() };
+    for node in &mut bare.nodes {
+        (node.fragments, node.relations) = (Vec::new(), Vec::new());
+    }
+    check(&bytes, &none, &bare);
+    let cells = || whole.nodes.iter().flat_map(|node| &node.fragments).flat_map(|fragment| &fragment.cells);
+    for name in cells().map(|cell| cell.path.segments().next().expect("a segment").into_owned()) {
+        let mut seen = Cluster { links: Vec::new(), ..whole.clone() };
+        for node in &mut seen.nodes {
+            node.relations.clear();
+            let is_read = |cell: &Cell| cell.path.segments().next().is_some_and(|own| own == name);
+            node.fragments.iter_mut().for_each(|own| own.cells.retain(is_read));
+            node.fragments.retain(|own| !own.cells.is_empty());
+        }
+        check(&bytes, &Names::Some([name.into()].into()), &seen);
+    }
+    // A record of before is read whole.
+    check(&thawed("cluster-ruled-3"), &none, &whole);
+}
+
+#[test]
 fn records_of_earlier_versions_are_read_as_what_they_were() {
-    for (name, cluster) in
-        [("cluster-1", sample_cluster()), ("cluster-2", sample_cluster()), ("cluster-separated-2", later_cluster())]
-    {
+    for (name, cluster) in [
+        ("cluster-1", sample_cluster()),
+        ("cluster-2", sample_cluster()),
+        ("cluster-separated-2", later_cluster()),
+        ("cluster-3", sample_cluster()),
+        ("cluster-separated-3", later_cluster()),
+        ("cluster-ruled-3", ruled_cluster()),
+    ] {
         let bytes = thawed(name);
         let expected = Cluster { bytes: bytes.len(), ..cluster };
         assert_eq!(cluster::decode(&bytes, &config()).expect("a cluster"), expected, "{name}");

@@ -60,7 +60,8 @@ impl Writer {
         let now = clock::unix_time().as_secs();
         if now != self.now {
             self.now = now;
-            self.timestamp = format!("{}.", clock::date_time(now));
+            // Of the second that is over: what people send has happened.
+            self.timestamp = format!("{}.", clock::date_time(now - 1));
         }
     }
 

@@ -157,6 +157,15 @@ impl Server {
         bail!("the server does not stop")
     }
 
+    /// Has it stand still while something is done that it takes no part in: neither its work nor what it put off counts there.
+    pub(super) fn aside<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        let pid = self.child.id().to_string();
+        clock::ask("kill", &["-STOP", &pid]);
+        let done = act();
+        clock::ask("kill", &["-CONT", &pid]);
+        done
+    }
+
     /// `kill -9`.
     pub(super) fn kill(mut self) -> Result<()> {
         self.child.kill()?;

@@ -27,8 +27,9 @@ const PEOPLE: u64 = 20_000;
 const IDLE: [u64; 2] = [10, 1_000];
 /// Profiles of the two backfills over profiles.
 const PROFILES: [u64; 2] = [25_000, 100_000];
-/// People and events of each of the three backfills over events: few, more people, longer histories.
-const HISTORIES: [(u64, u64); 3] = [(500, 100), (2_000, 100), (500, 400)];
+/// People and events of each of the three backfills over events: some, more people, longer histories. Even the least are more than the
+/// store's newest writes in memory.
+const HISTORIES: [(u64, u64); 3] = [(2_000, 100), (8_000, 100), (2_000, 400)];
 /// Windows that close at one instant.
 const WINDOWS: u64 = 20_000;
 

@@ -69,6 +69,16 @@ enum Members<'a> {
         #[serde(flatten)]
         said: SaidMembers<'a>,
     },
+    Computed {
+        name: &'a str,
+        content: &'a RawValue,
+    },
+    Membership {
+        segment: &'a str,
+        member: bool,
+        entered_at: Option<String>,
+        left_at: Option<String>,
+    },
     Event {
         namespace: &'a str,
         value: &'a str,
@@ -115,6 +125,13 @@ pub(super) fn json(held: &Held) -> Result<Vec<u8>, Error> {
             value: &own.value,
             account: identity(account),
             said: said.into(),
+        },
+        Held::Computed { name, json } => Members::Computed { name, content: raw(json)? },
+        Held::Membership { segment, entered, left } => Members::Membership {
+            segment,
+            member: entered.is_some(),
+            entered_at: entered.map(format_timestamp),
+            left_at: left.map(format_timestamp),
         },
         Held::Event { identity, call } => Members::Event {
             namespace: &identity.namespace,
@@ -285,6 +302,17 @@ fn row(held: &Held) -> Result<Row<'_>, Error> {
             let (dataset, batch) = (&*said.dataset, said.batch.as_deref());
             with(Row { kind: "relation", own, other, dataset, batch, ..Row::default() }, said)
         }
+        Held::Computed { name, json } => {
+            Row { kind: "computed_attribute", name, content: text(json)?, ..Row::default() }
+        }
+        Held::Membership { segment, entered, left } => Row {
+            kind: "segment",
+            name: segment,
+            state: if entered.is_some() { "member" } else { "left" },
+            from: entered.map(format_timestamp).unwrap_or_default(),
+            to: left.map(format_timestamp).unwrap_or_default(),
+            ..Row::default()
+        },
         Held::Event { identity, call } => Row {
             kind: "event",
             id: call.message_id.to_string(),

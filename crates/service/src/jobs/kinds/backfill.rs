@@ -13,6 +13,7 @@ use tessera_engine::time::Timestamp;
 use super::sweep::{done_with, last_of, scan, submit};
 use crate::codec;
 use crate::error::Error;
+use crate::jobs::job::Job;
 use crate::jobs::kind::{Cancelling, Context, Kind, MadeBy, Step};
 use crate::keys::Family;
 use crate::lane::Item;
@@ -20,8 +21,10 @@ use crate::layout::read_node_key;
 use crate::records::cluster;
 use crate::workspace_config::{Walked, built};
 
-/// Records of one step.
+/// Records of one step, at least, if there are so many.
 const AT_ONCE: usize = 2_000;
+/// Records that are read in one go: few enough to lie where memory is fast.
+const PAGE: usize = 250;
 /// Records that the lane is given in one go, so that writes of others come in between.
 const SETTLED_AT_ONCE: usize = 50;
 
@@ -62,6 +65,15 @@ pub(super) struct Filled {
     generation: u64,
 }
 
+/// Whether an open job of this kind brings a generation of the rules: one that has not begun brings whatever there is when it does.
+pub(crate) fn brings(job: &Job, generation: u64) -> bool {
+    let own = |bytes| codec::decode::<Filling>(Backfill::CHECKPOINT_VERSION, bytes);
+    match &job.checkpoint {
+        Some(checkpoint) => own(checkpoint).is_ok_and(|own| own.generation >= generation),
+        None => !job.has_begun(),
+    }
+}
+
 #[async_trait]
 impl Kind for Backfill {
     const NAME: &'static str = "backfill";
@@ -95,25 +107,30 @@ impl Kind for Backfill {
             settled: 0,
         };
         let mut own = checkpoint.unwrap_or_else(fresh);
-        let page = scan(ctx, Family::Cluster, own.last.take(), AT_ONCE).await?;
-        let mut items = Vec::new();
-        for (at, row) in page.rows.iter().enumerate() {
-            let cluster = cluster::decode(&row.value, &configured.config)?;
-            if would_change(&configured.config, &cluster, now).unwrap_or(true) {
-                let node = read_node_key(&row.key).ok_or_else(|| codec::corrupt("key of a cluster"))?;
-                items.push(Item::Settle(node, Settling::All));
+        let (mut items, mut looked_at) = (Vec::new(), 0);
+        let names = configured.config.rules().reads(&configured.config);
+        loop {
+            let page = scan(ctx, Family::Cluster, own.last.take(), PAGE).await?;
+            for row in &page.rows {
+                let cluster = cluster::glance(&row.value, &configured.config, &names)?;
+                if would_change(&configured.config, cluster.as_ref(), now).unwrap_or(true) {
+                    let node = read_node_key(&row.key).ok_or_else(|| codec::corrupt("key of a cluster"))?;
+                    items.push(Item::Settle(node, Settling::All));
+                }
             }
-            if at % 128 == 0 {
-                tokio::task::yield_now().await;
+            looked_at += page.rows.len();
+            own.last = last_of(&page);
+            if own.last.is_none() || looked_at >= AT_ONCE {
+                break;
             }
+            tokio::task::yield_now().await;
         }
         own.settled += items.len() as u64;
         while !items.is_empty() {
             let rest = items.split_off(items.len().min(SETTLED_AT_ONCE));
             submit(ctx, std::mem::replace(&mut items, rest)).await?;
         }
-        own.last = last_of(&page);
-        let done = done_with(ctx, page.rows.len() as u64);
+        let done = done_with(ctx, looked_at as u64);
         if own.last.is_some() {
             let total = ctx.service().counts(ctx.workspace()).await?.profiles;
             return Ok(Step::More { done, total: Some(total.max(done)), checkpoint: own });
@@ -130,6 +147,27 @@ impl Kind for Backfill {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::JobId;
+
+    #[test]
+    fn a_job_stands_for_what_came_before_it_began() {
+        let at = Timestamp::from_micros(0).expect("an instant");
+        let check = |has_begun: bool, noted: Option<u64>, generation: u64, expected: bool| {
+            let mut job = Job::new(JobId::from_bytes([1; 12]), "backfill", "records", String::new(), None, at);
+            job.started_at = has_begun.then_some(at);
+            job.checkpoint = noted.map(|generation| {
+                let own = Filling { generation, epoch: 0, began_at: 0, last: None, settled: 0 };
+                codec::encode(Backfill::CHECKPOINT_VERSION, &own)
+            });
+            assert_eq!(brings(&job, generation), expected, "{has_begun} {noted:?} {generation}");
+        };
+        check(false, None, 9, true);
+        // What it noted nobody knows yet.
+        check(true, None, 1, false);
+        check(true, Some(6), 5, true);
+        check(true, Some(6), 6, true);
+        check(true, Some(6), 7, false);
+    }
 
     #[test]
     fn checkpoints_are_frozen() {

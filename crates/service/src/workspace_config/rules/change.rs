@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tessera_engine::rules::{SegmentId, keepable};
+use hashbrown::HashMap;
+use tessera_engine::rules::{AggregateId, SegmentId, keepable};
 use tessera_engine::time::Timestamp;
 
 use super::super::StoredConfig;
@@ -152,13 +153,18 @@ pub(in super::super) fn follow(before: &StoredConfig, next: &mut StoredConfig) {
     }
     let wanted = keepable(&live::defs(next), &next.keeping());
     let rules = &mut next.rules;
+    let (all_known, last_known) = (std::mem::take(&mut rules.aggregates), rules.last_aggregate);
+    let mut known: HashMap<&str, Vec<&StoredAggregate>> = HashMap::new();
+    for own in &all_known {
+        known.entry(&*own.key).or_default().push(own);
+    }
     let mut aggregates: Vec<StoredAggregate> = Vec::with_capacity(wanted.len());
     for (zone, aggregate) in wanted {
-        let known = rules.aggregates.iter().find(|own| *own.key == *aggregate.key() && own.zone == zone);
-        aggregates.push(known.cloned().unwrap_or_else(|| {
+        let known = known.get(aggregate.key()).and_then(|same| same.iter().find(|own| own.zone == zone));
+        aggregates.push(known.map(|own| (*own).clone()).unwrap_or_else(|| {
             rules.last_aggregate += 1;
             StoredAggregate {
-                id: tessera_engine::rules::AggregateId(rules.last_aggregate),
+                id: AggregateId(rules.last_aggregate),
                 zone,
                 key: aggregate.key().into(),
                 building: Some(rules.generation),
@@ -166,14 +172,11 @@ pub(in super::super) fn follow(before: &StoredConfig, next: &mut StoredConfig) {
         }));
     }
     aggregates.sort_by_key(|own| own.id);
-    let is_new = aggregates.iter().any(|own| own.building == Some(rules.generation) && !rules.aggregates.contains(own));
-    if is_new && rules.generation == before.rules.generation {
+    if rules.last_aggregate > last_known && rules.generation == before.rules.generation {
         // What ended may be kept again: it has to be built like that of a new rule.
         rules.generation += 1;
-        let generation = rules.generation;
-        let known = &rules.aggregates;
-        for own in aggregates.iter_mut().filter(|own| !known.contains(own)) {
-            own.building = Some(generation);
+        for own in aggregates.iter_mut().filter(|own| own.id.0 > last_known) {
+            own.building = Some(rules.generation);
         }
     }
     rules.aggregates = aggregates;
@@ -188,8 +191,8 @@ fn leaves_something(before: &StoredRules, next: &StoredRules) -> bool {
     let numbers = |rules: &StoredRules| -> BTreeSet<SegmentId> {
         rules.segments.values().flat_map(|rule| rule.running()).filter_map(|version| version.segment).collect()
     };
-    let is_kept = |own: &StoredAggregate| next.aggregates.iter().any(|other| other.id == own.id);
-    !numbers(before).is_subset(&numbers(next)) || !before.aggregates.iter().all(is_kept)
+    let kept: BTreeSet<AggregateId> = next.aggregates.iter().map(|own| own.id).collect();
+    !numbers(before).is_subset(&numbers(next)) || before.aggregates.iter().any(|own| !kept.contains(&own.id))
 }
 
 /// Whether segments that run are evaluated under this merge policy, by its own name.

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use tessera_engine::policy::{CompiledPolicy, IdentityGraph};
 use tessera_engine::rules::{KeptDef, Layer, RuleDef, RuleKind as Kind, RuleSet};
+use tessera_expr::calendar::Zone;
 use tessera_expr::plan::Aggregate;
 use tessera_expr::rule::Rule;
 
 use super::super::StoredConfig;
 use super::change::check_policies;
-use super::{PolicyId, RuleKind, StoredRule, Version};
+use super::{PolicyId, RuleKind, StoredAggregate, StoredRule, Version};
 use crate::error::{Error, ErrorKind};
 use crate::render;
-use crate::rules::{named, read_payload};
+use crate::rules::{named, open_payload};
 
 /// The versions that run. Those of segments have the place of their merge policy among [`policies`].
 pub(super) fn defs(config: &StoredConfig) -> Vec<RuleDef> {
@@ -66,6 +68,22 @@ fn policies(config: &StoredConfig) -> Vec<PolicyId> {
     ids
 }
 
+/// The aggregates that nodes keep states of.
+fn kept(config: &StoredConfig, defs: &[RuleDef]) -> Vec<KeptDef> {
+    let mut said: HashMap<&str, Vec<(&Zone, &Aggregate)>> = HashMap::new();
+    for def in defs {
+        for aggregate in &def.rule.plan().aggregates {
+            said.entry(aggregate.key()).or_default().push((&def.zone, aggregate));
+        }
+    }
+    let kept = |own: &StoredAggregate| {
+        let (_, aggregate) = said.get(&*own.key)?.iter().find(|(zone, _)| **zone == own.zone)?;
+        let aggregate = (*aggregate).clone();
+        Some(KeptDef { id: own.id, zone: own.zone.clone(), aggregate, is_built: own.building.is_none() })
+    };
+    config.rules.aggregates.iter().filter_map(kept).collect()
+}
+
 /// The rules that run, ready to be asked.
 ///
 /// # Errors
@@ -75,18 +93,10 @@ pub(in super::super) fn to_engine(config: &StoredConfig) -> Result<Arc<RuleSet>,
     if defs.is_empty() {
         return Ok(Arc::default());
     }
-    let find = |key: &str, zone: &_| -> Option<Aggregate> {
-        let own = defs.iter().filter(|def| def.zone == *zone).flat_map(|def| &def.rule.plan().aggregates);
-        own.into_iter().find(|aggregate| aggregate.key() == key).cloned()
-    };
-    let kept = |own: &super::StoredAggregate| {
-        let aggregate = find(&own.key, &own.zone)?;
-        Some(KeptDef { id: own.id, zone: own.zone.clone(), aggregate, is_built: own.building.is_none() })
-    };
-    let kept = config.rules.aggregates.iter().filter_map(kept).collect();
+    let kept = kept(config, &defs);
     let compiled = |id: &PolicyId| Ok(CompiledPolicy::new(config.policies.find(id.as_str())?.content.policy.clone()));
     let policies = policies(config).iter().map(compiled).collect::<Result<Vec<_>, Error>>()?;
-    let set = RuleSet::new(defs, kept, policies, config.rules.turning, read_payload);
+    let set = RuleSet::new(defs, kept, policies, config.rules.turning, open_payload);
     set.map(Arc::new).map_err(|cycle| {
         let message = format!("a rule is expected not to depend on itself: {}", cycle.0.join(" -> "));
         Error::new(ErrorKind::Invalid, "rule_cycle", message)

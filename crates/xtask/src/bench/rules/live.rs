@@ -27,7 +27,8 @@ pub(super) fn compare(
         // Whoever is first meets what the other has left behind; so they take turns in that as well.
         let order = if turn % 2 == 0 { [0, 1] } else { [1, 0] };
         for own in order {
-            let ingested = ingest::flat_out(servers[own], crowd, people, *run, connections, TURN)?;
+            let turn_of_own = || ingest::flat_out(servers[own], crowd, people, *run, connections, TURN);
+            let ingested = servers[1 - own].aside(turn_of_own)?;
             if turn > 0 {
                 sums[own].add(&ingested)?;
             }
