@@ -14,6 +14,7 @@
 mod event;
 mod index;
 mod look;
+mod nobody;
 mod order;
 mod read;
 mod set;

@@ -6,22 +6,19 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use tessera_expr::ast::{Name, Unit};
 use tessera_expr::calendar::{Zone, next_turn};
-use tessera_expr::eval::Frame;
-use tessera_expr::facts::{Facts, Kept, Membership as Stands};
 use tessera_expr::plan::{Aggregate, Plan};
 use tessera_expr::rule::Rule;
 
-use super::event::{Blank, NOTHING, OpenPayload};
+use super::event::{Blank, OpenPayload};
 use super::index::Index;
+use super::nobody::holding_of_nobody;
 use super::order::{ByName, names_read, needs_of, ordered, reads_values, resolve, turns_of};
 use super::settle::Scope;
-use super::standing::{Membership, Standing};
 use crate::aggregate::Bounds;
 use crate::config::Config;
 use crate::model::Keeping;
 use crate::policy::{CompiledPolicy, MergePolicy};
 use crate::time::Timestamp;
-use crate::value::{Tree, Value};
 use crate::view::Names;
 
 /// The number of an aggregate that nodes keep states of. None is used again in a workspace.
@@ -280,28 +277,8 @@ impl RuleSet {
             open,
         };
         set.first_turn = turning.turned_at.and_then(|at| set.next_turn(at));
-        set.newborn = set.holding_of_nobody();
+        set.newborn = holding_of_nobody(&set);
         Ok(set)
-    }
-
-    /// The segments that hold of somebody of whom nothing is known, and those of which time decides.
-    fn holding_of_nobody(&self) -> Vec<usize> {
-        let mut nobody = Nobody { set: self, standing: Standing::default(), layer: Layer::Live };
-        let mut holding = Vec::new();
-        for at in self.segments() {
-            let entry = &self.entries[at];
-            let RuleKind::Segment { id, .. } = entry.def.kind else { continue };
-            nobody.layer = entry.def.layer;
-            let frame = Frame { now: Timestamp::MIN, zone: &entry.def.zone, steps_max: super::RULE_STEPS_MAX };
-            // What is computed may be something even of nothing, such as 0.
-            let holds = || entry.def.rule.evaluate(&nobody, &frame).map_or(true, |answer| answer.holds());
-            if entry.reads_clock || !entry.attributes.is_empty() || holds() {
-                holding.push(at);
-                let stands = Stands::Inside { entered: Timestamp::MIN, left: None };
-                nobody.standing.set(Membership { segment: id, stands, trouble: None });
-            }
-        }
-        holding
     }
 
     /// These segments and those that may hold of somebody of whom nothing is known, those first that others depend on.
@@ -462,44 +439,6 @@ fn attributes_of(rules: impl Iterator<Item = usize>, kind: impl Fn(usize) -> Rul
     let mut attributes: Vec<usize> = rules.filter(|at| kind(*at) == RuleKind::Attribute).collect();
     attributes.sort_unstable_by_key(|at| places[*at]);
     attributes
-}
-
-/// Somebody of whom nothing is known.
-struct Nobody<'a> {
-    set: &'a RuleSet,
-    standing: Standing,
-    layer: Layer,
-}
-
-impl Facts for Nobody<'_> {
-    fn attributes(&self) -> &Tree {
-        &NOTHING
-    }
-
-    fn event_count(&self) -> usize {
-        0
-    }
-
-    fn event_time(&self, _: usize) -> Timestamp {
-        Timestamp::MIN
-    }
-
-    fn event_name(&self, _: usize) -> Name {
-        "".into()
-    }
-
-    fn event_value(&self, _: usize, _: &[Name]) -> (Value, usize) {
-        (Value::Null, 0)
-    }
-
-    fn membership(&self, segment: &str) -> Stands {
-        let id = self.set.segment(&segment.into(), self.layer);
-        id.map_or(Stands::Outside { left: None }, |id| self.standing.to(id))
-    }
-
-    fn kept(&self, _: &Aggregate) -> Option<Kept> {
-        None
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,70 @@
+//! Somebody of whom nothing is known: a profile before its first fact.
+
+use tessera_expr::ast::Name;
+use tessera_expr::eval::Frame;
+use tessera_expr::facts::{Facts, Kept, Membership as Stands};
+use tessera_expr::plan::Aggregate;
+
+use super::event::NOTHING;
+use super::set::{Layer, RuleKind, RuleSet};
+use super::standing::{Membership, Standing};
+use crate::time::Timestamp;
+use crate::value::{Tree, Value};
+
+/// The segments that hold of somebody of whom nothing is known, and those of which time decides.
+pub(super) fn holding_of_nobody(set: &RuleSet) -> Vec<usize> {
+    let mut nobody = Nobody { set, standing: Standing::default(), layer: Layer::Live };
+    let mut holding = Vec::new();
+    for at in set.segments() {
+        let entry = &set.entries[at];
+        let RuleKind::Segment { id, .. } = entry.def.kind else { continue };
+        nobody.layer = entry.def.layer;
+        let frame = Frame { now: Timestamp::MIN, zone: &entry.def.zone, steps_max: super::RULE_STEPS_MAX };
+        // What is computed may be something even of nothing, such as 0.
+        let holds = || entry.def.rule.evaluate(&nobody, &frame).map_or(true, |answer| answer.holds());
+        if entry.reads_clock || !entry.attributes.is_empty() || holds() {
+            holding.push(at);
+            let stands = Stands::Inside { entered: Timestamp::MIN, left: None };
+            nobody.standing.set(Membership { segment: id, stands, trouble: None });
+        }
+    }
+    holding
+}
+
+/// Somebody of whom nothing is known.
+struct Nobody<'a> {
+    set: &'a RuleSet,
+    standing: Standing,
+    layer: Layer,
+}
+
+impl Facts for Nobody<'_> {
+    fn attributes(&self) -> &Tree {
+        &NOTHING
+    }
+
+    fn event_count(&self) -> usize {
+        0
+    }
+
+    fn event_time(&self, _: usize) -> Timestamp {
+        Timestamp::MIN
+    }
+
+    fn event_name(&self, _: usize) -> Name {
+        "".into()
+    }
+
+    fn event_value(&self, _: usize, _: &[Name]) -> (Value, usize) {
+        (Value::Null, 0)
+    }
+
+    fn membership(&self, segment: &str) -> Stands {
+        let id = self.set.segment(&segment.into(), self.layer);
+        id.map_or(Stands::Outside { left: None }, |id| self.standing.to(id))
+    }
+
+    fn kept(&self, _: &Aggregate) -> Option<Kept> {
+        None
+    }
+}
