@@ -111,11 +111,14 @@ pub(crate) async fn keep_timers(shared: Arc<Shared>, lane: Handle, jobs: Arc<Job
 /// Settles who is due, and has the calendar turn. Answers when it turns next.
 async fn look(shared: &Shared, lane: &Handle, jobs: &Jobs) -> Result<Option<Timestamp>, Error> {
     let alarm = &shared.timers;
-    if alarm.first.load(Ordering::SeqCst) <= (shared.components.clock)().micros() {
+    let ran = match alarm.first.load(Ordering::SeqCst) <= (shared.components.clock)().micros() {
         // Whoever sets an earlier one from here on is heard.
-        run_due(shared, lane, alarm.first.swap(i64::MAX, Ordering::SeqCst)).await?;
-    }
-    turn(shared, jobs).await
+        true => run_due(shared, lane, alarm.first.swap(i64::MAX, Ordering::SeqCst)).await,
+        false => Ok(()),
+    };
+    // Whichever fails, the other is done.
+    let turn = turn(shared, jobs).await;
+    ran.and(turn)
 }
 
 /// Settles every profile whose timer is due by now. No timer is due before `from`, which is in microseconds.

@@ -202,12 +202,13 @@ impl Act<'_> {
                 }
                 continue;
             }
-            let kept = node.standing.as_deref().cloned();
-            let standing = late.remove(&node.id).or_else(|| kept.clone()).unwrap_or_default();
+            let (kept, caught_up) = (node.standing.as_deref(), late.remove(&node.id));
             let is_changed = self.notices.contains(&Notice::ProfileChanged(node.id));
-            if !is_changed && !is_walked && asked.is_none() && Some(&standing) == kept.as_ref() {
+            let was_late = caught_up.as_ref().is_some_and(|own| Some(own) != kept);
+            if !is_changed && !is_walked && asked.is_none() && !was_late {
                 continue;
             }
+            let standing = caught_up.or_else(|| kept.cloned()).unwrap_or_default();
             let newborn = (node.created_at == self.now).then(|| scope.with_newborn(config.rules()));
             let scope = newborn.as_ref().unwrap_or(scope);
             let next =
