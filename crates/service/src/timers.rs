@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The first instant at which a timer may be due, and who waits for it.
 pub(crate) struct Alarm {
     /// In microseconds: of the timers that the last look has not settled, none is due before. While one looks, it tells of those alone that
-    /// were set meanwhile. `i64::MIN` where nobody knows.
+    /// were set meanwhile. The first instant of all where nobody knows, the last where there is none.
     first: AtomicI64,
     /// Until when the waiting one sleeps, in microseconds; `i64::MIN` while it is awake and looks at `first` itself.
     sleeps_until: AtomicI64,
@@ -44,7 +44,7 @@ pub(crate) struct Alarm {
 
 impl Default for Alarm {
     fn default() -> Self {
-        let (first, sleeps_until) = (AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN));
+        let (first, sleeps_until) = (AtomicI64::new(Timestamp::MIN.micros()), AtomicI64::new(i64::MIN));
         Self { first, sleeps_until, earlier: Notify::new(), stopped: AtomicBool::new(false) }
     }
 }
@@ -70,6 +70,12 @@ impl Alarm {
     /// A timer may have been set that nobody was told of.
     pub(crate) fn forget(&self) {
         self.set(Timestamp::MIN);
+    }
+
+    /// Takes the first instant down: whoever sets an earlier timer from here on is heard.
+    fn take(&self) -> Timestamp {
+        let first = self.first.swap(Timestamp::MAX.micros(), Ordering::SeqCst);
+        Timestamp::from_micros(first).unwrap_or(Timestamp::MIN)
     }
 
     /// Waits until an instant, or until the first timer is due if that comes before, whenever it is set. Instants are in microseconds.
@@ -112,8 +118,7 @@ pub(crate) async fn keep_timers(shared: Arc<Shared>, lane: Handle, jobs: Arc<Job
 async fn look(shared: &Shared, lane: &Handle, jobs: &Jobs) -> Result<Option<Timestamp>, Error> {
     let alarm = &shared.timers;
     let ran = match alarm.first.load(Ordering::SeqCst) <= (shared.components.clock)().micros() {
-        // Whoever sets an earlier one from here on is heard.
-        true => run_due(shared, lane, alarm.first.swap(i64::MAX, Ordering::SeqCst)).await,
+        true => run_due(shared, lane, alarm.take()).await,
         false => Ok(()),
     };
     // Whichever fails, the other is done.
@@ -121,15 +126,15 @@ async fn look(shared: &Shared, lane: &Handle, jobs: &Jobs) -> Result<Option<Time
     ran.and(turn)
 }
 
-/// Settles every profile whose timer is due by now. No timer is due before `from`, which is in microseconds.
-pub(crate) async fn run_due(shared: &Shared, lane: &Handle, from: i64) -> Result<(), Error> {
+/// Settles every profile whose timer is due by now. No timer is due before `from`.
+pub(crate) async fn run_due(shared: &Shared, lane: &Handle, from: Timestamp) -> Result<(), Error> {
     let (mut from, mut before) = (from, Vec::new());
     loop {
         match settle_some(shared, lane, from, &mut before).await {
             Ok(Some(last)) if !shared.timers.is_stopped() => from = last,
             Ok(None) => return Ok(()),
             unfinished => {
-                shared.timers.first.fetch_min(from, Ordering::SeqCst);
+                shared.timers.set(from);
                 return unfinished.map(drop);
             }
         }
@@ -141,20 +146,20 @@ pub(crate) async fn run_due(shared: &Shared, lane: &Handle, from: i64) -> Result
 async fn settle_some(
     shared: &Shared,
     lane: &Handle,
-    from: i64,
+    from: Timestamp,
     before: &mut Vec<(Timestamp, NodeId)>,
-) -> Result<Option<i64>, Error> {
+) -> Result<Option<Timestamp>, Error> {
     let (store, scope) = (&*shared.components.store, Scope::new(shared.workspace));
     let now = (shared.components.clock)();
-    let from = Timestamp::from_micros(from).unwrap_or(if from < 0 { Timestamp::MIN } else { Timestamp::MAX });
     let due = match from <= now {
         true => timers(store, scope.timers_between(from, Some(now.next())), AT_ONCE).await?,
         false => Vec::new(),
     };
     let [(oldest, _), ..] = &due[..] else {
         let next = timers(store, scope.timers_between(from.max(now.next()), None), 1).await?;
-        let next = next.first().map_or(i64::MAX, |(at, _)| at.micros());
-        shared.timers.first.fetch_min(next, Ordering::SeqCst);
+        if let Some((next, _)) = next.first() {
+            shared.timers.set(*next);
+        }
         return Ok(None);
     };
     if due == *before {
@@ -165,7 +170,7 @@ async fn settle_some(
     metrics::counter!(names::TIMERS).increment(due.len() as u64);
     settle(lane, due.iter().map(|(_, profile)| *profile), Settling::Due).await?;
     metrics::gauge!(names::TIMERS_LAG_SECONDS).set(0.0);
-    let last = due.last().map(|(at, _)| at.micros());
+    let last = due.last().map(|(at, _)| *at);
     *before = due;
     Ok(last)
 }
@@ -222,7 +227,7 @@ mod tests {
     async fn an_alarm_is_heard_for_what_is_earlier_and_after_a_failure_for_nothing() {
         let at = |micros| Timestamp::from_micros(micros).expect("an instant");
         let alarm = Alarm::default();
-        alarm.first.store(i64::MAX, Ordering::SeqCst);
+        alarm.take();
         let mut sleep = pin!(alarm.sleep(0, 60_000_000));
         assert!(poll(sleep.as_mut()).is_pending());
         alarm.set(at(70_000_000));

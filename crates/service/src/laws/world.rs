@@ -323,7 +323,7 @@ impl<'a> World<'a> {
         let running = self.service.running(WORKSPACE);
         let (shared, lane) = (running.shared.clone(), running.lane.clone());
         drop(running);
-        timers::run_due(&shared, &lane, i64::MIN).await.expect("timers run");
+        timers::run_due(&shared, &lane, Timestamp::MIN).await.expect("timers run");
         timers::turn(&shared, self.service.jobs()).await.expect("the calendar turns");
         self.end_jobs().await;
         // One that had begun before the calendar turned has not brought it.

@@ -16,7 +16,7 @@ use tessera_engine::fact::{Identity, Strength};
 use tessera_engine::id::{DirectiveId, NodeId};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
-use tessera_engine::view::Names as Asked;
+use tessera_engine::view;
 
 use super::state::RuledRecord;
 use super::value::{ValueRecord, time};
@@ -349,21 +349,12 @@ pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
     match bytes.first() {
         Some(&old::VERSION) => old::decode(bytes, config),
         Some(&(whole::VERSION | whole::VERSION_BARE)) => whole::decode(bytes),
-        _ => {
-            let record: ClusterRecord<'_> = codec::decode(VERSION, bytes)?;
-            let shared = Shared::new(&record.names);
-            let nodes = record.nodes.into_iter().map(|node| read_node(node, &shared)).collect::<Result<_, _>>()?;
-            let mut nodes = with_said(nodes, &record.said, &shared, |_| {})?;
-            record.ruled.into_iter().try_for_each(|own| own.read(&mut nodes))?;
-            let links: Vec<LinkRecord<TallyRecord>> = codec::read_section(record.links.0)?;
-            let links = links.iter().map(|link| read_link(link, &nodes, &shared)).collect::<Result<_, _>>()?;
-            put_together(nodes, links, record.pieces, record.swept, record.updated_at, bytes.len())
-        }
+        _ => read(codec::decode(VERSION, bytes)?, &view::Names::All, bytes.len()),
     }
 }
 
-/// What rules can tell of a cluster: its nodes with what they keep, and the values that are read. It has no links and no relations, and is not
-/// to be written.
+/// What rules can tell of a cluster: its nodes with what they keep, and the values that are read. It may have no links and no relations, and
+/// is not to be written.
 pub struct Glance(Cluster);
 
 impl AsRef<Cluster> for Glance {
@@ -376,46 +367,44 @@ impl AsRef<Cluster> for Glance {
 ///
 /// # Errors
 /// `Corrupt`.
-pub fn glance(bytes: &[u8], config: &Config, names: &Asked) -> Result<Glance, Error> {
-    let is_whole = *names == Asked::All || bytes.first() != Some(&VERSION);
-    if is_whole {
+pub fn glance(bytes: &[u8], config: &Config, names: &view::Names) -> Result<Glance, Error> {
+    if bytes.first() != Some(&VERSION) {
         return decode(bytes, config).map(Glance);
     }
     let record: ClusterRecord<'_> = codec::decode(VERSION, bytes)?;
-    if record.swept < config.sweeps().number {
-        // What an erasure that is on its way takes is told by the whole.
-        return decode(bytes, config).map(Glance);
-    }
-    let shared = Shared::new(&record.names);
-    let mut nodes = record.nodes.into_iter().map(|node| read_node(node, &shared)).collect::<Result<Vec<_>, _>>()?;
-    if !matches!(names, Asked::Some(names) if names.is_empty()) {
-        nodes = with_said(nodes, &record.said, &shared, |said| {
-            said.relations.clear();
-            said.fragments.iter_mut().for_each(|fragment| fragment.cells.retain(|cell| names.has_at(cell.path)));
-            said.fragments.retain(|fragment| !fragment.cells.is_empty());
-        })?;
-    }
-    record.ruled.into_iter().try_for_each(|own| own.read(&mut nodes))?;
-    put_together(nodes, Vec::new(), record.pieces, record.swept, record.updated_at, bytes.len()).map(Glance)
+    // What an erasure that is on its way takes is told by the whole.
+    let is_swept = record.swept >= config.sweeps().number;
+    read(record, if is_swept { names } else { &view::Names::All }, bytes.len()).map(Glance)
 }
 
-/// Gives nodes what is said of them, or what is left of it once it has been gone through.
-fn with_said<'a>(
-    nodes: Vec<Node>,
-    said: &Section<'a>,
-    shared: &Shared,
-    go_through: impl Fn(&mut SaidRecord<'a>),
-) -> Result<Vec<Node>, Error> {
-    let (mut nodes, said): (_, Vec<SaidRecord<'a>>) = (nodes, codec::read_section(said.0)?);
-    if said.len() != nodes.len() {
-        return Err(codec::corrupt("section of nodes"));
+/// The cluster of a record with its values under these names; unless that is all, without links and relations.
+fn read(record: ClusterRecord<'_>, names: &view::Names, bytes: usize) -> Result<Cluster, Error> {
+    let is_whole = *names == view::Names::All;
+    let shared = Shared::new(&record.names);
+    let nodes = record.nodes.into_iter().map(|node| read_node(node, &shared)).collect::<Result<Vec<_>, _>>();
+    let mut nodes = nodes?;
+    if !matches!(names, view::Names::Some(names) if names.is_empty()) {
+        let said: Vec<SaidRecord<'_>> = codec::read_section(record.said.0)?;
+        if said.len() != nodes.len() {
+            return Err(codec::corrupt("section of nodes"));
+        }
+        for (node, said) in nodes.iter_mut().zip(said) {
+            for mut fragment in said.fragments {
+                fragment.cells.retain(|cell| names.has_at(cell.path));
+                if is_whole || !fragment.cells.is_empty() {
+                    node.fragments.push(read_fragment(fragment, &shared)?);
+                }
+            }
+            if is_whole {
+                let relations = said.relations.iter().map(|own| read_relation(own, &shared));
+                node.relations = relations.collect::<Result<_, _>>()?;
+            }
+        }
     }
-    for (node, mut said) in nodes.iter_mut().zip(said) {
-        go_through(&mut said);
-        node.fragments = said.fragments.into_iter().map(|own| read_fragment(own, shared)).collect::<Result<_, _>>()?;
-        node.relations = said.relations.iter().map(|own| read_relation(own, shared)).collect::<Result<_, _>>()?;
-    }
-    Ok(nodes)
+    record.ruled.into_iter().try_for_each(|own| own.read(&mut nodes))?;
+    let links: Vec<LinkRecord<TallyRecord>> = if is_whole { codec::read_section(record.links.0)? } else { Vec::new() };
+    let links = links.iter().map(|link| read_link(link, &nodes, &shared)).collect::<Result<_, _>>()?;
+    put_together(nodes, links, record.pieces, record.swept, record.updated_at, bytes)
 }
 
 fn put_together(

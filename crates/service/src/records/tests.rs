@@ -29,7 +29,7 @@ use super::{cluster, event, link, rows};
 use crate::codec::{golden, thawed};
 use crate::directory::WorkspaceId;
 use crate::feed;
-use crate::workspace_config::StoredConfig;
+use crate::workspace_config::{StoredConfig, erase_source};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_700_000_000_000_000 + seconds * 1_000_000).expect("in bounds")
@@ -213,8 +213,13 @@ fn a_glance_sees_what_rules_read() {
         }
         check(&bytes, &Names::Some([name.into()].into()), &seen);
     }
-    // A record of before is read whole.
+    // A record of before is read whole, and so is one that an erasure has not reached.
     check(&thawed("cluster-ruled-3"), &none, &whole);
+    let erased = erase_source(&StoredConfig::default(), "crm", None, at(1)).and_then(|stored| stored.to_engine());
+    let unswept = sample_cluster();
+    let bytes = cluster::encode(&unswept);
+    let seen = cluster::glance(&bytes, &erased.expect("a configuration"), &none).expect("a cluster");
+    assert_eq!(*seen.as_ref(), Cluster { bytes: bytes.len(), ..unswept });
 }
 
 #[test]

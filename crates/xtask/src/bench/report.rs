@@ -134,7 +134,8 @@ loops polls its connections and so keeps its core busy always.
   profile, then ten of the other, twenty rounds of each for each second of a load.
 - Rules: each row on folders of its own. Ingest with rules: two servers on one core, the same 20,000 people and the same bodies, one with
   rules and one without (or with fewer), in turns of a second of which the first does not count; a load has as many turns as it has
-  seconds. A rate is that of one server in its turns. The attributes and segments are `busy` in `crates/xtask/src/bench/rules/live.rs`.
+  seconds. While one has its turn the other stands still. A rate is that of one server in its turns. What is sent lies within the second
+  that is over. The attributes and segments are `busy` in `crates/xtask/src/bench/rules/live.rs`.
 - Backfill: three new rules, one after another, each from the call that makes it until it reads as active (looked at every 10 ms); per core
   means by the server's processor time. Over profiles: everybody has a dozen attributes and one event, and each segment holds of one in a
   hundred, by an attribute or by an aggregate that another rule keeps. Over events: three new sums, each over a sixth of the events.
