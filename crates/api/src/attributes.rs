@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 use tessera_engine::value::{Path, Value};
-use tessera_service::json::{AttributeError, Bounds, Reason, Spelling, flatten};
-use tessera_service::verdict::Rejection;
+use tessera_service::json::{AttributeError, Bounds, Flattened, Reason, Spelling, flatten};
+use tessera_service::verdict::{Note, Rejection};
 use tessera_service::wellknown::canonical;
 
 use crate::bounds::DEPTH_MAX;
@@ -11,12 +11,15 @@ use crate::bounds::DEPTH_MAX;
 /// Attributes in the order in which they came.
 pub(crate) type List = Vec<(Path, Value)>;
 
+/// Members left out of one object that are told one by one.
+const LEFT_OUT_MAX: usize = 8;
+
 /// The attributes of an object in somebody else's words: well-known names become ours.
 ///
 /// # Errors
 /// `attribute_invalid`, `too_many_attributes`.
-pub(crate) fn read(json: &str) -> Result<List, Rejection> {
-    let mut list = read_as(json, Spelling::Plain)?;
+pub(crate) fn read(json: &str, notes: &mut Vec<Note>) -> Result<List, Rejection> {
+    let mut list = read_as(json, Spelling::Plain, notes)?;
     for (path, _) in &mut list {
         *path = canonical(path);
     }
@@ -27,16 +30,27 @@ pub(crate) fn read(json: &str) -> Result<List, Rejection> {
 ///
 /// # Errors
 /// `attribute_invalid`, `too_many_attributes`, `set_operation_invalid`, `set_member_invalid`.
-pub(crate) fn read_native(json: &str) -> Result<List, Rejection> {
-    read_as(json, Spelling::Native)
+pub(crate) fn read_native(json: &str, notes: &mut Vec<Note>) -> Result<List, Rejection> {
+    read_as(json, Spelling::Native, notes)
 }
 
-fn read_as(json: &str, spelling: Spelling) -> Result<List, Rejection> {
+fn read_as(json: &str, spelling: Spelling, notes: &mut Vec<Note>) -> Result<List, Rejection> {
     let object: Map<String, Json> = serde_json::from_str(json).map_err(|_| Rejection {
         code: "attribute_invalid",
         message: "the attributes are no object, or hold text that is not unicode".into(),
     })?;
-    flatten(&object, spelling, Bounds { depth_max: DEPTH_MAX, ..Bounds::default() }).map_err(|error| rejection(&error))
+    let bounds = Bounds { depth_max: DEPTH_MAX, ..Bounds::default() };
+    let Flattened { leaves, left_out } = flatten(&object, spelling, bounds).map_err(|error| rejection(&error))?;
+    notes.extend(left_out.iter().take(LEFT_OUT_MAX).map(note));
+    if left_out.len() > LEFT_OUT_MAX {
+        notes.push(note(&AttributeError { path: None, reason: left_out[LEFT_OUT_MAX].reason }));
+    }
+    Ok(leaves)
+}
+
+fn note(error: &AttributeError) -> Note {
+    let path = error.path.as_ref().map_or("", Path::as_str);
+    Note::ValueLeftOut { path: path.into(), code: "attribute_invalid", message: error.reason.to_string().into() }
 }
 
 /// The path is a name that the sender chose; the value is not shown.

@@ -11,8 +11,10 @@ use serde::Deserialize;
 use serde::de::{IgnoredAny, Unexpected};
 use serde_json::value::RawValue;
 use tessera_service::error::{Error, ErrorKind};
+use tessera_service::verdict::Note;
 
 use crate::answer::invalid;
+use crate::mend::{self, Flaw};
 use crate::settings::ApiSettings;
 
 #[cfg(test)]
@@ -136,11 +138,87 @@ fn too_large(bytes_max: usize) -> Error {
     Error::new(ErrorKind::LimitExceeded, "body_too_large", message)
 }
 
-/// The body as text.
+/// A delivery as it is read: its text, mended where that was needed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sent<'a> {
+    text: &'a str,
+    flaws: &'a [Flaw],
+}
+
+impl<'a> Sent<'a> {
+    /// A text that is JSON.
+    pub(crate) fn whole(text: &'a str) -> Self {
+        Self { text, flaws: &[] }
+    }
+
+    /// The delivery as an object of this form.
+    ///
+    /// # Errors
+    /// As [`json`].
+    pub(crate) fn json<T: Deserialize<'a>>(self) -> Result<T, Error> {
+        object(self.text).map_err(|error| json_error(&error))
+    }
+
+    /// The delivery as JSON of whatever form.
+    ///
+    /// # Errors
+    /// `json_invalid`.
+    pub(crate) fn raw(self) -> Result<&'a RawValue, Error> {
+        serde_json::from_str(self.text).map_err(|error| json_error(&error))
+    }
+
+    /// All that was mended, where the delivery is one record.
+    pub(crate) fn all_notes(self) -> Vec<Note> {
+        self.flaws.iter().map(Flaw::note).collect()
+    }
+
+    /// What was mended in an event or record of the delivery; with the first one, what was mended around all of them.
+    pub(crate) fn notes(self, items: &[&RawValue], index: usize) -> Vec<Note> {
+        let Some(item) = items.get(index).filter(|_| !self.flaws.is_empty()) else { return Vec::new() };
+        let place = |item: &RawValue| {
+            let start = item.get().as_ptr() as usize - self.text.as_ptr() as usize;
+            start..start + item.get().len()
+        };
+        let own = mend::within(self.flaws, &place(item));
+        let mut notes: Vec<Note> = own.iter().map(Flaw::note).collect();
+        if index == 0 {
+            let (first, last) = (place(item).start, items.last().map_or(0, |last| place(last).end));
+            let before = mend::within(self.flaws, &(0..first));
+            let behind = mend::within(self.flaws, &(last..usize::MAX));
+            notes.extend(before.iter().chain(behind).map(Flaw::note));
+        }
+        notes
+    }
+}
+
+/// Reads a delivery. What is no JSON for the sake of single values is mended and read again; `read` is told what was done.
+///
+/// # Errors
+/// `body_missing`, `utf8_invalid`, `json_invalid`, and what `read` answers.
+pub(crate) fn delivery<T>(body: &[u8], read: impl Fn(Sent<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    let strict = || text(body).and_then(|text| read(Sent::whole(text)));
+    let first = (!mend::has_surrogates(body)).then(strict);
+    let is_broken = |error: &Error| matches!(error.code, "json_invalid" | "utf8_invalid");
+    match first {
+        Some(Err(error)) if is_broken(&error) => {}
+        Some(done) => return done,
+        None => {}
+    }
+    match mend::mend(body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)) {
+        Some(mended) if !mended.flaws.is_empty() => read(Sent { text: &mended.text, flaws: &mended.flaws }),
+        Some(_) | None => strict(),
+    }
+}
+
+/// What some editors and languages write before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The body as text, without a byte order mark.
 ///
 /// # Errors
 /// `body_missing`, `utf8_invalid`.
 pub(crate) fn text(body: &[u8]) -> Result<&str, Error> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let text = std::str::from_utf8(body)
         .map_err(|error| invalid("utf8_invalid", format!("the body is not utf-8 at byte {}", error.valid_up_to())))?;
     if text.trim_ascii().is_empty() { Err(invalid("body_missing", "the body is empty")) } else { Ok(text) }
@@ -152,14 +230,6 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, Error> {
 /// `body_missing`, `utf8_invalid`, `json_invalid`, `body_invalid`.
 pub(crate) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     object(text(body)?).map_err(|error| json_error(&error))
-}
-
-/// The body as JSON of whatever form.
-///
-/// # Errors
-/// `body_missing`, `utf8_invalid`, `json_invalid`.
-pub(crate) fn raw(body: &[u8]) -> Result<&RawValue, Error> {
-    serde_json::from_str(text(body)?).map_err(|error| json_error(&error))
 }
 
 /// JSON as an object of this form. A list of the values of its members is none, though serde would take it.

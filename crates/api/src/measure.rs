@@ -5,14 +5,24 @@
 pub(crate) struct Measure {
     pub(crate) depth: usize,
     pub(crate) members: usize,
+    /// Whether a number may lie beyond what ours hold: it has an exponent, or more than 20 digits in a row.
+    pub(crate) great_numbers: bool,
 }
 
 /// Measures a text that is known to be JSON, in one pass over its bytes.
 pub(crate) fn measure(json: &str) -> Measure {
     let (mut depth, mut deepest, mut commas) = (0_usize, 0, 0);
-    let mut is_empty = true;
+    let (mut is_empty, mut great_numbers, mut digits) = (true, false, 0_usize);
     let mut bytes = json.bytes();
     while let Some(byte) = bytes.next() {
+        if byte.is_ascii_digit() {
+            digits += 1;
+            great_numbers |= digits > 20;
+            is_empty = false;
+            continue;
+        }
+        great_numbers |= digits > 0 && matches!(byte, b'e' | b'E');
+        digits = 0;
         match byte {
             b'{' | b'[' => {
                 is_empty &= depth == 0;
@@ -31,7 +41,7 @@ pub(crate) fn measure(json: &str) -> Measure {
         // A container inside the outermost one is a member of it.
         is_empty &= depth < 2;
     }
-    Measure { depth: deepest, members: if is_empty { 0 } else { commas + 1 } }
+    Measure { depth: deepest, members: if is_empty { 0 } else { commas + 1 }, great_numbers }
 }
 
 fn skip_text(bytes: &mut std::str::Bytes<'_>) {
@@ -64,7 +74,16 @@ mod tests {
             ("\"text, with [\"", 0, 1),
         ];
         for (json, depth, members) in cases {
-            assert_eq!(measure(json), Measure { depth, members }, "{json}");
+            assert_eq!(measure(json), Measure { depth, members, great_numbers: false }, "{json}");
+        }
+        for (json, expected) in [
+            ("[12345678901234567890,true,1.5]", false),
+            ("[123456789012345678901]", true),
+            ("{\"a\":1e2}", true),
+            ("{\"a\":-1.5E9}", true),
+            ("{\"a\":\"1e2\",\"1e9\":false}", false),
+        ] {
+            assert_eq!(measure(json).great_numbers, expected, "{json}");
         }
     }
 }

@@ -71,6 +71,36 @@ pub(crate) enum EntryNote {
         /// Why: one of the documented codes.
         code: &'static str,
     },
+    /// An identity was taken without characters that nobody sees.
+    IdentityRespelled {
+        /// Its namespace, as it was named.
+        #[schema(value_type = String)]
+        namespace: Arc<str>,
+        /// `identity_format_characters`.
+        code: &'static str,
+    },
+    /// A value was left out; all else of the event or record stands.
+    ValueLeftOut {
+        /// Where it stood: names joined by dots.
+        #[schema(value_type = String)]
+        path: Arc<str>,
+        /// Why: one of the documented codes.
+        code: &'static str,
+        /// What was expected.
+        #[schema(value_type = String)]
+        message: Arc<str>,
+    },
+    /// Part of a text or of a name was replaced.
+    ValueReplaced {
+        /// Where it stands: names joined by dots.
+        #[schema(value_type = String)]
+        path: Arc<str>,
+        /// Why: one of the documented codes.
+        code: &'static str,
+        /// What was expected, and what stands there now.
+        #[schema(value_type = String)]
+        message: Arc<str>,
+    },
     /// An attribute does not fit the data model of a strict dataset and was left out.
     AttributeRefused {
         /// Its path.
@@ -165,6 +195,9 @@ impl EntryNote {
     fn of(note: Note, class: Class) -> Self {
         match note {
             Note::IdentityIgnored { namespace, code } => Self::IdentityIgnored { namespace, code },
+            Note::IdentityRespelled { namespace, code } => Self::IdentityRespelled { namespace, code },
+            Note::ValueLeftOut { path, code, message } => Self::ValueLeftOut { path, code, message },
+            Note::ValueReplaced { path, code, message } => Self::ValueReplaced { path, code, message },
             Note::AttributeRefused { path, code, message } => Self::AttributeRefused { path, code, message },
             Note::Misfit { path, code, message } => Self::Misfit { path, code, message },
             Note::LinkHeld { rule, between, won } => Self::LinkHeld {

@@ -13,4 +13,5 @@ mod matrix;
 mod policies;
 mod rules;
 mod segments;
+mod values;
 mod world;

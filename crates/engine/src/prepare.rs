@@ -130,6 +130,10 @@ fn read_claim(claim: &Claim, kind: Option<Kind>, config: &Config) -> Result<Iden
     if kind.is_some_and(|kind| kind != namespace.kind) {
         return Err("kind_mismatch");
     }
+    // What was lost of it may be what told it apart from another.
+    if claim.value.contains(char::REPLACEMENT_CHARACTER) {
+        return Err("identity_invalid");
+    }
     match normalise(namespace, &claim.value) {
         Ok(value) => Ok(Identity { namespace: namespace.id, value }),
         Err(Refused::Blocked) => Err("identity_blocked"),

@@ -8,12 +8,14 @@ use std::collections::HashSet;
 
 use tessera_engine::fact::{Call, Fact};
 use tessera_engine::model::{DataModel, Mode, Problem};
+use tessera_engine::normalise::has_unseen;
 use tessera_engine::prepare::Rejection;
 use tessera_engine::value::{Path, Value};
 
 use crate::json::{Spelling, read_value};
 use crate::names;
 use crate::payload::{self, Payload};
+use crate::render::RESERVED;
 use crate::verdict::Note;
 use crate::workspace_config::StoredConfig;
 
@@ -25,17 +27,19 @@ const DEPTH_MAX: usize = 32;
 pub(crate) struct Admission {
     /// The version of the configuration that was asked.
     pub(crate) config_version: u64,
-    /// What of the fact does not fit.
+    /// What the door did to the fact, and what of it does not fit.
     pub(crate) notes: Vec<Note>,
 }
 
 impl Admission {
-    /// Asks about a fact that comes in.
+    /// Asks about a fact that comes in, of which a door has said this.
     ///
     /// # Errors
     /// As [`admit`].
-    pub(crate) fn of(fact: &mut Fact, config: &StoredConfig) -> Result<Self, Rejection> {
-        Ok(Self { config_version: config.version(), notes: admit(fact, &config.model().model)? })
+    pub(crate) fn of(fact: &mut Fact, mut notes: Vec<Note>, config: &StoredConfig) -> Result<Self, Rejection> {
+        notes.extend(respelled(fact));
+        notes.extend(admit(fact, &config.model().model)?);
+        Ok(Self { config_version: config.version(), notes })
     }
 
     /// The notes, after asking again where the configuration is another by now: a change means what it means where it was
@@ -48,10 +52,18 @@ impl Admission {
             return Ok(self.notes);
         }
         let mut notes = self.notes;
-        notes.retain(|note| matches!(note, Note::AttributeRefused { .. }));
+        notes.retain(|note| !matches!(note, Note::Misfit { .. }));
         notes.extend(admit(fact, &config.model().model)?);
         Ok(notes)
     }
+}
+
+/// The identities that are taken without characters that nobody sees.
+fn respelled(fact: &Fact) -> impl Iterator<Item = Note> {
+    let account = fact.account.iter().map(|account| &account.claim);
+    let unseen = fact.claims.iter().chain(account).filter(|claim| has_unseen(&claim.value));
+    unseen
+        .map(|claim| Note::IdentityRespelled { namespace: claim.namespace.clone(), code: "identity_format_characters" })
 }
 
 /// Asks the model about a fact, and takes away what is refused of it.
@@ -59,11 +71,28 @@ impl Admission {
 /// # Errors
 /// The rejection of an event in a strict dataset, with the first thing that does not fit.
 fn admit(fact: &mut Fact, model: &DataModel) -> Result<Vec<Note>, Rejection> {
-    match model.mode_of(&fact.dataset) {
-        Mode::Open => Ok(Vec::new()),
-        Mode::Warn => Ok(warned(fact, model)),
-        Mode::Strict => strictly(fact, model),
-    }
+    let mut notes = match model.mode_of(&fact.dataset) {
+        Mode::Open => Vec::new(),
+        Mode::Warn => warned(fact, model),
+        Mode::Strict => strictly(fact, model)?,
+    };
+    notes.extend(hidden(fact));
+    Ok(notes)
+}
+
+/// The attributes that no read shows, since it has something of its own under their name.
+fn hidden(fact: &Fact) -> impl Iterator<Item = Note> {
+    let account = fact.account.iter().flat_map(|account| &account.attributes);
+    let paths = || account.clone().chain(&fact.attributes).map(|(path, _)| path.as_str());
+    let is_below =
+        |path: &str, name: &str| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let found: Vec<&str> = RESERVED.into_iter().filter(|name| paths().any(|path| is_below(path, name))).collect();
+    found.into_iter().map(|name| Note::Misfit {
+        path: name.into(),
+        code: "attribute_name_reserved",
+        message: "another name is expected: reads show something of their own under this one and hide what is stored"
+            .into(),
+    })
 }
 
 fn warned(fact: &Fact, model: &DataModel) -> Vec<Note> {

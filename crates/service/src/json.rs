@@ -81,18 +81,24 @@ pub enum Reason {
     NotAMember(InvalidMember),
 }
 
-/// The attributes of an object, leaf by leaf, in the order of the object. Arrays and `null` are leaves; `{}` is one too.
+/// The attributes of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flattened {
+    /// The leaves, in the order of the object. Arrays and `null` are leaves; `{}` is one too.
+    pub leaves: Vec<(Path, Value)>,
+    /// Members that can be no attribute by their name, depth or number, in order.
+    pub left_out: Vec<AttributeError>,
+}
+
+/// The attributes of an object, leaf by leaf. What can be none by its name, its depth or its number is left out.
 ///
 /// # Errors
-/// [`AttributeError`] for the first attribute that is none.
-pub fn flatten(
-    object: &Map<String, Json>,
-    spelling: Spelling,
-    bounds: Bounds,
-) -> Result<Vec<(Path, Value)>, AttributeError> {
-    let mut flattening = Flattening { spelling, bounds, leaves: Vec::with_capacity(object.len()) };
+/// [`AttributeError`] for the first that is written in a spelling of ours and wrong in it, and when there are too many.
+pub fn flatten(object: &Map<String, Json>, spelling: Spelling, bounds: Bounds) -> Result<Flattened, AttributeError> {
+    let done = Flattened { leaves: Vec::with_capacity(object.len()), left_out: Vec::new() };
+    let mut flattening = Flattening { spelling, bounds, done };
     flattening.members(None, object, 1)?;
-    Ok(flattening.leaves)
+    Ok(flattening.done)
 }
 
 /// One value, objects and arrays inside kept as they are.
@@ -116,7 +122,7 @@ pub fn read_value(json: &Json, spelling: Spelling, depth_max: usize) -> Result<V
 struct Flattening {
     spelling: Spelling,
     bounds: Bounds,
-    leaves: Vec<(Path, Value)>,
+    done: Flattened,
 }
 
 impl Flattening {
@@ -126,9 +132,8 @@ impl Flattening {
         object: &Map<String, Json>,
         depth: usize,
     ) -> Result<(), AttributeError> {
-        let wrong = |path: Option<&Path>, reason| AttributeError { path: path.cloned(), reason };
         if depth > self.bounds.depth_max || depth > Path::SEGMENTS_MAX {
-            return Err(wrong(above, Reason::TooDeep));
+            return self.wrong(above, Reason::TooDeep);
         }
         for (name, json) in object {
             let path = match above {
@@ -136,22 +141,38 @@ impl Flattening {
                 Some(above) => above.child(name),
             };
             // The depth was checked above, so only a length can be wrong.
-            let path = path.map_err(|_| wrong(above, Reason::NameTooLong))?;
-            match json {
-                Json::Object(inner) if is_operation(inner, self.spelling) => {
-                    self.operation(&path, inner).map_err(|reason| wrong(Some(&path), reason))?;
-                }
+            let Ok(path) = path else {
+                self.wrong(above, Reason::NameTooLong)?;
+                continue;
+            };
+            let done = match json {
+                Json::Object(inner) if is_operation(inner, self.spelling) => self.operation(&path, inner),
                 Json::Object(inner) if !inner.is_empty() && !is_spelled(inner, self.spelling) => {
                     self.members(Some(&path), inner, depth + 1)?;
+                    Ok(())
                 }
                 leaf => {
                     let value = read_value(leaf, self.spelling, self.bounds.depth_max - depth);
-                    let pushed = value.and_then(|value| self.push(path.clone(), value));
-                    pushed.map_err(|reason| wrong(Some(&path), reason))?;
+                    value.and_then(|value| self.push(path.clone(), value))
                 }
-            }
+            };
+            done.or_else(|reason| self.wrong(Some(&path), reason))?;
         }
         Ok(())
+    }
+
+    /// Leaves an attribute out, unless its writer meant something that we would have to guess.
+    fn wrong(&mut self, path: Option<&Path>, reason: Reason) -> Result<(), AttributeError> {
+        let error = AttributeError { path: path.cloned(), reason };
+        match reason {
+            Reason::TooDeep | Reason::NumberOutOfRange | Reason::NameTooLong => {
+                self.done.left_out.push(error);
+                Ok(())
+            }
+            Reason::TooMany | Reason::NotATime | Reason::NotASet | Reason::NotAnOperation | Reason::NotAMember(_) => {
+                Err(error)
+            }
+        }
     }
 
     /// Adds and removals, each a leaf below the set; unset is null, as it is everywhere.
@@ -173,10 +194,10 @@ impl Flattening {
     }
 
     fn push(&mut self, path: Path, value: Value) -> Result<(), Reason> {
-        if self.leaves.len() >= self.bounds.attributes_max {
+        if self.done.leaves.len() >= self.bounds.attributes_max {
             return Err(Reason::TooMany);
         }
-        self.leaves.push((path, value));
+        self.done.leaves.push((path, value));
         Ok(())
     }
 }

@@ -235,8 +235,8 @@ impl Service {
     ) -> Result<Vec<Verdict>, Error> {
         let running = self.running(workspace);
         let configured = running.shared.configured().await?;
-        let admitted = |mut fact| Admission::of(&mut fact, &configured.stored).map(|admission| (fact, admission));
-        let item = |Incoming { fact, raw }| match fact.and_then(admitted) {
+        let admitted = |mut fact, notes| Admission::of(&mut fact, notes, &configured.stored).map(|own| (fact, own));
+        let item = |Incoming { fact, raw, notes }| match fact.and_then(|fact| admitted(fact, notes)) {
             Ok((fact, admission)) => Item::Fact { fact: Box::new(fact), admission, raw },
             Err(rejection) => Item::Refused { rejection, raw },
         };

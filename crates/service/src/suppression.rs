@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
-use tessera_engine::normalise::normalise;
+use tessera_engine::normalise::{former_spelling, normalise};
 use tessera_store::{Key, Store};
 
 use crate::codec;
@@ -49,6 +49,12 @@ impl Secret {
         scope.family(Family::Suppression).bytes(&hash).key()
     }
 
+    /// The key of that row, and of the one that an older spelling of the same value has.
+    pub(crate) fn keys(&self, scope: Scope, identity: &Identity) -> Vec<Key> {
+        let former = former_spelling(&identity.value).map(|value| Identity { value: value.into(), ..identity.clone() });
+        [Some(identity), former.as_ref()].into_iter().flatten().map(|own| self.key(scope, own)).collect()
+    }
+
     /// Whether what somebody sent may be kept although it was refused: not if a scalar of it, in any spelling that a namespace takes,
     /// is somebody who is suppressed, nor if it holds too many to be looked through or cannot be read.
     ///
@@ -67,9 +73,10 @@ impl Secret {
             if named.len() > NAMED_MAX {
                 return;
             }
-            named.extend(config.namespaces().iter().filter_map(|namespace| {
-                let value = normalise(namespace, text).ok()?;
-                Some(self.key(scope, &Identity { namespace: namespace.id, value }))
+            named.extend(config.namespaces().iter().flat_map(|namespace| {
+                let value = normalise(namespace, text).ok();
+                let identity = value.map(|value| Identity { namespace: namespace.id, value });
+                identity.map_or_else(Vec::new, |identity| self.keys(scope, &identity))
             }));
         });
         if named.len() > NAMED_MAX {

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use tessera_engine::time::Timestamp;
+use tessera_store::{Direction, ScanLimit};
 
 use crate::directory::{KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::idempotency::{self, Known};
 use crate::jobs::kinds::backfill;
 use crate::jobs::{Asked, Job, Jobs, NewJob, Once};
-use crate::keys::Scope;
+use crate::keys::{Family, Scope};
 use crate::service::Service;
 use crate::store_error::read_failed;
 use crate::workspace_config::{self, Part, StoredConfig, StoredSweeps, erase_source};
@@ -63,12 +64,16 @@ impl Service {
     pub(crate) async fn go_on_sweeping_all(&self) -> Result<(), Error> {
         let directory = self.directory().snapshot();
         for workspace in directory.workspaces() {
-            let parts = [Part::Sweeps, Part::Rules];
+            let parts = [Part::Sweeps, Part::Rules, Part::Spelling];
             let keys = parts.map(|part| Scope::new(workspace.id).config(part));
             let found = self.store().get(&keys).await.map_err(|error| read_failed(&error))?;
             let rows =
                 parts.into_iter().zip(&found.value).filter_map(|(part, row)| Some((part, &*row.as_ref()?.value)));
-            let stored = workspace_config::read(rows)?;
+            let mut stored = workspace_config::read(rows)?;
+            if workspace_config::is_outdated(&stored) && self.has_records(workspace.id).await? {
+                let change = |config: &StoredConfig, _| workspace_config::respelled(config);
+                stored = StoredConfig::clone(&*self.configure_at(workspace.id, change).await?);
+            }
             let sweeps = stored.sweeps();
             let is_swept = !sweeps.is_restaging() && sweeps.erasures.is_empty() && sweeps.ended.is_empty();
             if !is_swept || stored.rules().needs_walk() {
@@ -76,6 +81,12 @@ impl Service {
             }
         }
         Ok(())
+    }
+
+    async fn has_records(&self, workspace: WorkspaceId) -> Result<bool, Error> {
+        let records = Scope::new(workspace).all_of(Family::Cluster);
+        let page = self.store().scan(&records, ScanLimit::rows(1), Direction::Forward).await;
+        Ok(!page.map_err(|error| read_failed(&error))?.rows.is_empty())
     }
 
     /// Commits that wrote a record which the sweeps have not reached.

@@ -18,6 +18,8 @@ pub struct Incoming {
     pub fact: Result<Fact, Rejection>,
     /// What was sent, in a form that the same door can parse again by itself; it goes to the quarantine with a rejection.
     pub raw: Bytes,
+    /// What of it the door left out or replaced before it made the fact.
+    pub notes: Vec<Note>,
 }
 
 /// What became of one fact.
@@ -43,6 +45,31 @@ pub enum Note {
         namespace: Arc<str>,
         /// The stable code: `namespace_unknown`, `identity_blocked`, `identity_invalid`.
         code: &'static str,
+    },
+    /// An identity was brought into another spelling than blanks and case make: it held characters that nobody sees.
+    IdentityRespelled {
+        /// The namespace as it was named.
+        namespace: Arc<str>,
+        /// The stable code: `identity_format_characters`.
+        code: &'static str,
+    },
+    /// A value was left out before anything was made of it; all else of the fact stands.
+    ValueLeftOut {
+        /// Where it stood: names joined by dots.
+        path: Arc<str>,
+        /// The stable code: `not_a_number`, `number_out_of_range`, `sent_at_impossible`, `attribute_invalid`, `more_values`.
+        code: &'static str,
+        /// What was expected.
+        message: Arc<str>,
+    },
+    /// Part of a text, or of a name, was replaced.
+    ValueReplaced {
+        /// Where it stands: names joined by dots.
+        path: Arc<str>,
+        /// The stable code: `not_unicode`, `control_character`.
+        code: &'static str,
+        /// What was expected, and what stands there now.
+        message: Arc<str>,
     },
     /// A link was refused by a rule and is remembered.
     LinkHeld {

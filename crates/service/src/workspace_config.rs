@@ -20,6 +20,7 @@ mod model;
 mod policies;
 mod records;
 mod rules;
+mod spelling;
 mod sweeps;
 
 pub use erasure::{ErasureRules, WAITING_EVENTS_MAX, set_erasure_rules};
@@ -33,6 +34,7 @@ pub use rules::{
     ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, Definition, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run,
     SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules, Version, Walked, archive_rule, built, put_rule,
 };
+pub use spelling::{fresh as fresh_spelling, is_outdated, respelled};
 pub use sweeps::{ENDED_MAX, ERASURES_MAX, StoredEnded, StoredSweeps, ended_is_gone, erase_source, erased, swept};
 
 /// Namespaces of one workspace.
@@ -60,6 +62,8 @@ pub struct StoredConfig {
     sweeps: StoredSweeps,
     erasure: ErasureRules,
     rules: StoredRules,
+    /// The version of the spellings that its records follow; 0 where no row says so.
+    spelling: u16,
 }
 
 /// A namespace as it is stored: the engine's, with patterns as they were written.
@@ -135,7 +139,7 @@ impl Default for StoredConfig {
         let (limits, policies) = (LimitOverrides::default(), Policies::default());
         let (model, sweeps, erasure) = (StoredModel::default(), StoredSweeps::default(), ErasureRules::default());
         let rules = StoredRules::default();
-        Self { version: 1, namespaces, primary: None, limits, policies, model, sweeps, erasure, rules }
+        Self { version: 1, namespaces, primary: None, limits, policies, model, sweeps, erasure, rules, spelling: 0 }
     }
 }
 

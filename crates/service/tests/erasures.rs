@@ -24,7 +24,8 @@ use tessera_store::{Direction, KeyRange, ScanLimit, Seq, Shard, Store};
 
 /// A fact that its door refused, with what was sent.
 fn refused(raw: &str) -> Incoming {
-    Incoming { fact: Err(Rejection::new("record_invalid", "for a test")), raw: Bytes::copy_from_slice(raw.as_bytes()) }
+    let fact = Err(Rejection::new("record_invalid", "for a test"));
+    Incoming { fact, raw: Bytes::copy_from_slice(raw.as_bytes()), notes: Vec::new() }
 }
 
 /// Keeps an answer for an idempotency key.

@@ -26,7 +26,39 @@ pub(super) const VERDICTS: &[Code] = &[
     verdict("properties_too_many", "The event has more than 300 properties or traits."),
     verdict(
         "attribute_invalid",
-        "A trait or attribute cannot be kept: a number out of range, a name too long, nested too deeply, or text that is not Unicode. The message says where.",
+        "A trait or attribute cannot be kept: a name too long, nested too deeply; a note (`value_left_out`) says so, and all else stands. Or the attributes are no object, or one is written in a spelling of ours and wrong in it: then the record is refused. The message says where.",
+    ),
+    verdict(
+        "not_a_number",
+        "A note (`value_left_out`): `NaN` or `Infinity` stands where JSON has no way to write them. The value was left out, as if it had not been sent; in a list `null` stands for it.",
+    ),
+    verdict(
+        "number_out_of_range",
+        "A note (`value_left_out`): a number lies beyond 1.7e20 in either direction. The value was left out, as if it had not been sent; in a list `null` stands for it. Ids may have any digits.",
+    ),
+    verdict(
+        "not_unicode",
+        "A note (`value_replaced`): a text or a name holds bytes that are no UTF-8, or half a surrogate pair. U+FFFD stands in their place. An identity that holds U+FFFD is left out: what was lost of it may be what told it apart.",
+    ),
+    verdict(
+        "control_character",
+        "A note (`value_replaced`): a text holds a control character that was not escaped, as JSON asks for. It was escaped.",
+    ),
+    verdict(
+        "more_values",
+        "A note (`value_left_out`): more values of this event or record were left out or replaced than are told one by one.",
+    ),
+    verdict(
+        "sent_at_impossible",
+        "A note (`value_left_out`): by its `sentAt` the event was sent before it happened, or long after its receipt. `sentAt` was ignored and no clock corrected.",
+    ),
+    verdict(
+        "attribute_name_reserved",
+        "A note (`misfit`): the attribute has a name under which reads show something of their own, such as `profile_id` or `_audiences`. It was stored, and they hide it. Send it under another name.",
+    ),
+    verdict(
+        "identity_format_characters",
+        "A note (`identity_respelled`): the value held characters that nobody sees, such as U+200B or U+200F. It was taken without them.",
     ),
     verdict(
         "set_operation_invalid",

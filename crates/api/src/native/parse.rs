@@ -11,17 +11,19 @@ use tessera_engine::view::Relevance;
 use tessera_service::clock::parse_timestamp;
 use tessera_service::directory::{Class, KeyId};
 use tessera_service::error::Error;
-use tessera_service::verdict::{Incoming, Rejection};
+use tessera_service::verdict::{Incoming, Note, Rejection};
 use tessera_service::{EventQuery, Fields, Lookup};
 
 use super::wire::{BatchGet, ProfileLookup, Record, Write};
 use crate::answer::{invalid, to_json};
 use crate::attributes;
+use crate::body::Sent;
 use crate::bounds::{
     DATASET_CHARS_MAX, DEPTH_MAX, EVENTS_DEFAULT, EVENTS_MAX, ID_CHARS_MAX, LOOKUPS_MAX, RECORD_BYTES_MAX, RECORDS_MAX,
 };
 use crate::extract::Query;
 use crate::measure::measure;
+use crate::mend::{Flaw, without_great_numbers};
 use crate::{body, kept};
 
 /// Reads which parts of a profile are wanted: a list with commas; none is all.
@@ -112,7 +114,11 @@ pub(super) struct Delivery<'a> {
 /// # Errors
 /// Nothing of it can be used: `json_invalid`, `body_invalid`, `dataset_invalid`, `batch_empty`, `batch_too_many`.
 pub(super) fn write(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<(Arc<str>, Incoming)>, Error> {
-    let write: Write<'_> = body::json(body)?;
+    body::delivery(body, |sent| read_write(sent, delivery))
+}
+
+fn read_write(sent: Sent<'_>, delivery: &Delivery<'_>) -> Result<Vec<(Arc<str>, Incoming)>, Error> {
+    let write: Write<'_> = sent.json()?;
     let source = Source {
         dataset: named(&write.dataset, "dataset")?,
         batch: write.batch.as_deref().map(|batch| named(batch, "batch")).transpose()?,
@@ -121,9 +127,12 @@ pub(super) fn write(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<(Arc<str
         [("identities", write.identities), ("attributes", write.attributes), ("time", write.time), ("id", write.id)];
     let own: Vec<_> = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     match write.records {
-        Some(records) if own.is_empty() => source.records(&records, delivery),
+        Some(records) if own.is_empty() => source.records(&records, |index| sent.notes(&records, index), delivery),
         Some(_) => Err(invalid("body_invalid", "either records, or the members of one record")),
-        None => source.records(&[&tessera_service::members::Members(own).to_raw()], delivery),
+        None => {
+            let record = tessera_service::members::Members(own).to_raw();
+            source.records(&[&record], |_| sent.all_notes(), delivery)
+        }
     }
 }
 
@@ -149,17 +158,30 @@ struct Source {
 }
 
 impl Source {
-    fn records(&self, records: &[&RawValue], delivery: &Delivery<'_>) -> Result<Vec<(Arc<str>, Incoming)>, Error> {
+    /// Reads records, of which `mended` tells what was mended by their places.
+    fn records(
+        &self,
+        records: &[&RawValue],
+        mended: impl Fn(usize) -> Vec<Note>,
+        delivery: &Delivery<'_>,
+    ) -> Result<Vec<(Arc<str>, Incoming)>, Error> {
         match records.len() {
             0 => Err(invalid("batch_empty", "records must hold at least one record")),
             1..=RECORDS_MAX => {
-                Ok(records.iter().enumerate().map(|(index, record)| self.record(index, record, delivery)).collect())
+                let record = |(index, record): (usize, &&RawValue)| self.record(index, record, mended(index), delivery);
+                Ok(records.iter().enumerate().map(record).collect())
             }
             _ => Err(invalid("batch_too_many", format!("at most {RECORDS_MAX} records in one call"))),
         }
     }
 
-    fn record(&self, index: usize, raw: &RawValue, delivery: &Delivery<'_>) -> (Arc<str>, Incoming) {
+    fn record(
+        &self,
+        index: usize,
+        raw: &RawValue,
+        mut notes: Vec<Note>,
+        delivery: &Delivery<'_>,
+    ) -> (Arc<str>, Incoming) {
         let bytes = raw.get().len();
         let (id, fact) = if bytes > RECORD_BYTES_MAX {
             (
@@ -173,18 +195,19 @@ impl Source {
             (None, Err(rejection("record_invalid", format!("the record is nested more than {DEPTH_MAX} deep"))))
         } else {
             match body::object::<Record<'_>>(raw.get()) {
-                Ok(record) => self.read(index, &record, delivery),
+                Ok(record) => self.read(index, &record, &mut notes, delivery),
                 Err(error) => (None, Err(rejection("record_invalid", body::form_expected(&error)))),
             }
         };
         let id = id.unwrap_or_else(|| (delivery.fresh_id)().into());
-        (Arc::clone(&id), Incoming { fact, raw: self.alone(raw, delivery.class) })
+        (Arc::clone(&id), Incoming { fact, raw: self.alone(raw, delivery.class), notes })
     }
 
     fn read(
         &self,
         index: usize,
         record: &Record<'_>,
+        notes: &mut Vec<Note>,
         delivery: &Delivery<'_>,
     ) -> (Option<Arc<str>>, Result<Fact, Rejection>) {
         let id = match &record.id {
@@ -197,7 +220,7 @@ impl Source {
             }
             None => self.derived_id(index, record, delivery),
         };
-        let fact = self.fact(Arc::clone(&id), record, delivery.class);
+        let fact = self.fact(Arc::clone(&id), record, notes, delivery.class);
         (Some(id), fact)
     }
 
@@ -215,13 +238,16 @@ impl Source {
         hash.iter().take(16).fold(String::from("record-"), |id, byte| format!("{id}{byte:02x}")).into()
     }
 
-    fn fact(&self, id: Arc<str>, record: &Record<'_>, class: Class) -> Result<Fact, Rejection> {
+    fn fact(&self, id: Arc<str>, record: &Record<'_>, notes: &mut Vec<Note>, class: Class) -> Result<Fact, Rejection> {
         let strength = match class {
             Class::Private => Strength::Verified,
             Class::Public => Strength::Observed,
         };
         let invalid = |_| rejection("timestamp_invalid", "time must be in iso 8601");
         let time = record.time.as_deref().map(|time| parse_timestamp(time).map_err(invalid)).transpose()?;
+        let bounded = without_great_numbers(record.attributes, "");
+        notes.extend(bounded.iter().flat_map(|(_, flaws)| flaws).map(Flaw::note));
+        let attributes = bounded.as_ref().map_or(record.attributes, |(json, _)| json);
         let claims = record.identities.iter().map(|identity| Claim {
             namespace: identity.namespace.as_str().into(),
             value: identity.value.as_str().into(),
@@ -234,7 +260,7 @@ impl Source {
             time,
             claims: claims.collect(),
             document: None,
-            attributes: attributes::read_native(record.attributes.get())?,
+            attributes: attributes::read_native(attributes.get(), notes)?,
             account: None,
             call: None,
         })

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::number;
 use crate::report::Identity;
 
 /// One record: attributes of whoever the identities name.
@@ -33,7 +34,8 @@ pub(crate) struct Record<'a> {
 pub(crate) struct RecordIdentity {
     /// The name of its namespace.
     pub(crate) namespace: String,
-    /// Its value; it is brought into the namespace's one spelling.
+    /// Its value; it is brought into the namespace's one spelling. Numbers are taken as text.
+    #[serde(deserialize_with = "number::name")]
     pub(crate) value: String,
 }
 
@@ -96,8 +98,8 @@ pub(crate) struct ProfileLookup {
     /// The name of a namespace.
     #[serde(default)]
     pub(crate) namespace: Option<String>,
-    /// A value of it.
-    #[serde(default)]
+    /// A value of it. Numbers are taken as text.
+    #[serde(default, deserialize_with = "number::optional_name")]
     pub(crate) value: Option<String>,
 }
 

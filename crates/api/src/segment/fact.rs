@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use tessera_engine::fact::{AccountFact, Call as Entry, CallKind, Claim, Fact, Strength};
 use tessera_engine::time::Timestamp;
 use tessera_service::directory::Class;
-use tessera_service::verdict::Rejection;
+use tessera_service::verdict::{Note, Rejection};
 
 use super::wire::{self, Contact, Context, ExternalId, Item};
 use super::{DATASET, errors};
@@ -40,14 +40,20 @@ pub(super) fn kind(r#type: Option<&RawValue>) -> Result<CallKind, Rejection> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn into_fact(self, id: Arc<str>, time: Option<Timestamp>) -> Result<Fact, Rejection> {
+    /// The fact. What of it is left out on the way is noted.
+    pub(super) fn into_fact(
+        self,
+        id: Arc<str>,
+        time: Option<Timestamp>,
+        notes: &mut Vec<Note>,
+    ) -> Result<Fact, Rejection> {
         let context = self.context.map(|json| serde_json::from_str(json.get())).transpose();
         let context: Context<'_> =
             context.map_err(|_| errors::event_invalid("context must be an object"))?.unwrap_or_default();
         let name = self.name()?;
         let mut claims = self.ids()?;
         self.contact_claims(&context, &mut claims);
-        let mut account = self.group()?;
+        let mut account = self.group(notes)?;
         self.external_claims(&context, &mut claims, &mut account);
         Ok(Fact {
             id,
@@ -56,7 +62,7 @@ impl<'a> Call<'a> {
             time,
             document: self.named_owner(&claims),
             claims,
-            attributes: self.attributes(&context)?,
+            attributes: self.attributes(&context, notes)?,
             account,
             call: Some(Entry { kind: self.kind, name, payload: self.payload()?.into() }),
         })
@@ -153,7 +159,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn group(&self) -> Result<Option<AccountFact>, Rejection> {
+    fn group(&self, notes: &mut Vec<Note>) -> Result<Option<AccountFact>, Rejection> {
         if self.kind != CallKind::Group {
             return Ok(None);
         }
@@ -161,7 +167,7 @@ impl<'a> Call<'a> {
         if id.chars().count() > GROUP_ID_CHARS_MAX {
             return Err(errors::group_id_too_long());
         }
-        let attributes = self.item.traits.map(|traits| attributes::read(traits.get())).transpose()?;
+        let attributes = self.item.traits.map(|traits| attributes::read(traits.get(), notes)).transpose()?;
         Ok(Some(AccountFact {
             claim: claim("group_id", &id, self.strength()),
             attributes: attributes.unwrap_or_default(),
@@ -171,18 +177,18 @@ impl<'a> Call<'a> {
     /// The traits of an `identify` call. Its `context.traits` count too, below its own: RudderStack's browser SDK sends them only
     /// there. On other calls `context.traits` are a device's memory of an earlier `identify`; taken as attributes they would be
     /// stamped with the time of each event, and win over what was said since.
-    fn attributes(&self, context: &Context<'a>) -> Result<attributes::List, Rejection> {
+    fn attributes(&self, context: &Context<'a>, notes: &mut Vec<Note>) -> Result<attributes::List, Rejection> {
         if self.kind != CallKind::Identify {
             return Ok(Vec::new());
         }
         match (context.traits, self.item.traits) {
             (None, None) => Ok(Vec::new()),
-            (Some(traits), None) | (None, Some(traits)) => attributes::read(traits.get()),
+            (Some(traits), None) | (None, Some(traits)) => attributes::read(traits.get(), notes),
             (Some(lower), Some(upper)) => {
                 let no_object = |_| errors::event_invalid("traits must be an object");
                 let lower = Members::parse(lower.get()).map_err(no_object)?;
                 let upper = Members::parse(upper.get()).map_err(no_object)?;
-                attributes::read(lower.below(&upper).to_raw().get())
+                attributes::read(lower.below(&upper).to_raw().get(), notes)
             }
         }
     }

@@ -11,13 +11,14 @@ use tessera_engine::value::Decimal;
 use tessera_service::clock::{from_unix_json, parse_timestamp};
 use tessera_service::directory::Class;
 use tessera_service::error::Error;
-use tessera_service::verdict::{Incoming, Rejection};
+use tessera_service::verdict::{Incoming, Note, Rejection};
 
 use super::wire::{self, Envelope, Item};
 use super::{errors, fact};
 use crate::answer::invalid;
 use crate::bounds::{BATCH_EVENTS_MAX, DEPTH_MAX, EVENT_BYTES_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
 use crate::measure::measure;
+use crate::mend::{Flaw, without_great_numbers};
 use crate::{body, kept};
 use tessera_service::members::Members;
 
@@ -39,19 +40,26 @@ pub(crate) struct Event {
 
 /// Device clocks are believed within this; a greater distance between sending and receipt is corrected.
 const SKEW_MICROS_MAX: i64 = 10_000_000;
+/// How much later than its sending an event may be by the device's clock, which may be set in between.
+const SENT_BEFORE_MICROS_MAX: i64 = 3_600_000_000;
+/// From here on a skew is asked whether both times are of one clock: 30 days, longer than devices wait with what they have to send.
+const FAR_MICROS: i64 = 30 * 86_400_000_000;
 
 /// Reads a batch.
 ///
 /// # Errors
 /// `json_invalid`, `body_invalid`, `utf8_invalid`, `batch_empty`: nothing of it can be used.
 pub(crate) fn batch(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<Event>, Error> {
-    let envelope: Envelope<'_> = body::json(body)?;
-    let items = envelope.batch.as_deref().unwrap_or_default();
-    if items.is_empty() {
-        return Err(invalid("batch_empty", "batch must be a list with at least one event"));
-    }
-    let shared = Shared::of(&envelope)?;
-    Ok(items.iter().enumerate().map(|(index, item)| shared.event(index, item, delivery)).collect())
+    body::delivery(body, |sent| {
+        let envelope: Envelope<'_> = sent.json()?;
+        let items = envelope.batch.as_deref().unwrap_or_default();
+        if items.is_empty() {
+            return Err(invalid("batch_empty", "batch must be a list with at least one event"));
+        }
+        let shared = Shared::of(&envelope)?;
+        let event = |(index, item): (usize, &&RawValue)| shared.event(index, item, sent.notes(items, index), delivery);
+        Ok(items.iter().enumerate().map(event).collect())
+    })
 }
 
 /// Reads one event whose path says its type.
@@ -59,10 +67,12 @@ pub(crate) fn batch(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<Event>, 
 /// # Errors
 /// `json_invalid`, `body_invalid`, `utf8_invalid`.
 pub(crate) fn single(body: &[u8], r#type: &str, delivery: &Delivery<'_>) -> Result<Event, Error> {
-    let item = body::raw(body)?;
     let r#type = serde_json::value::to_raw_value(r#type).expect("a text serialises without fail");
     let shared = Shared { r#type: Some(&r#type), ..Shared::default() };
-    Ok(shared.event(0, item, delivery))
+    body::delivery(body, |sent| {
+        let item = sent.raw()?;
+        Ok(shared.event(0, item, sent.notes(&[item], 0), delivery))
+    })
 }
 
 /// Reads what the quarantine kept of a rejected event: a batch of one.
@@ -110,38 +120,51 @@ impl<'a> Shared<'a> {
         })
     }
 
-    fn event(&self, index: usize, item: &RawValue, delivery: &Delivery<'_>) -> Event {
+    /// An event, of which this was mended.
+    fn event(&self, index: usize, item: &RawValue, mut notes: Vec<Note>, delivery: &Delivery<'_>) -> Event {
         let bytes = item.get().len() + self.bytes;
         let is_small = bytes <= EVENT_BYTES_MAX;
+        let measured = measure(item.get());
         let (id, fact) = if index >= BATCH_EVENTS_MAX {
             (None, Err(errors::batch_full()))
         } else if !is_small {
             (None, Err(errors::event_too_large(bytes)))
-        } else if measure(item.get()).depth.max(self.context_depth + 1) > DEPTH_MAX {
+        } else if measured.depth.max(self.context_depth + 1) > DEPTH_MAX {
             (None, Err(errors::event_too_deep()))
         } else {
             match body::object(item.get()) {
-                Ok(wire) => self.read(&wire, delivery),
+                Ok(wire) => self.read(&wire, &mut notes, delivery),
                 Err(error) => (None, Err(errors::event_invalid(body::form_expected(&error)))),
             }
         };
         let message_id = id.unwrap_or_else(|| (delivery.fresh_id)().into());
-        Event { message_id, incoming: Incoming { fact, raw: self.alone(item, is_small, delivery.class) } }
+        Event { message_id, incoming: Incoming { fact, raw: self.alone(item, is_small, delivery.class), notes } }
     }
 
     /// The event's id, if it has one that can be used, and the fact.
-    fn read(&self, item: &Item<'_>, delivery: &Delivery<'_>) -> (Option<Arc<str>>, Result<Fact, Rejection>) {
+    fn read(
+        &self,
+        item: &Item<'_>,
+        notes: &mut Vec<Note>,
+        delivery: &Delivery<'_>,
+    ) -> (Option<Arc<str>>, Result<Fact, Rejection>) {
         let id: Arc<str> = match wire::text(item.message_id) {
             Ok(None) => (delivery.fresh_id)().into(),
             Ok(Some(id)) if id.chars().count() <= ID_CHARS_MAX => id.as_ref().into(),
             Ok(Some(_)) => return (None, Err(errors::message_id_too_long())),
             Err(_) => return (None, Err(errors::event_invalid("messageId must be a text"))),
         };
-        let fact = self.fact(item, Arc::clone(&id), delivery);
+        let fact = self.fact(item, Arc::clone(&id), notes, delivery);
         (Some(id), fact)
     }
 
-    fn fact(&self, item: &Item<'_>, id: Arc<str>, delivery: &Delivery<'_>) -> Result<Fact, Rejection> {
+    fn fact(
+        &self,
+        item: &Item<'_>,
+        id: Arc<str>,
+        notes: &mut Vec<Note>,
+        delivery: &Delivery<'_>,
+    ) -> Result<Fact, Rejection> {
         for (value, name) in [(item.properties, "properties"), (item.traits, "traits"), (item.context, "context")] {
             let object = wire::object(value).map_err(|_| errors::event_invalid(format!("{name} must be an object")))?;
             if name != "context" && object.is_some_and(|json| measure(json.get()).members > PROPERTIES_MAX) {
@@ -150,34 +173,58 @@ impl<'a> Shared<'a> {
         }
         let context = merged(self.context.as_ref(), item.context);
         let integrations = merged(self.integrations.as_ref(), wire::object(item.integrations).unwrap_or_default());
+        let mut bounded = |json: Option<&RawValue>, name| {
+            let (json, flaws) = without_great_numbers(json?, name)?;
+            notes.extend(flaws.iter().map(Flaw::note));
+            Some(json)
+        };
+        let (properties, traits) = (bounded(item.properties, "properties"), bounded(item.traits, "traits"));
         let context = context.as_deref().or(item.context);
+        let bounded_context = bounded(context, "context");
+        let integrations = integrations.as_deref().or(item.integrations);
+        let bounded_integrations = bounded(integrations, "integrations");
+        let time = self.time(item, notes, delivery)?;
+        let item = Item {
+            properties: properties.as_deref().or(item.properties),
+            traits: traits.as_deref().or(item.traits),
+            ..*item
+        };
         let call = fact::Call {
-            item,
+            item: &item,
             kind: fact::kind(self.r#type.or(item.r#type))?,
-            context,
-            integrations: integrations.as_deref().or(item.integrations),
+            context: bounded_context.as_deref().or(context),
+            integrations: bounded_integrations.as_deref().or(integrations),
             class: delivery.class,
         };
-        call.into_fact(id, self.time(item, delivery)?)
+        call.into_fact(id, time, notes)
     }
 
     /// When the event happened.
     ///
     /// `timestamp` together with `originalTimestamp` was worked out by somebody before us and stays. One of them alone is of the
     /// device's clock; where that is off, as its `sentAt` shows, the distance from sending to receipt is taken out.
-    fn time(&self, item: &Item<'_>, delivery: &Delivery<'_>) -> Result<Option<Timestamp>, Rejection> {
+    fn time(
+        &self,
+        item: &Item<'_>,
+        notes: &mut Vec<Note>,
+        delivery: &Delivery<'_>,
+    ) -> Result<Option<Timestamp>, Rejection> {
         let stated = match (instant(item.timestamp)?, instant(item.original_timestamp)?) {
             (Some(timestamp), Some(_)) => return Ok(Some(timestamp)),
             (timestamp, original) => timestamp.or(original),
         };
         // An unreadable `sentAt` says nothing about the clock, so nothing is corrected.
         let sent_at = instant(item.sent_at.or(self.sent_at)).unwrap_or_default();
-        Ok(stated.map(|time| match sent_at {
-            Some(sent_at) => {
-                let skew = delivery.received_at.micros() - sent_at.micros();
-                if skew.abs() > SKEW_MICROS_MAX { time.plus_micros(skew) } else { time }
+        let (Some(stated), Some(sent_at)) = (stated, sent_at) else { return Ok(stated) };
+        Ok(Some(match Skew::of(stated, sent_at, delivery.received_at) {
+            Skew::Small => stated,
+            Skew::Of(micros) => stated.plus_micros(micros),
+            Skew::Impossible => {
+                let message = "the time of sending is expected, by the clock that timestamp is of; it was ignored";
+                let (path, code) = ("sentAt".into(), "sent_at_impossible");
+                notes.push(Note::ValueLeftOut { path, code, message: message.into() });
+                stated
             }
-            None => time,
         }))
     }
 
@@ -207,6 +254,32 @@ impl<'a> Shared<'a> {
             integrations: shared(&self.integrations),
         };
         kept::write(class, &alone)
+    }
+}
+
+/// How far a device's clock is off.
+enum Skew {
+    /// No more than clocks are.
+    Small,
+    /// Our clock less the device's, in microseconds.
+    Of(i64),
+    /// `sentAt` cannot be of the clock that the event's time is of: a constant, or a member that was never filled.
+    Impossible,
+}
+
+impl Skew {
+    fn of(stated: Timestamp, sent_at: Timestamp, received_at: Timestamp) -> Self {
+        let skew = received_at.micros().saturating_sub(sent_at.micros());
+        let before_sending = sent_at.micros().saturating_sub(stated.micros());
+        let before_receipt = received_at.micros().saturating_sub(stated.micros());
+        match skew.abs() {
+            ..=SKEW_MICROS_MAX => Self::Small,
+            // Nothing is sent before it happens.
+            _ if before_sending < -SENT_BEFORE_MICROS_MAX => Self::Impossible,
+            // A clock that is off by so much is off for both times. Where the event's agrees better with ours, it is right.
+            FAR_MICROS.. if before_receipt.abs() < before_sending => Self::Impossible,
+            _ => Self::Of(skew),
+        }
     }
 }
 

@@ -197,8 +197,11 @@ async fn enter(app: &App, query: &Query, headers: &HeaderMap, body: Body) -> Res
     if body.is_empty() {
         return Err(not_found);
     }
-    let with_key: WithKey<'_> = body::json(&body)?;
-    let secret = wire::text(with_key.write_key).unwrap_or_default().ok_or(not_found)?;
+    let secret = body::delivery(&body, |sent| {
+        let with_key: WithKey<'_> = sent.json()?;
+        Ok(wire::text(with_key.write_key).unwrap_or_default().map(String::from))
+    })?;
+    let secret = secret.ok_or(not_found)?;
     let caller = app.service.directory().authenticate(&secret)?;
     Ok((app.admit(caller, headers, Permission::Ingest)?, body))
 }

@@ -8,6 +8,7 @@ use tessera_engine::value::Tree;
 use tessera_service::clock::{format_timestamp, parse_timestamp};
 use tessera_service::directory::Class;
 use tessera_service::json::write_tree;
+use tessera_service::verdict::Note;
 
 use super::parse::{Delivery, Event, batch, replay, single};
 
@@ -134,7 +135,8 @@ fn batches_that_cannot_be_read_are_refused_whole() {
     check(b"{\"batch\":{}}", "body_invalid");
     check(b"{\"batch\":[{}],\"context\":[]}", "body_invalid");
     check(b"{\"batch\":[{}],\"batch\":[{}]}", "body_invalid");
-    check(b"{\"batch\":[{\"userId\":\"\xff\"}]}", "utf8_invalid");
+    check(b"{\"batch\":[{\"userId\":\"\xff\"]}", "utf8_invalid");
+    check(b"{\"batch\":[{\"userId\":NaN]}", "json_invalid");
 }
 
 #[test]
@@ -155,11 +157,103 @@ fn bounds_reject_one_event_and_not_its_neighbours() {
     check(&format!("{{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{{{many}}}}}"), "properties_too_many");
     check(&event(&format!("\"messageId\":\"{}\"", "m".repeat(101))), "message_id_too_long");
     check(&format!("{{\"type\":\"group\",\"userId\":\"u\",\"groupId\":\"{}\"}}", "g".repeat(501)), "group_id_too_long");
-    check("{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"n\":1e30}}", "attribute_invalid");
-    check("{\"type\":\"identify\",\"userId\":\"u\",\"traits\":{\"n\":\"\\ud800\"}}", "attribute_invalid");
     check("null", "event_invalid");
     check("[]", "event_invalid");
     check("\"text\"", "event_invalid");
+}
+
+/// What is told of one event, as `kind path code`.
+fn told(event: &Event) -> Vec<String> {
+    let note = |note: &Note| match note {
+        Note::ValueLeftOut { path, code, .. } => format!("out {path} {code}"),
+        Note::ValueReplaced { path, code, .. } => format!("replaced {path} {code}"),
+        other => format!("{other:?}"),
+    };
+    event.incoming.notes.iter().map(note).collect()
+}
+
+#[test]
+fn one_bad_value_is_left_out_or_replaced() {
+    let check = |body: &[u8], shown: &str, notes: &[&str]| {
+        let event = with_delivery(Class::Private, |delivery| single(body, "identify", delivery).expect("an event"));
+        let text = outcome(&event);
+        let payload = text.find(" payload").unwrap_or(text.len());
+        assert_eq!((&text[..payload], told(&event)), (shown, notes.iter().map(|&note| note.into()).collect()));
+        let kept = std::str::from_utf8(&event.incoming.raw).expect("UTF-8");
+        assert!(serde_json::from_str::<serde_json::Value>(kept).is_ok(), "{kept}");
+        if let Some(call) = event.incoming.fact.as_ref().ok().and_then(|fact| fact.call.as_ref()) {
+            assert!(serde_json::from_slice::<serde_json::Value>(&call.payload).is_ok(), "{text}");
+        }
+    };
+    let u = "m identify [user_id:u/verified]";
+    for (body, shown, notes) in [
+        (
+            r#"{"messageId":"m","userId":"u","traits":{"v":1000000000000000000000,"w":1}}"#,
+            &*format!("{u} {{\"w\":1}}"),
+            &["out traits.v number_out_of_range"][..],
+        ),
+        (
+            r#"{"messageId":"m","userId":"u","traits":{"v":NaN,"w":1}}"#,
+            &format!("{u} {{\"w\":1}}"),
+            &["out traits.v not_a_number"],
+        ),
+        (
+            r#"{"messageId":"m","userId":"u","traits":{"v":[1,-Infinity]}}"#,
+            &format!("{u} {{\"v\":[1,null]}}"),
+            &["out traits.v not_a_number"],
+        ),
+        (
+            r#"{"messageId":"m","userId":"u","traits":{"v":"\ud800!"}}"#,
+            &format!("{u} {{\"v\":\"\u{fffd}!\"}}"),
+            &["replaced traits.v not_unicode"],
+        ),
+        (
+            r#"{"messageId":"m","userId":"u","traits":{"v":"\ud83d\ude00"}}"#,
+            &format!("{u} {{\"v\":\"\u{1f600}\"}}"),
+            &[],
+        ),
+        (
+            r#"{"messageId":"m","userId":"u","properties":{"v":1e99},"context":{"n":1e99}}"#,
+            u,
+            &["out properties.v number_out_of_range", "out context.n number_out_of_range"],
+        ),
+        (
+            r#"{"messageId":"m","userId":1000000000000000000000}"#,
+            "m identify [user_id:1000000000000000000000/verified]",
+            &[],
+        ),
+        (
+            r#"{"messageId":"m","userId":1e21,"anonymousId":NaN}"#,
+            "m identify [user_id:1000000000000000000000/verified]",
+            &["out anonymousId not_a_number"],
+        ),
+        (r#"{"messageId":1.0,"userId":10e-1}"#, "1 identify [user_id:1/verified]", &[]),
+        ("\u{feff}{\"messageId\":\"m\",\"userId\":\"u\"}", u, &[]),
+        (
+            r#"{"messageId":"m","userId":"u","timestamp":"2026-01-31T11:00:00Z","sentAt":0}"#,
+            "m identify at 2026-01-31T11:00:00Z [user_id:u/verified]",
+            &["out sentAt sent_at_impossible"],
+        ),
+        (
+            r#"{"messageId":"m","userId":"u","timestamp":"2026-01-31T11:00:00Z","sentAt":"2099-01-01T00:00:00Z"}"#,
+            "m identify at 2026-01-31T11:00:00Z [user_id:u/verified]",
+            &["out sentAt sent_at_impossible"],
+        ),
+        (
+            r#"{"messageId":"m","userId":"u","timestamp":"1970-01-01T00:00:10Z","sentAt":"1970-01-01T00:01:10Z"}"#,
+            "m identify at 2026-01-31T11:59:00Z [user_id:u/verified]",
+            &[],
+        ),
+        (
+            r#"{"messageId":"m","userId":"u","timestamp":"2099-01-01T00:00:10Z","sentAt":"2099-01-01T00:01:10Z"}"#,
+            "m identify at 2026-01-31T11:59:00Z [user_id:u/verified]",
+            &[],
+        ),
+    ] {
+        check(body.as_bytes(), shown, notes);
+    }
+    let latin = b"{\"messageId\":\"m\",\"userId\":\"u\",\"traits\":{\"v\":\"caf\xe9\"}}";
+    check(latin, &format!("{u} {{\"v\":\"caf\u{fffd}\"}}"), &["replaced traits.v not_unicode"]);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::number;
+
 /// A delivery: the body of `/v1/batch` and its like.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -149,7 +151,7 @@ pub(crate) struct ExternalId<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoText;
 
-/// A value as text: texts as they are, numbers and booleans as they were written. Blank counts as absent.
+/// A value as text: texts as they are, numbers in their one spelling, booleans as they are written. Blank counts as absent.
 pub(crate) fn text(value: Option<&RawValue>) -> Result<Option<Cow<'_, str>>, NoText> {
     let Some(json) = value.map(RawValue::get) else { return Ok(None) };
     let text = match json.as_bytes() {
@@ -157,7 +159,7 @@ pub(crate) fn text(value: Option<&RawValue>) -> Result<Option<Cow<'_, str>>, NoT
         [b'"', ..] => Cow::Owned(serde_json::from_str(json).map_err(|_| NoText)?),
         [b'{' | b'[', ..] => return Err(NoText),
         b"null" => return Ok(None),
-        _ => Cow::Borrowed(json),
+        _ => number::spelled(json),
     };
     Ok((!text.trim().is_empty()).then_some(text))
 }

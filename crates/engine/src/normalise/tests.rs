@@ -45,6 +45,13 @@ fn text() {
     ] {
         check(Normaliser::Trim, value, expected);
     }
+    for unseen in "\u{ad}\u{34f}\u{61c}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{202a}\u{202e}\u{2060}\u{2064}\u{2066}\u{2069}\u{206f}\u{fe0f}\u{feff}\u{fffb}\u{e0041}\u{e0100}".chars() {
+        for value in [format!("{unseen}Ann"), format!("Ann{unseen} "), format!("A{unseen}nn"), format!(" {unseen} Ann")] {
+            check(Normaliser::Trim, &value, Ok("Ann"));
+        }
+    }
+    check(Normaliser::Trim, "e\u{200d}\u{301}", Ok("é"));
+    check(Normaliser::Trim, "\u{600}12", Ok("\u{600}12"));
     check(Normaliser::Lower, " ÀB\u{212a}", Ok("àbk"));
     check(Normaliser::Lower, "ΟΔΟΣ", Ok("οδος"));
     check(Normaliser::Lower, &"İ".repeat(200), too_long);
@@ -56,6 +63,20 @@ fn email_addresses() {
         (" Ann@Shop.Example ", Ok("ann@shop.example")),
         ("ann+tag@localhost", Ok("ann+tag@localhost")),
         ("JOSÉ@exämple.de", Ok("josé@exämple.de")),
+        ("jose\u{301}@EXA\u{308}MPLE.de", Ok("josé@exämple.de")),
+        ("josé@xn--exmple-cua.de", Ok("josé@exämple.de")),
+        ("ann@XN--BCHER-KVA.example", Ok("ann@bücher.example")),
+        ("ann@bücher.example", Ok("ann@bücher.example")),
+        ("ann@ｂücher。example", Ok("ann@bücher.example")),
+        ("ann@straße.example", Ok("ann@straße.example")),
+        ("ann@mail.xn--bcher-kva.example", Ok("ann@mail.bücher.example")),
+        // What the rules of international names do not read stays as it is.
+        ("ann@xn--.example", Ok("ann@xn--.example")),
+        ("ann@xn--a-ecp.ru", Ok("ann@xn--a-ecp.ru")),
+        ("ann@my_host", Ok("ann@my_host")),
+        ("\u{200f}ann@x.example", Ok("ann@x.example")),
+        ("ann\u{ad}@x\u{200b}.example\u{feff}", Ok("ann@x.example")),
+        ("\u{200b}", Err(Refused::Empty)),
         ("ann", Err(Refused::NotAnEmail)),
         ("@shop.example", Err(Refused::NotAnEmail)),
         ("ann@", Err(Refused::NotAnEmail)),
@@ -94,6 +115,18 @@ fn phone_numbers() {
         check(FRANCE, value, expected);
     }
     check(ANYWHERE, "+33 6 12 34 56 78", Ok("+33612345678"));
+    for value in [
+        "0033 6 12 34 56 78",
+        "00 33 6 12 34 56 78",
+        "(00)33-612-345678",
+        "\u{202a}0033612345678\u{202c}",
+        "００３３６１２３４５６７８",
+    ] {
+        check(ANYWHERE, value, Ok("+33612345678"));
+        check(Normaliser::Phone { region: Some(*b"US") }, value, Ok("+33612345678"));
+    }
+    check(Normaliser::Phone { region: Some(*b"US") }, "011 33 6 12 34 56 78", Ok("+33612345678"));
+    check(ANYWHERE, "0000000000", Err(Refused::NotAPhone));
     check(ANYWHERE, "06 12 34 56 78", Err(Refused::NotAPhone));
     check(Normaliser::Phone { region: Some(*b"??") }, "06 12 34 56 78", Err(Refused::NotAPhone));
 }
@@ -119,12 +152,61 @@ fn nobody() {
     let mut blocked = namespace(Normaliser::Trim);
     blocked.blocked_patterns =
         NOBODY_PATTERNS.iter().map(|pattern| blocked_pattern(pattern).expect("a pattern")).collect();
-    for value in
-        ["0", "-1", "00000000-0000-0000-0000-000000000000", "null", "NULL", "(null)", "None", "NaN", "[object Object]"]
-    {
+    for value in [
+        "0",
+        "-1",
+        "00000000-0000-0000-0000-000000000000",
+        "null",
+        "NULL",
+        "(null)",
+        "None",
+        "NaN",
+        "[object Object]",
+        "distinct_id",
+        "distinctId",
+        "id",
+        "email",
+        "Email",
+        "userId",
+        "user_id",
+        "anonymousId",
+        "not_authenticated",
+        "{}",
+        "[]",
+        "(not set)",
+        "not set",
+        "void",
+        "<null>",
+        "\"null\"",
+        "'undefined'",
+        "undefined:undefined",
+        "[object Undefined]",
+        "{{user.id}}",
+        "${userId}",
+        "<%= id %>",
+        "%%EMAIL%%",
+        "{userId}",
+        "<user id>",
+        "null\u{200b}",
+    ] {
         assert_eq!(normalise(&blocked, value), Err(Refused::Blocked), "{value}");
     }
-    for value in ["10", "-12", "nullable", "nanette", "guest-17", "00000000-0000-0000-0000-000000000001"] {
+    for value in [
+        "10",
+        "-12",
+        "nullable",
+        "nanette",
+        "guest-17",
+        "00000000-0000-0000-0000-000000000001",
+        "id-7",
+        "ida",
+        "emails",
+        "{7001}",
+        "user",
+        "admin",
+        "{3f2504e0-4f89-41d3-9a0c-0305e82c3301}",
+        "true-north",
+    ] {
         assert!(normalise(&blocked, value).is_ok(), "{value}");
     }
 }

@@ -28,7 +28,14 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn new(traces: &[(NodeId, Trace)], config: &Config) -> Result<Self, Error> {
-        let identities: HashMap<_, _> = traces.iter().map(|(_, own)| (own.identity.clone(), own.receipt)).collect();
+        // A trace may be from before values were spelled as they are now.
+        let present = |own: &Trace| {
+            let namespace = config.find(own.identity.namespace)?;
+            Some(Identity { value: normalise(namespace, &own.identity.value).ok()?, ..own.identity.clone() })
+        };
+        let spellings = |own: &Trace| [Some(own.identity.clone()), present(own)].into_iter().flatten();
+        let identities: HashMap<_, _> =
+            traces.iter().flat_map(|(_, own)| spellings(own).map(|identity| (identity, own.receipt))).collect();
         let nodes = traces.iter().map(|(node, _)| *node).collect();
         let numbers: HashSet<_> = traces.iter().map(|(_, own)| own.identity.namespace).collect();
         let namespaces = numbers.into_iter().filter_map(|number| config.find(number).cloned()).collect();

@@ -19,9 +19,30 @@ fn text_of(value: &Value) -> String {
 
 /// The leaves as `path=json`, or the error as it prints.
 fn leaves(text: &str, spelling: Spelling) -> Result<Vec<String>, String> {
-    let leaves = flatten(&object(text), spelling, Bounds { attributes_max: 4, depth_max: 4 });
+    let leaves = whole(&object(text), spelling, Bounds { attributes_max: 4, depth_max: 4 });
     let print = |(path, value): &(Path, Value)| format!("{path}={}", text_of(value));
     leaves.map(|leaves| leaves.iter().map(print).collect()).map_err(|error| error.to_string())
+}
+
+/// The leaves where nothing was left out; otherwise the first that was.
+fn whole(object: &Map<String, Json>, spelling: Spelling, bounds: Bounds) -> Result<Vec<(Path, Value)>, AttributeError> {
+    let Flattened { leaves, left_out } = flatten(object, spelling, bounds)?;
+    left_out.into_iter().next().map_or(Ok(leaves), Err)
+}
+
+#[test]
+fn what_can_be_no_attribute_is_left_out_alone() {
+    let long = "x".repeat(201);
+    let text = format!(
+        r#"{{"a":1e21,"b":{{"{long}":1,"c":2}},"d":{{"e":{{"f":{{"g":{{"h":1}}}}}}}},"i":[[[[1]]]],"j":true}}"#
+    );
+    let found =
+        flatten(&object(&text), Spelling::Plain, Bounds { attributes_max: 4, depth_max: 4 }).expect("attributes");
+    let leaves: Vec<&str> = found.leaves.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(leaves, ["b.c", "j"]);
+    let left_out: Vec<String> = found.left_out.iter().map(ToString::to_string).collect();
+    let expected = ["number out of range path=a", "name too long path=b", "too deep path=d.e.f.g", "too deep path=i"];
+    assert_eq!(left_out, expected);
 }
 
 #[test]
@@ -61,7 +82,7 @@ fn errors_say_where() {
 #[test]
 fn native_spellings() {
     let one = |text: &str, spelling| {
-        let leaves = flatten(&object(text), spelling, Bounds::default());
+        let leaves = whole(&object(text), spelling, Bounds::default());
         leaves.map(|mut leaves| leaves.remove(0).1).map_err(|error| error.reason)
     };
     let at = Timestamp::from_micros(1_795_302_000_000_000).expect("in range");
@@ -126,7 +147,7 @@ fn operations_on_sets_become_leaves_of_their_own() {
         Some((set, member)) => format!("{set}~{}={}", text_of(&member), text_of(value)),
     };
     let check = |text: &str, expected: Result<&[&str], &str>| {
-        let leaves = flatten(&object(text), Spelling::Native, Bounds { attributes_max: 4, depth_max: 4 });
+        let leaves = whole(&object(text), Spelling::Native, Bounds { attributes_max: 4, depth_max: 4 });
         let leaves =
             leaves.map(|leaves| leaves.iter().map(leaf).collect::<Vec<_>>()).map_err(|error| error.to_string());
         let expected = expected.map(|leaves| leaves.iter().map(|leaf| (*leaf).to_owned()).collect());
@@ -177,7 +198,7 @@ proptest! {
 
     #[test]
     fn leaves_make_the_same_tree(object in members()) {
-        let leaves = flatten(&object, Spelling::Plain, Bounds::default()).expect("within bounds");
+        let leaves = whole(&object, Spelling::Plain, Bounds::default()).expect("within bounds");
         let mut tree = Tree::new();
         for (path, value) in leaves {
             tree.insert(&path, value);

@@ -47,7 +47,8 @@ enum Asked {
     Plain(Need),
     /// A node's own cluster key stands right before its redirect.
     Home(NodeId),
-    Suppression(Identity),
+    /// One key for each spelling that the value has had.
+    Suppression(Identity, usize),
 }
 
 impl Gatherer {
@@ -81,8 +82,9 @@ impl Gatherer {
                 Need::Suppression(identity) => match &self.secret {
                     None => working.load_suppression(identity, false),
                     Some(secret) => {
-                        keys.push(secret.key(self.scope, &identity));
-                        asked.push(Asked::Suppression(identity));
+                        let own = secret.keys(self.scope, &identity);
+                        asked.push(Asked::Suppression(identity, own.len()));
+                        keys.extend(own);
                     }
                 },
                 Need::Identity(_) | Need::Cluster(_) | Need::Fact(_) | Need::Held(..) => {
@@ -98,7 +100,14 @@ impl Gatherer {
             match asked {
                 Asked::Plain(need) => self.take_in(need, key, row, working)?,
                 // Nobody else writes these rows, so their versions need not be seen again.
-                Asked::Suppression(identity) => working.load_suppression(identity, row.is_some()),
+                Asked::Suppression(identity, spellings) => {
+                    let mut is_suppressed = row.is_some();
+                    for _ in 1..spellings {
+                        is_suppressed |= found.next().flatten().is_some();
+                        keys.next();
+                    }
+                    working.load_suppression(identity, is_suppressed);
+                }
                 Asked::Home(node) => {
                     let redirect = found.next().flatten();
                     keys.next();

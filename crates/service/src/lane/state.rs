@@ -131,8 +131,11 @@ impl State {
         if self.known.is_some() {
             return Ok(());
         }
-        let configured = self.shared.configured().await?;
         let row = row::read(&**self.store(), self.scope.lane()).await?;
+        if row.is_none() {
+            self.begin_spelling().await?;
+        }
+        let configured = self.shared.configured().await?;
         let row_version = row.as_ref().map(|row| row.version);
         let fresh = LaneRow { clock: Timestamp::MIN, counts: Counts::default(), waiting: 0, suppressed: 0 };
         let row = row.map(|row| rows::decode_lane(&row.value)).transpose()?.unwrap_or(fresh);
@@ -142,6 +145,17 @@ impl State {
         };
         let members = self.read_member_counts().await?;
         self.known = Some(Known { configured, row, row_version, secret, members });
+        Ok(())
+    }
+
+    /// A workspace that has never committed anything has no records under older spellings of identities.
+    async fn begin_spelling(&self) -> Result<(), Error> {
+        let key = self.scope.config(Part::Spelling);
+        if row::read(&**self.store(), key.clone()).await?.is_none() {
+            let commit = Commit::new().create(key, workspace_config::fresh_spelling());
+            self.store().commit(commit).await.map_err(|error| commit_failed(&error))?;
+            self.shared.config.store(None);
+        }
         Ok(())
     }
 
@@ -268,11 +282,18 @@ impl State {
     pub(super) async fn let_in(&mut self, identity: &Identity) -> Result<bool, Error> {
         self.ready().await?;
         let Some(secret) = self.secret() else { return Ok(false) };
-        let key = secret.key(self.scope, identity);
-        let Some(found) = row::read(&**self.store(), key.clone()).await? else { return Ok(false) };
-        let suppressed = self.known().row.suppressed.saturating_sub(1);
+        let mut commit = Commit::new();
+        let mut suppressed = self.known().row.suppressed;
+        for key in secret.keys(self.scope, identity) {
+            if let Some(found) = row::read(&**self.store(), key.clone()).await? {
+                commit = commit.expect_version(key.clone(), found.version).delete(key);
+                suppressed = suppressed.saturating_sub(1);
+            }
+        }
+        if suppressed == self.known().row.suppressed {
+            return Ok(false);
+        }
         let row = LaneRow { suppressed, ..self.row_at(self.tick(self.clock())) };
-        let commit = Commit::new().expect_version(key.clone(), found.version).delete(key);
         match self.store().commit(self.add_row(commit, &row)).await {
             Ok(committed) => {
                 self.keep_row(row, committed.version);
@@ -346,7 +367,7 @@ impl State {
                 (Part::Main, Some(version)) => commit.replace(key, version, bytes),
                 (Part::Main, None) => commit.create(key, bytes),
                 // Nobody writes a part without the main row, whose version is asserted.
-                (Part::Policies | Part::Model | Part::Sweeps | Part::Erasure | Part::Rules, _) => {
+                (Part::Policies | Part::Model | Part::Sweeps | Part::Erasure | Part::Rules | Part::Spelling, _) => {
                     commit.put(key, bytes)
                 }
             };

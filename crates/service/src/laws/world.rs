@@ -228,7 +228,8 @@ impl<'a> World<'a> {
     }
 
     async fn ingest(&self, facts: Vec<Fact>) {
-        let incoming = facts.into_iter().map(|fact| Incoming { fact: Ok(fact), raw: Bytes::new() }).collect();
+        let incoming =
+            facts.into_iter().map(|fact| Incoming { fact: Ok(fact), raw: Bytes::new(), notes: Vec::new() }).collect();
         self.service.ingest(WORKSPACE, incoming, "law", KEY).await.expect("verdicts");
     }
 

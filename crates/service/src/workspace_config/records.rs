@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::{Kind, NamespaceId, NamespaceName, Normaliser};
 
-use super::{LimitOverrides, StoredConfig, StoredNamespace, policies, rules, sweeps};
+use super::{LimitOverrides, StoredConfig, StoredNamespace, policies, rules, spelling, sweeps};
 use crate::codec;
 use crate::error::Error;
 
@@ -79,10 +79,13 @@ pub enum Part {
     Erasure,
     /// The computed attributes and segments.
     Rules,
+    /// The version of the spellings of identities that the records follow, or are being brought under.
+    Spelling,
 }
 
 impl Part {
-    const ALL: [Self; 6] = [Self::Main, Self::Policies, Self::Model, Self::Sweeps, Self::Erasure, Self::Rules];
+    const ALL: [Self; 7] =
+        [Self::Main, Self::Policies, Self::Model, Self::Sweeps, Self::Erasure, Self::Rules, Self::Spelling];
 
     /// What its key ends with, after the family.
     #[must_use]
@@ -94,6 +97,7 @@ impl Part {
             Self::Sweeps => &[3],
             Self::Erasure => &[4],
             Self::Rules => &[5],
+            Self::Spelling => &[6],
         }
     }
 
@@ -123,6 +127,9 @@ pub fn rows(config: &StoredConfig, before: &StoredConfig) -> Vec<(Part, Bytes)> 
     if config.rules != before.rules {
         rows.push((Part::Rules, rules::encode(&config.rules)));
     }
+    if config.spelling != before.spelling {
+        rows.push((Part::Spelling, spelling::encode(config.spelling)));
+    }
     rows
 }
 
@@ -144,6 +151,7 @@ pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<Stor
             Part::Sweeps => config.sweeps = sweeps::records::decode(bytes)?,
             Part::Erasure => config.erasure = decode_erasure(bytes)?,
             Part::Rules => config.rules = rules::decode(bytes)?,
+            Part::Spelling => config.spelling = spelling::decode(bytes)?,
         }
     }
     Ok(config)

@@ -147,7 +147,9 @@ pub(super) fn is_needed(before: &StoredConfig, after: &StoredConfig) -> bool {
         let then = before.namespaces.iter().find(|then| then.id == own.id);
         then.map_or(own.exclusive, |then| of_namespace(then) != of_namespace(own))
     };
-    of_records(before) != of_records(after) || after.namespaces.iter().any(is_changed)
+    of_records(before) != of_records(after)
+        || before.spelling != after.spelling
+        || after.namespaces.iter().any(is_changed)
 }
 
 /// The stored row. Version 2; version 1 is read.

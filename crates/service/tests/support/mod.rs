@@ -68,7 +68,7 @@ pub(crate) fn fact(id: &str, text: &str) -> Incoming {
             fact.attributes.push((Path::root(name).expect("a name"), Value::text(value)));
         }
     }
-    Incoming { fact: Ok(fact), raw: Bytes::copy_from_slice(text.as_bytes()) }
+    Incoming { fact: Ok(fact), raw: Bytes::copy_from_slice(text.as_bytes()), notes: Vec::new() }
 }
 
 pub(crate) async fn ingest(service: &Service, facts: Vec<Incoming>) -> Vec<Verdict> {
