@@ -84,6 +84,16 @@ impl CallKind {
             Self::Alias => "alias",
         }
     }
+
+    /// Whether something happened: what rules call an event. The others are statements about who somebody is. They stand on the
+    /// timeline, and no rule counts them.
+    #[must_use]
+    pub const fn is_event(self) -> bool {
+        match self {
+            Self::Track | Self::Page | Self::Screen => true,
+            Self::Identify | Self::Group | Self::Alias => false,
+        }
+    }
 }
 
 /// What of a fact stands on the timeline of its owner.

@@ -1,8 +1,10 @@
 //! Days, months and years: where they begin in a time zone, and how far apart instants are in them.
 //!
-//! A *length* of time (`3 months before …`) is counted in UTC, whatever the zone: up to weeks in exact microseconds, from months
-//! on by the calendar, where the end of a short month stands for the days that it lacks. So a window that moves with the clock never
-//! moves backwards, and an event that has left it never comes back. A *piece of the calendar* (`last month`, a day, `this week`) begins and ends where it does in the zone.
+//! A *length* of time from an instant (`3 months before now`) is counted in UTC, whatever the zone: up to weeks in exact microseconds,
+//! from months on by the calendar, where the end of a short month stands for the days that it lacks. So a window that moves with the clock
+//! never moves backwards, and an event that has left it never comes back. A *piece of the calendar* (`last month`, a day, `this week`)
+//! begins and ends where it does in the zone, and days, weeks, months from there (`3 months before today`) are counted on the zone's
+//! calendar and then made instants.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
@@ -95,6 +97,11 @@ pub(crate) struct Interval {
 impl Interval {
     pub(crate) const fn point(at: Timestamp) -> Self {
         Self { start: at, last: at }
+    }
+
+    /// Whether it is one instant, and no piece of the calendar.
+    pub(crate) fn is_point(self) -> bool {
+        self.start == self.last
     }
 
     fn up_to(start: Timestamp, end: Timestamp) -> Self {
@@ -231,6 +238,40 @@ pub(crate) fn shifted(at: Timestamp, amount: i64, unit: Unit) -> Timestamp {
         to = to.date().to_datetime(jiff::civil::Time::MAX);
     }
     Offset::UTC.to_timestamp(to).map_or(beyond, timestamp)
+}
+
+/// Which end of a piece of the calendar an instant is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edge {
+    /// Its first instant.
+    Start,
+    /// Its last one.
+    Last,
+}
+
+/// An end of a piece of the calendar so many units later, or earlier when there are fewer than none. Days and longer units are counted on
+/// the calendar of the zone: the start of a day leads to the start of a day, its last instant to the last of one, however long the days
+/// between are. The end of a short month stands for the days that it lacks, as in [`shifted`].
+pub(crate) fn shifted_in(zone: &Zone, at: Timestamp, edge: Edge, amount: i64, unit: Unit) -> Timestamp {
+    if !is_shared(unit) {
+        return shifted(at, amount, unit);
+    }
+    let beyond = if amount < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    let (Some(span), local) = (days(unit, amount), zone.local(at)) else { return beyond };
+    let Ok(day) = local.date().checked_add(span) else { return beyond };
+    let own = Interval::of(local.date(), zone);
+    if months(unit).is_some() && day.day() != local.day() {
+        return Interval::of(day, zone).last;
+    }
+    match edge {
+        Edge::Start if own.start == at => zone.start(day),
+        Edge::Last if own.last == at => Interval::of(day, zone).last,
+        // The end of an hour or a minute: the same time of that day.
+        Edge::Start | Edge::Last => {
+            let zoned = day.to_datetime(local.time()).to_zoned(zone.0.clone());
+            zoned.map_or(beyond, |zoned| timestamp(zoned.timestamp()))
+        }
+    }
 }
 
 /// The earliest instant after `now` that lies at or behind `target` once it is shifted; none within the instants that there are.

@@ -4,6 +4,7 @@
 //! know everything is possible, and a rule over it is fine.
 
 mod infer;
+mod meaning;
 
 use std::fmt;
 
@@ -82,6 +83,17 @@ pub trait Model {
 
     /// What stands at these names of an event; of this type, if the rule says which.
     fn property(&self, event: Option<&str>, names: &[Name]) -> Known;
+
+    /// Whether there is a segment of this name: [`Known::Is`] of a Boolean, [`Known::Never`], or nobody knows.
+    fn segment(&self, name: &str) -> Known {
+        let _ = name;
+        Known::Perhaps
+    }
+
+    /// Segments that there are, from which a hint is chosen when one is not.
+    fn segments(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Attributes that there are, from which a hint is chosen when one is not.
     fn attributes(&self) -> Vec<String> {

@@ -18,6 +18,7 @@ use std::rc::Rc;
 use smallvec::{SmallVec, smallvec};
 
 pub(crate) use item::{Item, key_text};
+pub use list::ranks;
 pub(crate) use time::counts;
 
 use crate::ast::{Arithmetic, Expr, Literal, Name, Node, Word};

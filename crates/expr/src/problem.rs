@@ -84,6 +84,8 @@ pub enum Code {
     WrongType,
     /// The data model knows no such attribute or property.
     UnknownAttribute,
+    /// No segment has this name.
+    UnknownSegment,
 }
 
 impl Code {
@@ -106,6 +108,7 @@ impl Code {
             Self::NotConstant => "expression_not_constant",
             Self::WrongType => "expression_wrong_type",
             Self::UnknownAttribute => "expression_unknown_attribute",
+            Self::UnknownSegment => "expression_unknown_segment",
         }
     }
 }

@@ -7,6 +7,9 @@ use tessera_expr::check::{Known, Model, Open, Type, check, check_as};
 use tessera_expr::pql;
 use tessera_expr::rule::Purpose;
 
+const NULL: &str = "a value: nothing is equal to null, or unequal";
+const TIME: &str = "a time, as in \"2026-01-31\" or \"2026-01-31T10:00:00Z\", and not another text";
+
 /// A closed model.
 struct Shop;
 
@@ -33,6 +36,14 @@ impl Model for Shop {
             (Some("Order"), _) => Known::Never,
             _ => Known::Perhaps,
         }
+    }
+
+    fn segment(&self, name: &str) -> Known {
+        if name == "gold" { Known::Is(Type::Boolean) } else { Known::Never }
+    }
+
+    fn segments(&self) -> Vec<String> {
+        vec!["gold".to_owned()]
     }
 
     fn attributes(&self) -> Vec<String> {
@@ -126,6 +137,55 @@ fn what_never_comes_to_anything_is_refused_where_it_stands() {
             "an attribute of the data model",
             "did you mean properties.total?",
         ),
+        ("free.plan != null", "expression_wrong_type", 14, NULL, "write free.plan.isNotNull()"),
+        ("null = free.plan", "expression_wrong_type", 1, NULL, "write free.plan.isNull()"),
+        ("xEvent[eventType = null].count() > 0", "expression_wrong_type", 20, NULL, "write eventType.isNull()"),
+        (
+            "orders[0].make = \"A\"",
+            "expression_wrong_type",
+            8,
+            "a condition on each item, and not a constant",
+            "items have no numbers: write orders.head() for the first, orders[member = …] for those of which something holds",
+        ),
+        (
+            "xEvent[\"Nonsense\"].count()",
+            "expression_wrong_type",
+            8,
+            "a condition on each item, and not a constant",
+            "write xEvent[eventType = \"Nonsense\"]",
+        ),
+        (
+            "orders[true].count()",
+            "expression_wrong_type",
+            8,
+            "a condition on each item, and not a constant",
+            "write orders[member = …]",
+        ),
+        (
+            "xEvent[timestamp > \"yesterday\"].count()",
+            "expression_wrong_type",
+            20,
+            TIME,
+            "write yesterday without quotes",
+        ),
+        ("joinedAt = \"soon\"", "expression_wrong_type", 12, TIME, ""),
+        ("joinedAt occurs before \"soon\"", "expression_wrong_type", 24, TIME, ""),
+        (
+            "free.when > \"Yesterday\"",
+            "expression_wrong_type",
+            13,
+            "a number or a time: texts are not ordered",
+            "write yesterday without quotes",
+        ),
+        ("inSegment(\"nope\")", "expression_unknown_segment", 11, "the name of a segment that there is", ""),
+        (
+            "enteredSegment(\"gld\").isNotNull()",
+            "expression_unknown_segment",
+            16,
+            "the name of a segment that there is",
+            "did you mean gold?",
+        ),
+        ("tags.topN(this, 1)", "expression_wrong_type", 11, "a number or a time, and not a text", ""),
         ("name + 1", "expression_wrong_type", 1, "a number, and not a text", ""),
         ("1 - isMember", "expression_wrong_type", 5, "a number, and not a Boolean", ""),
         ("-tags", "expression_wrong_type", 2, "a number, and not a list", ""),

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use tessera_expr::eval::ranks;
 use tessera_expr::plan::{Contribution, Measure};
 
 use super::{Gone, Moment};
@@ -70,14 +71,12 @@ fn ranked(measure: &Measure, moment: Moment, contribution: &Contribution) -> Opt
     let value = contribution.values.first().cloned().unwrap_or(Value::Null);
     match measure {
         Measure::Min(_) | Measure::Max(_) => {
-            let ranks = matches!(value, Value::Number(_) | Value::Timestamp(_));
-            ranks.then_some(Ranked { rank: value, moment, value: Value::Null })
+            ranks(&value).then_some(Ranked { rank: value, moment, value: Value::Null })
         }
         Measure::First(_) | Measure::Last(_) => Some(Ranked { rank: Value::Null, moment, value }),
         Measure::Top { .. } => {
             let rank = contribution.rank.clone();
-            let ranks = matches!(rank, Value::Number(_) | Value::Timestamp(_) | Value::Text(_));
-            ranks.then_some(Ranked { rank, moment, value })
+            ranks(&rank).then_some(Ranked { rank, moment, value })
         }
         Measure::Exists
         | Measure::Count

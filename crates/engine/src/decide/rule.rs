@@ -340,7 +340,11 @@ fn scope_of(prompt: &Prompt, is_walked: bool, config: &Config) -> Scope {
 
 fn affected(prepared: &Prepared, config: &Config) -> Vec<usize> {
     let fact = &prepared.fact;
-    let event = fact.call.as_ref().map(|call| call.name.as_deref().unwrap_or_else(|| call.kind.name()));
+    let event = fact
+        .call
+        .as_ref()
+        .filter(|call| call.kind.is_event())
+        .map(|call| call.name.as_deref().unwrap_or_else(|| call.kind.name()));
     let account = fact.account.iter().flat_map(|account| &account.attributes);
     let names: Vec<_> = fact.attributes.iter().chain(account).filter_map(|(path, _)| path.segments().next()).collect();
     let identities = std::iter::once(&prepared.owner)

@@ -258,7 +258,8 @@ impl<'a> Look<'a> {
         self.events.get_or_init(|| {
             let (sweeps, keeping) = (config.sweeps(), config.keeping());
             let stands = |event: &&Arc<Event>| {
-                !sweeps.erases_at(&event.dataset, event.batch.as_deref(), event.received_at)
+                event.call.kind.is_event()
+                    && !sweeps.erases_at(&event.dataset, event.batch.as_deref(), event.received_at)
                     && !keeping.is_event_gone(event.call.name.as_deref(), event.time, event.received_at, self.now)
             };
             let mut newest: Vec<Arc<Event>> = all.iter().rev().filter(stands).take(SCAN_EVENTS_MAX).cloned().collect();

@@ -13,9 +13,12 @@ use crate::working::NodeStates;
 /// Steps that finding out what one event brings to one aggregate may take.
 const EVENT_STEPS_MAX: u64 = 20_000;
 
-/// What an event brings to each aggregate that is kept; none where finding out takes more steps than it may: then the aggregate cannot be
-/// kept for its node.
+/// What a call brings to each aggregate that is kept; none where finding out takes more steps than it may: then the aggregate cannot be
+/// kept for its node. A call that is no event brings nothing.
 pub fn contributions<'a>(event: &Event, rules: &'a RuleSet) -> Vec<(&'a KeptDef, Option<Contribution>)> {
+    if !event.call.kind.is_event() {
+        return Vec::new();
+    }
     let alone = Alone { event, open: rules.open };
     let affected = rules.index.aggregates(&event.event_type());
     let mut brought = Vec::with_capacity(affected.len());

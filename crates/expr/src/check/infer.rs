@@ -1,6 +1,6 @@
 //! Types of expressions, from the leaves upwards.
 
-use super::{Known, Model, Type};
+use super::{Known, Model, Type, meaning};
 use crate::ast::{Argument, Arithmetic, Binding, Comparison, Expr, Function, Literal, Moment, Name, Node, When};
 use crate::calendar::{self, Zone};
 use crate::problem::{Code, Problem};
@@ -75,7 +75,9 @@ impl<'m> Inference<'m> {
             }
             Node::Filter { list, condition } => {
                 let kind = self.takes(list, "a list", is_collection)?;
-                self.within(self.item(list, &kind, Some(condition)), |inference| inference.expr(condition))?;
+                let item = self.item(list, &kind, Some(condition));
+                let holds = self.within(item, |inference| inference.expr(condition))?;
+                meaning::filter(list, condition, &holds)?;
                 kind
             }
             Node::Call { function, arguments } => self.call(*function, arguments)?,
@@ -168,6 +170,7 @@ impl<'m> Inference<'m> {
 
     fn comparison(&mut self, comparison: Comparison, left: &Expr, right: &Expr) -> Result<Type> {
         let (left_kind, right_kind) = (self.expr(left)?, self.expr(right)?);
+        meaning::comparison(comparison, (left, &left_kind), (right, &right_kind))?;
         let is_order = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
         let fits = |kind: &Type, other: &Type, literal: &Expr| match (kind, other) {
             (Type::Any, _) | (_, Type::Any) => true,
@@ -220,6 +223,9 @@ impl<'m> Inference<'m> {
 
     fn call(&mut self, function: Function, arguments: &[Expr]) -> Result<Type> {
         use Function as F;
+        if let (F::InSegment | F::EnteredSegment | F::LeftSegment, [name]) = (function, arguments) {
+            self.segment(name)?;
+        }
         let mut kinds = Vec::with_capacity(arguments.len());
         for (place, (argument, takes)) in arguments.iter().zip(function.spec().arguments).enumerate() {
             kinds.push(match takes {
@@ -232,14 +238,27 @@ impl<'m> Inference<'m> {
                     let item = self.item(&arguments[0], kinds.first().unwrap_or(&Type::Any), condition);
                     self.within(item, |inference| match function {
                         F::Sum | F::Average => inference.takes(argument, "a number", |kind| *kind == Type::Number),
-                        F::Min | F::Max => inference
-                            .takes(argument, "a number or a time", |kind| matches!(kind, Type::Number | Type::Time)),
+                        F::Min | F::Max | F::TopN | F::BottomN => {
+                            inference
+                                .takes(argument, "a number or a time", |kind| matches!(kind, Type::Number | Type::Time))
+                        }
                         _ => inference.expr(argument),
                     })?
                 }
             });
         }
         Ok(result(function, &kinds))
+    }
+
+    /// The segment that a rule asks about is there.
+    fn segment(&self, name: &Expr) -> Result<()> {
+        let Node::Literal(Literal::Text(text)) = &name.node else { return Ok(()) };
+        if self.model.segment(text) != Known::Never {
+            return Ok(());
+        }
+        let there = self.model.segments();
+        let problem = Problem::new(Code::UnknownSegment, name.at.clone(), "the name of a segment that there is");
+        Err(problem.did_you_mean(text, there.iter().map(String::as_str)))
     }
 
     /// Of an operand whose type is known it is one that fits.
@@ -254,7 +273,10 @@ impl<'m> Inference<'m> {
     fn when(&mut self, when: &When) -> Result<()> {
         let mut moment = |moment: &Moment| match moment {
             Moment::Calendar(..) => Ok(()),
-            Moment::At(expr) => self.takes(expr, "a time", is_time).map(drop),
+            Moment::At(expr) => {
+                self.takes(expr, "a time", is_time)?;
+                meaning::moment(expr)
+            }
         };
         match when {
             When::Distance { amount, moment: of, .. } => {

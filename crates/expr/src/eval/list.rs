@@ -8,6 +8,12 @@ use super::{Evaluator, Item, Result};
 use crate::ast::{Expr, Function, Node};
 use crate::value::{Decimal, Value};
 
+/// Whether a value has a place in a ranking: a number or an instant. A text has none, whatever it spells.
+#[must_use]
+pub fn ranks(value: &Value) -> bool {
+    matches!(value, Value::Number(_) | Value::Timestamp(_))
+}
+
 impl<'f> Evaluator<'f> {
     /// What a body gives for an item, which it speaks of.
     fn body(&mut self, body: &'f Expr, item: &Item<'f>) -> Result<Item<'f>> {
@@ -149,7 +155,7 @@ impl<'f> Evaluator<'f> {
         }
     }
 
-    /// The items with the highest or lowest values. Of equal ones the later item is higher, so that `topN` is the end of the same
+    /// The items with the highest or lowest values; those whose value [`ranks`] not are left out. Of equal ones the later item is higher, so that `topN` is the end of the same
     /// order whose beginning `bottomN` is.
     pub(super) fn ranked(&mut self, function: Function, list: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
         let (Some(items), [body, amount]) = (self.items(list)?.filter(|_| !list.is_null()), rest) else {
@@ -163,8 +169,8 @@ impl<'f> Evaluator<'f> {
         let mut ranked = Vec::with_capacity(items.len());
         for item in items.iter() {
             self.spend(1)?;
-            if let Item::Value(rank @ (Value::Number(_) | Value::Timestamp(_) | Value::Text(_))) =
-                self.body(body, item)?
+            if let Item::Value(rank) = self.body(body, item)?
+                && ranks(&rank)
             {
                 ranked.push((rank, item));
             }

@@ -2,7 +2,7 @@
 
 use super::{Evaluator, Item, Result};
 use crate::ast::{Comparison, Expr, Moment, Node, Side, Unit, When, Which, Word};
-use crate::calendar::{Interval, Zone, first_to_reach, is_shared, shifted};
+use crate::calendar::{Edge, Interval, Zone, first_to_reach, is_shared, shifted, shifted_in};
 use crate::plan::Window;
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -76,7 +76,7 @@ impl<'f> Evaluator<'f> {
                 let amount = self.expr(amount)?;
                 let Some(amount) = whole(&amount) else { return Ok(false) };
                 let Some(anchor) = self.anchor(moment)? else { return Ok(false) };
-                (distance(*comparison, amount, *unit, *side, anchor), *comparison == Comparison::NotEqual)
+                (distance(*comparison, amount, *unit, *side, (anchor, self.zone)), *comparison == Comparison::NotEqual)
             }
             When::Side(Side::Before, moment) => {
                 let Some(anchor) = self.anchor(moment)? else { return Ok(false) };
@@ -197,7 +197,7 @@ pub(crate) fn counts(window: Window, at: Timestamp, now: Timestamp, zone: &Zone)
         Window::Lifetime => (true, None),
         Window::Sliding { amount, unit, is_inclusive } => {
             let comparison = if is_inclusive { Comparison::LessEqual } else { Comparison::Less };
-            within(at, &distance(comparison, amount, unit, Side::Before, clock(now)), now)
+            within(at, &distance(comparison, amount, unit, Side::Before, (clock(now), zone)), now)
         }
         Window::Calendar(which, unit) => {
             let anchor = calendar(which, unit, now, zone);
@@ -267,16 +267,23 @@ fn away(from: Timestamp, amount: i64, unit: Unit, motion: Motion, is_inclusive: 
 }
 
 /// The instants at such a distance before the start of a moment, or after its end. The instant of the evaluation itself is
-/// on both sides of `now`: what happens this very moment has happened.
-fn distance(comparison: Comparison, amount: i64, unit: Unit, side: Side, anchor: Anchor) -> Range {
+/// on both sides of `now`: what happens this very moment has happened. From a day, or another piece of the calendar, days and longer units
+/// are counted on the calendar of the zone; from an instant in UTC.
+fn distance(comparison: Comparison, amount: i64, unit: Unit, side: Side, (anchor, zone): (Anchor, &Zone)) -> Range {
     let is_moving = matches!(anchor.motion, Motion::Moving);
     let (near, sign) = match side {
         Side::Before => (start(anchor, is_moving), -1),
         Side::After => (end(anchor, is_moving), 1),
     };
-    let from = near.at;
-    let far =
-        |amount: i64, is_inclusive| Some(away(from, amount.saturating_mul(sign), unit, anchor.motion, is_inclusive));
+    let edge = if side == Side::Before { Edge::Start } else { Edge::Last };
+    let far = |amount: i64, is_inclusive| {
+        let amount = amount.saturating_mul(sign);
+        if anchor.interval.is_point() {
+            return Some(away(near.at, amount, unit, anchor.motion, is_inclusive));
+        }
+        let at = shifted_in(zone, near.at, edge, amount, unit);
+        Some(Bound { at, is_inclusive, amount, unit, motion: anchor.motion })
+    };
     let (near, far) = match comparison {
         Comparison::LessEqual => (Some(near), far(amount, true)),
         Comparison::Less => (Some(near), far(amount, false)),

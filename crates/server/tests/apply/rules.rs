@@ -27,7 +27,7 @@ spec: {pql: orders * 2, description: " Twice ", time_zone: Europe/Paris}
 ---
 kind: attribute
 name: known
-spec: {pql: inSegment("buyers") or inSegment("nowhere")}
+spec: {pql: inSegment("buyers") or not inSegment("buyers")}
 ---
 kind: attribute
 name: orders
@@ -41,7 +41,7 @@ spec: {pql: plan="gold", status: draft, merge_policy: none-yet}
 const TOLD: &str = r#"+ computed attribute orders: pql "xEvent[eventType = \"Order\"].count()"
 + computed attribute double: description Twice, pql "orders * 2", time_zone "Europe/Paris"
 + segment buyers: merge_policy crm-first, pql "double >= 4"
-+ computed attribute known: pql "inSegment(\"buyers\") or inSegment(\"nowhere\")"
++ computed attribute known: pql "inSegment(\"buyers\") or not inSegment(\"buyers\")"
 + segment alt-gold: merge_policy none-yet, pql "plan = \"gold\"", status draft"#;
 
 impl World {

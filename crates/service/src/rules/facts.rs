@@ -20,9 +20,10 @@ pub(crate) struct ProfileFacts {
 }
 
 impl ProfileFacts {
-    /// Events come as a timeline is read: the newest first.
+    /// Calls come as a timeline is read: the newest first. Rules see those of them that are events.
     pub(crate) fn new(attributes: Tree, newest_first: Vec<StoredCall>, audiences: Vec<(Name, Membership)>) -> Self {
-        Self { attributes, events: newest_first.into_iter().rev().map(Event::from).collect(), audiences }
+        let events = newest_first.into_iter().rev().filter(|call| call.kind.is_event()).map(Event::from).collect();
+        Self { attributes, events, audiences }
     }
 
     /// How many events there are.

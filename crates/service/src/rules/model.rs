@@ -9,7 +9,7 @@ use tessera_engine::config::Config;
 use tessera_engine::model::{DataModel, EventType, Flags, Mode, Scalar, Type as Registered};
 use tessera_engine::value::Path;
 use tessera_expr::ast::Name;
-use tessera_expr::check::{Known, Model, Type};
+use tessera_expr::check::{Known, Model, Type, check};
 use tessera_expr::rule::Rule;
 
 use crate::lane::Configured;
@@ -26,7 +26,12 @@ pub struct RuleModel {
     config: Arc<Config>,
     flagged: Flagged,
     sight: Flags,
+    /// How many computed attributes lead here.
+    depth: usize,
 }
+
+/// Computed attributes that ask each other whose types are looked at in a row.
+const COMPUTED_DEPTH_MAX: usize = 4;
 
 impl RuleModel {
     pub(crate) fn new(configured: &Configured, sight: Flags) -> Self {
@@ -36,6 +41,7 @@ impl RuleModel {
             config: configured.config.clone(),
             flagged: configured.flagged.clone(),
             sight,
+            depth: 0,
         }
     }
 
@@ -56,6 +62,24 @@ impl RuleModel {
         let rules = self.stored.rules().of(RuleKind::Attribute).values();
         let runs = rules.filter(|rule| rule.live().or(rule.next()).is_some()).map(|rule| rule.name.as_str());
         runs.filter(|name| !self.flagged.is_hidden(RuleKind::Attribute, name, self.sight))
+    }
+
+    /// What a computed attribute gives, where that is plain: rules that it asks are not followed without end.
+    fn computed_type(&self, name: &str) -> Known {
+        let rule = self.stored.rules().of(RuleKind::Attribute).get(name);
+        let Some(rule) = rule.filter(|_| self.depth < COMPUTED_DEPTH_MAX) else { return Known::Perhaps };
+        let model = Self { depth: self.depth + 1, ..self.clone() };
+        match check(rule.definition().rule.source(), &model) {
+            Ok(kind @ (Type::Number | Type::Text | Type::Boolean)) => Known::Is(kind),
+            Ok(_) | Err(_) => Known::Perhaps,
+        }
+    }
+
+    /// The names of the segments that run and that the reader may see.
+    fn running_segments(&self) -> impl Iterator<Item = &str> {
+        let rules = self.stored.rules().of(RuleKind::Segment).values();
+        let runs = rules.filter(|rule| rule.live().or(rule.next()).is_some()).map(|rule| rule.name.as_str());
+        runs.filter(|name| !self.flagged.is_hidden(RuleKind::Segment, name, self.sight))
     }
 
     /// What is known where nothing is registered.
@@ -79,10 +103,10 @@ impl Model for RuleModel {
         {
             return Known::Is(Type::Text);
         }
-        if let [name, ..] = names
+        if let [name, below @ ..] = names
             && self.computed().any(|own| *own == **name)
         {
-            return Known::Perhaps;
+            return if below.is_empty() { self.computed_type(name) } else { Known::Perhaps };
         }
         let Ok(path) = Path::from_segments(names.iter().map(|name| &**name)) else { return Known::Never };
         match self.model.definition().attributes.get(&path) {
@@ -91,6 +115,20 @@ impl Model for RuleModel {
             None if self.is_near_registered(&path) => Known::Perhaps,
             None => self.elsewhere(),
         }
+    }
+
+    fn segment(&self, name: &str) -> Known {
+        let rule = self.stored.rules().of(RuleKind::Segment).get(name);
+        match rule.filter(|rule| rule.live().or(rule.next()).is_some()) {
+            None => Known::Never,
+            // That the reader may not ask about it is said in another place.
+            Some(_) if self.flagged.is_hidden(RuleKind::Segment, name, self.sight) => Known::Perhaps,
+            Some(_) => Known::Is(Type::Boolean),
+        }
+    }
+
+    fn segments(&self) -> Vec<String> {
+        self.running_segments().map(str::to_owned).collect()
     }
 
     fn property(&self, event: Option<&str>, names: &[Name]) -> Known {

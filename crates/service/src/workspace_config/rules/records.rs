@@ -1,4 +1,5 @@
-//! The stored record of the computed attributes and segments of a workspace, version 1.
+//! The stored record of the computed attributes and segments of a workspace, version 2. Version 1 has the same shape, and was written when
+//! identify, group and alias calls counted as events and texts as ranks: what nodes keep for it is built anew under other numbers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,9 @@ use super::{Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, Stor
 use crate::codec;
 use crate::error::Error;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Before rules saw only what happened.
+const VERSION_ALL_CALLS: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct RulesRecord<'a> {
@@ -101,12 +104,13 @@ pub(in super::super) fn encode(rules: &StoredRules) -> Bytes {
 /// # Errors
 /// `Corrupt`.
 pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
-    let record: RulesRecord<'_> = codec::decode(VERSION, bytes)?;
+    let version = if bytes.first() == Some(&VERSION_ALL_CALLS) { VERSION_ALL_CALLS } else { VERSION };
+    let record: RulesRecord<'_> = codec::decode(version, bytes)?;
     let aggregate = |own: AggregateRecord<'_>| {
         let AggregateRecord { id, zone, key, building } = own;
         Ok(StoredAggregate { id: AggregateId(id), zone: read_zone(zone)?, key: key.into(), building })
     };
-    Ok(StoredRules {
+    let rules = StoredRules {
         attributes: read_rules(RuleKind::Attribute, record.attributes)?,
         segments: read_rules(RuleKind::Segment, record.segments)?,
         aggregates: record.aggregates.into_iter().map(aggregate).collect::<Result<_, Error>>()?,
@@ -119,7 +123,25 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
             settled_epoch: record.settled_epoch,
             turned_at: record.turned_at.map(codec::instant).transpose()?,
         },
-    })
+    };
+    Ok(if version == VERSION { rules } else { built_anew(rules) })
+}
+
+/// The rules as they are brought to everybody once more: nothing that nodes keep for them counts, and every membership may be another. Read
+/// again before it is written it comes to the same, so that what was built meanwhile is found.
+fn built_anew(rules: StoredRules) -> StoredRules {
+    let mut rules = rules;
+    if rules.all().all(|(_, rule)| rule.running().next().is_none()) {
+        return rules;
+    }
+    rules.generation += 1;
+    rules.turning.epoch += 1;
+    rules.retiring = Some(rules.generation);
+    for own in &mut rules.aggregates {
+        rules.last_aggregate += 1;
+        (own.id, own.building) = (AggregateId(rules.last_aggregate), Some(rules.generation));
+    }
+    rules
 }
 
 fn write_aggregate(own: &StoredAggregate) -> AggregateRecord<'_> {

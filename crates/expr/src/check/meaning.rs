@@ -1,0 +1,93 @@
+//! What has a type that fits and still can never mean what was meant.
+
+use super::Type;
+use crate::ast::{Comparison, Expr, Literal, Node};
+use crate::calendar::{self, Zone};
+use crate::pql;
+use crate::problem::{Code, Problem};
+use crate::value::Decimal;
+
+/// Refuses a comparison with null, which holds of nobody, and one by order with a text that names neither a number nor a time.
+pub(super) fn comparison(
+    comparison: Comparison,
+    (left, left_kind): (&Expr, &Type),
+    (right, right_kind): (&Expr, &Type),
+) -> Result<(), Problem> {
+    for (own, other) in [(left, right), (right, left)] {
+        if is_null(own) {
+            let function = if comparison == Comparison::NotEqual { "isNotNull" } else { "isNull" };
+            let problem =
+                Problem::new(Code::WrongType, own.at.clone(), "a value: nothing is equal to null, or unequal");
+            let subject = if is_null(other) { "attribute".to_owned() } else { pql::print(other) };
+            return Err(Problem { hint: Some(format!("write {subject}.{function}()")), ..problem });
+        }
+    }
+    let is_order = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+    for (own, other_kind) in [(left, right_kind), (right, left_kind)] {
+        let Node::Literal(Literal::Text(text)) = &own.node else { continue };
+        let is_time = names_time(text);
+        if *other_kind == Type::Time && !is_time {
+            return Err(no_time(own, text));
+        }
+        if is_order && *other_kind == Type::Any && !is_time && Decimal::parse(text).is_err() {
+            let problem = Problem::new(Code::WrongType, own.at.clone(), "a number or a time: texts are not ordered");
+            return Err(Problem { hint: time_word(text), ..problem });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a text that is taken for a time and names none.
+pub(super) fn moment(expr: &Expr) -> Result<(), Problem> {
+    match &expr.node {
+        Node::Literal(Literal::Text(text)) if !names_time(text) => Err(no_time(expr, text)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a filter that says the same of every item: a number, which is taken for a place, or a text, which is taken for a name.
+pub(super) fn filter(list: &Expr, condition: &Expr, kind: &Type) -> Result<(), Problem> {
+    let is_constant = matches!(condition.node, Node::Literal(_));
+    if !is_constant && !matches!(kind, Type::Number | Type::Text | Type::Time) {
+        return Ok(());
+    }
+    let expected = if is_constant {
+        "a condition on each item, and not a constant".to_owned()
+    } else {
+        format!("a condition on each item, and not {kind}")
+    };
+    let list_text = pql::print(list);
+    let hint = match &condition.node {
+        Node::Literal(Literal::Text(text)) if matches!(list.node, Node::Events) => {
+            let name = pql::print(&Expr::at(Node::Literal(Literal::Text(text.clone())), condition.at.clone()));
+            format!("write {list_text}[eventType = {name}]")
+        }
+        Node::Literal(Literal::Number(_)) => {
+            format!(
+                "items have no numbers: write {list_text}.head() for the first, {list_text}[member = …] for those of which something holds"
+            )
+        }
+        _ => format!("write {list_text}[member = …]"),
+    };
+    Err(Problem { hint: Some(hint), ..Problem::new(Code::WrongType, condition.at.clone(), expected) })
+}
+
+fn is_null(expr: &Expr) -> bool {
+    matches!(expr.node, Node::Literal(Literal::Null))
+}
+
+fn names_time(text: &str) -> bool {
+    calendar::read(text, &Zone::utc()).is_some()
+}
+
+fn no_time(at: &Expr, text: &str) -> Problem {
+    let expected = "a time, as in \"2026-01-31\" or \"2026-01-31T10:00:00Z\", and not another text";
+    Problem { hint: time_word(text), ..Problem::new(Code::WrongType, at.at.clone(), expected) }
+}
+
+/// The word of the language that a text spells.
+fn time_word(text: &str) -> Option<String> {
+    let words = ["now", "today", "yesterday", "tomorrow"];
+    let word = words.into_iter().find(|word| word.eq_ignore_ascii_case(text))?;
+    Some(format!("write {word} without quotes"))
+}
