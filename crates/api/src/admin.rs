@@ -2,6 +2,7 @@
 //! the service; here it is read and shown.
 
 mod directory;
+mod identity_tokens;
 mod namespaces;
 mod parse;
 mod quarantine;
@@ -13,5 +14,6 @@ pub(crate) use namespaces::{declared_limits, declared_namespace, declared_primar
 
 /// All routes of this door.
 pub(crate) fn routes() -> Vec<crate::route::Route> {
-    directory::routes().into_iter().chain(namespaces::routes()).chain(quarantine::routes()).collect()
+    let configuration = namespaces::routes().into_iter().chain(identity_tokens::routes());
+    directory::routes().into_iter().chain(configuration).chain(quarantine::routes()).collect()
 }

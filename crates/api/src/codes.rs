@@ -200,6 +200,8 @@ const CALLS: &[Code] = &[
     ),
     call("class_unknown", Invalid, "The class of a key is `public` or `private`."),
     call("workspaces_empty", Invalid, "A list of workspaces must name at least one; leave it out for all."),
+    call("datasets_empty", Invalid, "A list of datasets must name at least one; leave it out for any."),
+    call("dataset_not_listed", Invalid, "The `dataset` of a key must be one of the `datasets` that it is confined to."),
     call("workspace_missing", Invalid, "The organization of this key has no workspace yet: make one first."),
     call("grace_invalid", Invalid, "The grace of a rotated key is at most 30 days."),
     call(
@@ -208,6 +210,17 @@ const CALLS: &[Code] = &[
         "`per_second`, `burst` and `concurrency` are each 1 to 1,000,000; leave the limit out for no bound.",
     ),
     call("bootstrap_key_invalid", Invalid, "The operator's own key has 8 to 200 characters."),
+    call("token_mode_unknown", Invalid, "The mode of identity tokens is `off`, `accept` or `require`."),
+    call(
+        "token_key_invalid",
+        Invalid,
+        "A key of identity tokens has a `kid` of its own and either, for HS256, a secret of 32 to 1,024 bytes or, for RS256, a public key of RSA in PEM with 2,048 to 8,192 bits. The message says what is wrong.",
+    ),
+    call(
+        "token_keys_missing",
+        Invalid,
+        "Identity tokens are checked with a key: give at least one, or set the mode `off`.",
+    ),
     call("job_kind_unknown", Invalid, "No job is of this kind; the message says which kinds there are."),
     call("job_kind_elsewhere", Invalid, "Jobs of this kind are made by another path alone, which the message names."),
     call(
@@ -236,6 +249,16 @@ const CALLS: &[Code] = &[
         "rule_reads_hidden",
         Forbidden,
         "The rule reads attributes or events that this key may not see, so it may not set or try it.",
+    ),
+    call(
+        "private_key_needed",
+        Forbidden,
+        "The call is taken from servers alone, and the key is a public one: use a private key. As a verdict of a replay: the record was sent with a public key.",
+    ),
+    call(
+        "dataset_forbidden",
+        Forbidden,
+        "The key is confined to the datasets that the message names, and the call names another.",
     ),
     call("scope_exceeded", Forbidden, "A key can only give, or act on, workspaces that it holds itself."),
     call("workspace_forbidden", Forbidden, "The key does not hold a workspace of this name, whether it exists or not."),
@@ -327,6 +350,16 @@ const CALLS: &[Code] = &[
         Conflict,
         "The job brings about what has been ordered already, such as an erasure, so it cannot end half done. It may be paused.",
     ),
+    call(
+        "dataset_taken",
+        Conflict,
+        "Keys of the other class send to this dataset, or it is `segment` and the key a public one: public and private keys share no dataset.",
+    ),
+    call(
+        "event_ambiguous",
+        Conflict,
+        "Events of several datasets have this message id: say of which with `?dataset=`. The message names them.",
+    ),
     call("key_retired", Conflict, "The key is revoked or expired, so it has no successor."),
     call("body_too_large", LimitExceeded, "The body, inflated, is larger than this call takes."),
     call(
@@ -336,6 +369,8 @@ const CALLS: &[Code] = &[
     ),
     call("organizations_full", LimitExceeded, "This host holds as many organizations as it takes."),
     call("workspaces_full", LimitExceeded, "The organization has as many workspaces as it may."),
+    call("token_keys_full", LimitExceeded, "A workspace has at most 4 keys of identity tokens."),
+    call("datasets_full", LimitExceeded, "A key may be confined to at most 100 datasets."),
     call("keys_full", LimitExceeded, "The organization has as many keys as it may; revoke some."),
     call("namespaces_full", LimitExceeded, "The workspace has as many namespaces as it may."),
     call("merge_policies_full", LimitExceeded, "The workspace has as many merge policies as it may: 50."),

@@ -37,7 +37,7 @@ pub(crate) struct Entry {
     message_id: Arc<str>,
     /// `accepted` (with notes), `duplicate` or `rejected`.
     status: &'static str,
-    /// Why it was refused: one of the documented codes.
+    /// Why it was refused, or in what it is no plain duplicate: one of the documented codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     /// What was expected.
@@ -62,6 +62,11 @@ pub(crate) enum EntryNote {
         /// The link that won against it. Shown to private keys only.
         #[serde(skip_serializing_if = "Option::is_none")]
         won: Option<[Identity; 2]>,
+    },
+    /// Nobody vouches for the user id: it counts as one that anybody may send.
+    IdentityUnverified {
+        /// Why: one of the documented codes.
+        code: &'static str,
     },
     /// An identity was left out.
     IdentityIgnored {
@@ -142,6 +147,11 @@ impl From<NamedIdentity> for Identity {
     }
 }
 
+/// The code of a duplicate that says something else.
+const DIFFERS: &str = "duplicate_differs";
+const DIFFERS_MESSAGE: &str =
+    "something else was stored under this id before, and stays: send this under an id of its own";
+
 /// Writes what a door has parsed, each with the id that the report calls it by.
 ///
 /// # Errors
@@ -180,6 +190,11 @@ impl Report {
                     report.duplicates += 1;
                     report.verdicts.push(Entry { status: "duplicate", ..entry });
                 }
+                Verdict::Differs => {
+                    report.duplicates += 1;
+                    let message = Some(DIFFERS_MESSAGE.to_owned());
+                    report.verdicts.push(Entry { status: "duplicate", code: Some(DIFFERS), message, ..entry });
+                }
                 Verdict::Rejected(why) => {
                     report.rejected += 1;
                     let message = Some(why.message.into_owned());
@@ -195,6 +210,7 @@ impl EntryNote {
     fn of(note: Note, class: Class) -> Self {
         match note {
             Note::IdentityIgnored { namespace, code } => Self::IdentityIgnored { namespace, code },
+            Note::IdentityUnverified { code } => Self::IdentityUnverified { code },
             Note::IdentityRespelled { namespace, code } => Self::IdentityRespelled { namespace, code },
             Note::ValueLeftOut { path, code, message } => Self::ValueLeftOut { path, code, message },
             Note::ValueReplaced { path, code, message } => Self::ValueReplaced { path, code, message },

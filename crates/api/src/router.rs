@@ -67,8 +67,13 @@ pub(crate) fn routes() -> Vec<Route> {
 /// Pages of any origin may send events: their key is in the page for everyone to see, so the origin protects nothing. Keys of
 /// servers have no business in a page, and all other paths stay closed to them.
 fn cors() -> CorsLayer {
-    let headers =
-        [AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("x-retry-count"), HeaderName::from_static("anonymousid")];
+    let headers = [
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        HeaderName::from_static("x-retry-count"),
+        HeaderName::from_static("anonymousid"),
+        HeaderName::from_static(segment::token::HEADER),
+    ];
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST])

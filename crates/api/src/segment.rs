@@ -9,12 +9,11 @@ mod parse;
 mod pixel;
 mod render;
 pub(crate) mod routes;
+pub(crate) mod token;
 mod wire;
 
 pub(crate) use parse::replay;
 
-/// The dataset of everything that comes by this door.
-pub(crate) const DATASET: &str = "segment";
 /// The door's name in the quarantine.
 pub(crate) const DOOR: &str = "segment";
 

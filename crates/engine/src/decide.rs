@@ -169,8 +169,10 @@ pub enum Outcome {
         /// Its event, if it has one.
         event: Option<Box<NewEvent>>,
     },
-    /// A fact of this id is part of a profile already.
+    /// The fact is part of a profile already.
     Duplicate,
+    /// A fact of this dataset and id that says something else is part of a profile already, and stays as it is.
+    Differs,
     /// The fact is refused.
     Rejected(Rejection),
     /// The profile is gone.
@@ -203,11 +205,11 @@ pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
                 .chain(prepared.others.iter().map(|(identity, _)| identity))
                 .chain(&prepared.account);
             let identities = identities.map(|identity| Need::Identity(identity.clone()));
-            std::iter::once(Need::Fact(prepared.fact.id.clone())).chain(identities).collect()
+            std::iter::once(Need::Fact(prepared.fact.key())).chain(identities).collect()
         }
         Prompt::Erase(erasure) => vec![Need::Home(erasure.victim.node())],
         Prompt::EraseEvent(erasure) | Prompt::EndEvent(erasure) => {
-            vec![Need::Fact(erasure.fact.clone()), Need::Home(erasure.node)]
+            vec![Need::Fact(erasure.key()), Need::Home(erasure.node)]
         }
         Prompt::Directive(_, directive) => directive.first_needs(),
         Prompt::Sweep(cluster) => vec![Need::Cluster(*cluster)],

@@ -124,10 +124,10 @@ pub struct AccountFact {
 
 /// One statement about a person (or an account): an event, or a record of attributes.
 ///
-/// It may come in any order, any number of times: [`Fact::id`] makes it one.
+/// It may come in any order, any number of times: [`Fact::key`] makes it one.
 #[derive(Debug, Clone)]
 pub struct Fact {
-    /// Unique in the workspace: the message id of an event, the id of a record. 1 to 100 characters.
+    /// Unique in its dataset: the message id of an event, the id of a record. 1 to 100 characters.
     pub id: Arc<str>,
     /// The dataset it comes from.
     pub dataset: Arc<str>,
@@ -146,6 +146,43 @@ pub struct Fact {
     pub account: Option<AccountFact>,
     /// What stands on the timeline; none for a record of attributes.
     pub call: Option<Call>,
+    /// What it says, hashed; none where that is not asked.
+    pub content: Option<Content>,
+}
+
+/// What makes a fact one: its dataset, and the id that it was sent with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FactKey {
+    /// The dataset.
+    pub dataset: Arc<str>,
+    /// The id.
+    pub id: Arc<str>,
+}
+
+/// What a fact says, hashed: two facts of one key are the same only if they have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content(u64);
+
+impl Content {
+    /// The content with this hash, which whoever read the fact has made of all that it says, but for how it was sent.
+    #[must_use]
+    pub const fn of_hash(hash: u64) -> Self {
+        Self(hash)
+    }
+
+    /// The hash.
+    #[must_use]
+    pub const fn hash(self) -> u64 {
+        self.0
+    }
+}
+
+impl Fact {
+    /// What makes it one.
+    #[must_use]
+    pub fn key(&self) -> FactKey {
+        FactKey { dataset: self.dataset.clone(), id: self.id.clone() }
+    }
 }
 
 /// An act that means what it means where it was committed, and the facts it is ordered among.

@@ -11,7 +11,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::aggregate::State;
 use crate::cluster::{Cluster, Link, Source};
 use crate::config::Config;
-use crate::fact::Identity;
+use crate::fact::{Content, FactKey, Identity};
 use crate::id::{EventId, NodeId};
 use crate::rules::{AggregateId, Event};
 use crate::time::Timestamp;
@@ -30,8 +30,8 @@ pub enum Need {
     Cluster(NodeId),
     /// The id of the cluster that holds this node.
     Home(NodeId),
-    /// The row of a fact id.
-    Fact(Arc<str>),
+    /// The row of a fact.
+    Fact(FactKey),
     /// The link between two nodes, if it is one that does not hold.
     Held(NodeId, NodeId),
     /// All links that do not hold at this node.
@@ -79,6 +79,8 @@ pub struct FactRow {
     pub event: Option<EventId>,
     /// Where it came from; none in rows from before that was kept.
     pub source: Option<Source>,
+    /// What it says; none in rows from before that was kept.
+    pub content: Option<Content>,
 }
 
 #[derive(Debug, Default)]
@@ -86,7 +88,7 @@ struct Tables {
     identities: HashMap<Identity, Option<IdentityRow>>,
     clusters: HashMap<NodeId, Option<Arc<Cluster>>>,
     homes: HashMap<NodeId, Option<NodeId>>,
-    facts: HashMap<Arc<str>, Option<FactRow>>,
+    facts: HashMap<FactKey, Option<FactRow>>,
     held: HashMap<NodeId, BTreeMap<NodeId, Option<Arc<Link>>>>,
     suppressed: HashMap<Identity, bool>,
     states: HashMap<(NodeId, Option<EventId>), NodeStates>,
@@ -117,7 +119,7 @@ pub struct Changes {
     /// Redirects of nodes that are not their own cluster's id.
     pub homes: Vec<(NodeId, Option<NodeId>)>,
     /// Fact rows.
-    pub facts: Vec<(Arc<str>, Option<FactRow>)>,
+    pub facts: Vec<(FactKey, Option<FactRow>)>,
     /// Links that do not hold, by node and other node.
     pub held: Vec<(NodeId, NodeId, Option<Arc<Link>>)>,
     /// Identities that are suppressed from now on.
@@ -136,7 +138,7 @@ pub struct Working {
     dirty_identities: HashSet<Identity>,
     dirty_clusters: HashSet<NodeId>,
     dirty_homes: HashSet<NodeId>,
-    dirty_facts: Vec<Arc<str>>,
+    dirty_facts: Vec<FactKey>,
     dirty_held: HashSet<(NodeId, NodeId)>,
     dirty_suppressed: HashSet<Identity>,
     dirty_bytes: usize,
@@ -205,8 +207,8 @@ impl Working {
     }
 
     /// Takes in a fact row.
-    pub fn load_fact(&mut self, id: Arc<str>, row: Option<FactRow>) {
-        self.base.facts.entry(id).or_insert(row);
+    pub fn load_fact(&mut self, key: FactKey, row: Option<FactRow>) {
+        self.base.facts.entry(key).or_insert(row);
     }
 
     /// Takes in the link between two nodes, if it does not hold.
@@ -236,7 +238,7 @@ impl Working {
             Need::Identity(identity) => self.base.identities.contains_key(identity),
             Need::Cluster(id) => self.base.clusters.contains_key(id),
             Need::Home(node) => self.base.homes.contains_key(node),
-            Need::Fact(id) => self.base.facts.contains_key(id),
+            Need::Fact(key) => self.base.facts.contains_key(key),
             Need::Held(node, other) => {
                 self.held_complete.contains(node)
                     || self.base.held.get(node).is_some_and(|rows| rows.contains_key(other))
@@ -281,8 +283,8 @@ impl Working {
         look(&self.scratch.homes, &self.base.homes, &node).ok_or(Need::Home(node))
     }
 
-    pub(crate) fn fact(&self, id: &Arc<str>) -> Result<Option<FactRow>, Need> {
-        look(&self.scratch.facts, &self.base.facts, id).ok_or_else(|| Need::Fact(id.clone()))
+    pub(crate) fn fact(&self, key: &FactKey) -> Result<Option<FactRow>, Need> {
+        look(&self.scratch.facts, &self.base.facts, key).ok_or_else(|| Need::Fact(key.clone()))
     }
 
     pub(crate) fn is_suppressed(&self, identity: &Identity) -> Result<bool, Need> {
@@ -368,12 +370,12 @@ impl Working {
         self.scratch.clusters.insert(id, None);
     }
 
-    pub(crate) fn put_fact(&mut self, id: Arc<str>, row: FactRow) {
-        self.scratch.facts.insert(id, Some(row));
+    pub(crate) fn put_fact(&mut self, key: FactKey, row: FactRow) {
+        self.scratch.facts.insert(key, Some(row));
     }
 
-    pub(crate) fn drop_fact(&mut self, id: Arc<str>) {
-        self.scratch.facts.insert(id, None);
+    pub(crate) fn drop_fact(&mut self, key: FactKey) {
+        self.scratch.facts.insert(key, None);
     }
 
     pub(crate) fn put_held(&mut self, link: Link) {
@@ -425,9 +427,9 @@ impl Working {
             self.dirty_homes.insert(node);
             self.base.homes.insert(node, home);
         }
-        for (id, row) in self.scratch.facts.drain() {
-            self.dirty_facts.push(id.clone());
-            self.base.facts.insert(id, row);
+        for (key, row) in self.scratch.facts.drain() {
+            self.dirty_facts.push(key.clone());
+            self.base.facts.insert(key, row);
         }
         for (node, rows) in self.scratch.held.drain() {
             let base = self.base.held.entry(node).or_default();
@@ -478,7 +480,7 @@ impl Working {
             identities: self.dirty_identities.drain().map(|key| (key.clone(), self.base.identities[&key])).collect(),
             clusters: self.dirty_clusters.drain().map(|id| (id, self.base.clusters[&id].clone())).collect(),
             homes: self.dirty_homes.drain().map(|node| (node, self.base.homes[&node])).collect(),
-            facts: self.dirty_facts.drain(..).map(|id| (id.clone(), self.base.facts[&id].clone())).collect(),
+            facts: self.dirty_facts.drain(..).map(|key| (key.clone(), self.base.facts[&key].clone())).collect(),
             held: (self.dirty_held.drain())
                 .map(|(node, other)| (node, other, self.base.held[&node][&other].clone()))
                 .collect(),

@@ -92,6 +92,7 @@ fn fact(at: usize, words: &[&str]) -> Fact {
         attributes: Vec::new(),
         account: None,
         call: None,
+        content: None,
     };
     for word in words {
         match word.split_once('=') {
@@ -147,6 +148,7 @@ fn verdicts(world: &World, outcome: &Outcome) -> Vec<String> {
             ignored.chain(held.iter().map(|note| held_note(world, note))).collect()
         }
         Outcome::Duplicate => vec!["duplicate".into()],
+        Outcome::Differs => vec!["differs".into()],
         Outcome::Rejected(rejection) => vec![format!("rejected {}", rejection.code)],
         Outcome::Erased(erased) => {
             vec![format!("erased {} nodes, {} cells, {} events", erased.nodes.len(), erased.cells, erased.events)]

@@ -25,6 +25,13 @@ pub(crate) enum KeyCommand {
         /// The workspaces that it holds, separated by commas, the default one first [default: all].
         #[arg(long, value_delimiter = ',')]
         workspaces: Option<Vec<String>>,
+        /// The dataset that its events stand in [default: the first of --datasets, or segment for a private key and one of its own for
+        /// a public one].
+        #[arg(long)]
+        dataset: Option<String>,
+        /// The datasets that it is confined to, separated by commas [default: any].
+        #[arg(long, value_delimiter = ',')]
+        datasets: Option<Vec<String>>,
         /// Whose key it is, for operators of several organizations.
         #[arg(long)]
         organization: Option<String>,
@@ -46,6 +53,9 @@ pub(crate) enum KeyCommand {
         /// How long the old one goes on working.
         #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
         grace_secs: u32,
+        /// The dataset that the events of the new one stand in [default: that of the old one].
+        #[arg(long)]
+        dataset: Option<String>,
     },
     /// Make a key stop working at once.
     Revoke {
@@ -82,17 +92,21 @@ pub(crate) enum WorkspaceCommand {
 /// Runs `tessera key …` and prints the answer as JSON.
 pub(crate) fn run_key(command: KeyCommand) -> Result<()> {
     match command {
-        KeyCommand::Create { target, name, class, permissions, workspaces, organization } => {
-            let body = json!({"name": name, "class": class, "permissions": permissions, "workspaces": workspaces});
+        KeyCommand::Create { target, name, class, permissions, workspaces, dataset, datasets, organization } => {
+            let body = json!({
+                "name": name, "class": class, "permissions": permissions, "workspaces": workspaces, "dataset": dataset,
+                "datasets": datasets
+            });
             let path = format!("/v1/admin/keys{}", query(organization.as_deref(), "?", "")?);
             print(&Client::new(&target)?.json(Method::POST, &path, Some(&body))?)
         }
         KeyCommand::List { target, organization } => {
             list(&target, &format!("/v1/admin/keys?{}", query(organization.as_deref(), "", "&")?))
         }
-        KeyCommand::Rotate { target, id, grace_secs } => {
+        KeyCommand::Rotate { target, id, grace_secs, dataset } => {
             let path = format!("/v1/admin/keys/{}/rotate", segment(&id)?);
-            print(&Client::new(&target)?.json(Method::POST, &path, Some(&json!({"grace_secs": grace_secs})))?)
+            let body = json!({"grace_secs": grace_secs, "dataset": dataset});
+            print(&Client::new(&target)?.json(Method::POST, &path, Some(&body))?)
         }
         KeyCommand::Revoke { target, id } => {
             let path = format!("/v1/admin/keys/{}/revoke", segment(&id)?);

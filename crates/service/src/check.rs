@@ -14,10 +14,11 @@ use tessera_store::{Direction, ScanLimit, Snapshot, Store};
 use crate::directory::WorkspaceId;
 use crate::erasure::{self, ReceiptKey};
 use crate::error::Error;
+use crate::facts;
 use crate::keys::{Family, KeyBuilder, Scope};
 use crate::lane::counts_of;
-use crate::layout::{read_config_key, read_event_key, read_node_key};
-use crate::records::rows::Counts;
+use crate::layout::{read_config_key, read_event_key, read_fact_key, read_node_key};
+use crate::records::rows::{Counts, FactsById};
 use crate::records::{cluster, event, link, rows};
 use crate::store_error::read_failed;
 use crate::suppression;
@@ -98,7 +99,7 @@ impl Check<'_> {
                 self.fault(Family::Event, format!("{found} events of node {node}, its record says {}", place.events));
             }
         }
-        self.facts().await?;
+        let facts_by_id = self.facts().await?;
         self.jobs().await?;
         self.learned().await?;
         // While a source is being erased, an event of it may be counted and gone, or the other way round.
@@ -107,6 +108,7 @@ impl Check<'_> {
         self.receipts().await?;
         let suppressed = self.suppressions().await?;
         let now = self.lane(counts, waiting, suppressed).await?;
+        self.lane_facts(facts_by_id).await?;
         self.ruled(&ruled, &config, now).await?;
         Ok(counts)
     }
@@ -251,14 +253,28 @@ impl Check<'_> {
         Ok(events)
     }
 
-    async fn facts(&mut self) -> Result<(), Error> {
-        let mut faults = Vec::new();
-        self.each(Family::Fact, |_, value| {
+    /// Answers whether there are rows of facts under their id alone.
+    async fn facts(&mut self) -> Result<bool, Error> {
+        let (mut faults, mut by_id) = (Vec::new(), false);
+        self.each(Family::FactById, |_, value| {
+            by_id = true;
             faults.extend(rows::decode_fact(value).err().map(|error| error.to_string()));
         })
         .await?;
+        faults.into_iter().for_each(|fault| self.fault(Family::FactById, fault));
+        let mut faults = Vec::new();
+        self.each(Family::Fact, |key, value| match (read_fact_key(key), rows::decode_fact(value)) {
+            (None, _) => faults.push("a key that names no fact".to_owned()),
+            (_, Err(error)) => faults.push(error.to_string()),
+            (Some(key), Ok(row)) => {
+                if !facts::is_of(&row, &key.dataset) {
+                    faults.push("a fact stands under a dataset that it does not come from".to_owned());
+                }
+            }
+        })
+        .await?;
         faults.into_iter().for_each(|fault| self.fault(Family::Fact, fault));
-        Ok(())
+        Ok(by_id)
     }
 
     async fn jobs(&mut self) -> Result<(), Error> {
@@ -343,6 +359,19 @@ impl Check<'_> {
             self.fault(Family::Suppression, format!("{unsound} rows are not as they are written"));
         }
         Ok(found)
+    }
+
+    async fn lane_facts(&mut self, are_by_id: bool) -> Result<(), Error> {
+        let mut looks = true;
+        // Where there is no row of a lane, that is a fault by itself.
+        self.each(Family::Lane, |_, value| {
+            looks = rows::decode_lane(value).is_ok_and(|row| row.facts_by_id != FactsById::None);
+        })
+        .await?;
+        if are_by_id && !looks {
+            self.fault(Family::Lane, "it knows of no facts under their id alone, and there are some".to_owned());
+        }
+        Ok(())
     }
 
     /// Answers the last instant of the lane's clock.

@@ -13,7 +13,7 @@ use tessera_engine::time::Timestamp;
 use tessera_store::{Direction, ScanLimit};
 
 use crate::cursor::Purpose;
-use crate::directory::{KeyId, ListQuery, WorkspaceId};
+use crate::directory::{Class, KeyId, ListQuery, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::find::Finder;
 use crate::keys::{Family, Scope};
@@ -202,7 +202,10 @@ impl Service {
         let work = if is_preview {
             Work::Preview(ordered)
         } else {
-            Work::Items { items: vec![Item::Directive(ordered)], origin: Origin { door, key, again: None } }
+            Work::Items {
+                items: vec![Item::Directive(ordered)],
+                origin: Origin { door, key, class: Class::Private, again: None },
+            }
         };
         let done = match running.lane.submit(work).await? {
             Answer::Items(mut done) => done.pop(),

@@ -12,6 +12,7 @@
 mod access;
 mod caller;
 mod change;
+mod dataset;
 mod handle;
 mod key;
 mod list;
@@ -22,6 +23,7 @@ mod snapshot;
 
 pub use caller::Caller;
 pub use change::NewKey;
+pub use dataset::{DATASETS_MAX, Dataset, Datasets, SERVERS};
 pub use handle::DirectoryHandle;
 pub use key::{Class, IssuedKey, Key, KeyId, Permission, Permissions, Secret, WorkspaceScope};
 pub use list::{ListPage, ListQuery};

@@ -23,8 +23,8 @@ pub enum Family {
     Home = 0x05,
     /// Event: owner node (12), time (8, sign flipped), event id (12).
     Event = 0x06,
-    /// Fact id, for duplicates: the id's bytes.
-    Fact = 0x07,
+    /// Fact, for duplicates, from before each dataset had ids of its own: the id's bytes.
+    FactById = 0x07,
     /// A link that does not hold, stored at both ends: node id (12), other node id (12).
     HeldLink = 0x08,
     /// Activity of a node on a day; reserved.
@@ -62,6 +62,8 @@ pub enum Family {
     MemberCount = 0x18,
     /// That a profile came into a segment or left it: profile id (12), when (8, sign flipped), number of the segment (4).
     MembershipTurn = 0x19,
+    /// Fact, for duplicates: length of its id (2), its id, its dataset.
+    Fact = 0x1a,
     /// Organization, in workspace 0: number (4).
     Organization = 0x20,
     /// Workspace, in workspace 0: number (4).

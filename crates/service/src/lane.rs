@@ -30,6 +30,7 @@ use crate::workspace_config::StoredConfig;
 
 mod commit;
 mod erase;
+mod facts;
 mod gather;
 mod memory;
 mod pack;
@@ -106,7 +107,10 @@ async fn run(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Submission>) {
                 drop(first.reply.send(answer.map(Answer::Previewed)));
             }
             Work::Purge => {
-                let answer = state.purge().await;
+                let answer = match state.purge().await {
+                    Ok(false) => state.place_facts().await,
+                    other => other,
+                };
                 drop(first.reply.send(answer.map(|more| Answer::Purged { more })));
             }
             Work::LetIn(identity) => {
@@ -408,9 +412,11 @@ fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config)
             Done::Directed { directed, before, moved }
         }
         Outcome::Refused(refusal) => Done::Refused(refusal),
-        Outcome::Accepted { .. } | Outcome::Duplicate | Outcome::Rejected(_) | Outcome::Released { .. } => {
-            Done::Fact(verdict_of(outcome, notes, config))
-        }
+        Outcome::Accepted { .. }
+        | Outcome::Duplicate
+        | Outcome::Differs
+        | Outcome::Rejected(_)
+        | Outcome::Released { .. } => Done::Fact(verdict_of(outcome, notes, config)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where each row of a workspace stands: typed keys over [`Scope`].
 
-use tessera_engine::fact::Identity;
+use tessera_engine::fact::{FactKey, Identity};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
@@ -30,8 +30,25 @@ impl Scope {
         self.family(Family::Home).node(node).key()
     }
 
-    pub(crate) fn fact(self, id: &str) -> Key {
-        self.family(Family::Fact).bytes(id.as_bytes()).key()
+    pub(crate) fn fact(self, key: &FactKey) -> Key {
+        self.of_fact_id(&key.id).bytes(key.dataset.as_bytes()).key()
+    }
+
+    /// The facts of an id, in whatever dataset.
+    pub(crate) fn facts_of(self, id: &str) -> KeyRange {
+        self.of_fact_id(id).range()
+    }
+
+    /// # Panics
+    /// For an id of 64 KiB or more, which no store takes as part of a key.
+    fn of_fact_id(self, id: &str) -> KeyBuilder {
+        let length = u16::try_from(id.len()).expect("an id is part of a key");
+        self.family(Family::Fact).u16(length).bytes(id.as_bytes())
+    }
+
+    /// The row of a fact from before each dataset had ids of its own.
+    pub(crate) fn fact_by_id(self, id: &str) -> Key {
+        self.family(Family::FactById).bytes(id.as_bytes()).key()
     }
 
     pub(crate) fn held(self, node: NodeId, other: NodeId) -> Key {
@@ -100,6 +117,20 @@ impl Scope {
     pub(crate) fn all_of(self, family: Family) -> KeyRange {
         self.family(family).range()
     }
+}
+
+/// What the key of a fact says: its dataset and id.
+pub(crate) fn read_fact_key(key: &Key) -> Option<FactKey> {
+    let rest = key.as_bytes().get(KeyBuilder::HEAD_BYTES..)?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let (id, dataset) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    let text = |bytes| std::str::from_utf8(bytes).ok().map(Into::into);
+    Some(FactKey { dataset: text(dataset)?, id: text(id)? })
+}
+
+/// The id of a fact from before each dataset had ids of its own.
+pub(crate) fn read_fact_id(key: &Key) -> Option<&str> {
+    std::str::from_utf8(key.as_bytes().get(KeyBuilder::HEAD_BYTES..)?).ok()
 }
 
 /// Which row of the configuration a key is of.

@@ -11,21 +11,28 @@ use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError, Direction, Expect, Key, KeyRange, ScanLimit, Store};
 
 use crate::cursor::{self, Cursors, Purpose};
-use crate::directory::{KeyId, WorkspaceId};
+use crate::directory::{Class, KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::keys::{Family, KeyBuilder, Scope};
 use crate::store_error::{commit_failed, read_failed};
 
 mod records;
+mod shares;
 
 pub use records::rows;
+use shares::{Amount, Held};
 
 /// Bytes of what was sent that are kept of one fact.
 pub const RAW_BYTES_MAX: usize = 64 << 10;
-/// Facts that one workspace keeps; the newest stay.
-pub const ENTRIES_MAX: usize = 100_000;
-/// Bytes of what was sent that one workspace keeps, over all facts; the newest stay.
+/// Facts that one workspace keeps of those that private keys sent; the newest stay.
+pub const ENTRIES_MAX: u64 = 100_000;
+/// Bytes that it keeps of what private keys sent, over all facts; the newest stay.
 pub const KEPT_BYTES_MAX: u64 = 1 << 30;
+/// Facts that it keeps of those that public keys sent, apart from the others: the newest of each key, up to a share that is as large
+/// as it can be and the same for all.
+pub const PUBLIC_ENTRIES_MAX: u64 = 50_000;
+/// Bytes that it keeps of what public keys sent; the same shares hold.
+pub const PUBLIC_KEPT_BYTES_MAX: u64 = 256 << 20;
 /// Entries of one page.
 pub const PAGE_MAX: usize = 1_000;
 /// Entries that one page looks at while it filters: a page may be short, or even empty, and still not be the last.
@@ -48,6 +55,8 @@ pub struct Entry {
     pub message: String,
     /// The key it was sent with.
     pub key: KeyId,
+    /// The class of the key.
+    pub class: Class,
     /// How many bytes of it are kept.
     pub kept_bytes: u32,
     /// Whether that is all; what was cut off cannot be sent again.
@@ -102,6 +111,8 @@ pub struct Refused {
     pub message: String,
     /// The key it was sent with.
     pub key: KeyId,
+    /// The class of the key.
+    pub class: Class,
     /// What was sent.
     pub raw: Raw,
 }
@@ -234,32 +245,34 @@ impl Quarantine {
         }
     }
 
-    /// Drops what a workspace holds beyond its bounds, all of it older than what stays. Reads all listed rows (not what was sent), so it is run
-    /// after some thousand refusals and by a timer, not after each.
+    /// Drops what a workspace holds beyond its bounds, all of it older than what stays of the same key. Reads all listed rows (not
+    /// what was sent), so it is run after some thousand refusals and by a timer, not after each.
     ///
     /// # Errors
     /// What the store answers; `Corrupt`.
     pub async fn sweep(&self, workspace: WorkspaceId) -> Result<Swept, Error> {
-        self.sweep_to(workspace, ENTRIES_MAX, KEPT_BYTES_MAX).await
+        let private = Amount { entries: ENTRIES_MAX, bytes: KEPT_BYTES_MAX };
+        let public = Amount { entries: PUBLIC_ENTRIES_MAX, bytes: PUBLIC_KEPT_BYTES_MAX };
+        self.sweep_to(workspace, private, public).await
     }
 
-    async fn sweep_to(&self, workspace: WorkspaceId, entries_max: usize, bytes_max: u64) -> Result<Swept, Error> {
-        let mut rest = Some(all(workspace));
-        let (mut entries, mut bytes) = (0, 0);
+    async fn sweep_to(&self, workspace: WorkspaceId, private: Amount, public: Amount) -> Result<Swept, Error> {
+        let mut held = Held::default();
+        self.each(workspace, |entry| {
+            held.take(entry);
+            Ok(())
+        })
+        .await?;
+        let Some(bounds) = held.bounds(private, public) else { return Ok(Swept::default()) };
+        let mut seen = Held::default();
         let mut surplus = Vec::new();
-        while let Some(range) = rest.take() {
-            let page = self.store.scan(&range, ScanLimit::rows(1_000), Direction::Backward).await;
-            let page = page.map_err(|error| read_failed(&error))?;
-            for row in page.rows {
-                let entry = records::decode(id_of(&row.key)?, &row.value)?;
-                entries += 1;
-                bytes += u64::from(entry.kept_bytes);
-                if entries > entries_max || bytes > bytes_max {
-                    surplus.push(entry.id);
-                }
+        let counted = self.each(workspace, |entry| {
+            if !seen.take(entry).fits(bounds.of(entry)) {
+                surplus.push(entry.id);
             }
-            rest = page.next.filter(|_| surplus.len() <= SWEPT_MAX);
-        }
+            if surplus.len() > SWEPT_MAX { Err(Enough) } else { Ok(()) }
+        });
+        counted.await?;
         let more = surplus.len() > SWEPT_MAX;
         surplus.truncate(SWEPT_MAX);
         let ops_max = self.store.limits().ops;
@@ -270,7 +283,31 @@ impl Quarantine {
         }
         Ok(Swept { removed: surplus.len(), more })
     }
+
+    /// Shows every entry of a workspace, newest first, until there are enough.
+    async fn each(
+        &self,
+        workspace: WorkspaceId,
+        mut show: impl FnMut(&Entry) -> Result<(), Enough>,
+    ) -> Result<(), Error> {
+        let mut rest = Some(all(workspace));
+        while let Some(range) = rest.take() {
+            let page = self.store.scan(&range, ScanLimit::rows(1_000), Direction::Backward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            for row in page.rows {
+                if show(&records::decode(id_of(&row.key)?, &row.value)?).is_err() {
+                    return Ok(());
+                }
+            }
+            rest = page.next;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
 }
+
+/// No more entries need to be looked at.
+struct Enough;
 
 fn all(workspace: WorkspaceId) -> KeyRange {
     Scope::new(workspace).family(Family::Quarantine).range()

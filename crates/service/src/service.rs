@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::admission::Admission;
 use crate::cursor::{Cursors, Purpose};
-use crate::directory::{DirectoryHandle, KeyId, ListPage, ListQuery, WorkspaceId};
+use crate::directory::{Class, DirectoryHandle, KeyId, ListPage, ListQuery, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::export::Export;
 use crate::find::{Finder, not_found};
@@ -204,7 +204,9 @@ impl Service {
         if incoming.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(workspace, incoming, Origin { door, key, again: None }).await
+        // One that is not known here is of a process whose directory is newer, or of ours.
+        let class = self.directory.snapshot().class_of(key).unwrap_or(Class::Private);
+        self.write(workspace, incoming, Origin { door, key, class, again: None }).await
     }
 
     /// Writes what stands in the quarantine again. Accepted, or found to be there, it leaves the quarantine; refused, its entry
@@ -219,9 +221,11 @@ impl Service {
         incoming: Incoming,
         door: &'static str,
     ) -> Result<Verdict, Error> {
-        let origin = Origin { door, key: entry.key, again: Some((entry.id, entry.at)) };
+        let again = Some((entry.id, entry.at));
+        let origin = Origin { door, key: entry.key, class: entry.class, again };
         let verdict = self.write(workspace, vec![incoming], origin).await?.pop().ok_or_else(mismatch)?;
-        if !matches!(verdict, Verdict::Rejected(_)) {
+        // One that says something else than the fact of its id was never taken in, so it stays to be looked at.
+        if !matches!(verdict, Verdict::Rejected(_) | Verdict::Differs) {
             self.quarantine().delete(workspace, entry.id).await?;
         }
         Ok(verdict)

@@ -14,7 +14,7 @@ use tessera_store::{Direction, KeyRange, ScanLimit, Store};
 use tokio::sync::Notify;
 
 use crate::codec::corrupt;
-use crate::directory::KeyId;
+use crate::directory::{Class, KeyId};
 use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::keys::Scope;
@@ -207,7 +207,7 @@ pub(crate) async fn settle(
     if items.is_empty() {
         return Ok(());
     }
-    let origin = Origin { door: "timers", key: KeyId::from_bytes([0; 12]), again: None };
+    let origin = Origin { door: "timers", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
     lane.submit(Work::Items { items, origin }).await.map(drop)
 }
 

@@ -30,8 +30,10 @@ pub enum Verdict {
         /// What of it did not take effect.
         notes: Vec<Note>,
     },
-    /// A fact of this id is stored already; nothing changed.
+    /// The fact is stored already; nothing changed.
     Duplicate,
+    /// A fact of this dataset and id that says something else is stored already; nothing changed.
+    Differs,
     /// Refused; it stands in the quarantine.
     Rejected(Rejection),
 }
@@ -70,6 +72,11 @@ pub enum Note {
         code: &'static str,
         /// What was expected, and what stands there now.
         message: Arc<str>,
+    },
+    /// Nobody vouches for the user id: it counts as one that anybody may send.
+    IdentityUnverified {
+        /// The stable code: `identity_token_invalid`, `identity_token_expired`.
+        code: &'static str,
     },
     /// A link was refused by a rule and is remembered.
     LinkHeld {
@@ -135,6 +142,7 @@ pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> V
             Verdict::Accepted { notes: notes.iter().cloned().chain(ignored).chain(held).collect() }
         }
         Outcome::Duplicate => Verdict::Duplicate,
+        Outcome::Differs => Verdict::Differs,
         Outcome::Rejected(rejection) => Verdict::Rejected(rejection),
         Outcome::Erased(_)
         | Outcome::Released { .. }

@@ -13,6 +13,7 @@ use tessera_engine::model::{Ended, Keeping};
 use tessera_engine::normalise::{VALUE_BYTES_MAX, blocked_pattern, normalise};
 
 use crate::error::{Error, ErrorKind};
+use crate::identity_tokens::IdentityTokens;
 use crate::render;
 
 mod erasure;
@@ -22,6 +23,7 @@ mod records;
 mod rules;
 mod spelling;
 mod sweeps;
+mod tokens;
 
 pub use erasure::{ErasureRules, WAITING_EVENTS_MAX, set_erasure_rules};
 pub use model::{ModelChange, StoredModel, changed_model, with_model};
@@ -29,13 +31,17 @@ pub use policies::{
     Origin, POLICIES_MAX, Policies, PolicyContent, PolicyId, StoredPolicy, add_policy, delete_policy, invalid_policy,
     replace_policy, set_default_policy,
 };
-pub use records::{Part, decode, decode_erasure, decode_model, encode, encode_erasure, encode_model, read, rows};
+pub use records::{
+    Part, decode, decode_erasure, decode_model, decode_tokens, encode, encode_erasure, encode_model, encode_tokens,
+    read, rows,
+};
 pub use rules::{
     ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, Definition, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run,
     SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules, Version, Walked, archive_rule, built, put_rule,
 };
 pub use spelling::{fresh as fresh_spelling, is_outdated, respelled};
 pub use sweeps::{ENDED_MAX, ERASURES_MAX, StoredEnded, StoredSweeps, ended_is_gone, erase_source, erased, swept};
+pub use tokens::{NewTokenKey, set_identity_tokens};
 
 /// Namespaces of one workspace.
 pub const NAMESPACES_MAX: usize = 200;
@@ -64,6 +70,7 @@ pub struct StoredConfig {
     rules: StoredRules,
     /// The version of the spellings that its records follow; 0 where no row says so.
     spelling: u16,
+    tokens: IdentityTokens,
 }
 
 /// A namespace as it is stored: the engine's, with patterns as they were written.
@@ -138,8 +145,20 @@ impl Default for StoredConfig {
         let namespaces = default_namespaces().iter().map(StoredNamespace::from).collect();
         let (limits, policies) = (LimitOverrides::default(), Policies::default());
         let (model, sweeps, erasure) = (StoredModel::default(), StoredSweeps::default(), ErasureRules::default());
-        let rules = StoredRules::default();
-        Self { version: 1, namespaces, primary: None, limits, policies, model, sweeps, erasure, rules, spelling: 0 }
+        let (rules, tokens, spelling) = (StoredRules::default(), IdentityTokens::default(), 0);
+        Self {
+            version: 1,
+            namespaces,
+            primary: None,
+            limits,
+            policies,
+            model,
+            sweeps,
+            erasure,
+            rules,
+            spelling,
+            tokens,
+        }
     }
 }
 
@@ -198,6 +217,12 @@ impl StoredConfig {
     #[must_use]
     pub fn erasure(&self) -> ErasureRules {
         self.erasure
+    }
+
+    /// What the workspace asks of the user ids that public keys send.
+    #[must_use]
+    pub fn tokens(&self) -> &IdentityTokens {
+        &self.tokens
     }
 
     /// The engine's form of it. What is stored always has one, so an error here means damage.

@@ -244,7 +244,7 @@ async fn one_event_goes_alone() {
     let store = memory();
     let service = open(&store).await;
     fill(&service).await;
-    let receipt = service.erase_event(WORKSPACE, "ann-2", ("test", key())).await.expect("a receipt");
+    let receipt = service.erase_event(WORKSPACE, "ann-2", None, ("test", key())).await.expect("a receipt");
     let removed = Removed { events: 1, attributes: 1, ..Removed::default() };
     assert_eq!((receipt.removed, receipt.suppressed), (removed, false));
     assert!(matches!(receipt.kind, Kind::Event(_)));
@@ -256,7 +256,7 @@ async fn one_event_goes_alone() {
     assert!(!holds(&store, "Lyonnais").await);
     sound(&store).await;
     for id in ["ann-2", "never-sent", "ann-3", ""] {
-        let error = service.erase_event(WORKSPACE, id, ("test", key())).await.expect_err("no event");
+        let error = service.erase_event(WORKSPACE, id, None, ("test", key())).await.expect_err("no event");
         assert_eq!((error.kind, error.code), (ErrorKind::NotFound, "event_not_found"), "{id}");
     }
 }

@@ -145,6 +145,7 @@ async fn a_bad_fact_spares_its_neighbours() {
         Verdict::Rejected(rejection) => rejection.code,
         Verdict::Accepted { .. } => "accepted",
         Verdict::Duplicate => "duplicate",
+        Verdict::Differs => "differs",
     };
     assert_eq!([code(0), code(1), code(2), code(3)], ["accepted", "identity_missing", "identity_unusable", "accepted"]);
 }

@@ -110,12 +110,12 @@ fn workspaces() -> [Route; 5] {
 fn keys() -> [Route; 6] {
     let example = json!({
         "id": "019a0f3e5b2c7d41e0a8f5c2", "name": "web shop", "class": "public", "permissions": ["ingest"],
-        "workspaces": ["shop"], "created_at": "2026-01-31T10:00:00Z", "expires_at": null, "revoked_at": null,
+        "workspaces": ["shop"], "dataset": "web", "datasets": null, "created_at": "2026-01-31T10:00:00Z", "expires_at": null, "revoked_at": null,
         "replaced_by": null, "last_four": "x8Qa", "rate_limit": null
     });
     let issued = json!({ "key": example.clone(), "secret": "pk_live_…" });
     let page = json!({ "items": [example.clone()], "next_cursor": null });
-    let new = json!({ "name": "web shop", "class": "public", "permissions": ["ingest"], "workspaces": ["shop"] });
+    let new = json!({ "name": "web shop", "class": "public", "permissions": ["ingest"], "workspaces": ["shop"], "dataset": "web" });
     let limit = json!({ "rate_limit": { "per_second": 500, "burst": 1000, "concurrency": 64 } });
     let route = |method, path, handler, summary: &'static str| {
         Route::new(method, path, ADMINISTER, handler, Tag::Administration, summary)
@@ -127,13 +127,13 @@ fn keys() -> [Route; 6] {
         organization_parameter(list_parameters(route(Method::GET, "/v1/admin/keys", get(list_keys), "Lists keys")))
             .answer_list::<wire::List<wire::Key>, wire::Key>("A page of keys, without their secrets.", page),
         organization_parameter(route(Method::POST, "/v1/admin/keys", post(create_key), "Makes a key"))
-            .describe("Its secret is in this answer and nowhere else. A key can give no more than it holds itself.")
+            .describe("Its secret is in this answer and nowhere else. A key can give no more than it holds itself. Its `dataset` is what merge policies rank by, and message ids are unique in it.")
             .body::<wire::NewKey>(new)
             .answer::<wire::IssuedKey>(200, "The key and its secret.", issued.clone()),
         one(route(Method::GET, "/v1/admin/keys/{key}", get(get_key), "Reads a key"), &example),
         route(Method::POST, "/v1/admin/keys/{key}/rotate", post(rotate_key), "Gives a key a successor")
             .segment("key", "The key's id.")
-            .describe("The successor may do the same, under a new secret; the old one goes on working for the grace.")
+            .describe("The successor may do the same, under a new secret; the old one goes on working for the grace. With `dataset` its events stand in another dataset.")
             .body::<wire::Rotation>(json!({ "grace_secs": 86400 }))
             .answer::<wire::IssuedKey>(200, "The successor and its secret.", issued),
         one(route(Method::POST, "/v1/admin/keys/{key}/revoke", post(revoke_key), "Revokes a key"), &example)
@@ -278,8 +278,9 @@ async fn rotate_key(
 ) -> Answer {
     let asked = app.ask(&headers)?;
     let key = asked.directory().key(&asked.caller, KeyId::parse(&id)?)?;
-    let wire::Rotation { grace_secs } = read(&app, &headers, body).await?;
-    let issued = asked.directory().rotate_key(&asked.caller, key.id, grace_secs).await?;
+    let wire::Rotation { grace_secs, dataset } = read(&app, &headers, body).await?;
+    let dataset = parse::dataset(dataset.as_deref())?;
+    let issued = asked.directory().rotate_key(&asked.caller, key.id, (grace_secs, dataset.as_ref())).await?;
     let directory = asked.directory().snapshot();
     asked.answer(&render::issued(issued, &directory))
 }

@@ -1,7 +1,7 @@
 //! From requests to the directory's and the service's own types.
 
 use tessera_engine::config::{Kind, Normaliser};
-use tessera_service::directory::{Class, DisplayName, ListQuery, NewKey, Permission, RateLimit, Slug};
+use tessera_service::directory::{Class, Dataset, DisplayName, ListQuery, NewKey, Permission, RateLimit, Slug};
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{LimitOverrides, NamespaceRules, NewNamespace};
 
@@ -29,8 +29,18 @@ pub(super) fn new_key(wire: wire::NewKey) -> Result<NewKey, Error> {
         },
         permissions: wire.permissions.iter().map(|name| Permission::parse(name)).collect::<Result<_, _>>()?,
         workspaces: wire.workspaces.map(slugs).transpose()?,
+        dataset: dataset(wire.dataset.as_deref())?,
+        datasets: wire.datasets.map(datasets).transpose()?,
         rate_limit: rate_limit(wire.rate_limit)?,
     })
+}
+
+pub(super) fn dataset(name: Option<&str>) -> Result<Option<Dataset>, Error> {
+    name.map(Dataset::parse).transpose()
+}
+
+fn datasets(names: Vec<String>) -> Result<Vec<Dataset>, Error> {
+    names.iter().map(|name| Dataset::parse(name)).collect()
 }
 
 pub(super) fn new_namespace(wire: wire::NewNamespace) -> Result<NewNamespace, Error> {

@@ -9,6 +9,7 @@ use serde_json::json;
 use tessera_engine::id::EventId;
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
+use tessera_service::identity_tokens::IdentityTokens;
 use tessera_service::quarantine::{self, Raw};
 use tessera_service::verdict::{Incoming, Verdict};
 
@@ -132,7 +133,8 @@ async fn replay_all(State(app): State<Arc<App>>, pairs: Query, headers: HeaderMa
 /// What is refused again stays the entry that it is: a second one of the same would only hide the others.
 async fn replay(app: &App, entered: &Entered, id: EventId, outcome: &mut wire::Replay) -> Result<(), Error> {
     let (entry, raw) = app.service.quarantine().get(entered.workspace, id).await?;
-    let Some((door, fact)) = read_again(&entry, &raw)? else {
+    let config = app.service.configuration(entered.workspace).await?;
+    let Some((door, fact)) = read_again(&entry, &raw, config.tokens())? else {
         outcome.skipped += 1;
         return Ok(());
     };
@@ -142,18 +144,22 @@ async fn replay(app: &App, entered: &Entered, id: EventId, outcome: &mut wire::R
     }
     match app.service.ingest_again(entered.workspace, &entry, fact, door).await? {
         Verdict::Accepted { .. } | Verdict::Duplicate => outcome.accepted += 1,
-        Verdict::Rejected(_) => outcome.rejected += 1,
+        Verdict::Rejected(_) | Verdict::Differs => outcome.rejected += 1,
     }
     Ok(())
 }
 
 /// What an entry says, read by its door as it was then: at its time of receipt, with the class of its key.
-fn read_again(entry: &quarantine::Entry, raw: &Raw) -> Result<Option<(&'static str, Incoming)>, Error> {
+fn read_again(
+    entry: &quarantine::Entry,
+    raw: &Raw,
+    tokens: &IdentityTokens,
+) -> Result<Option<(&'static str, Incoming)>, Error> {
     // What came without an id is one fact however often its entry is sent again.
     let fresh_id = || format!("quarantine-{}", entry.id);
     let (door, mut read) = match entry.door.as_str() {
         _ if !raw.is_whole() => return Ok(None),
-        segment::DOOR => (segment::DOOR, segment::replay(raw.bytes(), entry.at, &fresh_id)?),
+        segment::DOOR => (segment::DOOR, segment::replay(raw.bytes(), entry.at, tokens, &fresh_id)?),
         native::DOOR => (native::DOOR, native::replay(raw.bytes(), &fresh_id)?),
         _ => return Ok(None),
     };

@@ -47,6 +47,8 @@ pub(super) fn key(key: directory::Key, directory: &Directory) -> wire::Key {
             WorkspaceScope::All { .. } => None,
             WorkspaceScope::Listed(ids) => Some(ids.into_iter().filter_map(name).collect()),
         },
+        dataset: key.datasets.own.to_string(),
+        datasets: key.datasets.allowed.map(|allowed| allowed.iter().map(ToString::to_string).collect()),
         created_at: format_timestamp(key.created_at),
         expires_at: key.expires_at.map(format_timestamp),
         revoked_at: key.revoked_at.map(format_timestamp),

@@ -87,6 +87,10 @@ pub(super) struct Key {
     pub(super) permissions: Vec<&'static str>,
     /// The workspaces it holds, the default one first; null for all of its organization.
     pub(super) workspaces: Option<Vec<String>>,
+    /// The dataset that its events stand in.
+    pub(super) dataset: String,
+    /// The datasets that it is confined to; null for any.
+    pub(super) datasets: Option<Vec<String>>,
     /// When it was made.
     pub(super) created_at: String,
     /// When it stops working, if that is known.
@@ -123,6 +127,13 @@ pub(super) struct NewKey {
     /// The workspaces that it holds, the default one first; all of the organization where it is left out.
     #[serde(default)]
     pub(super) workspaces: Option<Vec<String>>,
+    /// The dataset that its events stand in. Where it is left out: the first that the key is confined to, or else `segment` for a
+    /// private key and one of its own, `public-` and its id, for a public one. Public and private keys share none.
+    #[serde(default)]
+    pub(super) dataset: Option<String>,
+    /// The datasets that it is confined to, at most 100; any where it is left out. To name another is answered with 403.
+    #[serde(default)]
+    pub(super) datasets: Option<Vec<String>>,
     /// How much it may ask; no bound where it is left out.
     #[serde(default)]
     pub(super) rate_limit: Option<RateLimit>,
@@ -134,6 +145,9 @@ pub(super) struct NewKey {
 pub(super) struct Rotation {
     /// How long the old secret goes on working, in seconds; at most 30 days.
     pub(super) grace_secs: u32,
+    /// The dataset that the successor's events stand in; that of the old key where it is left out.
+    #[serde(default)]
+    pub(super) dataset: Option<String>,
 }
 
 /// The namespaces of a workspace.

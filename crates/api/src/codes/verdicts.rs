@@ -68,6 +68,22 @@ pub(super) const VERDICTS: &[Code] = &[
         "set_member_invalid",
         "An operation adds or removes what can be no member of a set: a list, an object, null, a text of more than 500 bytes.",
     ),
+    verdict(
+        "identity_token_missing",
+        "The workspace takes a user id from a public key only with an identity token of its server, in `context.identityToken` or in the header `X-Tessera-Identity-Token`. Events without a user id need none.",
+    ),
+    verdict(
+        "identity_token_invalid",
+        "The identity token is none, is not signed with a key of the workspace by the algorithm of that key, lacks `exp`, or its `sub` is not the user id. As a note: the event was taken, and its user id counts as one that anybody may send.",
+    ),
+    verdict(
+        "identity_token_expired",
+        "The identity token has ended; its server makes another. As a note: the event was taken, and its user id counts as one that anybody may send.",
+    ),
+    verdict(
+        "duplicate_differs",
+        "Something else was stored under this id in this dataset before, and stays; this was not stored. An id is of one event or record for good.",
+    ),
     verdict("timestamp_invalid", "`timestamp` or `time` is not in ISO 8601."),
     verdict("time_in_future", "The event lies more than an hour after its receipt."),
     verdict("record_invalid", "The record is not of the form that this call takes: unknown members are refused."),

@@ -53,6 +53,7 @@ async fn erase(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
     let key = once::key(&headers)?;
     let body = body::read(&app.settings, &headers, body).await?;
     let SourceErasure { dataset, batch } = body::json(&body)?;
+    entered.caller.datasets().check(&dataset)?;
     let request = key.map(|key| once::request(&entered, key, (&Method::POST, PATH, &body)));
     let once = request.as_ref().map(|request| Once { request, render: &reply });
     let by = entered.caller.key();

@@ -159,7 +159,9 @@ async fn forget(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
 async fn replace(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let model: wire::Model = body::json(&body::read(&app.settings, &headers, body).await?)?;
-    let change = ModelChange::Replace(Box::new(parse::definition(model)?));
+    let definition = parse::definition(model)?;
+    definition.datasets.keys().try_for_each(|name| entered.caller.datasets().check(name))?;
+    let change = ModelChange::Replace(Box::new(definition));
     make(&app, entered, change, &query, &headers).await
 }
 
@@ -177,6 +179,7 @@ async fn set_dataset(
     body: Body,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
+    entered.caller.datasets().check(&name)?;
     let own: wire::DatasetMode = body::json(&body::read(&app.settings, &headers, body).await?)?;
     let mode = parse::mode(&own.mode, "mode")?;
     make(&app, entered, ModelChange::SetDatasetMode(name.into(), mode), &query, &headers).await
@@ -189,6 +192,7 @@ async fn remove_dataset(
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
+    entered.caller.datasets().check(&name)?;
     make(&app, entered, ModelChange::RemoveDatasetMode(name.into()), &query, &headers).await
 }
 

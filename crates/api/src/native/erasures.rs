@@ -53,6 +53,7 @@ pub(super) fn routes() -> Vec<Route> {
         route(Method::DELETE, "/v1/events/{message_id}", ERASE, delete(erase_event), "Erases one event")
             .describe("By the id that it was sent with. Attributes that it set go with it; links that it was evidence of stay.")
             .segment("message_id", "The event's `message_id`, percent-encoded.")
+            .query("dataset", "Its dataset, where events of several have this message id.", json!({ "type": "string" }))
             .idempotent()
             .answer::<wire::Erasure>(200, "The receipt.", receipt_example("event")),
         route(Method::GET, "/v1/erasures", ERASE, get(list), "Lists receipts of erasures")
@@ -165,12 +166,16 @@ async fn erase(
 async fn erase_event(
     State(app): State<Arc<App>>,
     Segments(message_id): Segments<String>,
+    query: Query,
     uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Erase)?;
     let by = (DOOR, entered.caller.key());
-    let work = async { Ok(render::bytes(&app.service.erase_event(entered.workspace, &message_id, by).await?)) };
+    let dataset = query.get("dataset");
+    dataset.map_or(Ok(()), |dataset| entered.caller.datasets().check(dataset))?;
+    let erase = app.service.erase_event(entered.workspace, &message_id, dataset, by);
+    let work = async { Ok(render::bytes(&erase.await?)) };
     let json = once::answer(&app, &entered, once::key(&headers)?, (&Method::DELETE, whole(&uri), &[]), work).await?;
     Ok(entered.answer(json_bytes(json)))
 }

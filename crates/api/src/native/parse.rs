@@ -9,7 +9,8 @@ use tessera_engine::model::Flags;
 use tessera_engine::value::Path;
 use tessera_engine::view::Relevance;
 use tessera_service::clock::parse_timestamp;
-use tessera_service::directory::{Class, KeyId};
+use tessera_service::content;
+use tessera_service::directory::{Class, Datasets, KeyId};
 use tessera_service::error::Error;
 use tessera_service::verdict::{Incoming, Note, Rejection};
 use tessera_service::{EventQuery, Fields, Lookup};
@@ -17,14 +18,14 @@ use tessera_service::{EventQuery, Fields, Lookup};
 use super::wire::{BatchGet, ProfileLookup, Record, Write};
 use crate::answer::{invalid, to_json};
 use crate::attributes;
-use crate::body::Sent;
+use crate::body::{self, Sent};
 use crate::bounds::{
     DATASET_CHARS_MAX, DEPTH_MAX, EVENTS_DEFAULT, EVENTS_MAX, ID_CHARS_MAX, LOOKUPS_MAX, RECORD_BYTES_MAX, RECORDS_MAX,
 };
 use crate::extract::Query;
+use crate::kept::{self, Sender};
 use crate::measure::measure;
 use crate::mend::{Flaw, without_great_numbers};
-use crate::{body, kept};
 
 /// Reads which parts of a profile are wanted: a list with commas; none is all.
 pub(super) fn fields(list: Option<&str>, sight: Flags) -> Result<Fields, Error> {
@@ -104,6 +105,8 @@ pub(super) fn lookup(lookup: ProfileLookup) -> Result<Lookup, Error> {
 /// What is known of a write besides its body.
 pub(super) struct Delivery<'a> {
     pub(super) class: Class,
+    /// Those that its key may name; any where that was asked before.
+    pub(super) datasets: Option<&'a Datasets>,
     /// The call's idempotency key together with whose it is: senders choose theirs without knowing of each other.
     pub(super) idempotency: Option<(KeyId, &'a str)>,
     pub(super) fresh_id: &'a (dyn Fn() -> String + Sync),
@@ -112,7 +115,8 @@ pub(super) struct Delivery<'a> {
 /// Reads a write.
 ///
 /// # Errors
-/// Nothing of it can be used: `json_invalid`, `body_invalid`, `dataset_invalid`, `batch_empty`, `batch_too_many`.
+/// Nothing of it can be used: `json_invalid`, `body_invalid`, `dataset_invalid`, `dataset_forbidden`, `batch_empty`,
+/// `batch_too_many`.
 pub(super) fn write(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<(Arc<str>, Incoming)>, Error> {
     body::delivery(body, |sent| read_write(sent, delivery))
 }
@@ -123,6 +127,7 @@ fn read_write(sent: Sent<'_>, delivery: &Delivery<'_>) -> Result<Vec<(Arc<str>, 
         dataset: named(&write.dataset, "dataset")?,
         batch: write.batch.as_deref().map(|batch| named(batch, "batch")).transpose()?,
     };
+    delivery.datasets.map_or(Ok(()), |datasets| datasets.check(&source.dataset))?;
     let own =
         [("identities", write.identities), ("attributes", write.attributes), ("time", write.time), ("id", write.id)];
     let own: Vec<_> = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
@@ -253,7 +258,7 @@ impl Source {
             value: identity.value.as_str().into(),
             strength,
         });
-        Ok(Fact {
+        let mut fact = Fact {
             id,
             dataset: Arc::clone(&self.dataset),
             batch: self.batch.clone(),
@@ -263,7 +268,10 @@ impl Source {
             attributes: attributes::read_native(attributes.get(), notes)?,
             account: None,
             call: None,
-        })
+            content: None,
+        };
+        fact.content = Some(content::of(&fact, record.time.as_deref()));
+        Ok(fact)
     }
 
     /// The record as a write of its own: what the quarantine keeps.
@@ -275,7 +283,10 @@ impl Source {
             batch: Option<&'a str>,
             records: [&'a RawValue; 1],
         }
-        kept::write(class, &Alone { dataset: &self.dataset, batch: self.batch.as_deref(), records: [raw] })
+        kept::write(
+            Sender { class, dataset: &self.dataset, vouched: false },
+            &Alone { dataset: &self.dataset, batch: self.batch.as_deref(), records: [raw] },
+        )
     }
 }
 

@@ -8,13 +8,15 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post, put};
 use serde_json::json;
+use tessera_engine::policy::{AttributeMerge, Rule};
 use tessera_service::directory::{ListQuery, Permission};
+use tessera_service::error::Error;
 use tessera_service::workspace_config::{
-    PolicyId, StoredConfig, add_policy, delete_policy, replace_policy, set_default_policy,
+    PolicyContent, PolicyId, StoredConfig, add_policy, delete_policy, replace_policy, set_default_policy,
 };
 
 use crate::answer::{Answer, json as json_answer, json_bytes};
-use crate::app::App;
+use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::declared::{self, Wrong};
 use crate::extract::{Query, Segments};
@@ -98,10 +100,25 @@ async fn read(State(app): State<Arc<App>>, Segments(id): Segments<String>, heade
     Ok(entered.answer(json_bytes(render::one(config.policies(), &id)?)))
 }
 
+/// A key that is confined to datasets ranks no others.
+fn check_datasets(entered: &Entered, content: &PolicyContent) -> Result<(), Error> {
+    let of_policy = match content.policy.merge() {
+        AttributeMerge::Precedence(datasets) => &datasets[..],
+        AttributeMerge::Newest => &[],
+    };
+    let of_rules = content.policy.rules().values().filter_map(|rule| match rule {
+        Rule::SourcePriority(datasets) => Some(datasets),
+        Rule::Newest | Rule::First | Rule::Min | Rule::Max | Rule::Union | Rule::MostFrequent => None,
+    });
+    let named = of_policy.iter().chain(of_rules.flatten());
+    named.into_iter().try_for_each(|dataset| entered.caller.datasets().check(dataset))
+}
+
 async fn create(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
     let (id, content) = parse::new(body::json(&body)?)?;
+    check_datasets(&entered, &content)?;
     let work = async {
         let (new, now) = (id.clone(), app.now());
         let change = move |config: &_| add_policy(config, new, content, now);
@@ -122,6 +139,7 @@ async fn replace(
     let entered = app.enter(&headers, Permission::Configure)?;
     let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
     let (expected, content) = parse::replacement(body::json(&body)?)?;
+    check_datasets(&entered, &content)?;
     let work = async {
         let (named, now) = (id.clone(), app.now());
         let change = move |config: &_| replace_policy(config, &named, content, expected, now);

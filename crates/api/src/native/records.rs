@@ -7,18 +7,19 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::routing::post;
 use serde_json::json;
-use tessera_service::directory::Permission;
+use tessera_service::directory::{Class, Permission};
 use tessera_service::error::Error;
-use tessera_service::verdict::Incoming;
+use tessera_service::verdict::{Incoming, Rejection};
 
 use super::DOOR;
 use super::parse::{self, Delivery};
 use super::wire::Write;
 use crate::answer::{Answer, json_bytes, to_json};
 use crate::app::App;
+use crate::kept::{self, Kept};
 use crate::report::{self, Report};
 use crate::route::{Access, Route, Tag};
-use crate::{body, kept, once};
+use crate::{body, once};
 
 pub(super) fn routes() -> [Route; 1] {
     let access = Access::Workspace(Permission::Ingest);
@@ -29,7 +30,7 @@ pub(super) fn routes() -> [Route; 1] {
     let example = json!({ "success": true, "accepted": 1, "duplicates": 0, "rejected": 0, "verdicts": [] });
     [Route::new(Method::POST, "/v1/records", access, post(write), Tag::Records, "Writes attributes of one or many identities")
         .describe(
-            "A refused record never fails its neighbours. A record without `id` but with `time` is known by its content, so that \
+            "Taken from private keys alone: whoever reads a page has its public key. A refused record never fails its neighbours. A record without `id` but with `time` is known by its content, so that \
              sending it twice equals sending it once; one without either is new each time, unless the call has an `Idempotency-Key`.",
         )
         .idempotent()
@@ -39,11 +40,15 @@ pub(super) fn routes() -> [Route; 1] {
 
 async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Ingest)?;
+    entered.caller.require_private()?;
     let key = once::key(&headers)?;
     let body = body::read(&app.settings, &headers, body).await?;
     let fresh_id = || app.fresh_id();
     let idempotency = key.as_ref().map(|key| (entered.caller.key(), key.as_str()));
-    let delivery = Delivery { class: entered.caller.class(), idempotency, fresh_id: &fresh_id };
+    let delivery = {
+        let (class, datasets) = (entered.caller.class(), Some(entered.caller.datasets()));
+        Delivery { class, datasets, idempotency, fresh_id: &fresh_id }
+    };
     let incoming = parse::write(&body, &delivery)?;
     let work = async { Ok(to_json(&report::ingest(&app, &entered, DOOR, incoming).await?).into()) };
     let json = once::answer(&app, &entered, key.clone(), (&Method::POST, "/v1/records", &body), work).await?;
@@ -55,7 +60,15 @@ async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
 /// # Errors
 /// As a write.
 pub(crate) fn replay(kept: &[u8], fresh_id: &(dyn Fn() -> String + Sync)) -> Result<Vec<Incoming>, Error> {
-    let (class, write) = kept::read(kept)?;
-    let delivery = Delivery { class, idempotency: None, fresh_id };
-    Ok(parse::write(write.as_bytes(), &delivery)?.into_iter().map(|(_, incoming)| incoming).collect())
+    let Kept { class, delivery: write, .. } = kept::read(kept)?;
+    let delivery = Delivery { class, datasets: None, idempotency: None, fresh_id };
+    let mut read: Vec<Incoming> =
+        parse::write(write.as_bytes(), &delivery)?.into_iter().map(|(_, incoming)| incoming).collect();
+    if class == Class::Public {
+        // From before records were taken from private keys alone.
+        for incoming in &mut read {
+            incoming.fact = Err(Rejection::new("private_key_needed", "records are taken from private keys alone"));
+        }
+    }
+    Ok(read)
 }

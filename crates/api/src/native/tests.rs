@@ -14,7 +14,7 @@ fn write(body: &str, idempotency: Option<(u8, &str)>) -> Result<Vec<(Arc<str>, I
     let count = std::sync::atomic::AtomicU32::new(0);
     let fresh_id = move || format!("fresh-{}", count.fetch_add(1, std::sync::atomic::Ordering::SeqCst));
     let idempotency = idempotency.map(|(caller, key)| (KeyId::from_bytes([caller; 12]), key));
-    let delivery = Delivery { class: Class::Private, idempotency, fresh_id: &fresh_id };
+    let delivery = Delivery { class: Class::Private, datasets: None, idempotency, fresh_id: &fresh_id };
     parse::write(body.as_bytes(), &delivery).map_err(|error| error.code)
 }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use tessera_engine::fact::{AccountFact, Call as Entry, CallKind, Claim, Fact, Strength};
 use tessera_engine::time::Timestamp;
+use tessera_service::content;
 use tessera_service::directory::Class;
 use tessera_service::verdict::{Note, Rejection};
 
+use super::errors;
 use super::wire::{self, Contact, Context, ExternalId, Item};
-use super::{DATASET, errors};
 use crate::attributes;
 use crate::bounds::{EXTERNAL_IDS_MAX, GROUP_ID_CHARS_MAX};
 use tessera_service::members::Members;
@@ -23,6 +24,7 @@ pub(super) struct Call<'a> {
     pub(super) context: Option<&'a RawValue>,
     pub(super) integrations: Option<&'a RawValue>,
     pub(super) class: Class,
+    pub(super) dataset: &'a str,
 }
 
 /// Reads the type of an event.
@@ -55,9 +57,9 @@ impl<'a> Call<'a> {
         self.contact_claims(&context, &mut claims);
         let mut account = self.group(notes)?;
         self.external_claims(&context, &mut claims, &mut account);
-        Ok(Fact {
+        let mut fact = Fact {
             id,
-            dataset: DATASET.into(),
+            dataset: self.dataset.into(),
             batch: None,
             time,
             document: self.named_owner(&claims),
@@ -65,7 +67,16 @@ impl<'a> Call<'a> {
             attributes: self.attributes(&context, notes)?,
             account,
             call: Some(Entry { kind: self.kind, name, payload: self.payload()?.into() }),
-        })
+            content: None,
+        };
+        fact.content = Some(content::of(&fact, self.stated_time().as_deref()));
+        Ok(fact)
+    }
+
+    /// When it happened as its sender says it, before anything is made of that.
+    fn stated_time(&self) -> Option<Cow<'a, str>> {
+        let said = self.item.original_timestamp.or(self.item.timestamp);
+        wire::text(said).unwrap_or_default()
     }
 
     /// An alias belongs to the id that holds from now on, which stands first; the former one may sort before it.

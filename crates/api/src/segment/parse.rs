@@ -11,15 +11,18 @@ use tessera_engine::value::Decimal;
 use tessera_service::clock::{from_unix_json, parse_timestamp};
 use tessera_service::directory::Class;
 use tessera_service::error::Error;
+use tessera_service::identity_tokens::IdentityTokens;
 use tessera_service::verdict::{Incoming, Note, Rejection};
 
+use super::token::{self, Tokens, Vouched};
 use super::wire::{self, Envelope, Item};
 use super::{errors, fact};
 use crate::answer::invalid;
+use crate::body;
 use crate::bounds::{BATCH_EVENTS_MAX, DEPTH_MAX, EVENT_BYTES_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
+use crate::kept::{self, Kept, Sender};
 use crate::measure::measure;
 use crate::mend::{Flaw, without_great_numbers};
-use crate::{body, kept};
 use tessera_service::members::Members;
 
 /// What is known of a delivery besides its body.
@@ -28,6 +31,10 @@ pub(crate) struct Delivery<'a> {
     pub(crate) received_at: Timestamp,
     /// The class of its key: what a public key says is less certain.
     pub(crate) class: Class,
+    /// The dataset of its key.
+    pub(crate) dataset: &'a str,
+    /// Who vouches for the user ids that it names.
+    pub(crate) tokens: &'a Tokens<'a>,
     /// Makes ids for events that come without one.
     pub(crate) fresh_id: &'a (dyn Fn() -> String + Sync),
 }
@@ -56,7 +63,13 @@ pub(crate) fn batch(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<Event>, 
         if items.is_empty() {
             return Err(invalid("batch_empty", "batch must be a list with at least one event"));
         }
-        let shared = Shared::of(&envelope)?;
+        let (context, token) = envelope.context.map_or((None, None), |context| {
+            let (context, token) = token::of_context(context);
+            (Some(context), token)
+        });
+        let envelope = Envelope { context: context.as_deref(), ..envelope };
+        let items = envelope.batch.as_deref().unwrap_or_default();
+        let shared = Shared { token: token.as_deref(), ..Shared::of(&envelope)? };
         let event = |(index, item): (usize, &&RawValue)| shared.event(index, item, sent.notes(items, index), delivery);
         Ok(items.iter().enumerate().map(event).collect())
     })
@@ -82,10 +95,13 @@ pub(crate) fn single(body: &[u8], r#type: &str, delivery: &Delivery<'_>) -> Resu
 pub(crate) fn replay(
     kept: &[u8],
     received_at: Timestamp,
+    rules: &IdentityTokens,
     fresh_id: &(dyn Fn() -> String + Sync),
 ) -> Result<Vec<Incoming>, Error> {
-    let (class, delivery) = kept::read(kept)?;
-    let events = batch(delivery.as_bytes(), &Delivery { received_at, class, fresh_id })?;
+    let Kept { class, dataset, vouched, delivery } = kept::read(kept)?;
+    let tokens = Tokens::of_kept(rules, vouched, received_at);
+    let known = Delivery { received_at, class, dataset: &dataset, tokens: &tokens, fresh_id };
+    let events = batch(delivery.as_bytes(), &known)?;
     Ok(events.into_iter().map(|event| event.incoming).collect())
 }
 
@@ -96,6 +112,8 @@ struct Shared<'a> {
     integrations: Option<(&'a RawValue, Members<'a>)>,
     sent_at: Option<&'a RawValue>,
     r#type: Option<&'a RawValue>,
+    /// The token of events that have none of their own.
+    token: Option<&'a str>,
     /// Bytes that it adds to each event.
     bytes: usize,
     /// How deep its context is nested: measured once, not for each event.
@@ -117,11 +135,16 @@ impl<'a> Shared<'a> {
             integrations: object(envelope.integrations, "integrations")?,
             sent_at: envelope.sent_at,
             r#type: envelope.r#type,
+            token: None,
         })
     }
 
     /// An event, of which this was mended.
     fn event(&self, index: usize, item: &RawValue, mut notes: Vec<Note>, delivery: &Delivery<'_>) -> Event {
+        // Nothing that is kept of it holds the token.
+        let (item, token) = token::of_event(item);
+        let item = &*item;
+        let mut vouched = Vouched::NotAsked;
         let bytes = item.get().len() + self.bytes;
         let is_small = bytes <= EVENT_BYTES_MAX;
         let measured = measure(item.get());
@@ -133,18 +156,23 @@ impl<'a> Shared<'a> {
             (None, Err(errors::event_too_deep()))
         } else {
             match body::object(item.get()) {
-                Ok(wire) => self.read(&wire, &mut notes, delivery),
+                Ok(wire) => {
+                    let token = token.as_deref().or(self.token);
+                    vouched = delivery.tokens.judge(&wire, token, delivery.class);
+                    self.read(&wire, vouched, &mut notes, delivery)
+                }
                 Err(error) => (None, Err(errors::event_invalid(body::form_expected(&error)))),
             }
         };
         let message_id = id.unwrap_or_else(|| (delivery.fresh_id)().into());
-        Event { message_id, incoming: Incoming { fact, raw: self.alone(item, is_small, delivery.class), notes } }
+        Event { message_id, incoming: Incoming { fact, raw: self.alone(item, is_small, vouched, delivery), notes } }
     }
 
     /// The event's id, if it has one that can be used, and the fact.
     fn read(
         &self,
         item: &Item<'_>,
+        vouched: Vouched,
         notes: &mut Vec<Note>,
         delivery: &Delivery<'_>,
     ) -> (Option<Arc<str>>, Result<Fact, Rejection>) {
@@ -154,7 +182,10 @@ impl<'a> Shared<'a> {
             Ok(Some(_)) => return (None, Err(errors::message_id_too_long())),
             Err(_) => return (None, Err(errors::event_invalid("messageId must be a text"))),
         };
-        let fact = self.fact(item, Arc::clone(&id), notes, delivery);
+        let fact = self.fact(item, Arc::clone(&id), notes, delivery).and_then(|mut fact| {
+            delivery.tokens.apply(vouched, item, &mut fact, notes)?;
+            Ok(fact)
+        });
         (Some(id), fact)
     }
 
@@ -195,6 +226,7 @@ impl<'a> Shared<'a> {
             context: bounded_context.as_deref().or(context),
             integrations: bounded_integrations.as_deref().or(integrations),
             class: delivery.class,
+            dataset: delivery.dataset,
         };
         call.into_fact(id, time, notes)
     }
@@ -229,7 +261,7 @@ impl<'a> Shared<'a> {
     }
 
     /// The event as a batch of its own, which parses to the same fact: what the quarantine keeps.
-    fn alone(&self, item: &RawValue, is_small: bool, class: Class) -> Bytes {
+    fn alone(&self, item: &RawValue, is_small: bool, vouched: Vouched, delivery: &Delivery<'_>) -> Bytes {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Alone<'a> {
@@ -253,7 +285,8 @@ impl<'a> Shared<'a> {
             context: shared(&self.context),
             integrations: shared(&self.integrations),
         };
-        kept::write(class, &alone)
+        let (class, dataset, vouched) = (delivery.class, delivery.dataset, vouched == Vouched::Yes);
+        kept::write(Sender { class, dataset, vouched }, &alone)
     }
 }
 

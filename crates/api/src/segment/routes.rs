@@ -13,8 +13,10 @@ use bytes::Bytes;
 use serde_json::json;
 use tessera_service::directory::{Caller, Permission};
 use tessera_service::error::Error;
+use tessera_service::identity_tokens::IdentityTokens;
 
 use super::parse::{self, Delivery, Event};
+use super::token::Tokens;
 use super::wire::{self, Envelope, Item, WithKey};
 use super::{DOOR, errors, pixel, render};
 use crate::answer::{Answer, Failure, invalid, json as json_answer};
@@ -153,7 +155,9 @@ fn others() -> [Route; 4] {
 async fn single(r#type: &str, State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
     let failure = |error| errors::failure(error, app.now());
     let (entered, body) = enter(&app, &query, &headers, body).await.map_err(failure)?;
-    let event = app.parse(&entered, |delivery| parse::single(&body, r#type, delivery)).map_err(failure)?;
+    let config = app.service.configuration(entered.workspace).await.map_err(failure)?;
+    let parse = |delivery: &Delivery<'_>| parse::single(&body, r#type, delivery);
+    let event = app.parse(&entered, &headers, config.tokens(), parse).map_err(failure)?;
     let report = app.write(&entered, vec![event]).await.map_err(failure)?;
     Ok(entered.answer(json_answer(&report)))
 }
@@ -161,15 +165,26 @@ async fn single(r#type: &str, State(app): State<Arc<App>>, query: Query, headers
 async fn batch(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
     let failure = |error| errors::failure(error, app.now());
     let (entered, body) = enter(&app, &query, &headers, body).await.map_err(failure)?;
-    let events = app.parse(&entered, |delivery| parse::batch(&body, delivery)).map_err(failure)?;
+    let config = app.service.configuration(entered.workspace).await.map_err(failure)?;
+    let parse = |delivery: &Delivery<'_>| parse::batch(&body, delivery);
+    let events = app.parse(&entered, &headers, config.tokens(), parse).map_err(failure)?;
     let report = app.write(&entered, events).await.map_err(failure)?;
     Ok(entered.answer(json_answer(&report)))
 }
 
 impl App {
-    fn parse<T>(&self, entered: &Entered, parse: impl FnOnce(&Delivery<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    fn parse<T>(
+        &self,
+        entered: &Entered,
+        headers: &HeaderMap,
+        rules: &IdentityTokens,
+        parse: impl FnOnce(&Delivery<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let fresh_id = || self.fresh_id();
-        parse(&Delivery { received_at: self.now(), class: entered.caller.class(), fresh_id: &fresh_id })
+        let received_at = self.now();
+        let tokens = Tokens::of_call(rules, headers, received_at);
+        let (class, dataset) = (entered.caller.class(), entered.caller.datasets().own.as_str());
+        parse(&Delivery { received_at, class, dataset, tokens: &tokens, fresh_id: &fresh_id })
     }
 
     async fn write(&self, entered: &Entered, events: Vec<Event>) -> Result<Report, Error> {

@@ -3,14 +3,17 @@
 use std::cell::Cell;
 use std::sync::Mutex;
 
+use axum::http::HeaderMap;
 use tessera_engine::fact::{Claim, Fact, Strength};
 use tessera_engine::value::Tree;
 use tessera_service::clock::{format_timestamp, parse_timestamp};
 use tessera_service::directory::Class;
+use tessera_service::identity_tokens::IdentityTokens;
 use tessera_service::json::write_tree;
 use tessera_service::verdict::Note;
 
 use super::parse::{Delivery, Event, batch, replay, single};
+use super::token::Tokens;
 
 const RECEIVED: &str = "2026-01-31T12:00:00Z";
 
@@ -22,7 +25,9 @@ fn with_delivery<T>(class: Class, use_it: impl FnOnce(&Delivery<'_>) -> T) -> T 
         format!("fresh-{}", count.get())
     };
     let received_at = parse_timestamp(RECEIVED).expect("a time");
-    use_it(&Delivery { received_at, class, fresh_id: &fresh_id })
+    let (rules, headers) = (IdentityTokens::default(), HeaderMap::new());
+    let tokens = Tokens::of_call(&rules, &headers, received_at);
+    use_it(&Delivery { received_at, class, dataset: "web", tokens: &tokens, fresh_id: &fresh_id })
 }
 
 fn claim(claim: &Claim) -> String {
@@ -100,7 +105,8 @@ fn check_golden(text: &str) {
         for event in &events {
             let received_at = parse_timestamp(RECEIVED).expect("a time");
             let fresh_id = || event.message_id.to_string();
-            let again = replay(&event.incoming.raw, received_at, &fresh_id).expect("what we kept can be read");
+            let again = replay(&event.incoming.raw, received_at, &IdentityTokens::default(), &fresh_id)
+                .expect("what we kept can be read");
             let again =
                 Event { message_id: event.message_id.clone(), incoming: again.into_iter().next().expect("one") };
             // Its place in the batch is gone, and with it the one refusal that came from that.
@@ -348,7 +354,7 @@ proptest::proptest! {
         for event in events.into_iter().flatten() {
             let received_at = parse_timestamp(RECEIVED).expect("a time");
             let fresh_id = || event.message_id.to_string();
-            let again = replay(&event.incoming.raw, received_at, &fresh_id).expect("what we kept can be read").remove(0);
+            let again = replay(&event.incoming.raw, received_at, &IdentityTokens::default(), &fresh_id).expect("what we kept can be read").remove(0);
             let again = Event { message_id: event.message_id.clone(), incoming: again };
             proptest::prop_assert_eq!(outcome(&again), outcome(&event));
         }

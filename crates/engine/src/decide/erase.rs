@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 
 use super::{Act, Erased, Notice, Outcome};
 use crate::cluster::{Cluster, End, Link, Node, Source};
-use crate::fact::Identity;
+use crate::fact::{FactKey, Identity};
 use crate::id::NodeId;
 use crate::time::Timestamp;
 use crate::working::{FactRow, Lack, Need, Working};
@@ -50,6 +50,13 @@ pub struct EventErasure {
     pub source: Source,
     /// When it was received; no other fact of the workspace was received at that instant.
     pub received_at: Timestamp,
+}
+
+impl EventErasure {
+    /// What makes the fact one.
+    pub(super) fn key(&self) -> FactKey {
+        FactKey { dataset: self.source.dataset.clone(), id: self.fact.clone() }
+    }
 }
 
 /// How many events an erasure would take off timelines.
@@ -111,8 +118,9 @@ impl Act<'_> {
     /// Takes one fact from its owner.
     pub(super) fn erase_event(&mut self, erasure: &EventErasure) -> Result<Outcome, Lack> {
         // One whose event has ended meanwhile has none to erase.
-        let event = self.working.fact(&erasure.fact)?.filter(|row| row.node == erasure.node).and_then(|row| row.event);
-        let is_known = event.is_some() && self.is_known(&erasure.fact)?;
+        let key = erasure.key();
+        let event = self.working.fact(&key)?.filter(|row| row.node == erasure.node).and_then(|row| row.event);
+        let is_known = event.is_some() && self.known_fact(&key)?.is_some();
         let home = self.working.home(erasure.node)?.filter(|_| is_known);
         let (Some(event), Some(home)) = (event, home) else { return Ok(Outcome::NotFound) };
         let mut cluster = self.working.edit(home)?;
@@ -134,7 +142,7 @@ impl Act<'_> {
         let cells = before - cells(node);
         cluster.updated_at = self.now;
         self.working.put_cluster(cluster);
-        self.working.drop_fact(erasure.fact.clone());
+        self.working.drop_fact(key);
         self.notices.insert(Notice::ProfileChanged(profile));
         self.working.require_held_of([erasure.node])?;
         self.drop_orphan(&End { node: erasure.node, identity })?;
@@ -144,8 +152,9 @@ impl Act<'_> {
     /// Takes an event whose window has ended from its owner. What it said of attributes has windows of its own: while any of it
     /// stands, so does the fact; otherwise all but its links goes.
     pub(super) fn end_event(&mut self, ended: &EventErasure) -> Result<Outcome, Lack> {
-        let row = self.working.fact(&ended.fact)?.filter(|row| row.node == ended.node && row.event.is_some());
-        let is_known = row.is_some() && self.is_known(&ended.fact)?;
+        let key = ended.key();
+        let row = self.working.fact(&key)?.filter(|row| row.node == ended.node && row.event.is_some());
+        let is_known = row.is_some() && self.known_fact(&key)?.is_some();
         let home = self.working.home(ended.node)?.filter(|_| is_known);
         let (Some(row), Some(home)) = (row, home) else { return Ok(Outcome::NotFound) };
         let config = self.working.config().clone();
@@ -166,9 +175,9 @@ impl Act<'_> {
         cluster.updated_at = cluster.updated_at.max(ended_at.unwrap_or(Timestamp::MIN));
         self.working.put_cluster(cluster);
         if still_says {
-            self.working.put_fact(ended.fact.clone(), FactRow { event: None, ..row });
+            self.working.put_fact(key, FactRow { event: None, ..row });
         } else {
-            self.working.drop_fact(ended.fact.clone());
+            self.working.drop_fact(key);
         }
         self.working.require_held_of([ended.node])?;
         self.drop_orphan(&End { node: ended.node, identity })?;

@@ -3,20 +3,20 @@
 use super::{Act, HeldNote, NewEvent, Notice, Outcome};
 use crate::cluster::{Cell, Cluster, Evidence, Node, Relation, Role, Tally};
 use crate::config::Config;
-use crate::fact::Identity;
+use crate::fact::{FactKey, Identity};
 use crate::id::NodeId;
 use crate::prepare::{Prepared, Rejection};
 use crate::rules::Event;
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
 use crate::working::{FactRow, IdentityRow, Lack};
-use std::sync::Arc;
 
 impl Act<'_> {
     pub(super) fn fact(&mut self, prepared: &Prepared) -> Result<Outcome, Lack> {
         let fact = &prepared.fact;
-        if self.is_known(&fact.id)? {
-            return Ok(Outcome::Duplicate);
+        if let Some(row) = self.known_fact(&fact.key())? {
+            let differs = matches!((row.content, fact.content), (Some(kept), Some(sent)) if kept != sent);
+            return Ok(if differs { Outcome::Differs } else { Outcome::Duplicate });
         }
         if !self.fits(prepared)? {
             let message = "the profile's record would be larger than is allowed";
@@ -40,10 +40,8 @@ impl Act<'_> {
         }
         let held = self.link_others(prepared, time)?;
         let id = event.as_ref().map(|event| event.id);
-        self.working.put_fact(
-            fact.id.clone(),
-            FactRow { node: owner.node, time, event: id, source: Some(prepared.source.clone()) },
-        );
+        let (source, content) = (Some(prepared.source.clone()), fact.content);
+        self.working.put_fact(fact.key(), FactRow { node: owner.node, time, event: id, source, content });
         self.notice_changed(&prepared.owner)?;
         for (identity, _) in &prepared.others {
             // A new one is a profile of its own where its link does not hold; another of the record was seen later now.
@@ -55,11 +53,12 @@ impl Act<'_> {
         Ok(Outcome::Accepted { owner: owner.node, ignored: prepared.ignored.clone(), held, event })
     }
 
-    /// Whether a fact of this id is stored with an owner that still is. What was erased was never received.
-    pub(super) fn is_known(&self, id: &Arc<str>) -> Result<bool, Lack> {
-        let Some(row) = self.working.fact(id)? else { return Ok(false) };
-        let is_erased = row.source.is_some_and(|source| self.working.config().sweeps().erases(&source));
-        Ok(!is_erased && self.working.home(row.node)?.is_some())
+    /// The row of a fact that is stored with an owner that still is. What was erased was never received.
+    pub(super) fn known_fact(&self, key: &FactKey) -> Result<Option<FactRow>, Lack> {
+        let Some(row) = self.working.fact(key)? else { return Ok(None) };
+        let is_erased = row.source.as_ref().is_some_and(|source| self.working.config().sweeps().erases(source));
+        let is_known = !is_erased && self.working.home(row.node)?.is_some();
+        Ok(is_known.then_some(row))
     }
 
     /// Whether it names somebody who was erased for good. Who has a node is not: suppressing erases it.

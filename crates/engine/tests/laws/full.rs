@@ -80,6 +80,7 @@ fn later_evidence_gives_a_link_at_the_bound_another_chance() {
                 attributes: Vec::new(),
                 account: None,
                 call: None,
+                content: None,
             };
             world.fact(&fact);
             world.commit();

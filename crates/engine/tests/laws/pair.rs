@@ -82,7 +82,7 @@ impl Both {
 pub(crate) fn compare(outcome: &Outcome, expected: &Expected, world: &World, step: &str) {
     let told = match outcome {
         Outcome::Accepted { held, .. } => Expected::Accepted(held.iter().map(note).collect()),
-        Outcome::Duplicate => Expected::Duplicate,
+        Outcome::Duplicate | Outcome::Differs => Expected::Duplicate,
         Outcome::Rejected(_) => Expected::Rejected,
         Outcome::Erased(erased) => {
             Expected::Erased(erased.nodes.iter().map(|(_, identity)| identity.clone()).collect())

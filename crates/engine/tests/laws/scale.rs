@@ -91,6 +91,7 @@ fn fact(at: usize, seen: Seen) -> Fact {
         attributes: Vec::new(),
         account: None,
         call: None,
+        content: None,
     }
 }
 

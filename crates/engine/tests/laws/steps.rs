@@ -169,6 +169,7 @@ impl Say {
             account: (self.account.as_ref())
                 .map(|(id, said)| AccountFact { claim: id.claim(Strength::Verified), attributes: attributes(said) }),
             call: self.is_event.then_some(call),
+            content: None,
         }
     }
 }

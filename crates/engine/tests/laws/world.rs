@@ -251,7 +251,8 @@ impl World {
         changes.identities.iter().for_each(|(key, row)| put(&mut tables.identities, key, row));
         changes.clusters.iter().for_each(|(key, row)| put(&mut tables.clusters, key, row));
         changes.homes.iter().for_each(|(key, row)| put(&mut tables.homes, key, row));
-        changes.facts.iter().for_each(|(key, row)| put(&mut tables.facts, key, row));
+        // Each fact of these histories has an id of its own, in whatever dataset.
+        changes.facts.iter().for_each(|(key, row)| put(&mut tables.facts, &key.id, row));
         for (node, other, row) in &changes.held {
             let rows = tables.held.entry(*node).or_default();
             put(rows, other, row);
@@ -276,7 +277,7 @@ impl World {
         // An erased event's row goes with its fact's.
         for (fact, row) in &changes.facts {
             if row.is_none() {
-                tables.events.remove(fact);
+                tables.events.remove(&fact.id);
             }
         }
         tables.suppressed.extend(changes.suppressed.iter().cloned());
@@ -302,7 +303,7 @@ impl World {
         let needs = (tables.identities.keys().map(|identity| Need::Identity(identity.clone())))
             .chain(tables.clusters.keys().map(|id| Need::Cluster(*id)))
             .chain(tables.homes.keys().flat_map(|node| [Need::Home(*node), Need::HeldOf(*node)]))
-            .chain(tables.facts.iter().flat_map(|(id, row)| [Need::Fact(id.clone()), Need::Home(row.node)]));
+            .chain(tables.facts.values().map(|row| Need::Home(row.node)));
         let mut needs: Vec<Need> = needs.collect();
         if let Prompt::Fact(prepared) = prompt {
             let others = prepared.others.iter().map(|(identity, _)| identity);
@@ -337,7 +338,7 @@ impl World {
                 }
                 Need::Cluster(id) => working.load_cluster(*id, tables.clusters.get(id).cloned()),
                 Need::Home(node) => working.load_home(*node, tables.homes.get(node).copied()),
-                Need::Fact(id) => working.load_fact(id.clone(), tables.facts.get(id).cloned()),
+                Need::Fact(key) => working.load_fact(key.clone(), tables.facts.get(&key.id).cloned()),
                 Need::Held(node, other) => {
                     let link = tables.held.get(node).and_then(|rows| rows.get(other)).cloned();
                     working.load_held(*node, *other, link);

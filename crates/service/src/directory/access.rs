@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tessera_engine::time::Timestamp;
 
-use super::{Caller, Directory, Key, OrganizationId, Permission, Permissions, WorkspaceId, WorkspaceScope};
+use super::{Caller, Datasets, Directory, Key, OrganizationId, Permission, Permissions, WorkspaceId, WorkspaceScope};
 use crate::error::{Error, ErrorKind};
 
 /// Someone who changes the directory: checked against the very snapshot that the change is decided over, since the key may
@@ -51,9 +51,15 @@ pub(super) fn manages(caller: &Caller, key: &Key) -> bool {
         }
 }
 
-/// Whether the caller may make a key of these permissions: they are its own too. An operator of this host may give another
-/// organization any, since somebody must make that organization's first key.
-pub(super) fn may_grant(caller: &Caller, organization: OrganizationId, permissions: Permissions) -> Result<(), Error> {
+/// Whether the caller may make a key of these permissions and datasets: they are its own too. An operator of this host may give
+/// another organization any, since somebody must make that organization's first key.
+pub(super) fn may_grant(
+    caller: &Caller,
+    organization: OrganizationId,
+    permissions: Permissions,
+    datasets: &Datasets,
+) -> Result<(), Error> {
+    caller.datasets().cover(datasets)?;
     let operates_other = caller.organization() != organization && caller.permissions().contains(Permission::Operate);
     match permissions.iter().find(|permission| !caller.permissions().contains(*permission)) {
         Some(missing) if !operates_other => {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::snapshot::KeyEntry;
-use super::{Class, Directory, KeyId, OrganizationId, Permission, Permissions, RateLimit, WorkspaceId, WorkspaceScope};
+use super::{
+    Class, Datasets, Directory, KeyId, OrganizationId, Permission, Permissions, RateLimit, WorkspaceId, WorkspaceScope,
+};
 use crate::error::{Error, ErrorKind};
 
 /// Whoever sent a request: the key, and the directory as it was when the key was checked.
@@ -28,6 +30,26 @@ impl Caller {
     #[must_use]
     pub fn class(&self) -> Class {
         self.entry.key.class
+    }
+
+    /// Where what the key sends stands, and which datasets it may name.
+    #[must_use]
+    pub fn datasets(&self) -> &Datasets {
+        &self.entry.key.datasets
+    }
+
+    /// Refuses a key that everyone may have.
+    ///
+    /// # Errors
+    /// `Forbidden` with `private_key_needed`.
+    pub fn require_private(&self) -> Result<(), Error> {
+        match self.class() {
+            Class::Private => Ok(()),
+            Class::Public => {
+                let message = "this is taken from servers alone: a private key is needed";
+                Err(Error::new(ErrorKind::Forbidden, "private_key_needed", message))
+            }
+        }
     }
 
     /// Whose key it is.

@@ -10,9 +10,9 @@ use super::caller::workspace_forbidden;
 use super::key::{hash, not_found};
 use super::snapshot::{KeyEntry, Root};
 use super::{
-    Class, Directory, DisplayName, GRACE_SECS_MAX, IssuedKey, KEYS_MAX, Key, KeyId, ORGANIZATIONS_MAX, Organization,
-    OrganizationId, Permission, Permissions, RETIRED_KEY_SECS, RateLimit, Secret, Slug, WORKSPACES_MAX, Workspace,
-    WorkspaceId, WorkspaceScope,
+    Class, DATASETS_MAX, Dataset, Datasets, Directory, DisplayName, GRACE_SECS_MAX, IssuedKey, KEYS_MAX, Key, KeyId,
+    ORGANIZATIONS_MAX, Organization, OrganizationId, Permission, Permissions, RETIRED_KEY_SECS, RateLimit, SERVERS,
+    Secret, Slug, WORKSPACES_MAX, Workspace, WorkspaceId, WorkspaceScope,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -27,6 +27,11 @@ pub struct NewKey {
     pub permissions: Permissions,
     /// The workspaces that it holds, the default one first; all of the organization if none is said.
     pub workspaces: Option<Vec<Slug>>,
+    /// Where what it sends stands: if none is said, the first that it is confined to, or `segment` for a private key and one of its
+    /// own for a public one.
+    pub dataset: Option<Dataset>,
+    /// The datasets that it is confined to; any if none is said.
+    pub datasets: Option<Vec<Dataset>>,
     /// How much it may ask of the service.
     pub rate_limit: Option<RateLimit>,
 }
@@ -143,16 +148,19 @@ pub(super) fn create_key(
 ) -> Result<(Change, IssuedKey), Error> {
     access::administers(actor.caller, organization)?;
     check_permissions(new)?;
-    access::may_grant(actor.caller, organization, new.permissions)?;
+    let id = key_id(actor.now, drawn);
+    let datasets = datasets(actor, organization, new, id)?;
+    access::may_grant(actor.caller, organization, new.permissions, &datasets)?;
     let scope = scope(actor, organization, new.workspaces.as_deref())?;
     let secret = Secret::from_bits(new.class, &drawn.secret);
     let key = Key {
-        id: key_id(actor.now, drawn),
+        id,
         organization,
         name: new.name.clone(),
         class: new.class,
         permissions: new.permissions,
         scope,
+        datasets,
         created_at: actor.now,
         expires_at: None,
         revoked_at: None,
@@ -168,7 +176,7 @@ pub(super) fn create_key(
 pub(super) fn rotate_key(
     actor: &Actor<'_>,
     id: KeyId,
-    grace_secs: u32,
+    (grace_secs, dataset): (u32, Option<&Dataset>),
     drawn: &Drawn,
 ) -> Result<(Change, IssuedKey), Error> {
     if grace_secs > GRACE_SECS_MAX {
@@ -176,7 +184,11 @@ pub(super) fn rotate_key(
         return Err(Error::new(ErrorKind::Invalid, "grace_invalid", message));
     }
     let old = actor.managed(id)?;
-    access::may_grant(actor.caller, old.key.organization, old.key.permissions)?;
+    let datasets = match dataset {
+        Some(dataset) => moved(actor, &old.key, dataset)?,
+        None => old.key.datasets.clone(),
+    };
+    access::may_grant(actor.caller, old.key.organization, old.key.permissions, &datasets)?;
     if !old.key.is_active(actor.now) || old.key.replaced_by.is_some() {
         let message = "this key was revoked, has expired, or was rotated already";
         return Err(Error::new(ErrorKind::Conflict, "key_retired", message));
@@ -184,6 +196,7 @@ pub(super) fn rotate_key(
     let secret = Secret::from_bits(old.key.class, &drawn.secret);
     let key = Key {
         id: key_id(actor.now, drawn),
+        datasets,
         created_at: actor.now,
         expires_at: None,
         last_four: last_four(secret.reveal()),
@@ -258,6 +271,7 @@ pub(super) fn ensure_bootstrap(
             class: Class::Private,
             permissions: Permissions::ALL,
             scope: WorkspaceScope::All { default: Some(workspace) },
+            datasets: Datasets { own: Dataset::of_servers(), allowed: None },
             created_at: now,
             expires_at: None,
             revoked_at: None,
@@ -310,6 +324,70 @@ fn check_permissions(new: &NewKey) -> Result<(), Error> {
     if new.class == Class::Public && !public.covers(new.permissions) {
         let message = "a public key may be seen by everyone, so it may only ingest";
         return Err(Error::new(ErrorKind::Invalid, "public_key_permission", message));
+    }
+    Ok(())
+}
+
+/// The datasets of a new key: its own, and those that it is confined to, its own among them.
+fn datasets(actor: &Actor<'_>, organization: OrganizationId, new: &NewKey, id: KeyId) -> Result<Datasets, Error> {
+    let mut allowed: Option<Vec<Dataset>> = None;
+    for dataset in new.datasets.iter().flatten() {
+        let allowed = allowed.get_or_insert_default();
+        if !allowed.contains(dataset) {
+            allowed.push(dataset.clone());
+        }
+    }
+    if new.datasets.is_some() && allowed.is_none() {
+        let message = "list at least one dataset, or leave the list out for any";
+        return Err(Error::new(ErrorKind::Invalid, "datasets_empty", message));
+    }
+    if allowed.as_ref().is_some_and(|allowed| allowed.len() > DATASETS_MAX) {
+        return Err(full("datasets_full", "datasets of one key", DATASETS_MAX));
+    }
+    let first = allowed.as_ref().and_then(|allowed| allowed.first());
+    let own = match (new.dataset.as_ref().or(first), new.class) {
+        (Some(dataset), _) => dataset.clone(),
+        (None, Class::Private) => Dataset::of_servers(),
+        (None, Class::Public) => Dataset::parse(&format!("public-{id}"))?,
+    };
+    let datasets = Datasets { own, allowed };
+    datasets_agree(&datasets)?;
+    not_shared(actor, organization, new.class, &datasets.own)?;
+    Ok(datasets)
+}
+
+/// The datasets of a key that takes the place of another and sends to this dataset from now on.
+fn moved(actor: &Actor<'_>, old: &Key, dataset: &Dataset) -> Result<Datasets, Error> {
+    let datasets = Datasets { own: dataset.clone(), ..old.datasets.clone() };
+    datasets_agree(&datasets)?;
+    not_shared(actor, old.organization, old.class, dataset)?;
+    Ok(datasets)
+}
+
+fn datasets_agree(datasets: &Datasets) -> Result<(), Error> {
+    datasets.check(datasets.own.as_str()).map_err(|_| {
+        let message = "the dataset of the key must be one of those that it is confined to";
+        Error::new(ErrorKind::Invalid, "dataset_not_listed", message)
+    })
+}
+
+/// A dataset that servers send to is none that pages send to: they could use up the ids of what servers send, and no merge policy
+/// could tell them apart. Keys of before are in one dataset whatever their class, and are let be.
+fn not_shared(actor: &Actor<'_>, organization: OrganizationId, class: Class, dataset: &Dataset) -> Result<(), Error> {
+    let others = actor.directory.keys().map(|entry| &entry.key).filter(|key| {
+        key.organization == organization
+            && key.is_active(actor.now)
+            && key.datasets.own == *dataset
+            && key.class != class
+    });
+    let is_of_servers = dataset.as_str() == SERVERS;
+    let is_shared = match class {
+        Class::Public => is_of_servers || others.count() > 0,
+        Class::Private => !is_of_servers && others.count() > 0,
+    };
+    if is_shared {
+        let message = "keys of the other class send to this dataset: public and private keys share none";
+        return Err(Error::new(ErrorKind::Conflict, "dataset_taken", message));
     }
     Ok(())
 }

@@ -13,8 +13,8 @@ use super::change::{self, Change, Drawn};
 use super::key::not_found;
 use super::snapshot::Root;
 use super::{
-    Caller, Directory, IssuedKey, Key, KeyId, LIST_MAX, ListPage, ListQuery, NewKey, Organization, OrganizationId,
-    RateLimit, Slug, Workspace, WorkspaceId, records,
+    Caller, Dataset, Directory, IssuedKey, Key, KeyId, LIST_MAX, ListPage, ListQuery, NewKey, Organization,
+    OrganizationId, RateLimit, Slug, Workspace, WorkspaceId, records,
 };
 use crate::error::{Error, ErrorKind};
 use crate::store_error::{commit_failed, read_failed};
@@ -219,9 +219,10 @@ impl DirectoryHandle {
     /// more than the caller.
     ///
     /// # Errors
-    /// As [`Self::organization`]; `Invalid` with `permissions_empty`, `public_key_permission`, `workspaces_empty`;
-    /// `Forbidden` with `permission_exceeded`, `scope_exceeded`, `workspace_forbidden`; `LimitExceeded` with `keys_full`;
-    /// what the store answers.
+    /// As [`Self::organization`]; `Invalid` with `permissions_empty`, `public_key_permission`, `workspaces_empty`,
+    /// `datasets_empty`, `dataset_not_listed`; `Forbidden` with `permission_exceeded`, `scope_exceeded`, `workspace_forbidden`,
+    /// `dataset_forbidden`; `Conflict` with `dataset_taken`; `LimitExceeded` with `keys_full`, `datasets_full`; what the store
+    /// answers.
     pub async fn create_key(
         &self,
         caller: &Caller,
@@ -232,14 +233,20 @@ impl DirectoryHandle {
         self.act(caller, |actor| change::create_key(actor, organization, new, &drawn).map(changed)).await
     }
 
-    /// Gives a key a successor that may do the same, with a new secret; the old one goes on working for `grace_secs`.
+    /// Gives a key a successor that may do the same, with a new secret; the old one goes on working for `grace_secs`. The successor
+    /// sends to the dataset of the old one unless another is named.
     ///
     /// # Errors
-    /// As [`Self::key`]; `Invalid` with `grace_invalid`; `Conflict` with `key_retired`; `Forbidden` with
-    /// `permission_exceeded`; `LimitExceeded` with `keys_full`; what the store answers.
-    pub async fn rotate_key(&self, caller: &Caller, id: KeyId, grace_secs: u32) -> Result<IssuedKey, Error> {
+    /// As [`Self::key`]; `Invalid` with `grace_invalid`, `dataset_not_listed`; `Conflict` with `key_retired`, `dataset_taken`;
+    /// `Forbidden` with `permission_exceeded`, `dataset_forbidden`; `LimitExceeded` with `keys_full`; what the store answers.
+    pub async fn rotate_key(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        (grace_secs, dataset): (u32, Option<&Dataset>),
+    ) -> Result<IssuedKey, Error> {
         let drawn = self.draw();
-        self.act(caller, |actor| change::rotate_key(actor, id, grace_secs, &drawn).map(changed)).await
+        self.act(caller, |actor| change::rotate_key(actor, id, (grace_secs, dataset), &drawn).map(changed)).await
     }
 
     /// Revokes a key at once. Revoking it again changes nothing.

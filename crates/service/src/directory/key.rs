@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tessera_engine::id::NodeId;
 use tessera_engine::time::Timestamp;
 
-use super::{DisplayName, OrganizationId, RateLimit, WorkspaceId};
+use super::{Datasets, DisplayName, OrganizationId, RateLimit, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 
 /// The id of a key: 96 bits, shown as 24 hexadecimal digits. It is no secret.
@@ -234,6 +234,8 @@ pub struct Key {
     pub permissions: Permissions,
     /// Which workspaces it holds.
     pub scope: WorkspaceScope,
+    /// Where what it sends stands, and which datasets it may name.
+    pub datasets: Datasets,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it stops working, if that is known.

@@ -1,4 +1,4 @@
-//! Stored records of the directory, version 1 of each. Numbers and ids stand in the keys.
+//! Stored records of the directory, version 1 of each but for keys, which have datasets since version 2. Numbers and ids stand in the keys.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,8 @@ use tessera_store::{Direction, Key as StoreKey, KeyRange, ScanLimit, Snapshot, S
 use super::change::Change;
 use super::snapshot::{KeyEntry, Root};
 use super::{
-    Class, Directory, DisplayName, Key, KeyId, Organization, OrganizationId, Permissions, RateLimit, Slug, Workspace,
-    WorkspaceId, WorkspaceScope,
+    Class, Dataset, Datasets, Directory, DisplayName, Key, KeyId, Organization, OrganizationId, Permissions, RateLimit,
+    Slug, Workspace, WorkspaceId, WorkspaceScope,
 };
 use crate::codec;
 use crate::error::Error;
@@ -17,6 +17,7 @@ use crate::keys::{Family, KeyBuilder, Scope};
 use crate::store_error::read_failed;
 
 const VERSION: u8 = 1;
+const KEY_VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct RootRecord {
@@ -61,6 +62,16 @@ struct KeyRecord<'a> {
     last_four: &'a str,
     bootstrap: bool,
     rate_limit: Option<RateRecord>,
+}
+
+/// A key, and behind it what keys have since version 2.
+#[derive(Serialize, Deserialize)]
+struct KeyRecord2<'a> {
+    #[serde(borrow)]
+    key: KeyRecord<'a>,
+    dataset: &'a str,
+    #[serde(borrow)]
+    datasets: Option<Vec<&'a str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -216,11 +227,24 @@ pub(super) fn encode_key(entry: &KeyEntry) -> Bytes {
         bootstrap: key.bootstrap,
         rate_limit: key.rate_limit.map(RateRecord::from),
     };
-    codec::encode(VERSION, &record)
+    let allowed = key.datasets.allowed.as_ref();
+    let record = KeyRecord2 {
+        key: record,
+        dataset: key.datasets.own.as_str(),
+        datasets: allowed.map(|allowed| allowed.iter().map(Dataset::as_str).collect()),
+    };
+    codec::encode(KEY_VERSION, &record)
 }
 
+/// Reads a key. One of version 1 sent to `segment`, and goes on doing so, whatever its class.
 fn decode_key(suffix: &[u8], value: &[u8]) -> Result<KeyEntry, Error> {
-    let record: KeyRecord<'_> = codec::decode(VERSION, value)?;
+    let (record, datasets): (KeyRecord<'_>, _) = if value.first() == Some(&VERSION) {
+        (codec::decode(VERSION, value)?, Datasets { own: Dataset::of_servers(), allowed: None })
+    } else {
+        let KeyRecord2 { key, dataset: own, datasets } = codec::decode(KEY_VERSION, value)?;
+        let allowed = datasets.map(|names| names.into_iter().map(dataset).collect::<Result<_, _>>());
+        (key, Datasets { own: dataset(own)?, allowed: allowed.transpose()? })
+    };
     let id = suffix.try_into().map_err(|_| codec::corrupt("id of a key"))?;
     let key = Key {
         id: KeyId::from_bytes(id),
@@ -237,6 +261,7 @@ fn decode_key(suffix: &[u8], value: &[u8]) -> Result<KeyEntry, Error> {
                 WorkspaceScope::Listed(listed.into_iter().map(workspace_id).collect::<Result<_, _>>()?)
             }
         },
+        datasets,
         created_at: codec::instant(record.created_at)?,
         expires_at: record.expires_at.map(codec::instant).transpose()?,
         revoked_at: record.revoked_at.map(codec::instant).transpose()?,
@@ -272,6 +297,10 @@ fn organization_id(number: u32) -> Result<OrganizationId, Error> {
 
 fn workspace_id(number: u32) -> Result<WorkspaceId, Error> {
     if number == 0 { Err(codec::corrupt("number of a workspace")) } else { Ok(WorkspaceId::new(number)) }
+}
+
+fn dataset(text: &str) -> Result<Dataset, Error> {
+    Dataset::parse(text).map_err(|_| codec::corrupt("dataset of a key"))
 }
 
 fn slug(text: &str) -> Result<Slug, Error> {

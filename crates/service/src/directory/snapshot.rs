@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tessera_engine::time::Timestamp;
 use tessera_store::Version;
 
-use super::{Caller, Key, KeyId, Organization, OrganizationId, Slug, Workspace, WorkspaceId, WorkspaceScope, key};
+use super::{
+    Caller, Class, Key, KeyId, Organization, OrganizationId, Slug, Workspace, WorkspaceId, WorkspaceScope, key,
+};
 use crate::error::{Error, ErrorKind};
 
 /// The longest secret that is looked at.
@@ -142,6 +144,12 @@ impl Directory {
     /// The workspaces of an organization.
     pub(super) fn workspaces_of(&self, organization: OrganizationId) -> impl Iterator<Item = &Arc<Workspace>> {
         self.workspaces().filter(move |workspace| workspace.organization == organization)
+    }
+
+    /// The class of a key.
+    #[must_use]
+    pub fn class_of(&self, id: KeyId) -> Option<Class> {
+        self.keys.get(&id).map(|entry| entry.key.class)
     }
 
     pub(super) fn key(&self, id: KeyId) -> Option<&Arc<KeyEntry>> {

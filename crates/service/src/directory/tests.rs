@@ -72,6 +72,8 @@ fn new_key(permissions: &[Permission], workspaces: Option<&[&str]>) -> NewKey {
         class: Class::Private,
         permissions: permissions.iter().copied().collect(),
         workspaces: workspaces.map(|names| names.iter().map(|name| Slug::parse(name).unwrap()).collect()),
+        dataset: None,
+        datasets: None,
         rate_limit: None,
     }
 }
@@ -219,7 +221,7 @@ async fn organizations_do_not_reach_each_other() {
     assert_eq!(code(world.handle.keys(&acme, operator.organization(), &all())), not_found);
     assert_eq!(code(world.handle.key(&acme, operator.key())), "key_not_found");
     assert_eq!(code(world.handle.revoke_key(&acme, operator.key()).await), "key_not_found");
-    assert_eq!(code(world.handle.rotate_key(&acme, operator.key(), 0).await), "key_not_found");
+    assert_eq!(code(world.handle.rotate_key(&acme, operator.key(), (0, None)).await), "key_not_found");
     assert_eq!(code(world.handle.create_key(&acme, operator.organization(), &admin).await), not_found);
     assert_eq!(code(world.handle.create_organization(&acme, &shop).await), "permission_missing");
     let names = |caller| {
@@ -256,8 +258,8 @@ async fn nobody_makes_a_key_that_may_do_more() {
 
     let (wide, _) = world.issue(&boss, new_key(&[Permission::Erase], Some(&["shop"]))).await;
     let (whole, reader) = world.issue(&boss, new_key(&[Permission::Read], None)).await;
-    assert_eq!(code(world.handle.rotate_key(&admin, wide.key.id, 0).await), "permission_exceeded");
-    assert_eq!(code(world.handle.rotate_key(&admin, whole.key.id, 0).await), "key_not_found");
+    assert_eq!(code(world.handle.rotate_key(&admin, wide.key.id, (0, None)).await), "permission_exceeded");
+    assert_eq!(code(world.handle.rotate_key(&admin, whole.key.id, (0, None)).await), "key_not_found");
     assert_eq!(code(world.handle.key(&reader, whole.key.id)), "permission_missing");
     assert_eq!(
         code(world.handle.create_workspace(&admin, admin.organization(), &Slug::parse("x").unwrap()).await),
@@ -275,27 +277,27 @@ async fn nobody_makes_a_key_that_may_do_more() {
 async fn a_rotated_key_works_for_its_grace() {
     let (world, boss) = World::ready().await;
     let (old, _) = world.issue(&boss, new_key(&[Permission::Read], None)).await;
-    let new = world.handle.rotate_key(&boss, old.key.id, 60).await.unwrap();
+    let new = world.handle.rotate_key(&boss, old.key.id, (60, None)).await.unwrap();
     let codes = || [old.secret.reveal(), new.secret.reveal()].map(|secret| world.code(secret));
     assert_eq!(codes(), ["ok", "ok"]);
     assert_eq!((new.key.permissions, &new.key.scope), (old.key.permissions, &old.key.scope));
     assert_eq!(world.handle.key(&boss, old.key.id).unwrap().replaced_by, Some(new.key.id));
-    assert_eq!(code(world.handle.rotate_key(&boss, old.key.id, 0).await), "key_retired");
+    assert_eq!(code(world.handle.rotate_key(&boss, old.key.id, (0, None)).await), "key_retired");
     world.pass(59);
     assert_eq!(codes(), ["ok", "ok"]);
     world.pass(1);
     assert_eq!(codes(), ["key_expired", "ok"]);
 
-    let newest = world.handle.rotate_key(&boss, new.key.id, 0).await.unwrap();
+    let newest = world.handle.rotate_key(&boss, new.key.id, (0, None)).await.unwrap();
     assert_eq!(world.code(new.secret.reveal()), "key_revoked");
     world.pass(-30);
     assert_eq!(world.code(new.secret.reveal()), "key_revoked", "whatever the clock says");
-    assert_eq!(code(world.handle.rotate_key(&boss, newest.key.id, GRACE_SECS_MAX + 1).await), "grace_invalid");
+    assert_eq!(code(world.handle.rotate_key(&boss, newest.key.id, (GRACE_SECS_MAX + 1, None)).await), "grace_invalid");
 
     let gone = world.handle.revoke_key(&boss, newest.key.id).await.unwrap();
     assert_eq!(world.code(newest.secret.reveal()), "key_revoked");
     assert_eq!(world.handle.revoke_key(&boss, newest.key.id).await.unwrap(), gone);
-    assert_eq!(code(world.handle.rotate_key(&boss, newest.key.id, 0).await), "key_retired");
+    assert_eq!(code(world.handle.rotate_key(&boss, newest.key.id, (0, None)).await), "key_retired");
 }
 
 #[tokio::test]
@@ -451,3 +453,5 @@ proptest! {
         let _ = KeyId::parse(&text);
     }
 }
+
+mod datasets;

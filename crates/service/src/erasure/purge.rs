@@ -45,6 +45,7 @@ pub(crate) struct Purge<'a> {
 enum Place {
     Quarantine,
     Replies,
+    FactsById,
     Facts,
 }
 
@@ -117,7 +118,8 @@ impl Purge<'_> {
             return Ok(());
         }
         let wanted = Wanted::new(traces, &self.config)?;
-        for place in [Place::Quarantine, Place::Replies, Place::Facts] {
+        // Rows of facts are brought from the one place to the other, never back.
+        for place in [Place::Quarantine, Place::Replies, Place::FactsById, Place::Facts] {
             self.sweep_place(place, &wanted, receipts).await?;
         }
         for traces in traces.chunks(ROWS_AT_ONCE) {
@@ -132,6 +134,7 @@ impl Purge<'_> {
         let (family, at_once) = match place {
             Place::Quarantine => (Family::QuarantineRaw, SENT_AT_ONCE),
             Place::Replies => (Family::Idempotency, SENT_AT_ONCE),
+            Place::FactsById => (Family::FactById, ROWS_AT_ONCE),
             Place::Facts => (Family::Fact, ROWS_AT_ONCE),
         };
         let mut rest = Some(self.scope().all_of(family));
@@ -175,7 +178,7 @@ impl Purge<'_> {
                 let receipt = first(named, &|receipt| kept.at <= receipt.at);
                 Ok(receipt.map(|receipt| leftover(None, Some(receipt))))
             }
-            Place::Facts => {
+            Place::FactsById | Place::Facts => {
                 let is_erased = wanted.holds(rows::decode_fact(&row.value)?.node);
                 Ok(is_erased.then(|| leftover(None, None)))
             }
@@ -197,7 +200,7 @@ impl Purge<'_> {
                 match place {
                     Place::Quarantine => receipt.removed.quarantined += 1,
                     Place::Replies => receipt.removed.replies += 1,
-                    Place::Facts => {}
+                    Place::FactsById | Place::Facts => {}
                 }
             }
         }

@@ -20,6 +20,8 @@ fn the_layout_is_frozen() {
         scope.family(Family::Event).node(node).time(time(1)).event(event),
         "0000010206aaaaaaaaaaaaaaaaaaaaaaaa8000000000000001bbbbbbbbbbbbbbbbbbbbbbbb",
     );
+    check(scope.family(Family::FactById).bytes(b"m"), "00000102076d");
+    check(scope.family(Family::Fact).u16(1).bytes(b"m").bytes(b"web"), "000001021a00016d776562");
     check(scope.family(Family::Receipt).time(time(-1)), "00000102107fffffffffffffff");
     check(scope.family(Family::Quarantine).event(event), "0000010211bbbbbbbbbbbbbbbbbbbbbbbb");
     check(scope.family(Family::QuarantineRaw).event(event), "0000010215bbbbbbbbbbbbbbbbbbbbbbbb");

@@ -161,8 +161,17 @@ fn write_changes(commit: &mut Commit, changes: &mut Changes, read: &Read, state:
             writer.write(scope.home(*node), home, Guard::None);
         }
     }
-    for (id, row) in &changes.facts {
-        writer.write(scope.fact(id), row.as_ref().map(rows::encode_fact), Guard::Version);
+    // A row under an id alone may be that of several facts, where nobody knows of which dataset it is.
+    let mut moved = HashSet::new();
+    for (fact, row) in &changes.facts {
+        writer.write(scope.fact(fact), row.as_ref().map(rows::encode_fact), Guard::Version);
+        if let Some(version) = read.by_id.get(fact)
+            && moved.insert(fact.id.clone())
+        {
+            let by_id = scope.fact_by_id(&fact.id);
+            writer.commit.expect.push((by_id.clone(), Expect::Version(*version)));
+            writer.commit.del.push(by_id);
+        }
     }
     for (node, other, held) in &changes.held {
         writer.write(scope.held(*node, *other), held.as_deref().map(link::encode), Guard::None);

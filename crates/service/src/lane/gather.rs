@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use tessera_engine::cluster::Cluster;
-use tessera_engine::fact::Identity;
+use tessera_engine::fact::{FactKey, Identity};
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::rules::add_event;
 use tessera_engine::working::{Need, NodeStates, Working};
@@ -13,6 +13,7 @@ use tessera_store::{Direction, Key, ScanLimit, Store, Version, Versioned};
 use super::memory::Memory;
 use super::state::State;
 use crate::error::Error;
+use crate::facts;
 use crate::keys::Scope;
 use crate::records::{cluster, event, link, rows};
 use crate::store_error::read_failed;
@@ -27,6 +28,8 @@ pub(super) struct Read {
     pub(super) memory: Memory,
     /// For each key that matters: the version that was seen, or that it was absent.
     pub(super) versions: HashMap<Key, Option<Version>>,
+    /// The facts whose rows stand under their id alone, with the versions of these.
+    pub(super) by_id: HashMap<FactKey, Version>,
     /// The clusters as they were read.
     pub(super) before: HashMap<NodeId, Arc<Cluster>>,
     /// The oldest instant that something was read at.
@@ -39,6 +42,8 @@ pub(super) struct Gatherer {
     scope: Scope,
     /// Where there are suppressed identities.
     secret: Option<Secret>,
+    /// Where there are rows of facts under their id alone.
+    looks_by_id: bool,
     read: Read,
 }
 
@@ -49,13 +54,17 @@ enum Asked {
     Home(NodeId),
     /// One key for each spelling that the value has had.
     Suppression(Identity, usize),
+    /// Where it stands now, and where it stood when it was known by its id alone.
+    FactAndById(FactKey),
 }
 
 impl Gatherer {
     pub(super) fn new(state: &mut State) -> Self {
         let memory = state.take_memory();
-        let read = Read { memory, versions: HashMap::new(), before: HashMap::new(), as_of: None };
-        Self { store: state.store().clone(), scope: state.scope(), secret: state.secret(), read }
+        let read =
+            Read { memory, versions: HashMap::new(), by_id: HashMap::new(), before: HashMap::new(), as_of: None };
+        let looks_by_id = state.has_facts_by_id();
+        Self { store: state.store().clone(), scope: state.scope(), secret: state.secret(), looks_by_id, read }
     }
 
     pub(super) fn finish(self) -> Read {
@@ -87,6 +96,10 @@ impl Gatherer {
                         keys.extend(own);
                     }
                 },
+                Need::Fact(key) if self.looks_by_id => {
+                    keys.extend([self.scope.fact(&key), self.scope.fact_by_id(&key.id)]);
+                    asked.push(Asked::FactAndById(key));
+                }
                 Need::Identity(_) | Need::Cluster(_) | Need::Fact(_) | Need::Held(..) => {
                     keys.push(self.key(&need));
                     asked.push(Asked::Plain(need));
@@ -108,6 +121,11 @@ impl Gatherer {
                     }
                     working.load_suppression(identity, is_suppressed);
                 }
+                Asked::FactAndById(fact) => {
+                    let by_id = found.next().flatten();
+                    keys.next();
+                    self.take_in_fact(fact, (key, row), by_id, working)?;
+                }
                 Asked::Home(node) => {
                     let redirect = found.next().flatten();
                     keys.next();
@@ -127,7 +145,7 @@ impl Gatherer {
         match need {
             Need::Identity(identity) => self.scope.identity(identity),
             Need::Cluster(id) => self.scope.cluster(*id),
-            Need::Fact(id) => self.scope.fact(id),
+            Need::Fact(key) => self.scope.fact(key),
             Need::Held(node, other) => self.scope.held(*node, *other),
             Need::Home(node) | Need::HeldOf(node) | Need::States(node, _) | Need::Newest(node) => {
                 self.scope.home(*node)
@@ -190,9 +208,9 @@ impl Gatherer {
                 }
                 working.load_cluster(id, decoded);
             }
-            Need::Fact(id) => {
+            Need::Fact(key) => {
                 let decoded = row.map(|row| rows::decode_fact(&row.value)).transpose()?;
-                working.load_fact(id, decoded);
+                working.load_fact(key, decoded);
             }
             Need::Held(node, other) => {
                 let decoded = row.map(|row| link::decode(&row.value)).transpose()?.map(Arc::new);
@@ -204,6 +222,28 @@ impl Gatherer {
             }
         }
         self.read.versions.insert(key, version);
+        Ok(())
+    }
+
+    /// Takes in a fact that may stand under its id alone. That row is of this dataset, or of one that is not known; whoever writes the
+    /// fact anew removes it.
+    fn take_in_fact(
+        &mut self,
+        fact: FactKey,
+        (key, row): (Key, Option<Versioned>),
+        by_id: Option<Versioned>,
+        working: &mut Working,
+    ) -> Result<(), Error> {
+        self.read.versions.insert(key, row.as_ref().map(|row| row.version));
+        let mut decoded = row.map(|row| rows::decode_fact(&row.value)).transpose()?;
+        if let (None, Some(row)) = (&decoded, by_id) {
+            let old = rows::decode_fact(&row.value)?;
+            if facts::is_of(&old, &fact.dataset) {
+                self.read.by_id.insert(fact.clone(), row.version);
+                decoded = Some(old);
+            }
+        }
+        working.load_fact(fact, decoded);
         Ok(())
     }
 

@@ -68,6 +68,7 @@ impl Pack {
             Outcome::Erased(_)
             | Outcome::Accepted { event: None, .. }
             | Outcome::Duplicate
+            | Outcome::Differs
             | Outcome::Released { .. }
             | Outcome::Directed(_)
             | Outcome::Refused(_)
@@ -87,6 +88,7 @@ impl Pack {
             code: rejection.code,
             message: rejection.message.clone().into_owned(),
             key: origin.key,
+            class: origin.class,
             raw: Raw::keep(raw),
         };
         for (key, row) in quarantine::rows(self.workspace, &refused) {

@@ -1,5 +1,6 @@
 //! Removes the events of nodes that were erased: nothing reaches them any more, but they take room and hold personal data.
 
+use tessera_engine::fact::FactKey;
 use tessera_engine::id::NodeId;
 use tessera_store::{Commit, Direction, KeyRange, ScanLimit};
 
@@ -8,6 +9,7 @@ use crate::erasure::records;
 use crate::error::Error;
 use crate::keys::Family;
 use crate::layout::{read_event_key, read_node_key};
+use crate::query::StoredCall;
 use crate::records::rows::LaneRow;
 use crate::records::{event, rows};
 use crate::store_error::{commit_failed, read_failed};
@@ -75,7 +77,11 @@ impl State {
         for row in &page.rows {
             commit = commit.delete(row.key.clone());
             if let Some((_, time, id)) = read_event_key(&row.key) {
-                facts.push(self.scope().fact(&event::decode(id, time, &row.value)?.message_id));
+                let StoredCall { dataset, message_id: id, .. } = event::decode(id, time, &row.value)?;
+                if self.has_facts_by_id() {
+                    facts.push(self.scope().fact_by_id(&id));
+                }
+                facts.push(self.scope().fact(&FactKey { dataset, id }));
             }
         }
         let found = self.store().get(&facts).await.map_err(|error| read_failed(&error))?;

@@ -12,6 +12,7 @@ use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, Direction, Limits, Row, ScanLimit, Store, Version};
 
 use super::Change;
+use super::facts::Placing;
 use super::memory::Memory;
 use super::standing::{AllCounts, Ruled};
 use crate::codec::corrupt;
@@ -21,7 +22,7 @@ use crate::keys::{Family, Scope};
 use crate::layout::{read_config_key, read_segment_key};
 use crate::learned::Learned;
 use crate::policies::{Chosen, CompiledPolicies};
-use crate::records::rows::{self, Counts, LaneRow};
+use crate::records::rows::{self, Counts, FactsById, LaneRow};
 use crate::records::ruled::{MemberCounts, decode_counts};
 use crate::row;
 use crate::rules::Flagged;
@@ -104,6 +105,7 @@ pub(super) struct State {
     ids: Ids,
     memory: Memory,
     known: Option<Known>,
+    placing: Placing,
 }
 
 struct Known {
@@ -123,7 +125,8 @@ impl State {
         let now = (shared.components.clock)();
         let memory = Memory::new(shared.settings.record_cache_bytes);
         let scope = Scope::new(shared.workspace);
-        Self { scope, ids: Ids::new(now.millis(), u64::from_be_bytes(random)), memory, known: None, shared }
+        let ids = Ids::new(now.millis(), u64::from_be_bytes(random));
+        Self { scope, ids, memory, known: None, placing: Placing::default(), shared }
     }
 
     /// Reads the configuration and the lane's row, unless they are known.
@@ -137,7 +140,13 @@ impl State {
         }
         let configured = self.shared.configured().await?;
         let row_version = row.as_ref().map(|row| row.version);
-        let fresh = LaneRow { clock: Timestamp::MIN, counts: Counts::default(), waiting: 0, suppressed: 0 };
+        let fresh = LaneRow {
+            clock: Timestamp::MIN,
+            counts: Counts::default(),
+            waiting: 0,
+            suppressed: 0,
+            facts_by_id: FactsById::None,
+        };
         let row = row.map(|row| rows::decode_lane(&row.value)).transpose()?.unwrap_or(fresh);
         let secret = match row.suppressed {
             0 => None,
@@ -244,6 +253,16 @@ impl State {
     /// The lane's row as it will be at this instant, but for what a commit changes of it.
     pub(super) fn row_at(&self, clock: Timestamp) -> LaneRow {
         LaneRow { clock, ..self.known().row }
+    }
+
+    /// Whether there are rows of facts from before each dataset had ids of its own.
+    pub(super) fn has_facts_by_id(&self) -> bool {
+        self.known().row.facts_by_id != FactsById::None
+    }
+
+    /// How far the lane is with bringing them along.
+    pub(super) fn placing(&mut self) -> &mut Placing {
+        &mut self.placing
     }
 
     /// The secret under which suppressed identities are hashed, where there are any.
@@ -367,9 +386,16 @@ impl State {
                 (Part::Main, Some(version)) => commit.replace(key, version, bytes),
                 (Part::Main, None) => commit.create(key, bytes),
                 // Nobody writes a part without the main row, whose version is asserted.
-                (Part::Policies | Part::Model | Part::Sweeps | Part::Erasure | Part::Rules | Part::Spelling, _) => {
-                    commit.put(key, bytes)
-                }
+                (
+                    Part::Policies
+                    | Part::Model
+                    | Part::Sweeps
+                    | Part::Erasure
+                    | Part::Rules
+                    | Part::Spelling
+                    | Part::Tokens,
+                    _,
+                ) => commit.put(key, bytes),
             };
         }
         let version = match self.store().commit(self.add_row(commit, &row)).await {

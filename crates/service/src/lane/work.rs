@@ -12,7 +12,7 @@ use tessera_store::Key;
 
 use crate::admission::Admission;
 use crate::directives::Entry;
-use crate::directory::KeyId;
+use crate::directory::{Class, KeyId};
 use crate::erasure::Receipt;
 use crate::error::Error;
 use crate::verdict::Verdict;
@@ -70,6 +70,8 @@ pub(crate) enum Work {
 pub(crate) struct Origin {
     pub(crate) door: &'static str,
     pub(crate) key: KeyId,
+    /// The class of the key.
+    pub(crate) class: Class,
     /// The entry that is sent again, and its time of receipt: refused again, it stands as that same entry.
     pub(crate) again: Option<(EventId, Timestamp)>,
 }

@@ -222,6 +222,7 @@ impl<'a> World<'a> {
             attributes,
             account: None,
             call: say.event.as_ref().map(call),
+            content: None,
         };
         self.said.push(fact.clone());
         fact
@@ -240,7 +241,7 @@ impl<'a> World<'a> {
         let erase = |index: &Index| {
             let id = index.get(&self.said).id.clone();
             let service = self.service.clone();
-            tokio::spawn(async move { service.erase_event(WORKSPACE, &id, ("law", KEY)).await })
+            tokio::spawn(async move { service.erase_event(WORKSPACE, &id, None, ("law", KEY)).await })
         };
         let asked: Vec<_> = all.iter().map(erase).collect();
         for erased in asked {

@@ -31,6 +31,7 @@ fn fact(dataset: &str, attributes: &[(&str, Value)], event: Option<(&str, &str)>
         attributes: attributes.iter().map(attribute).collect(),
         account: None,
         call,
+        content: None,
     }
 }
 

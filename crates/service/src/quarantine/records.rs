@@ -1,4 +1,5 @@
-//! Stored records of the quarantine, version 1. The id stands in the key.
+//! Stored records of the quarantine, version 1, but for entries, which say since version 2 what class their key was of. The id stands
+//! in the key.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -7,10 +8,11 @@ use tessera_store::Key;
 
 use super::{Entry, Refused, entry_key, raw_key};
 use crate::codec;
-use crate::directory::{KeyId, WorkspaceId};
+use crate::directory::{Class, KeyId, WorkspaceId};
 use crate::error::Error;
 
 const VERSION: u8 = 1;
+const ENTRY_VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct EntryRecord<'a> {
@@ -21,6 +23,20 @@ struct EntryRecord<'a> {
     key: [u8; 12],
     kept_bytes: u32,
     whole: bool,
+}
+
+/// An entry, and behind it what entries have since version 2.
+#[derive(Serialize, Deserialize)]
+struct EntryRecord2<'a> {
+    #[serde(borrow)]
+    entry: EntryRecord<'a>,
+    class: ClassRecord,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ClassRecord {
+    Public,
+    Private,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,15 +57,29 @@ pub fn rows(workspace: WorkspaceId, refused: &Refused) -> [(Key, Bytes); 2] {
         kept_bytes: u32::try_from(refused.raw.bytes.len()).expect("what is kept is bounded"),
         whole: refused.raw.whole,
     };
+    let class = match refused.class {
+        Class::Public => ClassRecord::Public,
+        Class::Private => ClassRecord::Private,
+    };
     let raw = RawRecord { bytes: &refused.raw.bytes };
     [
-        (entry_key(workspace, refused.id), codec::encode(VERSION, &record)),
+        (entry_key(workspace, refused.id), codec::encode(ENTRY_VERSION, &EntryRecord2 { entry: record, class })),
         (raw_key(workspace, refused.id), codec::encode(VERSION, &raw)),
     ]
 }
 
+/// Reads an entry. One of version 1 does not say which class its key was of, and counts as one of a private key: it is pushed out by
+/// newer ones of its age, never by what public keys sent.
 pub(super) fn decode(id: EventId, value: &[u8]) -> Result<Entry, Error> {
-    let record: EntryRecord<'_> = codec::decode(VERSION, value)?;
+    let (record, class): (EntryRecord<'_>, _) = if value.first() == Some(&VERSION) {
+        (codec::decode(VERSION, value)?, Class::Private)
+    } else {
+        let EntryRecord2 { entry, class } = codec::decode(ENTRY_VERSION, value)?;
+        match class {
+            ClassRecord::Public => (entry, Class::Public),
+            ClassRecord::Private => (entry, Class::Private),
+        }
+    };
     Ok(Entry {
         id,
         at: codec::instant(record.at)?,
@@ -57,6 +87,7 @@ pub(super) fn decode(id: EventId, value: &[u8]) -> Result<Entry, Error> {
         code: record.code.to_owned(),
         message: record.message.to_owned(),
         key: KeyId::from_bytes(record.key),
+        class,
         kept_bytes: record.kept_bytes,
         whole: record.whole,
     })

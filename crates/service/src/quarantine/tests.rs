@@ -16,6 +16,7 @@ fn refused(number: u8, code: &'static str) -> Refused {
         code,
         message: format!("message {number}"),
         key: KeyId::from_bytes([9; 12]),
+        class: Class::Private,
         raw: Raw::keep(&Bytes::from(format!("{{\"n\":{number}}}"))),
     }
 }
@@ -100,6 +101,7 @@ async fn an_entry_gives_back_what_was_sent() {
         code: "odd".to_owned(),
         message: "message 3".to_owned(),
         key: KeyId::from_bytes([9; 12]),
+        class: Class::Private,
         kept_bytes: 7,
         whole: true,
     };
@@ -133,7 +135,8 @@ async fn what_is_too_long_is_cut_and_says_so() {
 async fn a_sweep_keeps_the_newest() {
     let check = async |entries_max, bytes_max, removed, left: &[u8]| {
         let quarantine = filled().await;
-        let swept = quarantine.sweep_to(ONE, entries_max, bytes_max).await.unwrap();
+        let private = Amount { entries: entries_max, bytes: bytes_max };
+        let swept = quarantine.sweep_to(ONE, private, Amount::default()).await.unwrap();
         assert_eq!(swept, Swept { removed, more: false });
         assert_eq!(pages(&quarantine, ONE, None, 100).await, [left]);
         assert_eq!(quarantine.get(ONE, id(1)).await.is_ok(), left.contains(&1));
@@ -144,10 +147,45 @@ async fn a_sweep_keeps_the_newest() {
     check(10, 8 + 7, 8, &[10, 9]).await;
 }
 
+#[tokio::test]
+async fn public_keys_push_out_nothing_but_their_own() {
+    let key = |number: u8| KeyId::from_bytes([number; 12]);
+    let sent = |number: u8, class, key| Refused { key, class, ..refused(number, "odd") };
+    // A private key, then one public key, then another floods; each entry has 7 bytes, those from 10 on have 8.
+    let check = async |private, public, left: &[u8]| {
+        let quarantine = quarantine();
+        for number in 1..=3 {
+            put(&quarantine, ONE, &sent(number, Class::Private, key(1))).await;
+        }
+        for number in 4..=5 {
+            put(&quarantine, ONE, &sent(number, Class::Public, key(2))).await;
+        }
+        for number in 6..=20 {
+            put(&quarantine, ONE, &sent(number, Class::Public, key(3))).await;
+        }
+        let bound = |(entries, bytes)| Amount { entries, bytes };
+        quarantine.sweep_to(ONE, bound(private), bound(public)).await.unwrap();
+        let mut kept = pages(&quarantine, ONE, None, 100).await.concat();
+        kept.sort_unstable();
+        assert_eq!(kept, left, "{private:?} {public:?}");
+    };
+    check((3, 100), (17, 1_000), &(1..=20).collect::<Vec<_>>()).await;
+    check((3, 100), (4, 1_000), &[1, 2, 3, 4, 5, 19, 20]).await;
+    check((3, 100), (3, 1_000), &[1, 2, 3, 5, 20]).await;
+    check((3, 100), (17, 7 + 7 + 8), &[1, 2, 3, 5, 20]).await;
+    check((2, 100), (100, 1_000), &[&[2, 3], &(4..=20).collect::<Vec<_>>()[..]].concat()).await;
+    check((3, 100), (0, 0), &[1, 2, 3]).await;
+}
+
 #[test]
 fn the_records_are_frozen() {
     let [entry, raw] = rows(ONE, &refused(3, "odd"));
-    codec::golden("quarantine-1", &entry.1);
+    codec::golden("quarantine-2", &entry.1);
+    let [public, _] = rows(ONE, &Refused { class: Class::Public, ..refused(3, "odd") });
+    codec::golden("quarantine-public-2", &public.1);
+    let read = |bytes: &[u8]| records::decode(id(3), bytes).expect("an entry");
+    assert_eq!(read(&codec::thawed("quarantine-1")), read(&entry.1), "one of before is of a private key");
+    assert_eq!(read(&public.1).class, Class::Public);
     codec::golden("quarantine-raw-1", &raw.1);
 }
 

@@ -1,8 +1,9 @@
-//! The small rows: where an identity lives, where a fact stands, what a lane remembers. Version 1 of each, but for facts, whose rows of version 2 say where they came from.
+//! The small rows: where an identity lives, where a fact stands, what a lane remembers. Version 1 of each, but for facts, whose rows say since version 2 where they came from and since version 3 what they hold, hashed, and for lanes.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::cluster::Source;
+use tessera_engine::fact::Content;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::{FactRow, IdentityRow};
@@ -24,6 +25,19 @@ pub struct LaneRow {
     pub waiting: u64,
     /// Identities that are suppressed.
     pub suppressed: u64,
+    /// Facts whose rows stand under their id alone.
+    pub facts_by_id: FactsById,
+}
+
+/// What there is of rows of facts from before each dataset had ids of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FactsById {
+    /// Nothing: nobody has to look for them.
+    None,
+    /// Some, which are being brought to where facts stand now.
+    Some,
+    /// Some, of which it is not known from which dataset they came. They stay, and count for each.
+    Unplaced,
 }
 
 /// What a workspace holds.
@@ -64,12 +78,20 @@ impl Counts {
 }
 
 /// The version of a lane's row.
-const LANE_VERSION: u8 = 2;
+const LANE_VERSION: u8 = 3;
 
 #[derive(Deserialize)]
 struct LaneRecord1 {
     clock: i64,
     counts: Counts,
+}
+
+#[derive(Deserialize)]
+struct LaneRecord2 {
+    clock: i64,
+    counts: Counts,
+    waiting: u64,
+    suppressed: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,26 +100,33 @@ struct LaneRecord {
     counts: Counts,
     waiting: u64,
     suppressed: u64,
+    facts_by_id: FactsById,
 }
 
 /// Writes a lane's row.
 #[must_use]
 pub fn encode_lane(row: &LaneRow) -> Bytes {
-    let LaneRow { clock, counts, waiting, suppressed } = *row;
-    codec::encode(LANE_VERSION, &LaneRecord { clock: clock.micros(), counts, waiting, suppressed })
+    let LaneRow { clock, counts, waiting, suppressed, facts_by_id } = *row;
+    codec::encode(LANE_VERSION, &LaneRecord { clock: clock.micros(), counts, waiting, suppressed, facts_by_id })
 }
 
-/// Reads a lane's row. One of version 1 is from before anybody was suppressed, or counted while they waited.
+/// Reads a lane's row. One of version 1 is from before anybody was suppressed, or counted while they waited; one of version 2 from
+/// before each dataset had ids of its own.
 ///
 /// # Errors
 /// `Corrupt`.
 pub fn decode_lane(bytes: &[u8]) -> Result<LaneRow, Error> {
     if bytes.first() == Some(&1) {
         let LaneRecord1 { clock, counts } = codec::decode(1, bytes)?;
-        return Ok(LaneRow { clock: time(clock)?, counts, waiting: 0, suppressed: 0 });
+        let facts_by_id = FactsById::Some;
+        return Ok(LaneRow { clock: time(clock)?, counts, waiting: 0, suppressed: 0, facts_by_id });
     }
-    let LaneRecord { clock, counts, waiting, suppressed } = codec::decode(LANE_VERSION, bytes)?;
-    Ok(LaneRow { clock: time(clock)?, counts, waiting, suppressed })
+    if bytes.first() == Some(&2) {
+        let LaneRecord2 { clock, counts, waiting, suppressed } = codec::decode(2, bytes)?;
+        return Ok(LaneRow { clock: time(clock)?, counts, waiting, suppressed, facts_by_id: FactsById::Some });
+    }
+    let LaneRecord { clock, counts, waiting, suppressed, facts_by_id } = codec::decode(LANE_VERSION, bytes)?;
+    Ok(LaneRow { clock: time(clock)?, counts, waiting, suppressed, facts_by_id })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -138,13 +167,22 @@ pub fn decode_home(bytes: &[u8]) -> Result<NodeId, Error> {
     Ok(NodeId::from_bytes(codec::decode(VERSION, bytes)?))
 }
 
-const FACT_VERSION: u8 = 2;
+const FACT_VERSION: u8 = 3;
 
-#[derive(Serialize, Deserialize)]
-struct OldFactRecord {
+#[derive(Deserialize)]
+struct FactRecord1 {
     node: [u8; 12],
     time: i64,
     event: Option<[u8; 12]>,
+}
+
+#[derive(Deserialize)]
+struct FactRecord2<'a> {
+    node: [u8; 12],
+    time: i64,
+    event: Option<[u8; 12]>,
+    #[serde(borrow)]
+    source: Option<SourceRecord<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,6 +192,7 @@ struct FactRecord<'a> {
     event: Option<[u8; 12]>,
     #[serde(borrow)]
     source: Option<SourceRecord<'a>>,
+    content: Option<[u8; 8]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -175,6 +214,7 @@ pub fn encode_fact(row: &FactRow) -> Bytes {
             batch: source.batch.as_deref(),
             generation: source.generation,
         }),
+        content: row.content.map(|content| content.hash().to_be_bytes()),
     };
     codec::encode(FACT_VERSION, &record)
 }
@@ -184,17 +224,23 @@ pub fn encode_fact(row: &FactRow) -> Bytes {
 /// # Errors
 /// `Corrupt`.
 pub fn decode_fact(bytes: &[u8]) -> Result<FactRow, Error> {
-    if bytes.first() == Some(&VERSION) {
-        let OldFactRecord { node, time: at, event } = codec::decode(VERSION, bytes)?;
-        let event = event.map(EventId::from_bytes);
-        return Ok(FactRow { node: NodeId::from_bytes(node), time: time(at)?, event, source: None });
-    }
-    let record: FactRecord<'_> = codec::decode(FACT_VERSION, bytes)?;
+    let record = match bytes.first() {
+        Some(1) => {
+            let FactRecord1 { node, time, event } = codec::decode(1, bytes)?;
+            FactRecord { node, time, event, source: None, content: None }
+        }
+        Some(2) => {
+            let FactRecord2 { node, time, event, source } = codec::decode(2, bytes)?;
+            FactRecord { node, time, event, source, content: None }
+        }
+        _ => codec::decode(FACT_VERSION, bytes)?,
+    };
     let source = record.source.map(|source| Source {
         dataset: source.dataset.into(),
         batch: source.batch.map(Into::into),
         generation: source.generation,
     });
     let event = record.event.map(EventId::from_bytes);
-    Ok(FactRow { node: NodeId::from_bytes(record.node), time: time(record.time)?, event, source })
+    let content = record.content.map(|hash| Content::of_hash(u64::from_be_bytes(hash)));
+    Ok(FactRow { node: NodeId::from_bytes(record.node), time: time(record.time)?, event, source, content })
 }

@@ -14,7 +14,7 @@ use tessera_engine::cluster::{
 };
 use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::decide::{NewEvent, Notice};
-use tessera_engine::fact::{Call, CallKind, Identity, Strength};
+use tessera_engine::fact::{Call, CallKind, Content, Identity, Strength};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::rules::{AggregateId, Membership, SegmentId, Standing, Trouble};
 use tessera_engine::time::Timestamp;
@@ -24,7 +24,7 @@ use tessera_engine::working::{FactRow, IdentityRow};
 use tessera_expr::facts::Membership as Stands;
 use tessera_expr::plan::Contribution;
 
-use super::rows::{Counts, LaneRow};
+use super::rows::{Counts, FactsById, LaneRow};
 use super::{cluster, event, link, rows};
 use crate::codec::{golden, thawed};
 use crate::directory::WorkspaceId;
@@ -245,10 +245,17 @@ fn records_of_earlier_versions_are_read_as_what_they_were() {
         assert_eq!(link::decode(&thawed(name)).expect("a link"), sample_link(state));
     }
     let counts = Counts { profiles: 1, identities: 2, events: 3, facts: 4 };
-    let lane = LaneRow { clock: at(1), counts, waiting: 0, suppressed: 0 };
+    let lane = LaneRow { clock: at(1), counts, waiting: 0, suppressed: 0, facts_by_id: FactsById::Some };
     assert_eq!(rows::decode_lane(&thawed("lane-1")).expect("a row"), lane);
-    for (name, event) in [("fact-1", None), ("fact-event-1", Some(EventId::from_bytes([7; 12])))] {
-        let row = FactRow { node: node_id(1), time: at(1), event, source: None };
+    let lane = LaneRow { waiting: 5, suppressed: 600, ..lane };
+    assert_eq!(rows::decode_lane(&thawed("lane-2")).expect("a row"), lane);
+    for (name, event, source) in [
+        ("fact-1", None, None),
+        ("fact-event-1", Some(EventId::from_bytes([7; 12])), None),
+        ("fact-2", None, Some(source("crm", Some("july"), 3))),
+        ("fact-event-2", Some(EventId::from_bytes([7; 12])), Some(source("segment", None, 0))),
+    ] {
+        let row = FactRow { node: node_id(1), time: at(1), event, source, content: None };
         assert_eq!(rows::decode_fact(&thawed(name)).expect("a row"), row);
     }
 }
@@ -298,9 +305,13 @@ fn an_event_is_read_as_written() {
 #[test]
 fn small_rows_are_read_as_written() {
     let counts = Counts { profiles: 1, identities: 2, events: 3, facts: 4 };
-    let lane = LaneRow { clock: at(1), counts, waiting: 5, suppressed: 600 };
-    assert_eq!(rows::decode_lane(&rows::encode_lane(&lane)).expect("a row"), lane);
-    golden("lane-2", &rows::encode_lane(&lane));
+    for (name, facts_by_id) in
+        [("lane-3", FactsById::None), ("lane-moving-3", FactsById::Some), ("lane-unplaced-3", FactsById::Unplaced)]
+    {
+        let lane = LaneRow { clock: at(1), counts, waiting: 5, suppressed: 600, facts_by_id };
+        assert_eq!(rows::decode_lane(&rows::encode_lane(&lane)).expect("a row"), lane);
+        golden(name, &rows::encode_lane(&lane));
+    }
     for (name, row) in [
         ("identity-own-1", IdentityRow { node: node_id(1), cluster: node_id(1) }),
         ("identity-1", IdentityRow { node: node_id(2), cluster: node_id(1) }),
@@ -311,10 +322,11 @@ fn small_rows_are_read_as_written() {
     assert_eq!(rows::decode_home(&rows::encode_home(node_id(1))).expect("a row"), node_id(1));
     golden("home-1", &rows::encode_home(node_id(1)));
     for (name, event, source) in [
-        ("fact-2", None, source("crm", Some("july"), 3)),
-        ("fact-event-2", Some(EventId::from_bytes([7; 12])), source("segment", None, 0)),
+        ("fact-3", None, source("crm", Some("july"), 3)),
+        ("fact-event-3", Some(EventId::from_bytes([7; 12])), source("segment", None, 0)),
     ] {
-        let row = FactRow { node: node_id(1), time: at(1), event, source: Some(source) };
+        let content = event.map(|_| Content::of_hash(0x0102_0304_0506_0708));
+        let row = FactRow { node: node_id(1), time: at(1), event, source: Some(source), content };
         assert_eq!(rows::decode_fact(&rows::encode_fact(&row)).expect("a row"), row);
         golden(name, &rows::encode_fact(&row));
     }

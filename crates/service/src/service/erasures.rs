@@ -5,20 +5,24 @@ use tessera_engine::fact::Identity;
 use tessera_engine::normalise::normalise;
 
 use super::{Service, mismatch};
-use crate::directory::{KeyId, ListPage, ListQuery, WorkspaceId};
+use crate::directory::{Class, KeyId, ListPage, ListQuery, WorkspaceId};
 use crate::erasure::{self, Receipt, erasure_of};
 use crate::error::{Error, ErrorKind};
+use crate::facts;
 use crate::find::{not_found, unknown_namespace};
 use crate::keys::Scope;
 use crate::lane::{Answer, Configured, Done, Item, Origin, Work};
 use crate::query::Lookup;
+use crate::records::event;
 use crate::records::rows::decode_lane;
-use crate::records::{event, rows};
 use crate::row;
 use crate::suppression::Secret;
 
 /// After how many seconds an erasure may be tried again that too many waiting events hold up: the purge runs as often.
 const RETRY_SECS: u32 = 60;
+
+/// Datasets that an error names.
+const NAMED_MAX: usize = 10;
 
 /// What of a look-up is erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,34 +72,42 @@ impl Service {
             Extent::Identity => Victim::Node(found.node),
         };
         let erasure = Erasure { victim, suppresses: back == Return::Refused };
-        let origin = Origin { door, key, again: None };
+        let origin = Origin { door, key, class: Class::Private, again: None };
         self.submit_erasure(workspace, Item::Erase(erasure), origin).await?.ok_or_else(not_found)
     }
 
-    /// Erases one event, by the id that it was sent with. Links that it was evidence of stay.
+    /// Erases one event, by the id that it was sent with, and its dataset where several have one of that id. Links that it was evidence
+    /// of stay.
     ///
     /// # Errors
-    /// `NotFound` with `event_not_found`; what the store answers.
+    /// `NotFound` with `event_not_found`; `Conflict` with `event_ambiguous`, naming the datasets; what the store answers.
     pub async fn erase_event(
         &self,
         workspace: WorkspaceId,
         message_id: &str,
+        dataset: Option<&str>,
         (door, key): (&'static str, KeyId),
     ) -> Result<Receipt, Error> {
-        let none =
-            || Error::new(ErrorKind::NotFound, "event_not_found", "the workspace has no event of this message id");
+        let none = event_not_found;
         let (store, scope) = (&**self.store(), Scope::new(workspace));
         if message_id.is_empty() || message_id.len() > store.limits().key / 2 {
             return Err(none());
         }
-        let fact = row::read(store, scope.fact(message_id)).await?.ok_or_else(none)?;
-        let fact = rows::decode_fact(&fact.value)?;
-        let id = fact.event.ok_or_else(none)?;
-        let key_of_row = scope.event(fact.node, fact.time, id);
-        let call = row::read(store, key_of_row.clone()).await?.ok_or_else(none)?;
-        let call = event::decode(id, fact.time, &call.value)?;
-        let erasure = erasure_of(call, fact);
-        let origin = Origin { door, key, again: None };
+        let mut found = Vec::new();
+        for fact in facts::of_id(store, scope, message_id).await? {
+            let Some(id) = fact.event else { continue };
+            let key_of_row = scope.event(fact.node, fact.time, id);
+            let Some(call) = row::read(store, key_of_row.clone()).await? else { continue };
+            let call = event::decode(id, fact.time, &call.value)?;
+            if dataset.is_none_or(|dataset| *call.dataset == *dataset) {
+                found.push((erasure_of(call, fact), key_of_row));
+            }
+        }
+        let (erasure, key_of_row) = match found.len() {
+            0 | 1 => found.pop().ok_or_else(none)?,
+            _ => return Err(ambiguous(found.iter().map(|(erasure, _)| &*erasure.source.dataset))),
+        };
+        let origin = Origin { door, key, class: Class::Private, again: None };
         let item = Item::EraseEvent(Box::new((erasure, key_of_row)));
         self.submit_erasure(workspace, item, origin).await?.ok_or_else(none)
     }
@@ -187,6 +199,16 @@ impl Service {
             Answer::Items(_) | Answer::Previewed(_) | Answer::Configured(_) | Answer::Purged { .. } => Err(mismatch()),
         }
     }
+}
+
+fn event_not_found() -> Error {
+    Error::new(ErrorKind::NotFound, "event_not_found", "the workspace has no event of this message id")
+}
+
+fn ambiguous<'a>(datasets: impl Iterator<Item = &'a str>) -> Error {
+    let datasets: Vec<&str> = datasets.take(NAMED_MAX).collect();
+    let message = format!("events of several datasets have this message id; say of which: {}", datasets.join(", "));
+    Error::new(ErrorKind::Conflict, "event_ambiguous", message)
 }
 
 fn identity_of(configured: &Configured, namespace: &str, value: &str) -> Result<Identity, Error> {

@@ -10,9 +10,11 @@ use crate::error::Error;
 
 mod erasure;
 mod model;
+mod tokens;
 
 pub use erasure::{decode_erasure, encode_erasure};
 pub use model::{decode_model, encode_model};
+pub use tokens::{decode_tokens, encode_tokens};
 
 const VERSION: u8 = 1;
 
@@ -81,11 +83,21 @@ pub enum Part {
     Rules,
     /// The version of the spellings of identities that the records follow, or are being brought under.
     Spelling,
+    /// What is asked of the user ids that public keys send.
+    Tokens,
 }
 
 impl Part {
-    const ALL: [Self; 7] =
-        [Self::Main, Self::Policies, Self::Model, Self::Sweeps, Self::Erasure, Self::Rules, Self::Spelling];
+    const ALL: [Self; 8] = [
+        Self::Main,
+        Self::Policies,
+        Self::Model,
+        Self::Sweeps,
+        Self::Erasure,
+        Self::Rules,
+        Self::Spelling,
+        Self::Tokens,
+    ];
 
     /// What its key ends with, after the family.
     #[must_use]
@@ -98,6 +110,7 @@ impl Part {
             Self::Erasure => &[4],
             Self::Rules => &[5],
             Self::Spelling => &[6],
+            Self::Tokens => &[7],
         }
     }
 
@@ -123,6 +136,9 @@ pub fn rows(config: &StoredConfig, before: &StoredConfig) -> Vec<(Part, Bytes)> 
     }
     if config.erasure != before.erasure {
         rows.push((Part::Erasure, encode_erasure(config.erasure)));
+    }
+    if config.tokens != before.tokens {
+        rows.push((Part::Tokens, encode_tokens(&config.tokens)));
     }
     if config.rules != before.rules {
         rows.push((Part::Rules, rules::encode(&config.rules)));
@@ -152,6 +168,7 @@ pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<Stor
             Part::Erasure => config.erasure = decode_erasure(bytes)?,
             Part::Rules => config.rules = rules::decode(bytes)?,
             Part::Spelling => config.spelling = spelling::decode(bytes)?,
+            Part::Tokens => config.tokens = decode_tokens(bytes)?,
         }
     }
     Ok(config)

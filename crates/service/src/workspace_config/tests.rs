@@ -224,3 +224,4 @@ proptest! {
 
 mod erasure;
 mod model;
+mod tokens;

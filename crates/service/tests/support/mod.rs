@@ -53,6 +53,7 @@ pub(crate) fn fact(id: &str, text: &str) -> Incoming {
         attributes: Vec::new(),
         account: None,
         call: None,
+        content: None,
     };
     for word in text.split_whitespace() {
         if let Some(name) = word.strip_prefix('!') {

@@ -4,6 +4,10 @@ fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros).expect("an instant")
 }
 
+fn dataset(name: &str) -> Dataset {
+    Dataset::parse(name).expect("a dataset")
+}
+
 fn key() -> KeyEntry {
     let key = Key {
         id: KeyId::from_bytes([3; 12]),
@@ -12,6 +16,7 @@ fn key() -> KeyEntry {
         class: Class::Public,
         permissions: Permissions::ALL.without(crate::directory::Permission::ReadPrivate),
         scope: WorkspaceScope::Listed(vec![WorkspaceId::new(300), WorkspaceId::new(2)]),
+        datasets: Datasets { own: dataset("web"), allowed: Some(vec![dataset("web"), dataset("app")]) },
         created_at: at(1),
         expires_at: Some(at(2)),
         revoked_at: Some(at(-3)),
@@ -45,7 +50,7 @@ fn the_records_are_frozen_and_read_as_written() {
     assert_eq!(decode_workspace(&9u32.to_be_bytes(), &encode_workspace(&workspace)).unwrap(), workspace);
 
     let listed = key();
-    codec::golden("key-listed-1", &encode_key(&listed));
+    codec::golden("key-listed-2", &encode_key(&listed));
     assert_eq!(decode_key(&[3; 12], &encode_key(&listed)).unwrap(), listed);
 
     let all = Key {
@@ -55,11 +60,18 @@ fn the_records_are_frozen_and_read_as_written() {
         revoked_at: None,
         replaced_by: None,
         rate_limit: None,
-        ..listed.key
+        datasets: Datasets { own: dataset("segment"), allowed: None },
+        ..listed.key.clone()
     };
     let all = KeyEntry { key: all, hash: [5; 32] };
-    codec::golden("key-all-1", &encode_key(&all));
+    codec::golden("key-all-2", &encode_key(&all));
     assert_eq!(decode_key(&[3; 12], &encode_key(&all)).unwrap(), all);
+
+    // Keys of before send to the dataset that they sent to.
+    let datasets = Datasets { own: dataset("segment"), allowed: None };
+    let listed = KeyEntry { key: Key { datasets, ..listed.key }, hash: listed.hash };
+    assert_eq!(decode_key(&[3; 12], &codec::thawed("key-listed-1")).unwrap(), listed);
+    assert_eq!(decode_key(&[3; 12], &codec::thawed("key-all-1")).unwrap(), all);
 }
 
 #[test]

@@ -2,17 +2,18 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tessera_engine::fact::FactKey;
 
 use super::sweep::{ROWS_AT_ONCE, Walk, done_with, last_of, scan, submit};
 use crate::codec;
 use crate::erasure::erasure_of;
 use crate::error::Error;
+use crate::facts;
 use crate::jobs::kind::{Context, Kind, Step};
 use crate::keys::Family;
 use crate::lane::Item;
 use crate::layout::read_event_key;
-use crate::records::{event, rows};
-use crate::row;
+use crate::records::event;
 use crate::workspace_config::ended_is_gone;
 
 /// Takes away what has ended.
@@ -123,8 +124,8 @@ async fn end_events(ctx: &Context, own: &mut Expiring) -> Result<u64, Error> {
             continue;
         }
         // One without a fact's row is of somebody who was erased, and goes with the purge.
-        let Some(fact) = row::read(&**ctx.store(), ctx.scope().fact(&call.message_id)).await? else { continue };
-        let fact = rows::decode_fact(&fact.value)?;
+        let key = FactKey { dataset: call.dataset.clone(), id: call.message_id.clone() };
+        let Some(fact) = facts::find(&**ctx.store(), ctx.scope(), &key).await? else { continue };
         if fact.node != node || fact.event != Some(id) {
             continue;
         }

@@ -12,7 +12,7 @@ use tessera_engine::id::ErasureId;
 use tessera_store::{Commit, CommitError, Direction, Page, ScanLimit};
 
 use crate::codec;
-use crate::directory::KeyId;
+use crate::directory::{Class, KeyId};
 use crate::erasure::{self, Receipt};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::kind::{Cancelling, Context, Kind, MadeBy, Step};
@@ -125,7 +125,7 @@ pub(super) async fn submit(ctx: &Context, items: Vec<Item>) -> Result<(), Error>
         return Ok(());
     }
     let key = ctx.job().asked_by.unwrap_or(KeyId::from_bytes([0; 12]));
-    let origin = Origin { door: "jobs", key, again: None };
+    let origin = Origin { door: "jobs", key, class: Class::Private, again: None };
     let mismatch = || Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked");
     let Answer::Items(done) = ctx.lane().submit(Work::Items { items, origin }).await? else { return Err(mismatch()) };
     // A record that is no more was taken into another, which a later pass finds.
@@ -207,7 +207,9 @@ enum Stage {
     Records,
     /// The rows of its events are removed.
     Events,
-    /// The rows of its facts are removed.
+    /// The rows of its facts are removed that stand under their id alone.
+    FactsById,
+    /// The rows of its facts are removed. Last: rows are brought here from the others, never away.
     Facts,
 }
 
@@ -261,7 +263,8 @@ impl Kind for EraseSource {
         let went = match own.stage {
             Stage::Records => own.walk.go_on(ctx, number).await?,
             Stage::Events => drop_events(ctx, &erasure, &mut own).await?,
-            Stage::Facts => drop_facts(ctx, &erasure, &mut own).await?,
+            Stage::FactsById => drop_facts(ctx, Family::FactById, &erasure, &mut own).await?,
+            Stage::Facts => drop_facts(ctx, Family::Fact, &erasure, &mut own).await?,
         };
         let done = done_with(ctx, went.looked_at);
         match own.stage {
@@ -271,7 +274,8 @@ impl Kind for EraseSource {
                 ctx.service().configure_at(ctx.workspace(), set).await?;
                 own.stage = Stage::Events;
             }
-            Stage::Events => own.stage = Stage::Facts,
+            Stage::Events => own.stage = Stage::FactsById,
+            Stage::FactsById => own.stage = Stage::Facts,
             Stage::Facts => {
                 file_receipt(ctx, &erasure, own.removed).await?;
                 let number = erasure.number;
@@ -321,9 +325,9 @@ async fn drop_events(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) 
 }
 
 /// Removes the rows of some facts of the source; it is over when none is left. A fact that was sent again meanwhile is another.
-async fn drop_facts(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) -> Result<Went, Error> {
+async fn drop_facts(ctx: &Context, family: Family, erasure: &SourceErasure, own: &mut Erasing) -> Result<Went, Error> {
     let from = own.walk.last.take();
-    let page = scan(ctx, Family::Fact, from.clone(), ROWS_AT_ONCE).await?;
+    let page = scan(ctx, family, from.clone(), ROWS_AT_ONCE).await?;
     let mut commit = Commit::new();
     for row in &page.rows {
         let found = rows::decode_fact(&row.value)?;

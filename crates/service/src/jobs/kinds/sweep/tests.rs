@@ -25,7 +25,12 @@ fn check<C: Serialize + serde::de::DeserializeOwned>(name: &str, version: u8, ch
 fn checkpoints_are_frozen_and_read_again() {
     check("job-recluster-1", Recluster::CHECKPOINT_VERSION, &walk());
     check("job-recluster-begun-1", Recluster::CHECKPOINT_VERSION, &Walk::default());
-    let stages = [("records", Stage::Records), ("events", Stage::Events), ("facts", Stage::Facts)];
+    let stages = [
+        ("records", Stage::Records),
+        ("events", Stage::Events),
+        ("facts", Stage::FactsById),
+        ("dataset-facts", Stage::Facts),
+    ];
     for (name, stage) in stages {
         let erasing = Erasing { walk: walk(), stage, removed: Removed { events: 300, facts: 70_001 } };
         check(&format!("job-erase-source-{name}-1"), EraseSource::CHECKPOINT_VERSION, &erasing);
