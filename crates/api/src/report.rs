@@ -57,6 +57,9 @@ pub(crate) enum EntryNote {
     LinkHeld {
         /// `exclusive`, `hub`, `limit`, `separated` or `full`.
         rule: &'static str,
+        /// How sure it is, as the identity graph says it. Shown to private keys only.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        strength: Option<&'static str>,
         /// The identities it would join.
         between: [Identity; 2],
         /// The link that won against it. Shown to private keys only.
@@ -216,8 +219,9 @@ impl EntryNote {
             Note::ValueReplaced { path, code, message } => Self::ValueReplaced { path, code, message },
             Note::AttributeRefused { path, code, message } => Self::AttributeRefused { path, code, message },
             Note::Misfit { path, code, message } => Self::Misfit { path, code, message },
-            Note::LinkHeld { rule, between, won } => Self::LinkHeld {
+            Note::LinkHeld { rule, strength, between, won } => Self::LinkHeld {
                 rule,
+                strength: (class == Class::Private).then_some(strength),
                 between: between.map(Identity::from),
                 // Whoever reads a web page has its public key: the winner's identities are another person's, and no sender of
                 // such a key may learn them.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::aggregate::State;
 use crate::config::{Config, NamespaceId, Sweeps};
-use crate::fact::{Identity, Strength};
+use crate::fact::{Class, Identity, Strength};
 use crate::id::{DirectiveId, NodeId};
 use crate::rules::{AggregateId, Standing};
 use crate::time::Timestamp;
@@ -16,7 +16,7 @@ use crate::value::{Path, Value};
 mod link;
 mod tally;
 
-pub use link::{End, Evidence, Link, LinkState, Order, Rule, Severer};
+pub use link::{End, Evidence, Link, LinkState, Neighbour, Order, Rule, Severer};
 pub use tally::{Source, Tally};
 
 /// One value of an attribute: the newest of its node and dataset.
@@ -99,14 +99,70 @@ pub struct Relation {
     pub evidence: Vec<Tally>,
 }
 
+/// How many neighbours a node has in namespaces of higher priority than its own, by who said so: one that a private key links counts there
+/// alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Above {
+    /// Those that private keys link.
+    pub private: u32,
+    /// Those that public keys alone link.
+    pub public: u32,
+}
+
+impl Above {
+    /// Those that keys of this class link.
+    pub fn of(&mut self, class: Class) -> &mut u32 {
+        match class {
+            Class::Private => &mut self.private,
+            Class::Public => &mut self.public,
+        }
+    }
+
+    /// What so many neighbours make of a value, with this bound for each class.
+    #[must_use]
+    pub const fn hub(self, hub_links_max: u32) -> Hub {
+        if self.private > hub_links_max {
+            Hub::ForAll
+        } else if self.public > hub_links_max {
+            Hub::ForPublic
+        } else {
+            Hub::No
+        }
+    }
+}
+
+/// Whether a value has more neighbours above than one may have that says who somebody is. What public keys say never costs it the links
+/// that a private key made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Hub {
+    /// It has not.
+    #[default]
+    No,
+    /// By links of public keys alone: they are held.
+    ForPublic,
+    /// By links of private keys: all are held.
+    ForAll,
+}
+
+impl Hub {
+    /// Whether a link that such keys make to a neighbour above is held.
+    #[must_use]
+    pub const fn bars(self, class: Class) -> bool {
+        match (self, class) {
+            (Self::No, _) | (Self::ForPublic, Class::Private) => false,
+            (Self::ForPublic, Class::Public) | (Self::ForAll, _) => true,
+        }
+    }
+}
+
 /// What the rules make of a node. It is kept, not computed: when the rules change, records are brought under the new ones one
 /// by one, and between two records of different rules every link is still judged by what both ends are at that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Role {
     /// It is a value of the exclusive namespace.
     pub exclusive: bool,
-    /// It has more neighbours above than a value may have that says who somebody is.
-    pub hub: bool,
+    /// Whether it is a hub, and for whom.
+    pub hub: Hub,
     /// Its value identifies nobody.
     pub blocked: bool,
 }
@@ -115,7 +171,7 @@ impl Role {
     /// That of a new node of this namespace.
     #[must_use]
     pub fn new(namespace: NamespaceId, config: &Config) -> Self {
-        Self { exclusive: config.exclusive() == Some(namespace), hub: false, blocked: false }
+        Self { exclusive: config.exclusive() == Some(namespace), hub: Hub::No, blocked: false }
     }
 }
 
@@ -145,7 +201,7 @@ pub struct Node {
     pub relations: Vec<Relation>,
     /// Distinct neighbours in namespaces of higher priority than its own, whatever the state of the link; joined and severed
     /// ones aside. More than `hub_links_max` of them make it a hub.
-    pub neighbours_above: u32,
+    pub above: Above,
     /// What the rules make of it.
     pub role: Role,
     /// Whom it may not share a profile with; sorted.
@@ -167,7 +223,7 @@ impl Node {
             owned: Vec::new(),
             fragments: Vec::new(),
             relations: Vec::new(),
-            neighbours_above: 0,
+            above: Above::default(),
             role,
             separated: Vec::new(),
             states: Vec::new(),
@@ -328,11 +384,23 @@ impl Cluster {
     /// not seen by that: an alias names an id that is no longer used.
     #[must_use]
     pub fn last_seen(&self, node: &Node, sweeps: &Sweeps) -> Option<Timestamp> {
+        self.last_seen_by(Class::Public, node, sweeps)
+    }
+
+    /// The same, of what keys of this class or a higher one link.
+    pub(crate) fn last_seen_by(&self, class: Class, node: &Node, sweeps: &Sweeps) -> Option<Timestamp> {
         let counts = |tally: &&Tally| !sweeps.erases(&tally.source);
         let owned = node.owned.iter().filter(counts).map(|tally| tally.last).max();
-        let seen = |evidence: &&Evidence| evidence.strength != Strength::Joined;
+        let seen = |evidence: &&Evidence| evidence.strength != Strength::Joined && evidence.strength.class() >= class;
         let linked = self.links.iter().filter(|link| link.touches(node.id)).flat_map(|link| &link.evidence);
         owned.max(linked.filter(seen).map(|evidence| &evidence.tally).filter(counts).map(|tally| tally.last).max())
+    }
+
+    /// Whether a private key links this node to another of its profile.
+    pub(crate) fn is_vouched_for(&self, node: &Node, sweeps: &Sweeps) -> bool {
+        let vouches = |own: &Evidence| own.strength.class() == Class::Private && !sweeps.erases(&own.tally.source);
+        let links = self.links.iter().filter(|link| link.state == LinkState::Active && link.touches(node.id));
+        links.flat_map(|link| &link.evidence).any(vouches)
     }
 
     /// An estimate of its stored bytes, from scratch.

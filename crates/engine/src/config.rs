@@ -12,6 +12,7 @@ mod sweeps;
 
 pub use sweeps::{SourceErasure, Sweeps};
 
+use crate::fact::Class;
 use crate::model::Keeping;
 use crate::rules::RuleSet;
 
@@ -35,6 +36,27 @@ pub struct Limits {
     pub fact_identities_max: usize,
     /// Attributes (leaves) that one fact may carry. Default 1,000.
     pub fact_attributes_max: usize,
+}
+
+impl Limits {
+    /// Of the places of a cluster, as many as links of such keys may fill: public keys leave a quarter to private ones.
+    #[must_use]
+    pub const fn cluster_identities_for(&self, class: Class) -> usize {
+        share(self.cluster_identities_max, class)
+    }
+
+    /// Of the bytes of a record, as many as such keys may fill: public keys leave a quarter to private ones.
+    #[must_use]
+    pub const fn record_bytes_for(&self, class: Class) -> usize {
+        share(self.record_bytes_max, class)
+    }
+}
+
+const fn share(max: usize, class: Class) -> usize {
+    match class {
+        Class::Private => max,
+        Class::Public => max - max / 4,
+    }
 }
 
 impl Default for Limits {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cluster::{End, Rule};
-use crate::fact::{Call, Identity};
+use crate::fact::{Call, Identity, Strength};
 use crate::id::{DirectiveId, EventId, Ids, NodeId};
 use crate::prepare::{Ignored, Prepared, Rejection};
 use crate::rules::SegmentId;
@@ -98,6 +98,8 @@ pub struct NewEvent {
 pub struct HeldNote {
     /// The rule that holds it.
     pub rule: Rule,
+    /// How sure it is.
+    pub strength: Strength,
     /// Its ends.
     pub between: [Identity; 2],
     /// The link that won against it, if one did.

@@ -24,17 +24,52 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// How sure it is that two identities belong together. The greater, the stronger.
+/// Of which class the key is that said something: anybody can read a public one out of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Anybody may have said it.
+    Public,
+    /// A server said it, or a token of a server vouches for it.
+    Private,
+}
+
+/// How sure it is that two identities belong together. The greater, the stronger: whatever a private key says stands above
+/// whatever a public key says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Strength {
-    /// Read from a trait or a property.
-    Derived,
-    /// Sent with a public key.
+    /// A trait or a property, an alias or an external id that a public key sent.
+    Claimed,
+    /// An id of a call or a record that a public key sent.
     Observed,
-    /// Sent with a server key, from a warehouse row, or with a checked token.
+    /// Read from a trait or a property that a private key sent.
+    Stated,
+    /// Sent with a private key, from a warehouse row, or with a checked token.
     Verified,
-    /// Said by a person, or by an alias with a server key.
+    /// Said by a person, or by an alias with a private key.
     Joined,
+}
+
+impl Strength {
+    /// Whose word it is.
+    #[must_use]
+    pub const fn class(self) -> Class {
+        match self {
+            Self::Claimed | Self::Observed => Class::Public,
+            Self::Stated | Self::Verified | Self::Joined => Class::Private,
+        }
+    }
+
+    /// Its name, as answers show it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Observed => "observed",
+            Self::Stated => "stated",
+            Self::Verified => "verified",
+            Self::Joined => "joined",
+        }
+    }
 }
 
 /// An identity as a fact names it, before its namespace's rules are applied.

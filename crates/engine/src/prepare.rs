@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cluster::Source;
 use crate::config::{Config, Kind, Namespace};
-use crate::fact::{AccountFact, Claim, Fact, Identity, Strength};
+use crate::fact::{AccountFact, Claim, Class, Fact, Identity, Strength};
 use crate::normalise::{Refused, normalise};
 use crate::time::Timestamp;
 
@@ -23,6 +23,13 @@ impl Rejection {
     pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into() }
     }
+
+    /// That of a fact of somebody who was erased for good.
+    #[must_use]
+    pub fn suppressed() -> Self {
+        let message = "whose it would be was erased for good; it is expected to be sent no more, or to be let in again";
+        Self::new(IDENTITY_SUPPRESSED, message)
+    }
 }
 
 /// An identity that was left out of a fact, and why.
@@ -30,9 +37,12 @@ impl Rejection {
 pub struct Ignored {
     /// The namespace as it was named.
     pub namespace: Arc<str>,
-    /// `namespace_unknown`, `identity_blocked`, `identity_invalid`, or `kind_mismatch`.
+    /// `namespace_unknown`, `identity_blocked`, `identity_invalid`, `kind_mismatch`, or `identity_suppressed`.
     pub code: &'static str,
 }
+
+/// The code of what names somebody who was erased for good.
+pub const IDENTITY_SUPPRESSED: &str = "identity_suppressed";
 
 /// A fact whose identities are normalised and whose owner is chosen.
 #[derive(Debug, Clone)]
@@ -43,6 +53,8 @@ pub struct Prepared {
     pub config_version: u64,
     /// Where it comes from, as erasures tell sources apart.
     pub source: Source,
+    /// By which class of keys it was said.
+    pub class: Class,
     /// Whose it is.
     pub owner: Identity,
     /// Its other identities, each with the strength of its link to the owner.
@@ -91,7 +103,25 @@ pub fn prepare(fact: Box<Fact>, received_at: Timestamp, config: &Config) -> Resu
     }
     let bytes = size_of(&fact, &others, account.as_ref());
     let source = config.sweeps().source(fact.dataset.clone(), fact.batch.clone());
-    Ok(Prepared { fact, config_version: config.version(), source, owner, others, account, ignored, bytes })
+    let class = fact.claims.iter().chain(&fact.document).map(|claim| claim.strength.class()).max();
+    let class = class.unwrap_or(Class::Public);
+    Ok(Prepared { fact, config_version: config.version(), source, class, owner, others, account, ignored, bytes })
+}
+
+impl Prepared {
+    /// This fact without identities that are suppressed, and with a note of each. They are not its owner's.
+    #[must_use]
+    pub fn without(&self, suppressed: &[Identity], config: &Config) -> Self {
+        let mut without = self.clone();
+        without.others.retain(|(identity, _)| !suppressed.contains(identity));
+        if without.account.as_ref().is_some_and(|account| suppressed.contains(account)) {
+            (without.account, without.fact.account) = (None, None);
+        }
+        let name = |identity: &Identity| config.find(identity.namespace).map_or("", |own| own.name.as_str());
+        let notes = suppressed.iter().map(|own| Ignored { namespace: name(own).into(), code: IDENTITY_SUPPRESSED });
+        without.ignored.extend(notes);
+        without
+    }
 }
 
 fn check_bounds(fact: &Fact, received_at: Timestamp, config: &Config) -> Result<(), Rejection> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::cluster::{Cell, Cluster};
 use crate::config::{Config, NamespaceId};
+use crate::fact::Class;
 use crate::id::NodeId;
 use crate::policy::{self, CompiledPolicy, IdentityGraph};
 use crate::time::Timestamp;
@@ -16,8 +17,8 @@ use crate::value::{Path, Tree, Value};
 pub struct View {
     /// Its id: the smallest among its nodes; under a policy without graph, that of its one node.
     pub profile_id: NodeId,
-    /// For each namespace of which it has a value, the one seen last; ties go to one that owns facts, then to the smallest
-    /// bytes. By namespace number.
+    /// For each namespace of which it has a value, the one seen last of those that a private key links, or of all where none is; ties go
+    /// to one that owns facts, then to the smallest bytes. By namespace number.
     pub identifiers: Vec<(NamespaceId, Arc<str>)>,
     /// Its attributes.
     pub attributes: BTreeMap<Arc<str>, Tree>,
@@ -208,17 +209,19 @@ fn turns(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> (Op
 }
 
 fn identifiers(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> Vec<(NamespaceId, Arc<str>)> {
-    /// When an identity was last seen, whether it owns facts, its value.
-    type Rank<'a> = (Option<Timestamp>, bool, Reverse<&'a Arc<str>>);
+    /// Whether a private key vouches for an identity, when it was last seen, whether it owns facts, its value.
+    type Rank<'a> = (bool, Option<Timestamp>, bool, Reverse<&'a Arc<str>>);
     let sweeps = lens.config.sweeps();
     let mut latest: BTreeMap<NamespaceId, Rank<'_>> = BTreeMap::new();
     let is_asked = |id| *names == Names::All || lens.config.find(id).is_some_and(|own| names.has(own.name.as_str()));
     let nodes = policy::unit(cluster, node, lens.policy.graph());
     for node in nodes.filter(|node| is_asked(node.identity.namespace)) {
         let owns = node.owned.iter().any(|tally| !sweeps.erases(&tally.source));
-        let rank = (cluster.last_seen(node, sweeps), owns, Reverse(&node.identity.value));
+        let is_vouched_for = cluster.is_vouched_for(node, sweeps);
+        let class = if is_vouched_for { Class::Private } else { Class::Public };
+        let rank = (is_vouched_for, cluster.last_seen_by(class, node, sweeps), owns, Reverse(&node.identity.value));
         let own = latest.entry(node.identity.namespace).or_insert(rank);
         *own = rank.max(*own);
     }
-    latest.into_iter().map(|(namespace, (_, _, Reverse(value)))| (namespace, value.clone())).collect()
+    latest.into_iter().map(|(namespace, (_, _, _, Reverse(value)))| (namespace, value.clone())).collect()
 }

@@ -51,6 +51,9 @@ pub enum Lack {
     Needs(Vec<Need>),
     /// What was read belongs to different instants; read all of it again.
     Torn,
+    /// The fact names these, beside its owner, and they were erased for good. It is decided without them
+    /// ([`crate::prepare::Prepared::without`]), and without whatever else it holds of them.
+    Suppressed(Vec<Identity>),
 }
 
 impl From<Need> for Lack {

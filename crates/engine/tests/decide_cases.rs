@@ -118,8 +118,9 @@ fn fact(at: usize, words: &[&str]) -> Fact {
 
 fn claim(text: &str) -> Claim {
     let strengths = [
-        ("@derived", Strength::Derived),
+        ("@claimed", Strength::Claimed),
         ("@observed", Strength::Observed),
+        ("@stated", Strength::Stated),
         ("@verified", Strength::Verified),
         ("@joined", Strength::Joined),
     ];
@@ -198,5 +199,7 @@ fn profile(world: &World, cluster: &Cluster, id: tessera_engine::id::NodeId) -> 
 mod found;
 #[path = "decide_cases/identities.rs"]
 mod identities;
+#[path = "decide_cases/ranks.rs"]
+mod ranks;
 #[path = "decide_cases/views.rs"]
 mod views;

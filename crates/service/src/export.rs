@@ -20,7 +20,6 @@ use crate::codec::corrupt;
 use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::find::Found;
-use crate::graph::strength_name;
 use crate::json::write_value;
 use crate::keys::Scope;
 use crate::lane::Configured;
@@ -240,7 +239,7 @@ impl Export {
         let evidence = link.evidence.iter().filter(|evidence| !sweeps.erases(&evidence.tally.source));
         let row = |(strength, tally): (Strength, &Tally)| Held::Link {
             between: between.clone(),
-            strength: strength_name(strength),
+            strength: strength.name(),
             state,
             said: said(tally),
         };

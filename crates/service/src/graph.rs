@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tessera_engine::cluster::{Cluster, Link, LinkState};
 use tessera_engine::config::Config;
 use tessera_engine::decide::winner;
-use tessera_engine::fact::{Identity, Strength};
+use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
 use tessera_store::{Direction, ScanLimit, Store};
 
@@ -91,20 +91,10 @@ fn show(link: &Link, config: &Config) -> GraphLink {
             NamedIdentity::new(&link.ends[0].identity, config),
             NamedIdentity::new(&link.ends[1].identity, config),
         ],
-        strength: strength_name(link.strength()),
+        strength: link.strength().name(),
         count: link.count(),
         first_seen: link.first_seen(),
         last_seen: link.last_seen(),
-    }
-}
-
-/// How sure somebody was, as answers show it.
-pub(crate) fn strength_name(strength: Strength) -> &'static str {
-    match strength {
-        Strength::Derived => "derived",
-        Strength::Observed => "observed",
-        Strength::Verified => "verified",
-        Strength::Joined => "joined",
     }
 }
 

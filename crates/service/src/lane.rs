@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind};
 use crate::lane::gather::Gatherer;
 use crate::lane::pack::Pack;
 use crate::lane::state::State;
+use crate::redaction;
 use crate::store_error::commit_failed;
 use crate::verdict::{Note, verdict_of};
 use crate::workspace_config::StoredConfig;
@@ -384,11 +385,20 @@ async fn decide_fully(
     told: &mut Told,
     gatherer: &mut Gatherer,
 ) -> Result<Outcome, PartError> {
+    let mut redacted = None;
     for _ in 0..ROUNDS_MAX {
-        match decide(prompt, working, context, told) {
+        match decide(redacted.as_ref().unwrap_or(prompt), working, context, told) {
             Ok(outcome) => return Ok(outcome),
             Err(Lack::Needs(needs)) => gatherer.load(needs, working).await?,
             Err(Lack::Torn) => return Err(PartError::Conflict),
+            Err(Lack::Suppressed(identities)) => {
+                let without = match prompt {
+                    Prompt::Fact(prepared) => redaction::without(prepared, &identities, working.config()),
+                    _ => None,
+                };
+                let Some(without) = without else { return Ok(Outcome::Rejected(Rejection::suppressed())) };
+                redacted = Some(Prompt::Fact(without));
+            }
         }
     }
     Err(PartError::Failed(too_many_rounds()))

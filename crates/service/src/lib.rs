@@ -45,6 +45,7 @@ mod policies;
 pub mod quarantine;
 mod query;
 pub mod records;
+mod redaction;
 mod render;
 mod row;
 mod ruled;

@@ -5,6 +5,7 @@
 
 pub mod cluster;
 pub mod event;
+mod evidence;
 pub mod link;
 pub mod rows;
 pub(crate) mod ruled;

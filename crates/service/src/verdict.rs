@@ -41,11 +41,11 @@ pub enum Verdict {
 /// Something of an accepted fact that did not take effect, or does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// An identity was left out: unknown namespace, blocked or unreadable value.
+    /// An identity was left out: unknown namespace, blocked or unreadable value, or erased for good.
     IdentityIgnored {
         /// The namespace as it was named.
         namespace: Arc<str>,
-        /// The stable code: `namespace_unknown`, `identity_blocked`, `identity_invalid`.
+        /// The stable code: `namespace_unknown`, `identity_blocked`, `identity_invalid`, `identity_suppressed`.
         code: &'static str,
     },
     /// An identity was brought into another spelling than blanks and case make: it held characters that nobody sees.
@@ -82,6 +82,8 @@ pub enum Note {
     LinkHeld {
         /// The rule: `exclusive`, `hub`, `blocked`, `limit`, `separated`, `full`.
         rule: &'static str,
+        /// How sure it is: `joined`, `verified`, `stated`, `observed`, `claimed`.
+        strength: &'static str,
         /// The identities it would join.
         between: [NamedIdentity; 2],
         /// The link that won against it, if one did.
@@ -161,5 +163,6 @@ fn held_note(held: &HeldNote, config: &Config) -> Note {
         let namespace = config.find(end.namespace).map_or("", |namespace| namespace.name.as_str()).to_owned();
         metrics::counter!(names::LINKS_HELD, "namespace" => namespace, "rule" => held.rule.name()).increment(1);
     }
-    Note::LinkHeld { rule: held.rule.name(), between: named(&held.between), won: held.won.as_ref().map(named) }
+    let (rule, strength) = (held.rule.name(), held.strength.name());
+    Note::LinkHeld { rule, strength, between: named(&held.between), won: held.won.as_ref().map(named) }
 }

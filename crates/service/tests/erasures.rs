@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use support::{WORKSPACE, by, erase, fact, ingest, key, memory, open, page, purged, read};
 use tessera_engine::decide::Notice;
+use tessera_engine::fact::Fact;
 use tessera_engine::id::ErasureId;
 use tessera_engine::prepare::Rejection;
 use tessera_service::directory::ListQuery;
@@ -16,7 +17,7 @@ use tessera_service::error::{Error, ErrorKind};
 use tessera_service::idempotency::{self, IdempotencyKey, Request, RequestHash};
 use tessera_service::jobs::Asked;
 use tessera_service::quarantine;
-use tessera_service::verdict::{Incoming, Verdict};
+use tessera_service::verdict::{Incoming, Note, Verdict};
 use tessera_service::workspace_config::{ErasureRules, set_erasure_rules};
 use tessera_service::{ErasureState, Extent, Fields, Return, Service, check, feed};
 use tessera_store::faulty::{Faulty, Plan, WriteFault};
@@ -121,14 +122,13 @@ async fn who_is_suppressed_is_refused_and_kept_nowhere_until_let_in() {
     fill(&service).await;
     erase(&service, &by("user_id", "annabel"), Return::Refused).await.expect("a receipt");
     let before = entries(&service).await;
-    for text in ["user_id:annabel !New @9", "user_id:new email:Annabel@Shop.example !New @9"] {
+    for text in ["user_id:annabel !New @9", "email:Annabel@Shop.example anonymous_id:phone !New @9"] {
         let verdicts = ingest(&service, vec![fact("re", text)]).await;
         let [Verdict::Rejected(rejection)] = &verdicts[..] else { panic!("expected a refusal, found {verdicts:?}") };
         assert_eq!(rejection.code, "identity_suppressed");
     }
     assert_eq!(entries(&service).await, before);
     assert!(service.profile(WORKSPACE, &by("user_id", "annabel"), Fields::ALL, None).await.is_err());
-    assert!(service.profile(WORKSPACE, &by("user_id", "new"), Fields::ALL, None).await.is_err());
 
     let is_suppressed =
         async |value: &str| service.is_suppressed(WORKSPACE, "user_id", value).await.expect("an answer");
@@ -147,6 +147,33 @@ async fn who_is_suppressed_is_refused_and_kept_nowhere_until_let_in() {
     let service = open(&store).await;
     let verdicts = ingest(&service, vec![fact("re-2", "email:annabel@shop.example !New @9")]).await;
     assert!(matches!(&verdicts[..], [Verdict::Rejected(own)] if own.code == "identity_suppressed"), "{verdicts:?}");
+}
+
+/// Who shared a device or an address with somebody is heard, and nothing of her is kept.
+#[tokio::test]
+async fn who_is_suppressed_is_left_out_of_what_others_say() {
+    let store = memory();
+    let service = open(&store).await;
+    ingest(&service, vec![fact("1", "user_id:annabel anonymous_id:tablet email:annabel@shop.example !A @1")]).await;
+    let receipt = erase(&service, &by("user_id", "annabel"), Return::Refused).await.expect("a receipt");
+    let mut sent =
+        fact("2", "user_id:robert anonymous_id:tablet email:Annabel@Shop.example mail=annabel@shop.example !B @2");
+    if let Ok(Fact { call: Some(call), .. }) = &mut sent.fact {
+        let payload = r#"{"properties":{"to":"Annabel@shop.example","total":5},"context":{"device":{"id":"tablet"}}}"#;
+        call.payload = Bytes::from_static(payload.as_bytes());
+    }
+    let verdicts = ingest(&service, vec![sent]).await;
+    let ignored = |namespace: &str| Note::IdentityIgnored { namespace: namespace.into(), code: "identity_suppressed" };
+    let expected = Verdict::Accepted { notes: vec![ignored("anonymous_id"), ignored("email")] };
+    assert_eq!(verdicts, [expected]);
+    let view = read(&service, &by("user_id", "robert")).await;
+    assert!(view.get("mail").is_none() && view.get("email").is_none(), "{view}");
+    purged(&service, receipt.id).await;
+    assert!(holds(&store, "robert").await && holds(&store, "total").await);
+    for text in ["annabel", "Annabel", "tablet"] {
+        assert!(!holds(&store, text).await, "{text}");
+    }
+    sound(&store).await;
 }
 
 #[tokio::test]

@@ -150,6 +150,6 @@ pub(super) const VERDICTS: &[Code] = &[
     ),
     verdict(
         "identity_suppressed",
-        "It names an identity that was erased with `suppress`. It was not stored, and not kept in the quarantine. Stop sending it, or let the identity in again.",
+        "Whose it would be was erased with `suppress`: it was not stored, and not kept in the quarantine. Or a note: another identity that it names was, and was left out with all that spells its value. Stop sending it, or let the identity in again.",
     ),
 ];

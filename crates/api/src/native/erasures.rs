@@ -95,7 +95,7 @@ pub(super) fn route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Rout
     let route = Route::new(Method::DELETE, path, ERASE, handler, Tag::Profiles, "Erases a profile with its events")
         .describe(
             "In one commit: afterwards everything is as if its facts had never been received. The answer is the receipt. With \
-             `suppress=true` its identities are let in no more: what names one of them is refused with `identity_suppressed`.",
+             `suppress=true` its identities are let in no more: what would be theirs is refused with `identity_suppressed`, and in what others send they are left out.",
         )
         .idempotent()
         .answer::<wire::Erasure>(200, "The receipt.", receipt_example("profile"));

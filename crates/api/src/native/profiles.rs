@@ -144,7 +144,7 @@ fn identities_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Rout
             "created_at": "2026-01-31T10:00:00Z", "last_seen": "2026-02-01T09:00:00Z", "facts": 41
         }],
         "links": [{
-            "between": [email, user], "strength": "derived", "count": 3,
+            "between": [email, user], "strength": "stated", "count": 3,
             "first_seen": "2026-01-31T10:00:00Z", "last_seen": "2026-02-01T09:00:00Z"
         }],
         "held": [], "held_more": false

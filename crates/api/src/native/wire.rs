@@ -219,7 +219,8 @@ pub(crate) struct Node {
 pub(crate) struct Link {
     /// The identities.
     pub(crate) between: [Identity; 2],
-    /// `joined`, `verified`, `observed` or `derived`.
+    /// From strong to weak: `joined` (a person, an alias by a private key), `verified` (an id that a private key sent), `stated` (a trait that
+    /// one sent), `observed` (an id that a public key sent), `claimed` (a trait, an alias or an external id that one sent).
     pub(crate) strength: &'static str,
     /// How many events and records said so.
     pub(crate) count: u64,

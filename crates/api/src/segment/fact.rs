@@ -92,6 +92,22 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// How strongly what the call says besides its ids is linked: what traits tell.
+    fn told(&self) -> Strength {
+        match self.class {
+            Class::Private => Strength::Stated,
+            Class::Public => Strength::Claimed,
+        }
+    }
+
+    /// External ids are a server's word like the ids of its calls; with a public key they are as good as a trait.
+    fn external(&self) -> Strength {
+        match self.class {
+            Class::Private => Strength::Verified,
+            Class::Public => Strength::Claimed,
+        }
+    }
+
     fn name(&self) -> Result<Option<Arc<str>>, Rejection> {
         match self.kind {
             CallKind::Track => match text(self.item.event, "event")? {
@@ -113,9 +129,9 @@ impl<'a> Call<'a> {
         }
         let is_alias = self.kind == CallKind::Alias;
         // A server key that sends an alias says that both ids are one person's; anybody could say so with a public one.
-        let strength = match (is_alias, self.class) {
-            (true, Class::Private) => Strength::Joined,
-            (true, Class::Public) | (false, Class::Private | Class::Public) => self.strength(),
+        let (strength, former) = match (is_alias, self.class) {
+            (true, Class::Private) => (Strength::Joined, Strength::Joined),
+            (_, Class::Private | Class::Public) => (self.strength(), self.told()),
         };
         let mut claims = Vec::with_capacity(4);
         push(&mut claims, "user_id", user.as_deref(), strength);
@@ -128,9 +144,9 @@ impl<'a> Call<'a> {
             // The wire does not say whether `previousId` was a user's id or an anonymous one: SDKs send either. Only when it
             // is the call's own `anonymousId` is it known to be that.
             if anonymous.as_deref() != Some(&*previous) {
-                push(&mut claims, "user_id", Some(&previous), strength);
+                push(&mut claims, "user_id", Some(&previous), former);
             }
-            push(&mut claims, "anonymous_id", Some(&previous), strength);
+            push(&mut claims, "anonymous_id", Some(&previous), former);
         }
         Ok(claims)
     }
@@ -143,7 +159,7 @@ impl<'a> Call<'a> {
             let contact: Contact<'_> = serde_json::from_str(traits.get()).unwrap_or_default();
             for (namespace, value) in [("email", contact.email), ("phone", contact.phone)] {
                 let value = wire::text(value).unwrap_or_default();
-                push(claims, namespace, value.as_deref(), Strength::Derived);
+                push(claims, namespace, value.as_deref(), self.told());
             }
         }
     }
@@ -161,11 +177,11 @@ impl<'a> Call<'a> {
             }
             if read(item.collection).as_deref() == Some("accounts") {
                 account.get_or_insert_with(|| AccountFact {
-                    claim: claim(&namespace, &value, self.strength()),
+                    claim: claim(&namespace, &value, self.external()),
                     attributes: Vec::new(),
                 });
             } else {
-                push(claims, &namespace, Some(&value), self.strength());
+                push(claims, &namespace, Some(&value), self.external());
             }
         }
     }

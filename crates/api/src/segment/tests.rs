@@ -31,12 +31,7 @@ fn with_delivery<T>(class: Class, use_it: impl FnOnce(&Delivery<'_>) -> T) -> T 
 }
 
 fn claim(claim: &Claim) -> String {
-    let strength = match claim.strength {
-        Strength::Derived => "derived",
-        Strength::Observed => "observed",
-        Strength::Verified => "verified",
-        Strength::Joined => "joined",
-    };
+    let strength = claim.strength.name();
     format!("{}:{}/{strength}", claim.namespace, claim.value)
 }
 

@@ -153,10 +153,11 @@ async fn held_links_are_told_and_the_winner_only_to_private_keys() {
     let told = world.call("POST", "/v1/identify", ROOT, event("2", "m2")).await.json();
     let note = &told["verdicts"][0]["notes"][0];
     assert_eq!((&note["kind"], &note["rule"]), (&"link_held".into(), &"exclusive".into()), "{told}");
-    assert!(note["won"].is_array(), "{told}");
+    assert!(note["won"].is_array() && note["strength"] == "stated", "{told}");
     let told = world.call("POST", "/v1/identify", &public, event("3", "m3")).await.json();
     let note = &told["verdicts"][0]["notes"][0];
-    assert_eq!((&note["kind"], &note["won"]), (&"link_held".into(), &Value::Null), "{told}");
+    let (won, strength) = (&note["won"], &note["strength"]);
+    assert_eq!((&note["kind"], won, strength), (&"link_held".into(), &Value::Null, &Value::Null), "{told}");
     let unknown = r#"{"userId":"1","event":"x","context":{"externalIds":[{"id":"7","type":"nonsense"}]}}"#;
     let told = world.call("POST", "/v1/track", ROOT, unknown).await.json();
     assert_eq!(

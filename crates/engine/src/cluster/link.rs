@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::Tally;
 use crate::config::Config;
-use crate::fact::{Identity, Strength};
+use crate::fact::{Class, Identity, Strength};
 use crate::id::{DirectiveId, NodeId};
 use crate::time::Timestamp;
 
@@ -22,8 +22,23 @@ pub struct End {
 pub struct Evidence {
     /// How sure it was.
     pub strength: Strength,
+    /// The instant that stands for it in the order of links: of what private keys said the earliest event time, of what public keys said
+    /// the earliest receipt. A claimed time may place an event, and wins no identity.
+    pub since: Timestamp,
     /// Who said so, how often, when.
     pub tally: Tally,
+}
+
+impl Evidence {
+    /// What facts said that this tally counts, the first of them received at this instant.
+    #[must_use]
+    pub fn new(strength: Strength, tally: Tally, received_at: Timestamp) -> Self {
+        let since = match strength.class() {
+            Class::Private => tally.first,
+            Class::Public => received_at,
+        };
+        Self { strength, since, tally }
+    }
 }
 
 /// Which rule refuses a link.
@@ -128,7 +143,16 @@ pub struct Link {
     pub state: LinkState,
 }
 
-/// The place of a link in the walk: stronger first, then first seen, then the bytes of both identities.
+/// What a link counts for: an end that it may make a hub, by the word of keys of this class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The end of lower priority.
+    pub low: End,
+    /// Who links it.
+    pub class: Class,
+}
+
+/// The place of a link in the walk: stronger first, then the instant that stands for it, then the bytes of both identities.
 pub type Order<'a> = (Reverse<Strength>, Timestamp, &'a Identity, &'a Identity);
 
 impl Link {
@@ -146,7 +170,10 @@ impl Link {
             .iter_mut()
             .find(|own| own.strength == evidence.strength && own.tally.source == evidence.tally.source);
         match own {
-            Some(own) => own.tally.absorb(&evidence.tally),
+            Some(own) => {
+                own.since = own.since.min(evidence.since);
+                own.tally.absorb(&evidence.tally);
+            }
             None => self.evidence.push(evidence),
         }
     }
@@ -154,7 +181,21 @@ impl Link {
     /// The strongest of its evidence.
     #[must_use]
     pub fn strength(&self) -> Strength {
-        self.evidence.iter().map(|evidence| evidence.strength).max().unwrap_or(Strength::Derived)
+        self.evidence.iter().map(|evidence| evidence.strength).max().unwrap_or(Strength::Claimed)
+    }
+
+    /// Whose word it is: one fact of a private key is enough.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.strength().class()
+    }
+
+    /// The instant that stands for it in the walk. Where private keys say it, what public keys say changes nothing.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        let class = self.class();
+        let own = self.evidence.iter().filter(|evidence| evidence.strength.class() == class);
+        own.map(|evidence| evidence.since).min().unwrap_or(Timestamp::MAX)
     }
 
     /// The smallest event time in its evidence.
@@ -184,7 +225,7 @@ impl Link {
     /// Its place in the walk.
     #[must_use]
     pub fn order(&self) -> Order<'_> {
-        (Reverse(self.strength()), self.first_seen(), &self.ends[0].identity, &self.ends[1].identity)
+        (Reverse(self.strength()), self.since(), &self.ends[0].identity, &self.ends[1].identity)
     }
 
     /// Whether it was said on purpose; such a link passes every rule but the bound.
@@ -222,9 +263,15 @@ impl Link {
         (Some(lower.identity.namespace) != config.exclusive()).then_some(lower)
     }
 
+    /// What it counts for, if anything.
+    #[must_use]
+    pub fn neighbour(&self, config: &Config) -> Option<Neighbour> {
+        self.hub_end(config).map(|low| Neighbour { low: low.clone(), class: self.class() })
+    }
+
     /// An estimate of its stored bytes, rather high.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        16 + self.evidence.iter().map(|evidence| evidence.tally.size_bytes()).sum::<usize>()
+        16 + self.evidence.iter().map(|evidence| 8 + evidence.tally.size_bytes()).sum::<usize>()
     }
 }

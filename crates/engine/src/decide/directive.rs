@@ -200,7 +200,7 @@ impl Act<'_> {
             return Ok(Outcome::Directed(Directed { acted: Acted::JoinedBefore { by }, profiles }));
         }
         let tally = Tally::one(said_by(id), self.now);
-        let evidence = Evidence { strength: Strength::Joined, tally };
+        let evidence = Evidence::new(Strength::Joined, tally, self.now);
         self.see_together(one, other, evidence, false)?;
         let between = [first.node, second.node];
         let profiles = self.profiles_of(&between)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use super::{Act, Erased, Notice, Outcome};
-use crate::cluster::{Cluster, End, Link, Node, Source};
+use crate::cluster::{Cluster, End, Link, Neighbour, Node, Source};
 use crate::fact::{FactKey, Identity};
 use crate::id::NodeId;
 use crate::time::Timestamp;
@@ -105,8 +105,8 @@ impl Act<'_> {
             if self.drop_orphan(end)? {
                 continue;
             }
-            if *counted {
-                self.lose_neighbour(end)?;
+            if let Some(neighbour) = counted {
+                self.lose_neighbour(neighbour)?;
             }
         }
         if is_whole || victims.contains(&profile) {
@@ -192,7 +192,7 @@ impl Act<'_> {
         let mut note = |link: &Link| {
             cut.links += u64::from(!link.is_mark());
             let Some(end) = link.ends.iter().find(|end| !victims.contains(&end.node)) else { return };
-            let counted = link.hub_end(&config).is_some_and(|low| low.node == end.node);
+            let counted = link.neighbour(&config).filter(|own| own.low.node == end.node);
             cut.ends.push((end.clone(), counted));
         };
         cluster.links.iter().filter(|link| link.ends.iter().any(|end| victims.contains(&end.node))).for_each(&mut note);
@@ -259,8 +259,8 @@ impl Act<'_> {
 
 /// What erasing cut.
 struct Cut {
-    /// The ends of links that stay behind, each with whether its link was counted towards a hub there.
-    ends: Vec<(End, bool)>,
+    /// The ends of links that stay behind, each with what its link counted for there.
+    ends: Vec<(End, Option<Neighbour>)>,
     /// Links that somebody said.
     links: u64,
 }

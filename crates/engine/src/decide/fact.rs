@@ -22,10 +22,12 @@ impl Act<'_> {
             let message = "the profile's record would be larger than is allowed";
             return Ok(Outcome::Rejected(Rejection::new("profile_too_large", message)));
         }
-        if self.names_suppressed(prepared)? {
-            let message =
-                "an identity of it was erased for good; it is expected to be sent no more, or to be let in again";
-            return Ok(Outcome::Rejected(Rejection::new("identity_suppressed", message)));
+        let suppressed = self.suppressed(prepared)?;
+        if suppressed.contains(&prepared.owner) {
+            return Ok(Outcome::Rejected(Rejection::suppressed()));
+        }
+        if !suppressed.is_empty() {
+            return Err(Lack::Suppressed(suppressed));
         }
         let time = fact.time.unwrap_or(self.now);
         let owner = self.node_of(&prepared.owner)?;
@@ -61,19 +63,20 @@ impl Act<'_> {
         Ok(is_known.then_some(row))
     }
 
-    /// Whether it names somebody who was erased for good. Who has a node is not: suppressing erases it.
-    fn names_suppressed(&self, prepared: &Prepared) -> Result<bool, Lack> {
+    /// Those that it names and that were erased for good. Who has a node is not: suppressing erases it.
+    fn suppressed(&self, prepared: &Prepared) -> Result<Vec<Identity>, Lack> {
         let others = prepared.others.iter().map(|(identity, _)| identity);
+        let mut suppressed = Vec::new();
         for identity in std::iter::once(&prepared.owner).chain(others).chain(&prepared.account) {
             if self.working.identity(identity)?.is_none() && self.working.is_suppressed(identity)? {
-                return Ok(true);
+                suppressed.push(identity.clone());
             }
         }
-        Ok(false)
+        Ok(suppressed)
     }
 
     fn fits(&self, prepared: &Prepared) -> Result<bool, Lack> {
-        let bytes_max = self.working.config().limits().record_bytes_max;
+        let bytes_max = self.working.config().limits().record_bytes_for(prepared.class);
         for identity in std::iter::once(&prepared.owner).chain(&prepared.account) {
             let Some(row) = self.working.identity(identity)? else {
                 if prepared.bytes > bytes_max {
@@ -148,7 +151,7 @@ impl Act<'_> {
         for (identity, strength) in &prepared.others {
             self.node_of(identity)?;
             let tally = Tally::one(prepared.source.clone(), time);
-            let evidence = Evidence { strength: *strength, tally };
+            let evidence = Evidence::new(*strength, tally, self.now);
             self.see_together(&prepared.owner, identity, evidence, fact.document.is_some())?;
         }
         // The verdict speaks of what the whole fact came to: one link of it may move another.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Act, HeldNote};
-use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Rule, Severer};
+use crate::cluster::{Cluster, End, Evidence, Hub, Link, LinkState, Neighbour, Rule, Severer};
 use crate::fact::Identity;
 use crate::id::NodeId;
 use crate::working::Lack;
@@ -45,21 +45,28 @@ impl Act<'_> {
 
     /// A link that was not known: it may make its lower end a hub, then it is placed.
     fn add_link(&mut self, link: Link) -> Result<(), Lack> {
-        let config = self.working.config().clone();
-        if let Some(end) = link.hub_end(&config).cloned() {
-            self.gain_neighbour(&end)?;
+        if let Some(neighbour) = link.neighbour(self.working.config()) {
+            self.gain_neighbour(&neighbour)?;
         }
         self.place(link)
     }
 
     /// One counted neighbour more: it may be one too many.
-    pub(super) fn gain_neighbour(&mut self, end: &End) -> Result<(), Lack> {
-        self.working.require_clusters([&end.identity])?;
-        let hub_links_max = self.working.config().limits().hub_links_max;
-        match self.count_neighbour(end, |count| count + 1)? {
-            (neighbours, false) if neighbours > hub_links_max => self.become_hub(end),
+    pub(super) fn gain_neighbour(&mut self, neighbour: &Neighbour) -> Result<(), Lack> {
+        self.working.require_clusters([&neighbour.low.identity])?;
+        match self.count_neighbour(neighbour, |count| count + 1)? {
+            (before, hub) if hub > before => self.become_hub(&neighbour.low, hub),
             _ => Ok(()),
         }
+    }
+
+    /// What a link counted for, and what it counts for now that its evidence is another.
+    fn recount(&mut self, counted: Option<Neighbour>, counts: Option<Neighbour>) -> Result<(), Lack> {
+        if counted == counts {
+            return Ok(());
+        }
+        counted.iter().try_for_each(|neighbour| self.lose_neighbour(neighbour))?;
+        counts.iter().try_for_each(|neighbour| self.gain_neighbour(neighbour))
     }
 
     /// Puts another link in the place of one, or none: its evidence has become less. Whoever was there only by it goes.
@@ -73,20 +80,18 @@ impl Act<'_> {
         } else {
             self.working.drop_held(one, other);
         }
-        let counted = before.hub_end(&config).cloned();
-        let counts = after.as_ref().and_then(|after| after.hub_end(&config)).cloned();
+        let counted = before.neighbour(&config);
+        let is_counted = counted.is_some() && after.as_ref().and_then(|after| after.neighbour(&config)) == counted;
         match after {
             None => {}
             Some(after) if after.state.is_severed() => self.working.put_held(after),
-            Some(after) if counts.is_some() && counted.is_none() => self.add_link(after)?,
-            Some(after) => self.place(after)?,
+            Some(after) if is_counted => self.place(after)?,
+            Some(after) => self.add_link(after)?,
         }
-        if counts.is_none()
-            && let Some(end) = counted
-        {
-            self.lose_neighbour(&end)?;
+        match counted {
+            Some(neighbour) if !is_counted => self.lose_neighbour(&neighbour),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// More evidence for a link of a record. Its cluster stays; only the walk inside may change.
@@ -94,38 +99,33 @@ impl Act<'_> {
         let config = self.working.config().clone();
         let mut cluster = self.working.edit(cluster)?;
         let link = &mut cluster.links[at];
-        let (before, counted) = ((link.strength(), link.first_seen()), link.hub_end(&config).cloned());
+        let (before, counted) = ((link.strength(), link.since()), link.neighbour(&config));
         let bytes_before = link.size_bytes();
         link.add(evidence);
-        let is_reordered = (link.strength(), link.first_seen()) != before;
-        let is_uncounted = link.hub_end(&config).is_none();
+        let is_reordered = (link.strength(), link.since()) != before;
+        let counts = link.neighbour(&config);
         cluster.bytes += link.size_bytes() - bytes_before;
         if is_reordered {
             self.put_restaged(cluster);
         } else {
             self.working.put_cluster(cluster);
         }
-        match counted {
-            Some(end) if is_uncounted => self.lose_neighbour(&end),
-            _ => Ok(()),
-        }
+        self.recount(counted, counts)
     }
 
     /// More evidence for a link that does not hold. It is placed anew where that may change the answer.
     fn strengthen_held(&mut self, link: Arc<Link>, evidence: Evidence) -> Result<(), Lack> {
         let config = self.working.config().clone();
         let mut link = Arc::unwrap_or_clone(link);
-        let (before, counted) = ((link.strength(), link.first_seen()), link.hub_end(&config).cloned());
+        let (before, counted) = ((link.strength(), link.since()), link.neighbour(&config));
         link.add(evidence);
-        let is_reordered = (link.strength(), link.first_seen()) != before;
+        let is_reordered = (link.strength(), link.since()) != before;
         if link.state.is_severed() || !is_reordered && link.state != LinkState::Held(Rule::Full) {
             self.working.put_held(link);
             return Ok(());
         }
         self.working.drop_held(link.ends[0].node, link.ends[1].node);
-        if let (Some(end), None) = (counted, link.hub_end(&config)) {
-            self.lose_neighbour(&end)?;
-        }
+        self.recount(counted, link.neighbour(&config))?;
         self.place(link)
     }
 
@@ -168,34 +168,37 @@ impl Act<'_> {
             if role.blocked {
                 return Ok(Some(Rule::Blocked));
             }
-            is_hub |= role.hub && low == Some(end.node);
+            is_hub |= role.hub.bars(link.class()) && low == Some(end.node);
         }
         Ok(is_hub.then_some(Rule::Hub))
     }
 
-    /// Counts, and answers how many there are now and whether the node was a hub.
-    fn count_neighbour(&mut self, end: &End, change: impl Fn(u32) -> u32) -> Result<(u32, bool), Lack> {
-        let row = self.working.known(&end.identity)?;
+    /// Counts, and answers what the low end was a hub for and is one for now.
+    fn count_neighbour(&mut self, neighbour: &Neighbour, change: impl Fn(u32) -> u32) -> Result<(Hub, Hub), Lack> {
+        let row = self.working.known(&neighbour.low.identity)?;
         let mut cluster = self.working.edit(row.cluster)?;
-        let node = cluster.node_mut(end.node).ok_or(Lack::Torn)?;
-        node.neighbours_above = change(node.neighbours_above);
-        let counted = (node.neighbours_above, node.role.hub);
-        node.role.hub = node.neighbours_above > self.working.config().limits().hub_links_max;
+        let node = cluster.node_mut(neighbour.low.node).ok_or(Lack::Torn)?;
+        let count = node.above.of(neighbour.class);
+        *count = change(*count);
+        let hub = node.above.hub(self.working.config().limits().hub_links_max);
+        let before = std::mem::replace(&mut node.role.hub, hub);
         self.working.put_cluster(cluster);
-        Ok(counted)
+        Ok((before, hub))
     }
 
     /// One counted neighbour less: a hub may be none any more, and its links get their chance.
-    pub(super) fn lose_neighbour(&mut self, end: &End) -> Result<(), Lack> {
+    pub(super) fn lose_neighbour(&mut self, neighbour: &Neighbour) -> Result<(), Lack> {
+        let end = &neighbour.low;
         self.working.require_clusters([&end.identity])?;
-        let (neighbours, was_hub) = self.count_neighbour(end, |count| count.saturating_sub(1))?;
-        if !was_hub || neighbours > self.working.config().limits().hub_links_max {
+        let (before, hub) = self.count_neighbour(neighbour, |count| count.saturating_sub(1))?;
+        if hub >= before {
             return Ok(());
         }
         let config = self.working.config().clone();
         let mut links = self.working.held_of(end.node)?;
         links.retain(|link| {
-            link.state == LinkState::Held(Rule::Hub) && link.hub_end(&config).is_some_and(|low| low.node == end.node)
+            let is_low = || link.hub_end(&config).is_some_and(|low| low.node == end.node);
+            link.state == LinkState::Held(Rule::Hub) && !hub.bars(link.class()) && is_low()
         });
         links.sort_by(|one, other| one.order().cmp(&other.order()));
         self.working.require_clusters(links.iter().map(|link| &link.other(end.node).identity))?;
@@ -206,10 +209,11 @@ impl Act<'_> {
         Ok(())
     }
 
-    /// One neighbour too many: all links of this value to identities of higher priority are held.
-    fn become_hub(&mut self, end: &End) -> Result<(), Lack> {
+    /// One neighbour too many: the links of this value to identities of higher priority are held, or those of public keys alone.
+    fn become_hub(&mut self, end: &End, hub: Hub) -> Result<(), Lack> {
         let config = self.working.config().clone();
-        let makes_hub = |link: &Link| link.hub_end(&config).is_some_and(|low| low.node == end.node);
+        let is_low = |link: &Link| link.hub_end(&config).is_some_and(|low| low.node == end.node);
+        let makes_hub = |link: &Link| hub.bars(link.class()) && is_low(link);
         for link in self.working.held_of(end.node)? {
             if matches!(link.state, LinkState::Held(Rule::Exclusive | Rule::Full)) && makes_hub(&link) {
                 let mut link = Arc::unwrap_or_clone(link);
@@ -283,7 +287,7 @@ impl Act<'_> {
         let LinkState::Held(rule) = link.state else { return Ok(None) };
         let between = [link.ends[0].identity.clone(), link.ends[1].identity.clone()];
         let won = winner(&cluster, &second, link, self.working.config());
-        Ok(Some(HeldNote { rule, between, won }))
+        Ok(Some(HeldNote { rule, strength: link.strength(), between, won }))
     }
 }
 

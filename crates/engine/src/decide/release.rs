@@ -6,7 +6,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::settle::Parts;
 use super::{Act, Outcome};
-use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Severer, Source, Tally};
+use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Neighbour, Severer, Source, Tally};
 use crate::fact::{Identity, Strength};
 use crate::id::NodeId;
 use crate::working::Lack;
@@ -33,13 +33,13 @@ impl Act<'_> {
                 cut.push(Arc::unwrap_or_clone(link));
             }
         }
-        let mut uncounted: Vec<End> = Vec::new();
+        let mut uncounted: Vec<Neighbour> = Vec::new();
         let severed = cut.iter().filter(|link| !link.state.is_severed()).count();
         if !cut.iter().any(|link| link.touches(keeper.node)) {
             cut.push(self.mark(document, keeper.node, identity, gone.node)?);
         }
         for mut link in cut {
-            uncounted.extend(link.hub_end(&config).cloned());
+            uncounted.extend(link.neighbour(&config));
             link.state = link.state.severed_by(by);
             self.working.put_held(link);
         }
@@ -50,8 +50,8 @@ impl Act<'_> {
             parts.links.retain(|link| !is_cut(link));
             add_joins(parts, joins);
         })?;
-        for end in uncounted {
-            self.lose_neighbour(&end)?;
+        for neighbour in uncounted {
+            self.lose_neighbour(&neighbour)?;
         }
         for end in taken_back {
             self.lift(&keeper_end, &end)?;
@@ -77,7 +77,7 @@ impl Act<'_> {
         cluster: &Cluster,
         document: &End,
         gone: NodeId,
-        uncounted: &mut Vec<End>,
+        uncounted: &mut Vec<Neighbour>,
         taken_back: &mut Vec<End>,
     ) -> Result<Vec<Link>, Lack> {
         let config = self.working.config().clone();
@@ -88,13 +88,13 @@ impl Act<'_> {
                 continue;
             }
             let tally = Tally::one(Source::of_ours(RELEASE_DATASET, None), self.now);
-            let evidence = Evidence { strength: Strength::Joined, tally };
+            let evidence = Evidence::new(Strength::Joined, tally, self.now);
             for end in ranked(cluster, part, &config) {
                 let mut link = match self.link_to(cluster, document, &end)? {
                     None => Link::new(document.clone(), end, evidence),
                     Some(link) if is_separated(&link) => continue,
                     Some(mut link) => {
-                        uncounted.extend(link.hub_end(&config).cloned());
+                        uncounted.extend(link.neighbour(&config));
                         if link.state.is_severed_by(by) {
                             taken_back.push(end.clone());
                         }
@@ -129,7 +129,7 @@ fn is_separated(link: &Link) -> bool {
 /// What a severed link is kept by that no fact says.
 pub(super) fn mark_evidence(now: crate::time::Timestamp) -> Evidence {
     let tally = Tally { count: 0, ..Tally::one(Source::of_ours(RELEASE_DATASET, None), now) };
-    Evidence { strength: Strength::Derived, tally }
+    Evidence::new(Strength::Claimed, tally, now)
 }
 
 /// The nodes of a part, the one of the highest priority first; ties by bytes.

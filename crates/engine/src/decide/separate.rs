@@ -6,7 +6,7 @@ use super::directive::{Acted, Directed, Named, Refusal, SEPARATIONS_MAX, said_by
 use super::link::nodes_of;
 use super::release::{add_joins, parts_of, ranked};
 use super::{Act, Outcome};
-use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Separation, Severer, Tally};
+use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Neighbour, Separation, Severer, Tally};
 use crate::fact::Strength;
 use crate::id::{DirectiveId, NodeId};
 use crate::working::Lack;
@@ -92,9 +92,9 @@ impl Act<'_> {
             let rows = self.working.held_of(*node)?.into_iter().filter(|link| sides.is_across(link));
             cut.extend(rows.map(std::sync::Arc::unwrap_or_clone));
         }
-        let mut uncounted: Vec<End> = Vec::new();
+        let mut uncounted: Vec<Neighbour> = Vec::new();
         for mut link in cut {
-            uncounted.extend(link.hub_end(&config).cloned());
+            uncounted.extend(link.neighbour(&config));
             link.state = link.state.severed_by(by);
             self.working.put_held(link);
         }
@@ -118,8 +118,8 @@ impl Act<'_> {
                 }
             }
         })?;
-        for end in uncounted {
-            self.lose_neighbour(&end)?;
+        for neighbour in uncounted {
+            self.lose_neighbour(&neighbour)?;
         }
         Ok(())
     }
@@ -131,17 +131,17 @@ impl Act<'_> {
         cluster: &Cluster,
         top: &End,
         part: Vec<NodeId>,
-        uncounted: &mut Vec<End>,
+        uncounted: &mut Vec<Neighbour>,
     ) -> Result<Option<Link>, Lack> {
         let config = self.working.config().clone();
-        let evidence = Evidence { strength: Strength::Joined, tally: Tally::one(said_by(id), self.now) };
+        let evidence = Evidence::new(Strength::Joined, Tally::one(said_by(id), self.now), self.now);
         for end in ranked(cluster, part, &config) {
             let known = self.link_to(cluster, top, &end)?;
             let Some(mut link) = known else { return Ok(Some(Link::new(top.clone(), end, evidence))) };
             if link.state.is_severed() {
                 continue;
             }
-            uncounted.extend(link.hub_end(&config).cloned());
+            uncounted.extend(link.neighbour(&config));
             self.working.drop_held(top.node, end.node);
             link.state = LinkState::Active;
             link.add(evidence);

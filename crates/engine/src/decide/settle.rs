@@ -10,7 +10,7 @@ use super::link::nodes_of;
 use super::told::profiles;
 use crate::cluster::{Cluster, Link, LinkState, Node, Rule};
 use crate::config::Config;
-use crate::fact::{Identity, Strength};
+use crate::fact::{Class, Identity, Strength};
 use crate::id::NodeId;
 use crate::time::Timestamp;
 use crate::walk::{Edge, Refusal, StageOne, StageTwo, Tie, stage_one, stage_two, ties};
@@ -102,7 +102,7 @@ impl Act<'_> {
         let rule = if stage.refused[at] {
             Some(Rule::Exclusive)
         } else {
-            is_too_large(&parts, &stage, &config).then_some(Rule::Full)
+            is_too_large(&parts, &stage, &link, &config).then_some(Rule::Full)
         };
         if let Some(rule) = rule {
             link.state = LinkState::Held(rule);
@@ -268,7 +268,8 @@ fn changes_nothing(link: &Link, tie: &Tie<Place>, part: &Cluster) -> bool {
     link.state == LinkState::Held(Rule::Exclusive) && (is_tied_before || is_last)
 }
 
-fn is_too_large(parts: &Parts, stage: &StageOne, config: &Config) -> bool {
+/// Whether a cluster would pass its bound, or the one that the link joins the share of it that such a link may fill.
+fn is_too_large(parts: &Parts, stage: &StageOne, link: &Link, config: &Config) -> bool {
     let mut sizes: HashMap<usize, (usize, usize)> = HashMap::new();
     for (node, label) in parts.nodes.iter().zip(&stage.cluster) {
         let (count, bytes) = sizes.entry(*label).or_default();
@@ -276,7 +277,11 @@ fn is_too_large(parts: &Parts, stage: &StageOne, config: &Config) -> bool {
         *bytes += node.size_bytes();
     }
     let limits = config.limits();
-    sizes.values().any(|(count, bytes)| *count > limits.cluster_identities_max || *bytes > limits.record_bytes_max)
+    let joined = stage.cluster[position(&parts.nodes, link.ends[0].node)];
+    sizes.iter().any(|(label, (count, bytes))| {
+        let class = if *label == joined { link.class() } else { Class::Private };
+        *count > limits.cluster_identities_for(class) || *bytes > limits.record_bytes_for(class)
+    })
 }
 
 /// The link that won against one held by the exclusive rule between two clusters.

@@ -11,7 +11,7 @@ use hashbrown::{HashMap, HashSet};
 use super::directive::kept;
 use super::link::nodes_of;
 use super::{Act, Outcome};
-use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Node, Role, Rule, Tally};
+use crate::cluster::{Above, Cluster, End, Evidence, Link, LinkState, Node, Role, Rule, Tally};
 use crate::config::Config;
 use crate::id::NodeId;
 use crate::normalise::normalise;
@@ -124,7 +124,7 @@ impl Act<'_> {
                         lack.extend(needs);
                         false
                     }
-                    (_, Err(Lack::Torn)) => return Err(Lack::Torn),
+                    (_, Err(lack @ (Lack::Torn | Lack::Suppressed(_)))) => return Err(lack),
                 };
             if is_moved {
                 moves.insert(nodes_of(&link.before));
@@ -160,27 +160,25 @@ impl Act<'_> {
             if role.blocked {
                 return Ok(Some(Rule::Blocked));
             }
-            is_hub |= role.hub && low == Some(end.node);
+            is_hub |= role.hub.bars(link.class()) && low == Some(end.node);
         }
         Ok(is_hub.then_some(Rule::Hub))
     }
 
     /// Puts what is left of a link where it belongs, and tells the count of a neighbour in another record.
     fn put_swept(&mut self, link: &Swept, nodes: &HashMap<NodeId, Node>, config: &Config) -> Result<(), Lack> {
-        let outside = |link: &Link| link.hub_end(config).filter(|end| !nodes.contains_key(&end.node)).cloned();
+        let outside = |link: &Link| link.neighbour(config).filter(|own| !nodes.contains_key(&own.low.node));
         let (counted, counts) = (outside(&link.before), link.after.as_ref().and_then(outside));
-        if let (None, Some(end)) = (&counted, &counts) {
-            self.gain_neighbour(end)?;
+        let (lost, gained) = if counted == counts { (None, None) } else { (counted, counts) };
+        if let Some(neighbour) = gained {
+            self.gain_neighbour(&neighbour)?;
         }
         match link.after.clone() {
             None => {}
             Some(after) if after.state.is_severed() => self.working.put_held(after),
             Some(after) => self.place(after)?,
         }
-        if let (Some(end), None) = (&counted, &counts) {
-            self.lose_neighbour(end)?;
-        }
-        Ok(())
+        lost.iter().try_for_each(|neighbour| self.lose_neighbour(neighbour))
     }
 
     /// Drops those that nothing mentions any more.
@@ -211,7 +209,7 @@ impl Act<'_> {
                 continue;
             }
             let tally = Tally::one(source, node.created_at);
-            let evidence = Evidence { strength: crate::fact::Strength::Joined, tally };
+            let evidence = Evidence::new(crate::fact::Strength::Joined, tally, self.now);
             self.see_together(&node.identity, &spelled, evidence, false)?;
         }
         Ok(())
@@ -234,10 +232,10 @@ pub fn lags(cluster: &Cluster, config: &Config, now: Timestamp) -> bool {
 
 /// The nodes of a cluster without what erased sources said and what has ended, and as the rules make them.
 fn swept_nodes(cluster: &Cluster, links: &[Swept], config: &Config, now: Timestamp) -> HashMap<NodeId, Node> {
-    let mut above: HashMap<NodeId, u32> = HashMap::new();
+    let mut above: HashMap<NodeId, Above> = HashMap::new();
     for link in links.iter().filter_map(|link| link.after.as_ref()) {
         if let Some(low) = link.hub_end(config) {
-            *above.entry(low.node).or_default() += 1;
+            *above.entry(low.node).or_default().of(link.class()) += 1;
         }
     }
     let swept = |node: &Node| {
@@ -250,10 +248,10 @@ fn swept_nodes(cluster: &Cluster, links: &[Swept], config: &Config, now: Timesta
             relation.evidence.retain(|tally| !is_erased(tally));
         }
         node.relations.retain(|relation| !relation.evidence.is_empty());
-        node.neighbours_above = above.get(&node.id).copied().unwrap_or(0);
+        node.above = above.get(&node.id).copied().unwrap_or_default();
         let namespace = config.find(node.identity.namespace);
         node.role = Role {
-            hub: node.neighbours_above > config.limits().hub_links_max,
+            hub: node.above.hub(config.limits().hub_links_max),
             blocked: namespace.is_some_and(|namespace| normalise(namespace, &node.identity.value).is_err()),
             ..Role::new(node.identity.namespace, config)
         };

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use tessera_engine::decide::{Erasure, Outcome, Victim};
 use tessera_engine::fact::{Fact, Identity, Strength};
-use tessera_engine::prepare::{Prepared, prepare};
+use tessera_engine::prepare::{IDENTITY_SUPPRESSED, Prepared, prepare};
 use tessera_engine::value::{Path, Value};
 
 use crate::state::State;
@@ -77,28 +77,38 @@ struct Worlds {
     erased: World,
     never: World,
     /// Who is suppressed in the first.
-    refused: BTreeSet<Identity>,
+    refused: Vec<Id>,
 }
 
 impl Worlds {
-    /// Sends a fact to both, but to the second none that the first has to refuse.
+    /// Sends a fact to both: to the second without whom the first has to leave out, and none whose owner that is.
     fn send(&mut self, say: &Say, at: usize) {
-        let names = |Prepared { owner, others, account, .. }: Prepared| {
-            let others = others.into_iter().map(|(other, _)| other);
-            others.chain([owner]).chain(account).any(|identity| self.refused.contains(&identity))
-        };
-        let is_refused = prepared(&self.erased, say, at).is_some_and(names);
+        let owner = owner_of(&self.erased, say, at);
         let outcome = self.erased.fact(&say.fact(at)).outcome;
-        if is_refused {
-            // What somebody else owns and only mentioned them is still stored.
-            let is_known = matches!(outcome, Outcome::Duplicate);
-            let is_told = matches!(&outcome, Outcome::Rejected(rejection) if rejection.code == "identity_suppressed");
-            assert!(is_known || is_told, "{outcome:?}");
-        } else {
-            let expected = self.never.fact(&say.fact(at)).outcome;
-            assert_eq!(std::mem::discriminant(&outcome), std::mem::discriminant(&expected));
+        match owner {
+            Some(owner) if self.refused.contains(&owner) => {
+                let is_told = matches!(&outcome, Outcome::Rejected(own) if own.code == IDENTITY_SUPPRESSED);
+                assert!(is_told, "{outcome:?}");
+            }
+            _ => {
+                let left = owner.and_then(|owner| strip(say.clone(), &self.refused, owner));
+                let expected = self.never.fact(&left.as_ref().unwrap_or(say).fact(at)).outcome;
+                assert_eq!(std::mem::discriminant(&outcome), std::mem::discriminant(&expected));
+                self.assert_left_out(say, &outcome);
+            }
         }
         self.compare();
+    }
+
+    /// Whom an accepted fact leaves out is told, and does not stand in its event.
+    fn assert_left_out(&self, say: &Say, outcome: &Outcome) {
+        let Outcome::Accepted { ignored, event, .. } = outcome else { return };
+        let account = say.account.iter().map(|(account, _)| account);
+        let named: BTreeSet<&Id> = say.claims.iter().map(|(id, _)| id).chain(account).collect();
+        let left_out = ignored.iter().filter(|own| own.code == IDENTITY_SUPPRESSED).count();
+        let is_refused = |identity: &Identity| self.refused.iter().any(|id| id.identity() == *identity);
+        assert!(left_out <= named.iter().filter(|id| self.refused.contains(id)).count());
+        assert!(event.iter().flat_map(|event| &event.identities).all(|identity| !is_refused(identity)));
     }
 
     /// Does something in both.
@@ -156,7 +166,7 @@ fn erasing_equals_never_having_received() {
             }
             never.fact(&fact);
         }
-        let refused = gone.iter().filter(|_| way.suppresses).map(|id| id.identity()).collect();
+        let refused = if way.suppresses { gone } else { Vec::new() };
         let mut worlds = Worlds { erased: world, never, refused };
         worlds.compare();
         for index in again {

@@ -1,16 +1,19 @@
-//! Law 2: order does not matter: profiles are a function of facts, directives and configuration. Law 7: of all orders of the
-//! facts between two directives.
+//! Law 2: order does not matter: profiles are a function of facts, directives and configuration. When it was received is part of what a
+//! public key says: among that the earlier wins. What private keys say is the same whenever it arrives. Law 7: of all orders of the facts
+//! between two directives.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
-use tessera_engine::fact::Fact;
+use tessera_engine::fact::{Class, Fact};
+use tessera_engine::time::Timestamp;
 use tessera_engine::walk::{Edge, stage_one};
 
 use crate::pair::{Both, plain};
 use crate::state::State;
-use crate::steps::{Say, Setup, Step, law, say, says, setup, steps};
-use crate::world::{Fetch, World};
+use crate::steps::{Say, Setup, Step, class, law, say, says, setup, steps};
+use crate::world::{Fetch, START_MICROS, World};
 
 #[test]
 fn the_engine_equals_the_reference_after_every_step() {
@@ -39,28 +42,91 @@ fn late_stronger_and_repeated_evidence_is_that_of_the_reference() {
     });
 }
 
-/// What facts come to in the order of these keys.
-fn state_of(setup: &Setup, facts: &[(usize, &Say)], keys: &[u16]) -> State {
+/// When what stands at a place is received.
+fn receipt(at: usize) -> Timestamp {
+    let start = Timestamp::from_micros(START_MICROS).expect("the start is an instant");
+    start.plus_micros(1_000_000 * i64::try_from(at + 1).expect("few"))
+}
+
+/// What facts come to in this order, each received at the instant of its place there, or at its own.
+fn state_of(setup: &Setup, says: &[Say], order: &[usize], receipts: Receipts) -> State {
     let mut world = World::new(setup.config(), Fetch::Rounds);
-    let mut order: Vec<usize> = (0..facts.len()).collect();
-    order.sort_by_key(|at| keys[*at]);
-    for at in order {
-        let (id, say) = facts[at];
-        world.fact(&say.fact(id));
+    for (place, at) in order.iter().enumerate() {
+        world.go_to(match receipts {
+            Receipts::Own => receipt(*at),
+            Receipts::OfPlaces => receipt(place),
+        });
+        world.fact(&says[*at].fact(*at));
         world.commit();
     }
     world.check();
     world.state()
 }
 
+/// When facts are received that come in another order.
+#[derive(Clone, Copy)]
+enum Receipts {
+    /// As in the order of before.
+    Own,
+    /// As they come.
+    OfPlaces,
+}
+
+fn by_keys(len: usize, keys: &[u16]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..len).collect();
+    order.sort_by_key(|at| keys[*at]);
+    order
+}
+
 #[test]
 fn any_order_of_the_facts_gives_the_same_state() {
     let keys = prop::collection::vec(any::<u16>(), 16);
     law(&(setup(), says(2..16), keys), |(setup, says, keys)| {
-        let facts: Vec<(usize, &Say)> = says.iter().enumerate().collect();
-        let sent = state_of(&setup, &facts, &(0..16).collect::<Vec<_>>());
-        let shuffled = state_of(&setup, &facts, &keys);
+        let order: Vec<usize> = (0..says.len()).collect();
+        let sent = state_of(&setup, &says, &order, Receipts::Own);
+        let shuffled = state_of(&setup, &says, &by_keys(says.len(), &keys), Receipts::Own);
         assert_eq!(sent.difference(&shuffled), None);
+    });
+}
+
+fn said_by_keys(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<(Say, Class)>> {
+    prop::collection::vec((say(), class()).prop_map(|(say, class)| (say.by(class), class)), len)
+}
+
+#[test]
+fn facts_of_private_keys_come_whenever_they_like_among_those_of_public_keys() {
+    let keys = prop::collection::vec(any::<u16>(), 16);
+    law(&(setup(), said_by_keys(2..16), keys), |(setup, said, keys)| {
+        let (says, classes): (Vec<Say>, Vec<Class>) = said.into_iter().unzip();
+        let is_public = |at: &usize| classes[*at] == Class::Public;
+        let mut order = by_keys(says.len(), &keys);
+        let mut public = (0..says.len()).filter(is_public);
+        for at in order.iter_mut().filter(|at| is_public(at)) {
+            *at = public.next().expect("as many");
+        }
+        let sent = state_of(&setup, &says, &(0..says.len()).collect::<Vec<_>>(), Receipts::OfPlaces);
+        let shuffled = state_of(&setup, &says, &order, Receipts::OfPlaces);
+        assert_eq!(sent.difference(&shuffled), None);
+    });
+}
+
+#[test]
+fn what_public_keys_say_changes_no_link_of_a_private_key() {
+    law(&(setup(), said_by_keys(2..20)), |(setup, said)| {
+        let mut with = World::new(setup.config(), Fetch::Rounds);
+        let mut without = World::new(setup.config(), Fetch::Rounds);
+        for (at, (say, class)) in said.iter().enumerate() {
+            with.fact(&say.fact(at));
+            if *class == Class::Private {
+                without.fact(&say.fact(at));
+            }
+        }
+        with.commit();
+        without.commit();
+        let (with, without) = (with.state(), without.state());
+        for (ends, (standing, _)) in &without.links {
+            assert_eq!(&with.links[ends].0, standing, "{ends:?} stands as it would without public keys");
+        }
     });
 }
 
@@ -75,8 +141,10 @@ fn any_order_of_the_facts_between_two_directives_gives_the_same_state() {
         }
         let mut shuffled = World::new(setup.config(), Fetch::Rounds);
         let numbered = numbered(&steps);
+        let receipts = receipts(&numbered);
         for at in between_directives(&steps, &keys) {
             // A fact is sent again, or for the first time, whichever comes first.
+            shuffled.go_to(receipts[at]);
             match &numbered[at] {
                 Some(fact) => shuffled.fact(fact),
                 None => plain(&mut shuffled, &mut Vec::new(), &steps[at]),
@@ -86,6 +154,22 @@ fn any_order_of_the_facts_between_two_directives_gives_the_same_state() {
         shuffled.check();
         assert_eq!(sent.world.state().difference(&shuffled.state()), None);
     });
+}
+
+/// When each step is received. A fact that is sent several times between two directives is received the first time.
+fn receipts(numbered: &[Option<Fact>]) -> Vec<Timestamp> {
+    let mut receipts: Vec<Timestamp> = Vec::new();
+    let mut first: BTreeMap<Arc<str>, Timestamp> = BTreeMap::new();
+    for (at, fact) in numbered.iter().enumerate() {
+        receipts.push(match fact {
+            Some(fact) => *first.entry(fact.id.clone()).or_insert(receipt(at)),
+            None => receipt(at),
+        });
+        if fact.is_none() {
+            first.clear();
+        }
+    }
+    receipts
 }
 
 /// The fact of each step, as it is when they are sent in their order.
@@ -166,7 +250,7 @@ fn a_fact_of_one_link_rewrites_at_most_two_clusters() {
             let before = world.tables.clusters.clone();
             world.fact(&say.fact(at));
             world.commit();
-            let sets = |tables: &std::collections::BTreeMap<_, std::sync::Arc<tessera_engine::cluster::Cluster>>| {
+            let sets = |tables: &std::collections::BTreeMap<_, Arc<tessera_engine::cluster::Cluster>>| {
                 let nodes = |cluster: &tessera_engine::cluster::Cluster| cluster.nodes.iter().map(|n| n.id).collect();
                 tables.values().map(|cluster| nodes(cluster)).collect::<BTreeSet<Vec<_>>>()
             };

@@ -27,6 +27,7 @@ struct Said {
     dataset: Arc<str>,
     batch: Option<Arc<str>>,
     time: Timestamp,
+    received_at: Timestamp,
 }
 
 /// By what two identities are joined that no fact says.
@@ -66,6 +67,7 @@ struct Known {
     dataset: Arc<str>,
     batch: Option<Arc<str>>,
     time: Timestamp,
+    received_at: Timestamp,
     attributes: Vec<(Path, Value)>,
     /// Its event had ended when events began to be kept longer.
     has_ended: bool,
@@ -140,8 +142,8 @@ pub(crate) struct Graph {
     said: BTreeMap<Pair, Vec<Said>>,
     pub(crate) standing: BTreeMap<Pair, Standing>,
     winner: BTreeMap<Pair, Option<Pair>>,
-    /// For each value that may be a hub: its neighbours above.
-    above: BTreeMap<Identity, BTreeSet<Identity>>,
+    /// For each value that may be a hub: its neighbours above that private keys link, and those that public ones alone do.
+    above: BTreeMap<Identity, [BTreeSet<Identity>; 2]>,
     /// The label of its cluster.
     cluster: BTreeMap<Identity, usize>,
     /// The label of its profile.
@@ -178,15 +180,20 @@ impl Reference {
     }
 
     pub(crate) fn fact(&mut self, fact: &Fact, now: Timestamp) -> Expected {
-        let Ok(Prepared { fact, owner, others, account, .. }) = prepare(Box::new(fact.clone()), now, &self.config)
+        let Ok(Prepared { mut fact, owner, mut others, mut account, .. }) =
+            prepare(Box::new(fact.clone()), now, &self.config)
         else {
             return Expected::Rejected;
         };
         if self.facts.iter().any(|known| !known.is_of_account && !known.is_erased && known.id == fact.id) {
             return Expected::Duplicate;
         }
-        if self.are_suppressed(others.iter().map(|(other, _)| other).chain([&owner]).chain(&account)) {
+        if self.is_suppressed(&owner) {
             return Expected::Rejected;
+        }
+        others.retain(|(other, _)| !self.is_suppressed(other));
+        if account.as_ref().is_some_and(|account| self.is_suppressed(account)) {
+            (account, fact.account) = (None, None);
         }
         if fact.document.is_some() {
             others.iter().for_each(|(other, _)| self.lift(&owner, other));
@@ -201,6 +208,7 @@ impl Reference {
             dataset: fact.dataset.clone(),
             batch: fact.batch.clone(),
             time: fact.time.unwrap_or(now),
+            received_at: now,
             attributes: fact.attributes.clone(),
             has_ended: false,
             is_erased: false,
@@ -230,13 +238,9 @@ impl Reference {
         Expected::Accepted(held)
     }
 
-    /// Whether one of these was erased for good. What is known again by another way is let in.
-    fn are_suppressed<'a>(&self, mut named: impl Iterator<Item = &'a Identity>) -> bool {
-        if self.suppressed.is_empty() {
-            return false;
-        }
-        let nodes = self.graph().nodes;
-        named.any(|identity| self.suppressed.contains(identity) && !nodes.contains(identity))
+    /// Whether it was erased for good. What is known again by another way is let in.
+    fn is_suppressed(&self, identity: &Identity) -> bool {
+        self.suppressed.contains(identity) && !self.graph().nodes.contains(identity)
     }
 
     pub(crate) fn suppress(&mut self, identities: &BTreeSet<Identity>) {
@@ -605,7 +609,8 @@ impl Reference {
         for fact in &self.facts {
             for (other, strength) in &fact.others {
                 let (dataset, batch) = (fact.dataset.clone(), fact.batch.clone());
-                let one = Said { strength: *strength, dataset, batch, time: fact.time };
+                let (time, received_at) = (fact.time, fact.received_at);
+                let one = Said { strength: *strength, dataset, batch, time, received_at };
                 said.entry(pair(&fact.owner, other)).or_default().push(one);
             }
         }
@@ -615,7 +620,7 @@ impl Reference {
                 JoinedBy::Directive(id) => (DIRECTIVE_DATASET, Some(id.to_string().into())),
                 JoinedBy::Spelling => ("$spelling", None),
             };
-            let one = Said { strength: Strength::Joined, dataset: dataset.into(), batch, time: *at };
+            let one = Said { strength: Strength::Joined, dataset: dataset.into(), batch, time: *at, received_at: *at };
             said.entry(pair(&ends.0, &ends.1)).or_default().push(one);
         }
         said
@@ -646,7 +651,7 @@ impl Reference {
             graph.standing.insert(pair.clone(), Standing::Severed);
         }
         let priority = |identity: &Identity| self.config.priority(identity.namespace);
-        let mut low_end: BTreeMap<Pair, Identity> = BTreeMap::new();
+        let mut low_end: BTreeMap<Pair, (Identity, usize)> = BTreeMap::new();
         for (ends, said) in &graph.said {
             let is_joined = said.iter().any(|one| one.strength == Strength::Joined);
             if is_joined || self.severed.contains_key(ends) || priority(&ends.0) == priority(&ends.1) {
@@ -655,12 +660,15 @@ impl Reference {
             let (low, high) =
                 if priority(&ends.0) < priority(&ends.1) { (&ends.0, &ends.1) } else { (&ends.1, &ends.0) };
             if self.config.exclusive() != Some(low.namespace) {
-                low_end.insert(ends.clone(), low.clone());
-                graph.above.entry(low.clone()).or_default().insert(high.clone());
+                let class = usize::from(!is_private(said));
+                low_end.insert(ends.clone(), (low.clone(), class));
+                graph.above.entry(low.clone()).or_default()[class].insert(high.clone());
             }
         }
-        for (ends, low) in low_end {
-            if graph.above[&low].len() > self.config.limits().hub_links_max as usize {
+        for (ends, (low, class)) in low_end {
+            // Links of private keys are held for too many of their own alone, those of public keys for either.
+            let counts = graph.above[&low].iter().take(class + 1).map(BTreeSet::len);
+            if counts.max() > Some(self.config.limits().hub_links_max as usize) {
                 graph.standing.insert(ends, Standing::Hub);
             }
         }
@@ -687,7 +695,12 @@ impl Reference {
         pairs.sort_by_key(|pair| {
             let said = &graph.said[pair];
             let strength = said.iter().map(|one| one.strength).max();
-            (Reverse(strength), said.iter().map(|one| one.time).min(), (*pair).clone())
+            // Where a private key says it, what public ones say places nothing; of those alone the receipt counts.
+            let since = match is_private(said) {
+                true => said.iter().filter(|one| is_private([*one])).map(|one| one.time).min(),
+                false => said.iter().map(|one| one.received_at).min(),
+            };
+            (Reverse(strength), since, (*pair).clone())
         });
         pairs.into_iter().cloned().collect()
     }
@@ -811,8 +824,8 @@ impl Reference {
         for node in &graph.nodes {
             let owned = self.facts.iter().filter(|fact| fact.owner == *node && !fact.is_erased);
             let events = owned.clone().filter(|fact| fact.is_event).map(|fact| fact.id.to_string()).collect();
-            let above = graph.above.get(node).map_or(0, BTreeSet::len);
-            let row = (owned.count() as u64, events, u32::try_from(above).expect("few"));
+            let above = graph.above.get(node).map_or([0, 0], |above| above.each_ref().map(BTreeSet::len));
+            let row = (owned.count() as u64, events, above);
             state.nodes.insert(name(node, config), row);
         }
         state
@@ -821,24 +834,27 @@ impl Reference {
     fn profile(&self, nodes: &BTreeSet<Identity>, graph: &Graph) -> Profile {
         let config = &*self.config;
         let owned: Vec<&Known> = self.facts.iter().filter(|fact| nodes.contains(&fact.owner)).collect();
-        let mut latest: BTreeMap<NamespaceId, (Option<Timestamp>, bool, Reverse<&str>)> = BTreeMap::new();
+        let mut latest: BTreeMap<NamespaceId, (bool, Option<Timestamp>, bool, Reverse<&str>)> = BTreeMap::new();
         for node in nodes {
             let mut seen: Vec<Timestamp> =
                 owned.iter().filter(|fact| fact.owner == *node).map(|fact| fact.time).collect();
             let owns = !seen.is_empty();
+            let active = graph.said.iter().filter(|(ends, _)| graph.standing[*ends] == Standing::Active);
+            let is_vouched_for = active.filter(|(ends, _)| is_end(ends, node)).any(|(_, said)| is_private(said));
             for (ends, said) in graph.said.iter().filter(|(ends, _)| is_end(ends, node)) {
                 if matches!(graph.standing[ends], Standing::Active | Standing::Limit | Standing::Separated) {
-                    seen.extend(said.iter().filter(|one| one.strength != Strength::Joined).map(|one| one.time));
+                    let counted = said.iter().filter(|one| !is_vouched_for || is_private([*one]));
+                    seen.extend(counted.filter(|one| one.strength != Strength::Joined).map(|one| one.time));
                 }
             }
-            let own = (seen.into_iter().max(), owns, Reverse(&*node.value));
+            let own = (is_vouched_for, seen.into_iter().max(), owns, Reverse(&*node.value));
             let best = latest.entry(node.namespace).or_insert(own);
             *best = (*best).max(own);
         }
         let spelled = |namespace| config.find(namespace).expect("it is registered").name.to_string();
         Profile {
             attributes: show(&self.attributes(&owned)),
-            identifiers: latest.into_iter().map(|(id, (_, _, value))| (spelled(id), value.0.to_string())).collect(),
+            identifiers: latest.into_iter().map(|(id, (.., value))| (spelled(id), value.0.to_string())).collect(),
             events: (owned.iter().filter(|fact| fact.is_event && !self.has_ended(fact)))
                 .map(|fact| (fact.id.to_string(), name(&fact.owner, config)))
                 .collect(),
@@ -864,6 +880,11 @@ impl Graph {
     fn is_joined(&self, ends: &Pair) -> bool {
         self.said[ends].iter().any(|one| one.strength == Strength::Joined)
     }
+}
+
+/// Whether a private key is among those who said so.
+fn is_private<'a>(said: impl IntoIterator<Item = &'a Said>) -> bool {
+    said.into_iter().any(|one| matches!(one.strength, Strength::Stated | Strength::Verified | Strength::Joined))
 }
 
 fn relabel(labels: &mut BTreeMap<Identity, usize>, one: usize, other: usize) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tessera_engine::config::{Config, Limits, default_namespaces};
 use tessera_engine::decide::Outcome;
-use tessera_engine::fact::{Claim, Fact, Identity, Strength};
+use tessera_engine::fact::{Claim, Class, Fact, Identity, Strength};
 use tessera_engine::time::Timestamp;
 
 use crate::world::{Fetch, START_MICROS, World};
@@ -100,11 +100,15 @@ type Clusters = Vec<Vec<Arc<str>>>;
 
 /// One walk over everything: sets that grow together, the smaller relabelled, unless both hold a person.
 fn walk(seen: &[Seen]) -> Clusters {
-    let mut order = seen.to_vec();
-    order.sort_unstable_by_key(|one| (Reverse(one.strength), one.time));
+    let mut order: Vec<(usize, &Seen)> = seen.iter().enumerate().collect();
+    // What public keys say counts from its receipt.
+    order.sort_unstable_by_key(|(at, one)| match one.strength.class() {
+        Class::Private => (Reverse(one.strength), one.time),
+        Class::Public => (Reverse(one.strength), i64::try_from(*at).expect("few")),
+    });
     let mut set_of: BTreeMap<Node, usize> = BTreeMap::new();
     let mut sets: Vec<Vec<Node>> = Vec::new();
-    for one in &order {
+    for (_, one) in &order {
         for node in [Some(one.owner), one.other].into_iter().flatten() {
             set_of.entry(node).or_insert_with(|| {
                 sets.push(vec![node]);
@@ -125,7 +129,7 @@ fn walk(seen: &[Seen]) -> Clusters {
             sets[into].push(node);
         }
     }
-    let named = |set: &Vec<Node>| sorted(set.iter().map(|node| node.claim(Strength::Derived).value).collect());
+    let named = |set: &Vec<Node>| sorted(set.iter().map(|node| node.claim(Strength::Claimed).value).collect());
     sorted(sets.iter().filter(|set| !set.is_empty()).map(named).collect())
 }
 
@@ -146,7 +150,7 @@ fn told(world: &World) -> Clusters {
 
 /// What is left of the city without these.
 fn without(seen: Vec<Seen>, gone: &BTreeSet<Arc<str>>) -> Vec<Seen> {
-    let is_gone = |node: Node| gone.contains(&node.claim(Strength::Derived).value);
+    let is_gone = |node: Node| gone.contains(&node.claim(Strength::Claimed).value);
     let kept = seen.into_iter().filter(|one| !is_gone(one.owner));
     kept.map(|one| Seen { other: one.other.filter(|other| !is_gone(*other)), ..one }).collect()
 }

@@ -18,8 +18,9 @@ pub(crate) struct State {
     pub(crate) profiles: BTreeMap<BTreeSet<Name>, Profile>,
     /// All links, by their ends: how they stand, and their evidence.
     pub(crate) links: BTreeMap<(Name, Name), (String, BTreeSet<String>)>,
-    /// For each node: the facts it owns, the events on its timeline, its neighbours above.
-    pub(crate) nodes: BTreeMap<Name, (u64, BTreeSet<String>, u32)>,
+    /// For each node: the facts it owns, the events on its timeline, its neighbours above that private keys link, and those
+    /// that public ones alone do.
+    pub(crate) nodes: BTreeMap<Name, (u64, BTreeSet<String>, [usize; 2])>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

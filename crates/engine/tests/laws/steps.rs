@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, RngSeed, TestRunner};
 
 use tessera_engine::config::{Config, Kind, Limits, Namespace, NamespaceId, NamespaceName, Normaliser, Sweeps};
-use tessera_engine::fact::{AccountFact, Call, CallKind, Claim, Fact, Identity, Strength};
+use tessera_engine::fact::{AccountFact, Call, CallKind, Claim, Class, Fact, Identity, Strength};
 use tessera_engine::model::{Attribute, Definition, Ended, EventType, Keeping, Type, Window};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
@@ -174,6 +174,22 @@ impl Say {
     }
 }
 
+impl Say {
+    /// The same, said with keys of a class.
+    pub(crate) fn by(mut self, class: Class) -> Self {
+        let said = |strength: Strength| match (class, strength) {
+            (Class::Public, Strength::Stated) => Strength::Claimed,
+            (Class::Public, Strength::Verified | Strength::Joined) => Strength::Observed,
+            (Class::Private, Strength::Claimed) => Strength::Stated,
+            (Class::Private, Strength::Observed) => Strength::Verified,
+            (_, own) => own,
+        };
+        self.claims.iter_mut().for_each(|(_, own)| *own = said(*own));
+        self.document.iter_mut().for_each(|(_, own)| *own = said(*own));
+        self
+    }
+}
+
 /// Leaves of one fact: none lies above another.
 fn attributes(said: &[(usize, u8)]) -> Vec<(Path, Value)> {
     let mut leaves: Vec<(Path, Value)> = Vec::new();
@@ -236,7 +252,8 @@ pub(crate) fn strength() -> impl Strategy<Value = Strength> {
     prop_oneof![
         3 => Just(Strength::Observed),
         3 => Just(Strength::Verified),
-        2 => Just(Strength::Derived),
+        2 => Just(Strength::Claimed),
+        2 => Just(Strength::Stated),
         1 => Just(Strength::Joined),
     ]
 }
@@ -271,6 +288,11 @@ pub(crate) fn say() -> impl Strategy<Value = Say> {
             time,
         },
     )
+}
+
+/// Whose key sends something.
+pub(crate) fn class() -> impl Strategy<Value = Class> {
+    prop_oneof![Just(Class::Public), Just(Class::Private)]
 }
 
 pub(crate) fn says(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Say>> {

@@ -1,15 +1,16 @@
 //! A world of plain maps around the engine: what a store would hold, gathered, decided and committed as a service does.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tessera_engine::cluster::{Cluster, End, Link, LinkState, Rule, Source};
+use tessera_engine::cluster::{Cluster, End, Hub, Link, LinkState, Rule, Source};
 use tessera_engine::config::Config;
 use tessera_engine::decide::{
     Context, Directive, Erasure, EventErasure, NewEvent, Outcome, Prompt, Told as Notes, Victim, decide, first_needs,
     lags, second_needs,
 };
-use tessera_engine::fact::{Fact, Identity};
+use tessera_engine::fact::{Class, Fact, Identity};
 use tessera_engine::id::{DirectiveId, Ids, NodeId};
 use tessera_engine::policy::CompiledPolicy;
 use tessera_engine::prepare::prepare;
@@ -98,6 +99,11 @@ impl World {
                 Told { outcome: Outcome::Rejected(rejection), notes: Notes::default(), rounds: 0 }
             }
         }
+    }
+
+    /// The next command is decided at this instant, before or after those of before.
+    pub(crate) fn go_to(&mut self, at: Timestamp) {
+        self.now = at.plus_micros(-1_000_000);
     }
 
     /// Erases the profile of an identity, as the last commit left it.
@@ -223,14 +229,15 @@ impl World {
     /// Decides over the working set of the group; [`Self::commit`] makes it last.
     pub(crate) fn decide(&mut self, prompt: &Prompt) -> Told {
         self.now = self.next_now();
-        self.prefetch(prompt);
+        let mut prompt = Cow::Borrowed(prompt);
+        self.prefetch(&prompt);
         let mut notes = Notes::default();
         let was_changed = self.working.is_changed();
         for rounds in 0.. {
             let mut ids = self.ids.clone();
             ids.at(self.now.millis());
             let mut context = Context { now: self.now, ids: &mut ids };
-            match decide(prompt, &mut self.working, &mut context, &mut notes) {
+            match decide(&prompt, &mut self.working, &mut context, &mut notes) {
                 Ok(outcome) => {
                     self.ids = ids;
                     self.pending.push(outcome.clone());
@@ -238,6 +245,10 @@ impl World {
                 }
                 Err(Lack::Needs(needs)) => self.fetch_lacking(&needs, rounds, was_changed),
                 Err(Lack::Torn) => panic!("what this world holds is of one instant"),
+                Err(Lack::Suppressed(identities)) => {
+                    let Prompt::Fact(prepared) = &*prompt else { panic!("facts alone name identities: {prompt:?}") };
+                    prompt = Cow::Owned(Prompt::Fact(prepared.without(&identities, &self.config)));
+                }
             }
             assert!(notes.notices.is_empty(), "a command that lacks something tells nothing");
         }
@@ -371,7 +382,8 @@ impl World {
             }
             for node in &cluster.nodes {
                 let events = self.events_of(node.id).map(ToString::to_string).collect();
-                state.nodes.insert(name(&node.identity, config), (node.facts(), events, node.neighbours_above));
+                let above = [node.above.private, node.above.public].map(|count| count as usize);
+                state.nodes.insert(name(&node.identity, config), (node.facts(), events, above));
             }
         }
         links.extend(tables.held.values().flat_map(BTreeMap::values).map(|link| &**link));
@@ -563,20 +575,28 @@ impl World {
     }
 
     fn check_neighbours(&self) {
-        let mut above: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+        let mut above: BTreeMap<(NodeId, Class), BTreeSet<NodeId>> = BTreeMap::new();
         let inside = self.tables.clusters.values().flat_map(|cluster| &cluster.links);
         let outside = self.tables.held.values().flat_map(BTreeMap::values).map(|link| &**link);
         for link in inside.chain(outside) {
             if let Some(low) = link.hub_end(&self.config) {
-                above.entry(low.node).or_default().insert(link.other(low.node).node);
+                above.entry((low.node, link.class())).or_default().insert(link.other(low.node).node);
             }
         }
         let number = self.config.sweeps().number;
         let reached = self.tables.clusters.values().filter(|cluster| cluster.swept == number);
         for node in reached.flat_map(|cluster| &cluster.nodes) {
-            let count = above.get(&node.id).map_or(0, BTreeSet::len);
-            assert_eq!(node.neighbours_above as usize, count, "neighbours above are as many as a recount finds");
-            assert_eq!(node.role.hub, count > self.config.limits().hub_links_max as usize, "a hub is one by its count");
+            let count = |class| above.get(&(node.id, class)).map_or(0, BTreeSet::len);
+            let (private, public) = (count(Class::Private), count(Class::Public));
+            let counted = (node.above.private as usize, node.above.public as usize);
+            assert_eq!(counted, (private, public), "neighbours above are as many as a recount finds");
+            let max = self.config.limits().hub_links_max as usize;
+            let hub = match (private > max, public > max) {
+                (true, _) => Hub::ForAll,
+                (false, true) => Hub::ForPublic,
+                (false, false) => Hub::No,
+            };
+            assert_eq!(node.role.hub, hub, "a hub is one by its count");
         }
     }
 }

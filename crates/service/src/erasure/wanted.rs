@@ -14,7 +14,7 @@ use super::Trace;
 use crate::error::{Error, ErrorKind};
 
 /// Bytes of a value from which on it is searched for in what is no JSON; shorter ones stand in everything.
-const SEARCHED_BYTES_MIN: usize = 4;
+pub(crate) const SEARCHED_BYTES_MIN: usize = 4;
 
 /// Those who were erased, to be looked for.
 pub(super) struct Wanted {

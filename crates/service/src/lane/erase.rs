@@ -1,6 +1,7 @@
 //! What the lane knows of erasures besides deciding them: of which kind they are, and whether too much waits already.
 
 use tessera_engine::decide::{Erasure, Outcome, Prompt, Victim, events_of};
+use tessera_engine::prepare::IDENTITY_SUPPRESSED;
 use tessera_engine::working::{Lack, Working};
 
 use super::gather::Gatherer;
@@ -8,9 +9,6 @@ use super::pack::{Erasing, Pack};
 use super::state::State;
 use super::{Decision, PartError, ROUNDS_MAX, too_many_rounds};
 use crate::erasure::Kind;
-
-/// The code of a fact that names somebody who was erased for good.
-const SUPPRESSED: &str = "identity_suppressed";
 
 impl Decision {
     /// What it erases, if it does.
@@ -35,7 +33,7 @@ impl State {
     /// reason.
     pub(super) async fn may_keep(&self, outcome: &Outcome, sent: &[u8]) -> Result<bool, PartError> {
         match (outcome, self.secret()) {
-            (Outcome::Rejected(rejection), _) if rejection.code == SUPPRESSED => Ok(false),
+            (Outcome::Rejected(rejection), _) if rejection.code == IDENTITY_SUPPRESSED => Ok(false),
             (Outcome::Rejected(_), Some(secret)) => {
                 let kept = secret.may_keep(&**self.store(), self.scope(), self.config(), sent).await;
                 kept.map_err(PartError::Failed)
@@ -62,7 +60,7 @@ impl State {
                     return Ok((waiting > max && events > 0).then_some(max));
                 }
                 Err(Lack::Needs(needs)) => gatherer.load(needs, working).await?,
-                Err(Lack::Torn) => return Err(PartError::Conflict),
+                Err(Lack::Torn | Lack::Suppressed(_)) => return Err(PartError::Conflict),
             }
         }
         Err(PartError::Failed(too_many_rounds()))

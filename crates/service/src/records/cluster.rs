@@ -1,5 +1,6 @@
-//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 4. Versions 2 and 3 hold the
-//! same without its sections and are read by [`whole`], version 1 by [`old`].
+//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 5. Version 4 is from before
+//! neighbours and evidence were told apart by the class of keys; versions 2 and 3 hold the same without sections and are read by [`whole`],
+//! version 1 by [`old`].
 //!
 //! What is said of people and the links stand in sections of their own, so that whoever walks all records for the rules passes over what no
 //! rule reads: [`glance`].
@@ -9,15 +10,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 use tessera_engine::cluster::{
-    Cell, Cluster, End, Evidence, Fragment, Link, LinkState, Node, Relation, Role, Rule, Separation, Source, Tally,
+    Above, Cell, Cluster, End, Fragment, Hub, Link, LinkState, Node, Relation, Role, Rule, Separation, Source, Tally,
 };
 use tessera_engine::config::{Config, NamespaceId};
-use tessera_engine::fact::{Identity, Strength};
+use tessera_engine::fact::Identity;
 use tessera_engine::id::{DirectiveId, NodeId};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
 use tessera_engine::view;
 
+use super::evidence::{EvidenceRecord, OldEvidenceRecord, StoredEvidence};
 use super::state::RuledRecord;
 use super::value::{ValueRecord, time};
 use crate::codec;
@@ -28,17 +30,17 @@ mod whole;
 
 pub(super) use old::TallyRecord as OldTally;
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
+const VERSION_OF_ONE_CLASS: u8 = 4;
 
 /// Names of datasets and batches stand once in a record; everything else refers to them by their place.
 #[derive(Serialize, Deserialize)]
-struct ClusterRecord<'a> {
+struct ClusterRecord<'a, N> {
     #[serde(borrow)]
     names: Vec<&'a str>,
     updated_at: i64,
     swept: u64,
-    #[serde(borrow)]
-    nodes: Vec<NodeRecord<'a>>,
+    nodes: Vec<N>,
     pieces: Vec<u16>,
     /// Of the nodes that keep anything, in the order of nodes.
     #[serde(borrow)]
@@ -68,11 +70,35 @@ struct NodeRecord<'a> {
     value: &'a str,
     created_at: i64,
     owned: Vec<TallyRecord>,
-    neighbours_above: u32,
-    /// Bits: exclusive, hub, blocked.
+    /// Neighbours above: of private keys, of public ones alone.
+    above: [u32; 2],
+    /// Bits: exclusive, hub for all, blocked, hub for public keys.
     role: u8,
     /// Directive and other node.
     separated: Vec<([u8; 12], [u8; 12])>,
+}
+
+/// A node from before its neighbours were told apart by the class of keys.
+#[derive(Deserialize)]
+struct OldNodeRecord<'a> {
+    id: [u8; 12],
+    namespace: u16,
+    value: &'a str,
+    created_at: i64,
+    owned: Vec<TallyRecord>,
+    neighbours_above: u32,
+    /// Bits: exclusive, hub, blocked.
+    role: u8,
+    separated: Vec<([u8; 12], [u8; 12])>,
+}
+
+impl<'a> From<OldNodeRecord<'a>> for NodeRecord<'a> {
+    /// All neighbours count as those of private keys, so that a hub stays one and nothing else becomes one by it. The next sweep of the
+    /// record counts anew.
+    fn from(record: OldNodeRecord<'a>) -> Self {
+        let OldNodeRecord { id, namespace, value, created_at, owned, neighbours_above, role, separated } = record;
+        Self { id, namespace, value, created_at, owned, above: [neighbours_above, 0], role, separated }
+    }
 }
 
 /// What is said of a node.
@@ -123,17 +149,11 @@ struct RelationRecord<'a, T> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct LinkRecord<T> {
+struct LinkRecord<E> {
     /// Places of the two nodes in the record.
     ends: [u16; 2],
-    evidence: Vec<EvidenceRecord<T>>,
+    evidence: Vec<E>,
     state: InnerState,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct EvidenceRecord<T> {
-    strength: StrengthRecord,
-    tally: T,
 }
 
 /// A tally as some version of the record holds it.
@@ -156,41 +176,11 @@ fn span(first: i64, span: u64) -> Result<(Timestamp, Timestamp), Error> {
     Ok((time(first)?, time(last.ok_or_else(|| codec::corrupt("span"))?)?))
 }
 
-#[derive(Serialize, Deserialize, Clone, Copy)]
-pub(super) enum StrengthRecord {
-    Derived,
-    Observed,
-    Verified,
-    Joined,
-}
-
 #[derive(Serialize, Deserialize)]
 enum InnerState {
     Active,
     Limit,
     Separated,
-}
-
-impl From<Strength> for StrengthRecord {
-    fn from(strength: Strength) -> Self {
-        match strength {
-            Strength::Derived => Self::Derived,
-            Strength::Observed => Self::Observed,
-            Strength::Verified => Self::Verified,
-            Strength::Joined => Self::Joined,
-        }
-    }
-}
-
-impl From<StrengthRecord> for Strength {
-    fn from(record: StrengthRecord) -> Self {
-        match record {
-            StrengthRecord::Derived => Self::Derived,
-            StrengthRecord::Observed => Self::Observed,
-            StrengthRecord::Verified => Self::Verified,
-            StrengthRecord::Joined => Self::Joined,
-        }
-    }
 }
 
 /// Names as they are collected while a record is written.
@@ -213,7 +203,7 @@ impl<'a> Names<'a> {
         batch.map_or(0, |batch| self.place(batch) + 1)
     }
 
-    fn tally(&mut self, tally: &'a Tally) -> TallyRecord {
+    pub(super) fn tally(&mut self, tally: &'a Tally) -> TallyRecord {
         TallyRecord {
             dataset: self.place(&tally.source.dataset),
             batch: self.batch(tally.source.batch.as_ref()),
@@ -227,12 +217,6 @@ impl<'a> Names<'a> {
 
     fn tallies(&mut self, tallies: &'a [Tally]) -> Vec<TallyRecord> {
         tallies.iter().map(|tally| self.tally(tally)).collect()
-    }
-
-    pub(super) fn evidence(&mut self, evidence: &'a [Evidence]) -> Vec<EvidenceRecord<TallyRecord>> {
-        let record =
-            |own: &'a Evidence| EvidenceRecord { strength: own.strength.into(), tally: self.tally(&own.tally) };
-        evidence.iter().map(record).collect()
     }
 }
 
@@ -254,12 +238,6 @@ impl Shared {
 
     fn tallies<T: StoredTally>(&self, records: &[T]) -> Result<Vec<Tally>, Error> {
         records.iter().map(|record| record.read(self)).collect()
-    }
-
-    pub(super) fn evidence<T: StoredTally>(&self, records: &[EvidenceRecord<T>]) -> Result<Vec<Evidence>, Error> {
-        let evidence =
-            |own: &EvidenceRecord<T>| Ok(Evidence { strength: own.strength.into(), tally: own.tally.read(self)? });
-        records.iter().map(evidence).collect()
     }
 }
 
@@ -291,10 +269,29 @@ fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
         value: &node.identity.value,
         created_at: node.created_at.micros(),
         owned: names.tallies(&node.owned),
-        neighbours_above: node.neighbours_above,
-        role: u8::from(node.role.exclusive) | u8::from(node.role.hub) << 1 | u8::from(node.role.blocked) << 2,
+        above: [node.above.private, node.above.public],
+        role: write_role(node.role),
         separated: node.separated.iter().map(|own| (*own.directive.as_bytes(), *own.other.as_bytes())).collect(),
     }
+}
+
+fn write_role(Role { exclusive, hub, blocked }: Role) -> u8 {
+    let hub = match hub {
+        Hub::No => 0,
+        Hub::ForAll => 1 << 1,
+        Hub::ForPublic => 1 << 3,
+    };
+    u8::from(exclusive) | hub | u8::from(blocked) << 2
+}
+
+fn read_role(bits: u8) -> Role {
+    let bit = |at: u8| bits >> at & 1 == 1;
+    let hub = match (bit(1), bit(3)) {
+        (true, _) => Hub::ForAll,
+        (false, true) => Hub::ForPublic,
+        (false, false) => Hub::No,
+    };
+    Role { exclusive: bit(0), hub, blocked: bit(2) }
 }
 
 fn write_said<'a>(node: &'a Node, names: &mut Names<'a>) -> SaidRecord<'a> {
@@ -325,7 +322,7 @@ fn write_relation<'a>(relation: &'a Relation, names: &mut Names<'a>) -> Relation
     }
 }
 
-fn write_link<'a>(link: &'a Link, cluster: &Cluster, names: &mut Names<'a>) -> LinkRecord<TallyRecord> {
+fn write_link<'a>(link: &'a Link, cluster: &Cluster, names: &mut Names<'a>) -> LinkRecord<EvidenceRecord> {
     let place = |end: &End| {
         let at = cluster.position(end.node).expect("a link of a record ends at its nodes");
         u16::try_from(at).expect("a cluster is bounded far below 65,536 nodes")
@@ -349,7 +346,11 @@ pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
     match bytes.first() {
         Some(&old::VERSION) => old::decode(bytes, config),
         Some(&(whole::VERSION | whole::VERSION_BARE)) => whole::decode(bytes),
-        _ => read(codec::decode(VERSION, bytes)?, &view::Names::All, bytes.len()),
+        Some(&VERSION_OF_ONE_CLASS) => {
+            let record: ClusterRecord<'_, OldNodeRecord<'_>> = codec::decode(VERSION_OF_ONE_CLASS, bytes)?;
+            read::<_, OldEvidenceRecord<TallyRecord>>(record, &view::Names::All, bytes.len())
+        }
+        _ => read::<NodeRecord<'_>, EvidenceRecord>(codec::decode(VERSION, bytes)?, &view::Names::All, bytes.len()),
     }
 }
 
@@ -371,17 +372,22 @@ pub fn glance(bytes: &[u8], config: &Config, names: &view::Names) -> Result<Glan
     if bytes.first() != Some(&VERSION) {
         return decode(bytes, config).map(Glance);
     }
-    let record: ClusterRecord<'_> = codec::decode(VERSION, bytes)?;
+    let record: ClusterRecord<'_, NodeRecord<'_>> = codec::decode(VERSION, bytes)?;
     // What an erasure that is on its way takes is told by the whole.
     let is_swept = record.swept >= config.sweeps().number;
-    read(record, if is_swept { names } else { &view::Names::All }, bytes.len()).map(Glance)
+    let names = if is_swept { names } else { &view::Names::All };
+    read::<_, EvidenceRecord>(record, names, bytes.len()).map(Glance)
 }
 
 /// The cluster of a record with its values under these names; unless that is all, without links and relations.
-fn read(record: ClusterRecord<'_>, names: &view::Names, bytes: usize) -> Result<Cluster, Error> {
+fn read<'a, N, E>(record: ClusterRecord<'a, N>, names: &view::Names, bytes: usize) -> Result<Cluster, Error>
+where
+    N: Into<NodeRecord<'a>>,
+    E: StoredEvidence + Deserialize<'a>,
+{
     let is_whole = *names == view::Names::All;
     let shared = Shared::new(&record.names);
-    let nodes = record.nodes.into_iter().map(|node| read_node(node, &shared)).collect::<Result<Vec<_>, _>>();
+    let nodes = record.nodes.into_iter().map(|node| read_node(node.into(), &shared)).collect::<Result<Vec<_>, _>>();
     let mut nodes = nodes?;
     if !matches!(names, view::Names::Some(names) if names.is_empty()) {
         let said: Vec<SaidRecord<'_>> = codec::read_section(record.said.0)?;
@@ -402,7 +408,7 @@ fn read(record: ClusterRecord<'_>, names: &view::Names, bytes: usize) -> Result<
         }
     }
     record.ruled.into_iter().try_for_each(|own| own.read(&mut nodes))?;
-    let links: Vec<LinkRecord<TallyRecord>> = if is_whole { codec::read_section(record.links.0)? } else { Vec::new() };
+    let links: Vec<LinkRecord<E>> = if is_whole { codec::read_section(record.links.0)? } else { Vec::new() };
     let links = links.iter().map(|link| read_link(link, &nodes, &shared)).collect::<Result<_, _>>()?;
     put_together(nodes, links, record.pieces, record.swept, record.updated_at, bytes)
 }
@@ -429,7 +435,6 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
         directive: DirectiveId::from_bytes(directive),
         other: NodeId::from_bytes(other),
     };
-    let bit = |at: u8| record.role >> at & 1 == 1;
     Ok(Node {
         id: NodeId::from_bytes(record.id),
         identity: identity(record.namespace, record.value),
@@ -437,8 +442,8 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
         owned: shared.tallies(&record.owned)?,
         fragments: Vec::new(),
         relations: Vec::new(),
-        neighbours_above: record.neighbours_above,
-        role: Role { exclusive: bit(0), hub: bit(1), blocked: bit(2) },
+        above: Above { private: record.above[0], public: record.above[1] },
+        role: read_role(record.role),
         separated: record.separated.into_iter().map(separation).collect(),
         states: Vec::new(),
         standing: None,
@@ -467,7 +472,7 @@ fn read_relation<T: StoredTally>(record: &RelationRecord<'_, T>, shared: &Shared
     })
 }
 
-fn read_link<T: StoredTally>(record: &LinkRecord<T>, nodes: &[Node], shared: &Shared) -> Result<Link, Error> {
+fn read_link<E: StoredEvidence>(record: &LinkRecord<E>, nodes: &[Node], shared: &Shared) -> Result<Link, Error> {
     let end = |at: u16| {
         let node = nodes.get(usize::from(at)).ok_or_else(|| codec::corrupt("link"))?;
         Ok::<_, Error>(End { node: node.id, identity: node.identity.clone() })
@@ -478,7 +483,7 @@ fn read_link<T: StoredTally>(record: &LinkRecord<T>, nodes: &[Node], shared: &Sh
         InnerState::Separated => LinkState::Held(Rule::Separated),
     };
     let ends = [end(record.ends[0])?, end(record.ends[1])?];
-    Ok(Link { ends, evidence: shared.evidence(&record.evidence)?, state })
+    Ok(Link { ends, evidence: E::read(&record.evidence, shared)?, state })
 }
 
 /// An identity that was stored: it is normalised already.

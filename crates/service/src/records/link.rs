@@ -1,24 +1,26 @@
-//! A link that does not hold, stored at both its ends. Version 2; version 1 is read as well.
+//! A link that does not hold, stored at both its ends. Version 3; versions 1 and 2 are read as well.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::cluster::{End, Evidence, Link, LinkState, Rule, Severer};
 use tessera_engine::id::{DirectiveId, NodeId};
 
-use super::cluster::{EvidenceRecord, Names, OldTally, Shared, TallyRecord, identity};
+use super::cluster::{Names, OldTally, Shared, TallyRecord, identity};
+use super::evidence::{EvidenceRecord, OldEvidenceRecord, StoredEvidence};
 use crate::codec;
 use crate::error::Error;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+const VERSION_OF_ONE_CLASS: u8 = 2;
 const OLD_VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct HeldRecord<'a, T, S> {
+struct HeldRecord<'a, E, S> {
     #[serde(borrow)]
     names: Vec<&'a str>,
     #[serde(borrow)]
     ends: [EndRecord<'a>; 2],
-    evidence: Vec<EvidenceRecord<T>>,
+    evidence: Vec<E>,
     state: S,
 }
 
@@ -87,25 +89,32 @@ fn write_severed(all: &[Severer]) -> OuterState {
 /// `Corrupt`.
 pub fn decode(bytes: &[u8]) -> Result<Link, Error> {
     if bytes.first() == Some(&OLD_VERSION) {
-        let record: HeldRecord<'_, OldTally, OldState> = codec::decode(OLD_VERSION, bytes)?;
+        let record: HeldRecord<'_, OldEvidenceRecord<OldTally>, OldState> = codec::decode(OLD_VERSION, bytes)?;
         let state = match record.state {
             OldState::Exclusive => LinkState::Held(Rule::Exclusive),
             OldState::Hub => LinkState::Held(Rule::Hub),
             OldState::Full => LinkState::Held(Rule::Full),
             OldState::Severed { by } => LinkState::Severed(vec![Severer::Document(NodeId::from_bytes(by))]),
         };
-        let evidence = Shared::new(&record.names).evidence(&record.evidence)?;
-        return put_together(&record.ends, evidence, state);
+        return put_together(&record, state);
     }
-    let record: HeldRecord<'_, TallyRecord, OuterState> = codec::decode(VERSION, bytes)?;
-    let state = match record.state {
+    if bytes.first() == Some(&VERSION_OF_ONE_CLASS) {
+        let record: HeldRecord<'_, OldEvidenceRecord<TallyRecord>, _> = codec::decode(VERSION_OF_ONE_CLASS, bytes)?;
+        return put_together(&record, read_state(&record.state)?);
+    }
+    let record: HeldRecord<'_, EvidenceRecord, _> = codec::decode(VERSION, bytes)?;
+    put_together(&record, read_state(&record.state)?)
+}
+
+fn read_state(record: &OuterState) -> Result<LinkState, Error> {
+    Ok(match record {
         OuterState::Exclusive => LinkState::Held(Rule::Exclusive),
         OuterState::Hub => LinkState::Held(Rule::Hub),
         OuterState::Blocked => LinkState::Held(Rule::Blocked),
         OuterState::Full => LinkState::Held(Rule::Full),
         OuterState::Severed { documents, directives } => {
-            let documents = documents.into_iter().map(|node| Severer::Document(NodeId::from_bytes(node)));
-            let directives = directives.into_iter().map(|id| Severer::Directive(DirectiveId::from_bytes(id)));
+            let documents = documents.iter().map(|node| Severer::Document(NodeId::from_bytes(*node)));
+            let directives = directives.iter().map(|id| Severer::Directive(DirectiveId::from_bytes(*id)));
             let mut all: Vec<Severer> = documents.chain(directives).collect();
             all.sort_unstable();
             if all.is_empty() {
@@ -113,12 +122,12 @@ pub fn decode(bytes: &[u8]) -> Result<Link, Error> {
             }
             LinkState::Severed(all)
         }
-    };
-    let evidence = Shared::new(&record.names).evidence(&record.evidence)?;
-    put_together(&record.ends, evidence, state)
+    })
 }
 
-fn put_together(ends: &[EndRecord<'_>; 2], evidence: Vec<Evidence>, state: LinkState) -> Result<Link, Error> {
+fn put_together<E: StoredEvidence, S>(record: &HeldRecord<'_, E, S>, state: LinkState) -> Result<Link, Error> {
+    let evidence: Vec<Evidence> = E::read(&record.evidence, &Shared::new(&record.names))?;
+    let ends = &record.ends;
     let end =
         |end: &EndRecord<'_>| End { node: NodeId::from_bytes(end.node), identity: identity(end.namespace, end.value) };
     if evidence.is_empty() {

@@ -1,13 +1,13 @@
 //! Version 1 of the root record: before facts were counted by generation, and before what a node is was kept with it.
 
 use serde::Deserialize;
-use tessera_engine::cluster::{Cluster, Node, Role, Source, Tally};
+use tessera_engine::cluster::{Above, Cluster, Node, Role, Source, Tally};
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
 
 use super::{
-    FragmentRecord, LinkRecord, RelationRecord, Shared, StoredTally, identity, put_together, read_fragment, read_link,
-    read_relation, span, time,
+    FragmentRecord, LinkRecord, OldEvidenceRecord, RelationRecord, Shared, StoredTally, identity, put_together,
+    read_fragment, read_link, read_relation, span, time,
 };
 use crate::codec;
 use crate::error::Error;
@@ -21,7 +21,7 @@ struct ClusterRecord<'a> {
     updated_at: i64,
     #[serde(borrow)]
     nodes: Vec<NodeRecord<'a>>,
-    links: Vec<LinkRecord<TallyRecord>>,
+    links: Vec<LinkRecord<OldEvidenceRecord<TallyRecord>>>,
     pieces: Vec<u16>,
 }
 
@@ -68,7 +68,8 @@ pub(super) fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
 
 fn read_node(record: NodeRecord<'_>, shared: &Shared, config: &Config) -> Result<Node, Error> {
     let identity = identity(record.namespace, record.value);
-    let hub = record.neighbours_above > config.limits().hub_links_max;
+    let above = Above { private: record.neighbours_above, public: 0 };
+    let hub = above.hub(config.limits().hub_links_max);
     let mut owned: Vec<Tally> = record.owned.iter().map(|tally| tally.read(shared)).collect::<Result<_, _>>()?;
     // How many facts of each source were events was not kept. One source, or events alone, is the rule, and exact.
     let mut left = record.events;
@@ -84,7 +85,7 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared, config: &Config) -> Result
         owned,
         fragments: record.fragments.into_iter().map(|own| read_fragment(own, shared)).collect::<Result<_, _>>()?,
         relations: record.relations.iter().map(|own| read_relation(own, shared)).collect::<Result<_, _>>()?,
-        neighbours_above: record.neighbours_above,
+        above,
         separated: Vec::new(),
         states: Vec::new(),
         standing: None,

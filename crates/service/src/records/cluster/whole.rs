@@ -4,8 +4,8 @@ use serde::Deserialize;
 use tessera_engine::cluster::{Cluster, Node};
 
 use super::{
-    FragmentRecord, LinkRecord, RelationRecord, Shared, TallyRecord, put_together, read_fragment, read_link,
-    read_relation,
+    FragmentRecord, LinkRecord, OldEvidenceRecord, OldNodeRecord, RelationRecord, Shared, TallyRecord, put_together,
+    read_fragment, read_link, read_relation,
 };
 use crate::codec;
 use crate::error::Error;
@@ -30,7 +30,7 @@ struct BareRecord<'a> {
     swept: u64,
     #[serde(borrow)]
     nodes: Vec<NodeRecord<'a>>,
-    links: Vec<LinkRecord<TallyRecord>>,
+    links: Vec<LinkRecord<OldEvidenceRecord<TallyRecord>>>,
     pieces: Vec<u16>,
 }
 
@@ -65,10 +65,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cluster, Error> {
 
 fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
     let NodeRecord { id, namespace, value, created_at, owned, neighbours_above, role, separated, .. } = record;
-    let bare = super::NodeRecord { id, namespace, value, created_at, owned, neighbours_above, role, separated };
+    let bare = OldNodeRecord { id, namespace, value, created_at, owned, neighbours_above, role, separated };
     Ok(Node {
         fragments: record.fragments.into_iter().map(|own| read_fragment(own, shared)).collect::<Result<_, _>>()?,
         relations: record.relations.iter().map(|own| read_relation(own, shared)).collect::<Result<_, _>>()?,
-        ..super::read_node(bare, shared)?
+        ..super::read_node(bare.into(), shared)?
     })
 }
