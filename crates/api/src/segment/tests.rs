@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Mutex;
 
 use axum::http::HeaderMap;
-use tessera_engine::fact::{Claim, Fact, Strength};
+use tessera_engine::fact::{Claim, Fact};
 use tessera_engine::value::Tree;
 use tessera_service::clock::{format_timestamp, parse_timestamp};
 use tessera_service::directory::Class;

@@ -152,6 +152,7 @@ fn public_keys_leave_a_quarter_of_a_record_to_private_ones() {
             attributes: vec![(path, Value::text(&"x".repeat(200)))],
             account: None,
             call: None,
+            content: None,
         };
         let outcome = world.fact(&fact).outcome;
         world.commit();

@@ -35,6 +35,7 @@ fn fact(id: &str, claims: &str, payload: &str, kind: CallKind) -> Fact {
         attributes: Vec::new(),
         account: None,
         call: Some(Call { kind, name: Some("Bought".into()), payload }),
+        content: None,
     }
 }
 
