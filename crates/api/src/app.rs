@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use bytes::Bytes;
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_service::Service;
@@ -13,11 +15,13 @@ use tessera_service::error::Error;
 use tokio::sync::Semaphore;
 
 use crate::answer::invalid;
-use crate::bounds::WATCHERS_MAX;
+use crate::body;
+use crate::bounds::{ANSWER_WAIT, WATCHERS_MAX};
+use crate::budget::{Budget, Counted, Share};
 use crate::caller;
-use crate::limiter::{Limiter, Permit, Subject};
+use crate::limiter::{Limiter, Subject};
 use crate::settings::ApiSettings;
-use crate::transport;
+use crate::transport::{self, After, Held};
 
 /// What every handler is given.
 pub(crate) struct App {
@@ -25,6 +29,10 @@ pub(crate) struct App {
     pub(crate) settings: ApiSettings,
     /// Places for watches of jobs.
     pub(crate) watchers: Arc<Semaphore>,
+    /// Bytes of requests.
+    pub(crate) bodies: Arc<Budget>,
+    /// Bytes of answers.
+    pub(crate) answers: Arc<Budget>,
     limiter: Limiter,
     ids: FreshIds,
 }
@@ -34,7 +42,10 @@ impl App {
         let clock = Arc::clone(&service);
         let ids = FreshIds::new(&service);
         let watchers = Arc::new(Semaphore::new(WATCHERS_MAX));
-        Self { service, settings, watchers, limiter: Limiter::new(Arc::new(move || clock.now())), ids }
+        let bodies = Budget::new(Counted::Bodies, settings.bodies_bytes);
+        let answers = Budget::new(Counted::Answers, settings.answers_bytes);
+        let limiter = Limiter::new(Arc::new(move || clock.now()));
+        Self { service, settings, watchers, bodies, answers, limiter, ids }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -80,17 +91,19 @@ impl App {
             (Subject::Key(caller.key()), caller.rate_limit()),
             (Subject::Workspace(workspace), caller.workspace_rate_limit(workspace)),
         ])?;
-        Ok(Entered { caller, workspace, permit })
+        let charge = self.answers.charge(Share::Workspace(workspace));
+        let after = if matches!(permission, Permission::Read | Permission::Export) { After::Read } else { After::Work };
+        Ok(Entered { caller, workspace, held: Held { permit, charge }, after })
     }
 
     /// Lets a caller in to what belongs to no workspace; only its key's own limit holds.
     ///
     /// # Errors
     /// `key_missing`, `key_invalid`, `rate_limited`, `concurrency_limited`.
-    pub(crate) fn enter_directory(&self, headers: &HeaderMap) -> Result<(Caller, Permit), Error> {
+    pub(crate) fn enter_directory(&self, headers: &HeaderMap) -> Result<(Caller, Held), Error> {
         let caller = self.caller(headers)?;
         let permit = self.limiter.admit(&[(Subject::Key(caller.key()), caller.rate_limit())])?;
-        Ok((caller, permit))
+        Ok((caller, Held { permit, charge: self.answers.charge(Share::Directory) }))
     }
 }
 
@@ -101,10 +114,37 @@ pub(crate) const WORKSPACE: &str = "x-tessera-workspace";
 pub(crate) struct Entered {
     pub(crate) caller: Caller,
     pub(crate) workspace: WorkspaceId,
-    permit: Permit,
+    held: Held,
+    after: After,
 }
 
 impl Entered {
+    /// The whole body of the request, inflated.
+    ///
+    /// # Errors
+    /// `body_too_large`, `body_timeout`, `body_broken`, `bodies_full`, `content_encoding_invalid`.
+    pub(crate) async fn body(&self, app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, Error> {
+        body::read(app, Share::Workspace(self.workspace), headers, body).await
+    }
+
+    /// Makes room for an answer that may be large, before it is worked on; waits for it while others' answers are taken.
+    ///
+    /// # Errors
+    /// `answers_full`.
+    pub(crate) async fn reserve(&mut self, app: &App, bytes: usize) -> Result<(), Error> {
+        let share = Share::Workspace(self.workspace);
+        self.held.charge = app.answers.reserve(share, bytes, ANSWER_WAIT).await?;
+        Ok(())
+    }
+
+    /// Counts what there is of an answer that is put together part by part.
+    ///
+    /// # Errors
+    /// `answers_full`.
+    pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), Error> {
+        self.held.charge.grow_to(bytes)
+    }
+
     /// What the caller may see of what the data model flags.
     pub(crate) fn sight(&self) -> Flags {
         let permissions = self.caller.permissions();
@@ -114,9 +154,9 @@ impl Entered {
         }
     }
 
-    /// Gives the answer, and the place under the limits back when the client has all of it.
+    /// Gives the answer, and the place under the limits and in the budget back when the client has all of it.
     pub(crate) fn answer(self, response: Response) -> Response {
-        transport::hold_until_sent(response, self.permit)
+        transport::hold_until_sent(response, self.held, self.after)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Bodies: bounded while they come in and while they inflate, and read as JSON whatever they call themselves.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use serde::Deserialize;
 use serde::de::{IgnoredAny, Unexpected};
@@ -14,25 +15,84 @@ use tessera_service::error::{Error, ErrorKind};
 use tessera_service::verdict::Note;
 
 use crate::answer::invalid;
+use crate::app::App;
+use crate::budget::{Charge, Share};
 use crate::mend::{self, Flaw};
-use crate::settings::ApiSettings;
 
 #[cfg(test)]
 mod tests;
 
-/// Reads a whole body, inflated.
+/// A whole body, inflated, with its bytes in the budget of the process.
+pub(crate) struct Read {
+    content: Vec<u8>,
+    charge: Charge,
+}
+
+impl Read {
+    /// What it says.
+    pub(crate) fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// The same, counted as this one's.
+    ///
+    /// # Errors
+    /// `bodies_full`.
+    pub(crate) fn moved_to(self, share: Share) -> Result<Self, Error> {
+        Ok(Self { charge: self.charge.moved_to(share)?, ..self })
+    }
+
+    /// Bytes that give back their part of the budget when the last of their clones goes.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+}
+
+impl AsRef<[u8]> for Read {
+    fn as_ref(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+/// Reads a whole body, inflated, of somebody who has shown a key. Its bytes are in the budget until the last clone goes.
 ///
 /// # Errors
-/// `body_too_large`, `body_timeout`, `body_broken`, `content_encoding_invalid`.
-pub(crate) async fn read(settings: &ApiSettings, headers: &HeaderMap, body: Body) -> Result<Bytes, Error> {
-    let bytes_max = settings.body_bytes_max;
+/// `body_too_large`, `body_timeout`, `body_broken`, `bodies_full`, `content_encoding_invalid`.
+pub(crate) async fn read(app: &App, share: Share, headers: &HeaderMap, body: Body) -> Result<Bytes, Error> {
+    let settings = &app.settings;
+    let bounds = Bounds { bytes_max: settings.body_bytes_max, timeout: settings.body_timeout };
+    Ok(read_within(bounds, app.bodies.charge(share), headers, body).await?.into_bytes())
+}
+
+/// Reads a whole body, inflated, in which the key is said to be. Only strangers' part of the budget is there for it.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn read_before_key(
+    app: &App,
+    bytes_max: usize,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Read, Error> {
+    let bounds = Bounds { bytes_max, timeout: app.settings.keyless_body_timeout };
+    read_within(bounds, app.bodies.charge(Share::Strangers), headers, body).await
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    bytes_max: usize,
+    timeout: Duration,
+}
+
+async fn read_within(bounds: Bounds, charge: Charge, headers: &HeaderMap, body: Body) -> Result<Read, Error> {
+    let bytes_max = bounds.bytes_max;
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(too_large(bytes_max));
     }
-    let read =
-        async { if is_gzip(headers)? { inflate(body, bytes_max).await } else { collect(body, bytes_max).await } };
-    tokio::time::timeout(settings.body_timeout, read).await.unwrap_or_else(|_| {
+    let taken = Taken { content: Vec::new(), charge, bytes_max, refused: None };
+    let read = async { if is_gzip(headers)? { inflate(body, taken).await } else { collect(body, taken).await } };
+    tokio::time::timeout(bounds.timeout, read).await.unwrap_or_else(|_| {
         let message = "the body did not arrive in time; nothing happened, send it again";
         Err(Error::new(ErrorKind::Unavailable, "body_timeout", message))
     })
@@ -46,65 +106,86 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Error> {
     }
 }
 
-async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, Error> {
+async fn collect(body: Body, mut taken: Taken) -> Result<Read, Error> {
     let mut frames = Frames(body);
-    let Some(first) = frames.next().await? else { return Ok(Bytes::new()) };
-    let mut size = first.len();
-    if size > bytes_max {
-        return Err(too_large(bytes_max));
+    while let Some(frame) = frames.next().await? {
+        taken.take(&frame)?;
     }
-    // Most bodies come in one frame, which is then taken as it is.
-    let Some(second) = frames.next().await? else { return Ok(first) };
-    let mut whole = BytesMut::from(first);
-    let mut next = Some(second);
-    while let Some(frame) = next {
-        size += frame.len();
-        if size > bytes_max {
+    Ok(taken.read())
+}
+
+async fn inflate(body: Body, taken: Taken) -> Result<Read, Error> {
+    let mut frames = Frames(body);
+    let bytes_max = taken.bytes_max;
+    // What inflates to nothing could be sent without end; stored blocks add a little to what they hold.
+    let packed_max = bytes_max + bytes_max / 8 + ROOM_BYTES;
+    let mut packed = 0;
+    let mut decoder = MultiGzDecoder::new(taken);
+    while let Some(frame) = frames.next().await? {
+        packed += frame.len();
+        if packed > packed_max {
             return Err(too_large(bytes_max));
         }
-        whole.extend_from_slice(&frame);
-        next = frames.next().await?;
-    }
-    Ok(whole.freeze())
-}
-
-async fn inflate(body: Body, bytes_max: usize) -> Result<Bytes, Error> {
-    let mut frames = Frames(body);
-    let mut decoder = MultiGzDecoder::new(Bounded { bytes: Vec::new(), bytes_max, is_full: false });
-    while let Some(frame) = frames.next().await? {
         if decoder.write_all(&frame).is_err() {
-            return Err(not_inflated(decoder.get_ref(), bytes_max));
+            return Err(not_inflated(decoder.get_mut()));
         }
     }
-    match decoder.try_finish() {
-        Ok(()) => Ok(std::mem::take(&mut decoder.get_mut().bytes).into()),
-        Err(_) => Err(not_inflated(decoder.get_ref(), bytes_max)),
+    if decoder.try_finish().is_err() {
+        return Err(not_inflated(decoder.get_mut()));
     }
+    decoder.finish().map(Taken::read).map_err(|_| broken_gzip())
 }
 
-fn not_inflated(output: &Bounded, bytes_max: usize) -> Error {
-    if output.is_full {
-        too_large(bytes_max)
-    } else {
-        invalid("content_encoding_invalid", "the body is no whole gzip stream")
-    }
+fn not_inflated(output: &mut Taken) -> Error {
+    output.refused.take().unwrap_or_else(broken_gzip)
 }
 
-/// Takes up to a bound, so that a small body which inflates without end is cut off at once.
-struct Bounded {
-    bytes: Vec<u8>,
+fn broken_gzip() -> Error {
+    invalid("content_encoding_invalid", "the body is no whole gzip stream")
+}
+
+/// What has come of a body. Room for more is counted before it is made, so that a small body which inflates without end is cut
+/// off at once.
+struct Taken {
+    content: Vec<u8>,
+    charge: Charge,
     bytes_max: usize,
-    is_full: bool,
+    /// Why no more is taken, where the decoder only knows that it is so.
+    refused: Option<Error>,
 }
 
-impl std::io::Write for Bounded {
-    fn write(&mut self, more: &[u8]) -> std::io::Result<usize> {
-        if self.bytes.len() + more.len() > self.bytes_max {
-            self.is_full = true;
-            return Err(std::io::ErrorKind::FileTooLarge.into());
+/// Room that is made first; it doubles as more comes.
+const ROOM_BYTES: usize = 4 << 10;
+
+impl Taken {
+    fn take(&mut self, more: &[u8]) -> Result<(), Error> {
+        let needed = self.content.len() + more.len();
+        if needed > self.bytes_max {
+            return Err(too_large(self.bytes_max));
         }
-        self.bytes.extend_from_slice(more);
-        Ok(more.len())
+        if needed > self.content.capacity() {
+            let room = needed.max(self.content.capacity() * 2).max(ROOM_BYTES).min(self.bytes_max.max(needed));
+            self.charge.grow_to(room)?;
+            self.content.reserve_exact(room - self.content.len());
+        }
+        self.content.extend_from_slice(more);
+        Ok(())
+    }
+
+    fn read(self) -> Read {
+        Read { content: self.content, charge: self.charge }
+    }
+}
+
+impl std::io::Write for Taken {
+    fn write(&mut self, more: &[u8]) -> std::io::Result<usize> {
+        match self.take(more) {
+            Ok(()) => Ok(more.len()),
+            Err(error) => {
+                self.refused = Some(error);
+                Err(std::io::ErrorKind::QuotaExceeded.into())
+            }
+        }
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

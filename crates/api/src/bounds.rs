@@ -1,10 +1,14 @@
 //! The bounds of the doors. Each is named in the error that reports it.
 
+use std::time::Duration;
+
 /// Bytes of one Segment event, with what its batch adds to it.
 pub(crate) const EVENT_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of one Segment batch, inflated. Larger bodies up to the transport's bound are told so in the door's own words.
 pub(crate) const BATCH_BYTES_MAX: usize = 500 * 1024;
-/// Events of one Segment batch; those beyond are rejected one by one.
+/// Bytes that a Segment batch says for all its events together, laid under each.
+pub(crate) const BATCH_SHARED_BYTES_MAX: usize = 4 << 20;
+/// Events of one Segment batch; a larger one is refused whole before any is looked at.
 pub(crate) const BATCH_EVENTS_MAX: usize = 2_500;
 /// How deep JSON may be nested in one event or record.
 pub(crate) const DEPTH_MAX: usize = 32;
@@ -47,6 +51,22 @@ pub(crate) const JOBS_DEFAULT: usize = 100;
 pub(crate) const WATCHERS_MAX: usize = 500;
 /// Seconds after which a watch on which nothing happens says that it is still there.
 pub(crate) const HEARTBEAT_SECS: u64 = 15;
+
+/// Bytes of a page of events, of what was sent with them: a page ends with the event that reaches it.
+pub(crate) const PAGE_BYTES: usize = tessera_service::PAGE_BYTES;
+/// Bytes of the answer to one batch read.
+pub(crate) const BATCH_GET_BYTES_MAX: usize = 16 << 20;
+/// Smaller answers are not counted in the budget of answers.
+pub(crate) const ANSWER_COUNTED_BYTES: usize = 16 << 10;
+/// What an answer is counted as that is made while it is sent: one part of it.
+pub(crate) const STREAM_BYTES: usize = 64 << 10;
+/// How long a large answer waits for room in the budget before it is refused.
+pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// Notes of one report over all its events and records; how many there are beyond is told by a number.
+pub(crate) const NOTES_MAX: usize = 2_000;
+/// Bytes of a body in which the key is said to be, on the paths that take one event. Those that take a batch read as much as a
+/// batch may have.
+pub(crate) const KEYLESS_BYTES_MAX: usize = 64 << 10;
 
 /// Characters of a request id that a client may choose.
 pub(crate) const REQUEST_ID_CHARS_MAX: usize = 128;

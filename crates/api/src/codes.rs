@@ -52,6 +52,21 @@ const CALLS: &[Code] = &[
         Invalid,
         "The body is JSON of another form than this call takes. The message says where; unknown members are refused on our own paths.",
     ),
+    call(
+        "bodies_full",
+        Throttled,
+        "The server holds as many bytes of requests as it may, in all or of one workspace. Nothing happened: send it again, or less at one time.",
+    ),
+    call(
+        "answer_full",
+        LimitExceeded,
+        "The answer to a batch read has 16 MiB already; it stands in the place of a profile that does not fit any more. Ask for it by itself.",
+    ),
+    call(
+        "answers_full",
+        Throttled,
+        "Clients have not taken as many bytes of answers as the server may hold, in all or of one workspace. Ask again, for smaller pages or fewer at one time.",
+    ),
     call("body_missing", Invalid, "The body is empty, and this call needs one."),
     call("body_broken", Invalid, "The body ended before all of it had come."),
     call("utf8_invalid", Invalid, "The body or the path is not UTF-8."),
@@ -92,14 +107,24 @@ const CALLS: &[Code] = &[
         LimitExceeded,
         "A rule takes more steps for this profile than it may. Narrow what it looks at, by types of events or a window.",
     ),
+    call("host_missing", Invalid, "A request of HTTP/1.1 names the host that it is for, once, in the header `Host`."),
+    call(
+        "length_ambiguous",
+        Invalid,
+        "The request has both `Content-Length` and `Transfer-Encoding`, so that where it ends is a matter of opinion. Send one of them.",
+    ),
     call("header_invalid", Invalid, "A header cannot be read: see the message for its name."),
     call("batch_empty", Invalid, "`batch` or `records` is empty: there is nothing to do."),
     call(
         "batch_too_large",
         Invalid,
-        "A batch of events has more than 500 KB. Send it in parts; the same batch will never do.",
+        "A batch of events has more than 500 KB, or what it says for all its events comes to more than 4 MiB laid under each. Send it in parts; the same batch will never do.",
     ),
-    call("batch_too_many", Invalid, "The call names more items than it takes; the message says how many it takes."),
+    call(
+        "batch_too_many",
+        Invalid,
+        "The call names more items than it takes; the message says how many it takes. Nothing of it was taken or kept.",
+    ),
     call(
         "method_unsupported",
         Invalid,

@@ -117,7 +117,7 @@ fn example() -> Value {
 async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let key = once::key(&headers)?;
-    let body = body::read(&app.settings, &headers, body).await?;
+    let body = entered.body(&app, &headers, body).await?;
     let wire::NewJob { kind, parameters } = body::json(&body)?;
     let parameters = parameters.map_or("{}", |parameters| parameters.get()).to_owned();
     let new = NewJob { kind, parameters, asked_by: Some(entered.caller.key()) };

@@ -8,9 +8,15 @@ pub const REQUEST_SECONDS: &str = "tessera_http_request_seconds";
 pub const IN_FLIGHT: &str = "tessera_http_requests_in_flight";
 /// Open connections.
 pub const CONNECTIONS: &str = "tessera_http_connections";
+/// Times that a connection could not be taken, mostly because no file descriptor is left.
+pub const ACCEPTS_FAILED: &str = "tessera_http_accepts_failed_total";
 /// Connections cut off, by reason.
 pub const CONNECTIONS_CUT: &str = "tessera_http_connections_cut_total";
 /// Requests refused by a limit, by whose limit it was and what it bounds.
 pub const LIMITED: &str = "tessera_http_limited_total";
+/// Bytes of requests' bodies that are held.
+pub const BODY_BYTES: &str = "tessera_http_body_bytes";
+/// Bytes of answers that clients have not taken yet.
+pub const ANSWER_BYTES: &str = "tessera_http_answer_bytes";
 /// Events and records taken in, by door and verdict.
 pub const FACTS: &str = "tessera_ingest_facts_total";

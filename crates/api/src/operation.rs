@@ -1,5 +1,6 @@
 //! What operators and their machines ask: health, readiness, metrics, and the description of all this.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -15,8 +16,11 @@ use utoipa_swagger_ui::Config;
 
 use crate::answer::{Answer, json as json_answer, json_bytes};
 use crate::app::App;
+use crate::budget::Share;
+use crate::limiter::Permit;
 use crate::openapi;
 use crate::route::{Access, Route, Tag};
+use crate::transport::{After, Held, hold_until_sent};
 
 pub(crate) fn routes() -> [Route; 4] {
     let route = |path, handler, summary| Route::new(Method::GET, path, Access::Open, handler, Tag::Operation, summary);
@@ -64,7 +68,9 @@ async fn ready(State(app): State<Arc<App>>) -> Answer {
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     let text = app.settings.metrics.as_ref().map_or_else(String::new, |render| render());
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    let response = ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response();
+    let held = Held { permit: Permit::default(), charge: app.answers.charge(Share::Strangers) };
+    hold_until_sent(response, held, After::Read)
 }
 
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi::document().into());
@@ -78,7 +84,12 @@ fn page(file: &str) -> Answer {
     match utoipa_swagger_ui::serve(file, config) {
         Ok(Some(file)) => {
             let headers = [(CONTENT_TYPE, file.content_type), (CACHE_CONTROL, "max-age=3600".to_owned())];
-            Ok((StatusCode::OK, headers, file.bytes.into_owned()).into_response())
+            // What stands in the program is sent as it stands there, however many ask for it.
+            let bytes = match file.bytes {
+                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+                Cow::Owned(bytes) => bytes.into(),
+            };
+            Ok((StatusCode::OK, headers, bytes).into_response())
         }
         Ok(None) | Err(_) => Err(Error::new(ErrorKind::NotFound, "not_found", "no such page").into()),
     }

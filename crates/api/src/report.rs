@@ -9,6 +9,7 @@ use tessera_service::verdict::{Incoming, NamedIdentity, Note, Verdict};
 use utoipa::ToSchema;
 
 use crate::app::{App, Entered};
+use crate::bounds::NOTES_MAX;
 use crate::names;
 
 /// What became of a write. Every event or record that was not plainly accepted is listed.
@@ -46,6 +47,9 @@ pub(crate) struct Entry {
     /// What of an accepted one did not take effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<EntryNote>,
+    /// How many further notes there are: a report tells 2,000 over all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes_more: Option<usize>,
 }
 
 /// Something of an accepted event or record that did not take effect, or does not fit.
@@ -179,14 +183,27 @@ pub(crate) async fn ingest(
 impl Report {
     fn of(ids: Vec<Arc<str>>, verdicts: Vec<Verdict>, class: Class) -> Self {
         let mut report = Self { success: true, accepted: 0, duplicates: 0, rejected: 0, verdicts: Vec::new() };
+        // A record of 64 KB may have a thousand values that do not fit: told one by one they would be many times what was sent.
+        let mut room = NOTES_MAX;
         for (index, (message_id, verdict)) in ids.into_iter().zip(verdicts).enumerate() {
-            let entry = Entry { index, message_id, status: "accepted", code: None, message: None, notes: Vec::new() };
+            let entry = Entry {
+                index,
+                message_id,
+                status: "accepted",
+                code: None,
+                message: None,
+                notes: Vec::new(),
+                notes_more: None,
+            };
             match verdict {
                 Verdict::Accepted { notes } => {
                     report.accepted += 1;
                     if !notes.is_empty() {
-                        let notes = notes.into_iter().map(|note| EntryNote::of(note, class)).collect();
-                        report.verdicts.push(Entry { notes, ..entry });
+                        let notes_more = notes.len().checked_sub(room).filter(|more| *more > 0);
+                        let notes: Vec<_> =
+                            notes.into_iter().take(room).map(|note| EntryNote::of(note, class)).collect();
+                        room -= notes.len();
+                        report.verdicts.push(Entry { notes, notes_more, ..entry });
                     }
                 }
                 Verdict::Duplicate => {

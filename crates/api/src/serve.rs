@@ -3,29 +3,28 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use axum::extract::Request;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
 
 use crate::names;
 use crate::settings::ApiSettings;
-use crate::transport::Secured;
 
-mod stall;
+mod connection;
+mod head;
+mod lent;
+mod pulse;
+mod stream;
 
-use stall::Stalling;
+pub(crate) use head::Refused;
 
 #[cfg(test)]
 mod tests;
@@ -82,16 +81,12 @@ pub async fn serve(
     settings: ApiSettings,
     shutdown: impl Future<Output = ()>,
 ) {
-    let graceful = GracefulShutdown::new();
+    let (stop, stops) = watch::channel(false);
     let readiness = settings.readiness.clone();
     let stop_timeout = settings.stop_timeout;
-    let host = Arc::new(Host {
-        connections: Arc::new(Semaphore::new(settings.connections_max)),
-        protocol: protocol(&settings),
-        tls: tls.map(TlsAcceptor::from),
-        router,
-        settings,
-    });
+    let mut door = Door::new(listeners, settings.connections_max);
+    let host =
+        Arc::new(Host { protocol: protocol(&settings), tls: tls.map(TlsAcceptor::from), router, settings, stops });
     // Every connection has its task here, so none outlives this function.
     let mut tasks = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -99,17 +94,17 @@ pub async fn serve(
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            (stream, place) = host.accept(&listeners) => {
-                let (host, watcher) = (Arc::clone(&host), graceful.watcher());
-                tasks.spawn(async move { host.connection(stream, watcher, place).await });
+            (stream, place) = door.accept() => {
+                let host = Arc::clone(&host);
+                tasks.spawn(async move { host.connection(stream, place).await });
             }
             Some(_) = tasks.join_next() => {}
         }
     }
     readiness.close();
-    drop(listeners);
+    drop(door);
     let finish = async {
-        graceful.shutdown().await;
+        stop.send_replace(true);
         while tasks.join_next().await.is_some() {}
     };
     if tokio::time::timeout(stop_timeout, finish).await.is_err() {
@@ -120,89 +115,95 @@ pub async fn serve(
 
 /// What all connections share.
 struct Host {
-    connections: Arc<Semaphore>,
     protocol: auto::Builder<TokioExecutor>,
     tls: Option<TlsAcceptor>,
     router: axum::Router,
     settings: ApiSettings,
+    /// Turns true when the server stops.
+    stops: watch::Receiver<bool>,
 }
+
+/// Streams of one HTTP/2 connection at one time.
+const STREAMS_MAX: u32 = 128;
+/// Streams that a client has reset and nobody has looked at yet; one that resets more is sent away.
+const RESETS_MAX: usize = 20;
+/// Streams that were reset here for faults of the client, over the time of a connection.
+const FAULTS_MAX: usize = 128;
+/// Bytes of the headers of one request.
+const HEADERS_BYTES_MAX: u32 = 32 << 10;
+/// Bytes of what is read ahead of a request, and of what is written before the client takes it, beside the answer itself.
+const BUFFER_BYTES: usize = 64 << 10;
+/// Bytes of bodies that one HTTP/2 connection may have sent before they are read, and one of its streams.
+const WINDOW_BYTES: u32 = 1 << 20;
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 
 fn protocol(settings: &ApiSettings) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(settings.head_timeout).keep_alive(true);
+    // The library has one timeout for the wait between requests and for heads; ours are two, and stand in `connection`.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).keep_alive(true).max_buf_size(BUFFER_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(256)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(FAULTS_MAX)
+        .max_header_list_size(HEADERS_BYTES_MAX)
+        .max_send_buf_size(BUFFER_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .keep_alive_interval(settings.stall_timeout)
         .keep_alive_timeout(settings.head_timeout);
     builder
 }
 
-impl Host {
-    /// The next connection, once there is room for it.
-    async fn accept(&self, listeners: &[TcpListener]) -> (TcpStream, OwnedSemaphorePermit) {
-        let place = Arc::clone(&self.connections).acquire_owned().await.expect("the semaphore is never closed");
-        loop {
-            match accept_any(listeners).await {
-                Ok((stream, _)) => return (stream, place),
-                Err(error) => {
-                    // Mostly no file descriptors are left; without a pause this loop would take a whole core.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                }
-            }
-        }
-    }
-
-    async fn connection(&self, stream: TcpStream, watcher: Watcher, _place: OwnedSemaphorePermit) {
-        let open = metrics::gauge!(names::CONNECTIONS);
-        open.increment(1);
-        // Answers are written whole; waiting to fill packets would only delay them.
-        if stream.set_nodelay(true).is_ok() {
-            let stream = Stalling::new(stream, self.settings.stall_timeout);
-            match &self.tls {
-                None => self.speak(stream, watcher).await,
-                Some(tls) => match tokio::time::timeout(self.settings.head_timeout, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => self.speak(stream, watcher).await,
-                    Ok(Err(_)) => cut("tls"),
-                    Err(_) => cut("handshake_timeout"),
-                },
-            }
-        }
-        open.decrement(1);
-    }
-
-    /// Serves requests on a connection. The library bounds how long later heads take; the wait for the first one, when it is
-    /// not known yet which protocol will be spoken, is bounded here.
-    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, watcher: Watcher) {
-        let has_begun = Arc::new(AtomicBool::new(false));
-        let (begun, router) = (Arc::clone(&has_begun), self.router.clone());
-        let is_secured = self.tls.is_some();
-        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-            begun.store(true, Ordering::Relaxed);
-            if is_secured {
-                request.extensions_mut().insert(Secured);
-            }
-            router.clone().oneshot(request.map(axum::body::Body::new))
-        });
-        let connection = self.protocol.serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(watcher.watch(connection));
-        tokio::select! {
-            _ = &mut connection => return,
-            () = tokio::time::sleep(self.settings.head_timeout) => {}
-        }
-        if has_begun.load(Ordering::Relaxed) {
-            // How a connection ends is the client's affair; what failed on our side was logged with its request.
-            let _ = connection.await;
-        } else {
-            cut("head_timeout");
-        }
-    }
+/// Where connections come in.
+struct Door {
+    listeners: Vec<TcpListener>,
+    places: Arc<Semaphore>,
+    /// Connections that could not be taken since it was last told.
+    failed: u64,
+    told: Option<Instant>,
+    /// Until when nothing is taken after a failure.
+    rests_until: Option<Instant>,
 }
 
-fn cut(reason: &'static str) {
-    metrics::counter!(names::CONNECTIONS_CUT, "reason" => reason).increment(1);
+/// How long no connection is taken after one could not be: mostly no file descriptors are left, and without a pause the loop would
+/// take a whole core.
+const REST: Duration = Duration::from_millis(100);
+/// How often it is told that connections cannot be taken.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+impl Door {
+    fn new(listeners: Vec<TcpListener>, connections_max: usize) -> Self {
+        let places = Arc::new(Semaphore::new(connections_max));
+        Self { listeners, places, failed: 0, told: None, rests_until: None }
+    }
+
+    /// The next connection, once there is room for it. May be dropped at any time.
+    async fn accept(&mut self) -> (TcpStream, OwnedSemaphorePermit) {
+        let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
+        loop {
+            if let Some(until) = self.rests_until {
+                tokio::time::sleep_until(until).await;
+                self.rests_until = None;
+            }
+            match accept_any(&self.listeners).await {
+                Ok((stream, _)) => return (stream, place),
+                Err(error) => self.cannot(&error),
+            }
+        }
+    }
+
+    fn cannot(&mut self, error: &std::io::Error) {
+        let now = Instant::now();
+        self.failed += 1;
+        self.rests_until = Some(now + REST);
+        metrics::counter!(names::ACCEPTS_FAILED).increment(1);
+        if self.told.is_none_or(|told| now >= told + TOLD_EVERY) {
+            tracing::warn!(%error, failed = self.failed, "connections cannot be taken");
+            (self.told, self.failed) = (Some(now), 0);
+        }
+    }
 }
 
 /// The next connection at any of the listeners.

@@ -16,4 +16,4 @@ mod policies;
 mod rules;
 mod segments;
 mod values;
-mod world;
+pub(crate) mod world;

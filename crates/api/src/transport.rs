@@ -21,10 +21,12 @@ use tracing::Level;
 
 use crate::answer::{Failure, Unwritten, invalid};
 use crate::app::App;
-use crate::bounds::{COMPRESS_BYTES_MIN, REQUEST_ID_CHARS_MAX};
+use crate::bounds::{ANSWER_COUNTED_BYTES, COMPRESS_BYTES_MIN, REQUEST_ID_CHARS_MAX, STREAM_BYTES};
+use crate::budget::Charge;
 use crate::kinds::rule;
 use crate::limiter::Permit;
 use crate::names;
+use crate::serve::Refused;
 
 /// The header with a request's id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -64,7 +66,7 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     Failure::from(Error::new(ErrorKind::Internal, "internal", "a fault of ours")).into_response()
 }
 
-async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request).unwrap_or_else(|| app.fresh_id());
     let method = known_method(request.method());
@@ -72,7 +74,10 @@ async fn edge(State(app): State<Arc<App>>, request: Request, next: Next) -> Resp
     let in_flight = metrics::gauge!(names::IN_FLIGHT);
     in_flight.increment(1);
     let under_way = Count(in_flight);
-    let mut response = next.run(request).await;
+    let mut response = match request.extensions_mut().remove::<Refused>() {
+        Some(Refused(error)) => Failure::from(error).into_response(),
+        None => next.run(request).await,
+    };
     drop(under_way);
     let unwritten = response.extensions_mut().remove::<Unwritten>();
     if let Some(unwritten) = &unwritten {
@@ -133,25 +138,71 @@ fn request_id(request: &Request) -> Option<String> {
     is_sane.then(|| id.to_owned())
 }
 
-/// Keeps a permit until the client has the whole answer, or has gone.
-pub(crate) fn hold_until_sent(response: Response, permit: Permit) -> Response {
-    if permit.is_empty() {
+/// What a request holds until its answer is sent.
+pub(crate) struct Held {
+    /// Its place under the limits of key and workspace.
+    pub(crate) permit: Permit,
+    /// Its part of the budget of answers.
+    pub(crate) charge: Charge,
+}
+
+/// What stands behind an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Nothing but looking: it may be refused, and asked again.
+    Read,
+    /// Something was done: the answer is given whatever the budget says.
+    Work,
+}
+
+/// Keeps what a request holds until the client has the whole answer, or has gone. What is held goes with the bytes of the answer
+/// into the connection, for a body is given up as soon as it is handed over.
+pub(crate) fn hold_until_sent(response: Response, mut held: Held, after: After) -> Response {
+    let bytes = match response.body().size_hint().exact().map(usize::try_from) {
+        Some(Ok(bytes)) if bytes < ANSWER_COUNTED_BYTES => 0,
+        Some(Ok(bytes)) => bytes,
+        // It is made while it is sent.
+        Some(Err(_)) | None => STREAM_BYTES,
+    };
+    match after {
+        After::Work => held.charge.set_anyway(bytes),
+        After::Read => match held.charge.grow_to(bytes) {
+            Ok(()) => held.charge.shrink_to(bytes),
+            Err(error) => return Failure::from(error).into_response(),
+        },
+    }
+    if held.permit.is_empty() && bytes == 0 {
         return response;
     }
-    response.map(|body| Body::new(Held { body, _permit: permit }))
+    response.map(|body| Body::new(Sent { body, held: Arc::new(held) }))
 }
 
-struct Held {
+/// A body whose bytes hold what its request holds.
+struct Sent {
     body: Body,
-    _permit: Permit,
+    held: Arc<Held>,
 }
 
-impl HttpBody for Held {
+/// A part of an answer.
+struct Part {
+    bytes: Bytes,
+    _held: Arc<Held>,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl HttpBody for Sent {
     type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(ctx)
+        let held = Arc::clone(&self.held);
+        let part = |bytes| Bytes::from_owner(Part { bytes, _held: held });
+        Pin::new(&mut self.body).poll_frame(ctx).map_ok(|frame| frame.map_data(part))
     }
 
     fn is_end_stream(&self) -> bool {

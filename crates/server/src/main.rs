@@ -9,6 +9,7 @@ mod background;
 mod client;
 mod data;
 mod demo;
+mod files;
 mod jobs;
 mod load;
 mod logging;

@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::background::Lanes;
-use crate::settings::{Layer, Settings};
+use crate::files::{self, Files};
+use crate::settings::{ByteSize, Layer, Settings};
 use crate::{background, logging, world};
 
 /// Upper bounds of the buckets of every duration, in seconds.
@@ -75,7 +76,8 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<()> {
-    let (store, lanes) = background::build(|| Ok((open_store(settings)?, Lanes::start()?)))?;
+    let files = files::share_out(settings.connections_max);
+    let (store, lanes) = background::build(|| Ok((open_store(settings, files)?, Lanes::start()?)))?;
     let components = Components {
         tasks: lanes.handle(),
         store: Arc::<LsmStore>::clone(&store),
@@ -96,7 +98,7 @@ pub(crate) async fn serve(
     let address = listener.local_addr()?;
     let metrics = collect_metrics()?;
     let text = metrics.clone();
-    let api = ApiSettings { metrics: Some(Arc::new(move || text.render())), ..ApiSettings::default() };
+    let api = ApiSettings { metrics: Some(Arc::new(move || text.render())), ..api_settings(settings, files) };
     let tls = match &settings.tls {
         Some(files) => Some(tessera_api::tls_from_pem(&files.cert, &files.key)?),
         None => None,
@@ -131,10 +133,23 @@ async fn keep_up(metrics: &PrometheusHandle) {
     }
 }
 
-fn open_store(settings: &Settings) -> Result<Arc<LsmStore>> {
+fn open_store(settings: &Settings, files: Files) -> Result<Arc<LsmStore>> {
     let mut store = tessera_store_lsm::Settings::new(&settings.data);
+    store.open_tables_max = files.tables;
     store.cache_bytes = settings.store_cache_bytes.bytes();
     Ok(Arc::new(LsmStore::open(store)?))
+}
+
+fn api_settings(settings: &Settings, files: Files) -> ApiSettings {
+    let bytes = |size: ByteSize| usize::try_from(size.bytes()).unwrap_or(usize::MAX);
+    ApiSettings {
+        bodies_bytes: bytes(settings.request_memory_bytes),
+        answers_bytes: bytes(settings.answer_memory_bytes),
+        connections_max: files.connections,
+        keep_alive: Duration::from_secs(settings.keep_alive_secs.into()),
+        public_url: settings.public_url.clone(),
+        ..ApiSettings::default()
+    }
 }
 
 fn service_settings(settings: &Settings) -> tessera_service::Settings {

@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
+use tessera_api::PublicUrl;
 
 use crate::logging;
 
@@ -27,6 +28,17 @@ pub(crate) struct Settings {
     /// The certificate chain and key for TLS; plain HTTP without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tls: Option<TlsFiles>,
+    /// Where clients reach it, for what SDKs are told when they start.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub(crate) public_url: Option<PublicUrl>,
+    /// Open connections.
+    pub(crate) connections_max: u32,
+    /// Seconds for which a connection may wait for its next request.
+    pub(crate) keep_alive_secs: u32,
+    /// Memory for bodies of requests.
+    pub(crate) request_memory_bytes: ByteSize,
+    /// Memory for answers that clients have not taken yet.
+    pub(crate) answer_memory_bytes: ByteSize,
     /// Memory for rendered profiles.
     pub(crate) view_cache_bytes: ByteSize,
     /// Memory for decoded records of the lanes.
@@ -66,6 +78,26 @@ pub(crate) struct Layer {
     /// Private key of the certificate (PEM).
     #[arg(long, env = "TESSERA_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
+    /// Where clients reach the server, as in https://profiles.shop.example: SDKs that ask when they start are told to send there.
+    /// Set it behind a proxy; without it they are told the host that they asked [default: none].
+    #[arg(long, env = "TESSERA_PUBLIC_URL", value_name = "URL")]
+    #[serde(default, deserialize_with = "from_text")]
+    public_url: Option<PublicUrl>,
+    /// Open connections; more wait. Fewer where the system does not allow the process as many files [default: 10000].
+    #[arg(long, env = "TESSERA_CONNECTIONS_MAX", value_name = "COUNT")]
+    connections_max: Option<u32>,
+    /// Seconds for which a connection may wait for its next request; keep it above what the balancer before the server uses
+    /// [default: 75].
+    #[arg(long, env = "TESSERA_KEEP_ALIVE_SECS", value_name = "SECONDS")]
+    keep_alive_secs: Option<u32>,
+    /// Memory for bodies of requests, as they inflate, over all connections; a workspace has at most half of it. What is beyond is
+    /// refused for now [default: 128MiB].
+    #[arg(long, env = "TESSERA_REQUEST_MEMORY_BYTES", value_name = "SIZE")]
+    request_memory_bytes: Option<ByteSize>,
+    /// Memory for answers that clients have not taken yet, over all connections; a workspace has at most half of it. Reads beyond
+    /// it are refused for now [default: 256MiB].
+    #[arg(long, env = "TESSERA_ANSWER_MEMORY_BYTES", value_name = "SIZE")]
+    answer_memory_bytes: Option<ByteSize>,
     /// Memory for rendered profiles; 0 turns that cache off [default: 256MiB].
     #[arg(long, env = "TESSERA_VIEW_CACHE_BYTES", value_name = "SIZE")]
     view_cache_bytes: Option<ByteSize>,
@@ -106,6 +138,11 @@ impl Layer {
             data: self.data.or(under.data),
             tls_cert: self.tls_cert.or(under.tls_cert),
             tls_key: self.tls_key.or(under.tls_key),
+            public_url: self.public_url.or(under.public_url),
+            connections_max: self.connections_max.or(under.connections_max),
+            keep_alive_secs: self.keep_alive_secs.or(under.keep_alive_secs),
+            request_memory_bytes: self.request_memory_bytes.or(under.request_memory_bytes),
+            answer_memory_bytes: self.answer_memory_bytes.or(under.answer_memory_bytes),
             view_cache_bytes: self.view_cache_bytes.or(under.view_cache_bytes),
             record_cache_bytes: self.record_cache_bytes.or(under.record_cache_bytes),
             store_cache_bytes: self.store_cache_bytes.or(under.store_cache_bytes),
@@ -130,6 +167,11 @@ impl Settings {
             listen: layer.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8640))),
             data: layer.data.unwrap_or_else(|| PathBuf::from("data")),
             tls,
+            public_url: layer.public_url,
+            connections_max: layer.connections_max.unwrap_or(10_000),
+            keep_alive_secs: layer.keep_alive_secs.unwrap_or(75),
+            request_memory_bytes: layer.request_memory_bytes.unwrap_or(ByteSize::mebibytes(128)),
+            answer_memory_bytes: layer.answer_memory_bytes.unwrap_or(ByteSize::mebibytes(256)),
             view_cache_bytes: layer.view_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             record_cache_bytes: layer.record_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             store_cache_bytes: layer.store_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
@@ -148,9 +190,27 @@ impl Settings {
                 fs::metadata(file).with_context(|| format!("cannot find TLS file {}", file.display()))?;
             }
         }
+        ensure!(self.connections_max > 0, "connections_max is 0: nobody could connect");
+        ensure!(self.keep_alive_secs > 0, "keep_alive_secs is 0: no connection could be used twice");
+        // The largest body, and the largest answer, are to fit into the half that one workspace may have.
+        for (name, size, least) in [
+            ("request_memory_bytes", self.request_memory_bytes, 16),
+            ("answer_memory_bytes", self.answer_memory_bytes, 64),
+        ] {
+            ensure!(size.bytes() >= least << 20, "{name} is {size}: it must be {least}MiB or more");
+        }
         logging::filter(&self.log_level)?;
         Ok(())
     }
+}
+
+fn as_text<S: serde::Serializer>(url: &Option<PublicUrl>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&url.as_ref().map(PublicUrl::to_string).unwrap_or_default())
+}
+
+fn from_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<PublicUrl>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 /// A number of bytes: `1048576`, `512KiB`, `256MiB`, `4GiB`.

@@ -67,4 +67,4 @@ pub use query::{
     EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,
     GraphNode, Lookup, Rendered, StoredCall,
 };
-pub use service::{Clock, Components, ErasureState, Extent, Random, Return, Service, Settings};
+pub use service::{Clock, Components, ErasureState, Extent, PAGE_BYTES, Random, Return, Service, Settings};

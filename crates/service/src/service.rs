@@ -326,7 +326,7 @@ impl Service {
         explain::build(&found, policy, attribute, config, now, hidden)
     }
 
-    /// A page of the timeline of a profile, newest first.
+    /// A page of the timeline of a profile, newest first. It ends with the event that reaches [`PAGE_BYTES`], at the latest.
     ///
     /// # Errors
     /// `NotFound` with `profile_not_found`; `Invalid` with `cursor_invalid`, `limit_invalid`, `namespace_unknown`.
@@ -348,8 +348,9 @@ impl Service {
         let configured = self.running(workspace).shared.configured().await?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
         let scope = Scope::new(workspace);
-        let (events, next) =
-            timeline::read(&*self.components.store, scope, &found, query, after, &configured, self.now()).await?;
+        let (store, now) = (&*self.components.store, self.now());
+        let page = timeline::read_within(PAGE_BYTES, store, scope, &found, query, after, &configured, now);
+        let (events, next) = page.await?;
         let next_cursor = next.map(|place| self.cursors.seal(workspace, Purpose::Events, &place.to_bytes()));
         Ok(EventPage { events, next_cursor })
     }
@@ -483,6 +484,8 @@ impl Service {
 const PROFILE_BYTES_MAX: usize = 1_000_000;
 /// Events of one page.
 const EVENTS_MAX: usize = 1_000;
+/// Bytes of payloads with which a page of events ends, however few they are.
+pub const PAGE_BYTES: usize = 4 << 20;
 
 fn mismatch() -> Error {
     Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked")

@@ -54,8 +54,23 @@ struct Stream {
     buffer: VecDeque<StoredCall>,
 }
 
-/// Reads a page: its events, and where the next one begins.
+/// Reads a page, however large it becomes: its events, and where the next one begins.
 pub(crate) async fn read(
+    store: &dyn Store,
+    scope: Scope,
+    found: &Found,
+    query: &EventQuery,
+    after: Option<Place>,
+    configured: &Configured,
+    now: Timestamp,
+) -> Result<(Vec<StoredCall>, Option<Place>), Error> {
+    read_within(usize::MAX, store, scope, found, query, after, configured, now).await
+}
+
+/// As [`read`]; the page ends with the event that reaches so many bytes of payloads.
+#[expect(clippy::too_many_arguments, reason = "what a page is made of, and its bound")]
+pub(crate) async fn read_within(
+    bytes_max: usize,
     store: &dyn Store,
     scope: Scope,
     found: &Found,
@@ -67,7 +82,10 @@ pub(crate) async fn read(
     let model = &configured.stored.model().model;
     let nodes: Vec<NodeId> =
         found.cluster.piece(found.node).filter(|node| node.events() > 0).map(|node| node.id).collect();
-    let at_once = (query.limit / nodes.len().max(1)).clamp(16, 256).min(query.limit + 1);
+    let rows = (query.limit / nodes.len().max(1)).clamp(16, 256).min(query.limit + 1);
+    // What is read ahead of a thousand nodes would otherwise be many pages.
+    let at_once = ScanLimit { rows, bytes: bytes_max / nodes.len().max(1) };
+    let mut bytes = 0;
     let range = |node: &NodeId| Stream { range: Some(range_of(scope, *node, query, after)), buffer: VecDeque::new() };
     let mut streams: Vec<Stream> = nodes.iter().map(range).collect();
     let mut events = Vec::with_capacity(query.limit.min(256));
@@ -80,13 +98,17 @@ pub(crate) async fn read(
             .filter(|stream| !stream.buffer.is_empty())
             .max_by_key(|stream| stream.buffer.front().map(|event| (event.time, event.id)));
         let Some(event) = newest.and_then(|stream| stream.buffer.pop_front()) else { return Ok((events, None)) };
-        if events.len() == query.limit {
+        if events.len() == query.limit || bytes >= bytes_max {
             return Ok((events, last));
         }
         last = Some(Place { time: event.time, id: event.id });
         let is_asked = query.event.is_none() || query.event.as_deref() == event.name.as_deref();
-        if is_asked && stands(&event, &configured.config, now) {
-            events.extend(seen_by(event, query.sight, model));
+        if is_asked
+            && stands(&event, &configured.config, now)
+            && let Some(event) = seen_by(event, query.sight, model)
+        {
+            bytes += event.payload.len();
+            events.push(event);
         }
     }
     Ok((events, last))
@@ -149,9 +171,9 @@ fn range_of(scope: Scope, node: NodeId, query: &EventQuery, after: Option<Place>
     KeyRange::between(lowest.clone(), highest.max(lowest))
 }
 
-async fn fill(store: &dyn Store, stream: &mut Stream, at_once: usize) -> Result<(), Error> {
+async fn fill(store: &dyn Store, stream: &mut Stream, at_once: ScanLimit) -> Result<(), Error> {
     let Some(range) = stream.range.take() else { return Ok(()) };
-    let page = store.scan(&range, ScanLimit::rows(at_once), Direction::Backward).await;
+    let page = store.scan(&range, at_once, Direction::Backward).await;
     let page = page.map_err(|error| read_failed(&error))?;
     for row in page.rows {
         let (_, time, id) = read_event_key(&row.key).ok_or_else(|| codec::corrupt("event key"))?;

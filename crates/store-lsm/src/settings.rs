@@ -19,6 +19,8 @@ pub struct Settings {
     /// Writes are refused, and reads go on, while the disk has less free room than this. It is what keeps compaction
     /// and recovery able to work on a full disk.
     pub free_bytes_min: u64,
+    /// Tables that are kept open, so that reading them costs no opening. They are files of the process.
+    pub open_tables_max: usize,
     /// Threads that flush and compact.
     pub workers: usize,
 }
@@ -34,6 +36,7 @@ impl Settings {
             journal_bytes: 512 << 20,
             recent_writes: 500_000,
             free_bytes_min: 256 << 20,
+            open_tables_max: 900,
             workers: 2,
         }
     }

@@ -96,6 +96,7 @@ impl Tree {
             let db = Database::builder(path)
                 .cache_size(settings.cache_bytes)
                 .max_journaling_size(settings.journal_bytes.max(64 << 20))
+                .max_cached_files(Some(settings.open_tables_max.max(16)))
                 .worker_threads(settings.workers.max(1))
                 .manual_journal_persist(true)
                 .open()?;

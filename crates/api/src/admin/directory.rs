@@ -15,11 +15,11 @@ use super::{parse, render, wire};
 use crate::answer::{Answer, json as json_answer};
 use crate::app::{App, Entered};
 use crate::body;
+use crate::budget::Share;
 use crate::declared::{self, Wrong};
 use crate::extract::{Query, Segments};
-use crate::limiter::Permit;
 use crate::route::{Access, Route, Tag};
-use crate::transport::hold_until_sent;
+use crate::transport::{After, Held, hold_until_sent};
 
 const OPERATE: Access = Access::Directory(&[Permission::Operate]);
 const ADMINISTER: Access = Access::Directory(&[Permission::Administer, Permission::Operate]);
@@ -30,7 +30,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// The body of a request as JSON of this form.
 pub(super) async fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: Body) -> Result<T, Error> {
-    body::json(&body::read(&app.settings, headers, body).await?)
+    body::json(&body::read(app, Share::Directory, headers, body).await?)
 }
 
 pub(super) fn list_parameters(route: Route) -> Route {
@@ -147,13 +147,13 @@ fn keys() -> [Route; 6] {
 struct Asked<'a> {
     app: &'a App,
     caller: Caller,
-    permit: Permit,
+    held: Held,
 }
 
 impl App {
     fn ask(&self, headers: &HeaderMap) -> Result<Asked<'_>, Error> {
-        let (caller, permit) = self.enter_directory(headers)?;
-        Ok(Asked { app: self, caller, permit })
+        let (caller, held) = self.enter_directory(headers)?;
+        Ok(Asked { app: self, caller, held })
     }
 }
 
@@ -168,7 +168,7 @@ impl Asked<'_> {
     }
 
     fn answer<T: serde::Serialize>(self, value: &T) -> Answer {
-        Ok(hold_until_sent(json_answer(value), self.permit))
+        Ok(hold_until_sent(json_answer(value), self.held, After::Work))
     }
 }
 

@@ -4,6 +4,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
+use crate::budget::{Budget, Counted};
 
 fn packed(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -11,12 +12,19 @@ fn packed(content: &[u8]) -> Vec<u8> {
     encoder.finish().expect("a vector takes everything")
 }
 
+const BOUNDS: Bounds = Bounds { bytes_max: 1_000, timeout: Duration::from_secs(30) };
+
+fn encoded(encoding: &str) -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_ENCODING, encoding.parse().expect("a header"))])
+}
+
 async fn check(encoding: &str, body: Vec<u8>, expected: Result<&[u8], &str>) {
-    let settings = ApiSettings { body_bytes_max: 1_000, ..ApiSettings::default() };
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_ENCODING, encoding.parse().expect("a header"));
-    let got = read(&settings, &headers, Body::from(body)).await;
+    let budget = Budget::new(Counted::Bodies, 1 << 20);
+    let got = read_within(BOUNDS, budget.charge(Share::Directory), &encoded(encoding), Body::from(body)).await;
+    let got = got.map(Read::into_bytes);
     assert_eq!(got.as_deref().map_err(|error| error.code), expected, "{encoding}");
+    drop(got);
+    assert_eq!(budget.used(), 0, "{encoding}");
 }
 
 #[tokio::test]
@@ -33,6 +41,47 @@ async fn bodies_are_bounded_and_inflated() {
     let whole = packed(b"{\"a\":\"some text that is long enough\"}");
     check("gzip", whole[..whole.len() - 9].to_vec(), Err("content_encoding_invalid")).await;
     check("br", b"{}".to_vec(), Err("content_encoding_invalid")).await;
+    // Members that inflate to nothing are not read without end.
+    check("gzip", packed(b"").repeat(1_000), Err("body_too_large")).await;
+}
+
+#[tokio::test]
+async fn a_body_is_in_the_budget_until_nobody_needs_it() {
+    let budget = Budget::new(Counted::Bodies, 64 << 10);
+    let bounds = Bounds { bytes_max: 32 << 10, ..BOUNDS };
+    let read = async |encoding: &str, body: Vec<u8>| {
+        let read = read_within(bounds, budget.charge(Share::Directory), &encoded(encoding), Body::from(body)).await;
+        read.map(Read::into_bytes)
+    };
+    for (encoding, body) in [("identity", vec![b' '; 20 << 10]), ("gzip", packed(&[b' '; 20 << 10]))] {
+        let whole = read(encoding, body).await.expect("a body");
+        let held = budget.used();
+        assert!((20 << 10..=32 << 10).contains(&held), "{encoding}: {held}");
+        let part = whole.slice(..10);
+        drop(whole);
+        assert_eq!(budget.used(), held, "{encoding}: a part holds the whole");
+        drop(part);
+        assert_eq!(budget.used(), 0, "{encoding}");
+    }
+    // What others hold leaves no room, whether it comes plain or inflates to too much.
+    let mut others = budget.charge(Share::Directory);
+    others.grow_to(30 << 10).expect("room");
+    for (encoding, body) in [("identity", vec![b' '; 20 << 10]), ("gzip", packed(&[b' '; 20 << 10]))] {
+        assert_eq!(read(encoding, body).await.expect_err("no room").code, "bodies_full", "{encoding}");
+        assert_eq!(budget.used(), 30 << 10, "{encoding}: a refused body holds nothing");
+    }
+    drop(others);
+    assert_eq!(read("gzip", packed(&[b' '; 20 << 10])).await.expect("room again").len(), 20 << 10);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_holds_nothing_for_long() {
+    let budget = Budget::new(Counted::Bodies, 1 << 20);
+    let bounds = Bounds { timeout: Duration::from_millis(10), ..BOUNDS };
+    let never = Body::from_stream(futures_util::stream::once(std::future::pending::<Result<Bytes, std::io::Error>>()));
+    let read = read_within(bounds, budget.charge(Share::Strangers), &HeaderMap::new(), never).await;
+    assert_eq!(read.err().expect("no body").code, "body_timeout");
+    assert_eq!(budget.used(), 0);
 }
 
 #[test]

@@ -15,7 +15,6 @@ pub(super) const VERDICTS: &[Code] = &[
     verdict("event_too_large", "The event, with what the batch adds to it, has more than 32 KB."),
     verdict("event_too_deep", "The event is nested more than 32 deep."),
     verdict("event_missing", "A `track` call has no `event` name."),
-    verdict("batch_full", "The event stands beyond the first 2,500 of its batch."),
     verdict("type_unknown", "`type` is none of `identify`, `track`, `page`, `screen`, `group`, `alias`."),
     verdict("no_user_anon_id", "The event has neither `userId` nor `anonymousId`."),
     verdict("message_id_too_long", "`messageId` has more than 100 characters."),

@@ -51,7 +51,7 @@ pub(super) fn route() -> Route {
 async fn erase(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Erase)?;
     let key = once::key(&headers)?;
-    let body = body::read(&app.settings, &headers, body).await?;
+    let body = entered.body(&app, &headers, body).await?;
     let SourceErasure { dataset, batch } = body::json(&body)?;
     entered.caller.datasets().check(&dataset)?;
     let request = key.map(|key| once::request(&entered, key, (&Method::POST, PATH, &body)));

@@ -158,7 +158,7 @@ async fn forget(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
 
 async fn replace(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let model: wire::Model = body::json(&body::read(&app.settings, &headers, body).await?)?;
+    let model: wire::Model = body::json(&entered.body(&app, &headers, body).await?)?;
     let definition = parse::definition(model)?;
     definition.datasets.keys().try_for_each(|name| entered.caller.datasets().check(name))?;
     let change = ModelChange::Replace(Box::new(definition));
@@ -167,7 +167,7 @@ async fn replace(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, 
 
 async fn set_mode(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let own: wire::DatasetMode = body::json(&body::read(&app.settings, &headers, body).await?)?;
+    let own: wire::DatasetMode = body::json(&entered.body(&app, &headers, body).await?)?;
     make(&app, entered, ModelChange::SetMode(parse::mode(&own.mode, "mode")?), &query, &headers).await
 }
 
@@ -180,7 +180,7 @@ async fn set_dataset(
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     entered.caller.datasets().check(&name)?;
-    let own: wire::DatasetMode = body::json(&body::read(&app.settings, &headers, body).await?)?;
+    let own: wire::DatasetMode = body::json(&entered.body(&app, &headers, body).await?)?;
     let mode = parse::mode(&own.mode, "mode")?;
     make(&app, entered, ModelChange::SetDatasetMode(name.into(), mode), &query, &headers).await
 }
@@ -204,7 +204,7 @@ async fn set_attribute(
     body: Body,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let own: wire::Attribute = body::json(&body::read(&app.settings, &headers, body).await?)?;
+    let own: wire::Attribute = body::json(&entered.body(&app, &headers, body).await?)?;
     let attribute = parse::attribute(own, &name)?;
     make(&app, entered, ModelChange::SetAttribute(parse::path(&name)?, Box::new(attribute)), &query, &headers).await
 }
@@ -227,7 +227,7 @@ async fn set_event_type(
     body: Body,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let own: wire::EventType = body::json(&body::read(&app.settings, &headers, body).await?)?;
+    let own: wire::EventType = body::json(&entered.body(&app, &headers, body).await?)?;
     let event_type = parse::event_type(own, &name)?;
     make(&app, entered, ModelChange::SetEventType(name.into(), Box::new(event_type)), &query, &headers).await
 }

@@ -81,7 +81,7 @@ pub(super) fn routes() -> Vec<Route> {
 async fn order(State(app): State<Arc<App>>, uri: Uri, query: Query, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let is_preview = query.flag("preview")?;
-    let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let order = parse::order(body::json(&body)?)?;
     let work = async {
         let by = entered.caller.key();

@@ -250,7 +250,7 @@ pub(crate) fn declared_rules(json: &str) -> Result<serde_json::Value, Wrong> {
 
 async fn set_rules(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let body = body::read(&app.settings, &headers, body).await?;
+    let body = entered.body(&app, &headers, body).await?;
     let rules = body::json::<wire::Rules>(&body)?.into();
     let config = app.service.configure(entered.workspace, move |config| set_erasure_rules(config, rules)).await?;
     Ok(entered.answer(json_bytes(to_json(&wire::Rules::from(config.erasure())).into())))

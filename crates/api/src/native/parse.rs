@@ -19,9 +19,7 @@ use super::wire::{BatchGet, ProfileLookup, Record, Write};
 use crate::answer::{invalid, to_json};
 use crate::attributes;
 use crate::body::{self, Sent};
-use crate::bounds::{
-    DATASET_CHARS_MAX, DEPTH_MAX, EVENTS_DEFAULT, EVENTS_MAX, ID_CHARS_MAX, LOOKUPS_MAX, RECORD_BYTES_MAX, RECORDS_MAX,
-};
+use crate::bounds::{DATASET_CHARS_MAX, DEPTH_MAX, EVENTS_DEFAULT, EVENTS_MAX, ID_CHARS_MAX, RECORD_BYTES_MAX};
 use crate::extract::Query;
 use crate::kept::{self, Sender};
 use crate::measure::measure;
@@ -79,9 +77,8 @@ pub(super) fn event_query(query: &Query, sight: Flags) -> Result<EventQuery, Err
 /// Reads a batch of look-ups, with what of each is wanted and under which merge policy.
 pub(super) fn batch_get(body: &[u8], sight: Flags) -> Result<(Vec<Lookup>, Fields, Option<String>), Error> {
     let BatchGet { lookups, fields, merge_policy, relevance: asked } = body::json(body)?;
-    if lookups.len() > LOOKUPS_MAX {
-        return Err(invalid("batch_too_many", format!("at most {LOOKUPS_MAX} lookups")));
-    }
+    let lookups = lookups.within("lookups")?;
+    let fields = fields.map(|names| names.within("fields")).transpose()?;
     let all = Fields { sight, ..Fields::ALL };
     let fields = fields.map_or(Ok(all), |names| fields_of(names.iter().map(String::as_str), sight))?;
     let fields = Fields { relevance: relevance(asked.as_deref())?, ..fields };
@@ -132,7 +129,10 @@ fn read_write(sent: Sent<'_>, delivery: &Delivery<'_>) -> Result<Vec<(Arc<str>, 
         [("identities", write.identities), ("attributes", write.attributes), ("time", write.time), ("id", write.id)];
     let own: Vec<_> = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     match write.records {
-        Some(records) if own.is_empty() => source.records(&records, |index| sent.notes(&records, index), delivery),
+        Some(records) if own.is_empty() => {
+            let records = records.within("records")?;
+            source.records(&records, |index| sent.notes(&records, index), delivery)
+        }
         Some(_) => Err(invalid("body_invalid", "either records, or the members of one record")),
         None => {
             let record = tessera_service::members::Members(own).to_raw();
@@ -172,11 +172,10 @@ impl Source {
     ) -> Result<Vec<(Arc<str>, Incoming)>, Error> {
         match records.len() {
             0 => Err(invalid("batch_empty", "records must hold at least one record")),
-            1..=RECORDS_MAX => {
+            _ => {
                 let record = |(index, record): (usize, &&RawValue)| self.record(index, record, mended(index), delivery);
                 Ok(records.iter().enumerate().map(record).collect())
             }
-            _ => Err(invalid("batch_too_many", format!("at most {RECORDS_MAX} records in one call"))),
         }
     }
 

@@ -116,7 +116,7 @@ fn check_datasets(entered: &Entered, content: &PolicyContent) -> Result<(), Erro
 
 async fn create(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let (id, content) = parse::new(body::json(&body)?)?;
     check_datasets(&entered, &content)?;
     let work = async {
@@ -137,7 +137,7 @@ async fn replace(
     body: Body,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let (expected, content) = parse::replacement(body::json(&body)?)?;
     check_datasets(&entered, &content)?;
     let work = async {
@@ -182,7 +182,7 @@ pub(crate) fn declared_default(json: &str) -> Result<serde_json::Value, Wrong> {
 
 async fn make_default(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let wire::DefaultMergePolicy { merge_policy: id } = body::json(&body)?;
     let work = async {
         let named = id.clone();

@@ -14,7 +14,7 @@ use super::wire::{BatchGet, Identities, Profiles, Timeline};
 use super::{erasures, explain, export, parse, render, segments};
 use crate::answer::{Answer, json as json_answer};
 use crate::app::App;
-use crate::body;
+use crate::bounds::{BATCH_GET_BYTES_MAX, PAGE_BYTES};
 use crate::extract::{Query, Segments};
 use crate::route::{Access, Route, Tag};
 
@@ -125,7 +125,10 @@ fn events_route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
         "message_id": "m-1", "type": "track", "received_at": "2026-01-31T10:00:01.5Z", "dataset": "segment"
     }], "next_cursor": null });
     Route::new(Method::GET, path, READ, handler, Tag::Profiles, "Reads a profile's timeline")
-        .describe("All accepted calls, newest first.")
+        .describe(
+            "All accepted calls, newest first. A page ends when it has `limit` events or 4 MiB, whichever comes first; there are more \
+             as long as there is a `next_cursor`.",
+        )
         .query("limit", "How many.", limit)
         .query("cursor", "`next_cursor` of the page before.", text.clone())
         .query("start", "Only events at or after this instant.", instant.clone())
@@ -162,7 +165,8 @@ fn batch_get_route() -> Route {
     let lookups = json!({ "lookups": [{ "id": "019a0f3e5b2c7d41e0a8f5c2" }, { "namespace": "email", "value": "lena@mail.example" }] });
     Route::new(Method::POST, "/v1/profiles:batchGet", READ, post(batch_get), Tag::Profiles, "Reads up to 100 profiles")
         .describe(
-            "Results stand in the order of the look-ups. A profile that is not there does not fail its neighbours.",
+            "Results stand in the order of the look-ups. A profile that is not there does not fail its neighbours. Profiles that do \
+             not fit into 16 MiB any more are answered with `answer_full`: ask for them again, by themselves.",
         )
         .body::<BatchGet>(lookups)
         .answer::<Profiles>(200, "One result for each look-up.", example)
@@ -188,8 +192,10 @@ async fn events<N: Named>(
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
-    let entered = app.enter(&headers, Permission::Read)?;
+    let mut entered = app.enter(&headers, Permission::Read)?;
     let query = parse::event_query(&query, entered.sight())?;
+    // What was stored, and the answer that is made of it.
+    entered.reserve(&app, 2 * PAGE_BYTES).await?;
     let page = app.service.events(entered.workspace, &name.lookup(), &query).await?;
     Ok(entered.answer(render::timeline(page)?))
 }
@@ -201,14 +207,21 @@ async fn identities<N: Named>(State(app): State<Arc<App>>, Segments(name): Segme
 }
 
 async fn batch_get(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
-    let entered = app.enter(&headers, Permission::Read)?;
-    let body = body::read(&app.settings, &headers, body).await?;
+    let mut entered = app.enter(&headers, Permission::Read)?;
+    let body = entered.body(&app, &headers, body).await?;
     let (lookups, fields, policy) = parse::batch_get(&body, entered.sight())?;
     // It is that of the whole call, and so is the mistake in it.
     app.service.configuration(entered.workspace).await?.policies().asked(policy.as_deref())?;
-    let mut results = Vec::with_capacity(lookups.len());
+    let (mut results, mut bytes) = (Vec::with_capacity(lookups.len()), 0);
     for lookup in &lookups {
-        let outcome = app.service.profile(entered.workspace, lookup, fields, policy.as_deref()).await;
+        let outcome = if bytes < BATCH_GET_BYTES_MAX {
+            app.service.profile(entered.workspace, lookup, fields, policy.as_deref()).await
+        } else {
+            Err(render::answer_full())
+        };
+        // Each is there twice, by itself and in the answer.
+        bytes += outcome.as_ref().map_or(0, |rendered| rendered.json.len());
+        entered.grow_to(2 * bytes)?;
         results.push(render::result(outcome)?);
     }
     Ok(entered.answer(json_answer(&Profiles { results })))

@@ -17,9 +17,9 @@ use super::wire::Write;
 use crate::answer::{Answer, json_bytes, to_json};
 use crate::app::App;
 use crate::kept::{self, Kept};
+use crate::once;
 use crate::report::{self, Report};
 use crate::route::{Access, Route, Tag};
-use crate::{body, once};
 
 pub(super) fn routes() -> [Route; 1] {
     let access = Access::Workspace(Permission::Ingest);
@@ -42,7 +42,7 @@ async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
     let entered = app.enter(&headers, Permission::Ingest)?;
     entered.caller.require_private()?;
     let key = once::key(&headers)?;
-    let body = body::read(&app.settings, &headers, body).await?;
+    let body = entered.body(&app, &headers, body).await?;
     let fresh_id = || app.fresh_id();
     let idempotency = key.as_ref().map(|key| (entered.caller.key(), key.as_str()));
     let delivery = {

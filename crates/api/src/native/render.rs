@@ -10,6 +10,7 @@ use tessera_service::{EventPage, Graph, GraphHeld, GraphLink, GraphNode, Rendere
 
 use super::wire::{Held, Identities, Link, Node, ProfileError, ProfileResult, Timeline, TimelineEvent};
 use crate::answer::{json, json_bytes};
+use crate::bounds::BATCH_GET_BYTES_MAX;
 use crate::report::Identity;
 use tessera_service::payload::Payload;
 
@@ -43,6 +44,12 @@ pub(super) fn result(outcome: Result<Rendered, Error>) -> Result<ProfileResult, 
         }
         Err(error) => Err(error),
     }
+}
+
+/// What stands in the place of a profile for which there is no room in the answer.
+pub(super) fn answer_full() -> Error {
+    let message = format!("the answer has {BATCH_GET_BYTES_MAX} bytes already; ask for this profile again, by itself");
+    Error::new(ErrorKind::LimitExceeded, "answer_full", message)
 }
 
 fn raw(json: &[u8]) -> Result<Box<RawValue>, Error> {

@@ -212,7 +212,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
-    let body = body::read(&app.settings, &headers, body).await?;
+    let body = entered.body(&app, &headers, body).await?;
     let Check { pql, pql_json, tree, filter, purpose } = body::json(&body)?;
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
     let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
@@ -222,7 +222,7 @@ async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
 
 async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
-    let body = body::read(&app.settings, &headers, body).await?;
+    let body = entered.body(&app, &headers, body).await?;
     let Evaluate { pql, pql_json, tree, filter, purpose, profile, merge_policy } = body::json(&body)?;
     let lookup = parse::lookup(profile)?;
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);

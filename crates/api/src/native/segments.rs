@@ -301,7 +301,7 @@ async fn members(
 
 async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
-    let body = body::read(&app.settings, &headers, body).await?;
+    let body = entered.body(&app, &headers, body).await?;
     let Condition { pql, pql_json, tree, filter, time_zone, merge_policy } = body::json(&body)?;
     let spelled = rules::spelled(pql, pql_json, tree, filter)?;
     let unknown = || invalid("time_zone_unknown", "time_zone is expected to be a name such as Europe/Paris, or UTC");

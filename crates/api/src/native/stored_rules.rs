@@ -17,8 +17,8 @@ use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::declared::{self, Wrong};
 use crate::extract::{Query, Segments};
+use crate::once;
 use crate::route::{Access, Route, Tag};
-use crate::{body, once};
 
 mod parse;
 mod render;
@@ -193,7 +193,7 @@ async fn read(
 
 async fn create(kind: RuleKind, State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let (name, content) = parse::new(kind, &body)?;
     let work = set(&app, &entered, kind, RuleName::parse(kind, &name)?, content, Some(0));
     let json = once::answer(&app, &entered, key, (&Method::POST, uri.path(), &body), work).await?;
@@ -211,7 +211,7 @@ async fn replace(
     body: Body,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let (key, body) = (once::key(&headers)?, body::read(&app.settings, &headers, body).await?);
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let (expected, content) = parse::replacement(kind, &body)?;
     let work = set(&app, &entered, kind, RuleName::parse(kind, &name)?, content, expected);
     let json = once::answer(&app, &entered, key, (&Method::PUT, uri.path(), &body), work).await?;

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::bounds::{LOOKUPS_MAX, RECORDS_MAX};
+use crate::counted::Counted;
 use crate::number;
 use crate::report::Identity;
 
@@ -52,7 +54,7 @@ pub(crate) struct Write<'a> {
     /// The records, at most 2,500 of 64 KB each. Left out where the record's own members stand here.
     #[serde(borrow, default)]
     #[schema(value_type = Option<Vec<Record<'static>>>)]
-    pub(crate) records: Option<Vec<&'a RawValue>>,
+    pub(crate) records: Option<Counted<&'a RawValue, RECORDS_MAX>>,
     /// As in a record.
     #[serde(borrow, default)]
     #[schema(value_type = Option<Vec<RecordIdentity>>)]
@@ -76,10 +78,12 @@ pub(crate) struct Write<'a> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BatchGet {
     /// At most 100.
-    pub(crate) lookups: Vec<ProfileLookup>,
+    #[schema(value_type = Vec<ProfileLookup>)]
+    pub(crate) lookups: Counted<ProfileLookup, LOOKUPS_MAX>,
     /// Which parts of each: `identifiers`, `attributes`, `audiences`; all where it is left out.
     #[serde(default)]
-    pub(crate) fields: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(crate) fields: Option<Counted<String, LOOKUPS_MAX>>,
     /// The id of a merge policy; the workspace's default one where it is left out.
     #[serde(default)]
     pub(crate) merge_policy: Option<String>,

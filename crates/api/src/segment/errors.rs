@@ -9,7 +9,7 @@ use tessera_service::error::{Error, ErrorKind};
 use tessera_service::verdict::Rejection;
 
 use crate::answer::{ErrorMembers, Failure, to_json};
-use crate::bounds::{BATCH_EVENTS_MAX, DEPTH_MAX, EVENT_BYTES_MAX, GROUP_ID_CHARS_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
+use crate::bounds::{DEPTH_MAX, EVENT_BYTES_MAX, GROUP_ID_CHARS_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
 
 /// An error of a whole call, as this door answers it.
 pub(super) fn failure(error: Error, now: Timestamp) -> Failure {
@@ -43,10 +43,6 @@ fn body(error: &Error, request_id: &str) -> Vec<u8> {
 
 fn rejection(code: &'static str, message: impl Into<Cow<'static, str>>) -> Rejection {
     Rejection { code, message: message.into() }
-}
-
-pub(super) fn batch_full() -> Rejection {
-    rejection("batch_full", format!("the event stands beyond the first {BATCH_EVENTS_MAX} of its batch"))
 }
 
 pub(super) fn event_too_large(bytes: usize) -> Rejection {

@@ -19,7 +19,7 @@ use super::wire::{self, Envelope, Item};
 use super::{errors, fact};
 use crate::answer::invalid;
 use crate::body;
-use crate::bounds::{BATCH_EVENTS_MAX, DEPTH_MAX, EVENT_BYTES_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
+use crate::bounds::{BATCH_SHARED_BYTES_MAX, DEPTH_MAX, EVENT_BYTES_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
 use crate::kept::{self, Kept, Sender};
 use crate::measure::measure;
 use crate::mend::{Flaw, without_great_numbers};
@@ -55,11 +55,12 @@ const FAR_MICROS: i64 = 30 * 86_400_000_000;
 /// Reads a batch.
 ///
 /// # Errors
-/// `json_invalid`, `body_invalid`, `utf8_invalid`, `batch_empty`: nothing of it can be used.
+/// `json_invalid`, `body_invalid`, `utf8_invalid`, `batch_empty`, `batch_too_many`, `batch_too_large`: nothing of it can be used,
+/// and nothing of it is kept.
 pub(crate) fn batch(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<Event>, Error> {
     body::delivery(body, |sent| {
-        let envelope: Envelope<'_> = sent.json()?;
-        let items = envelope.batch.as_deref().unwrap_or_default();
+        let mut envelope: Envelope<'_> = sent.json()?;
+        let items = envelope.batch.take().map(|batch| batch.within("events")).transpose()?.unwrap_or_default();
         if items.is_empty() {
             return Err(invalid("batch_empty", "batch must be a list with at least one event"));
         }
@@ -68,9 +69,9 @@ pub(crate) fn batch(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<Event>, 
             (Some(context), token)
         });
         let envelope = Envelope { context: context.as_deref(), ..envelope };
-        let items = envelope.batch.as_deref().unwrap_or_default();
         let shared = Shared { token: token.as_deref(), ..Shared::of(&envelope)? };
-        let event = |(index, item): (usize, &&RawValue)| shared.event(index, item, sent.notes(items, index), delivery);
+        shared.check_bytes(items.len())?;
+        let event = |(index, item): (usize, &&RawValue)| shared.event(item, sent.notes(&items, index), delivery);
         Ok(items.iter().enumerate().map(event).collect())
     })
 }
@@ -84,7 +85,7 @@ pub(crate) fn single(body: &[u8], r#type: &str, delivery: &Delivery<'_>) -> Resu
     let shared = Shared { r#type: Some(&r#type), ..Shared::default() };
     body::delivery(body, |sent| {
         let item = sent.raw()?;
-        Ok(shared.event(0, item, sent.notes(&[item], 0), delivery))
+        Ok(shared.event(item, sent.notes(&[item], 0), delivery))
     })
 }
 
@@ -139,8 +140,20 @@ impl<'a> Shared<'a> {
         })
     }
 
+    /// Laid under each of 2,500 events, a context of 30 KB would come to 75 MB. One that makes every event too large is laid under
+    /// none.
+    fn check_bytes(&self, events: usize) -> Result<(), Error> {
+        if self.bytes > EVENT_BYTES_MAX || self.bytes.saturating_mul(events) <= BATCH_SHARED_BYTES_MAX {
+            return Ok(());
+        }
+        let message = format!(
+            "context and integrations beside batch, laid under each of {events} events, come to more than {BATCH_SHARED_BYTES_MAX} bytes"
+        );
+        Err(invalid("batch_too_large", message))
+    }
+
     /// An event, of which this was mended.
-    fn event(&self, index: usize, item: &RawValue, mut notes: Vec<Note>, delivery: &Delivery<'_>) -> Event {
+    fn event(&self, item: &RawValue, mut notes: Vec<Note>, delivery: &Delivery<'_>) -> Event {
         // Nothing that is kept of it holds the token.
         let (item, token) = token::of_event(item);
         let item = &*item;
@@ -148,9 +161,7 @@ impl<'a> Shared<'a> {
         let bytes = item.get().len() + self.bytes;
         let is_small = bytes <= EVENT_BYTES_MAX;
         let measured = measure(item.get());
-        let (id, fact) = if index >= BATCH_EVENTS_MAX {
-            (None, Err(errors::batch_full()))
-        } else if !is_small {
+        let (id, fact) = if !is_small {
             (None, Err(errors::event_too_large(bytes)))
         } else if measured.depth.max(self.context_depth + 1) > DEPTH_MAX {
             (None, Err(errors::event_too_deep()))

@@ -2,9 +2,10 @@
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::json;
+use crate::public_url::PublicUrl;
 
 /// A transparent picture of one pixel.
 const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\
@@ -20,9 +21,14 @@ pub(super) fn success() -> Response {
     json(&json!({ "success": true }))
 }
 
+/// What holds for whoever asked, and for nobody after them.
+fn not_kept(value: &Value) -> Response {
+    ([(CACHE_CONTROL, "no-store")], json(value)).into_response()
+}
+
 /// What Segment's browser and mobile SDKs fetch when they start: send events here, to no other destination.
 pub(super) fn settings(write_key: &str, protocol: &str, host: &str) -> Response {
-    json(&json!({
+    not_kept(&json!({
         "integrations": {
             "Segment.io": { "apiKey": write_key, "apiHost": format!("{host}/v1"), "protocol": protocol }
         },
@@ -33,8 +39,10 @@ pub(super) fn settings(write_key: &str, protocol: &str, host: &str) -> Response 
 }
 
 /// What RudderStack's browser SDK fetches when it starts: an enabled source without further destinations.
-pub(super) fn source_config(write_key: &str) -> Response {
-    json(&json!({
+/// Where an address is configured, that SDK sends there whatever the page says.
+pub(super) fn source_config(write_key: &str, url: Option<&PublicUrl>) -> Response {
+    let planes = url.map_or_else(|| json!({}), |url| json!({ "US": [{ "url": url.to_string(), "default": true }] }));
+    not_kept(&json!({
         "source": {
             "id": "tessera",
             "name": "tessera",
@@ -43,7 +51,7 @@ pub(super) fn source_config(write_key: &str) -> Response {
             "workspaceId": "tessera",
             "destinations": [],
             "connections": [],
-            "dataplanes": {},
+            "dataplanes": planes,
             "config": { "statsCollection": { "errors": { "enabled": false }, "metrics": { "enabled": false } } }
         }
     }))

@@ -22,9 +22,11 @@ use super::{DOOR, errors, pixel, render};
 use crate::answer::{Answer, Failure, invalid, json as json_answer};
 use crate::app::{App, Entered};
 use crate::body;
-use crate::bounds::BATCH_BYTES_MAX;
+use crate::bounds::{BATCH_BYTES_MAX, KEYLESS_BYTES_MAX};
+use crate::budget::Share;
 use crate::caller::{self, Scheme};
 use crate::extract::{Query, Segments};
+use crate::public_url::is_host;
 use crate::report::{self, Report};
 use crate::route::{Access, Route, Tag};
 use crate::transport::Secured;
@@ -154,7 +156,7 @@ fn others() -> [Route; 4] {
 
 async fn single(r#type: &str, State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
     let failure = |error| errors::failure(error, app.now());
-    let (entered, body) = enter(&app, &query, &headers, body).await.map_err(failure)?;
+    let (entered, body) = enter(&app, &query, &headers, body, KEYLESS_BYTES_MAX).await.map_err(failure)?;
     let config = app.service.configuration(entered.workspace).await.map_err(failure)?;
     let parse = |delivery: &Delivery<'_>| parse::single(&body, r#type, delivery);
     let event = app.parse(&entered, &headers, config.tokens(), parse).map_err(failure)?;
@@ -164,7 +166,7 @@ async fn single(r#type: &str, State(app): State<Arc<App>>, query: Query, headers
 
 async fn batch(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
     let failure = |error| errors::failure(error, app.now());
-    let (entered, body) = enter(&app, &query, &headers, body).await.map_err(failure)?;
+    let (entered, body) = enter(&app, &query, &headers, body, BATCH_BYTES_MAX).await.map_err(failure)?;
     let config = app.service.configuration(entered.workspace).await.map_err(failure)?;
     let parse = |delivery: &Delivery<'_>| parse::batch(&body, delivery);
     let events = app.parse(&entered, &headers, config.tokens(), parse).map_err(failure)?;
@@ -195,30 +197,45 @@ impl App {
 
 /// Whoever sends this delivery, and its body.
 ///
-/// A key outside the body is checked before the body is read, so that strangers cannot make us read theirs.
-async fn enter(app: &App, query: &Query, headers: &HeaderMap, body: Body) -> Result<(Entered, Bytes), Error> {
-    let (entered, not_found) = match early_caller(app, query, headers)? {
-        Some(Ok(caller)) => (Some(app.admit(caller, headers, Permission::Ingest)?), caller::missing()),
-        Some(Err(error)) => (None, error),
-        None => (None, caller::missing()),
+/// A key outside the body is checked before the body is read, so that strangers cannot make us read theirs. A body in which the
+/// key is said to be is read within the bounds of strangers, up to `keyless_bytes_max`: the key may be its last member.
+async fn enter(
+    app: &App,
+    query: &Query,
+    headers: &HeaderMap,
+    body: Body,
+    keyless_bytes_max: usize,
+) -> Result<(Entered, Bytes), Error> {
+    let not_found = match early_caller(app, query, headers)? {
+        Some(Ok(caller)) => {
+            let entered = app.admit(caller, headers, Permission::Ingest)?;
+            let body = entered.body(app, headers, body).await?;
+            return if body.len() > BATCH_BYTES_MAX { Err(batch_too_large()) } else { Ok((entered, body)) };
+        }
+        Some(Err(error)) => error,
+        None => caller::missing(),
     };
-    let body = body::read(&app.settings, headers, body).await?;
-    if body.len() > BATCH_BYTES_MAX {
-        return Err(invalid("batch_too_large", format!("the body, inflated, has more than {BATCH_BYTES_MAX} bytes")));
-    }
-    if let Some(entered) = entered {
-        return Ok((entered, body));
-    }
-    if body.is_empty() {
+    let read = body::read_before_key(app, keyless_bytes_max, headers, body).await;
+    let read = read.map_err(|error| match error.code {
+        "body_too_large" if keyless_bytes_max == BATCH_BYTES_MAX => batch_too_large(),
+        _ => error,
+    })?;
+    if read.content().is_empty() {
         return Err(not_found);
     }
-    let secret = body::delivery(&body, |sent| {
+    let secret = body::delivery(read.content(), |sent| {
         let with_key: WithKey<'_> = sent.json()?;
         Ok(wire::text(with_key.write_key).unwrap_or_default().map(String::from))
     })?;
     let secret = secret.ok_or(not_found)?;
     let caller = app.service.directory().authenticate(&secret)?;
-    Ok((app.admit(caller, headers, Permission::Ingest)?, body))
+    let entered = app.admit(caller, headers, Permission::Ingest)?;
+    let share = Share::Workspace(entered.workspace);
+    Ok((entered, read.moved_to(share)?.into_bytes()))
+}
+
+fn batch_too_large() -> Error {
+    invalid("batch_too_large", format!("the body, inflated, has more than {BATCH_BYTES_MAX} bytes"))
 }
 
 /// The caller by the header or the query; none where only the body can tell.
@@ -266,12 +283,15 @@ async fn settings(
     let failure = |error| errors::failure(error, app.now());
     let caller = app.service.directory().authenticate(&key).map_err(failure)?;
     let entered = app.admit(caller, &headers, Permission::Ingest).map_err(failure)?;
+    if let Some(url) = &app.settings.public_url {
+        return Ok(entered.answer(render::settings(&key, url.scheme(), url.rest())));
+    }
+    // Whoever asks says where; nobody else is told, for the answer is kept nowhere. What proxies add could be anybody's.
     let authority = uri.authority().map(|authority| authority.as_str());
-    let host = forwarded(&headers, "x-forwarded-host").or_else(|| header(&headers, HOST.as_str())).or(authority);
-    let own = if secured.is_some() { "https" } else { "http" };
-    let protocol = forwarded(&headers, "x-forwarded-proto").filter(|name| matches!(*name, "http" | "https"));
-    let protocol = protocol.unwrap_or(own);
-    Ok(entered.answer(render::settings(&key, protocol, host.unwrap_or("localhost"))))
+    let named = headers.get(HOST).and_then(|host| host.to_str().ok()).or(authority);
+    let host = named.filter(|host| is_host(host)).unwrap_or("localhost");
+    let scheme = if secured.is_some() { "https" } else { "http" };
+    Ok(entered.answer(render::settings(&key, scheme, host)))
 }
 
 async fn source_config(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
@@ -279,7 +299,8 @@ async fn source_config(State(app): State<Arc<App>>, query: Query, headers: Heade
     let caller = early_caller(&app, &query, &headers).map_err(failure)?.unwrap_or_else(|| Err(caller::missing()));
     let entered = app.admit(caller.map_err(failure)?, &headers, Permission::Ingest).map_err(failure)?;
     let secret = caller::from_header(&headers).map_err(failure)?.map(|found| found.secret);
-    let response = render::source_config(secret.as_deref().or(query.get("writeKey")).unwrap_or_default());
+    let key = secret.as_deref().or(query.get("writeKey")).unwrap_or_default();
+    let response = render::source_config(key, app.settings.public_url.as_ref());
     Ok(entered.answer(response))
 }
 
@@ -289,7 +310,7 @@ async fn metrics() -> Response {
 
 async fn merge(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
     let failure = |error| errors::failure(error, app.now());
-    enter(&app, &query, &headers, body).await.map_err(failure)?;
+    enter(&app, &query, &headers, body, KEYLESS_BYTES_MAX).await.map_err(failure)?;
     Err(failure(invalid("method_unsupported", "merge has no counterpart here; send alias")))
 }
 
@@ -299,13 +320,4 @@ async fn health() -> Response {
 
 async fn version() -> Response {
     json_answer(&json!({ "version": env!("CARGO_PKG_VERSION") }))
-}
-
-/// What the outermost of the proxies before us was asked for: each one adds its own behind a comma.
-fn forwarded<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    header(headers, name)?.split(',').next().map(str::trim).filter(|value| !value.is_empty())
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
 }

@@ -104,10 +104,7 @@ fn check_golden(text: &str) {
                 .expect("what we kept can be read");
             let again =
                 Event { message_id: event.message_id.clone(), incoming: again.into_iter().next().expect("one") };
-            // Its place in the batch is gone, and with it the one refusal that came from that.
-            if event.incoming.fact.as_ref().err().is_none_or(|why| why.code != "batch_full") {
-                assert_eq!(outcome(&again), outcome(event), "{head}: kept");
-            }
+            assert_eq!(outcome(&again), outcome(event), "{head}: kept");
         }
         checked += 1;
     }
@@ -258,13 +255,19 @@ fn one_bad_value_is_left_out_or_replaced() {
 }
 
 #[test]
-fn events_beyond_the_bound_of_a_batch_are_rejected() {
+fn a_batch_is_counted_before_it_is_worked_on() {
     let item = "{\"type\":\"track\",\"event\":\"x\",\"userId\":\"u\"}";
-    let body = format!("{{\"batch\":[{}]}}", vec![item; 2_502].join(","));
-    let events = with_delivery(Class::Private, |delivery| batch(body.as_bytes(), delivery).expect("a batch"));
-    let rejected: Vec<_> =
-        events.iter().enumerate().filter(|(_, event)| event.incoming.fact.is_err()).map(|(index, _)| index).collect();
-    assert_eq!(rejected, [2_500, 2_501]);
+    let read = |body: String| {
+        with_delivery(Class::Private, |delivery| batch(body.as_bytes(), delivery).map(|events| events.len()))
+    };
+    assert_eq!(read(format!("{{\"batch\":[{}]}}", vec![item; 2_500].join(","))).expect("a batch"), 2_500);
+    let refused = read(format!("{{\"batch\":[{}]}}", vec![item; 2_501].join(","))).expect_err("one too many");
+    assert_eq!(refused.code, "batch_too_many");
+    // A context of 20 KB is laid under a few events, and not under all that a batch may have.
+    let context = format!("{{\"a\":\"{}\"}}", "x".repeat(20_000));
+    let with_context = |count| read(format!("{{\"context\":{context},\"batch\":[{}]}}", vec![item; count].join(",")));
+    assert_eq!(with_context(100).expect("a batch"), 100);
+    assert_eq!(with_context(2_000).expect_err("40 MB").code, "batch_too_large");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::bounds::BATCH_EVENTS_MAX;
+use crate::counted::Counted;
 use crate::number;
 
 /// A delivery: the body of `/v1/batch` and its like.
@@ -17,7 +19,7 @@ pub(crate) struct Envelope<'a> {
     /// The events, 1 to 2,500.
     #[serde(borrow)]
     #[schema(value_type = Vec<Item<'static>>)]
-    pub(crate) batch: Option<Vec<&'a RawValue>>,
+    pub(crate) batch: Option<Counted<&'a RawValue, BATCH_EVENTS_MAX>>,
     /// Laid under the `context` of each event.
     #[serde(borrow)]
     #[schema(value_type = Option<Object>)]

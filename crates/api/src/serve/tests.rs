@@ -1,15 +1,14 @@
 //! Real connections on loopback: both protocols, TLS, slow clients, and a stop that loses nothing.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use axum::Router;
 use axum::routing::{get, post};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use std::net::SocketAddr;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::tests::world::World;
 
 struct Server {
     address: SocketAddr,
@@ -48,6 +47,7 @@ fn hello() -> Router {
 fn fast() -> ApiSettings {
     ApiSettings {
         head_timeout: Duration::from_millis(200),
+        keep_alive: Duration::from_millis(300),
         stall_timeout: Duration::from_millis(200),
         ..ApiSettings::default()
     }
@@ -135,7 +135,7 @@ async fn clients_that_take_nothing_are_cut_off() {
     let server = start(endless, fast(), None).await;
     let mut stream = connect(&server).await;
     stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("a write");
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(rest(&mut stream).await.len() < 64 << 20);
 }
 
@@ -190,4 +190,119 @@ async fn a_stop_does_not_wait_for_ever() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     server.stop.send(()).expect("it still serves");
     tokio::time::timeout(Duration::from_secs(10), server.task).await.expect("it ends").expect("cleanly");
+}
+
+/// The doors with a workspace and a key behind them, listening.
+async fn doors(settings: ApiSettings) -> (World, Server) {
+    let world = World::with(settings.clone()).await;
+    let server = start(world.router.clone(), settings, None).await;
+    (world, server)
+}
+
+/// Sends a request as it is and answers what comes until the other side ends the connection.
+async fn exchange(server: &Server, request: &str) -> String {
+    let mut stream = connect(server).await;
+    stream.write_all(request.as_bytes()).await.expect("a write");
+    tokio::time::timeout(Duration::from_secs(20), rest(&mut stream)).await.expect("the connection ends")
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_and_the_connection_closed() {
+    let (_world, server) = doors(ApiSettings::default()).await;
+    let chunks = "2\r\n{}\r\n0\r\n\r\n";
+    let both = "POST /v1/track HTTP/1.1\r\nhost: x\r\n";
+    let cases = [
+        ("GET /healthz HTTP/1.1\r\n\r\n".to_owned(), "host_missing"),
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), "host_missing"),
+        (format!("{both}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{chunks}"), "length_ambiguous"),
+        (format!("{both}transfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n{chunks}"), "length_ambiguous"),
+        // The second request of a connection is looked at as well.
+        ("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n".to_owned(), "host_missing"),
+    ];
+    for (request, code) in cases {
+        let answer = exchange(&server, &request).await;
+        let (head, body) = answer.rsplit_once("\r\n\r\n").expect("a head and a body");
+        let head = &head[head.rfind("HTTP/1.1").expect("a status")..];
+        assert!(head.starts_with("HTTP/1.1 400") && head.contains("connection: close"), "{request:?}: {answer}");
+        assert!(body.contains(code), "{request:?}: {answer}");
+    }
+    let old = exchange(&server, "GET /healthz HTTP/1.0\r\n\r\n").await;
+    assert!(old.contains(" 200 "), "HTTP/1.0 knows no Host: {old}");
+    // Chunks alone are a request, and one right behind another ends the connection: nobody looked at where its head says it ends.
+    let chunked = "POST /v1/m HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n";
+    let answer = exchange(&server, &format!("{chunked}connection: close\r\n\r\n{chunks}")).await;
+    assert!(answer.contains(" 200 "), "{answer}");
+    let answer = exchange(&server, &format!("{chunked}\r\n{chunks}{chunked}\r\n{chunks}{chunked}\r\n{chunks}")).await;
+    assert_eq!(answer.matches(" 200 ").count(), 2, "{answer}");
+}
+
+#[tokio::test]
+async fn a_refused_body_is_read_where_it_is_short_and_else_the_connection_ends_with_notice() {
+    let (_world, server) = doors(ApiSettings::default()).await;
+    let request = |length: usize, body: &str| {
+        format!("POST /v1/records HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")
+    };
+    // No key, so nothing of the body is asked for; what is short is read, and the connection goes on.
+    let short = "x".repeat(20_000);
+    let next = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let answer = exchange(&server, &format!("{}{next}", request(short.len(), &short))).await;
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("HTTP/1.1 200"), "{answer}");
+    // Of a long one the client gets the whole answer although it is still sending.
+    let mut stream = connect(&server).await;
+    let long = "x".repeat(3 << 20);
+    stream.write_all(request(long.len(), "").as_bytes()).await.expect("a head");
+    let (mut read, mut write) = stream.split();
+    let sends = async { drop(write.write_all(long.as_bytes()).await) };
+    let (answer, ()) = tokio::join!(rest(&mut read), sends);
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("connection: close"), "{answer}");
+    assert!(answer.ends_with('}'), "{answer}");
+    // Who waits to be asked for the body is not asked.
+    let waiting = "POST /v1/records HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n";
+    let answer = exchange(&server, waiting).await;
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("connection: close"), "{answer}");
+}
+
+#[tokio::test]
+async fn connections_wait_for_as_long_as_the_setting_says() {
+    let settings = ApiSettings { keep_alive: Duration::from_millis(600), ..fast() };
+    let server = start(hello(), settings, None).await;
+    let ask = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut stream = connect(&server).await;
+    let mut buffer = [0; 1024];
+    for _ in 0..3 {
+        stream.write_all(ask).await.expect("a write");
+        assert!(stream.read(&mut buffer).await.expect("an answer") > 0);
+        // Longer than a head may take, and shorter than a connection may wait.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let closed = tokio::time::timeout(Duration::from_secs(20), rest(&mut stream)).await.expect("it ends");
+    assert_eq!(closed, "");
+    // One of HTTP/2 that asks nothing more is told to go, and goes.
+    let mut stream = connect(&server).await;
+    stream.write_all(H2_REQUEST).await.expect("a write");
+    assert!(has_h2_hello(&mut stream).await);
+    let goaway = tokio::time::timeout(Duration::from_secs(20), rest(&mut stream)).await.expect("it ends");
+    assert!(goaway.as_bytes().windows(4).any(|window| window[3] == 7), "a frame that says so: {goaway:?}");
+}
+
+#[tokio::test]
+async fn clients_that_take_next_to_nothing_are_cut_off() {
+    let large = Router::new().route("/", get(|| async { vec![b'x'; 64 << 20] }));
+    let server = start(large, fast(), None).await;
+    let mut stream = connect(&server).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("a write");
+    let mut taken = 0;
+    let trickle = async {
+        let mut buffer = [0; 64];
+        while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+            taken += count;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if taken > 64 * 100 {
+                break;
+            }
+        }
+        rest(&mut stream).await.len()
+    };
+    let left = tokio::time::timeout(Duration::from_secs(60), trickle).await.expect("it ends");
+    assert!(taken + left < 64 << 20, "{taken} {left}");
 }

@@ -147,3 +147,24 @@ async fn request_ids_are_kept_when_sane() {
         assert!(!reply.header("x-request-id").is_empty() && reply.header("x-request-id") != bad);
     }
 }
+
+#[tokio::test]
+async fn a_list_without_end_is_refused_whole_in_few_bytes_and_nothing_is_kept() {
+    let world = World::new().await;
+    let public = world.key("public", &["ingest"], &["default"]).await;
+    let gzip = [("content-encoding", "gzip")];
+    let ones = |count: usize| vec!["1"; count].join(",");
+    let cases = [
+        ("/v1/batch", &public, format!("{{\"batch\":[{}]}}", ones(245_000))),
+        ("/v1/import", &public, format!("{{\"batch\":[{}]}}", ones(2_501))),
+        ("/v1/records", &ROOT.to_owned(), format!("{{\"dataset\":\"d\",\"records\":[{}]}}", ones(2_000_000))),
+        ("/v1/profiles:batchGet", &ROOT.to_owned(), format!("{{\"lookups\":[{}]}}", vec!["{}"; 100_000].join(","))),
+    ];
+    for (path, key, body) in cases {
+        let reply = world.send(request("POST", path, key, &gzip, packed(body.as_bytes()))).await;
+        check_shape(&reply, 400, "batch_too_many", path);
+        assert!(reply.body.len() < 1_024, "{path}: {} bytes", reply.body.len());
+    }
+    let quarantine = world.get("/v1/admin/quarantine", ROOT).await;
+    assert_eq!(quarantine.json()["items"], serde_json::json!([]));
+}

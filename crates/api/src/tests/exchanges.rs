@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::world::{ROOT, Reply, World, request};
+use crate::settings::ApiSettings;
 
 async fn track(world: &World, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
     world.send(request("POST", path, "", headers, body.to_owned())).await
@@ -290,21 +291,33 @@ async fn start_up_answers_of_both_browser_sdks() {
     let settings = world.send(request("GET", &path, "", &[("host", "cdp.shop.example:8080")], "")).await.json();
     let expected = json!({ "apiKey": key, "apiHost": "cdp.shop.example:8080/v1", "protocol": "http" });
     assert_eq!(settings["integrations"]["Segment.io"], expected);
-    let proxied = [("host", "inner"), ("x-forwarded-host", "cdp.example"), ("x-forwarded-proto", "https")];
-    let settings = world.send(request("GET", &path, "", &proxied, "")).await.json();
-    assert_eq!(settings["integrations"]["Segment.io"]["protocol"], "https");
-    let proxied = [("x-forwarded-host", "cdp.example, inner"), ("x-forwarded-proto", "https, http")];
-    let settings = world.send(request("GET", &path, "", &proxied, "")).await.json();
-    let expected = json!({ "apiKey": key, "apiHost": "cdp.example/v1", "protocol": "https" });
-    assert_eq!(settings["integrations"]["Segment.io"], expected);
-    let strange = [("host", "cdp.example"), ("x-forwarded-host", ","), ("x-forwarded-proto", "javascript")];
-    let settings = world.send(request("GET", &path, "", &strange, "")).await.json();
-    let expected = json!({ "apiKey": key, "apiHost": "cdp.example/v1", "protocol": "http" });
-    assert_eq!(settings["integrations"]["Segment.io"], expected);
+    // What anybody may have added on the way, and what is no host, is told to nobody.
+    for (headers, host) in [
+        (vec![("host", "inner"), ("x-forwarded-host", "evil.example"), ("x-forwarded-proto", "https")], "inner/v1"),
+        (vec![("host", "evil\"<script>"), ("x-forwarded-host", "evil.example")], "localhost/v1"),
+    ] {
+        let reply = world.send(request("GET", &path, "", &headers, "")).await;
+        assert_eq!(reply.header("cache-control"), "no-store");
+        let expected = json!({ "apiKey": key, "apiHost": host, "protocol": "http" });
+        assert_eq!(reply.json()["integrations"]["Segment.io"], expected);
+    }
     for path in ["/sourceConfig/?p=web&v=3&writeKey=", "/sourceConfig?writeKey="] {
         let config = world.get(&format!("{path}{key}"), "").await.json();
         assert_eq!((&config["source"]["enabled"], &config["source"]["writeKey"]), (&true.into(), &key.as_str().into()));
+        assert_eq!(config["source"]["dataplanes"], json!({}));
     }
+    // Where the address is configured, both are told it, whoever asks and however.
+    let public_url = Some("https://cdp.shop.example/in".parse().expect("an address"));
+    let world = World::with(ApiSettings { public_url, ..ApiSettings::default() }).await;
+    let key = world.key("public", &["ingest"], &["default"]).await;
+    let headers = [("host", "10.0.0.7:8640"), ("x-forwarded-host", "evil.example")];
+    let settings = world.send(request("GET", &format!("/v1/projects/{key}/settings"), "", &headers, "")).await.json();
+    let expected = json!({ "apiKey": key, "apiHost": "cdp.shop.example/in/v1", "protocol": "https" });
+    assert_eq!(settings["integrations"]["Segment.io"], expected);
+    let config = world.send(request("GET", &format!("/sourceConfig?writeKey={key}"), "", &headers, "")).await;
+    assert_eq!(config.header("cache-control"), "no-store");
+    let plane = &config.json()["source"]["dataplanes"]["US"][0];
+    assert_eq!(plane, &json!({ "url": "https://cdp.shop.example/in", "default": true }));
 }
 
 #[tokio::test]

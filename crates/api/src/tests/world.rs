@@ -17,41 +17,46 @@ use tower::ServiceExt as _;
 use crate::settings::ApiSettings;
 
 /// The operator's key.
-pub(super) const ROOT: &str = "bootstrap-secret";
+pub(crate) const ROOT: &str = "bootstrap-secret";
 
-pub(super) struct World {
-    pub(super) router: Router,
-    pub(super) service: Arc<Service>,
-    pub(super) store: Arc<MemoryStore>,
-    pub(super) settings: ApiSettings,
+pub(crate) struct World {
+    pub(crate) router: Router,
+    pub(crate) service: Arc<Service>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) settings: ApiSettings,
     micros: Arc<AtomicI64>,
 }
 
 /// An answer, read whole.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Reply {
     /// The body as JSON; null when it is none.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
     /// The code of an error.
-    pub(super) fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
 impl World {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
+        Self::with(ApiSettings::default()).await
+    }
+
+    /// The same with doors that are set otherwise.
+    pub(crate) async fn with(settings: ApiSettings) -> Self {
         let micros = Arc::new(AtomicI64::new(parse_timestamp("2026-01-31T12:00:00Z").expect("a time").micros()));
         let (read, drawn) = (Arc::clone(&micros), AtomicU64::new(1));
         let store = Arc::new(MemoryStore::new());
@@ -70,16 +75,15 @@ impl World {
         };
         let service = Service::open(components, Settings::default()).await.expect("an empty store opens");
         service.directory().ensure_bootstrap(ROOT).await.expect("a bootstrap key");
-        let settings = ApiSettings::default();
         Self { router: crate::router(Arc::clone(&service), settings.clone()), service, store, settings, micros }
     }
 
     /// Lets time pass.
-    pub(super) fn pass(&self, micros: i64) {
+    pub(crate) fn pass(&self, micros: i64) {
         self.micros.fetch_add(micros, Ordering::SeqCst);
     }
 
-    pub(super) async fn send(&self, request: Request<Body>) -> Reply {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
         let response = self.router.clone().oneshot(request).await.expect("the router never fails");
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.expect("a whole answer");
@@ -87,22 +91,22 @@ impl World {
     }
 
     /// Sends a request with this key (none when it is empty).
-    pub(super) async fn call(&self, method: &str, path: &str, key: &str, body: impl Into<Body>) -> Reply {
+    pub(crate) async fn call(&self, method: &str, path: &str, key: &str, body: impl Into<Body>) -> Reply {
         self.send(request(method, path, key, &[], body)).await
     }
 
-    pub(super) async fn get(&self, path: &str, key: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str, key: &str) -> Reply {
         self.call("GET", path, key, Body::empty()).await
     }
 
     /// Makes a workspace and answers its name.
-    pub(super) async fn workspace(&self, name: &str) {
+    pub(crate) async fn workspace(&self, name: &str) {
         let made = self.call("POST", "/v1/admin/workspaces", ROOT, json!({ "name": name }).to_string()).await;
         assert_eq!(made.status, 200, "{}", made.json());
     }
 
     /// Makes a key and answers its secret.
-    pub(super) async fn key(&self, class: &str, permissions: &[&str], workspaces: &[&str]) -> String {
+    pub(crate) async fn key(&self, class: &str, permissions: &[&str], workspaces: &[&str]) -> String {
         let new = json!({ "name": "test", "class": class, "permissions": permissions, "workspaces": workspaces });
         let made = self.call("POST", "/v1/admin/keys", ROOT, new.to_string()).await;
         assert_eq!(made.status, 200, "{}", made.json());
@@ -110,7 +114,7 @@ impl World {
     }
 }
 
-pub(super) fn request(
+pub(crate) fn request(
     method: &str,
     path: &str,
     key: &str,

@@ -39,6 +39,9 @@ fn a_flag_wins_over_the_file() {
     assert_eq!(settings.listen.to_string(), "127.0.0.1:0");
     assert_eq!(settings.view_cache_bytes.bytes(), 1 << 30);
     assert_eq!(settings.record_cache_bytes.bytes(), 5);
+    let settings = resolve(&["--public-url", "https://shop.example/"], "keep_alive_secs = 20").expect("valid");
+    assert_eq!(settings.public_url.map(|url| url.to_string()).as_deref(), Some("https://shop.example"));
+    assert_eq!((settings.keep_alive_secs, settings.connections_max), (20, 10_000));
 }
 
 #[test]
@@ -49,6 +52,7 @@ fn unknown_and_wrong_keys_are_refused_by_name() {
         ("log_format = \"xml\"", "unknown variant `xml`"),
         ("view_cache_bytes = \"much\"", "no size: much"),
         ("listen = \"here\"", "invalid socket address"),
+        ("public_url = \"shop.example\"", "expected http:// or https:// with a host"),
     ] {
         let error = file(text).expect_err(text);
         assert!(error.contains(expected), "{text}: {error}");
@@ -62,6 +66,10 @@ fn settings_that_contradict_each_other_are_refused() {
         ("tls_key = \"a.pem\"", "tls_key is set without tls_cert"),
         ("tls_key = \"/nowhere/k\"\ntls_cert = \"/nowhere/c\"", "cannot find TLS file /nowhere/c"),
         ("data = \"\"", "data is empty"),
+        ("connections_max = 0", "connections_max is 0"),
+        ("keep_alive_secs = 0", "keep_alive_secs is 0"),
+        ("request_memory_bytes = \"1MiB\"", "request_memory_bytes is 1MiB: it must be 16MiB or more"),
+        ("answer_memory_bytes = 5", "answer_memory_bytes is 5: it must be 64MiB or more"),
         ("log_level = \"a=b=c\"", "log_level is no level"),
     ] {
         let error = resolve(&[], text).expect_err(text);
