@@ -103,6 +103,20 @@ async fn rules_see_what_happened_and_no_statements_about_people() {
 }
 
 #[tokio::test]
+async fn a_preview_reads_events_also_where_no_rule_runs() {
+    let world = shop().await;
+    for (pql, expected) in [
+        ("xEvent.sum(properties.total) > 5", json!(1)),
+        ("xEvent[properties.total > 0.1].count() = 1", json!(2)),
+        ("xEvent.max(properties.total) < 0", json!(0)),
+    ] {
+        let reply = call(&world, "POST", "/v1/segments:preview", &json!({ "pql": pql })).await;
+        let told = reply.json();
+        assert_eq!((&told["count"], &told["exact"], &told["examined"]), (&expected, &json!(true), &json!(2)), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_computed_attribute_shows_under_its_name_for_events_of_before_and_after() {
     let world = shop().await;
     let made = make(&world, "/v1/attributes", json!({ "name": "revenue", "pql": ORDERS })).await;

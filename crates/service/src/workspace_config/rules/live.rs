@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tessera_engine::policy::{CompiledPolicy, IdentityGraph};
-use tessera_engine::rules::{KeptDef, Layer, RuleDef, RuleKind as Kind, RuleSet};
+use tessera_engine::rules::{KeptDef, Layer, RuleDef, RuleKind as Kind, RuleSet, Turning};
 use tessera_expr::calendar::Zone;
 use tessera_expr::plan::Aggregate;
 use tessera_expr::rule::Rule;
@@ -91,7 +91,9 @@ fn kept(config: &StoredConfig, defs: &[RuleDef]) -> Vec<KeptDef> {
 pub(in super::super) fn to_engine(config: &StoredConfig) -> Result<Arc<RuleSet>, Error> {
     let defs = defs(config);
     if defs.is_empty() {
-        return Ok(Arc::default());
+        // What is asked beside them, as a preview does, reads payloads all the same.
+        let none = RuleSet::new(Vec::new(), Vec::new(), Vec::new(), Turning::default(), open_payload);
+        return none.map(Arc::new).map_err(|_| Error::new(ErrorKind::Internal, "rule_cycle", "no rules have a cycle"));
     }
     let kept = kept(config, &defs);
     let compiled = |id: &PolicyId| Ok(CompiledPolicy::new(config.policies.find(id.as_str())?.content.policy.clone()));
