@@ -72,8 +72,24 @@ impl Fragment {
         last
     }
 
-    /// Puts a cell in its place, unless a newer one stands there.
+    /// Puts a cell in its place, unless a newer one stands there. That an object is there has a place beside what else is said, so that
+    /// neither takes the place of the other, whichever comes first.
     pub fn set(&mut self, cell: Cell) {
+        let Some(mark) = cell.path.object_mark() else { return self.set_at(cell) };
+        if matches!(cell.value, Value::Object(_)) {
+            return self.set_at(Cell { path: mark, ..cell });
+        }
+        // One that was stored before it had a place of its own.
+        if let Ok(at) = self.cells.binary_search_by(|own| own.path.cmp(&cell.path))
+            && matches!(self.cells[at].value, Value::Object(_))
+        {
+            let object = self.cells.remove(at);
+            self.set_at(Cell { path: mark, ..object });
+        }
+        self.set_at(cell);
+    }
+
+    fn set_at(&mut self, cell: Cell) {
         match self.cells.binary_search_by(|own| own.path.cmp(&cell.path)) {
             Err(at) => self.cells.insert(at, cell),
             Ok(at) => {

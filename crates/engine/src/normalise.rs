@@ -14,8 +14,12 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::config::{Namespace, Normaliser};
 
+mod number;
+
 #[cfg(test)]
 mod tests;
+
+pub use number::spelled_number;
 
 /// Bytes of an identity's value, as it comes and as it is kept.
 pub const VALUE_BYTES_MAX: usize = 512;

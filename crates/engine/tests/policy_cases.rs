@@ -25,6 +25,8 @@ use tessera_engine::view::{Lens, Relevance, fold};
 
 #[path = "policy_cases/laws.rs"]
 mod laws;
+#[path = "policy_cases/removal.rs"]
+mod removal;
 #[path = "policy_cases/sets.rs"]
 mod sets;
 #[path = "policy_cases/table.rs"]

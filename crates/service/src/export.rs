@@ -277,7 +277,7 @@ impl Export {
                     write_value(&cell.value, &mut json);
                     found.push(Held::Value {
                         identity: self.named(&node.identity),
-                        path: cell.path.clone(),
+                        path: cell.path.spoken_of().into_owned(),
                         json: json.into(),
                         dataset: fragment.dataset.clone(),
                         batch: cell.batch.clone(),

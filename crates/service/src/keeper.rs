@@ -135,7 +135,7 @@ async fn purge_once(
 ) -> Result<Purged, Error> {
     let Components { store, clock, .. } = &parts.components;
     let config = shared.configured().await?.config.clone();
-    let purge = Purge { store: &**store, workspace: shared.workspace, config };
+    let purge = Purge { store: &**store, workspace: shared.workspace, config, learned: &shared.learned };
     let waiting = purge.waiting().await?;
     remove_events(keeper, lane).await?;
     let Some(since) = purge.since(&waiting).await? else { return Ok(Purged::All) };

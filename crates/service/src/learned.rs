@@ -178,6 +178,31 @@ impl Learned {
         Ok(())
     }
 
+    /// Forgets the names that are somebody's, in memory and in the store. Answers how many.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub(crate) async fn forget_named(
+        &self,
+        store: &dyn Store,
+        scope: Scope,
+        is_named: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<usize, Error> {
+        self.load(store, scope).await?;
+        let _rows = self.rows.lock().await;
+        let (forgotten, numbers) = self.lock().forget_named(is_named);
+        for numbers in numbers.chunks(ROWS_AT_ONCE) {
+            let key = |number: &u32| scope.family(Family::Learned).u32(*number).key();
+            let commit = numbers.iter().fold(Commit::new(), |commit, number| commit.delete(key(number)));
+            if let Err(error) = store.commit(commit).await {
+                // What is left is read again, and looked at by the next run.
+                self.is_loaded.store(false, Ordering::Release);
+                return Err(commit_failed(&error));
+            }
+        }
+        Ok(forgotten)
+    }
+
     /// Adds what was written by an earlier process, once.
     async fn load(&self, store: &dyn Store, scope: Scope) -> Result<(), Error> {
         let _rows = self.rows.lock().await;
@@ -292,6 +317,28 @@ impl Known {
             Subject::Event(name) => self.events.get_mut(name).map(|event| &mut event.own),
             Subject::Property(name, path) => self.events.get_mut(name).and_then(|event| event.properties.get_mut(path)),
         }
+    }
+
+    /// Drops the names that are somebody's, and tells the numbers of their rows.
+    fn forget_named(&mut self, is_named: &dyn Fn(&str) -> bool) -> (usize, Vec<u32>) {
+        let in_path = |path: &str| {
+            let names = |path: Path| path.segments().any(|name| is_named(&name));
+            is_named(path) || Path::parse(path).is_ok_and(names)
+        };
+        let (mut forgotten, mut numbers) = (0, Vec::new());
+        let mut goes = |is_named: bool, entry: &Entry| {
+            forgotten += usize::from(is_named);
+            numbers.extend(entry.number.filter(|_| is_named));
+            is_named
+        };
+        self.attributes.retain(|path, entry| !goes(in_path(path), entry));
+        self.events.retain(|name, event| {
+            let is_gone = is_named(name);
+            event.properties.retain(|path, entry| !goes(is_gone || in_path(path), entry));
+            !goes(is_gone, &event.own)
+        });
+        self.entries -= forgotten;
+        (forgotten, numbers)
     }
 
     /// Adds what an earlier process has seen.

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tessera_engine::normalise::spelled_number;
 use utoipa::ToSchema;
 
 use crate::bounds::BATCH_EVENTS_MAX;
 use crate::counted::Counted;
-use crate::number;
 
 /// A delivery: the body of `/v1/batch` and its like.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -161,7 +161,7 @@ pub(crate) fn text(value: Option<&RawValue>) -> Result<Option<Cow<'_, str>>, NoT
         [b'"', ..] => Cow::Owned(serde_json::from_str(json).map_err(|_| NoText)?),
         [b'{' | b'[', ..] => return Err(NoText),
         b"null" => return Ok(None),
-        _ => number::spelled(json),
+        _ => spelled_number(json),
     };
     Ok((!text.trim().is_empty()).then_some(text))
 }

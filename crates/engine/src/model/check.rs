@@ -73,6 +73,7 @@ impl DataModel {
         if let Some((set, member)) = path.split_member() {
             return self.check_stored_attribute(&set, &Value::set(vec![member]));
         }
+        let path = &*path.spoken_of();
         let mismatch = |expected: String| Problem {
             code: "attribute_type_mismatch",
             path: path.as_str().to_owned(),

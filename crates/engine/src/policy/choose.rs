@@ -55,7 +55,7 @@ pub(super) struct Choice<'a> {
 }
 
 impl<'a> Choice<'a> {
-    fn of(winner: Said<'a>, path: &'a Path, region: usize, all: &'a [Said<'a>]) -> Self {
+    fn of(winner: Said<'a>, path: Cow<'a, Path>, region: usize, all: &'a [Said<'a>]) -> Self {
         let value = Cow::Borrowed(&winner.cell.value);
         Self { value, all, winner: Some(winner), ..Self::of_nothing(path, region) }
     }
@@ -88,6 +88,12 @@ impl<'a> Choice<'a> {
     pub(super) fn is_object(&self) -> bool {
         matches!(*self.value, Value::Object(_))
     }
+
+    /// Where an object stands, what else was said here: values in its place, which still end what was below before them.
+    pub(super) fn before_object(&self) -> impl Iterator<Item = &'a Said<'a>> {
+        let is_solid = |said: &&Said<'_>| !matches!(said.cell.value, Value::Object(_));
+        self.all.iter().filter(is_solid).filter(|_| self.is_object())
+    }
 }
 
 /// The cells that take part under these names, by path.
@@ -96,7 +102,7 @@ pub(super) fn gather<'a>(cluster: &'a Cluster, node: NodeId, lens: &Lens<'a>, na
     let takes_part = |said: &Said<'_>| policy.takes_part(said.number) && names.has_at(said.cell.path.as_str());
     let mut all: Vec<Said<'a>> = said(cluster, node, lens).filter(takes_part).collect();
     // Fragments are sorted, and a stable sort takes sorted runs as they are.
-    all.sort_by(|one, other| one.cell.path.cmp(&other.cell.path));
+    all.sort_by(|one, other| one.cell.path.cmp_spoken_of(&other.cell.path));
     all
 }
 
@@ -125,10 +131,10 @@ pub(crate) fn unit(cluster: &Cluster, node: NodeId, graph: IdentityGraph) -> imp
 pub(super) fn choices<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy) -> Vec<Choice<'a>> {
     let mut choices = Vec::new();
     // The nulls above the path at hand, under rules that look at all contenders.
-    let mut nulls: Vec<(&Path, usize, Timestamp)> = Vec::new();
-    for group in all.chunk_by(|one, other| one.cell.path == other.cell.path) {
-        let path = &group[0].cell.path;
-        let region = policy.region_of(path);
+    let mut nulls: Vec<(Cow<'a, Path>, usize, Timestamp)> = Vec::new();
+    for group in all.chunk_by(|one, other| one.cell.path.cmp_spoken_of(&other.cell.path).is_eq()) {
+        let path = group[0].cell.path.spoken_of();
+        let region = policy.region_of(&path);
         let rule = policy.region(region);
         let single = match rule.choose {
             Choose::Newest => group.iter().max_by_key(|said| said.newest()),
@@ -141,10 +147,10 @@ pub(super) fn choices<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy) -> Vec<C
             choices.push(Choice::of(*winner, path, region, group));
             continue;
         }
-        nulls.retain(|(above, ..)| above.is_above(path));
+        nulls.retain(|(above, ..)| above.is_above(&path));
         let above = nulls.iter().filter(|(_, of, _)| *of == region).map(|(.., time)| *time).max();
         let own = group.iter().filter(|said| said.cell.value == Value::Null).max_by_key(|said| said.newest());
-        nulls.extend(own.map(|null| (path, region, null.cell.time)));
+        nulls.extend(own.map(|null| (path.clone(), region, null.cell.time)));
         let counts = |said: &&Said<'_>| {
             said.cell.value != Value::Null
                 && own.is_none_or(|null| said.cell.time >= null.cell.time)

@@ -157,7 +157,8 @@ fn explain_where(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, is_asked: imp
         attributes.insert(path.clone(), Attribute { path, contenders, fate, relevant_until });
     }
     for said in said(cluster, node, lens).filter(|said| !policy.takes_part(said.number)) {
-        let path = said.cell.path.split_member().map_or_else(|| said.cell.path.clone(), |(set, _)| set);
+        let own = || said.cell.path.spoken_of().into_owned();
+        let path = said.cell.path.split_member().map_or_else(own, |(set, _)| set);
         if is_asked(&path) {
             let none = || Attribute {
                 path: path.clone(),

@@ -49,7 +49,7 @@ pub(super) fn choose_and_settle<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy
 /// the one that comes first in the order decides, whatever becomes of it.
 fn contest(choices: &mut [Choice<'_>], range: std::ops::Range<usize>, policy: &CompiledPolicy, order: &Order) {
     let mut ended: Vec<(usize, usize)> = Vec::new();
-    let mut above: Vec<(usize, Standing)> = Vec::new();
+    let mut above: Vec<(usize, Option<Standing>)> = Vec::new();
     let live = |at: &usize| choices[*at].ended_by.is_none() && !choices[*at].is_silent();
     for at in range.clone().filter(live) {
         let choice = &choices[at];
@@ -57,7 +57,7 @@ fn contest(choices: &mut [Choice<'_>], range: std::ops::Range<usize>, policy: &C
             above.pop();
         }
         let standing = standing(choice, policy, order);
-        if let Some((by, _)) = above.iter().find(|(by, above)| !choices[*by].is_object() && *above >= standing) {
+        if let Some((by, _)) = above.iter().find(|(_, ends)| ends.is_some_and(|ends| ends >= standing)) {
             ended.push((at, *by));
         } else if !choice.is_object() {
             let below =
@@ -65,7 +65,8 @@ fn contest(choices: &mut [Choice<'_>], range: std::ops::Range<usize>, policy: &C
             let mut below = below.map(|below| (below, self::standing(&choices[below], policy, order)));
             ended.extend(below.find(|(_, below)| *below > standing).map(|(by, _)| (at, by)));
         }
-        above.push((at, standing));
+        let ends = if choice.is_object() { before_object(choice, order) } else { Some(standing) };
+        above.push((at, ends));
     }
     for (at, by) in ended {
         choices[at].ended_by = Some(by);
@@ -94,6 +95,17 @@ fn standing(choice: &Choice<'_>, policy: &CompiledPolicy, order: &Order) -> Stan
     let speaks = !choice.all.is_empty() && !choice.is_replaced;
     let of_whole = speaks.then(|| own_standing(choice, policy, order));
     of_whole.max(of_members).expect("a choice that is not silent is made of something")
+}
+
+/// Of an object, the best of what stood in its place: what is below it and does not come before that has ended for good. An object that
+/// is chosen for being the first has nothing before it.
+fn before_object(choice: &Choice<'_>, order: &Order) -> Option<Standing> {
+    match order {
+        Order::Oldest => None,
+        Order::Newest | Order::Ranked(_) => {
+            choice.before_object().map(|said| (Reverse(order.rank(said)), said.cell.time.micros())).max()
+        }
+    }
 }
 
 /// That of the cells at its own path.

@@ -12,6 +12,7 @@ use tessera_engine::fact::{Fact, Identity, Strength};
 use tessera_engine::prepare::{IDENTITY_SUPPRESSED, Prepared, prepare};
 use tessera_engine::value::{Path, Value};
 
+use crate::reference::place;
 use crate::state::State;
 use crate::steps::{Id, Say, Setup, Step, law, says, setup, steps};
 use crate::world::{Fetch, World};
@@ -202,7 +203,7 @@ fn without_event(says: &[Say], owners: &[Option<Id>], event: usize, is_owner_kno
             let Some(rest) = of_account(say.clone()) else { continue };
             fact = Fact { id: "links".into(), ..rest.fact(at) };
         } else if fact.dataset == erased.dataset && fact.time < erased.time {
-            let stays = |(path, _): &(Path, Value)| erased.attributes.iter().all(|(own, _)| own != path);
+            let stays = |said: &(Path, Value)| erased.attributes.iter().all(|own| place(own) != place(said));
             if owners[at] == owners[event] {
                 fact.attributes.retain(stays);
             }

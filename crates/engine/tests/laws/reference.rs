@@ -340,13 +340,13 @@ impl Reference {
         self.now = now;
         let of_id = |fact: &&Known| fact.id == *id && !fact.is_of_account && !fact.is_erased;
         let Some(event) = self.facts.iter().find(of_id).cloned() else { return };
-        let is_newest = |path: &Path| {
+        let is_newest = |said: &(Path, Value)| {
             let same = self.facts.iter().filter(|own| own.owner == event.owner && own.dataset == event.dataset);
-            let mut said = same.filter(|own| own.attributes.iter().any(|(own, _)| own == path));
+            let mut said = same.filter(|own| own.attributes.iter().any(|own| place(own) == place(said)));
             said.all(|own| own.time <= event.time)
         };
         let mut stand = event.attributes.iter().filter(|(path, _)| !ended(&event, path, &self.kept, now));
-        let still_says = stand.any(|(path, _)| is_newest(path));
+        let still_says = stand.any(is_newest);
         self.erased_events = true;
         for fact in self.facts.iter_mut().filter(|fact| fact.id == *id && !fact.is_of_account && !fact.is_erased) {
             fact.is_event = false;
@@ -360,10 +360,10 @@ impl Reference {
 
     /// Takes from other facts of the same owner and dataset what these have overwritten.
     fn overwrite(&mut self, is_victim: impl Fn(&Known) -> bool) {
-        let mut newest: BTreeMap<(Identity, Arc<str>, Path), (Timestamp, bool)> = BTreeMap::new();
+        let mut newest: BTreeMap<(Identity, Arc<str>, (Path, bool)), (Timestamp, bool)> = BTreeMap::new();
         for fact in &self.facts {
-            for (path, _) in &fact.attributes {
-                let key = (fact.owner.clone(), fact.dataset.clone(), path.clone());
+            for said in &fact.attributes {
+                let key = (fact.owner.clone(), fact.dataset.clone(), place(said));
                 let own = (fact.time, is_victim(fact));
                 let best = newest.entry(key).or_insert(own);
                 *best = (*best).max(own);
@@ -371,8 +371,8 @@ impl Reference {
         }
         for fact in &mut self.facts {
             let (owner, dataset) = (fact.owner.clone(), fact.dataset.clone());
-            let is_lost = |path: &Path| newest[&(owner.clone(), dataset.clone(), path.clone())].1;
-            fact.attributes.retain(|(path, _)| !is_lost(path));
+            let is_lost = |said: &(Path, Value)| newest[&(owner.clone(), dataset.clone(), place(said))].1;
+            fact.attributes.retain(|said| !is_lost(said));
         }
     }
 
@@ -908,18 +908,29 @@ fn reach(first: Identity, graph: &Graph, among: &BTreeSet<Identity>) -> BTreeSet
     }
 }
 
+/// Where something is kept: that an object is there has a place beside what else is said of the path.
+pub(crate) fn place((path, value): &(Path, Value)) -> (Path, bool) {
+    (path.clone(), matches!(value, Value::Object(_)))
+}
+
 /// Whether what a fact said at this path has ended, by the windows of the path and of all above it.
 fn ended(fact: &Known, path: &Path, kept: &BTreeMap<Path, i64>, now: Timestamp) -> bool {
     let mut windows = kept.iter().filter(|(own, _)| *own == path || own.is_above(path));
     windows.any(|(_, kept)| fact.time.plus_micros(*kept) <= now)
 }
 
-/// The newest cell of each path; then a value ends what is older above and below it, an empty object nothing below it.
+/// The newest cell of each path; then a value ends what is older above and below it, an empty object nothing below it. What a value has
+/// ended below it stays so, whatever is said of its path afterwards.
 fn attributes(facts: &[Known]) -> Tree {
     let mut newest: BTreeMap<Vec<String>, (Timestamp, &Value)> = BTreeMap::new();
+    let mut solid: BTreeMap<Vec<String>, Timestamp> = BTreeMap::new();
     for fact in facts {
         for (path, value) in &fact.attributes {
             let path: Vec<String> = path.segments().map(std::borrow::Cow::into_owned).collect();
+            if !matches!(value, Value::Object(_)) {
+                let last = solid.entry(path.clone()).or_insert(fact.time);
+                *last = fact.time.max(*last);
+            }
             let own = newest.entry(path).or_insert((fact.time, value));
             if fact.time > own.0 {
                 *own = (fact.time, value);
@@ -930,8 +941,7 @@ fn attributes(facts: &[Known]) -> Tree {
     let is_below = |below: &[String], above: &[String]| below.len() > above.len() && below.starts_with(above);
     let mut shown: BTreeMap<&Vec<String>, &Value> = BTreeMap::new();
     for (path, (time, value)) in &newest {
-        let ended_by_above =
-            newest.iter().any(|(above, own)| is_below(path, above) && !is_object(own.1) && own.0 > *time);
+        let ended_by_above = solid.iter().any(|(above, last)| is_below(path, above) && last > time);
         let ended_by_below = newest.iter().any(|(below, own)| is_below(below, path) && own.0 > *time);
         if **value != Value::Null && !ended_by_above && (is_object(value) || !ended_by_below) {
             shown.insert(path, value);

@@ -55,26 +55,27 @@ pub(super) fn policies() -> impl Strategy<Value = MergePolicy> {
     })
 }
 
-/// The fold before there were policies: of each path the newest by time and bytes; above and below, the newer says.
+/// The fold before there were policies: of each path the newest by time and bytes; above and below, the newer says, and what a value
+/// has ended below it stays so.
 fn newest_fold(cluster: &Cluster, node: NodeId) -> Tree {
-    let mut best: BTreeMap<&Path, &Cell> = BTreeMap::new();
-    for cell in cluster.piece(node).flat_map(|node| &node.fragments).flat_map(|fragment| &fragment.cells) {
-        let own = best.entry(&cell.path).or_insert(cell);
+    let mut best: BTreeMap<Path, &Cell> = BTreeMap::new();
+    let all = || cluster.piece(node).flat_map(|node| &node.fragments).flat_map(|fragment| &fragment.cells);
+    for cell in all() {
+        let own = best.entry(cell.path.spoken_of().into_owned()).or_insert(cell);
         if (cell.time, &cell.value) > (own.time, &own.value) {
             *own = cell;
         }
     }
     let is_object = |cell: &Cell| matches!(cell.value, Value::Object(_));
     let mut tree = Tree::new();
-    for cell in best.values() {
-        let mut above = best.values().filter(|above| above.path.is_above(&cell.path));
-        let mut below = best
-            .range::<Path, _>((Bound::Excluded(&cell.path), Bound::Unbounded))
-            .filter(|(path, _)| cell.path.is_above(path));
+    for (path, cell) in &best {
+        let mut above = all().filter(|above| above.path.is_above(path));
+        let mut below =
+            best.range::<Path, _>((Bound::Excluded(path), Bound::Unbounded)).filter(|(below, _)| path.is_above(below));
         let is_ended = above.any(|above| !is_object(above) && above.time >= cell.time)
             || !is_object(cell) && below.any(|(_, below)| below.time > cell.time);
         if cell.value != Value::Null && !is_ended {
-            tree.insert(&cell.path, cell.value.clone());
+            tree.insert(path, cell.value.clone());
         }
     }
     tree

@@ -162,9 +162,10 @@ impl<'a> From<&'a Path> for Cow<'a, Path> {
     }
 }
 
-impl Ord for Path {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let (a, b) = (self.0.as_bytes(), other.0.as_bytes());
+impl Path {
+    /// The order of paths by their escaped texts.
+    pub(super) fn cmp_texts(one: &str, other: &str) -> Ordering {
+        let (a, b) = (one.as_bytes(), other.as_bytes());
         let Some(at) = a.iter().zip(b).position(|(a, b)| a != b) else {
             return a.len().cmp(&b.len());
         };
@@ -173,6 +174,12 @@ impl Ord for Path {
             if byte == b'.' && escapes % 2 == 0 { 0 } else { u16::from(byte) + 1 }
         };
         rank(a[at]).cmp(&rank(b[at]))
+    }
+}
+
+impl Ord for Path {
+    fn cmp(&self, other: &Self) -> Ordering {
+        Self::cmp_texts(&self.0, &other.0)
     }
 }
 

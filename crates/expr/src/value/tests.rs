@@ -438,3 +438,23 @@ fn members_of_sets_have_bounds() {
         check(&path("a"), &value, Some(InvalidMember::NotAScalar));
     }
 }
+
+#[test]
+fn the_mark_of_an_object_stands_beside_its_path() {
+    for text in ["a", r"a\.b.c", "a.b"] {
+        let own = path(text);
+        let mark = own.object_mark().expect("there is room");
+        assert!(mark.is_object_mark() && !mark.is_member() && !own.is_object_mark() && own.is_above(&mark));
+        assert_eq!((mark.split_member(), mark.object_mark()), (None, None));
+        assert_eq!((&*mark.spoken_of(), &*own.spoken_of()), (&own, &own));
+        assert_eq!(Path::parse_stored(mark.as_str()), Ok(mark.clone()));
+        assert!(Path::parse(mark.as_str()).is_err(), "no name makes it");
+        assert!(mark.cmp_spoken_of(&own).is_eq() && own.cmp_spoken_of(&mark).is_eq());
+        assert!(mark.cmp_spoken_of(&own.child("A").expect("a path")).is_lt());
+    }
+    let member = path("a").member(&Value::text("o")).expect("a member");
+    assert!(member.is_member() && !member.is_object_mark());
+    assert_eq!(path(&"x".repeat(200)).object_mark().map(|mark| mark.as_str().len()), Some(204));
+    let longest = ["x".repeat(199).as_str(); 5].join(".");
+    assert_eq!(path(&longest).object_mark(), None);
+}

@@ -18,6 +18,7 @@ use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::idempotency;
 use crate::keys::{Family, Scope};
+use crate::learned::Learned;
 use crate::quarantine;
 use crate::records::rows;
 use crate::store_error::{commit_failed, read_failed};
@@ -38,6 +39,8 @@ pub(crate) struct Purge<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) workspace: WorkspaceId,
     pub(crate) config: Arc<Config>,
+    /// The names of attributes and events that were seen: somebody may be among them.
+    pub(crate) learned: &'a Learned,
 }
 
 /// Where something was kept of what was sent.
@@ -122,6 +125,7 @@ impl Purge<'_> {
         for place in [Place::Quarantine, Place::Replies, Place::FactsById, Place::Facts] {
             self.sweep_place(place, &wanted, receipts).await?;
         }
+        self.learned.forget_named(self.store, self.scope(), &|name| wanted.names(name)).await?;
         for traces in traces.chunks(ROWS_AT_ONCE) {
             let key = |(node, trace): &(NodeId, Trace)| self.scope().trace(trace.receipt, *node);
             let commit = traces.iter().fold(Commit::new(), |commit, trace| commit.delete(key(trace)));
