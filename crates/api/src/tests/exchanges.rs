@@ -167,6 +167,24 @@ async fn held_links_are_told_and_the_winner_only_to_private_keys() {
     );
 }
 
+/// Sixty users that a page invents take no address from the customer that a server named.
+#[tokio::test]
+async fn a_page_takes_no_email_from_a_customer() {
+    let world = World::new().await;
+    let public = world.key("public", &["ingest"], &["default"]).await;
+    let said = |user: &str| {
+        let traits = json!({ "email": "ann@shop.example" });
+        json!({ "userId": user, "messageId": format!("m-{user}"), "traits": traits }).to_string()
+    };
+    world.call("POST", "/v1/identify", ROOT, said("7001")).await;
+    for at in 0..60 {
+        let told = world.call("POST", "/v1/identify", &public, said(&format!("x{at}"))).await;
+        assert_eq!(told.status, 200);
+    }
+    let found = world.get("/v1/profiles/identifier/email/ann%40shop.example", ROOT).await.json();
+    assert_eq!(found["user_id"], "7001", "{found}");
+}
+
 #[tokio::test]
 async fn records_are_written_once_and_read_back() {
     let world = World::new().await;
