@@ -6,6 +6,7 @@ use tessera_service::error::ErrorKind::{
     Unknown,
 };
 
+mod keys;
 mod verdicts;
 
 /// A code and what it means.
@@ -190,11 +191,6 @@ const CALLS: &[Code] = &[
         "The path of an attribute is its names joined by dots, at most 16 of 200 bytes each; a dot or a backslash in a name is escaped by a backslash. The message says where.",
     ),
     call(
-        "datasets_empty",
-        Invalid,
-        "`precedence` and `source_priority` need at least one dataset; the message says where.",
-    ),
-    call(
         "datasets_too_many",
         Invalid,
         "A list of a merge policy holds at most 100 datasets; the message says which list.",
@@ -205,11 +201,6 @@ const CALLS: &[Code] = &[
         "`datasets` stands only beside `precedence` and `source_priority`; the message says where.",
     ),
     call("dataset_duplicate", Invalid, "A dataset is listed twice; the message says in which list."),
-    call(
-        "dataset_not_listed",
-        Invalid,
-        "A rule lists a dataset that takes no part: under `precedence` only what the policy itself lists does. The message says which.",
-    ),
     call("rules_too_many", Invalid, "A merge policy has rules for at most 200 attributes."),
     call("rule_duplicate", Invalid, "A merge policy has two rules for one attribute; the message says for which."),
     call(
@@ -235,17 +226,6 @@ const CALLS: &[Code] = &[
         "`per_second`, `burst` and `concurrency` are each 1 to 1,000,000; leave the limit out for no bound.",
     ),
     call("bootstrap_key_invalid", Invalid, "The operator's own key has 8 to 200 characters."),
-    call("token_mode_unknown", Invalid, "The mode of identity tokens is `off`, `accept` or `require`."),
-    call(
-        "token_key_invalid",
-        Invalid,
-        "A key of identity tokens has a `kid` of its own and either, for HS256, a secret of 32 to 1,024 bytes or, for RS256, a public key of RSA in PEM with 2,048 to 8,192 bits. The message says what is wrong.",
-    ),
-    call(
-        "token_keys_missing",
-        Invalid,
-        "Identity tokens are checked with a key: give at least one, or set the mode `off`.",
-    ),
     call("job_kind_unknown", Invalid, "No job is of this kind; the message says which kinds there are."),
     call("job_kind_elsewhere", Invalid, "Jobs of this kind are made by another path alone, which the message names."),
     call(
@@ -274,16 +254,6 @@ const CALLS: &[Code] = &[
         "rule_reads_hidden",
         Forbidden,
         "The rule reads attributes or events that this key may not see, so it may not set or try it.",
-    ),
-    call(
-        "private_key_needed",
-        Forbidden,
-        "The call is taken from servers alone, and the key is a public one: use a private key. As a verdict of a replay: the record was sent with a public key.",
-    ),
-    call(
-        "dataset_forbidden",
-        Forbidden,
-        "The key is confined to the datasets that the message names, and the call names another.",
     ),
     call("scope_exceeded", Forbidden, "A key can only give, or act on, workspaces that it holds itself."),
     call("workspace_forbidden", Forbidden, "The key does not hold a workspace of this name, whether it exists or not."),
@@ -375,16 +345,6 @@ const CALLS: &[Code] = &[
         Conflict,
         "The job brings about what has been ordered already, such as an erasure, so it cannot end half done. It may be paused.",
     ),
-    call(
-        "dataset_taken",
-        Conflict,
-        "Keys of the other class send to this dataset, or it is `segment` and the key a public one: public and private keys share no dataset.",
-    ),
-    call(
-        "event_ambiguous",
-        Conflict,
-        "Events of several datasets have this message id: say of which with `?dataset=`. The message names them.",
-    ),
     call("key_retired", Conflict, "The key is revoked or expired, so it has no successor."),
     call("body_too_large", LimitExceeded, "The body, inflated, is larger than this call takes."),
     call(
@@ -394,8 +354,6 @@ const CALLS: &[Code] = &[
     ),
     call("organizations_full", LimitExceeded, "This host holds as many organizations as it takes."),
     call("workspaces_full", LimitExceeded, "The organization has as many workspaces as it may."),
-    call("token_keys_full", LimitExceeded, "A workspace has at most 4 keys of identity tokens."),
-    call("datasets_full", LimitExceeded, "A key may be confined to at most 100 datasets."),
     call("keys_full", LimitExceeded, "The organization has as many keys as it may; revoke some."),
     call("namespaces_full", LimitExceeded, "The workspace has as many namespaces as it may."),
     call("merge_policies_full", LimitExceeded, "The workspace has as many merge policies as it may: 50."),
@@ -539,7 +497,7 @@ const CALLS: &[Code] = &[
 
 /// All codes, by place and kind.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    CALLS.iter().chain(verdicts::VERDICTS)
+    CALLS.iter().chain(keys::CALLS).chain(verdicts::VERDICTS)
 }
 
 /// The code of this name.

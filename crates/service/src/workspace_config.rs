@@ -17,6 +17,7 @@ use crate::identity_tokens::IdentityTokens;
 use crate::render;
 
 mod erasure;
+mod limits;
 mod model;
 mod policies;
 mod records;
@@ -26,6 +27,7 @@ mod sweeps;
 mod tokens;
 
 pub use erasure::{ErasureRules, WAITING_EVENTS_MAX, set_erasure_rules};
+pub use limits::{LimitOverrides, set_limits};
 pub use model::{ModelChange, StoredModel, changed_model, with_model};
 pub use policies::{
     Origin, POLICIES_MAX, Policies, PolicyContent, PolicyId, StoredPolicy, add_policy, delete_policy, invalid_policy,
@@ -122,21 +124,6 @@ pub struct NamespaceRules {
     pub blocked: Vec<String>,
     /// Patterns of values that identify nobody.
     pub patterns: Vec<String>,
-}
-
-/// Limits that differ from the engine's defaults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LimitOverrides {
-    /// Identities in one profile.
-    pub profile_identities_max: Option<u32>,
-    /// Distinct neighbours of higher priority up to which a value is no hub.
-    pub hub_links_max: Option<u32>,
-    /// How far in the future of its receipt a fact may lie, in seconds.
-    pub future_secs_max: Option<u32>,
-    /// Identities that one fact may carry.
-    pub fact_identities_max: Option<u32>,
-    /// Attributes that one fact may carry.
-    pub fact_attributes_max: Option<u32>,
 }
 
 impl Default for StoredConfig {
@@ -368,15 +355,6 @@ pub fn set_primary(config: &StoredConfig, name: Option<&str>) -> Result<StoredCo
     config.next(|next| next.primary = primary)
 }
 
-/// Sets the limits that differ from the defaults.
-///
-/// # Errors
-/// `Invalid` with `limit_invalid`, naming the limit and its bounds.
-pub fn set_limits(config: &StoredConfig, limits: LimitOverrides) -> Result<StoredConfig, Error> {
-    limits.check()?;
-    config.next(|next| next.limits = limits)
-}
-
 impl StoredNamespace {
     /// What may change of it, as it is.
     #[must_use]
@@ -461,41 +439,6 @@ impl From<&Namespace> for StoredNamespace {
             normaliser: namespace.normaliser,
             blocked: namespace.blocked.clone(),
             patterns: namespace.blocked_patterns.iter().map(|pattern| written(pattern.as_str())).collect(),
-        }
-    }
-}
-
-impl LimitOverrides {
-    /// Each limit lies between 1 and what the records, the walk and the lanes are made for.
-    fn check(&self) -> Result<(), Error> {
-        let bounds = [
-            ("profile_identities_max", self.profile_identities_max, 1_000),
-            ("hub_links_max", self.hub_links_max, 1_000),
-            ("future_secs_max", self.future_secs_max, 366 * 86_400),
-            ("fact_identities_max", self.fact_identities_max, 32),
-            ("fact_attributes_max", self.fact_attributes_max, 1_000),
-        ];
-        let wrong = bounds.into_iter().find(|(_, value, max)| value.is_some_and(|value| value == 0 || value > *max));
-        match wrong {
-            None => Ok(()),
-            Some((name, _, max)) => {
-                Err(Error::new(ErrorKind::Invalid, "limit_invalid", format!("{name} is 1 to {max}, or left out")))
-            }
-        }
-    }
-
-    fn to_engine(self) -> Limits {
-        let default = Limits::default();
-        let or = |set: Option<u32>, default| set.map_or(default, |set| set as usize);
-        Limits {
-            profile_identities_max: or(self.profile_identities_max, default.profile_identities_max),
-            hub_links_max: self.hub_links_max.unwrap_or(default.hub_links_max),
-            future_micros_max: self
-                .future_secs_max
-                .map_or(default.future_micros_max, |secs| i64::from(secs) * 1_000_000),
-            fact_identities_max: or(self.fact_identities_max, default.fact_identities_max),
-            fact_attributes_max: or(self.fact_attributes_max, default.fact_attributes_max),
-            ..default
         }
     }
 }
