@@ -26,4 +26,18 @@ cp tests/sdk/package.json tests/sdk/package-lock.json tests/sdk/.npmrc tests/sdk
 # Not `npm ci`: it wants prebuilt binaries of every platform in the lock file, and not every registry has them all.
 (cd "$work/node" && "${npm[@]}" install --ignore-scripts --loglevel=error)
 
-"$work/venv/bin/python" tests/sdk/run.py "$binary" "$node" "$work/node"
+# The clients in the browser need one.
+chromium=${CHROMIUM:-}
+for name in chromium chromium-browser google-chrome; do
+  [ -n "$chromium" ] || chromium=$(command -v "$name" || true)
+done
+if [ -z "$chromium" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+  chromium=$(command -v chromium)
+fi
+
+"$work/venv/bin/python" tests/sdk/run.py "$binary" "$node" "$work/node" "$chromium"
+if [ -z "$chromium" ]; then
+  printf '\nnot tested: the clients in the browser. Install Chromium (Debian: apt-get install chromium), or name one in CHROMIUM\n'
+fi

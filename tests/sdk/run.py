@@ -1,6 +1,7 @@
 """Runs each official client against the real binary and compares what is read back with what was sent.
 
-Arguments: the binary, the Node to use, the folder with the installed Node packages. Prints `N passed, N failed`.
+Arguments: the binary, the Node to use, the folder with the installed Node packages, and Chromium, without which the clients in the
+browser are left out. Prints `N passed, N failed`.
 """
 
 import json
@@ -8,15 +9,21 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import browser as browsers
+
 HERE = Path(__file__).resolve().parent
 KEY = "sk_test_sdk_0123456789"
 
-binary, node, node_folder = sys.argv[1:]
+# How long what was sent may take until it can be read.
+ARRIVAL_SECONDS = 20
+
+binary, node, node_folder, chromium = sys.argv[1:]
 passed, failed = 0, 0
 
 
@@ -36,6 +43,36 @@ def get(path):
             return json.load(answer)
     except urllib.error.HTTPError as error:
         return {"status": error.code, "body": error.read().decode(errors="replace")}
+
+
+def post(path, body):
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url + path, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def has_arrived(prefix, after):
+    """Waits until all calls of a page are there; whoever compares says what is missing."""
+    until = time.monotonic() + ARRIVAL_SECONDS
+    while time.monotonic() < until:
+        known = get(f"/v1/profiles/identifier/user_id/{prefix}-user/events?limit=100")
+        other = get(f"/v1/profiles/identifier/anonymous_id/{urllib.parse.quote(str(after))}/events?limit=100")
+        if len(known.get("events", [])) >= 6 and other.get("events"):
+            return
+        time.sleep(0.02)
+
+
+def compare_reset(client, prefix, after):
+    """Whoever comes after a reset is somebody else."""
+    user = get(f"/v1/profiles/identifier/user_id/{prefix}-user")
+    path = f"/v1/profiles/identifier/anonymous_id/{urllib.parse.quote(str(after))}"
+    other = get(path)
+    check(f"{client}: another anonymous id after the reset", after not in (None, f"{prefix}-browser"), True)
+    check(f"{client}: another profile after the reset", other.get("profile_id") not in (None, user.get("profile_id")), True)
+    check(f"{client}: nobody is known after the reset", (other.get("user_id"), other.get("email")), (None, None))
+    seen = [call["event"] for call in get(f"{path}/events").get("events", [])]
+    check(f"{client}: calls after the reset", seen, ["Seen Again"])
 
 
 def compare(client, prefix):
@@ -103,6 +140,13 @@ with tempfile.TemporaryDirectory() as data:
             ran = subprocess.run([*start, url, KEY, prefix], cwd=node_folder, timeout=120)
             check(f"{client}: ends well", ran.returncode, 0)
             compare(client, prefix)
+        if chromium:
+            new = {"name": "website", "class": "public", "permissions": ["ingest"]}
+            keys = {"private": KEY, "public": post("/v1/admin/keys", new)["secret"]}
+            node_modules = Path(node_folder) / "node_modules"
+            for client, prefix, after in browsers.run(chromium, node_modules, url, keys, check, has_arrived):
+                compare(client, prefix)
+                compare_reset(client, prefix, after)
     finally:
         server.terminate()
         ended = server.wait(timeout=60)

@@ -1,8 +1,8 @@
 //! Attributes as the doors read them: JSON objects, leaf by leaf, under our names.
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use tessera_engine::value::{Path, Value};
-use tessera_service::json::{AttributeError, Bounds, Flattened, Reason, Spelling, flatten};
+use tessera_service::json::{AttributeError, Bounds, Flattened, Reason, Spelling, flatten, parse};
 use tessera_service::verdict::{Note, Rejection};
 use tessera_service::wellknown::canonical;
 
@@ -35,10 +35,10 @@ pub(crate) fn read_native(json: &str, notes: &mut Vec<Note>) -> Result<List, Rej
 }
 
 fn read_as(json: &str, spelling: Spelling, notes: &mut Vec<Note>) -> Result<List, Rejection> {
-    let object: Map<String, Json> = serde_json::from_str(json).map_err(|_| Rejection {
-        code: "attribute_invalid",
-        message: "the attributes are no object, or hold text that is not unicode".into(),
-    })?;
+    let Some(Json::Object(object)) = parse(json.as_bytes()) else {
+        let message = "the attributes are no object, or hold text that is not unicode".into();
+        return Err(Rejection { code: "attribute_invalid", message });
+    };
     let bounds = Bounds { depth_max: DEPTH_MAX, ..Bounds::default() };
     let Flattened { leaves, left_out } = flatten(&object, spelling, bounds).map_err(|error| rejection(&error))?;
     notes.extend(left_out.iter().take(LEFT_OUT_MAX).map(note));

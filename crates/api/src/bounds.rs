@@ -4,13 +4,16 @@ use std::time::Duration;
 
 /// Bytes of one Segment event, with what its batch adds to it.
 pub(crate) const EVENT_BYTES_MAX: usize = 32 * 1024;
-/// Bytes of one Segment batch, inflated. Larger bodies up to the transport's bound are told so in the door's own words.
-pub(crate) const BATCH_BYTES_MAX: usize = 500 * 1024;
+/// Bytes of one batch of events, inflated: what RudderStack's gateway takes. Segment's clients send less than 500 KB, and no
+/// delivery says for certain whose it is. Larger bodies up to the transport's bound are told so in the door's own words.
+pub(crate) const BATCH_BYTES_MAX: usize = 4_000 * 1024;
 /// Bytes that a Segment batch says for all its events together, laid under each.
 pub(crate) const BATCH_SHARED_BYTES_MAX: usize = 4 << 20;
 /// Events of one Segment batch; a larger one is refused whole before any is looked at.
 pub(crate) const BATCH_EVENTS_MAX: usize = 2_500;
-/// How deep JSON may be nested in one event or record.
+/// How deep JSON may be nested in one event.
+pub(crate) const EVENT_DEPTH_MAX: usize = tessera_service::json::DEPTH_MAX;
+/// How deep JSON may be nested in one record, and in what becomes attributes.
 pub(crate) const DEPTH_MAX: usize = 32;
 /// Members of `properties` or `traits`.
 pub(crate) const PROPERTIES_MAX: usize = 300;

@@ -29,12 +29,21 @@ pub enum Place {
     Call,
     /// It is the verdict of one event or record, or a note on it; its neighbours go on.
     Verdict,
+    /// Both: the verdict of an event among others, the error of a call that is that one event.
+    Either,
     /// It is why a job failed, besides those that may answer a call.
     Job,
 }
 
 const fn call(code: &'static str, kind: ErrorKind, documentation: &'static str) -> Code {
     Code { code, kind, place: Place::Call, documentation }
+}
+
+impl Place {
+    /// Whether it answers calls.
+    pub(crate) const fn is_of_calls(self) -> bool {
+        matches!(self, Self::Call | Self::Either)
+    }
 }
 
 const fn job(code: &'static str, documentation: &'static str) -> Code {
@@ -76,7 +85,11 @@ const CALLS: &[Code] = &[
         Invalid,
         "`Content-Encoding` is neither absent, `identity` nor `gzip`, or the gzip stream is damaged.",
     ),
-    call("path_invalid", Invalid, "A segment of the path cannot be read: its percent-encoding is not UTF-8."),
+    call(
+        "path_invalid",
+        Invalid,
+        "The URL is malformed: a `%` in its path is not followed by two hexadecimal digits, or what the codes say is not UTF-8.",
+    ),
     call("query_invalid", Invalid, "A query parameter is missing or has no value that this call takes."),
     call("relevance_invalid", Invalid, "`relevance` is `any`, `relevant` or `not_relevant`."),
     call("purpose_unknown", Invalid, "`purpose` is `condition` or `value`."),
@@ -119,7 +132,7 @@ const CALLS: &[Code] = &[
     call(
         "batch_too_large",
         Invalid,
-        "A batch of events has more than 500 KB, or what it says for all its events comes to more than 4 MiB laid under each. Send it in parts; the same batch will never do.",
+        "A batch of events has more than 4,000 KB, or what it says for all its events comes to more than 4 MiB laid under each. Send it in parts; the same batch will never do.",
     ),
     call(
         "batch_too_many",

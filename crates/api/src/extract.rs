@@ -13,10 +13,28 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        // Decoding would take a `%` without two digits for itself, and look up what nobody meant.
+        if percent_decoded(parts.uri.path()).is_none() {
+            let message = "the url is malformed: a % in its path is not followed by two hexadecimal digits";
+            return Err(invalid("path_invalid", message).into());
+        }
         let segments = Path::from_request_parts(parts, state).await;
         let invalid = |_| invalid("path_invalid", "a segment of the path is not utf-8 after percent-decoding").into();
         segments.map(|Path(segments)| Self(segments)).map_err(invalid)
     }
+}
+
+/// The bytes of a part of a URL; none if a `%` in it begins no code of a byte.
+fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (code, rest) = part.as_bytes().split_at_checked(2)?;
+        let digit = |at: usize| char::from(code[at]).to_digit(16);
+        bytes.push(u8::try_from(digit(0)? * 16 + digit(1)?).ok()?);
+        bytes.extend_from_slice(rest);
+    }
+    Some(bytes)
 }
 
 /// The parameters of the query, in their order, percent-decoded.
@@ -27,9 +45,30 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let Some(decoded) = percent_decoded(parts.uri.query().unwrap_or_default()) else {
+            let message = "the url is malformed: a % in its query is not followed by two hexadecimal digits";
+            return Err(invalid("query_invalid", message).into());
+        };
+        // Bytes that are no UTF-8 would be replaced, and then be somebody else's id.
+        if std::str::from_utf8(&decoded).is_err() {
+            return Err(invalid("query_invalid", "the query is not utf-8 after percent-decoding").into());
+        }
+        let Loose(query) = Loose::from_request_parts(parts, state).await?;
+        Ok(query)
+    }
+}
+
+/// A query of whoever cannot be told that it is malformed: what can be read of it is.
+#[derive(Debug, Default)]
+pub(crate) struct Loose(pub(crate) Query);
+
+impl<S: Send + Sync> FromRequestParts<S> for Loose {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let query = axum::extract::Query::from_request_parts(parts, state).await;
         let invalid = |_| invalid("query_invalid", "the query is no list of name=value pairs").into();
-        query.map(|axum::extract::Query(pairs)| Self(pairs)).map_err(invalid)
+        query.map(|axum::extract::Query(pairs)| Self(Query(pairs))).map_err(invalid)
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tessera_service::error::ErrorKind;
 
 use crate::app::WORKSPACE;
-use crate::codes::{self, Place};
+use crate::codes;
 use crate::kinds::rule;
 use crate::route::{Access, Content, EVENT_STREAM, Named, Route, Success, Tag};
 use crate::router::routes;
@@ -170,7 +170,7 @@ fn reference(named: &Named, schemas: &mut BTreeMap<String, Value>) -> Value {
 }
 
 fn error_schema() -> Value {
-    let codes: Vec<_> = codes::all().filter(|code| code.place == Place::Call).map(|code| code.code).collect();
+    let codes: Vec<_> = codes::all().filter(|code| code.place.is_of_calls()).map(|code| code.code).collect();
     let text = |description: &str| json!({ "type": "string", "description": description });
     json!({
         "type": "object",
@@ -225,7 +225,7 @@ fn responses() -> Value {
 }
 
 fn of_kind(code: &str, kind: ErrorKind) -> bool {
-    crate::codes::find(code).is_some_and(|known| known.kind == kind && known.place == Place::Call)
+    crate::codes::find(code).is_some_and(|known| known.kind == kind && known.place.is_of_calls())
 }
 
 fn codes_text(include: impl Fn(&str) -> bool) -> String {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderName, Method};
+use axum::http::Method;
+use axum::http::header::RETRY_AFTER;
 use axum::middleware::{Next, from_fn};
 use axum::routing::MethodRouter;
 use tessera_service::Service;
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::answer::{Failure, invalid};
 use crate::app::App;
@@ -66,18 +66,15 @@ pub(crate) fn routes() -> Vec<Route> {
 
 /// Pages of any origin may send events: their key is in the page for everyone to see, so the origin protects nothing. Keys of
 /// servers have no business in a page, and all other paths stay closed to them.
+///
+/// What is asked for is allowed, as RudderStack's gateway does: SDKs add headers from version to version, and one that is not
+/// allowed blocks every event. Beacons of JSON come with credentials whether there are any or not; we know none but keys.
 fn cors() -> CorsLayer {
-    let headers = [
-        AUTHORIZATION,
-        CONTENT_TYPE,
-        HeaderName::from_static("x-retry-count"),
-        HeaderName::from_static("anonymousid"),
-        HeaderName::from_static(segment::token::HEADER),
-    ];
     CorsLayer::new()
-        .allow_origin(Any)
+        .allow_origin(AllowOrigin::mirror_request())
+        .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers(headers)
-        .expose_headers([HeaderName::from_static("retry-after"), transport::REQUEST_ID])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([RETRY_AFTER, segment::RATE_LIMIT_RESET, transport::REQUEST_ID])
         .max_age(Duration::from_secs(86_400))
 }

@@ -12,6 +12,7 @@ pub(crate) mod routes;
 pub(crate) mod token;
 mod wire;
 
+pub(crate) use errors::RATE_LIMIT_RESET;
 pub(crate) use parse::replay;
 
 /// The door's name in the quarantine.

@@ -92,9 +92,15 @@ fn show(url: &str, key: &str, keep: bool) -> Result<()> {
 /// Loads the bundled data as any other file.
 fn load(target: &Target) -> Result<Counts> {
     let layer: MappingLayer = toml::from_str(MAPPING).context("the bundled mapping is not valid")?;
-    let mapping = Mapping::resolve(layer, MappingLayer::default(), "CDNOW_sample.txt")?;
-    let bytes = Some(PURCHASES.len() as u64);
-    let load = Load { mapping, batch: 500, rejected: PathBuf::from("tessera-demo.rejected.jsonl"), bytes };
+    let source = "CDNOW_sample.txt".to_owned();
+    let load = Load {
+        mapping: Mapping::resolve(layer, MappingLayer::default(), &source)?,
+        source,
+        file_hash: None,
+        batch: 500,
+        rejected: PathBuf::from("tessera-demo.rejected.jsonl"),
+        bytes: Some(PURCHASES.len() as u64),
+    };
     load.run(Client::new(target)?, PURCHASES.as_bytes())
 }
 

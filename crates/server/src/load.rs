@@ -1,15 +1,17 @@
 //! `tessera load`: rows of a file become events or records, and go to a server in batches.
 //!
-//! Every row gets an id derived from its place in the file (or from a column), so that a load that was broken off is
-//! simply started again: rows that arrived are answered as duplicates. Start reading at [`run`], then [`mapping`].
+//! Every row gets an id derived from what it says (or from a column), so that a load that was broken off is simply started
+//! again: rows that arrived are answered as duplicates. Start reading at [`run`], then [`mapping`].
 
+mod ids;
 mod mapping;
 mod rows;
 mod sender;
 mod template;
+mod values;
 
 use std::fs::File;
-use std::io::{BufReader, IsTerminal as _, Read, Write as _};
+use std::io::{IsTerminal as _, Read, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::client::{Client, Target};
+use ids::Ids;
 pub(crate) use mapping::{Mapping, MappingLayer};
 use rows::{Rows, Unread};
 pub(crate) use sender::Counts;
@@ -56,15 +59,23 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         if is_stdin { PathBuf::from(name) } else { arguments.file.with_file_name(name) }
     });
     let mapping = Mapping::resolve(arguments.layer, file, &source)?;
-    let (input, bytes): (Box<dyn Read>, _) = if is_stdin {
-        (Box::new(std::io::stdin().lock()), None)
+    let (mut file_hash, mut bytes) = (None, None);
+    let input: Box<dyn Read> = if is_stdin {
+        Box::new(std::io::stdin().lock())
     } else {
         let opened = File::open(&arguments.file);
-        let opened = opened.with_context(|| format!("cannot read {}", arguments.file.display()))?;
-        let bytes = opened.metadata()?.len();
-        (Box::new(opened), Some(bytes))
+        let mut opened = opened.with_context(|| format!("cannot read {}", arguments.file.display()))?;
+        let metadata = opened.metadata()?;
+        // What is no regular file, as a pipe, can be read only once.
+        if metadata.is_file() {
+            bytes = Some(metadata.len());
+            if mapping.speaks_of_its_file() {
+                file_hash = Some(ids::of_file(&mut opened)?);
+            }
+        }
+        Box::new(opened)
     };
-    let load = Load { mapping, batch: arguments.batch.into(), rejected, bytes };
+    let load = Load { mapping, source, file_hash, batch: arguments.batch.into(), rejected, bytes };
     let counts = load.run(Client::new(&arguments.target)?, input)?;
     println!("{counts}");
     if counts.rejected > 0 {
@@ -77,6 +88,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
 pub(crate) struct Load {
     /// What the columns mean.
     pub(crate) mapping: Mapping,
+    /// The name of what is loaded.
+    pub(crate) source: String,
+    /// The hash of the whole file, where ids are made of it.
+    pub(crate) file_hash: Option<[u8; 32]>,
     /// Rows in a batch.
     pub(crate) batch: usize,
     /// Where refused rows go.
@@ -92,10 +107,13 @@ impl Load {
         let counted = progress.wrap_read(input);
         let mut sender = Sender::new(client, self.mapping.delivery(), self.batch);
         let mut rejects = Rejects { path: &self.rejected, file: None };
-        for row in Rows::new(&self.mapping, BufReader::new(counted))? {
+        let mut ids = Ids::new(&self.source, self.file_hash);
+        let rows = Rows::new(&self.mapping, counted)?;
+        rows.told().iter().for_each(|told| eprintln!("tessera: {told}"));
+        for row in rows {
             let (number, body) = match row {
-                Ok(row) => (row.number, self.mapping.render(&row)),
-                Err(Unread::Row { number, reason }) => (number, Err(reason)),
+                Ok(row) => (row.number, self.mapping.render(&row, &mut ids)),
+                Err(Unread::Row { number, reason }) => (number, Err(reason.into())),
                 Err(Unread::File(error)) => return Err(error.context(format!("{} so far", sender.counts()))),
             };
             match body {
@@ -105,7 +123,7 @@ impl Load {
                         progress.set_message(sender.counts().to_string());
                     }
                 }
-                Err(reason) => rejects.note(&sender.refuse(number, reason))?,
+                Err(refusal) => rejects.note(&sender.refuse(number, refusal))?,
             }
         }
         let sent = sender.finish()?;

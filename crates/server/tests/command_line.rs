@@ -3,6 +3,7 @@
 mod harness;
 
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 
 use harness::{KEY, Server, run, run_ok, tessera, testdata};
@@ -88,6 +89,99 @@ fn broken_rows_are_refused_and_those_after_them_loaded() {
         let row = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["row"].as_u64().expect("a row");
         assert_eq!(refused.lines().map(row).collect::<Vec<_>>(), rows, "{refused}");
     }
+}
+
+/// Loads this text under this name with these flags, or as standard input; the counts, and what was refused.
+fn load(server: &Server, folder: &Path, name: &str, text: &str, flags: &[&str]) -> (String, Vec<Value>) {
+    let file = folder.join(name);
+    fs::write(&file, text).expect("written");
+    let is_stdin = name == "-";
+    let input = if is_stdin { Stdio::from(fs::File::open(&file).expect("written")) } else { Stdio::null() };
+    let rejected = folder.join("rejected.jsonl");
+    let _ = fs::remove_file(&rejected);
+    let output = tessera()
+        .args(["load", "--url", server.url(), "--key", KEY, "--rejected"])
+        .arg(&rejected)
+        .args(flags)
+        .arg(if is_stdin { Path::new("-") } else { &file })
+        .stdin(input)
+        .output()
+        .expect("the binary starts");
+    let lines = fs::read_to_string(&rejected).unwrap_or_default();
+    let refused = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    (String::from_utf8_lossy(&output.stdout).trim().to_owned() + &String::from_utf8_lossy(&output.stderr), refused)
+}
+
+fn counts(accepted: u64, duplicate: u64) -> String {
+    format!("{accepted} accepted, {duplicate} duplicate, 0 rejected")
+}
+
+#[test]
+fn times_that_are_none_refuse_their_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let text = "id,d\n1,n/a\n2,45321\n3,2026-02-30T00:00:00Z\n";
+    let event = ["--event", "Seen", "--user-id", "{id}"];
+    for flags in [["--property", "d:timestamp={d}"], ["--timestamp", "{d}"]] {
+        let (told, refused) = load(&server, folder.path(), "in.csv", text, &[&event[..], &flags].concat());
+        assert!(told.starts_with("0 accepted, 0 duplicate, 3 rejected"), "{told}");
+        let rows: Vec<_> = refused.iter().map(|row| (row["row"].as_u64(), row["value"].as_str())).collect();
+        let expected = [(1, "n/a"), (2, "45321"), (3, "2026-02-30T00:00:00Z")];
+        assert_eq!(rows, expected.map(|(row, value)| (Some(row), Some(value))));
+        let message = |row: &Value| row["message"].as_str().expect("a message").to_owned();
+        assert!(refused.iter().all(|row| message(row).contains("ISO 8601") && message(row).contains("column d")));
+        // Values stand in the file beside the operator's own, and nowhere else.
+        assert!(!told.contains("45321"), "{told}");
+    }
+}
+
+#[test]
+fn what_a_file_says_anew_is_taken_and_what_it_said_before_is_known() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let client = server.client();
+    let plan = |id: &str| {
+        let profile = client.get(&format!("/v1/profiles/identifier/user_id/{id}")).expect("a profile");
+        profile["plan"].as_str().expect("a plan").to_owned()
+    };
+    let record = ["--kind", "record", "--identity", "user_id={id}", "--property", "plan={plan}"];
+    let load = |name: &str, text: &str, flags: &[&str]| load(&server, folder.path(), name, text, flags).0;
+    // Day after day another export of one name; each is told twice.
+    for (text, accepted, free_or_gold) in [
+        ("id,plan\nD1,free\n", 1, "free"),
+        ("id,plan\nD1,gold\nD2,free\n", 2, "gold"),
+        ("id,plan\nD1,free\nD2,free\n", 2, "free"),
+    ] {
+        assert_eq!(load("crm.csv", text, &record), counts(accepted, 0), "{text}");
+        assert_eq!(load("crm.csv", text, &record), counts(0, accepted), "{text}");
+        assert_eq!(plan("D1"), free_or_gold);
+    }
+    // Rows with times of their own are the same facts in a file that has grown.
+    let event = ["--event", "Bought", "--user-id", "{id}", "--timestamp", "{day}"];
+    let first = "id,day\nD1,2026-01-01\nD1,2026-01-01\n";
+    assert_eq!(load("orders.csv", first, &event), counts(2, 0));
+    assert_eq!(load("orders.csv", &format!("{first}D1,2026-01-02\n"), &event), counts(1, 2));
+    // Standard input has one name for all.
+    let lines = [&event[..], &["--format", "jsonl"]].concat();
+    for (id, accepted) in [("D3", 1), ("D4", 1), ("D3", 0)] {
+        let text = format!("\u{feff}{{\"id\":\"{id}\",\"day\":\"2026-01-01\"}}\n");
+        assert_eq!(load("-", &text, &lines), counts(accepted, 1 - accepted), "{id}");
+    }
+}
+
+#[test]
+fn columns_of_one_name_are_not_dropped_in_silence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let text = "id,plan,x,plan\na,free,1,gold\n";
+    let load = |flags: &[&str]| load(&server, folder.path(), "in.csv", text, flags).0;
+    let event = ["--event", "Seen", "--user-id", "{id}"];
+    for more in [["--rest", "true"], ["--property", "plan={plan}"]] {
+        let told = load(&[&event[..], &more].concat());
+        assert!(told.contains("columns 2 and 4 are all named \"plan\"") && !told.contains("accepted"), "{told}");
+    }
+    let told = load(&event);
+    assert!(told.starts_with(&counts(1, 0)) && told.contains("columns 2 and 4"), "{told}");
 }
 
 #[test]

@@ -12,15 +12,12 @@ use tessera_engine::normalise::has_unseen;
 use tessera_engine::prepare::Rejection;
 use tessera_engine::value::{Path, Value};
 
-use crate::json::{Spelling, read_value};
+use crate::json::{self, DEPTH_MAX, Spelling, read_value};
 use crate::names;
 use crate::payload::{self, Payload};
 use crate::render::RESERVED;
 use crate::verdict::Note;
 use crate::workspace_config::StoredConfig;
-
-/// How deep properties may be nested to be looked into; no door takes deeper ones.
-const DEPTH_MAX: usize = 32;
 
 /// A fact that the model lets in, and under which configuration it did.
 #[derive(Debug, Clone)]
@@ -160,7 +157,7 @@ pub(crate) fn properties(payload: &[u8]) -> Result<Value, Problem> {
     let payload: Payload<'_> =
         serde_json::from_slice(payload).map_err(|_| unreadable("a payload that can be read".to_owned()))?;
     let Some(json) = payload.properties else { return Ok(Value::object(Vec::new())) };
-    let json = serde_json::from_str(json.get()).map_err(|_| unreadable("properties of unicode text".to_owned()))?;
+    let json = json::parse(json.get().as_bytes()).ok_or_else(|| unreadable("properties of unicode text".to_owned()))?;
     read_value(&json, Spelling::Plain, DEPTH_MAX)
         .map_err(|reason| unreadable(format!("properties that can be kept ({reason})")))
 }

@@ -10,12 +10,17 @@ use tessera_engine::value::{Decimal, InvalidMember, NumberError, Path, Value};
 
 use crate::clock::parse_timestamp;
 
+mod parse;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use parse::parse;
 pub use write::{write_text, write_tree, write_value};
+
+/// How deep JSON may be nested in an event: objects and arrays in each other, the event counted.
+pub const DEPTH_MAX: usize = 200;
 
 /// What JSON an attribute may be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
 use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::normalise::{former_spelling, normalise};
@@ -18,6 +17,7 @@ use crate::cursor::hmac;
 use crate::directory::WorkspaceId;
 use crate::erasure::wanted::each_scalar;
 use crate::error::Error;
+use crate::json::parse;
 use crate::keys::{Family, KeyBuilder, Scope};
 use crate::row;
 use crate::store_error::read_failed;
@@ -67,7 +67,7 @@ impl Secret {
         config: &Config,
         sent: &[u8],
     ) -> Result<bool, Error> {
-        let Ok(sent) = serde_json::from_slice::<Value>(sent) else { return Ok(false) };
+        let Some(sent) = parse(sent) else { return Ok(false) };
         let mut named = BTreeSet::new();
         each_scalar(&sent, &mut |text| {
             if named.len() > NAMED_MAX {

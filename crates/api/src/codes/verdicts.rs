@@ -12,8 +12,14 @@ pub(super) const VERDICTS: &[Code] = &[
         "event_invalid",
         "The event is no JSON object, or a member has a type that cannot be read; the message names it.",
     ),
-    verdict("event_too_large", "The event, with what the batch adds to it, has more than 32 KB."),
-    verdict("event_too_deep", "The event is nested more than 32 deep."),
+    Code {
+        place: Place::Either,
+        ..verdict(
+            "event_too_large",
+            "The event, with what the batch adds to it, has more than 32 KB. On the paths that take one event it is the error of the call.",
+        )
+    },
+    verdict("event_too_deep", "The event is nested more than 200 deep."),
     verdict("event_missing", "A `track` call has no `event` name."),
     verdict("type_unknown", "`type` is none of `identify`, `track`, `page`, `screen`, `group`, `alias`."),
     verdict("no_user_anon_id", "The event has neither `userId` nor `anonymousId`."),

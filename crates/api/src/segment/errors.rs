@@ -4,24 +4,24 @@ use std::borrow::Cow;
 
 use axum::http::{HeaderName, HeaderValue};
 use serde::Serialize;
-use tessera_engine::time::Timestamp;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::verdict::Rejection;
 
 use crate::answer::{ErrorMembers, Failure, to_json};
-use crate::bounds::{DEPTH_MAX, EVENT_BYTES_MAX, GROUP_ID_CHARS_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
+use crate::bounds::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, GROUP_ID_CHARS_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
+
+/// Seconds until a throttled caller may try again: what `Retry-After` says, under the name that Segment documents.
+pub(crate) const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// An error of a whole call, as this door answers it.
-pub(super) fn failure(error: Error, now: Timestamp) -> Failure {
+pub(super) fn failure(error: Error) -> Failure {
     let retry_after_secs = error.retry_after_secs.unwrap_or(1);
     let is_throttled = error.kind == ErrorKind::Throttled;
     let failure = Failure::from(error).written_by(body);
     if !is_throttled {
         return failure;
     }
-    // Milliseconds since 1970: Segment's Node client takes its own clock from it.
-    let reset_ms = now.millis() + u64::from(retry_after_secs) * 1_000;
-    failure.with_header(HeaderName::from_static("x-ratelimit-reset"), HeaderValue::from(reset_ms))
+    failure.with_header(RATE_LIMIT_RESET, HeaderValue::from(retry_after_secs))
 }
 
 /// Segment's Python client reads `code` and `message` at the top; ours stand below `error`, as everywhere.
@@ -50,7 +50,7 @@ pub(super) fn event_too_large(bytes: usize) -> Rejection {
 }
 
 pub(super) fn event_too_deep() -> Rejection {
-    rejection("event_too_deep", format!("the event is nested more than {DEPTH_MAX} deep"))
+    rejection("event_too_deep", format!("the event is nested more than {EVENT_DEPTH_MAX} deep"))
 }
 
 pub(super) fn event_invalid(message: impl Into<Cow<'static, str>>) -> Rejection {

@@ -19,7 +19,7 @@ use super::wire::{self, Envelope, Item};
 use super::{errors, fact};
 use crate::answer::invalid;
 use crate::body;
-use crate::bounds::{BATCH_SHARED_BYTES_MAX, DEPTH_MAX, EVENT_BYTES_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
+use crate::bounds::{BATCH_SHARED_BYTES_MAX, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
 use crate::kept::{self, Kept, Sender};
 use crate::measure::measure;
 use crate::mend::{Flaw, without_great_numbers};
@@ -79,12 +79,17 @@ pub(crate) fn batch(body: &[u8], delivery: &Delivery<'_>) -> Result<Vec<Event>, 
 /// Reads one event whose path says its type.
 ///
 /// # Errors
-/// `json_invalid`, `body_invalid`, `utf8_invalid`.
+/// `json_invalid`, `body_invalid`, `utf8_invalid`, `event_too_large`.
 pub(crate) fn single(body: &[u8], r#type: &str, delivery: &Delivery<'_>) -> Result<Event, Error> {
     let r#type = serde_json::value::to_raw_value(r#type).expect("a text serialises without fail");
     let shared = Shared { r#type: Some(&r#type), ..Shared::default() };
     body::delivery(body, |sent| {
         let item = sent.raw()?;
+        // In a batch it would be a verdict beside those of its neighbours; alone, the call has nothing else in it.
+        if item.get().len() > EVENT_BYTES_MAX {
+            let rejection = errors::event_too_large(item.get().len());
+            return Err(invalid(rejection.code, rejection.message));
+        }
         Ok(shared.event(item, sent.notes(&[item], 0), delivery))
     })
 }
@@ -163,7 +168,7 @@ impl<'a> Shared<'a> {
         let measured = measure(item.get());
         let (id, fact) = if !is_small {
             (None, Err(errors::event_too_large(bytes)))
-        } else if measured.depth.max(self.context_depth + 1) > DEPTH_MAX {
+        } else if measured.depth.max(self.context_depth + 1) > EVENT_DEPTH_MAX {
             (None, Err(errors::event_too_deep()))
         } else {
             match body::object(item.get()) {

@@ -1,4 +1,4 @@
-//! Events that come as a picture's address: `data=<base64 JSON>`, or plain `userId=…&event=…&properties.price=…`.
+//! Events that come as a picture's address: `data=<JSON, in base64 or as it is>`, or plain `userId=…&event=…&properties.price=…`.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -22,8 +22,13 @@ pub(super) fn event(query: &[(String, String)]) -> Option<Vec<u8>> {
 }
 
 fn decode(data: &str) -> Option<Vec<u8>> {
+    let data = data.trim();
+    // No base64 begins so.
+    if data.starts_with('{') {
+        return Some(data.as_bytes().to_vec());
+    }
     // Senders that forget to escape `+` have it read as a blank.
-    let data = data.trim().replace(' ', "+");
+    let data = data.replace(' ', "+");
     STANDARD.decode(&data).or_else(|_| URL_SAFE.decode(&data)).ok()
 }
 
@@ -60,6 +65,8 @@ mod tests {
         check(&[("data", "eyJhIjoxfQ")], Some("{\"a\":1}"));
         check(&[("data", "eyJhIjoiPj4 In0=")], Some("{\"a\":\">>>\"}"));
         check(&[("data", "eyJhIjoiPj4-In0")], Some("{\"a\":\">>>\"}"));
+        check(&[("data", "{\"a\": \"b + c\"}")], Some("{\"a\": \"b + c\"}"));
+        check(&[("data", " {\"a\":\"50%\"}\n")], Some("{\"a\":\"50%\"}"));
         check(&[("data", "%%%")], None);
         check(
             &[("userId", "u1"), ("properties.price", "5"), ("properties.tax", "1"), ("writeKey", "secret")],

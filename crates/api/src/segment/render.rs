@@ -33,6 +33,8 @@ pub(super) fn settings(write_key: &str, protocol: &str, host: &str) -> Response 
             "Segment.io": { "apiKey": write_key, "apiHost": format!("{host}/v1"), "protocol": protocol }
         },
         "plan": { "track": {}, "identify": {}, "group": {} },
+        // Otherwise the client counts what it does and tells Segment, wherever its events go.
+        "metrics": { "sampleRate": 0 },
         "edgeFunction": {},
         "remotePlugins": []
     }))

@@ -25,7 +25,7 @@ use crate::body;
 use crate::bounds::{BATCH_BYTES_MAX, KEYLESS_BYTES_MAX};
 use crate::budget::Share;
 use crate::caller::{self, Scheme};
-use crate::extract::{Query, Segments};
+use crate::extract::{Loose, Query, Segments};
 use crate::public_url::is_host;
 use crate::report::{self, Report};
 use crate::route::{Access, Route, Tag};
@@ -66,9 +66,9 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 const SINGLE_DOC: &str = "The path says the type. The key comes as Basic user name, as bearer token, as `writeKey` in the body, \
-or as `writeKey` in the query. The body is JSON whatever its content type, gzip is taken. A refused event is answered with 200 \
-too, with its verdict.";
-const BATCH_DOC: &str = "At most 500 KB and 2,500 events of 32 KB each; `context` and `integrations` beside `batch` are laid \
+or as `writeKey` in the query. The body is JSON whatever its content type, gzip is taken. An event \
+of more than 32 KB is a 400; one that is refused for another reason is answered with 200, with its verdict.";
+const BATCH_DOC: &str = "At most 4,000 KB and 2,500 events of 32 KB each; `context` and `integrations` beside `batch` are laid \
 under those of each event. A refused event never fails its neighbours: it gets a verdict and stands in the quarantine. The answer \
 leaves when all that was accepted is durable and visible.";
 
@@ -93,7 +93,7 @@ fn pixels() -> [Route; 2] {
         route
             .segment("method", "`track`, `page`, `identify`, `screen`, `group` or `alias`.")
             .query("writeKey", "The key.", json!({ "type": "string" }))
-            .query("data", "The event as base64 of its JSON.", json!({ "type": "string" }))
+            .query("data", "The event as its JSON, in base64 or as it is.", json!({ "type": "string" }))
             .describe("Without `data` the parameters are the event's members; dotted names nest. Always answered with a picture.")
             .answer_other(200, "A transparent picture of one pixel, whatever became of the event.", "image/gif")
     };
@@ -155,7 +155,7 @@ fn others() -> [Route; 4] {
 }
 
 async fn single(r#type: &str, State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
-    let failure = |error| errors::failure(error, app.now());
+    let failure = errors::failure;
     let (entered, body) = enter(&app, &query, &headers, body, KEYLESS_BYTES_MAX).await.map_err(failure)?;
     let config = app.service.configuration(entered.workspace).await.map_err(failure)?;
     let parse = |delivery: &Delivery<'_>| parse::single(&body, r#type, delivery);
@@ -165,7 +165,7 @@ async fn single(r#type: &str, State(app): State<Arc<App>>, query: Query, headers
 }
 
 async fn batch(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
-    let failure = |error| errors::failure(error, app.now());
+    let failure = errors::failure;
     let (entered, body) = enter(&app, &query, &headers, body, BATCH_BYTES_MAX).await.map_err(failure)?;
     let config = app.service.configuration(entered.workspace).await.map_err(failure)?;
     let parse = |delivery: &Delivery<'_>| parse::batch(&body, delivery);
@@ -255,7 +255,7 @@ async fn picture(
     State(app): State<Arc<App>>,
     verb: Method,
     Segments(method): Segments<String>,
-    query: Query,
+    Loose(query): Loose,
     headers: HeaderMap,
 ) -> Response {
     // Whoever only looks whether a picture is there, as mail scanners do, has not seen it.
@@ -280,7 +280,7 @@ async fn settings(
     uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    let failure = |error| errors::failure(error, app.now());
+    let failure = errors::failure;
     let caller = app.service.directory().authenticate(&key).map_err(failure)?;
     let entered = app.admit(caller, &headers, Permission::Ingest).map_err(failure)?;
     if let Some(url) = &app.settings.public_url {
@@ -295,7 +295,7 @@ async fn settings(
 }
 
 async fn source_config(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
-    let failure = |error| errors::failure(error, app.now());
+    let failure = errors::failure;
     let caller = early_caller(&app, &query, &headers).map_err(failure)?.unwrap_or_else(|| Err(caller::missing()));
     let entered = app.admit(caller.map_err(failure)?, &headers, Permission::Ingest).map_err(failure)?;
     let secret = caller::from_header(&headers).map_err(failure)?.map(|found| found.secret);
@@ -309,7 +309,7 @@ async fn metrics() -> Response {
 }
 
 async fn merge(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
-    let failure = |error| errors::failure(error, app.now());
+    let failure = errors::failure;
     enter(&app, &query, &headers, body, KEYLESS_BYTES_MAX).await.map_err(failure)?;
     Err(failure(invalid("method_unsupported", "merge has no counterpart here; send alias")))
 }

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::json;
 
 use super::world::{ROOT, Reply, World, request};
 
@@ -74,8 +75,88 @@ async fn oversized_bodies_are_cut_off_packed_or_not() {
         let reply = world.send(request("POST", path, ROOT, &[("content-encoding", "br")], "x")).await;
         check_shape(&reply, 400, "content_encoding_invalid", path);
     }
-    let large = format!("{{\"batch\":[{{\"type\":\"track\",\"p\":\"{}\"}}]}}", "x".repeat(520_000));
-    check_shape(&world.call("POST", "/v1/batch", ROOT, large).await, 400, "batch_too_large", "a batch of 520 KB");
+    let large = format!("{{\"batch\":[{{\"type\":\"track\",\"p\":\"{}\"}}]}}", "x".repeat(4_000 * 1024));
+    check_shape(
+        &world.call("POST", "/v1/batch", ROOT, large).await,
+        400,
+        "batch_too_large",
+        "a batch of over 4,000 KB",
+    );
+}
+
+#[tokio::test]
+async fn an_event_of_too_many_bytes_is_an_error_alone_and_a_verdict_among_others() {
+    let world = World::new().await;
+    let event = |bytes: usize| {
+        let around = r#"{"type":"track","userId":"u","event":"x","properties":{"p":""}}"#.len();
+        let pad = "x".repeat(bytes - around);
+        format!(r#"{{"type":"track","userId":"u","event":"x","properties":{{"p":"{pad}"}}}}"#)
+    };
+    for path in ["/v1/track", "/v1/t"] {
+        let taken = world.call("POST", path, ROOT, event(32_768)).await;
+        assert_eq!((taken.status.as_u16(), &taken.json()["accepted"]), (200, &1.into()), "{path}");
+        check_shape(&world.call("POST", path, ROOT, event(32_769)).await, 400, "event_too_large", path);
+    }
+    let batch = format!("{{\"batch\":[{},{},{}]}}", event(100), event(32_769), event(32_768));
+    let report = world.call("POST", "/v1/batch", ROOT, batch).await.json();
+    assert_eq!((&report["accepted"], &report["rejected"]), (&2.into(), &1.into()), "{report}");
+    let verdict = &report["verdicts"][0];
+    assert_eq!((&verdict["index"], &verdict["code"]), (&1.into(), &"event_too_large".into()), "{report}");
+}
+
+#[tokio::test]
+async fn batches_as_large_as_rudderstack_sends_are_taken() {
+    let world = World::new().await;
+    let batch = |events: usize, bytes: usize| {
+        let pad = "x".repeat(bytes - 100);
+        let event =
+            |n: usize| format!(r#"{{"type":"track","userId":"u{n}","event":"x","properties":{{"p":"{pad}"}}}}"#);
+        format!("{{\"batch\":[{}]}}", (0..events).map(event).collect::<Vec<_>>().join(","))
+    };
+    for path in ["/v1/batch", "/beacon/v1/batch", "/v1/import"] {
+        for (events, bytes) in [(95, 8_300), (125, 32_700)] {
+            let body = batch(events, bytes);
+            assert!((780_000..=4_000 * 1024).contains(&body.len()), "{}", body.len());
+            let gzip = [("content-encoding", "gzip")];
+            let reply = world.send(request("POST", path, ROOT, &gzip, packed(body.as_bytes()))).await;
+            assert_eq!((reply.status.as_u16(), &reply.json()["accepted"]), (200, &events.into()), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn events_may_be_nested_as_deep_as_segment_takes_them_and_are_read_back() {
+    let world = World::new().await;
+    let nested = |depth: usize| {
+        let (objects, lists) = (depth / 2, depth - depth / 2);
+        format!("{}1{}", "{\"a\":".repeat(objects) + &"[".repeat(lists), "]".repeat(lists) + &"}".repeat(objects))
+    };
+    let send = async |name: &str, depth: usize| {
+        let event = format!(r#"{{"userId":"u","event":"{name}","properties":{{"a":{},"b":2}}}}"#, nested(depth));
+        world.call("POST", "/v1/track", ROOT, event).await.json()
+    };
+    let strict = world.call("PUT", "/v1/data-model/datasets/segment", ROOT, r#"{"mode":"warn"}"#).await;
+    assert_eq!(strict.status, 200);
+    // The event and its properties are two levels more.
+    for depth in [100, 198] {
+        assert_eq!(send("Deep", depth).await["accepted"], 1, "{depth}");
+    }
+    assert_eq!(send("Deep", 199).await["verdicts"][0]["code"], "event_too_deep");
+    let timeline = world.get("/v1/profiles/identifier/user_id/u/events", ROOT).await;
+    let timeline = String::from_utf8_lossy(&timeline.body);
+    assert!([100, 198].iter().all(|depth| timeline.contains(&nested(*depth))));
+    // Rules read them too, kept and asked.
+    for (pql, expected) in [
+        ("xEvent[eventType = \"Deep\"].sum(properties.b)", "4"),
+        ("xEvent[eventType = \"Deep\"].properties.a.distinct().count()", "2"),
+    ] {
+        let ask = json!({ "profile": { "namespace": "user_id", "value": "u" }, "pql": pql }).to_string();
+        let value = world.call("POST", "/v1/rules:evaluate", ROOT, ask).await.json();
+        assert_eq!(value["value"].to_string(), expected, "{pql}: {value}");
+    }
+    // Traits become attributes, which lie less deep.
+    let traits = format!(r#"{{"userId":"v","traits":{{"a":{}}}}}"#, nested(150));
+    assert_eq!(world.call("POST", "/v1/identify", ROOT, traits).await.status, 200);
 }
 
 #[tokio::test]
@@ -89,6 +170,18 @@ async fn paths_methods_and_queries_have_our_shape() {
         ("PUT", "/v1/records", 405, "method_not_allowed"),
         ("PATCH", "/v1/profiles/id/x", 405, "method_not_allowed"),
         ("GET", "/v1/profiles/id/%ff", 400, "path_invalid"),
+        ("GET", "/v1/profiles/id/%zz", 400, "path_invalid"),
+        ("GET", "/v1/profiles/id/a%", 400, "path_invalid"),
+        ("GET", "/v1/profiles/id/a%4", 400, "path_invalid"),
+        ("GET", "/v1/profiles/id/%+4", 400, "path_invalid"),
+        ("GET", "/v1/profiles/id/%C3%A4%25", 404, "profile_not_found"),
+        ("GET", "/v1/profiles/identifier/email/%zz", 400, "path_invalid"),
+        ("DELETE", "/v1/identities/user_id/%zz", 400, "path_invalid"),
+        ("GET", "/v1/segments/%zz", 400, "path_invalid"),
+        ("GET", "/v1/admin/keys/%zz", 400, "path_invalid"),
+        ("GET", "/v1/projects/%zz/settings", 400, "path_invalid"),
+        ("GET", "/v1/profiles/id/x/events?cursor=%zz", 400, "query_invalid"),
+        ("GET", "/v1/profiles/id/x/events?cursor=%ff", 400, "query_invalid"),
         ("GET", "/v1/profiles/identifier/email/%ff%fe", 400, "path_invalid"),
         ("GET", "/v1/profiles/identifier/nonsense/x", 400, "namespace_unknown"),
         ("GET", "/v1/profiles/identifier/email/nobody%40shop.example", 404, "profile_not_found"),

@@ -309,6 +309,7 @@ async fn start_up_answers_of_both_browser_sdks() {
     let settings = world.send(request("GET", &path, "", &[("host", "cdp.shop.example:8080")], "")).await.json();
     let expected = json!({ "apiKey": key, "apiHost": "cdp.shop.example:8080/v1", "protocol": "http" });
     assert_eq!(settings["integrations"]["Segment.io"], expected);
+    assert_eq!(settings["metrics"]["sampleRate"], 0, "a client's own metrics would go to its maker");
     // What anybody may have added on the way, and what is no host, is told to nobody.
     for (headers, host) in [
         (vec![("host", "inner"), ("x-forwarded-host", "evil.example"), ("x-forwarded-proto", "https")], "inner/v1"),
@@ -338,6 +339,10 @@ async fn start_up_answers_of_both_browser_sdks() {
     assert_eq!(plane, &json!({ "url": "https://cdp.shop.example/in", "default": true }));
 }
 
+/// What RudderStack's browser SDK asks for when it tries again.
+const ASKED: &str = "anonymousid,authorization,content-type,sentat,rsa-recovered,rsa-retry-attempt,rsa-since-last-attempt,\
+rsa-since-first-attempt,rsa-retry-reason";
+
 #[tokio::test]
 async fn pages_may_send_events_and_nothing_else() {
     let world = World::new().await;
@@ -345,22 +350,28 @@ async fn pages_may_send_events_and_nothing_else() {
         let headers = [
             ("origin", "https://shop.example"),
             ("access-control-request-method", "POST"),
-            ("access-control-request-headers", "authorization,content-type,x-retry-count,anonymousid"),
+            ("access-control-request-headers", ASKED),
         ];
         request("OPTIONS", path, "", &headers, "")
     };
-    for path in ["/v1/t", "/v1/batch", "/v1/track", "/beacon/v1/batch", "/v1/m"] {
+    let ingest = crate::router::routes().into_iter().filter(|route| route.from_browsers && !route.path.contains('{'));
+    let ingest: Vec<_> = ingest.map(|route| route.path).collect();
+    for path in ["/v1/t", "/v1/batch", "/v1/track", "/beacon/v1/batch", "/v1/m", "/sourceConfig/"] {
+        assert!(ingest.contains(&path), "{path}");
+    }
+    for path in ingest {
         let reply = world.send(preflight(path)).await;
         assert_eq!(reply.status, 200, "{path}");
-        assert_eq!(reply.header("access-control-allow-origin"), "*");
-        assert_eq!(
-            reply.header("access-control-allow-headers"),
-            "authorization,content-type,x-retry-count,anonymousid"
-        );
+        assert_eq!(reply.header("access-control-allow-origin"), "https://shop.example");
+        assert_eq!(reply.header("access-control-allow-credentials"), "true");
+        assert_eq!(reply.header("access-control-allow-headers"), ASKED);
         assert_eq!(reply.header("access-control-max-age"), "86400");
+        // What is said to one page is not to be kept for another.
+        assert!(reply.header("vary").contains("origin"), "{}", reply.header("vary"));
     }
     let refused = world.send(request("POST", "/v1/t", "", &[("origin", "https://shop.example")], "{}")).await;
-    assert_eq!((refused.status.as_u16(), refused.header("access-control-allow-origin")), (401, "*"));
+    let origin = refused.header("access-control-allow-origin");
+    assert_eq!((refused.status.as_u16(), origin), (401, "https://shop.example"));
     for path in ["/v1/records", "/v1/profiles:batchGet", "/v1/admin/keys", "/healthz"] {
         let reply = world.send(preflight(path)).await;
         assert_eq!((reply.status.as_u16(), reply.header("access-control-allow-origin")), (405, ""), "{path}");

@@ -18,7 +18,16 @@ async fn a_limited_key_is_told_when_to_come_again() {
     let refused = world.call("POST", "/v1/track", key, event).await;
     assert_eq!((refused.status.as_u16(), refused.code().as_str()), (429, "rate_limited"));
     assert_eq!(refused.header("retry-after"), "1");
-    assert_eq!(refused.header("x-ratelimit-reset"), "1769860801000");
+    assert_eq!(refused.header("x-ratelimit-reset"), "1");
+    // A page on another origin may read when.
+    let from_page = [("origin", "https://shop.example")];
+    let refused = world.send(request("POST", "/v1/track", key, &from_page, event)).await;
+    assert_eq!(refused.status, 429);
+    let exposed: Vec<_> = refused.header("access-control-expose-headers").split(',').map(str::trim).collect();
+    assert!(["retry-after", "x-ratelimit-reset"].iter().all(|name| exposed.contains(name)), "{exposed:?}");
+    // Whatever tells of the limit is exposed.
+    let told = refused.headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-ratelimit"));
+    assert_eq!(told.filter(|name| !exposed.contains(name)).count(), 0);
     // The same bound holds behind every door, and pixels stay pictures.
     assert_eq!(world.get("/v1/profiles/id/x", key).await.code(), "rate_limited");
     let pixel = world.get(&format!("/v1/pixel/track?writeKey={key}&userId=u&event=x"), "").await;

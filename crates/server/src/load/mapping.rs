@@ -9,14 +9,13 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use jiff::civil;
-use jiff::fmt::strtime;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::ids::Ids;
 use super::rows::{Cell, Row};
 use super::template::Template;
+use super::values::{PropertyType, Refusal, TimeFormat};
 
 /// What one place says about the mapping; as flags and as a file.
 #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
@@ -37,7 +36,8 @@ pub(crate) struct MappingLayer {
     /// Name of the event; a template such as `Order Completed` or `{type}`.
     #[arg(long, value_name = "TEMPLATE")]
     event: Option<String>,
-    /// Id that makes a row one row however often it is sent [default: the file's name and `-{#}`].
+    /// Id that makes a row one row however often it is sent [default: the file's name and a hash of what the row says; rows
+    /// without a timestamp say it as of their file].
     #[arg(long, value_name = "TEMPLATE")]
     message_id: Option<String>,
     /// The user id of an event.
@@ -104,7 +104,8 @@ impl MappingLayer {
     /// Reads a TOML file. A key that is not known is an error that names it.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read mapping {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("mapping {} is not valid", path.display()))
+        toml::from_str(text.trim_start_matches('\u{feff}'))
+            .with_context(|| format!("mapping {} is not valid", path.display()))
     }
 }
 
@@ -115,7 +116,8 @@ pub(crate) struct Mapping {
     columns: Vec<String>,
     delimiter: u8,
     target: Target,
-    message_id: Template,
+    /// Where it names none, ids are made of what rows say.
+    message_id: Option<Template>,
     timestamp: Option<Template>,
     time_format: TimeFormat,
     properties: Vec<Property>,
@@ -135,32 +137,13 @@ struct Property {
     template: Template,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PropertyType {
-    /// As JSON has it; text where the file has no types.
-    AsIs,
-    Text,
-    Number,
-    Boolean,
-    Timestamp,
-    Json,
-}
-
-#[derive(Debug)]
-enum TimeFormat {
-    /// Passed on as it stands; the server reads it.
-    Iso,
-    Unix,
-    UnixMs,
-    Pattern(String),
-}
-
 /// A track call as the ingest door takes it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct EventBody<'a> {
     r#type: &'static str,
-    message_id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<Cow<'a, str>>,
     event: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<Cow<'a, str>>,
@@ -174,7 +157,8 @@ struct EventBody<'a> {
 /// A record as the native door takes it.
 #[derive(Serialize)]
 struct RecordBody<'a> {
-    id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Cow<'a, str>>,
     identities: Vec<IdentityBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<String>,
@@ -223,16 +207,15 @@ impl Mapping {
             }
         };
         let delimiter = flags.delimiter.or(file.delimiter).unwrap_or(',');
-        let message_id = flags.message_id.or(file.message_id).unwrap_or_else(|| format!("{}-{{#}}", escaped(source)));
         let properties = file.properties.into_iter().chain(flags.properties).map(|(name, text)| property(&name, &text));
         Ok(Self {
             format: flags.format.or(file.format).unwrap_or_else(|| format_of(source)),
             columns: flags.columns.or(file.columns).unwrap_or_default(),
             delimiter: u8::try_from(delimiter).map_err(|_| anyhow!("delimiter must be one ASCII character"))?,
             target,
-            message_id: template("message_id", &message_id)?,
+            message_id: optional("message_id", flags.message_id.or(file.message_id))?,
             timestamp: optional("timestamp", flags.timestamp.or(file.timestamp))?,
-            time_format: time_format(flags.time_format.or(file.time_format).as_deref())?,
+            time_format: TimeFormat::named(flags.time_format.or(file.time_format).as_deref())?,
             properties: properties.collect::<Result<_>>()?,
             rest: flags.rest.or(file.rest).unwrap_or(false),
         })
@@ -264,35 +247,49 @@ impl Mapping {
         }
     }
 
-    /// Fails when a template names a column that the header does not have.
-    pub(crate) fn check_columns(&self, header: &[String]) -> Result<()> {
-        match self.named_columns().find(|name| !header.iter().any(|column| column == name)) {
-            Some(name) => bail!("the file has no column {name}; it has: {}", header.join(", ")),
-            None => Ok(()),
+    /// Whether ids are made of what rows say, and rows say no time: then each says how things are as of its file.
+    pub(crate) fn speaks_of_its_file(&self) -> bool {
+        self.message_id.is_none() && self.timestamp.is_none()
+    }
+
+    /// Fails when a template names a column that the header does not have, or that it has twice. Answers what else is to be told
+    /// of the header.
+    pub(crate) fn check_columns(&self, header: &[String]) -> Result<Vec<String>> {
+        if let Some(name) = self.named_columns().find(|name| !header.iter().any(|column| column == name)) {
+            bail!("the file has no column {name}; it has: {}", header.join(", "));
         }
+        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, column) in header.iter().enumerate() {
+            places.entry(column).or_default().push(at + 1);
+        }
+        let mut told = Vec::new();
+        for (name, places) in places.into_iter().filter(|(_, places)| places.len() > 1) {
+            let numbers = places.iter().map(usize::to_string).collect::<Vec<_>>().join(" and ");
+            if self.rest || self.named_columns().any(|named| named == name) {
+                bail!("columns {numbers} are all named {name:?}, and the mapping asks for it: rename all but one");
+            }
+            told.push(format!("columns {numbers} are all named {name:?}; the mapping takes none of them"));
+        }
+        Ok(told)
     }
 
     /// The JSON of one row.
     ///
     /// # Errors
-    /// What is wrong with the row, without its values.
-    pub(crate) fn render(&self, row: &Row) -> Result<Vec<u8>, String> {
-        let id = self.message_id.text(row).ok_or("the message id is empty")?;
-        let timestamp = match self.timestamp.as_ref().map(|template| template.text(row)) {
-            Some(Some(text)) => {
-                Some(self.time_format.read(&text).ok_or("the time is not written as time_format says")?)
-            }
-            Some(None) => return Err("the time is empty".to_owned()),
-            None => None,
-        };
+    /// What is wrong with the row.
+    pub(crate) fn render(&self, row: &Row, ids: &mut Ids) -> Result<Vec<u8>, Refusal> {
+        let named = self.message_id.as_ref().map(|template| template.text(row).ok_or("the message id is empty"));
+        let id = named.transpose()?;
+        let is_named = id.is_some();
+        let timestamp = self.timestamp.as_ref().map(|template| self.time(template, row)).transpose()?;
         let values = self.values(row)?;
         let text = |template: &'_ Option<Template>| template.as_ref().and_then(|template| owned(template, row));
-        let body = match &self.target {
+        let (body, member) = match &self.target {
             Target::Event { name, user_id, anonymous_id } => {
                 let event = name.text(row).ok_or("the event name is empty")?;
                 let (user_id, anonymous_id) = (text(user_id), text(anonymous_id));
                 if user_id.is_none() && anonymous_id.is_none() {
-                    return Err("user id and anonymous id are empty".to_owned());
+                    return Err("user id and anonymous id are empty".into());
                 }
                 let body = EventBody {
                     r#type: "track",
@@ -303,7 +300,7 @@ impl Mapping {
                     timestamp,
                     properties: values,
                 };
-                serde_json::to_vec(&body)
+                (serde_json::to_vec(&body), "messageId")
             }
             Target::Record { identities, dataset: _ } => {
                 let present = identities
@@ -311,15 +308,23 @@ impl Mapping {
                     .filter_map(|(namespace, template)| Some(IdentityBody { namespace, value: template.text(row)? }));
                 let identities: Vec<_> = present.collect();
                 if identities.is_empty() {
-                    return Err("all identities are empty".to_owned());
+                    return Err("all identities are empty".into());
                 }
-                serde_json::to_vec(&RecordBody { id, identities, time: timestamp, attributes: values })
+                (serde_json::to_vec(&RecordBody { id, identities, time: timestamp, attributes: values }), "id")
             }
         };
-        body.map_err(|error| error.to_string())
+        let body = body.map_err(|error| error.to_string())?;
+        if is_named { Ok(body) } else { with_id(&body, member, ids) }
     }
 
-    fn values<'a>(&'a self, row: &'a Row) -> Result<BTreeMap<&'a str, Box<RawValue>>, String> {
+    fn time(&self, template: &Template, row: &Row) -> Result<String, Refusal> {
+        let text = template.text(row).ok_or("the time is empty")?;
+        self.time_format.read(&text).ok_or_else(|| {
+            Refusal::of_value(format!("the time must be {}{}", self.time_format.expected(), place(template)), &text)
+        })
+    }
+
+    fn values<'a>(&'a self, row: &'a Row) -> Result<BTreeMap<&'a str, Box<RawValue>>, Refusal> {
         let mut values = BTreeMap::new();
         if self.rest {
             let used: Vec<&str> = self.named_columns().collect();
@@ -345,71 +350,51 @@ impl Mapping {
             Target::Record { identities, .. } => identities.iter().map(|(_, template)| template).collect(),
         };
         let properties = self.properties.iter().map(|property| &property.template);
-        own.into_iter().chain([&self.message_id]).chain(&self.timestamp).chain(properties).flat_map(Template::columns)
+        own.into_iter().chain(&self.message_id).chain(&self.timestamp).chain(properties).flat_map(Template::columns)
     }
 }
 
 impl Property {
-    fn value(&self, row: &Row, times: &TimeFormat) -> Result<Option<Box<RawValue>>, String> {
+    fn value(&self, row: &Row, times: &TimeFormat) -> Result<Option<Box<RawValue>>, Refusal> {
         if self.kind == PropertyType::AsIs
             && let Some(cell) = self.template.cell(row)
         {
             return as_is(cell).map(Some);
         }
         let Some(text) = self.template.text(row) else { return Ok(None) };
-        let wrong = || format!("property {} is not written as its type says", self.name);
-        let raw = match self.kind {
-            PropertyType::AsIs | PropertyType::Text => to_raw_value(&text).ok(),
-            PropertyType::Number => number(&text),
-            PropertyType::Boolean => match text.as_ref() {
-                "true" | "1" => to_raw_value(&true).ok(),
-                "false" | "0" => to_raw_value(&false).ok(),
-                _ => None,
-            },
-            PropertyType::Timestamp => times.read(&text).and_then(|time| to_raw_value(&time).ok()),
-            PropertyType::Json => RawValue::from_string(text.into_owned()).ok(),
-        };
-        raw.map(Some).ok_or_else(wrong)
+        self.kind.read(&text, times).map(Some).ok_or_else(|| {
+            let expected = self.kind.expected(times);
+            Refusal::of_value(format!("property {} must be {expected}{}", self.name, place(&self.template)), &text)
+        })
     }
 }
 
-impl TimeFormat {
-    /// The instant as ISO 8601 text.
-    fn read(&self, text: &str) -> Option<String> {
-        let timestamp = match self {
-            Self::Iso => return Some(text.to_owned()),
-            Self::Unix => jiff::Timestamp::from_second(text.parse().ok()?).ok()?,
-            Self::UnixMs => jiff::Timestamp::from_millisecond(text.parse().ok()?).ok()?,
-            Self::Pattern(pattern) => {
-                let parsed = strtime::parse(pattern, text).ok()?;
-                if parsed.offset().is_some() {
-                    parsed.to_timestamp().ok()?
-                } else {
-                    let midnight = || parsed.to_date().ok().map(|date| date.to_datetime(civil::Time::midnight()));
-                    let datetime = parsed.to_datetime().ok().or_else(midnight)?;
-                    datetime.to_zoned(TimeZone::UTC).ok()?.timestamp()
-                }
-            }
-        };
-        Some(timestamp.to_string())
+/// The columns that a value is made of, as the end of a sentence.
+fn place(template: &Template) -> String {
+    let columns: Vec<&str> = template.columns().collect();
+    match &columns[..] {
+        [] => String::new(),
+        [one] => format!(" (column {one})"),
+        several => format!(" (columns {})", several.join(", ")),
     }
+}
+
+/// The body of a row with the id that what it says has.
+fn with_id(body: &[u8], member: &str, ids: &mut Ids) -> Result<Vec<u8>, Refusal> {
+    let id = serde_json::Value::from(ids.next(body)?);
+    let rest = body.strip_prefix(b"{").expect("a row is an object with members");
+    Ok([format!("{{\"{member}\":{id},").as_bytes(), rest].concat())
 }
 
 fn owned(template: &Template, row: &Row) -> Option<String> {
     template.text(row).map(Cow::into_owned)
 }
 
-fn as_is(cell: Cell<'_>) -> Result<Box<RawValue>, String> {
+fn as_is(cell: Cell<'_>) -> Result<Box<RawValue>, Refusal> {
     match cell {
-        Cell::Text(text) => to_raw_value(text).map_err(|error| error.to_string()),
+        Cell::Text(text) => to_raw_value(text).map_err(|error| error.to_string().into()),
         Cell::Json(raw) => Ok(raw.into_owned()),
     }
-}
-
-/// The number exactly as it is written, if JSON can hold it so.
-fn number(text: &str) -> Option<Box<RawValue>> {
-    let starts = text.starts_with(|first: char| first.is_ascii_digit() || first == '-');
-    RawValue::from_string(text.to_owned()).ok().filter(|_| starts)
 }
 
 fn template(what: &str, text: &str) -> Result<Template> {
@@ -437,24 +422,10 @@ fn property(name: &str, text: &str) -> Result<Property> {
     Ok(Property { name: name.to_owned(), kind, template: template("property", text)? })
 }
 
-fn time_format(text: Option<&str>) -> Result<TimeFormat> {
-    match text {
-        None | Some("iso") => Ok(TimeFormat::Iso),
-        Some("unix") => Ok(TimeFormat::Unix),
-        Some("unix_ms") => Ok(TimeFormat::UnixMs),
-        Some(pattern) if pattern.contains('%') => Ok(TimeFormat::Pattern(pattern.to_owned())),
-        Some(other) => bail!("no time_format: {other} (iso, unix, unix_ms, or a pattern such as %Y%m%d)"),
-    }
-}
-
 fn format_of(source: &str) -> Format {
     let ending = source.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     match ending.as_deref() {
         Some("jsonl" | "ndjson" | "json") => Format::Jsonl,
         Some(_) | None => Format::Csv,
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('{', "{{").replace('}', "}}")
 }

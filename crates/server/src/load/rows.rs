@@ -5,11 +5,13 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::collections::btree_map::Entry;
+use std::io::{BufRead, BufReader, Chain, Cursor, Read};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::value::RawValue;
+use tessera_service::members::Members;
 
 use super::mapping::{Format, Mapping};
 
@@ -100,46 +102,58 @@ fn descend(members: &BTreeMap<String, Box<RawValue>>, path: &str) -> Option<Box<
     }
 }
 
+/// What is read: the input without the mark that some programs begin a file with.
+type Input<R> = BufReader<Chain<Cursor<Vec<u8>>, R>>;
+
 /// Reads rows in the format that the mapping names.
-pub(crate) struct Rows<R: BufRead> {
+pub(crate) struct Rows<R: Read> {
     reader: Reader<R>,
     number: u64,
+    told: Vec<String>,
 }
 
-enum Reader<R: BufRead> {
-    Csv(Box<csv::Reader<R>>, Arc<Vec<String>>),
-    Blank(R, Arc<Vec<String>>),
-    Json(R),
+enum Reader<R: Read> {
+    Csv(Box<csv::Reader<Input<R>>>, Arc<Vec<String>>),
+    Blank(Input<R>, Arc<Vec<String>>),
+    Json(Input<R>),
 }
 
-impl<R: BufRead> Rows<R> {
+impl<R: Read> Rows<R> {
     /// Starts; reads the header where there is one.
     pub(crate) fn new(mapping: &Mapping, input: R) -> Result<Self> {
+        let input = without_mark(input)?;
         let columns = mapping.columns().to_vec();
+        let mut told = Vec::new();
         let reader = match mapping.format() {
             Format::Csv => {
                 let mut reader = csv::ReaderBuilder::new()
                     .delimiter(mapping.delimiter())
                     .has_headers(columns.is_empty())
+                    .flexible(true)
                     .from_reader(input);
                 let header = if columns.is_empty() {
                     reader.headers().context("cannot read the header")?.iter().map(str::to_owned).collect()
                 } else {
                     columns
                 };
-                mapping.check_columns(&header)?;
+                told = mapping.check_columns(&header)?;
                 Reader::Csv(Box::new(reader), Arc::new(header))
             }
             Format::Blank if columns.is_empty() => {
                 bail!("blank-separated rows have no header: name their columns with --columns")
             }
             Format::Blank => {
-                mapping.check_columns(&columns)?;
+                told = mapping.check_columns(&columns)?;
                 Reader::Blank(input, Arc::new(columns))
             }
             Format::Jsonl => Reader::Json(input),
         };
-        Ok(Self { reader, number: 0 })
+        Ok(Self { reader, number: 0, told })
+    }
+
+    /// What whoever loads should know of the header.
+    pub(crate) fn told(&self) -> &[String] {
+        &self.told
     }
 
     fn read(&mut self) -> Result<Option<Result<Cells, String>>> {
@@ -148,26 +162,58 @@ impl<R: BufRead> Rows<R> {
                 let mut record = csv::StringRecord::new();
                 match reader.read_record(&mut record) {
                     Ok(false) => Ok(None),
-                    Ok(true) => {
-                        Ok(Some(Ok(Cells::Named(Arc::clone(header), record.iter().map(str::to_owned).collect()))))
-                    }
+                    Ok(true) => Ok(Some(named(header, record.iter().map(str::to_owned).collect()))),
                     Err(error) => broken_record(error).map(|reason| Some(Err(reason))),
                 }
             }
             Reader::Blank(input, header) => Ok(line(input)?.map(|text| {
                 let columns = |text: String| text.split_ascii_whitespace().map(str::to_owned).collect();
-                text.map(|text| Cells::Named(Arc::clone(header), columns(text)))
+                text.and_then(|text| named(header, columns(text)))
             })),
-            Reader::Json(input) => Ok(line(input)?.map(|text| {
-                let members =
-                    |text: String| serde_json::from_str(&text).map_err(|_| "this is no JSON object".to_owned());
-                text.and_then(members).map(Cells::Json)
-            })),
+            Reader::Json(input) => Ok(line(input)?.map(|text| text.and_then(|text| members(&text)))),
         }
     }
 }
 
-impl<R: BufRead> Iterator for Rows<R> {
+/// The values of a row under the names of its columns: as many as there are names, so that none is dropped.
+fn named(header: &Arc<Vec<String>>, values: Vec<String>) -> Result<Cells, String> {
+    if values.len() != header.len() {
+        return Err(format!("the row has {} columns, not {}", values.len(), header.len()));
+    }
+    Ok(Cells::Named(Arc::clone(header), values))
+}
+
+/// The members of a JSON object, of which no two have one name.
+fn members(text: &str) -> Result<Cells, String> {
+    let Members(members) = Members::parse(text).map_err(|_| "this is no JSON object".to_owned())?;
+    let mut cells = BTreeMap::new();
+    for (at, (name, raw)) in members.into_iter().enumerate() {
+        // The name is a column's, as in a header, and no value.
+        match cells.entry(name) {
+            Entry::Vacant(free) => free.insert(raw.to_owned()),
+            Entry::Occupied(taken) => {
+                return Err(format!("member {} is named {:?}, as one before it", at + 1, taken.key()));
+            }
+        };
+    }
+    Ok(Cells::Json(cells))
+}
+
+/// The input from behind the byte order mark, if it begins with one.
+fn without_mark<R: Read>(mut input: R) -> Result<Input<R>> {
+    const UTF8: &[u8] = b"\xef\xbb\xbf";
+    let mut head = Vec::with_capacity(UTF8.len());
+    input.by_ref().take(UTF8.len() as u64).read_to_end(&mut head).context("cannot read the first row")?;
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        bail!("the file is UTF-16: save it as UTF-8");
+    }
+    if head == UTF8 {
+        head.clear();
+    }
+    Ok(BufReader::new(Cursor::new(head).chain(input)))
+}
+
+impl<R: Read> Iterator for Rows<R> {
     type Item = Result<Row, Unread>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -185,9 +231,6 @@ impl<R: BufRead> Iterator for Rows<R> {
 /// What is wrong with one record of a CSV file, without its values.
 fn broken_record(error: csv::Error) -> Result<String> {
     match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            Ok(format!("the row has {len} columns, not {expected_len}"))
-        }
         csv::ErrorKind::Utf8 { .. } => Ok(NOT_UTF8.to_owned()),
         _ => Err(error.into()),
     }
@@ -199,7 +242,7 @@ const NOT_UTF8: &str = "the row is not UTF-8";
 fn line(input: &mut impl BufRead) -> Result<Option<Result<String, String>>> {
     loop {
         let mut bytes = Vec::new();
-        let read = std::io::Read::take(&mut *input, LINE_BYTES_MAX).read_until(b'\n', &mut bytes)?;
+        let read = Read::take(&mut *input, LINE_BYTES_MAX).read_until(b'\n', &mut bytes)?;
         if read == 0 {
             return Ok(None);
         }

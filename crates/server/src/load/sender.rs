@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use ureq::http::Method;
 
+use super::values::Refusal;
 use crate::client::Client;
 
 /// A batch is closed before its body passes this; servers take 500 KB.
@@ -40,18 +41,21 @@ impl fmt::Display for Counts {
 }
 
 /// Rows of one delivery that were refused.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Sent {
     /// In the order of the file.
     pub(crate) rejected: Vec<RejectedRow>,
 }
 
-/// A row that was refused, and why. It names the row and holds none of its values.
-#[derive(Debug, Serialize)]
+/// A row that was refused, and why.
+#[derive(Serialize)]
 pub(crate) struct RejectedRow {
     row: u64,
     code: String,
     message: String,
+    /// The value that is wrong, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
 }
 
 /// The answer to a batch: the counts, and every row that was not plainly accepted.
@@ -103,9 +107,9 @@ impl Sender {
     }
 
     /// Counts a row that could not be sent.
-    pub(crate) fn refuse(&mut self, row: u64, message: String) -> Sent {
+    pub(crate) fn refuse(&mut self, row: u64, Refusal { message, value }: Refusal) -> Sent {
         self.counts.rejected += 1;
-        Sent { rejected: vec![RejectedRow { row, code: "row_invalid".to_owned(), message }] }
+        Sent { rejected: vec![RejectedRow { row, code: "row_invalid".to_owned(), message, value }] }
     }
 
     /// Sends what is left.
@@ -134,6 +138,7 @@ impl Sender {
                 row: *rows.get(verdict.index).with_context(|| format!("{span}: no row {}", verdict.index))?,
                 code: verdict.code.unwrap_or_default(),
                 message: verdict.message.unwrap_or_default(),
+                value: None,
             })
         });
         Ok(Sent { rejected: rejected.collect::<Result<_>>()? })

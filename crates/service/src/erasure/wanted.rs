@@ -14,6 +14,7 @@ use tessera_engine::normalise::{normalise, spelled_number};
 
 use super::Trace;
 use crate::error::{Error, ErrorKind};
+use crate::json::parse;
 
 /// Bytes of a value from which on it is searched for within other text; shorter ones stand in everything, and are looked for as
 /// whole words.
@@ -75,9 +76,9 @@ impl Wanted {
     /// whatever the case of its letters. What JSON was cut off in the middle of a value names whoever it may be the beginning of.
     pub(super) fn named_in(&self, bytes: &[u8]) -> Vec<ErasureId> {
         let mut found = Vec::new();
-        match serde_json::from_slice::<Value>(bytes) {
-            Ok(value) => each_scalar(&value, &mut |text| self.scalar(text, &mut found)),
-            Err(_) => self.in_other(bytes, &mut found),
+        match parse(bytes) {
+            Some(value) => each_scalar(&value, &mut |text| self.scalar(text, &mut found)),
+            None => self.in_other(bytes, &mut found),
         }
         found.sort_unstable();
         found.dedup();

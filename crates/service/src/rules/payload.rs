@@ -4,19 +4,16 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use tessera_engine::rules::Seen;
 use tessera_engine::value::{Decimal, Value};
 use tessera_expr::ast::Name;
 use tessera_expr::facts::look_into;
 
-use crate::json::{Spelling, read_value};
+use crate::json::{DEPTH_MAX, Spelling, parse, read_value};
 use crate::members::Members;
 use crate::payload::Payload;
 
-/// Objects and arrays in each other that are read of a member of `properties`, `traits` or `context`; what lies deeper makes it null.
-const DEPTH_MAX: usize = 31;
 /// What shops call the lines of an order; the first that is a list is seen as `items` as well.
 const ITEMS: [&str; 2] = ["items", "products"];
 
@@ -143,13 +140,14 @@ fn read(json: &[u8]) -> Option<Value> {
             let text = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
             Some(Value::text(std::str::from_utf8(text).ok()?))
         }
-        _ => read_value(&serde_json::from_slice::<Json>(json).ok()?, Spelling::Plain, DEPTH_MAX).ok(),
+        _ => read_value(&parse(json)?, Spelling::Plain, DEPTH_MAX).ok(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value as Json;
 
     use super::*;
 
@@ -250,9 +248,18 @@ mod tests {
         check("{}", "properties.a", "null", 0);
         check("no json", "properties.a", "null", 0);
         // What cannot be one of our values is null, and takes nothing else with it.
-        let deep = format!(r#"{{"properties":{{"deep":{}1{},"huge":1e40,"a":2}}}}"#, "[".repeat(40), "]".repeat(40));
+        let deep = format!(
+            r#"{{"properties":{{"deep":{}1{},"huge":1e40,"a":2}}}}"#,
+            "[".repeat(DEPTH_MAX + 1),
+            "]".repeat(DEPTH_MAX + 1)
+        );
         check(&deep, "properties.deep", "null", 2);
         check(&deep, "properties.huge", "null", 2);
         check(&deep, "properties", r#"{"a":2,"deep":null,"huge":null}"#, 1);
+        // As deep as an event may be, each of them is read.
+        let nested = format!("{}1{}", "{\"a\":".repeat(150), "}".repeat(150));
+        let deep = Bytes::from(format!(r#"{{"properties":{{"deep":{nested},"a":2}}}}"#));
+        let path = format!("properties.deep{}", ".a".repeat(150));
+        assert_eq!(open_payload(&deep).at(&names(&path)), (Value::Number(Decimal::from_i64(1)), 152));
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Mapping, MappingLayer};
+use super::{Ids, Mapping, MappingLayer, Refusal};
 use crate::load::rows::{Cells, Row};
 
 const CDNOW: &str = include_str!("../../../../../testdata/cdnow/mapping.toml");
@@ -18,8 +18,13 @@ fn row(cells: &[(&str, &str)]) -> Row {
     Row { number: 3, cells: Cells::Named(Arc::new(header), cells.iter().map(|(_, text)| (*text).to_owned()).collect()) }
 }
 
+fn rendered(text: &str, cells: &[(&str, &str)]) -> Result<String, Refusal> {
+    let body = mapping(text)?.render(&row(cells), &mut Ids::new("file.csv", None));
+    body.map(|body| String::from_utf8(body).expect("JSON is UTF-8"))
+}
+
 fn render(text: &str, cells: &[(&str, &str)]) -> Result<String, String> {
-    mapping(text)?.render(&row(cells)).map(|body| String::from_utf8(body).expect("JSON is UTF-8"))
+    rendered(text, cells).map_err(|refusal| refusal.message)
 }
 
 #[test]
@@ -46,7 +51,8 @@ fn types_and_times_are_read_as_said() {
         ("timestamp = \"{t}\"\ntime_format = \"unix_ms\"", r#""timestamp":"1970-01-01T00:00:00Z""#),
         ("timestamp = \"1997-01-01 2 +01:00\"\ntime_format = \"%Y-%m-%d %-H %:z\"", r#""timestamp":"#),
         ("message_id = \"m-{#}-{id}\"", r#""messageId":"m-3-u""#),
-        ("", r#""messageId":"file.csv-3""#),
+        ("", r#"{"messageId":"file.csv-"#),
+        ("[properties]\n\"v:timestamp\" = \"2026-01-3{v}\"", r#""properties":{"v":"2026-01-31"}"#),
     ] {
         let body = render(&format!("event = \"E\"\nuser_id = \"{{id}}\"\n{text}"), &cells).expect(text);
         assert!(body.contains(expected), "{text}: {body}");
@@ -58,17 +64,65 @@ fn a_row_that_does_not_fit_says_why_without_its_values() {
     let cells = [("id", ""), ("v", "secret")];
     for (text, expected) in [
         ("user_id = \"{id}\"", "user id and anonymous id are empty"),
-        ("user_id = \"{v}\"\n[properties]\n\"n:number\" = \"{v}\"", "property n is not written as its type says"),
+        (
+            "user_id = \"{v}\"\n[properties]\n\"n:number\" = \"{v}\"",
+            "property n must be a number such as 12.50 (column v)",
+        ),
+        (
+            "user_id = \"{v}\"\n[properties]\n\"n:timestamp\" = \"{v}\"",
+            "property n must be a time in ISO 8601 such as 2026-01-31T10:00:00Z (or give --time-format) (column v)",
+        ),
         (
             "user_id = \"{v}\"\ntimestamp = \"{v}\"\ntime_format = \"unix\"",
-            "the time is not written as time_format says",
+            "the time must be a whole number of seconds since 1970 (column v)",
+        ),
+        (
+            "user_id = \"{v}\"\ntimestamp = \"{v}\"",
+            "the time must be a time in ISO 8601 such as 2026-01-31T10:00:00Z (or give --time-format) (column v)",
         ),
         ("user_id = \"{v}\"\ntimestamp = \"{id}\"", "the time is empty"),
         ("user_id = \"{v}\"\nmessage_id = \"{id}\"", "the message id is empty"),
     ] {
-        let reason = render(&format!("event = \"E\"\n{text}"), &cells).expect_err(text);
-        assert_eq!(reason, expected, "{text}");
+        let refusal = rendered(&format!("event = \"E\"\n{text}"), &cells).expect_err(text);
+        assert_eq!(refusal.message, expected, "{text}");
+        // The value stands where the operator's own file lies, and nowhere else.
+        assert!(refusal.value.is_none_or(|value| value == "secret") && !refusal.message.contains("secret"));
     }
+}
+
+#[test]
+fn columns_of_one_name_are_told_with_their_numbers() {
+    let header = ["id", "plan", "mail", "plan"].map(str::to_owned);
+    let check = |text: &str| {
+        let mapping = mapping(&format!("event = \"E\"\nuser_id = \"{{id}}\"\n{text}")).expect("valid");
+        mapping.check_columns(&header).map_err(|error| error.to_string())
+    };
+    let refused = "columns 2 and 4 are all named \"plan\", and the mapping asks for it: rename all but one";
+    assert_eq!(check("rest = true"), Err(refused.to_owned()));
+    assert_eq!(check("[properties]\nplan = \"{plan}\""), Err(refused.to_owned()));
+    let told = "columns 2 and 4 are all named \"plan\"; the mapping takes none of them";
+    assert_eq!(check("[properties]\nmail = \"{mail}\""), Ok(vec![told.to_owned()]));
+}
+
+#[test]
+fn a_row_that_says_something_else_is_another_fact() {
+    let id = |text: &str, cells: &[(&str, &str)]| {
+        let text =
+            format!("kind = \"record\"\n{text}\n[identities]\ncrm_id = \"{{id}}\"\n[properties]\nplan = \"{{plan}}\"");
+        let body: serde_json::Value = serde_json::from_str(&render(&text, cells).expect("valid")).expect("JSON");
+        body["id"].as_str().expect("an id").to_owned()
+    };
+    let free = id("", &[("id", "D1"), ("plan", "free"), ("exported", "monday")]);
+    assert_eq!(
+        id("", &[("id", "D1"), ("plan", "free"), ("exported", "tuesday")]),
+        free,
+        "what is not sent says nothing"
+    );
+    assert_ne!(id("", &[("id", "D1"), ("plan", "gold"), ("exported", "monday")]), free);
+    assert_ne!(id("", &[("id", "D2"), ("plan", "free"), ("exported", "monday")]), free);
+    assert!(mapping("event = \"E\"\nuser_id = \"u\"").expect("valid").speaks_of_its_file());
+    assert!(!mapping("event = \"E\"\nuser_id = \"u\"\ntimestamp = \"{t}\"").expect("valid").speaks_of_its_file());
+    assert!(!mapping("event = \"E\"\nuser_id = \"u\"\nmessage_id = \"{t}\"").expect("valid").speaks_of_its_file());
 }
 
 #[test]
@@ -92,17 +146,17 @@ fn a_flag_wins_over_the_file() {
     let flags = layer("event = \"Flag\"").expect("valid");
     let file = layer("event = \"File\"\nuser_id = \"{id}\"").expect("valid");
     let mapping = Mapping::resolve(flags, file, "f").expect("valid");
-    let body = mapping.render(&row(&[("id", "u")])).expect("valid");
+    let body = mapping.render(&row(&[("id", "u")]), &mut Ids::new("f", None)).expect("valid");
     assert!(String::from_utf8(body).expect("UTF-8").contains("\"event\":\"Flag\""));
 }
 
 #[test]
 fn a_row_becomes_a_record() {
-    let text = "kind = \"record\"\ndataset = \"crm\"\ntimestamp = \"{t}\"\n[identities]\nemail = \"{mail}\"\ncrm_id = \"{id}\"\n[properties]\ncity = \"{c}\"";
+    let text = "kind = \"record\"\nmessage_id = \"r-{#}\"\ndataset = \"crm\"\ntimestamp = \"{t}\"\n[identities]\nemail = \"{mail}\"\ncrm_id = \"{id}\"\n[properties]\ncity = \"{c}\"";
     let cells = [("mail", "ann@shop.example"), ("id", ""), ("t", "2025-01-01T00:00:00Z"), ("c", "Lyon")];
     assert_eq!(
         render(text, &cells).expect("valid"),
-        r#"{"id":"file.csv-3","identities":[{"namespace":"email","value":"ann@shop.example"}],"time":"2025-01-01T00:00:00Z","attributes":{"city":"Lyon"}}"#
+        r#"{"id":"r-3","identities":[{"namespace":"email","value":"ann@shop.example"}],"time":"2025-01-01T00:00:00Z","attributes":{"city":"Lyon"}}"#
     );
     assert_eq!(mapping(text).expect("valid").delivery(), ("/v1/records", r#"{"dataset":"crm","records":["#.to_owned()));
 }
