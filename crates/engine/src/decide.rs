@@ -12,7 +12,7 @@ use crate::cluster::{End, Rule};
 use crate::fact::{Call, Identity, Strength};
 use crate::id::{DirectiveId, EventId, Ids, NodeId};
 use crate::prepare::{Ignored, Prepared, Rejection};
-use crate::rules::SegmentId;
+use crate::rules::{RuleWork, SegmentId};
 use crate::time::Timestamp;
 use crate::working::{Lack, Need, Working};
 
@@ -194,6 +194,8 @@ pub enum Outcome {
     EventEnded,
     /// The memberships are as they are now.
     Settled,
+    /// Some of the memberships are; it took more than one command may. The next one goes on.
+    SettledInPart,
     /// What the directive names is not there.
     NotFound,
 }
@@ -273,6 +275,7 @@ pub fn decide(
     context: &mut Context<'_>,
     told: &mut Told,
 ) -> Result<Outcome, Lack> {
+    let allowed = working.rules_allowed();
     let mut act = Act {
         working,
         now: context.now,
@@ -280,6 +283,7 @@ pub fn decide(
         notices: BTreeSet::new(),
         walked: told::Walked::default(),
         seen: rule::Seen::default(),
+        rules_left: allowed,
     };
     let outcome = match prompt {
         Prompt::Fact(prepared) => act.fact(prepared),
@@ -295,9 +299,10 @@ pub fn decide(
         let is_walked = act.walked.has_walked();
         let walk = act.tell_walked()?;
         act.tell_memberships(prompt, is_walked)?;
-        Ok((outcome, walk))
+        let is_in_part = matches!(outcome, Outcome::Settled) && act.seen.is_unfinished();
+        Ok((if is_in_part { Outcome::SettledInPart } else { outcome }, walk))
     });
-    let notices = act.notices;
+    let (notices, spent) = (act.notices, allowed.without(act.rules_left));
     match outcome {
         Ok((outcome @ (Outcome::Refused(_) | Outcome::Rejected(_)), _)) => {
             working.abandon();
@@ -305,6 +310,7 @@ pub fn decide(
         }
         Ok((outcome, walk)) => {
             working.keep();
+            working.spend_rules(spent);
             told.notices.extend(notices);
             told.moved.extend(walk.moved);
             told.merges.extend(walk.merges);
@@ -325,6 +331,8 @@ struct Act<'a> {
     notices: BTreeSet<Notice>,
     walked: told::Walked,
     seen: rule::Seen,
+    /// What rules may still take for it.
+    rules_left: RuleWork,
 }
 
 impl Act<'_> {

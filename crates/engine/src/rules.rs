@@ -21,19 +21,21 @@ mod set;
 mod settle;
 mod standing;
 mod states;
+mod work;
 
 pub use event::{Event, OpenPayload, Seen};
 pub use read::{Asked, Explained, NeedsEvents, Newest, Ruled, ask, explain, read, would_change};
 pub use set::{AggregateId, Beside, Cycle, KeptDef, Layer, RuleDef, RuleKind, RuleSet, SegmentId, Turning, keepable};
 pub use settle::{Flip, Scope};
-pub use standing::{Membership, Standing, Trouble};
+pub use standing::{Late, Membership, Standing, Trouble};
 
-pub use states::{add_event, contributions};
+pub use states::{Brought, TIMELINE_STEPS_MAX, add_event, contributions};
+pub use work::RuleWork;
 
 pub(crate) use states::add;
 
 pub(crate) use look::{Look, Sources};
-pub(crate) use settle::{advance, catch_up, erased_at, evaluate, evaluate_now, is_late};
+pub(crate) use settle::{ROWS_OF_FLIP, advance, advance_all, catch_up, erased_at, evaluate_now, is_late};
 
 /// Steps that one rule may take for one profile, in writes and reads alike: a scan of 10,000 events that looks at a few properties of each.
 pub const RULE_STEPS_MAX: u64 = 250_000;

@@ -13,11 +13,13 @@ use crate::cluster::{Cluster, Link, Source};
 use crate::config::Config;
 use crate::fact::{Content, FactKey, Identity};
 use crate::id::{EventId, NodeId};
-use crate::rules::{AggregateId, Event};
+use crate::rules::{AggregateId, Event, RuleWork};
 use crate::time::Timestamp;
 
+mod changes;
 mod timelines;
 
+pub use changes::{Changes, Pending};
 pub(crate) use timelines::Side;
 use timelines::Timelines;
 
@@ -112,23 +114,6 @@ impl Tables {
     }
 }
 
-/// What a group of commands changed: each `None` is a deletion.
-#[derive(Debug, Default)]
-pub struct Changes {
-    /// Identity rows.
-    pub identities: Vec<(Identity, Option<IdentityRow>)>,
-    /// Root records.
-    pub clusters: Vec<(NodeId, Option<Arc<Cluster>>)>,
-    /// Redirects of nodes that are not their own cluster's id.
-    pub homes: Vec<(NodeId, Option<NodeId>)>,
-    /// Fact rows.
-    pub facts: Vec<(FactKey, Option<FactRow>)>,
-    /// Links that do not hold, by node and other node.
-    pub held: Vec<(NodeId, NodeId, Option<Arc<Link>>)>,
-    /// Identities that are suppressed from now on.
-    pub suppressed: Vec<Identity>,
-}
-
 /// What was read and what changed, for one group of commands.
 #[derive(Debug)]
 pub struct Working {
@@ -144,7 +129,9 @@ pub struct Working {
     dirty_facts: Vec<FactKey>,
     dirty_held: HashSet<(NodeId, NodeId)>,
     dirty_suppressed: HashSet<Identity>,
-    dirty_bytes: usize,
+    pending: Pending,
+    work_each: RuleWork,
+    work_left: RuleWork,
 }
 
 /// Reads from the scratch first, then from what was loaded.
@@ -177,7 +164,9 @@ impl Working {
             dirty_facts: Vec::new(),
             dirty_held: HashSet::new(),
             dirty_suppressed: HashSet::new(),
-            dirty_bytes: 0,
+            pending: Pending::default(),
+            work_each: RuleWork::COMMAND,
+            work_left: RuleWork::ENDLESS,
         }
     }
 
@@ -185,6 +174,27 @@ impl Working {
     #[must_use]
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    /// Bounds what rules may take: that of the group and of each of its commands. What is over it is put off.
+    pub fn allow_rules(&mut self, each: RuleWork, all: RuleWork) {
+        (self.work_each, self.work_left) = (each, all);
+    }
+
+    /// What rules may still take in this group.
+    #[must_use]
+    pub fn rules_left(&self) -> RuleWork {
+        self.work_left
+    }
+
+    /// What rules may take for the next command.
+    pub(crate) fn rules_allowed(&self) -> RuleWork {
+        self.work_each.min(self.work_left)
+    }
+
+    /// Rules have taken so much for a command.
+    pub(crate) fn spend_rules(&mut self, spent: RuleWork) {
+        self.work_left = self.work_left.without(spent);
     }
 
     /// Decides under another configuration from here on.
@@ -413,89 +423,8 @@ impl Working {
         self.scratch_timelines.clear();
     }
 
-    /// Makes the command's changes those of the group.
-    pub(crate) fn keep(&mut self) {
-        self.keep_timelines();
-        for (identity, row) in self.scratch.identities.drain() {
-            self.dirty_identities.insert(identity.clone());
-            self.base.identities.insert(identity, row);
-        }
-        for (id, cluster) in self.scratch.clusters.drain() {
-            if self.dirty_clusters.insert(id) {
-                self.dirty_bytes += cluster.as_ref().map_or(0, |cluster| cluster.bytes);
-            }
-            self.base.clusters.insert(id, cluster);
-        }
-        for (node, home) in self.scratch.homes.drain() {
-            self.dirty_homes.insert(node);
-            self.base.homes.insert(node, home);
-        }
-        for (key, row) in self.scratch.facts.drain() {
-            self.dirty_facts.push(key.clone());
-            self.base.facts.insert(key, row);
-        }
-        for (node, rows) in self.scratch.held.drain() {
-            let base = self.base.held.entry(node).or_default();
-            for (other, link) in rows {
-                self.dirty_held.insert((node, other));
-                base.insert(other, link);
-            }
-        }
-        for (identity, is_suppressed) in self.scratch.suppressed.drain() {
-            self.dirty_suppressed.insert(identity.clone());
-            self.base.suppressed.insert(identity, is_suppressed);
-        }
-    }
-
-    /// Whether anything changed since the last call of [`Self::take_changes`].
-    #[must_use]
-    pub fn is_changed(&self) -> bool {
-        !(self.dirty_identities.is_empty()
-            && self.dirty_clusters.is_empty()
-            && self.dirty_homes.is_empty()
-            && self.dirty_facts.is_empty()
-            && self.dirty_held.is_empty()
-            && self.dirty_suppressed.is_empty())
-    }
-
-    /// How many rows the group's changes touch so far, and about how many bytes they come to.
-    #[must_use]
-    pub fn pending(&self) -> (usize, usize) {
-        let rows = self.dirty_identities.len()
-            + self.dirty_clusters.len()
-            + self.dirty_homes.len()
-            + self.dirty_facts.len()
-            + self.dirty_held.len()
-            + self.dirty_suppressed.len();
-        (2 * rows, self.dirty_bytes + 256 * rows)
-    }
-
     /// The clusters that were read, changed or not, with what they are now.
     pub fn clusters(&self) -> impl Iterator<Item = (NodeId, Option<&Arc<Cluster>>)> {
         self.base.clusters.iter().map(|(id, cluster)| (*id, cluster.as_ref()))
-    }
-
-    /// What the group changed; what was read stays known. Each list is in the order of its keys, so that the same
-    /// commands give the same bytes.
-    pub fn take_changes(&mut self) -> Changes {
-        self.dirty_bytes = 0;
-        let mut changes = Changes {
-            identities: self.dirty_identities.drain().map(|key| (key.clone(), self.base.identities[&key])).collect(),
-            clusters: self.dirty_clusters.drain().map(|id| (id, self.base.clusters[&id].clone())).collect(),
-            homes: self.dirty_homes.drain().map(|node| (node, self.base.homes[&node])).collect(),
-            facts: self.dirty_facts.drain(..).map(|key| (key.clone(), self.base.facts[&key].clone())).collect(),
-            held: (self.dirty_held.drain())
-                .map(|(node, other)| (node, other, self.base.held[&node][&other].clone()))
-                .collect(),
-            suppressed: self.dirty_suppressed.drain().collect(),
-        };
-        changes.identities.sort_by(|one, other| one.0.cmp(&other.0));
-        changes.clusters.sort_by_key(|change| change.0);
-        changes.homes.sort_by_key(|change| change.0);
-        changes.facts.sort_by(|one, other| one.0.cmp(&other.0));
-        changes.facts.dedup_by(|one, other| one.0 == other.0);
-        changes.held.sort_by_key(|change| (change.0, change.1));
-        changes.suppressed.sort();
-        changes
     }
 }

@@ -225,6 +225,7 @@ impl Service {
                 Ok(Outcome { id, is_new: before.is_none(), profiles: directed.profiles, moved })
             }
             Some(Done::Refused(refusal)) => self.refused(workspace, refusal, &directive, config).await,
+            Some(Done::Failed(error)) => Err(error),
             _ => Err(Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked")),
         }
     }

@@ -11,6 +11,8 @@ use crate::codec;
 use crate::directory::WorkspaceId;
 use crate::error::Error;
 
+/// Bytes of one notice, and its part of the head of its row: rather many.
+pub(crate) const NOTICE_BYTES: usize = 48;
 const VERSION: u8 = 2;
 const VERSION_BARE: u8 = 1;
 

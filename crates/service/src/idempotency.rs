@@ -13,6 +13,7 @@ use crate::codec;
 use crate::directory::{KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::keys::{Family, KeyBuilder, Scope};
+use crate::row::rows_at_once;
 use crate::store_error::{commit_failed, read_failed};
 
 /// How long an answer is kept, in seconds: a day.
@@ -269,7 +270,7 @@ pub async fn sweep(
     rest: Option<KeyRange>,
 ) -> Result<Swept, Error> {
     let range = rest.unwrap_or_else(|| Scope::new(workspace).family(Family::Idempotency).range());
-    let page = store.scan(&range, ScanLimit::rows(LOOKED_AT_MAX), Direction::Forward).await;
+    let page = store.scan(&range, ScanLimit::rows(rows_at_once(store, LOOKED_AT_MAX, 3)), Direction::Forward).await;
     let page = page.map_err(|error| read_failed(&error))?;
     let mut commit = Commit::new();
     for row in page.rows {

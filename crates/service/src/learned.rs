@@ -22,6 +22,7 @@ use tessera_store::{Commit, Direction, ScanLimit, Store};
 use crate::admission::properties;
 use crate::error::Error;
 use crate::keys::{Family, Scope};
+use crate::row::rows_at_once;
 use crate::store_error::{commit_failed, read_failed};
 
 pub(crate) mod records;
@@ -144,13 +145,14 @@ impl Learned {
         self.load(store, scope).await?;
         let _rows = self.rows.lock().await;
         let dirty = self.lock().take_dirty();
-        for (at, rows) in dirty.chunks(ROWS_AT_ONCE).enumerate() {
+        let at_once = rows_at_once(store, ROWS_AT_ONCE, 2);
+        for (at, rows) in dirty.chunks(at_once).enumerate() {
             let mut commit = Commit::new();
             for (number, subject, seen) in rows {
                 commit = commit.put(scope.family(Family::Learned).u32(*number).key(), records::encode(subject, seen));
             }
             if let Err(error) = store.commit(commit).await {
-                self.lock().mark(dirty[at * ROWS_AT_ONCE..].iter().map(|(_, subject, _)| subject));
+                self.lock().mark(dirty[at * at_once..].iter().map(|(_, subject, _)| subject));
                 return Err(commit_failed(&error));
             }
         }
@@ -168,7 +170,8 @@ impl Learned {
         self.is_loaded.store(false, Ordering::Release);
         let mut range = Some(scope.all_of(Family::Learned));
         while let Some(open) = range {
-            let page = store.scan(&open, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
+            let page =
+                store.scan(&open, ScanLimit::rows(rows_at_once(store, ROWS_AT_ONCE, 2)), Direction::Forward).await;
             let page = page.map_err(|error| read_failed(&error))?;
             let commit = page.rows.iter().fold(Commit::new(), |commit, row| commit.delete(row.key.clone()));
             store.commit(commit).await.map_err(|error| commit_failed(&error))?;

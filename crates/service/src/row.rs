@@ -13,3 +13,8 @@ pub(crate) async fn read(store: &dyn Store, key: Key) -> Result<Option<Versioned
     let found = store.get(&[key]).await.map_err(|error| read_failed(&error))?;
     Ok(found.value.into_iter().next().flatten())
 }
+
+/// How many rows are worked on at once: at most `most`, and so few that one commit holds what each takes of it.
+pub(crate) fn rows_at_once(store: &dyn Store, most: usize, ops_of_each: usize) -> usize {
+    (store.limits().ops / ops_of_each).clamp(1, most)
+}

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use tessera_engine::config::Config;
 use tessera_engine::id::{DirectiveId, Ids};
 use tessera_engine::model::Flags;
+use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_engine::view::Lens;
@@ -252,13 +253,21 @@ impl Service {
         running.shared.learned.see(facts, &configured.stored.model().model, self.now());
         let work = Work::Items { items, origin };
         let Answer::Items(done) = running.lane.submit(work).await? else { return Err(mismatch()) };
+        let is_alone = done.len() == 1;
         done.into_iter()
             .map(|done| match done {
+                // Of several, the others are told what became of them.
+                Done::Fact(Verdict::Rejected(Rejection { code: "internal", message })) if is_alone => {
+                    Err(Error::new(ErrorKind::Internal, "internal", message))
+                }
                 Done::Fact(verdict) => Ok(verdict),
+                Done::Failed(error) if is_alone => Err(error),
+                Done::Failed(error) => Ok(Verdict::Rejected(Rejection::new(error.code, error.message))),
                 Done::Erased(_)
                 | Done::Waiting(_)
                 | Done::NotFound
                 | Done::Swept
+                | Done::InPart
                 | Done::Directed { .. }
                 | Done::Refused(_) => Err(mismatch()),
             })

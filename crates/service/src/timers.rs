@@ -18,7 +18,7 @@ use crate::directory::{Class, KeyId};
 use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::keys::Scope;
-use crate::lane::{Handle, Item, Origin, Shared, Work};
+use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
 use crate::layout::read_timer_key;
 use crate::names;
 use crate::store_error::read_failed;
@@ -26,6 +26,10 @@ use crate::sweeping::bring_turn;
 
 /// Timers taken up in one go.
 const AT_ONCE: usize = 500;
+/// Profiles that the lane is given in one go, so that writes of others come in between.
+const SETTLED_AT_ONCE: usize = 50;
+/// Times that one run goes on with those who are settled in part, before the calendar is looked at again.
+const PARTS_MAX: usize = 1_000;
 /// How long nobody looks when no timer is known to be due.
 const REST_MICROS: i64 = 60_000_000;
 /// How long after a failure the next look is taken.
@@ -126,53 +130,104 @@ async fn look(shared: &Shared, lane: &Handle, jobs: &Jobs) -> Result<Option<Time
     ran.and(turn)
 }
 
-/// Settles every profile whose timer is due by now. No timer is due before `from`.
+/// Settles every profile whose timer is due by now. No timer is due before `from`. One that fails holds up no other.
 pub(crate) async fn run_due(shared: &Shared, lane: &Handle, from: Timestamp) -> Result<(), Error> {
-    let (mut from, mut before) = (from, Vec::new());
+    let (mut run, mut parts) = (Run::new(from), 0);
     loop {
-        match settle_some(shared, lane, from, &mut before).await {
-            Ok(Some(last)) if !shared.timers.is_stopped() => from = last,
-            Ok(None) => return Ok(()),
-            unfinished => {
-                shared.timers.set(from);
-                return unfinished.map(drop);
+        let is_over = match settle_some(shared, lane, &mut run).await {
+            Ok(more) => !more,
+            Err(error) => {
+                run.failed.get_or_insert(error);
+                true
             }
+        };
+        let is_stopped = shared.timers.is_stopped();
+        if !is_over && !is_stopped {
+            continue;
+        }
+        let again = run.in_part.filter(|_| run.failed.is_none() && !is_stopped && parts < PARTS_MAX);
+        if let Some(from) = again {
+            // Some took more than a commit holds: they go on, but not for ever while the calendar waits.
+            (run, parts) = (Run::new(from), parts + 1);
+            continue;
+        }
+        if let Some(first) = run.unfinished(is_over) {
+            shared.timers.set(first);
+        }
+        return run.failed.map_or(Ok(()), Err);
+    }
+}
+
+/// A run through all timers that are due.
+struct Run {
+    began_at: Timestamp,
+    /// No timer that it has not looked at is due before.
+    from: Timestamp,
+    /// Those that it looked at last.
+    before: Vec<(Timestamp, NodeId)>,
+    /// The first timer of somebody who is settled in part.
+    in_part: Option<Timestamp>,
+    /// Why somebody could not be settled.
+    failed: Option<Error>,
+}
+
+impl Run {
+    fn new(from: Timestamp) -> Self {
+        Self { began_at: from, from, before: Vec::new(), in_part: None, failed: None }
+    }
+
+    /// The first instant at which a timer may be due that it leaves.
+    fn unfinished(&self, is_over: bool) -> Option<Timestamp> {
+        match self.failed {
+            Some(_) => Some(self.began_at),
+            None => self.in_part.into_iter().chain((!is_over).then_some(self.from)).min(),
         }
     }
 }
 
-/// Settles some of those that are due by now, none of which is due before `from`. Answers the instant before which none is left; none when
-/// nothing is due, and then the alarm knows the next one.
-async fn settle_some(
-    shared: &Shared,
-    lane: &Handle,
-    from: Timestamp,
-    before: &mut Vec<(Timestamp, NodeId)>,
-) -> Result<Option<Timestamp>, Error> {
+/// Settles some of those that are due by now. Answers whether there may be more; if not, the alarm knows the next one.
+async fn settle_some(shared: &Shared, lane: &Handle, run: &mut Run) -> Result<bool, Error> {
     let (store, scope) = (&*shared.components.store, Scope::new(shared.workspace));
     let now = (shared.components.clock)();
-    let due = match from <= now {
-        true => timers(store, scope.timers_between(from, Some(now.next())), AT_ONCE).await?,
+    let due = match run.from <= now {
+        true => timers(store, scope.timers_between(run.from, Some(now.next())), AT_ONCE).await?,
         false => Vec::new(),
     };
-    let [(oldest, _), ..] = &due[..] else {
-        let next = timers(store, scope.timers_between(from.max(now.next()), None), 1).await?;
-        if let Some((next, _)) = next.first() {
-            shared.timers.set(*next);
+    let is_again = due == run.before;
+    // Of those that were looked at, whoever is settled in part still stands there.
+    let [(oldest, _), ..] = &due[..] else { return none_due(store, scope, shared, run.from.max(now.next())).await };
+    if is_again {
+        if run.in_part.is_none() && run.failed.is_none() {
+            return Err(corrupt("timer that nobody has"));
         }
-        return Ok(None);
-    };
-    if due == *before {
-        return Err(corrupt("timer that nobody has"));
+        let last = due.last().map_or(run.from, |(at, _)| *at);
+        run.from = last.next();
+        return Ok(true);
     }
     let lag = now.micros().saturating_sub(oldest.micros());
     metrics::gauge!(names::TIMERS_LAG_SECONDS).set(lag as f64 / 1_000_000.0);
     metrics::counter!(names::TIMERS).increment(due.len() as u64);
-    settle(lane, due.iter().map(|(_, profile)| *profile), Settling::Due).await?;
+    for some in due.chunks(SETTLED_AT_ONCE) {
+        for (done, (at, _)) in settle(lane, some).await?.into_iter().zip(some) {
+            match done {
+                Done::InPart => run.in_part = run.in_part.into_iter().chain([*at]).min(),
+                Done::Failed(error) => drop(run.failed.get_or_insert(error)),
+                _ => {}
+            }
+        }
+    }
     metrics::gauge!(names::TIMERS_LAG_SECONDS).set(0.0);
-    let last = due.last().map(|(at, _)| *at);
-    *before = due;
-    Ok(last)
+    run.from = due.last().map_or(run.from, |(at, _)| *at);
+    run.before = due;
+    Ok(true)
+}
+
+/// Tells the alarm of the first timer that is due from an instant on.
+async fn none_due(store: &dyn Store, scope: Scope, shared: &Shared, from: Timestamp) -> Result<bool, Error> {
+    if let Some((next, _)) = timers(store, scope.timers_between(from, None), 1).await?.first() {
+        shared.timers.set(*next);
+    }
+    Ok(false)
 }
 
 /// The first timers of a range, so many of them.
@@ -197,18 +252,14 @@ pub(crate) async fn turn(shared: &Shared, jobs: &Jobs) -> Result<Option<Timestam
     Ok(again.into_iter().chain(rules.next_turn(now)).min())
 }
 
-/// Has the lane settle the records of these nodes.
-pub(crate) async fn settle(
-    lane: &Handle,
-    nodes: impl Iterator<Item = NodeId>,
-    settling: Settling,
-) -> Result<(), Error> {
-    let items: Vec<Item> = nodes.map(|node| Item::Settle(node, settling)).collect();
-    if items.is_empty() {
-        return Ok(());
-    }
+/// Has the lane settle the records of these profiles.
+async fn settle(lane: &Handle, due: &[(Timestamp, NodeId)]) -> Result<Vec<Done>, Error> {
+    let items = due.iter().map(|(_, profile)| Item::Settle(*profile, Settling::Due)).collect();
     let origin = Origin { door: "timers", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
-    lane.submit(Work::Items { items, origin }).await.map(drop)
+    match lane.submit(Work::Items { items, origin }).await? {
+        Answer::Items(done) => Ok(done),
+        Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Ok(Vec::new()),
+    }
 }
 
 #[cfg(test)]

@@ -153,7 +153,8 @@ pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> V
         | Outcome::Refused(_)
         | Outcome::Swept(_)
         | Outcome::EventEnded
-        | Outcome::Settled => Verdict::Accepted { notes: Vec::new() },
+        | Outcome::Settled
+        | Outcome::SettledInPart => Verdict::Accepted { notes: Vec::new() },
     }
 }
 

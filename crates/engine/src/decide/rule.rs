@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tessera_expr::facts::Membership as Stands;
+use tessera_expr::limits::SCAN_EVENTS_MAX;
 
 use super::{Act, Notice, Outcome, Prompt};
 use crate::aggregate::State;
@@ -14,10 +14,13 @@ use crate::fact::Identity;
 use crate::id::{EventId, NodeId};
 use crate::prepare::Prepared;
 use crate::rules::{
-    Event, Flip, Look, RuleSet, Scope, Sources, Standing, add, advance, catch_up, contributions, erased_at, evaluate,
-    evaluate_now, is_late,
+    AggregateId, Brought, Event, Flip, KeptDef, Look, ROWS_OF_FLIP, RuleSet, RuleWork, Scope, Sources, Standing, add,
+    advance, advance_all, catch_up, contributions, erased_at, evaluate_now, is_late,
 };
 use crate::working::{Lack, NodeStates, Side};
+
+/// Events of timelines that one command reads for rules. What needs more is put off to when nobody waits for it.
+const EVENTS_READ_MAX: u64 = 100_000;
 
 /// What is to be settled of a profile that nobody has written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,16 @@ pub enum Settling {
 pub(super) struct Seen {
     /// Records that are to be settled though nothing in them was changed.
     asked: BTreeMap<NodeId, Settling>,
+    /// Whether one of those is not settled yet.
+    is_unfinished: bool,
+    /// Profiles of which states are still to be built.
+    unread: BTreeSet<NodeId>,
+}
+
+impl Seen {
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.is_unfinished
+    }
 }
 
 impl Act<'_> {
@@ -40,7 +53,7 @@ impl Act<'_> {
     pub(super) fn settle_rules(&mut self, node: NodeId, settling: Settling) -> Result<Outcome, Lack> {
         let Some(id) = self.working.home(node)? else { return Ok(Outcome::NotFound) };
         let cluster = self.working.cluster(id)?;
-        if settling == Settling::All {
+        if settling == Settling::All || cluster.nodes.iter().any(has_unread) {
             self.build_states(&cluster)?;
         }
         self.seen.asked.insert(id, settling);
@@ -50,13 +63,11 @@ impl Act<'_> {
     /// Gives each node of a record the states that it lacks.
     fn build_states(&mut self, cluster: &Cluster) -> Result<(), Lack> {
         let rules = self.working.config().rules().clone();
-        let lacks = |node: &&Node| (node.events() > 0 && lacks_states(node, &rules)) || has_others(node, &rules);
-        let nodes: Vec<NodeId> = cluster.nodes.iter().filter(lacks).map(|node| node.id).collect();
-        let mut built = Vec::with_capacity(nodes.len());
+        let mut built = Vec::new();
         let mut needs = Vec::new();
-        for node in nodes {
-            match self.working.states_by_now(node) {
-                Ok(states) => built.push((node, states)),
+        for node in lacking(cluster, &rules) {
+            match self.working.states_by_now(node.id) {
+                Ok(states) => built.push((node.id, states)),
                 Err(need) => needs.push(need),
             }
         }
@@ -78,6 +89,32 @@ impl Act<'_> {
         Ok(())
     }
 
+    /// The same for a record that a walk has changed: a walk may bring nodes to where a backfill has passed. Where their events are more than
+    /// a command may read, the states are only marked, and the timers have them built.
+    fn build_walked(&mut self, cluster: &Cluster) -> Result<(), Lack> {
+        let rules = self.working.config().rules().clone();
+        let events = lacking(cluster, &rules).map(Node::events).sum::<u64>();
+        if events <= EVENTS_READ_MAX && self.rules_left.is_left() {
+            return self.build_states(cluster);
+        }
+        let nodes: Vec<NodeId> =
+            lacking(cluster, &rules).filter(|node| lacks_states(node, &rules)).map(|node| node.id).collect();
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        let mut next = self.working.edit(cluster.id())?;
+        for node in nodes {
+            self.seen.unread.extend(cluster.profile_id(node));
+            let own = next.node_mut(node).ok_or(Lack::Torn)?;
+            let is_missing = |kept: &&KeptDef| !kept.is_built && own.state(kept.id).is_none();
+            let missing: Vec<_> = rules.all_kept().iter().filter(is_missing).map(|kept| kept.id).collect();
+            missing.into_iter().for_each(|id| mark_unread(&mut own.states, id));
+        }
+        next.bytes = next.measure();
+        self.working.put_cluster(next);
+        Ok(())
+    }
+
     /// Adds an event to the states of its owner, which was put in its place already.
     pub(super) fn add_to_states(&mut self, node: NodeId, cluster: NodeId, event: Event) -> Result<(), Lack> {
         let config = self.working.config().clone();
@@ -85,17 +122,32 @@ impl Act<'_> {
         if rules.is_empty() {
             return Ok(());
         }
-        let brought = contributions(&event, rules);
+        let mut steps = self.rules_left.steps;
+        let brought = contributions(&event, rules, &mut steps);
+        self.rules_left.steps = steps;
         if !brought.is_empty() {
             let mut next = self.working.edit(cluster)?;
+            let head = next.profile_id(node).ok_or(Lack::Torn)?;
             let own = next.node_mut(node).ok_or(Lack::Torn)?;
             let before = own.rules_bytes();
             if brought.iter().any(|(kept, _)| is_unknown(own, kept.id, kept.is_built)) {
-                // What the node had before this command is on its timeline alone.
-                own.states = self.working.states(node, None)?;
+                if own.events() <= EVENTS_READ_MAX {
+                    // What the node had before this command is on its timeline alone.
+                    own.states = self.working.states(node, None)?;
+                } else {
+                    let unknown = brought.iter().filter(|(kept, _)| is_unknown(own, kept.id, kept.is_built));
+                    let unknown: Vec<_> = unknown.map(|(kept, _)| kept.id).collect();
+                    unknown.into_iter().for_each(|id| mark_unread(&mut own.states, id));
+                    self.seen.unread.insert(head);
+                }
             }
-            for (kept, contribution) in brought {
-                add(&mut own.states, kept, &event, contribution.as_ref(), rules);
+            for (kept, brings) in brought {
+                if brings == Brought::Unasked {
+                    mark_unread(&mut own.states, kept.id);
+                    self.seen.unread.insert(head);
+                    continue;
+                }
+                add(&mut own.states, kept, &event, &brings, rules);
                 if let Ok(at) = own.states.binary_search_by_key(&kept.id, |(own, _)| *own) {
                     Arc::make_mut(&mut own.states[at].1).drop_past(&kept.aggregate, self.now, &kept.zone);
                 }
@@ -138,9 +190,8 @@ impl Act<'_> {
             return Ok(());
         }
         if is_walked {
-            // A walk may bring nodes into records that a backfill has passed.
             for (_, cluster) in touched.iter().filter_map(|(id, own)| Some((id, own.as_ref()?))) {
-                self.build_states(cluster)?;
+                self.build_walked(cluster)?;
             }
         }
         let scope = scope_of(prompt, is_walked, &config);
@@ -149,7 +200,7 @@ impl Act<'_> {
         ids.extend(self.seen.asked.keys());
         drop(touched);
         for id in ids {
-            self.settle_cluster(id, &scope, is_walked, &mut late, &config)?;
+            self.settle_cluster(id, (&scope, is_walked), &mut late, &config)?;
         }
         Ok(())
     }
@@ -180,12 +231,12 @@ impl Act<'_> {
         Ok(advanced)
     }
 
-    /// Brings the profiles of a record to now: their heads hold what is so from now on, and nobody else holds anything.
+    /// Brings the profiles of a record to now: their heads hold what is so from now on, and nobody else holds anything. What the command may
+    /// not take any more is put off.
     fn settle_cluster(
         &mut self,
         id: NodeId,
-        scope: &Scope,
-        is_walked: bool,
+        (scope, is_walked): (&Scope, bool),
         late: &mut BTreeMap<NodeId, Standing>,
         config: &Config,
     ) -> Result<(), Lack> {
@@ -194,41 +245,82 @@ impl Act<'_> {
         let mut standings: Vec<(NodeId, Option<Box<Standing>>)> = Vec::new();
         let heads: BTreeSet<NodeId> = cluster.profile_ids().collect();
         for node in &cluster.nodes {
+            let (kept, caught_up) = (node.standing.as_deref(), late.remove(&node.id));
             if !heads.contains(&node.id) {
-                if let Some(standing) = &node.standing {
-                    let caught_up = late.remove(&node.id);
-                    self.tell_left(node.id, caught_up.as_ref().unwrap_or(standing));
-                    standings.push((node.id, None));
+                if let Some(standing) = caught_up.or_else(|| kept.cloned()) {
+                    standings.push((node.id, self.leave(node.id, standing, config)));
                 }
                 continue;
             }
-            let (kept, caught_up) = (node.standing.as_deref(), late.remove(&node.id));
-            let is_changed = self.notices.contains(&Notice::ProfileChanged(node.id));
+            let is_changed = is_walked || self.notices.contains(&Notice::ProfileChanged(node.id));
             let was_late = caught_up.as_ref().is_some_and(|own| Some(own) != kept);
-            if !is_changed && !is_walked && asked.is_none() && !was_late {
+            if !is_changed && asked.is_none() && !was_late && !self.seen.unread.contains(&node.id) {
                 continue;
             }
             let standing = caught_up.or_else(|| kept.cloned()).unwrap_or_default();
             let newborn = (node.created_at == self.now).then(|| scope.with_newborn(config.rules()));
             let scope = newborn.as_ref().unwrap_or(scope);
-            let next =
-                self.looked(&cluster, node.id, standing, Side::After, config, |look, flips, now| match asked {
-                    // What is late of it was not brought to now as one of those that the command wrote.
-                    Some(settling) => {
-                        advance(look, now, flips);
-                        if settling == Settling::All && !look.lacks_events() {
-                            evaluate(look, &Scope::All, flips);
-                        }
-                    }
-                    None => evaluate_now(look, scope, flips),
-                })?;
+            let next = match asked {
+                Some(settling) => self.settled(&cluster, node.id, standing, settling, config)?,
+                None => self.evaluated(&cluster, node.id, standing, scope, config)?,
+            };
             let next = Some(Box::new(next)).filter(|next| says_something(next, config.rules()));
             if next != node.standing {
                 standings.push((node.id, next));
             }
         }
         drop(cluster);
-        self.put_standings(id, standings, config)
+        self.put_standings(id, standings, config)?;
+        if asked.is_some() {
+            let cluster = self.working.cluster(id)?;
+            let is_unsettled = |node: &&Node| {
+                let standing = node.standing.as_deref();
+                let is_head = heads.contains(&node.id);
+                let erased_at = || erased_at(config, &cluster, node.id);
+                if is_head { is_late(standing, config.rules(), self.now, erased_at()) } else { standing.is_some() }
+            };
+            self.seen.is_unfinished |= cluster.nodes.iter().find(is_unsettled).is_some();
+        }
+        Ok(())
+    }
+
+    /// The standing of a profile that somebody asked to be settled. What is late of it was not brought to now as one of those that the command
+    /// wrote.
+    fn settled(
+        &mut self,
+        cluster: &Cluster,
+        head: NodeId,
+        standing: Standing,
+        settling: Settling,
+        config: &Config,
+    ) -> Result<Standing, Lack> {
+        let erased_at = erased_at(config, cluster, head);
+        let is_asked = settling == Settling::All || is_late(Some(&standing), config.rules(), self.now, erased_at);
+        if !is_asked || !self.rules_left.is_left() {
+            return Ok(standing);
+        }
+        self.looked(cluster, head, standing, Side::After, config, |look, flips, now| match settling {
+            Settling::Due => advance(look, now, flips),
+            Settling::All => advance_all(look, now, flips),
+        })
+    }
+
+    /// The standing of a profile that the command has changed.
+    fn evaluated(
+        &mut self,
+        cluster: &Cluster,
+        head: NodeId,
+        standing: Standing,
+        scope: &Scope,
+        config: &Config,
+    ) -> Result<Standing, Lack> {
+        let is_unread = self.seen.unread.contains(&head);
+        if is_unread || (*scope == Scope::All && !self.rules_left.is_left()) {
+            let mut standing = standing;
+            standing.put_off(self.now, config.version());
+            return Ok(standing);
+        }
+        self.looked(cluster, head, standing, Side::After, config, |look, flips, _| evaluate_now(look, scope, flips))
     }
 
     fn put_standings(
@@ -238,9 +330,11 @@ impl Act<'_> {
         config: &Config,
     ) -> Result<(), Lack> {
         let bytes_max = config.limits().record_bytes_max;
-        if standings.is_empty() && self.working.cluster(id)?.bytes <= bytes_max {
+        let cluster = self.working.cluster(id)?;
+        if standings.is_empty() && cluster.bytes <= bytes_max && !sleeps(&cluster) {
             return Ok(());
         }
+        drop(cluster);
         let mut cluster = self.working.edit(id)?;
         for (node, standing) in standings {
             let own = cluster.node_mut(node).ok_or(Lack::Torn)?;
@@ -248,6 +342,13 @@ impl Act<'_> {
             own.standing = standing;
             let after = own.rules_bytes();
             cluster.bytes = (cluster.bytes + after).saturating_sub(before);
+        }
+        if sleeps(&cluster) {
+            // One timer wakes all of the record.
+            let mut late = cluster.nodes.iter_mut().filter_map(|node| node.standing.as_mut());
+            if let Some((own, late)) = late.find_map(|own| own.late.map(|late| (own, late))) {
+                own.due = Some(late.at);
+            }
         }
         if cluster.bytes > bytes_max {
             shed(&mut cluster, bytes_max);
@@ -266,16 +367,25 @@ impl Act<'_> {
         config: &Config,
         act: impl Fn(&mut Look<'_>, &mut Vec<Flip>, crate::time::Timestamp),
     ) -> Result<Standing, Lack> {
-        let nodes = || cluster.piece(head).filter(|node| node.events() > 0).map(|node| node.id);
-        let events = self.working.newest(nodes(), side);
+        let nodes = || cluster.piece(head).filter(|node| node.events() > 0);
+        let events = self.working.newest(nodes().map(|node| node.id), side);
         let sources =
             Sources { rules: config.rules(), config, cluster, node: head, events: events.as_deref().ok(), asked: None };
-        let mut look = Look::new(sources, standing, self.now);
+        let mut look = Look::new(sources, standing.clone(), self.now);
+        look.allow(self.rules_left);
         let mut flips = Vec::new();
         act(&mut look, &mut flips, self.now);
         if look.lacks_events() {
+            let to_read = nodes().map(|node| node.events().min(SCAN_EVENTS_MAX as u64)).sum::<u64>();
+            let is_asked = !self.seen.asked.is_empty();
+            if !is_asked && self.working.events() as u64 + to_read > EVENTS_READ_MAX {
+                let mut standing = standing;
+                standing.put_off(self.now, config.version());
+                return Ok(standing);
+            }
             return Err(events.err().unwrap_or(Lack::Torn));
         }
+        self.rules_left = look.left();
         let standing = look.standing;
         for Flip { segment, at, is_inside } in flips {
             self.notices.insert(Notice::Membership { profile: head, segment, at, is_inside });
@@ -283,13 +393,47 @@ impl Act<'_> {
         Ok(standing)
     }
 
-    /// A profile that is no more is in no segment.
-    fn tell_left(&mut self, profile: NodeId, standing: &Standing) {
-        let inside = standing.memberships.iter().filter(|own| matches!(own.stands, Stands::Inside { .. }));
-        for own in inside {
-            let notice = Notice::Membership { profile, segment: own.segment, at: self.now, is_inside: false };
-            self.notices.insert(notice);
+    /// A profile that is no more is in no segment. Answers what it still holds, where that is more than the command may take.
+    fn leave(&mut self, profile: NodeId, standing: Standing, config: &Config) -> Option<Box<Standing>> {
+        let mut standing = standing;
+        while let Some(own) = standing.memberships.last() {
+            if !self.rules_left.is_left() {
+                if standing.late.is_none() {
+                    standing.put_off(self.now, config.version());
+                }
+                return Some(Box::new(standing));
+            }
+            let mut rows = 1;
+            if own.is_inside() {
+                rows = ROWS_OF_FLIP;
+                let notice = Notice::Membership { profile, segment: own.segment, at: self.now, is_inside: false };
+                self.notices.insert(notice);
+            }
+            self.rules_left = self.rules_left.without(RuleWork { steps: 1, rows });
+            standing.memberships.pop();
         }
+        None
+    }
+}
+
+/// Whether somebody of a record is late, and no timer wakes one of them.
+fn sleeps(cluster: &Cluster) -> bool {
+    let standings = || cluster.nodes.iter().filter_map(|node| node.standing.as_deref());
+    standings().any(|own| own.late.is_some()) && !standings().any(Standing::is_awake)
+}
+
+/// The nodes of a record that lack states, or have some that no rule asks for.
+fn lacking<'a>(cluster: &'a Cluster, rules: &RuleSet) -> impl Iterator<Item = &'a Node> {
+    let lacks = |node: &&Node| (node.events() > 0 && lacks_states(node, rules)) || has_others(node, rules);
+    cluster.nodes.iter().filter(lacks)
+}
+
+/// A state that is to be read from the timeline.
+fn mark_unread(states: &mut NodeStates, id: AggregateId) {
+    let unread = Arc::new(State::Unread);
+    match states.binary_search_by_key(&id, |(own, _)| *own) {
+        Ok(at) => states[at].1 = unread,
+        Err(at) => states.insert(at, (id, unread)),
     }
 }
 
@@ -299,10 +443,10 @@ fn says_something(standing: &Standing, rules: &RuleSet) -> bool {
     let turning = rules.turning();
     let waits = rules.turns() && Some(standing.settled_at) > turning.turned_at;
     let is_ahead = standing.epoch > turning.settled_epoch;
-    !standing.memberships.is_empty() || standing.due.is_some() || waits || is_ahead
+    !standing.memberships.is_empty() || standing.due.is_some() || standing.late.is_some() || waits || is_ahead
 }
 
-fn is_unknown(node: &Node, id: crate::rules::AggregateId, is_built: bool) -> bool {
+fn is_unknown(node: &Node, id: AggregateId, is_built: bool) -> bool {
     match node.state(id) {
         Some(state) => *state == State::Unread,
         // The event at hand is among its events already.

@@ -15,6 +15,7 @@ use super::event::{Event, NOTHING};
 use super::set::{Entry, KeptDef, Layer, RuleKind, RuleSet};
 use super::settle::erased_at;
 use super::standing::{Standing, Trouble};
+use super::work::RuleWork;
 use crate::aggregate::{Lack, State, fold};
 use crate::cluster::{Cluster, Node};
 use crate::config::Config;
@@ -26,6 +27,9 @@ use crate::view::{self, Lens, Names, Relevance};
 
 /// How long after a rule had no answer it is asked again: an hour.
 const TROUBLE_MICROS: i64 = 3_600_000_000;
+
+/// What an evaluation takes besides the steps of its rule.
+const EVALUATION_STEPS: u64 = 10;
 
 /// What a look is taken at.
 #[derive(Clone, Copy)]
@@ -85,6 +89,8 @@ pub(crate) struct Look<'a> {
     lacks_events: Cell<bool>,
     /// When the last erasure that has not reached the record took something from the profile.
     pub(super) erased_at: Option<Timestamp>,
+    /// What it may still take.
+    left: Cell<RuleWork>,
     /// Whether states say what the timelines say: not while an erasure of what they hold has not reached the record.
     trusts_states: bool,
 }
@@ -103,8 +109,27 @@ impl<'a> Look<'a> {
             events: OnceCell::new(),
             lacks_events: Cell::new(false),
             erased_at: erased_at(sources.config, sources.cluster, sources.node),
+            left: Cell::new(RuleWork::ENDLESS),
             trusts_states: !lags,
         }
+    }
+
+    /// Bounds what it may take.
+    pub(crate) fn allow(&mut self, work: RuleWork) {
+        self.left.set(work);
+    }
+
+    /// What it may still take.
+    pub(crate) fn left(&self) -> RuleWork {
+        self.left.get()
+    }
+
+    pub(super) fn spend(&self, spent: RuleWork) {
+        self.left.set(self.left.get().without(spent));
+    }
+
+    fn spend_steps(&self, steps: u64) {
+        self.spend(RuleWork { steps, rows: 0 });
     }
 
     /// Whether an answer needs events that have not been read.
@@ -137,10 +162,14 @@ impl<'a> Look<'a> {
     pub(super) fn evaluate_entry(&mut self, entry: &Entry, policy: usize) -> Came {
         self.make_ready(entry, policy);
         let came = self.ask(entry, policy, |rule, asked, frame| {
-            rule.evaluate(asked, frame).map(|answer| (answer.value, answer.moves_at))
+            rule.evaluate(asked, frame).map(|answer| (answer.value, answer.moves_at, answer.steps))
+        });
+        self.spend_steps(match &came {
+            Ok((_, _, steps)) => EVALUATION_STEPS + steps,
+            Err(_) => RULE_STEPS_MAX,
         });
         match came {
-            Ok((value, moves_at)) => Came { value: Ok(value), moves_at: self.moves_at(entry, policy, moves_at) },
+            Ok((value, moves_at, _)) => Came { value: Ok(value), moves_at: self.moves_at(entry, policy, moves_at) },
             Err(trouble) => {
                 // When it may have an answer again nobody can tell; time may give it one, so it is looked at now and then.
                 let again = entry.reads_clock.then(|| self.now.plus_micros(TROUBLE_MICROS));
@@ -234,6 +263,9 @@ impl<'a> Look<'a> {
             let lens = Lens { policy: sources.policy(at.0), config: sources.config, now, relevance: Relevance::Any };
             let names = self.names.as_ref().unwrap_or(&sources.rules.names);
             let (seen, valid_until) = view::seen_at(sources.cluster, sources.node, &lens, names);
+            let cells = sources.cluster.piece(sources.node).flat_map(|node| &node.fragments).map(|own| own.cells.len());
+            let cells = u64::try_from(cells.sum::<usize>()).unwrap_or(u64::MAX);
+            self.left.set(self.left.get().without(RuleWork { steps: cells, rows: 0 }));
             values.valid_until = valid_until;
             let mut tree = Tree::Node(seen);
             for (at, came) in &values.computed {
@@ -264,6 +296,7 @@ impl<'a> Look<'a> {
             };
             let mut newest: Vec<Arc<Event>> = all.iter().rev().filter(stands).take(SCAN_EVENTS_MAX).cloned().collect();
             newest.reverse();
+            self.spend_steps(u64::try_from(all.len()).unwrap_or(u64::MAX));
             newest
         })
     }

@@ -186,7 +186,7 @@ pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Resul
     let now = rules.newest.max(now);
     for head in cluster.profile_ids() {
         let before = cluster.node(head).and_then(|node| node.standing.as_deref()).cloned().unwrap_or_default();
-        if before.memberships.iter().any(|own| !rules.has_segment(own.segment)) {
+        if before.late.is_some() || before.memberships.iter().any(|own| !rules.has_segment(own.segment)) {
             return Ok(true);
         }
         let sources = Sources { rules, config, cluster, node: head, events: None, asked: None };

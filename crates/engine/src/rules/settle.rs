@@ -4,7 +4,8 @@ use tessera_expr::facts::Membership as Stands;
 
 use super::look::Look;
 use super::set::{RuleKind, RuleSet, SegmentId};
-use super::standing::{Membership, Standing};
+use super::standing::{Late, Membership, Standing};
+use super::work::RuleWork;
 use crate::cluster::{Cluster, Node};
 use crate::config::{Config, SourceErasure};
 use crate::id::NodeId;
@@ -14,6 +15,8 @@ use crate::value::Value;
 /// Instants that one settling looks at, at most. What is late by more is brought to the present in one step: then those who came and went
 /// in between are not told.
 const INSTANTS_MAX: usize = 64;
+/// Rows of somebody who comes or goes: the member, the count of the segment, the turn.
+pub(crate) const ROWS_OF_FLIP: usize = 3;
 
 /// Which memberships are to be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,9 @@ pub(crate) fn is_late(
     }
     let turning = rules.turning();
     let epoch = standing.map_or(0, |own| own.epoch).max(turning.settled_epoch);
+    if standing.is_some_and(|own| own.late.is_some()) {
+        return true;
+    }
     let is_due = standing.and_then(|own| own.due).is_some_and(|due| due <= now);
     let has_turned = || rules.may_have_turned(now) && next_turn(standing, rules).is_some_and(|turn| turn <= now);
     epoch < turning.epoch || is_due || has_turned()
@@ -100,9 +106,13 @@ fn scope_at(look: &Look<'_>, at: Timestamp) -> Option<Scope> {
     (own.due.is_some_and(|due| due <= at) || turn().is_some_and(|turn| turn <= at)).then_some(Scope::Clock)
 }
 
-/// Brings the standing of a look to every instant before `now` at which it may change by itself.
+/// Brings the standing of a look to every instant before `now` at which it may change by itself. What it may not take any more is put off.
 pub(crate) fn catch_up(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip>) {
     let rules = look.sources.rules;
+    go_on(look, flips);
+    if look.lacks_events() || look.standing.late.is_some() {
+        return;
+    }
     for _ in 0..INSTANTS_MAX {
         let erased_at = look.erased_at.filter(|at| *at > look.standing.settled_at);
         let due = look.standing.due.into_iter().chain(next_turn(Some(&look.standing), rules)).chain(erased_at).min();
@@ -110,42 +120,61 @@ pub(crate) fn catch_up(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip
         look.go_to(due);
         let is_erased = erased_at.is_some_and(|erased| erased <= due);
         evaluate(look, if is_erased { &Scope::All } else { &Scope::Clock }, flips);
-        if look.lacks_events() {
+        if look.lacks_events() || look.standing.late.is_some() {
             return;
         }
     }
     look.go_to(now);
 }
 
-/// Brings the standing of a look to every instant until `now` at which it may change by itself, and to the present rules.
+/// Brings the standing of a look to every instant until `now` at which it may change by itself, and to the present rules. What it may not
+/// take any more is put off.
 pub(crate) fn advance(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip>) {
     catch_up(look, now, flips);
-    if let Some(scope) = scope_at(look, now).filter(|_| !look.lacks_events()) {
+    let goes_on = !look.lacks_events() && look.standing.late.is_none();
+    if let Some(scope) = scope_at(look, now).filter(|_| goes_on) {
         evaluate(look, &scope, flips);
+    }
+}
+
+/// Evaluates all memberships at `now`, whatever is late, unless just that was put off and has come to its end meanwhile.
+pub(crate) fn advance_all(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip>) {
+    let version = look.sources.config.version();
+    let was_begun = look.standing.late.is_some_and(|late| late.version == version);
+    advance(look, now, flips);
+    if !look.lacks_events() && look.standing.late.is_none() && !was_begun {
+        evaluate(look, &Scope::All, flips);
     }
 }
 
 /// Evaluates memberships at the instant of a look whose profile a command has changed: those of the scope, and what time changes there.
 pub(crate) fn evaluate_now(look: &mut Look<'_>, scope: &Scope, flips: &mut Vec<Flip>) {
+    if look.standing.late.is_some() {
+        let (now, version) = (look.now, look.sources.config.version());
+        return look.standing.put_off(now, version);
+    }
     let is_late = scope_at(look, look.now).is_some();
     evaluate(look, if is_late { &Scope::All } else { scope }, flips);
 }
 
-/// Evaluates memberships at the instant of a look. When it lacks events afterwards, nothing of it holds.
+/// Evaluates memberships at the instant of a look. When it lacks events afterwards, nothing of it holds. What it may not take any more is put
+/// off.
 pub(crate) fn evaluate(look: &mut Look<'_>, scope: &Scope, flips: &mut Vec<Flip>) {
-    let rules = look.sources.rules;
-    let at = look.now;
-    let all: Vec<usize>;
+    let (rules, at, version) = (look.sources.rules, look.now, look.sources.config.version());
     let places = match scope {
         Scope::Some(places) => &places[..],
         Scope::Clock if !look.has_ends() => rules.index.clock(),
         Scope::Clock | Scope::All => {
-            all = rules.segments().collect();
-            &all
+            look.standing.put_off(at, version);
+            return go_on(look, flips);
         }
     };
     let mut first: Option<Timestamp> = None;
     for place in places {
+        if !look.left().is_left() {
+            look.standing.put_off(at, version);
+            break;
+        }
         let moves_at = membership(look, *place, flips);
         first = first.into_iter().chain(moves_at).min();
         if look.lacks_events() {
@@ -153,17 +182,46 @@ pub(crate) fn evaluate(look: &mut Look<'_>, scope: &Scope, flips: &mut Vec<Flip>
         }
     }
     let own = &mut look.standing;
+    let is_whole = own.late.is_none();
     own.due = match scope {
-        Scope::All | Scope::Clock => first,
-        Scope::Some(_) => own.due.filter(|due| *due > at).into_iter().chain(first).min(),
+        Scope::Clock if is_whole => first,
+        // What was not evaluated is still due when it was.
+        Scope::Clock => own.due,
+        Scope::All | Scope::Some(_) => own.due.filter(|due| *due > at).into_iter().chain(first).min(),
     };
-    own.settled_at = own.settled_at.max(at);
-    if *scope == Scope::All {
-        // What is made up for before the newest rule was made is not all of them yet.
-        if at >= rules.newest {
-            own.epoch = rules.turning().epoch;
+    if is_whole {
+        own.settled_at = own.settled_at.max(at);
+    }
+}
+
+/// Goes on with an evaluation of all memberships that was put off, at its own instant, until its end or until nothing more may be taken.
+fn go_on(look: &mut Look<'_>, flips: &mut Vec<Flip>) {
+    let (rules, version) = (look.sources.rules, look.sources.config.version());
+    while let Some(late) = look.standing.late {
+        // Under other rules the order is another.
+        let mut own = if late.version == version { late } else { Late { version, done: 0, first: None, ..late } };
+        look.go_to(own.at);
+        for place in rules.segments().skip(own.done) {
+            if !look.left().is_left() {
+                look.standing.late = Some(own);
+                return;
+            }
+            let moves_at = membership(look, place, flips);
+            if look.lacks_events() {
+                return;
+            }
+            own.first = own.first.into_iter().chain(moves_at).min();
+            own.done += 1;
         }
-        own.memberships.retain(|own| rules.has_segment(own.segment));
+        let standing = &mut look.standing;
+        standing.late = own.again.then_some(Late { done: 0, first: None, again: false, ..own });
+        standing.due = own.first;
+        standing.settled_at = standing.settled_at.max(own.at);
+        // What is made up for before the newest rule was made is not all of them yet.
+        if own.at >= rules.newest {
+            standing.epoch = rules.turning().epoch;
+        }
+        standing.memberships.retain(|own| rules.has_segment(own.segment));
     }
 }
 
@@ -192,6 +250,9 @@ fn membership(look: &mut Look<'_>, place: usize, flips: &mut Vec<Flip>) -> Optio
     };
     if next.is_inside() != before.is_inside() {
         flips.push(Flip { segment: id, at: look.now, is_inside: next.is_inside() });
+        look.spend(RuleWork { steps: 0, rows: ROWS_OF_FLIP });
+    } else if next.trouble != before.trouble {
+        look.spend(RuleWork { steps: 0, rows: 1 });
     }
     look.standing.set(next);
     came.moves_at

@@ -55,11 +55,29 @@ pub struct Standing {
     pub due: Option<Timestamp>,
     /// Those that say something, by segment.
     pub memberships: Vec<Membership>,
+    /// An evaluation of all that has not come to its end, or not begun; none where nothing was put off.
+    pub late: Option<Late>,
+}
+
+/// An evaluation of all memberships of a profile that was put off, for a commit had no room for it. It is done in parts. Until its end the
+/// profile is late: a read settles a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Late {
+    /// The instant that it is of: that of the last command which put it off, or at which time alone changes something.
+    pub at: Timestamp,
+    /// The version of the configuration under which it began; under another one it begins again.
+    pub version: u64,
+    /// How many of the segments, in the order of what they need, it has evaluated.
+    pub done: usize,
+    /// The first instant at which one of those may be otherwise by itself.
+    pub first: Option<Timestamp>,
+    /// Whether the profile was changed after it began: then it is followed by another one.
+    pub again: bool,
 }
 
 impl Default for Standing {
     fn default() -> Self {
-        Self { epoch: 0, settled_at: Timestamp::MIN, due: None, memberships: Vec::new() }
+        Self { epoch: 0, settled_at: Timestamp::MIN, due: None, memberships: Vec::new(), late: None }
     }
 }
 
@@ -88,9 +106,21 @@ impl Standing {
         }
     }
 
+    /// What a command at this instant may have changed has not been evaluated.
+    pub(crate) fn put_off(&mut self, at: Timestamp, version: u64) {
+        let begun = self.late.filter(|late| late.done > 0 && late.version == version);
+        let fresh = Late { at, version, done: 0, first: None, again: false };
+        self.late = Some(begun.map_or(fresh, |late| Late { at: late.at.max(at), again: true, ..late }));
+    }
+
+    /// Whether a timer wakes somebody for what was put off.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.late.is_some_and(|late| self.due.is_some_and(|due| due <= late.at))
+    }
+
     /// An estimate of its stored bytes, rather high.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        32 + 26 * self.memberships.len()
+        32 + 26 * self.memberships.len() + self.late.map_or(0, |_| 40)
     }
 }

@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 
 use super::{Lack, Need, NodeStates, Working};
 use crate::id::{EventId, NodeId};
-use crate::rules::{Event, add_event};
+use crate::rules::{Event, TIMELINE_STEPS_MAX, add_event};
 
 /// Which side of the command at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +41,9 @@ impl Working {
     pub fn load_states(&mut self, node: NodeId, without: Option<EventId>, states: NodeStates) {
         let mut states = states;
         let rules = self.config.rules().clone();
+        let mut steps = TIMELINE_STEPS_MAX;
         for event in self.timelines.added(node).filter(|event| Some(event.id) != without) {
-            add_event(&mut states, event, &rules);
+            add_event(&mut states, event, &rules, &mut steps);
         }
         self.base.states.insert((node, without), states);
     }
@@ -75,8 +76,9 @@ impl Working {
     /// What a node's timeline comes to with what the command at hand has added. Nothing was taken from it by this command.
     pub(crate) fn states_by_now(&self, node: NodeId) -> Result<NodeStates, Need> {
         let mut states = self.states(node, None)?;
+        let mut steps = TIMELINE_STEPS_MAX;
         for event in self.scratch_timelines.added(node) {
-            add_event(&mut states, event, self.config.rules());
+            add_event(&mut states, event, self.config.rules(), &mut steps);
         }
         Ok(states)
     }

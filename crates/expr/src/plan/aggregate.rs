@@ -269,7 +269,26 @@ impl Aggregate {
         event: usize,
         frame: &Frame<'_>,
     ) -> Result<Option<Contribution>, OverBudget> {
+        self.priced_contribution(facts, event, frame).0
+    }
+
+    /// The same, and how many steps it took.
+    pub fn priced_contribution(
+        &self,
+        facts: &dyn Facts,
+        event: usize,
+        frame: &Frame<'_>,
+    ) -> (Result<Option<Contribution>, OverBudget>, u64) {
         let mut evaluator = Evaluator::new(&self.patterns, &[], facts, frame);
+        let contribution = self.contribute(&mut evaluator, event);
+        (contribution, evaluator.steps())
+    }
+
+    fn contribute<'a>(
+        &'a self,
+        evaluator: &mut Evaluator<'a>,
+        event: usize,
+    ) -> Result<Option<Contribution>, OverBudget> {
         if let Some(filter) = &self.filter
             && !evaluator.holds_of_event(filter, event)?
         {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tessera_engine::aggregate::{State, fold};
-use tessera_engine::cluster::Cluster;
+use tessera_engine::cluster::{Cluster, Node};
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
-use tessera_engine::rules::{AggregateId, Event, KeptDef, SegmentId, Trouble, add_event};
+use tessera_engine::rules::{
+    AggregateId, Event, KeptDef, Late, SegmentId, Standing, TIMELINE_STEPS_MAX, Trouble, add_event,
+};
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::NodeStates;
 use tessera_expr::facts::Membership as Stands;
@@ -27,6 +29,8 @@ pub(super) struct Ruled {
     members: HashMap<(SegmentId, NodeId), Timestamp>,
     counts: BTreeMap<SegmentId, MemberCounts>,
     timers: HashSet<(Timestamp, NodeId)>,
+    /// Records in which somebody is late and no timer wakes anybody.
+    asleep: Vec<NodeId>,
     /// The states whose records an erasure has not reached.
     lagging: HashSet<NodeId>,
 }
@@ -35,6 +39,13 @@ impl Ruled {
     /// Takes in a record.
     pub(super) fn see(&mut self, cluster: &Cluster, config: &Config) {
         let heads: HashSet<NodeId> = cluster.profile_ids().collect();
+        let late = || cluster.nodes.iter().filter_map(|node| node.standing.as_ref()?.late.zip(Some(node)));
+        let is_awake = |(late, node): (Late, &Node)| {
+            node.standing.as_ref().and_then(|own| own.due).is_some_and(|due| due <= late.at)
+        };
+        if late().next().is_some() && !late().any(is_awake) {
+            self.asleep.push(cluster.id());
+        }
         for node in &cluster.nodes {
             if cluster.swept < config.sweeps().number {
                 self.lagging.insert(node.id);
@@ -42,7 +53,9 @@ impl Ruled {
             if !config.rules().all_kept().is_empty() && (node.events() > 0 || !node.states.is_empty()) {
                 self.states.insert(node.id, node.states.clone());
             }
-            let Some(standing) = node.standing.as_deref().filter(|_| heads.contains(&node.id)) else { continue };
+            // A profile that is no more may be in segments that it still has to leave.
+            let counts = |own: &&Standing| heads.contains(&node.id) || own.late.is_some();
+            let Some(standing) = node.standing.as_deref().filter(counts) else { continue };
             self.timers.extend(standing.due.map(|due| (due, node.id)));
             for own in &standing.memberships {
                 if let Stands::Inside { entered, .. } = own.stands {
@@ -72,7 +85,8 @@ impl Check<'_> {
         }
         let rules = config.rules().clone();
         let mut faults = Vec::new();
-        let mut recount = Recount { of: None, states: NodeStates::new(), seen: HashSet::new() };
+        let mut recount =
+            Recount { of: None, states: NodeStates::new(), steps: TIMELINE_STEPS_MAX, seen: HashSet::new() };
         self.each(Family::Event, |key, value| {
             let Some((node, time, id)) = read_event_key(key) else { return };
             let Ok(call) = event::decode(id, time, &Bytes::copy_from_slice(value)) else { return };
@@ -84,7 +98,7 @@ impl Check<'_> {
                 faults.extend(recount.finish(ruled, rules.all_kept(), now));
                 recount.of = Some(node);
             }
-            add_event(&mut recount.states, &event, &rules);
+            add_event(&mut recount.states, &event, &rules, &mut recount.steps);
         })
         .await?;
         faults.extend(recount.finish(ruled, rules.all_kept(), now));
@@ -146,6 +160,7 @@ impl Check<'_> {
             None => faults.push("a key that is of no timer".to_owned()),
         })
         .await?;
+        faults.extend(ruled.asleep.iter().map(|id| format!("nobody of {id} is woken for what was put off")));
         if seen != ruled.timers.len() {
             faults.push(format!("{seen} timers for {} profiles that wait", ruled.timers.len()));
         }
@@ -158,12 +173,14 @@ impl Check<'_> {
 struct Recount {
     of: Option<NodeId>,
     states: NodeStates,
+    steps: u64,
     seen: HashSet<NodeId>,
 }
 
 impl Recount {
     fn finish(&mut self, ruled: &Ruled, kept: &[KeptDef], now: Timestamp) -> Vec<String> {
         let states = std::mem::take(&mut self.states);
+        self.steps = TIMELINE_STEPS_MAX;
         let Some(node) = self.of.take() else { return Vec::new() };
         self.seen.insert(node);
         // Events of nodes that are gone wait for the purge; what a record holds that an erasure has not reached is not asked.

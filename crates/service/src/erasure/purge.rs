@@ -21,6 +21,7 @@ use crate::keys::{Family, Scope};
 use crate::learned::Learned;
 use crate::quarantine;
 use crate::records::rows;
+use crate::row::rows_at_once;
 use crate::store_error::{commit_failed, read_failed};
 
 /// Receipts that one run settles; the next goes on.
@@ -126,7 +127,7 @@ impl Purge<'_> {
             self.sweep_place(place, &wanted, receipts).await?;
         }
         self.learned.forget_named(self.store, self.scope(), &|name| wanted.names(name)).await?;
-        for traces in traces.chunks(ROWS_AT_ONCE) {
+        for traces in traces.chunks(rows_at_once(self.store, ROWS_AT_ONCE, 2)) {
             let key = |(node, trace): &(NodeId, Trace)| self.scope().trace(trace.receipt, *node);
             let commit = traces.iter().fold(Commit::new(), |commit, trace| commit.delete(key(trace)));
             self.store.commit(commit).await.map_err(|error| commit_failed(&error))?;
@@ -135,12 +136,14 @@ impl Purge<'_> {
     }
 
     async fn sweep_place(&self, place: Place, wanted: &Wanted, receipts: &mut Receipts) -> Result<(), Error> {
-        let (family, at_once) = match place {
+        let (family, most) = match place {
             Place::Quarantine => (Family::QuarantineRaw, SENT_AT_ONCE),
             Place::Replies => (Family::Idempotency, SENT_AT_ONCE),
             Place::FactsById => (Family::FactById, ROWS_AT_ONCE),
             Place::Facts => (Family::Fact, ROWS_AT_ONCE),
         };
+        // A row is expected to be as it was, goes with another one, and is counted in a receipt.
+        let at_once = rows_at_once(self.store, most, 6);
         let mut rest = Some(self.scope().all_of(family));
         while let Some(range) = rest.take() {
             for attempt in 1.. {
@@ -220,7 +223,7 @@ impl Purge<'_> {
 
     /// Says in these receipts that nothing of what they erased is left.
     pub(crate) async fn settle(&self, waiting: &[ErasureId], now: Timestamp) -> Result<(), Error> {
-        for ids in waiting.chunks(ROWS_AT_ONCE) {
+        for ids in waiting.chunks(rows_at_once(self.store, ROWS_AT_ONCE, 4)) {
             let mut commit = Commit::new();
             for (id, (receipt, version)) in self.receipts(ids).await? {
                 let receipt = Receipt { purged_at: Some(now), ..receipt };

@@ -14,6 +14,7 @@ use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::names;
 use crate::row;
+use crate::row::rows_at_once;
 use crate::service::Clock;
 use crate::store_error::{commit_failed, read_failed};
 
@@ -233,7 +234,10 @@ impl Table {
     pub(super) async fn sweep(&self, workspace: WorkspaceId, kept_max: usize, before: Timestamp) -> Result<(), Error> {
         let (mut kept, mut rest) = (0, Some(records::all(workspace)));
         while let Some(range) = rest.take() {
-            let page = self.store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Backward).await;
+            let page = self
+                .store
+                .scan(&range, ScanLimit::rows(rows_at_once(&*self.store, ROWS_AT_ONCE, 2)), Direction::Backward)
+                .await;
             let page = page.map_err(|error| read_failed(&error))?;
             let mut commit = Commit::new();
             for row in page.rows {

@@ -10,9 +10,10 @@ use tessera_engine::decide::Notice;
 use tessera_engine::id::NodeId;
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::{Changes, Working};
-use tessera_store::{Commit, CommitError, Expect, Key, Version};
+use tessera_store::{Commit, CommitError, Expect, Key, Limit, Limits, Shard, Version};
 
-use super::PartError;
+use super::Done;
+use super::decide::PartError;
 use super::gather::Read;
 use super::pack::Pack;
 use super::standing;
@@ -35,19 +36,21 @@ impl State {
         read: Read,
         pack: Pack,
         notices: &[Notice],
-        last: Timestamp,
+        (last, done): (Timestamp, Vec<Done>),
     ) -> Result<(), PartError> {
         let mut changes = working.take_changes();
+        let before = self.row_at(last);
         let is_changed = !pack.is_empty() || !changes.clusters.is_empty() || !changes.facts.is_empty();
         if !is_changed {
             self.keep_memory(read.memory);
+            self.keep_done(done);
             return Ok(());
         }
-        let before = self.row_at(last);
         let (waiting, suppressed) =
             (before.waiting + pack.waiting, before.suppressed + changes.suppressed.len() as u64);
         let row = LaneRow { counts: self.counts_after(&changes, &read)?, waiting, suppressed, ..before };
         let mut commit = self.add_row(Commit::new(), &row);
+        let had_secret = self.secret().is_some();
         if !changes.suppressed.is_empty() {
             let secret = self.secret_for(&mut commit).await?;
             let keys = changes.suppressed.iter().map(|identity| secret.key(self.scope(), identity));
@@ -58,16 +61,22 @@ impl State {
         let ruled = standing::write(&mut commit, &changes, &read, notices, self);
         commit.put.extend(pack.put);
         commit.del.extend(pack.del);
-        if !notices.is_empty() {
-            commit = commit.feed(feed::encode(self.shared().workspace, last, notices));
-        }
+        add_feed(&mut commit, notices, last, self);
         commit.as_of = read.as_of;
         metrics::histogram!(names::COMMIT_OPERATIONS).record(commit.ops() as f64);
+        if let Some(too_large) = too_large(&commit, &self.limits()) {
+            self.keep_memory(read.memory);
+            if !had_secret {
+                self.forget_secret();
+            }
+            return Err(PartError::TooLarge { decided: done.len(), error: commit_failed(&too_large) });
+        }
         let number = working.config().sweeps().number;
         if changes.clusters.iter().any(|(_, own)| own.as_ref().is_some_and(|own| own.swept < number)) {
             // Before the commit: what may have happened counts as well.
             self.shared().stale_writes.fetch_add(1, Ordering::SeqCst);
         }
+        self.sends(row, done);
         let version = self.commit_surely(commit, &row).await?;
         self.keep_row(row, version);
         self.keep_ruled(ruled);
@@ -126,6 +135,26 @@ impl State {
         }
         self.keep_memory(memory);
     }
+}
+
+/// Adds what others may want to know, in as many rows as it takes.
+fn add_feed(commit: &mut Commit, notices: &[Notice], at: Timestamp, state: &State) {
+    let at_once = (state.limits().value / feed::NOTICE_BYTES).max(1);
+    for notices in notices.chunks(at_once) {
+        commit.feed.push((Shard::ZERO, feed::encode(state.shared().workspace, at, notices)));
+    }
+}
+
+/// The limit of the store that a commit is over, if it is over one.
+fn too_large(commit: &Commit, limits: &Limits) -> Option<CommitError> {
+    let values = commit.put.iter().map(|(_, value)| value).chain(commit.feed.iter().map(|(_, row)| row));
+    let all = [
+        (Limit::Ops, commit.ops(), limits.ops),
+        (Limit::Bytes, commit.bytes(), limits.bytes),
+        (Limit::Value, values.map(Bytes::len).max().unwrap_or(0), limits.value),
+    ];
+    let (what, _, limit) = all.into_iter().find(|(_, size, limit)| size > limit)?;
+    Some(CommitError::TooLarge { what, limit })
 }
 
 /// What a cluster adds to the counts of its workspace.

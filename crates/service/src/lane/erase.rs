@@ -4,10 +4,11 @@ use tessera_engine::decide::{Erasure, Outcome, Prompt, Victim, events_of};
 use tessera_engine::prepare::IDENTITY_SUPPRESSED;
 use tessera_engine::working::{Lack, Working};
 
+use super::decide::{PartError, ROUNDS_MAX, too_many_rounds};
+use super::decision::Decision;
 use super::gather::Gatherer;
 use super::pack::{Erasing, Pack};
 use super::state::State;
-use super::{Decision, PartError, ROUNDS_MAX, too_many_rounds};
 use crate::erasure::Kind;
 
 impl Decision {

@@ -6,7 +6,7 @@ use hashbrown::{HashMap, HashSet};
 use tessera_engine::cluster::Cluster;
 use tessera_engine::fact::{FactKey, Identity};
 use tessera_engine::id::{EventId, NodeId};
-use tessera_engine::rules::add_event;
+use tessera_engine::rules::{TIMELINE_STEPS_MAX, add_event};
 use tessera_engine::working::{Need, NodeStates, Working};
 use tessera_store::{Direction, Key, ScanLimit, Store, Version, Versioned};
 
@@ -256,7 +256,7 @@ impl Gatherer {
     ) -> Result<(), Error> {
         let config = working.config().clone();
         let (rules, sweeps) = (config.rules(), config.sweeps());
-        let mut states = NodeStates::new();
+        let (mut states, mut steps) = (NodeStates::new(), TIMELINE_STEPS_MAX);
         let mut range = Some(self.scope.events_of(node));
         while let Some(open) = range {
             let page = self.store.scan(&open, ScanLimit::rows(1_000), Direction::Forward).await;
@@ -265,7 +265,7 @@ impl Gatherer {
                 let event = event::decode_for_rules(&row.key, &row.value)?;
                 let is_erased = sweeps.erases_at(&event.dataset, event.batch.as_deref(), event.received_at);
                 if Some(event.id) != without && !is_erased && !working.has_removed(node, event.id) {
-                    add_event(&mut states, &event, rules);
+                    add_event(&mut states, &event, rules, &mut steps);
                 }
             }
             range = page.next;

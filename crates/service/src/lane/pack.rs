@@ -1,7 +1,7 @@
 //! What a mini-transaction holds besides the records of people: events, quarantined facts, rows still to purge.
 
 use bytes::Bytes;
-use tessera_engine::decide::{Acted, Directed, Erased, Merge, Outcome};
+use tessera_engine::decide::{Acted, Directed, Erased, Merge, Notice, Outcome};
 use tessera_engine::id::{DirectiveId, Ids, NodeId};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
@@ -12,12 +12,18 @@ use super::Origin;
 use crate::directives::{self, Act, Entry};
 use crate::directory::{KeyId, WorkspaceId};
 use crate::erasure::{Kind, Receipt, Removed, Trace, records};
+use crate::feed;
 use crate::keys::Scope;
 use crate::quarantine::{self, Raw, Refused};
 use crate::records::event;
 
 /// Events of timelines that one group reads before another one begins.
 const EVENTS_MAX: usize = 100_000;
+/// What the lane's own row takes of a commit.
+const LANE_OPS: usize = 2;
+const LANE_BYTES: usize = 100;
+/// Bytes of a turn of a membership, with its key.
+const TURN_BYTES: usize = 34;
 
 /// Puts that go along with a group's changes.
 pub(super) struct Pack {
@@ -29,6 +35,9 @@ pub(super) struct Pack {
     /// Events whose rows wait for the purge from now on.
     pub(super) waiting: u64,
     bytes: usize,
+    /// How many notices have been counted, and the turns of memberships among them.
+    notices: usize,
+    turns: usize,
 }
 
 /// What an outcome of this kind was asked for.
@@ -43,7 +52,7 @@ pub(super) struct Erasing {
 impl Pack {
     pub(super) fn new(workspace: WorkspaceId, limits: Limits) -> Self {
         let scope = Scope::new(workspace);
-        Self { workspace, scope, limits, put: Vec::new(), del: Vec::new(), waiting: 0, bytes: 0 }
+        Self { workspace, scope, limits, put: Vec::new(), del: Vec::new(), waiting: 0, bytes: 0, notices: 0, turns: 0 }
     }
 
     /// Whether there is nothing in it.
@@ -52,11 +61,22 @@ impl Pack {
     }
 
     /// Whether one more command surely fits. Half of what the store takes is left for it.
-    pub(super) fn has_room(&self, working: &Working) -> bool {
-        let (ops, bytes) = working.pending();
-        working.events() < EVENTS_MAX
-            && ops + self.put.len() + self.del.len() < self.limits.ops / 2
-            && bytes + self.bytes < self.limits.bytes / 2
+    pub(super) fn has_room(&mut self, working: &Working, notices: &[Notice]) -> bool {
+        let told = notices.get(self.notices..).unwrap_or_default();
+        self.turns += told.iter().filter(|notice| matches!(notice, Notice::Membership { .. })).count();
+        self.notices = notices.len();
+        let pending = working.pending();
+        let feed_bytes = self.notices * feed::NOTICE_BYTES;
+        let feed_rows = 1 + feed_bytes / self.limits.value.max(1);
+        let ops = LANE_OPS + pending.ops + self.put.len() + self.del.len() + self.turns + feed_rows;
+        let bytes = LANE_BYTES + pending.bytes + self.bytes + self.turns * TURN_BYTES + feed_bytes;
+        working.events() < EVENTS_MAX && ops < self.limits.ops / 2 && bytes < self.limits.bytes / 2
+    }
+
+    /// A row goes, if there is one.
+    pub(super) fn drop_row(&mut self, row: Option<Key>) {
+        self.bytes += row.as_ref().map_or(0, Key::len);
+        self.del.extend(row);
     }
 
     pub(super) fn add(&mut self, outcome: &Outcome, raw: &Bytes, origin: Origin, at: Timestamp, ids: &mut Ids) {
@@ -75,6 +95,7 @@ impl Pack {
             | Outcome::Swept(_)
             | Outcome::EventEnded
             | Outcome::Settled
+            | Outcome::SettledInPart
             | Outcome::NotFound => {}
         }
     }
@@ -139,7 +160,7 @@ impl Pack {
     /// Nothing is kept of who was erased for good: not what was sent now, nor what stood in the quarantine and is sent again.
     pub(super) fn forget_sent(&mut self, origin: Origin) {
         if let Some((id, _)) = origin.again {
-            self.del.extend(quarantine::keys(self.workspace, id));
+            quarantine::keys(self.workspace, id).into_iter().for_each(|row| self.drop_row(Some(row)));
         }
     }
 
@@ -171,7 +192,7 @@ impl Pack {
             self.push(self.scope.purge(*node), records::encode_node(&trace));
         }
         match event {
-            Some(row) => self.del.push(row),
+            Some(row) => self.drop_row(Some(row)),
             None => self.waiting += erased.events,
         }
         receipt

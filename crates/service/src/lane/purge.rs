@@ -12,6 +12,7 @@ use crate::layout::{read_event_key, read_node_key};
 use crate::query::StoredCall;
 use crate::records::rows::LaneRow;
 use crate::records::{event, rows};
+use crate::row::rows_at_once;
 use crate::store_error::{commit_failed, read_failed};
 
 /// Events removed in one go, and as many rows by which the history is found.
@@ -70,7 +71,9 @@ impl State {
     /// The deletions of a node's oldest events and of their fact rows.
     async fn purge_node(&self, node: NodeId) -> Result<Part, Error> {
         let range: KeyRange = self.scope().events_of(node);
-        let page = self.store().scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
+        // An event goes with its fact, which is expected to be as it was read, and two kinds of history follow.
+        let at_once = rows_at_once(&**self.store(), ROWS_AT_ONCE, 8);
+        let page = self.store().scan(&range, ScanLimit::rows(at_once), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
         let mut commit = Commit::new();
         let mut facts = Vec::with_capacity(page.rows.len());
@@ -97,7 +100,7 @@ impl State {
         if is_last {
             // The history itself holds ids only; that it can be found by this one ends here. So does what the profile entered and left.
             for history in [self.scope().directives_of(node), self.scope().turns_of(node)] {
-                let found = self.store().scan(&history, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
+                let found = self.store().scan(&history, ScanLimit::rows(at_once), Direction::Forward).await;
                 let found = found.map_err(|error| read_failed(&error))?;
                 is_last &= found.next.is_none();
                 commit = found.rows.into_iter().fold(commit, |commit, row| commit.delete(row.key));

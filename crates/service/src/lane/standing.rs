@@ -64,11 +64,17 @@ pub(super) fn write(commit: &mut Commit, changes: &Changes, read: &Read, notices
             commit.put.push((key, encode_counts(counts)));
         }
     }
-    for notice in notices {
-        if let Notice::Membership { profile, segment, at, is_inside } = notice {
-            commit.put.push((scope.turn(*profile, *at, *segment), encode_turn(*is_inside)));
-        }
-    }
+    let turn = |notice: &Notice| match notice {
+        Notice::Membership { profile, segment, at, is_inside } => Some(((*profile, *at, *segment), *is_inside)),
+        Notice::ProfileChanged(_)
+        | Notice::ProfileMerged { .. }
+        | Notice::IdentityMoved { .. }
+        | Notice::ProfileErased(_) => None,
+    };
+    // Whoever came and went at one instant has gone.
+    let turns: BTreeMap<_, _> = notices.iter().filter_map(turn).collect();
+    let row = |((profile, at, segment), is_inside)| (scope.turn(profile, at, segment), encode_turn(is_inside));
+    commit.put.extend(turns.into_iter().map(row));
     ruled
 }
 

@@ -11,10 +11,10 @@ use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, Direction, Limits, Row, ScanLimit, Store, Version};
 
-use super::Change;
 use super::facts::Placing;
 use super::memory::Memory;
 use super::standing::{AllCounts, Ruled};
+use super::{Change, Done};
 use crate::codec::corrupt;
 use crate::directory::WorkspaceId;
 use crate::error::Error;
@@ -106,6 +106,18 @@ pub(super) struct State {
     memory: Memory,
     known: Option<Known>,
     placing: Placing,
+    part: PartUnderWay,
+}
+
+/// What a panic leaves of a part of a group.
+#[derive(Default)]
+struct PartUnderWay {
+    /// The place of the command that is being decided.
+    deciding: Option<usize>,
+    /// What the commands came to, while they are committed.
+    done: Vec<Done>,
+    /// The lane's row of a commit whose answer is not known.
+    sent: Option<LaneRow>,
 }
 
 struct Known {
@@ -125,8 +137,15 @@ impl State {
         let now = (shared.components.clock)();
         let memory = Memory::new(shared.settings.record_cache_bytes);
         let scope = Scope::new(shared.workspace);
-        let ids = Ids::new(now.millis(), u64::from_be_bytes(random));
-        Self { scope, ids, memory, known: None, placing: Placing::default(), shared }
+        Self {
+            scope,
+            ids: Ids::new(now.millis(), u64::from_be_bytes(random)),
+            memory,
+            known: None,
+            placing: Placing::default(),
+            part: PartUnderWay::default(),
+            shared,
+        }
     }
 
     /// Reads the configuration and the lane's row, unless they are known.
@@ -212,6 +231,47 @@ impl State {
         self.shared.timers.forget();
     }
 
+    /// A part of a group begins.
+    pub(super) fn begin_part(&mut self) {
+        self.part = PartUnderWay::default();
+    }
+
+    /// The command at this place of the part is being decided.
+    pub(super) fn decides(&mut self, at: usize) {
+        self.part.deciding = Some(at);
+    }
+
+    pub(super) fn decides_none(&mut self) {
+        self.part.deciding = None;
+    }
+
+    /// The place of the command that is being decided.
+    pub(super) fn deciding(&self) -> Option<usize> {
+        self.part.deciding
+    }
+
+    /// The commit of this row is under way, after which the commands have come to this.
+    pub(super) fn sends(&mut self, row: LaneRow, done: Vec<Done>) {
+        (self.part.sent, self.part.done) = (Some(row), done);
+    }
+
+    /// What the commands came to, where there is nothing to commit.
+    pub(super) fn keep_done(&mut self, done: Vec<Done>) {
+        self.part.done = done;
+    }
+
+    /// What the commands came to, now that they are committed.
+    pub(super) fn take_done(&mut self) -> Vec<Done> {
+        self.part.sent = None;
+        std::mem::take(&mut self.part.done)
+    }
+
+    /// The commit that was under way when something panicked, and what its commands came to.
+    pub(super) fn take_sent(&mut self) -> Option<(LaneRow, Vec<Done>)> {
+        let row = self.part.sent.take()?;
+        Some((row, std::mem::take(&mut self.part.done)))
+    }
+
     fn known(&self) -> &Known {
         self.known.as_ref().expect("a group begins with what the lane has to know")
     }
@@ -268,6 +328,13 @@ impl State {
     /// The secret under which suppressed identities are hashed, where there are any.
     pub(super) fn secret(&self) -> Option<Secret> {
         self.known().secret.clone()
+    }
+
+    /// The commit that would have held a new secret was not made.
+    pub(super) fn forget_secret(&mut self) {
+        if let Some(known) = &mut self.known {
+            known.secret = None;
+        }
     }
 
     async fn read_secret(&self) -> Result<Option<Secret>, Error> {

@@ -98,6 +98,10 @@ pub(crate) enum Done {
     /// More events would wait for the purge than this, which is as many as may.
     Waiting(u64),
     Swept,
+    /// Some of it is done; it took more than one commit holds. The same item again goes on.
+    InPart,
+    /// It failed, alone.
+    Failed(Error),
     /// A directive is in force; by one of before, if that says the same.
     Directed {
         directed: Directed,

@@ -16,6 +16,8 @@ pub(super) struct Seen {
     pub(super) joined: Cell<u32>,
     pub(super) separated: Cell<u32>,
     pub(super) calendar: Cell<u32>,
+    /// Profiles that were looked at while something of them was put off.
+    pub(super) put_off: Cell<u32>,
 }
 
 pub(super) fn one_more(cell: &Cell<u32>) {
@@ -37,6 +39,7 @@ impl Seen {
             joined,
             separated,
             calendar,
+            put_off: _,
         } = self;
         let all = [
             ("reads", reads),

@@ -17,7 +17,7 @@ use tessera_engine::value::{Decimal, Path, Value};
 use tessera_expr::ast::Name;
 use tessera_expr::calendar::Zone;
 use tessera_expr::pql;
-use tessera_store::{Direction, MemoryStore, ScanLimit, Store};
+use tessera_store::{Direction, Limits, MemoryStore, ScanLimit, Store};
 
 use super::seen::{Seen, one_more};
 use super::steps::{Body, DATASETS, IDENTITIES, Say, Step};
@@ -67,12 +67,14 @@ pub(super) struct World<'a> {
     pub(super) looked_at: Timestamp,
     /// Since when jobs have been under way at every look: what they do comes at no instant of the steps.
     pub(super) unsettled_since: Option<Timestamp>,
+    /// Whether the store takes so little that rules are put off: then what time had changed before is told at the instant of a write.
+    pub(super) is_tiny: bool,
     pub(super) seen: &'a Seen,
 }
 
 impl<'a> World<'a> {
-    pub(super) async fn new(seen: &'a Seen) -> Self {
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    pub(super) async fn new(seen: &'a Seen, limits: Limits) -> Self {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::with_limits(limits));
         let clock = Arc::new(AtomicI64::new(START));
         let service = open(&store, &clock).await;
         service.directory().ensure_bootstrap("operator-secret").await.expect("a key");
@@ -89,6 +91,7 @@ impl<'a> World<'a> {
             last: Known::new(),
             looked_at: Timestamp::MIN,
             unsettled_since: None,
+            is_tiny: limits != Limits::EMBEDDED,
             seen,
         }
     }

@@ -1,4 +1,5 @@
-//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 5. Version 4 is from before
+//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 6. Version 5 is from before
+//! work of rules was put off, version 4 from before
 //! neighbours and evidence were told apart by the class of keys; versions 2 and 3 hold the same without sections and are read by [`whole`],
 //! version 1 by [`old`].
 //!
@@ -20,7 +21,7 @@ use tessera_engine::value::{Path, Value};
 use tessera_engine::view;
 
 use super::evidence::{EvidenceRecord, OldEvidenceRecord, StoredEvidence};
-use super::state::RuledRecord;
+use super::state::{LateRecord, RuledRecord};
 use super::value::{ValueRecord, time};
 use crate::codec;
 use crate::error::Error;
@@ -30,7 +31,8 @@ mod whole;
 
 pub(super) use old::TallyRecord as OldTally;
 
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
+const VERSION_PUNCTUAL: u8 = 5;
 const VERSION_OF_ONE_CLASS: u8 = 4;
 
 /// Names of datasets and batches stand once in a record; everything else refers to them by their place.
@@ -52,6 +54,9 @@ struct ClusterRecord<'a, N> {
     #[serde(borrow)]
     links: Section<'a>,
 }
+
+/// A record, and what of its nodes was put off.
+type Whole<'a, N> = (ClusterRecord<'a, N>, Vec<LateRecord>);
 
 /// A part of a record with its length in front.
 #[derive(Deserialize)]
@@ -259,7 +264,9 @@ pub fn encode(cluster: &Cluster) -> Bytes {
         said: Section(&said),
         links: Section(&links),
     };
-    codec::encode(VERSION, &record)
+    let late: Vec<LateRecord> =
+        (0..).zip(&cluster.nodes).filter_map(|(at, node)| LateRecord::write(at, node)).collect();
+    codec::encode(VERSION, &(record, late))
 }
 
 fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
@@ -348,7 +355,11 @@ pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
         Some(&(whole::VERSION | whole::VERSION_BARE)) => whole::decode(bytes),
         Some(&VERSION_OF_ONE_CLASS) => {
             let record: ClusterRecord<'_, OldNodeRecord<'_>> = codec::decode(VERSION_OF_ONE_CLASS, bytes)?;
-            read::<_, OldEvidenceRecord<TallyRecord>>(record, &view::Names::All, bytes.len())
+            read::<_, OldEvidenceRecord<TallyRecord>>((record, Vec::new()), &view::Names::All, bytes.len())
+        }
+        Some(&VERSION_PUNCTUAL) => {
+            let record: ClusterRecord<'_, NodeRecord<'_>> = codec::decode(VERSION_PUNCTUAL, bytes)?;
+            read::<_, EvidenceRecord>((record, Vec::new()), &view::Names::All, bytes.len())
         }
         _ => read::<NodeRecord<'_>, EvidenceRecord>(codec::decode(VERSION, bytes)?, &view::Names::All, bytes.len()),
     }
@@ -372,15 +383,15 @@ pub fn glance(bytes: &[u8], config: &Config, names: &view::Names) -> Result<Glan
     if bytes.first() != Some(&VERSION) {
         return decode(bytes, config).map(Glance);
     }
-    let record: ClusterRecord<'_, NodeRecord<'_>> = codec::decode(VERSION, bytes)?;
+    let (record, late): Whole<'_, NodeRecord<'_>> = codec::decode(VERSION, bytes)?;
     // What an erasure that is on its way takes is told by the whole.
     let is_swept = record.swept >= config.sweeps().number;
     let names = if is_swept { names } else { &view::Names::All };
-    read::<_, EvidenceRecord>(record, names, bytes.len()).map(Glance)
+    read::<_, EvidenceRecord>((record, late), names, bytes.len()).map(Glance)
 }
 
 /// The cluster of a record with its values under these names; unless that is all, without links and relations.
-fn read<'a, N, E>(record: ClusterRecord<'a, N>, names: &view::Names, bytes: usize) -> Result<Cluster, Error>
+fn read<'a, N, E>((record, late): Whole<'a, N>, names: &view::Names, bytes: usize) -> Result<Cluster, Error>
 where
     N: Into<NodeRecord<'a>>,
     E: StoredEvidence + Deserialize<'a>,
@@ -408,6 +419,7 @@ where
         }
     }
     record.ruled.into_iter().try_for_each(|own| own.read(&mut nodes))?;
+    late.into_iter().try_for_each(|own| own.read(&mut nodes))?;
     let links: Vec<LinkRecord<E>> = if is_whole { codec::read_section(record.links.0)? } else { Vec::new() };
     let links = links.iter().map(|link| read_link(link, &nodes, &shared)).collect::<Result<_, _>>()?;
     put_together(nodes, links, record.pieces, record.swept, record.updated_at, bytes)

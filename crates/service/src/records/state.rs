@@ -8,7 +8,7 @@ use tessera_engine::aggregate::{
 };
 use tessera_engine::cluster::Node;
 use tessera_engine::id::EventId;
-use tessera_engine::rules::{AggregateId, Membership, SegmentId, Standing, Trouble};
+use tessera_engine::rules::{AggregateId, Late, Membership, SegmentId, Standing, Trouble};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Value};
 use tessera_expr::facts::Membership as Stands;
@@ -149,6 +149,47 @@ struct MembershipRecord {
 enum TroubleRecord {
     Overflowed,
     OverBudget,
+}
+
+/// What was put off of the memberships of one node's profile.
+#[derive(Serialize, Deserialize)]
+pub(super) struct LateRecord {
+    /// Its place among the nodes of the record.
+    node: u16,
+    at: i64,
+    version: u64,
+    done: u32,
+    first: Option<i64>,
+    again: bool,
+}
+
+impl LateRecord {
+    /// What was put off; none if nothing was.
+    pub(super) fn write(at: u16, node: &Node) -> Option<Self> {
+        let late = node.standing.as_ref()?.late?;
+        Some(Self {
+            node: at,
+            at: late.at.micros(),
+            version: late.version,
+            done: u32::try_from(late.done).unwrap_or(u32::MAX),
+            first: late.first.map(|first| first.micros()),
+            again: late.again,
+        })
+    }
+
+    /// Gives it to its node, whose standing has been read.
+    pub(super) fn read(self, nodes: &mut [Node]) -> Result<(), Error> {
+        let node = nodes.get_mut(usize::from(self.node)).ok_or_else(|| corrupt("place of a node"))?;
+        let standing = node.standing.as_mut().ok_or_else(|| corrupt("standing"))?;
+        standing.late = Some(Late {
+            at: time(self.at)?,
+            version: self.version,
+            done: usize::try_from(self.done).map_err(|_| corrupt("place of a segment"))?,
+            first: self.first.map(time).transpose()?,
+            again: self.again,
+        });
+        Ok(())
+    }
 }
 
 impl<'a> RuledRecord<'a> {
@@ -373,5 +414,6 @@ fn read_standing(record: &StandingRecord, base: i64) -> Result<Standing, Error> 
         settled_at: time(record.settled_at)?,
         due: record.due.map(time).transpose()?,
         memberships: record.memberships.iter().map(membership).collect::<Result<_, Error>>()?,
+        late: None,
     })
 }

@@ -16,7 +16,7 @@ use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::decide::{NewEvent, Notice};
 use tessera_engine::fact::{Call, CallKind, Content, Identity, Strength};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
-use tessera_engine::rules::{AggregateId, Membership, SegmentId, Standing, Trouble};
+use tessera_engine::rules::{AggregateId, Late, Membership, SegmentId, Standing, Trouble};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
 use tessera_engine::view::Names;
@@ -176,7 +176,16 @@ fn ruled_cluster() -> Cluster {
             membership(3, Stands::Outside { left: Some(at(4)) }, Some(Trouble::OverBudget)),
             membership(8, Stands::Outside { left: None }, Some(Trouble::Overflowed)),
         ],
+        late: None,
     }));
+    cluster
+}
+
+/// The same, and its memberships were put off.
+fn late_cluster() -> Cluster {
+    let mut cluster = ruled_cluster();
+    let late = Late { at: at(18), version: 7, done: 300, first: Some(at(25)), again: true };
+    cluster.nodes[0].standing.as_mut().expect("a standing").late = Some(late);
     cluster
 }
 
@@ -191,10 +200,11 @@ fn sample_link(state: LinkState) -> Link {
 #[test]
 fn a_cluster_is_read_as_written() {
     for (name, mut cluster) in [
-        ("cluster-5", sample_cluster()),
-        ("cluster-separated-5", later_cluster()),
-        ("cluster-ruled-5", ruled_cluster()),
-        ("cluster-ranked-5", ranked_cluster()),
+        ("cluster-6", sample_cluster()),
+        ("cluster-separated-6", later_cluster()),
+        ("cluster-ruled-6", ruled_cluster()),
+        ("cluster-ranked-6", ranked_cluster()),
+        ("cluster-late-6", late_cluster()),
     ] {
         let bytes = cluster::encode(&cluster);
         cluster.bytes = bytes.len();
@@ -231,6 +241,7 @@ fn a_glance_sees_what_rules_read() {
     }
     // A record of before is read whole, and so is one that an erasure has not reached.
     check(&thawed("cluster-ruled-3"), &none, &whole);
+    check(&thawed("cluster-ruled-4"), &none, &whole);
     let erased = erase_source(&StoredConfig::default(), "crm", None, at(1)).and_then(|stored| stored.to_engine());
     let unswept = sample_cluster();
     let bytes = cluster::encode(&unswept);
@@ -250,6 +261,10 @@ fn records_of_earlier_versions_are_read_as_what_they_were() {
         ("cluster-4", sample_cluster()),
         ("cluster-separated-4", later_cluster()),
         ("cluster-ruled-4", ruled_cluster()),
+        ("cluster-5", sample_cluster()),
+        ("cluster-separated-5", later_cluster()),
+        ("cluster-ruled-5", ruled_cluster()),
+        ("cluster-ranked-5", ranked_cluster()),
     ] {
         let bytes = thawed(name);
         let expected = Cluster { bytes: bytes.len(), ..cluster };

@@ -136,7 +136,10 @@ impl Service {
                 Err(Error { retry_after_secs: Some(RETRY_SECS), ..error })
             }
             Some(Done::NotFound) => Ok(None),
-            Some(Done::Fact(_) | Done::Swept | Done::Directed { .. } | Done::Refused(_)) | None => Err(mismatch()),
+            Some(Done::Failed(error)) => Err(error),
+            Some(Done::Fact(_) | Done::Swept | Done::InPart | Done::Directed { .. } | Done::Refused(_)) | None => {
+                Err(mismatch())
+            }
         }
     }
 

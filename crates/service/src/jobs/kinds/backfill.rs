@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tessera_engine::decide::Settling;
+use tessera_engine::id::NodeId;
 use tessera_engine::rules::would_change;
 use tessera_engine::time::Timestamp;
 
@@ -27,6 +28,8 @@ const AT_ONCE: usize = 2_000;
 const PAGE: usize = 250;
 /// Records that the lane is given in one go, so that writes of others come in between.
 const SETTLED_AT_ONCE: usize = 50;
+/// Parts in which records are settled before the job goes on: as many as a thousand segments at their bound take, ten times over.
+const PARTS_MAX: usize = 10_000;
 
 /// Brings rules to everybody.
 pub(super) struct Backfill;
@@ -107,15 +110,14 @@ impl Kind for Backfill {
             settled: 0,
         };
         let mut own = checkpoint.unwrap_or_else(fresh);
-        let (mut items, mut looked_at) = (Vec::new(), 0);
+        let (mut nodes, mut looked_at) = (Vec::new(), 0);
         let names = configured.config.rules().reads(&configured.config);
         loop {
             let page = scan(ctx, Family::Cluster, own.last.take(), PAGE).await?;
             for row in &page.rows {
                 let cluster = cluster::glance(&row.value, &configured.config, &names)?;
                 if would_change(&configured.config, cluster.as_ref(), now).unwrap_or(true) {
-                    let node = read_node_key(&row.key).ok_or_else(|| codec::corrupt("key of a cluster"))?;
-                    items.push(Item::Settle(node, Settling::All));
+                    nodes.push(read_node_key(&row.key).ok_or_else(|| codec::corrupt("key of a cluster"))?);
                 }
             }
             looked_at += page.rows.len();
@@ -125,10 +127,9 @@ impl Kind for Backfill {
             }
             tokio::task::yield_now().await;
         }
-        own.settled += items.len() as u64;
-        while !items.is_empty() {
-            let rest = items.split_off(items.len().min(SETTLED_AT_ONCE));
-            submit(ctx, std::mem::replace(&mut items, rest)).await?;
+        own.settled += nodes.len() as u64;
+        for nodes in nodes.chunks(SETTLED_AT_ONCE) {
+            settle(ctx, nodes.to_vec()).await?;
         }
         let done = done_with(ctx, looked_at as u64);
         if own.last.is_some() {
@@ -142,6 +143,20 @@ impl Kind for Backfill {
         ctx.service().go_on_sweeping(ctx.workspace(), &stored).await?;
         Ok(Step::Done { outcome: Filled { records: own.settled, generation: own.generation }, done })
     }
+}
+
+/// Has the lane settle these records whole. One that takes more than a commit holds is given to it again and again; where others write it all
+/// the time as well, the timers go on.
+async fn settle(ctx: &Context, nodes: Vec<NodeId>) -> Result<(), Error> {
+    let mut nodes = nodes;
+    for _ in 0..PARTS_MAX {
+        let items = nodes.iter().map(|node| Item::Settle(*node, Settling::All)).collect();
+        nodes = submit(ctx, items).await?.into_iter().filter_map(|at| nodes.get(at).copied()).collect();
+        if nodes.is_empty() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::keys::{Family, KeyBuilder};
 use crate::lane::{Answer, Done, Item, Origin, Work};
 use crate::layout::{read_event_key, read_node_key};
 use crate::records::{cluster, event, rows};
+use crate::row::rows_at_once;
 use crate::store_error::{commit_failed, read_failed};
 use crate::workspace_config::{erased, swept};
 
@@ -119,17 +120,28 @@ pub(super) fn done_with(ctx: &Context, looked_at: u64) -> u64 {
     ctx.job().progress.done.saturating_add(looked_at)
 }
 
-/// Has the lane sweep these records.
-pub(super) async fn submit(ctx: &Context, items: Vec<Item>) -> Result<(), Error> {
+/// Has the lane do these items. Answers the places of those of which only a part is done.
+pub(super) async fn submit(ctx: &Context, items: Vec<Item>) -> Result<Vec<usize>, Error> {
     if items.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let key = ctx.job().asked_by.unwrap_or(KeyId::from_bytes([0; 12]));
     let origin = Origin { door: "jobs", key, class: Class::Private, again: None };
     let mismatch = || Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked");
     let Answer::Items(done) = ctx.lane().submit(Work::Items { items, origin }).await? else { return Err(mismatch()) };
-    // A record that is no more was taken into another, which a later pass finds.
-    if done.iter().all(|done| matches!(done, Done::Swept | Done::NotFound)) { Ok(()) } else { Err(mismatch()) }
+    let mut in_part = Vec::new();
+    for (at, done) in done.into_iter().enumerate() {
+        match done {
+            // A record that is no more was taken into another, which a later pass finds.
+            Done::Swept | Done::NotFound => {}
+            Done::InPart => in_part.push(at),
+            Done::Failed(error) => return Err(error),
+            Done::Fact(_) | Done::Erased(_) | Done::Waiting(_) | Done::Directed { .. } | Done::Refused(_) => {
+                return Err(mismatch());
+            }
+        }
+    }
+    Ok(in_part)
 }
 
 pub(super) async fn scan(ctx: &Context, family: Family, last: Option<Vec<u8>>, rows: usize) -> Result<Page, Error> {
@@ -306,7 +318,7 @@ async fn file_receipt(ctx: &Context, erasure: &SourceErasure, removed: Removed) 
 
 /// Removes some events of the source; it is over when none is left.
 async fn drop_events(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) -> Result<Went, Error> {
-    let page = scan(ctx, Family::Event, own.walk.last.take(), ROWS_AT_ONCE).await?;
+    let page = scan(ctx, Family::Event, own.walk.last.take(), rows_at_once(&**ctx.store(), ROWS_AT_ONCE, 2)).await?;
     let mut commit = Commit::new();
     for row in &page.rows {
         let (_, time, id) = read_event_key(&row.key).ok_or_else(|| codec::corrupt("event key"))?;
@@ -327,7 +339,7 @@ async fn drop_events(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) 
 /// Removes the rows of some facts of the source; it is over when none is left. A fact that was sent again meanwhile is another.
 async fn drop_facts(ctx: &Context, family: Family, erasure: &SourceErasure, own: &mut Erasing) -> Result<Went, Error> {
     let from = own.walk.last.take();
-    let page = scan(ctx, family, from.clone(), ROWS_AT_ONCE).await?;
+    let page = scan(ctx, family, from.clone(), rows_at_once(&**ctx.store(), ROWS_AT_ONCE, 3)).await?;
     let mut commit = Commit::new();
     for row in &page.rows {
         let found = rows::decode_fact(&row.value)?;
