@@ -296,7 +296,15 @@ impl Act<'_> {
     ) -> Result<Standing, Lack> {
         let erased_at = erased_at(config, cluster, head);
         let is_asked = settling == Settling::All || is_late(Some(&standing), config.rules(), self.now, erased_at);
-        if !is_asked || !self.rules_left.is_left() {
+        if !is_asked {
+            return Ok(standing);
+        }
+        if !self.rules_left.is_left() {
+            let mut standing = standing;
+            // Whoever asked for everything is told that it is still to come.
+            if settling == Settling::All && standing.late.is_none() {
+                standing.put_off(self.now, config.version());
+            }
             return Ok(standing);
         }
         self.looked(cluster, head, standing, Side::After, config, |look, flips, now| match settling {

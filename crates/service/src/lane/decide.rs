@@ -148,6 +148,7 @@ impl State {
         tracing::error!(workspace = self.shared().workspace.number(), "a command failed by a fault");
         let Some((row, done)) = self.take_sent() else { return Err(PartError::Broken { at: self.deciding() }) };
         self.forget();
+        self.ready().await?;
         match self.has_happened(&row).await {
             Ok(Some(_)) => Ok(Decided { done, rules_left: left }),
             Ok(None) => Err(PartError::Broken { at: None }),
