@@ -84,7 +84,11 @@ impl World {
     }
 
     async fn ingest(&self, facts: Vec<Fact>) -> Result<Vec<Verdict>, Error> {
-        let incoming = facts.into_iter().map(|fact| Incoming { fact: Ok(fact), raw: Bytes::copy_from_slice(b"{}"), notes: Vec::new() });
+        let incoming = facts.into_iter().map(|fact| Incoming {
+            fact: Ok(fact),
+            raw: Bytes::copy_from_slice(b"{}"),
+            notes: Vec::new(),
+        });
         self.service.ingest(WORKSPACE, incoming.collect(), "test", KEY).await
     }
 

@@ -8,6 +8,7 @@ fn code(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Accepted { .. } => "accepted",
         Verdict::Duplicate => "duplicate",
+        Verdict::Differs => "duplicate_differs",
         Verdict::Rejected(rejection) => rejection.code,
     }
 }
