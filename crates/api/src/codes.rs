@@ -53,6 +53,11 @@ const fn job(code: &'static str, documentation: &'static str) -> Code {
 /// What answers a whole call, and why jobs fail, by kind.
 const CALLS: &[Code] = &[
     call(
+        "backup_name_invalid",
+        Invalid,
+        "The name of a backup is 1 to 100 letters of ASCII, digits, dots, dashes and underscores, and does not begin with a dot.",
+    ),
+    call(
         "json_invalid",
         Invalid,
         "The body is no JSON, or is nested too deeply. The message says at which line and column.",
@@ -298,6 +303,8 @@ const CALLS: &[Code] = &[
         "No job of this id. Ended ones are kept for 30 days, the newest 1,000 of a workspace.",
     ),
     call("quarantine_entry_not_found", NotFound, "Nothing of this id stands in the quarantine."),
+    call("backups_off", Conflict, "The server has no folder for backups. Its operator sets `backup_dir`."),
+    call("backup_exists", Conflict, "The folder of backups has a file of this name. Take another name."),
     call("organization_exists", Conflict, "There is an organization of this name."),
     call("workspace_exists", Conflict, "The organization has a workspace of this name."),
     call("namespace_exists", Conflict, "The workspace has a namespace of this name."),
@@ -423,6 +430,7 @@ const CALLS: &[Code] = &[
         Throttled,
         "As many jobs of the workspace have not ended as may be. Wait for one, or cancel one.",
     ),
+    call("backup_running", Throttled, "Another backup is being made. The job goes on after it."),
     call(
         "watchers_full",
         Throttled,
@@ -432,7 +440,17 @@ const CALLS: &[Code] = &[
     call(
         "store_unavailable",
         Unavailable,
-        "The store cannot take it now, for instance because the disk is full. What was acknowledged is kept; send it again later.",
+        "The store cannot answer now, for instance because it is being opened again after the disk failed. What was acknowledged is kept; send it again later.",
+    ),
+    call(
+        "disk_full",
+        Unavailable,
+        "The disk of the server has too little free room for writes. Nothing happened, and what was acknowledged is kept; reads and erasures go on. Send it again later.",
+    ),
+    call(
+        "backup_failed",
+        Unavailable,
+        "The folder of backups cannot be written now; the log of the server says why. The job tries again for a while.",
     ),
     call("fenced", Unavailable, "Another process has taken over. Nothing happened; send it again."),
     call("not_ready", Unavailable, "The server is starting or stopping: send requests elsewhere."),

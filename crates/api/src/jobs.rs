@@ -19,6 +19,7 @@ use crate::extract::{Query, Segments};
 use crate::route::{Access, Route, Tag};
 use crate::{body, once};
 
+mod backup;
 mod erase;
 mod render;
 mod watch;
@@ -42,6 +43,7 @@ pub(crate) fn routes() -> Vec<Route> {
         )
     };
     vec![
+        backup::route(),
         erase::route(),
         route(Method::POST, "/v1/jobs", CONFIGURE, post(create), "Asks for a job")
             .describe(

@@ -17,6 +17,7 @@ use utoipa_swagger_ui::Config;
 use crate::answer::{Answer, json as json_answer, json_bytes};
 use crate::app::App;
 use crate::budget::Share;
+use crate::extract::Query;
 use crate::limiter::Permit;
 use crate::openapi;
 use crate::route::{Access, Route, Tag};
@@ -31,7 +32,15 @@ pub(crate) fn routes() -> [Route; 4] {
             json!({ "status": "ok" }),
         ),
         route("/readyz", get(ready), "Whether the server serves")
-            .describe("503 before it is ready and once it stops: send requests elsewhere.")
+            .describe(
+                "503 before it is ready and once it stops, while its store is shut (`store_unavailable`), and while its disk has too \
+                 little room for writes (`disk_full`): send requests elsewhere.",
+            )
+            .query(
+                "for",
+                "`reads` asks whether it answers reads alone: then a full disk is 200.",
+                json!({ "type": "string", "enum": ["reads"] }),
+            )
             .answer_free(200, "It serves.", json!({ "status": "ready" })),
         route("/metrics", get(metrics), "Metrics in Prometheus' text form").answer_other(
             200,
@@ -58,12 +67,16 @@ async fn health() -> Response {
     json_answer(&json!({ "status": "ok" }))
 }
 
-async fn ready(State(app): State<Arc<App>>) -> Answer {
-    if app.settings.readiness.is_open() {
-        Ok(json_answer(&json!({ "status": "ready" })))
-    } else {
-        Err(Error::new(ErrorKind::Unavailable, "not_ready", "the server is starting or stopping").into())
+async fn ready(State(app): State<Arc<App>>, query: Query) -> Answer {
+    if !app.settings.readiness.is_open() {
+        return Err(Error::new(ErrorKind::Unavailable, "not_ready", "the server is starting or stopping").into());
     }
+    let readiness = app.service.readiness();
+    match query.get("for") {
+        Some("reads") => readiness.reads?,
+        Some(_) | None => readiness.writes?,
+    }
+    Ok(json_answer(&json!({ "status": "ready" })))
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {

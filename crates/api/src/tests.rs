@@ -15,5 +15,6 @@ mod matrix;
 mod policies;
 mod rules;
 mod segments;
+mod store_health;
 mod values;
 pub(crate) mod world;

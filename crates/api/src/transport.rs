@@ -108,11 +108,19 @@ fn report(method: &'static str, route: &str, status: StatusCode, took: Duration,
     let (status, took_us) = (status.as_u16(), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     // The code is enough: the message was written for the client.
     let code = error.map(|error| error.code);
-    match error.map(|error| rule(error.kind).level) {
+    match error.map(level) {
         Some(Level::ERROR) => tracing::error!(method, route, status, took_us, request_id = id, code, "request failed"),
         Some(Level::WARN) => tracing::warn!(method, route, status, took_us, request_id = id, code, "request refused"),
         Some(_) => tracing::debug!(method, route, status, took_us, request_id = id, code, "request refused"),
         None => tracing::debug!(method, route, status, took_us, request_id = id, "request answered"),
+    }
+}
+
+/// A store that is full or shut says so itself, once in a while: a line for each request would fill the same disk.
+fn level(error: &Error) -> Level {
+    match error.code {
+        "disk_full" | "store_unavailable" => Level::DEBUG,
+        _ => rule(error.kind).level,
     }
 }
 

@@ -6,11 +6,14 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tessera_store::{Store, backup};
-use tessera_store_lsm::{LsmStore, Settings};
+use tessera_store_lsm::{Aside, LsmStore, Settings, inspect};
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
+
+/// What to do about damage.
+const RESTORE: &str = "keep it as it is, and restore a backup into another folder with `tessera restore`";
 
 /// Flags of `tessera check`.
 #[derive(Debug, clap::Args)]
@@ -42,10 +45,26 @@ pub(crate) struct RestoreArguments {
     data: PathBuf,
 }
 
-/// Verifies a folder; says what it counted, or what is wrong.
+/// Verifies a folder; says what it counted, or what is wrong. Writes nothing to it.
 pub(crate) fn check(arguments: &CheckArguments) -> Result<()> {
-    let store = open_existing(&arguments.data)?;
-    let report = block_on(tessera_service::check::run(store.as_ref()))?.context("the folder cannot be verified")?;
+    ensure_filled(&arguments.data)?;
+    let inspection = inspect(&arguments.data)?;
+    for torn in &inspection.torn {
+        println!("note: a batch was never finished, and nobody was told that it was done {torn}");
+    }
+    for damage in &inspection.damage {
+        println!("fault: {damage}");
+    }
+    println!(
+        "files: {} journals with {} groups of commits, {} tables, {} faults",
+        inspection.journals,
+        inspection.groups,
+        inspection.tables,
+        inspection.damage.len()
+    );
+    ensure!(inspection.damage.is_empty(), "files of the folder are damaged: {RESTORE}");
+    let aside = Aside::open(&arguments.data)?;
+    let report = block_on(tessera_service::check::run(aside.store()))?.context("the folder cannot be verified")?;
     for (workspace, counts) in &report.workspaces {
         println!(
             "workspace {}: {} profiles, {} identities, {} events, {} facts",
@@ -66,7 +85,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<()> {
         println!("fault: {fault}");
     }
     println!("check: {} rows, {} faults", report.rows, report.faults.len());
-    ensure!(report.faults.is_empty(), "the folder is damaged: restore a backup");
+    ensure!(report.faults.is_empty(), "records of the folder are damaged: {RESTORE}");
     Ok(())
 }
 
@@ -106,12 +125,16 @@ pub(crate) fn restore(arguments: &RestoreArguments) -> Result<()> {
     Ok(())
 }
 
-/// Opens a store that is there already: a mistyped path must not make a new one.
-fn open_existing(path: &Path) -> Result<Arc<dyn Store>> {
+/// A mistyped path must not make a new folder.
+fn ensure_filled(path: &Path) -> Result<()> {
     let is_filled = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
-    if !is_filled {
-        bail!("there is no data folder {}", path.display());
-    }
+    ensure!(is_filled, "there is no data folder {}", path.display());
+    Ok(())
+}
+
+/// Opens a store that is there already.
+fn open_existing(path: &Path) -> Result<Arc<dyn Store>> {
+    ensure_filled(path)?;
     Ok(Arc::new(LsmStore::open(Settings::new(path))?))
 }
 

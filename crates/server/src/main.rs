@@ -24,6 +24,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use clap::{Parser, Subcommand};
+use rustix::fs::Mode;
 
 /// Self-hosted real-time customer profiles.
 #[derive(Debug, Parser)]
@@ -63,6 +64,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // What is written, data and backups above all, is for the owner alone.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let done = match CommandLine::parse().command {
         // It tells more by how it ends than that it did.
         Command::Apply(arguments) => return end(apply::run(&arguments)),

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tessera_api::ApiSettings;
 use tessera_service::{Components, Service};
+use tessera_store::{Health, Store as _};
 use tessera_store_lsm::LsmStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,6 +22,11 @@ use crate::{background, logging, world};
 
 /// Upper bounds of the buckets of every duration, in seconds.
 const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// Free bytes on the disk of the data folder; some seconds old.
+const FREE_BYTES: &str = "tessera_store_free_bytes";
+/// 1 for the `state` that the store is in (open; full: writes are refused; shut: reads too), 0 for the others.
+const HEALTH: &str = "tessera_store_state";
 
 /// How often measurements are folded.
 const METRICS_FOLDED: Duration = Duration::from_secs(5);
@@ -108,7 +114,7 @@ pub(crate) async fn serve(
     listening(address);
     tokio::select! {
         () = tessera_api::serve(vec![listener], tls, router, api, stop) => {}
-        () = keep_up(&metrics) => {}
+        () = keep_up(&metrics, &store) => {}
     }
     tracing::info!("server is stopping");
     service.close().await;
@@ -124,11 +130,17 @@ fn collect_metrics() -> Result<PrometheusHandle> {
     builder.install_recorder().context("metrics are collected already")
 }
 
-/// Folds what was measured, again and again: what nobody asks for would pile up otherwise.
-async fn keep_up(metrics: &PrometheusHandle) {
+/// Folds what was measured, again and again: what nobody asks for would pile up otherwise. Tells how the store is.
+async fn keep_up(metrics: &PrometheusHandle, store: &LsmStore) {
     let mut beat = tokio::time::interval(METRICS_FOLDED);
     loop {
         beat.tick().await;
+        if let Some(free_bytes) = store.free_bytes() {
+            metrics::gauge!(FREE_BYTES).set(free_bytes as f64);
+        }
+        for (health, name) in [(Health::Open, "open"), (Health::Full, "full"), (Health::Shut, "shut")] {
+            metrics::gauge!(HEALTH, "state" => name).set(f64::from(u8::from(store.health() == health)));
+        }
         metrics.run_upkeep();
     }
 }
@@ -137,6 +149,8 @@ fn open_store(settings: &Settings, files: Files) -> Result<Arc<LsmStore>> {
     let mut store = tessera_store_lsm::Settings::new(&settings.data);
     store.open_tables_max = files.tables;
     store.cache_bytes = settings.store_cache_bytes.bytes();
+    store.free_bytes_min = settings.free_bytes_min.bytes();
+    store.free_bytes_reserve = settings.free_bytes_min.bytes() / 4;
     Ok(Arc::new(LsmStore::open(store)?))
 }
 
@@ -157,6 +171,7 @@ fn service_settings(settings: &Settings) -> tessera_service::Settings {
         view_cache_bytes: settings.view_cache_bytes.bytes(),
         record_cache_bytes: settings.record_cache_bytes.bytes(),
         purge_interval_secs: settings.purge_interval_secs,
+        backup_folder: settings.backup_dir.clone(),
     }
 }
 

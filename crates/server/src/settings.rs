@@ -45,8 +45,13 @@ pub(crate) struct Settings {
     pub(crate) record_cache_bytes: ByteSize,
     /// Memory for blocks of the store.
     pub(crate) store_cache_bytes: ByteSize,
+    /// Free room on the disk below which writes are refused.
+    pub(crate) free_bytes_min: ByteSize,
     /// Seconds that what was erased stays in the files of the store at most before they are rewritten without it.
     pub(crate) purge_interval_secs: u32,
+    /// The folder in which backups are made while the server runs; without it there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backup_dir: Option<PathBuf>,
     /// Text or JSON.
     pub(crate) log_format: logging::Format,
     /// A level, or levels per module.
@@ -107,10 +112,18 @@ pub(crate) struct Layer {
     /// Memory for blocks read from disk [default: 256MiB].
     #[arg(long, env = "TESSERA_STORE_CACHE_BYTES", value_name = "SIZE")]
     store_cache_bytes: Option<ByteSize>,
+    /// Free room on the disk of the data folder below which writes are refused with `disk_full`, so that the store can always
+    /// tidy up; reads go on, and erasures do down to a quarter of it [default: 256MiB].
+    #[arg(long, env = "TESSERA_FREE_BYTES_MIN", value_name = "SIZE")]
+    free_bytes_min: Option<ByteSize>,
     /// Seconds that what was erased stays in the files of the store before they are rewritten without it; nobody can read it
     /// meanwhile. Less costs more writing, and is for who has promised to be faster [default: 86400].
     #[arg(long, env = "TESSERA_PURGE_INTERVAL_SECS", value_name = "SECONDS")]
     purge_interval_secs: Option<u32>,
+    /// Folder in which `POST /v1/admin/backups` makes files, best on another disk; made if it is missing [default: none, and then
+    /// that path is refused].
+    #[arg(long, env = "TESSERA_BACKUP_DIR", value_name = "FOLDER")]
+    backup_dir: Option<PathBuf>,
     /// How log lines look [default: text].
     #[arg(long, env = "TESSERA_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<logging::Format>,
@@ -146,7 +159,9 @@ impl Layer {
             view_cache_bytes: self.view_cache_bytes.or(under.view_cache_bytes),
             record_cache_bytes: self.record_cache_bytes.or(under.record_cache_bytes),
             store_cache_bytes: self.store_cache_bytes.or(under.store_cache_bytes),
+            free_bytes_min: self.free_bytes_min.or(under.free_bytes_min),
             purge_interval_secs: self.purge_interval_secs.or(under.purge_interval_secs),
+            backup_dir: self.backup_dir.or(under.backup_dir),
             log_format: self.log_format.or(under.log_format),
             log_level: self.log_level.or(under.log_level),
         }
@@ -175,7 +190,9 @@ impl Settings {
             view_cache_bytes: layer.view_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             record_cache_bytes: layer.record_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             store_cache_bytes: layer.store_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
+            free_bytes_min: layer.free_bytes_min.unwrap_or(ByteSize::mebibytes(256)),
             purge_interval_secs: layer.purge_interval_secs.unwrap_or(86_400),
+            backup_dir: layer.backup_dir,
             log_format: layer.log_format.unwrap_or(logging::Format::Text),
             log_level: layer.log_level.unwrap_or_else(|| LOG_LEVEL.to_owned()),
         };

@@ -29,6 +29,7 @@ const CASES: &[Case] = &[
     Case { kind: "expire", prepare: people_of_old, ask: ask_expiry, verify: all_has_ended },
     Case { kind: "backfill", prepare: people_who_buy, ask: ask_attribute, verify: all_are_counted },
     Case { kind: "backfill", prepare: people_who_buy, ask: ask_segment, verify: all_buyers_are_members },
+    Case { kind: "backup", prepare: people, ask: ask_backup, verify: all_is_in_the_file },
 ];
 
 #[test]
@@ -259,6 +260,18 @@ fn people_who_buy(client: &Client) {
 
 fn bought(user: usize) -> usize {
     user % 3
+}
+
+fn ask_backup(client: &Client) -> Value {
+    client.post("/v1/admin/backups", br#"{"name":"all.tessera"}"#)
+}
+
+fn all_is_in_the_file(client: &Client, job: &Value) {
+    let (rows, feed_rows) = (job["result"]["rows"].as_u64(), job["result"]["feed_rows"].as_u64());
+    assert!(rows > Some(2 * PEOPLE as u64) && feed_rows > Some(0), "{job}");
+    let body = br#"{"name":"all.tessera"}"#;
+    let (status, answer) = client.send("POST", "/v1/admin/backups", body).expect("an answer");
+    assert_eq!(status, 409, "{}", String::from_utf8_lossy(&answer));
 }
 
 const COUNT: &str = "xEvent[eventType = \"Bought\"].count()";

@@ -148,6 +148,7 @@ pub(crate) fn read_key(key: &Key) -> Option<ReceiptKey> {
 /// What the store answers.
 pub(crate) async fn file(store: &dyn Store, scope: Scope, receipt: &Receipt) -> Result<(), Error> {
     let commit = Commit::new()
+        .with_reserve()
         .create(scope.receipt(receipt.id), records::encode_receipt(receipt))
         .create(scope.waiting_receipt(receipt.id), &[1][..]);
     match store.commit(commit).await {

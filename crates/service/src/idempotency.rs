@@ -221,7 +221,8 @@ pub async fn once(
     };
     let body = work.await?;
     let reply = Reply::new(200, body.clone())?;
-    match store.commit(claim.answer(Commit::new(), &reply, now)).await {
+    // What it answers is done: where an erasure finds room, its answer does.
+    match store.commit(claim.answer(Commit::new().with_reserve(), &reply, now)).await {
         Ok(_) | Err(CommitError::Ambiguous) => Ok(body),
         // The same request was answered at this moment; both hear one answer.
         Err(CommitError::Conflict(_)) => match look_up(store, request, now).await? {

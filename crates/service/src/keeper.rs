@@ -77,6 +77,7 @@ pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane:
         report("quarantine", sweep_quarantine(&keeper, &parts, workspace).await);
         report("expiry", expire(&parts, &shared).await);
         report("jobs", parts.jobs.keep(workspace).await);
+        parts.backups.let_go((parts.components.clock)()).await;
         report("sweeps", go_on_sweeping(&mut stalled, &parts, &shared).await);
         report("idempotency", sweep_answers(&keeper, &parts, workspace).await);
         keeper.rest().await;
@@ -98,6 +99,7 @@ pub(crate) async fn keep_directory(keeper: Arc<Keeper>, service: std::sync::Weak
 pub(crate) struct Parts {
     pub(crate) quarantine: crate::quarantine::Quarantine,
     pub(crate) jobs: Arc<crate::jobs::Jobs>,
+    pub(crate) backups: crate::backups::Backups,
     pub(crate) components: Components,
     pub(crate) purge_interval_secs: u32,
 }

@@ -10,6 +10,7 @@
 //! - no request reaches a workspace that its caller does not hold.
 
 mod admission;
+pub mod backups;
 pub mod check;
 pub mod clock;
 pub mod codec;
@@ -68,3 +69,4 @@ pub use query::{
     GraphNode, Lookup, Rendered, StoredCall,
 };
 pub use service::{Clock, Components, ErasureState, Extent, PAGE_BYTES, Random, Return, Service, Settings};
+pub use store_error::Readiness;

@@ -1,8 +1,26 @@
 //! What an answer of the store means to a caller. What it means to the operator goes to the log.
 
-use tessera_store::{CommitError, ReadError};
+use tessera_store::{CommitError, Health, ReadError};
 
 use crate::error::{Error, ErrorKind};
+
+/// What a store of this health does not do now.
+pub(crate) fn readiness(health: Health) -> Readiness {
+    match health {
+        Health::Open => Readiness { reads: Ok(()), writes: Ok(()) },
+        Health::Full => Readiness { reads: Ok(()), writes: Err(disk_full()) },
+        Health::Shut => Readiness { reads: Err(shut()), writes: Err(shut()) },
+    }
+}
+
+/// Whether requests of these kinds can be answered now, or what they would hear.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    /// `Unavailable` with `store_unavailable` while the store is shut.
+    pub reads: Result<(), Error>,
+    /// As reads, and with `disk_full` while the disk has too little room.
+    pub writes: Result<(), Error>,
+}
 
 /// A read that has no answer.
 pub(crate) fn read_failed(error: &ReadError) -> Error {
@@ -33,20 +51,36 @@ pub(crate) fn commit_failed(error: &CommitError) -> Error {
             let message = format!("more than the store takes at once what={what} limit={limit}");
             Error::new(ErrorKind::LimitExceeded, "commit_too_large", message)
         }
+        CommitError::Full { .. } => disk_full(),
         CommitError::Unavailable(_) => unavailable(error),
         CommitError::Corrupt(_) => corrupt(error),
         CommitError::Invalid(_) => internal(error),
     }
 }
 
+/// The store itself says in the log that the disk is full, once a minute: a line for each request would fill it further.
+fn disk_full() -> Error {
+    let message =
+        "the disk of the server has too little free room for writes; nothing happened, reads and erasures go on";
+    Error { retry_after_secs: Some(10), ..Error::new(ErrorKind::Unavailable, "disk_full", message) }
+}
+
+/// A store that is shut says in the log why, with each try to open it.
 fn unavailable(error: &dyn std::error::Error) -> Error {
-    tracing::warn!(%error, "the store does not answer");
+    tracing::debug!(%error, "the store does not answer");
+    shut()
+}
+
+fn shut() -> Error {
     let message = "the store does not answer now; nothing happened, try again";
     Error { retry_after_secs: Some(1), ..Error::new(ErrorKind::Unavailable, "store_unavailable", message) }
 }
 
 fn corrupt(error: &dyn std::error::Error) -> Error {
-    tracing::error!(%error, "stored data is damaged");
+    tracing::error!(
+        %error,
+        "stored data is damaged: stop the server, see what `tessera check` tells of its folder, and restore a backup with `tessera restore`"
+    );
     Error::new(ErrorKind::Corrupt, "store_corrupt", "stored data is damaged; the operator has been told")
 }
 

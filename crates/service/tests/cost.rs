@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use support::{fact, ingest, memory, open};
 use tessera_store::{
-    Commit, CommitError, Committed, Direction, Epoch, FeedHead, FeedRow, FenceName, Floor, Key, KeyRange, Limits, Page,
-    ReadError, ScanLimit, Seq, Shard, Snapshot, Snapshotted, Store, Versioned,
+    Commit, CommitError, Committed, Direction, Epoch, FeedHead, FeedRow, FenceName, Floor, Health, Key, KeyRange,
+    Limits, Page, ReadError, ScanLimit, Seq, Shard, Snapshot, Snapshotted, Store, Versioned,
 };
 
 /// A store that remembers the families of the rows that each commit wrote.
@@ -22,6 +22,9 @@ struct Counting {
 impl Store for Counting {
     fn limits(&self) -> Limits {
         self.below.limits()
+    }
+    fn health(&self) -> Health {
+        self.below.health()
     }
     async fn get(&self, keys: &[Key]) -> Result<Snapshotted<Vec<Option<Versioned>>>, ReadError> {
         self.below.get(keys).await
@@ -50,6 +53,9 @@ impl Store for Counting {
     }
     async fn raise(&self, name: &FenceName) -> Result<Epoch, CommitError> {
         self.below.raise(name).await
+    }
+    async fn check_compaction(&self) -> Result<(), CommitError> {
+        self.below.check_compaction().await
     }
     async fn compact(&self) -> Result<(), CommitError> {
         self.below.compact().await

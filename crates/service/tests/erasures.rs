@@ -440,6 +440,42 @@ async fn a_purge_that_is_broken_off_at_any_step_ends_right() {
 }
 
 #[tokio::test]
+async fn erasures_go_on_where_the_disk_is_full() {
+    let below = memory();
+    let faulty = Faulty::new(below.clone(), Plan::CALM);
+    let store: Arc<dyn Store> = Arc::new(faulty.clone());
+    let service = open(&store).await;
+    fill(&service).await;
+    faulty.fill_disk();
+    let refused = service.ingest(WORKSPACE, vec![fact("new", "user_id:new city=Roma @3")], "test", key()).await;
+    assert_eq!(refused.map_err(|error| error.code), Err("disk_full"));
+    assert_eq!(service.readiness().writes.map_err(|error| error.code), Err("disk_full"));
+    assert!(service.readiness().reads.is_ok());
+    let person = erase(&service, &by("email", "annabel@shop.example"), Return::Refused).await.expect("a receipt");
+    assert!(service.profile(WORKSPACE, &by("user_id", "annabel"), Fields::ALL, None).await.is_err());
+    let asked = service.erase_source(WORKSPACE, "segment", None, None, key()).await.expect("a job");
+    let Asked::Made(job) = asked else { panic!("nothing was asked before") };
+    let dataset = ErasureId::from_bytes(*job.id.as_bytes());
+    // The rows go without any more room; rewriting the files takes some.
+    for _ in 0..10_000 {
+        if service.erasure(WORKSPACE, &dataset.to_string()).await.is_ok() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(service.erasure(WORKSPACE, &dataset.to_string()).await.expect("its job ended").removed.events, 1);
+    faulty.free_disk();
+    for id in [person.id, dataset] {
+        purged(&service, id).await;
+    }
+    for text in ANN.into_iter().chain(["Berliner"]) {
+        assert!(!holds(&below, text).await, "{text}");
+    }
+    service.close().await;
+    sound(&below).await;
+}
+
+#[tokio::test]
 async fn an_erased_dataset_has_a_receipt_under_the_id_of_its_job() {
     let store = memory();
     let service = open(&store).await;

@@ -135,7 +135,7 @@ async fn a_tiny_store_with_faults_ends_like_a_large_one_without() {
 }
 
 #[tokio::test]
-async fn a_full_disk_answers_unavailable_and_recovers() {
+async fn a_full_disk_refuses_writes_and_recovers() {
     let below = memory();
     let faulty = Faulty::new(below.clone(), Plan::CALM);
     let store: Arc<dyn Store> = Arc::new(faulty.clone());
@@ -145,7 +145,7 @@ async fn a_full_disk_answers_unavailable_and_recovers() {
     write("1").await.expect("there is room");
     faulty.fill_disk();
     let error = write("2").await.expect_err("there is no room");
-    assert_eq!((error.kind, error.code), (tessera_service::error::ErrorKind::Unavailable, "store_unavailable"));
+    assert_eq!((error.kind, error.code), (tessera_service::error::ErrorKind::Unavailable, "disk_full"));
     assert_eq!(service.events(WORKSPACE, &by("user_id", "ann"), &page(10)).await.expect("reads go on").events.len(), 1);
     faulty.free_disk();
     write("2").await.expect("there is room again");

@@ -5,13 +5,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
-use tessera_store::{Commit, CommitError, Committed, Epoch, FenceName, Floor, Seq, Version};
+use tessera_store::{Commit, CommitError, Committed, Epoch, FenceName, Floor, Room, Seq, Version};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::disk::Disk;
 use crate::folder::Folder;
 use crate::group::{Group, Standing};
+use crate::journal::{self, Scan};
 use crate::recent::Recent;
 use crate::settings::Settings;
 use crate::shared::{LIMITS, Shared};
@@ -20,6 +22,9 @@ use crate::tree::{Tree, TreeError};
 /// Free room is looked at again after so many bytes, in parts of the room that must stay free.
 const FREE_CHECKS: u64 = 16;
 
+/// Requests that one group takes at most.
+const GROUP_REQUESTS_MAX: usize = 4_096;
+
 /// What the committer can be asked for.
 pub(crate) enum Request {
     Commit(Box<Commit>, Reply<Committed>),
@@ -27,6 +32,8 @@ pub(crate) enum Request {
     /// Answers whether all of it is done.
     Trim(Seq, Reply<bool>),
     BeginAt(Floor, Reply<()>),
+    /// Tries again to open a store that could not be opened after a failed write.
+    OpenAgain,
     Close(oneshot::Sender<()>),
 }
 
@@ -43,14 +50,19 @@ pub(crate) struct Committer {
     disk: Arc<dyn Disk>,
     standing: Standing,
     /// A group whose write failed, until the store is open again.
-    in_doubt: Option<Group>,
-    room: Room,
+    in_doubt: Option<InDoubt>,
+    /// Bytes written since the last look at the free room on the disk.
+    unchecked_bytes: u64,
+    /// How often the store could not be opened in a row.
+    failures: u32,
+    /// Where that is told to the watch.
+    watch: Sender<u32>,
 }
 
-/// What is known of the free room on the disk.
-struct Room {
-    is_low: bool,
-    unchecked_bytes: u64,
+struct InDoubt {
+    group: Group,
+    /// It stood whole in the journal that failed.
+    was_found: bool,
 }
 
 impl Committer {
@@ -60,16 +72,9 @@ impl Committer {
         shared: Arc<Shared>,
         disk: Arc<dyn Disk>,
         standing: Standing,
+        watch: Sender<u32>,
     ) -> Self {
-        Self {
-            settings,
-            folder,
-            shared,
-            disk,
-            standing,
-            in_doubt: None,
-            room: Room { is_low: true, unchecked_bytes: 0 },
-        }
+        Self { settings, folder, shared, disk, standing, in_doubt: None, unchecked_bytes: 0, failures: 0, watch }
     }
 
     /// Works until told to close or until no one is left who could ask, then closes the trees and lets go of the
@@ -83,7 +88,7 @@ impl Committer {
         };
         let reason = TreeError::Refused("store is closed".into());
         requests.close();
-        let mut group = Group::new(self.standing.head);
+        let mut group = Group::after(&self.standing);
         while let Some(late) = requests.blocking_recv() {
             // Closes again, or hears that it was not done.
             let _ = self.decide(late, &mut group, Err(&reason));
@@ -96,21 +101,30 @@ impl Committer {
     }
 
     fn serve(&mut self, first: Request, requests: &mut mpsc::Receiver<Request>) -> Option<oneshot::Sender<()>> {
-        self.ensure_open();
-        self.check_room();
-        let mut group = Group::new(self.standing.head);
+        self.look_at_room();
+        let mut group = Group::after(&self.standing);
         let mut answers = Vec::new();
         let mut closing = None;
+        let mut is_due = false;
+        // What is refused is answered at once, and whoever asked may be here again: a disk without room is looked at anew for each
+        // request, and no group goes on for ever.
+        let many = self.shared.check_room(Room::Ordinary).map_or(1, |()| GROUP_REQUESTS_MAX);
         self.shared.with_tree(|tree| {
             let mut next = Some(first);
-            while let Some(request) = next.take() {
-                if let Request::Close(done) = request {
-                    closing = Some(done);
-                    break;
+            for more in (0..many).rev() {
+                let Some(request) = next.take() else { break };
+                match request {
+                    Request::Close(done) => {
+                        closing = Some(done);
+                        break;
+                    }
+                    Request::OpenAgain => {
+                        is_due = true;
+                        break;
+                    }
+                    request => answers.extend(self.decide(request, &mut group, tree)),
                 }
-                answers.extend(self.decide(request, &mut group, tree));
-                // While the store is shut, each request is a try of its own to open it.
-                if tree.is_ok() && !group.is_full() {
+                if more > 0 && !group.is_full() {
                     next = requests.try_recv().ok();
                 }
             }
@@ -119,6 +133,9 @@ impl Committer {
         for answer in answers {
             answer(outcome.clone());
         }
+        if is_due && self.shared.with_tree(|tree| tree.is_err()) {
+            self.open_again();
+        }
         closing
     }
 
@@ -126,39 +143,33 @@ impl Committer {
     fn decide(&self, request: Request, group: &mut Group, tree: Result<&Tree, &TreeError>) -> Option<Answer> {
         match request {
             Request::Commit(commit, reply) => {
-                let needs_room = !commit.is_read_only();
-                let decided =
-                    self.usable(tree, needs_room).and_then(|tree| group.commit(*commit, &self.standing, tree));
+                let room = (!commit.is_read_only()).then_some(commit.room);
+                let decided = self.usable(tree, room).and_then(|tree| group.commit(*commit, &self.standing, tree));
                 accept(decided, reply)
             }
             Request::Raise(name, reply) => {
-                accept(self.usable(tree, true).map(|_| group.raise(name, &self.standing)), reply)
+                let decided = self.usable(tree, Some(Room::Ordinary)).map(|_| group.raise(name, &self.standing));
+                accept(decided, reply)
             }
             // A trim is the way out of a full disk.
-            Request::Trim(before, reply) => accept(self.usable(tree, false).map(|_| group.trim(before)), reply),
+            Request::Trim(before, reply) => accept(self.usable(tree, None).map(|_| group.trim(before)), reply),
             Request::BeginAt(floor, reply) => {
-                accept(self.usable(tree, true).and_then(|_| group.begin_at(&floor, &self.standing)), reply)
+                let usable = self.usable(tree, Some(Room::Ordinary));
+                accept(usable.and_then(|_| group.begin_at(&floor, &self.standing)), reply)
             }
-            Request::Close(_) => None,
+            Request::OpenAgain | Request::Close(_) => None,
         }
     }
 
-    fn usable<'a>(&self, tree: Result<&'a Tree, &TreeError>, needs_room: bool) -> Result<&'a Tree, CommitError> {
-        let tree = tree.map_err(|reason| match reason {
-            TreeError::Corrupt(reason) => CommitError::Corrupt(reason.clone()),
-            TreeError::Refused(reason) => CommitError::Unavailable(reason.clone()),
-        })?;
-        if needs_room && self.room.is_low {
-            return Err(CommitError::Unavailable(format!(
-                "the disk has too little free room free_bytes_min={}",
-                self.settings.free_bytes_min
-            )));
-        }
+    /// The trees, if they are open and the disk has the room, if any is needed.
+    fn usable<'a>(&self, tree: Result<&'a Tree, &TreeError>, room: Option<Room>) -> Result<&'a Tree, CommitError> {
+        let tree = tree.map_err(TreeError::clone)?;
+        room.map_or(Ok(()), |room| self.shared.check_room(room))?;
         Ok(tree)
     }
 
     fn write(&mut self, group: Group) -> Result<(), CommitError> {
-        self.room.unchecked_bytes += group.bytes() as u64;
+        self.unchecked_bytes += group.bytes() as u64;
         let written = self.shared.with_tree(|tree| {
             let tree = tree.map_err(|reason| TreeError::Refused(reason.to_string()))?;
             let refused = |error: std::io::Error| TreeError::Refused(error.to_string());
@@ -169,82 +180,99 @@ impl Committer {
         match written {
             Ok(()) => {
                 self.shared.publish(group.head.version);
-                group.settle(&mut self.standing);
+                group.note(&mut self.standing);
                 Ok(())
             }
             Err(error) => {
                 tracing::error!(%error, "a write failed, opening the store again");
-                self.room.is_low = true;
+                self.shared.look_at_room(&*self.disk, self.folder.path());
                 self.shared.shut(TreeError::Refused("store is being opened again after a failed write".into()));
-                self.in_doubt = Some(group);
+                self.in_doubt = Some(InDoubt { group, was_found: false });
                 self.open_again();
                 Err(CommitError::Ambiguous)
             }
         }
     }
 
-    /// Tries again to open a store that could not be opened after a failed write.
-    fn ensure_open(&mut self) {
-        if self.shared.with_tree(|tree| tree.is_err()) {
-            self.open_again();
-        }
-    }
-
-    /// Opens the trees. What is found of a group in doubt may have come from memory that the failed sync never
-    /// brought to disk, so it is written and synced once more before anyone reads it.
+    /// Opens the trees, or has the watch ask for it again.
     fn open_again(&mut self) {
-        let opened = open(&self.folder.tree(), &self.settings, self.disk.as_ref()).and_then(|(tree, standing)| {
-            match &self.in_doubt {
-                Some(group) if standing.head == group.head => group.write(&tree)?,
-                Some(_) | None => {}
-            }
-            Ok((tree, standing))
-        });
-        match opened {
+        match self.opened() {
             Ok((tree, standing)) => {
                 tracing::warn!(version = standing.head.version.0, "store is open again");
                 self.shared.reopen(tree, standing.head.version);
                 self.standing = standing;
                 self.in_doubt = None;
+                self.failures = 0;
             }
             Err(error) => {
-                tracing::error!(%error, "store cannot be opened again");
+                tracing::error!(%error, "store cannot be opened again; it is tried again after a pause");
                 self.shared.shut(error);
+                self.failures = self.failures.saturating_add(1);
+                // The watch lives as long as this thread.
+                let _ = self.watch.send(self.failures);
             }
         }
     }
 
-    fn check_room(&mut self) {
-        let is_due = self.room.unchecked_bytes >= self.settings.free_bytes_min / FREE_CHECKS;
-        if !self.room.is_low && !is_due {
-            return;
+    /// Begins a journal and opens the trees. After a failed sync the kernel may have dropped what was to be synced, and say of
+    /// the next sync that it went well: so the journal that failed is never written to again, and what is found in it of the
+    /// group in doubt is written and synced once more before anyone reads it.
+    fn opened(&mut self) -> Result<(Tree, Standing), TreeError> {
+        self.disk.before_reopen().map_err(|error| TreeError::Refused(error.to_string()))?;
+        let was_found = journal::begin_next(&self.folder.tree(), self.standing.group)?;
+        let (tree, mut standing) = open_trees(&self.folder.tree(), &self.settings)?;
+        if standing.head != self.standing.head || standing.group != self.standing.group {
+            let (found, version) = (standing.head.version.0, self.standing.head.version.0);
+            return Err(TreeError::Corrupt(format!(
+                "acknowledged commits are gone found={found} acknowledged={version}"
+            )));
         }
-        self.room.unchecked_bytes = 0;
-        self.room.is_low = match self.disk.free_bytes(self.folder.path()) {
-            Ok(free) => free < self.settings.free_bytes_min,
-            Err(error) => {
-                tracing::warn!(%error, "free room on the disk is unknown");
-                false
+        if let Some(InDoubt { group, was_found: was_found_before }) = &mut self.in_doubt {
+            *was_found_before |= was_found;
+            if *was_found_before {
+                group.write(&tree)?;
+                group.note(&mut standing);
             }
-        };
+        }
+        Ok((tree, standing))
+    }
+
+    /// Looks at the free room when it was too small, and after so much was written.
+    fn look_at_room(&mut self) {
+        let is_due = self.unchecked_bytes >= self.settings.free_bytes_min / FREE_CHECKS;
+        if is_due || self.shared.check_room(Room::Ordinary).is_err() {
+            self.unchecked_bytes = 0;
+            self.shared.look_at_room(&*self.disk, self.folder.path());
+        }
     }
 }
 
-/// Opens the trees and reads what the committer must know.
+/// Verifies the journals, opens the trees and reads what the committer must know.
 pub(crate) fn open_trees(path: &Path, settings: &Settings) -> Result<(Tree, Standing), TreeError> {
+    let scan = journal::scan(path)?;
+    journal::cut_torn(&scan).map_err(|error| TreeError::Refused(error.to_string()))?;
     let tree = Tree::open(path, settings)?;
     let standing = crate::tree::contained(|| {
         let at = tree.instant();
-        let head = tree.head(&at)?;
+        let (head, group) = (tree.head(&at)?, tree.group(&at)?);
         let fences = tree.fences(&at)?.into_iter().collect();
-        Ok::<_, TreeError>(Standing { head, fences, recent: Recent::new(settings.recent_writes, head.version) })
+        Ok::<_, TreeError>(Standing { head, group, fences, recent: Recent::new(settings.recent_writes, head.version) })
     })?;
+    check_read(&scan, &standing)?;
     Ok((tree, standing))
 }
 
-fn open(path: &Path, settings: &Settings, disk: &dyn Disk) -> Result<(Tree, Standing), TreeError> {
-    disk.before_reopen().map_err(|error| TreeError::Refused(error.to_string()))?;
-    open_trees(path, settings)
+/// Whether the storage engine has read the journals to their end.
+fn check_read(scan: &Scan, standing: &Standing) -> Result<(), TreeError> {
+    let is_behind = scan.version.is_some_and(|version| standing.head.version.0 < version)
+        || scan.mark.is_some_and(|mark| standing.group != mark.group);
+    if is_behind {
+        let (found, group) = (standing.head.version.0, standing.group);
+        return Err(TreeError::Corrupt(format!(
+            "the journals were not read to their end version={found} group={group}"
+        )));
+    }
+    Ok(())
 }
 
 fn accept<T: Send + 'static>(decided: Result<T, CommitError>, reply: Reply<T>) -> Option<Answer> {

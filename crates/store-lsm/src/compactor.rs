@@ -4,7 +4,7 @@
 //! `tree/physical.rs`. A process that dies meanwhile leaves what any other death leaves: each step is one of the engine's own,
 //! and none touches a journal that is still needed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -103,10 +103,7 @@ impl Compactor {
             }
             self.waiting.extend(self.requests.try_iter());
             let replies = std::mem::take(&mut self.waiting);
-            let outcome = contained(|| self.compact()).map_err(|error| match error {
-                TreeError::Corrupt(reason) => CommitError::Corrupt(reason),
-                TreeError::Refused(reason) => CommitError::Unavailable(reason),
-            });
+            let outcome = contained(|| self.compact()).map_err(CommitError::from);
             if let Err(error) = &outcome {
                 tracing::warn!(%error, "the store was not compacted");
             }
@@ -119,7 +116,7 @@ impl Compactor {
     fn compact(&mut self) -> Result<(), TreeError> {
         let opened = self.shared.clone_tree()?;
         let tree = &opened.tree;
-        let before = self.check_room(tree)?;
+        let before = check_room(tree, &*self.disk, &self.path, self.free_bytes_min)?;
         let end = tree.end();
         // First the journal: its rows move into tables, and it goes when the last of them has.
         let journal = tree.newest_journal()?;
@@ -144,19 +141,6 @@ impl Compactor {
         self.until(SNAPSHOT_LOOKS_MAX, held, &opened, |tree| Ok(tree.table_files()?.is_disjoint(&old)))?;
         tracing::info!(bytes_before = before, bytes = tree.disk_bytes()?, "the store was compacted");
         Ok(())
-    }
-
-    /// There has to be room for a second copy of everything, and for what the journal is filled up with.
-    fn check_room(&self, tree: &Tree) -> Result<u64, TreeError> {
-        let bytes = tree.disk_bytes()?;
-        let needed = bytes + Tree::PADS_MAX as u64 * Tree::PAD_BYTES + self.free_bytes_min;
-        let free = self.disk.free_bytes(&self.path).map_err(|error| TreeError::Refused(error.to_string()))?;
-        if free < needed {
-            let reason =
-                format!("the disk has too little free room for a compaction free_bytes={free} needed={needed}");
-            return Err(TreeError::Refused(reason));
-        }
-        Ok(bytes)
     }
 
     /// Whether it may go on: the store is not closing, and these are still its trees.
@@ -199,6 +183,17 @@ impl Compactor {
             Err(RecvTimeoutError::Disconnected) => Err(TreeError::Refused("store is closed".into())),
         }
     }
+}
+
+/// There has to be room for a second copy of everything, and for what the journal is filled up with. Answers the bytes of the first.
+pub(crate) fn check_room(tree: &Tree, disk: &dyn Disk, path: &Path, free_bytes_min: u64) -> Result<u64, TreeError> {
+    let bytes = tree.disk_bytes()?;
+    let needed_bytes = bytes + Tree::PADS_MAX as u64 * Tree::PAD_BYTES + free_bytes_min;
+    let free_bytes = disk.free_bytes(path).map_err(|error| TreeError::Refused(error.to_string()))?;
+    if free_bytes < needed_bytes {
+        return Err(TreeError::Full { free_bytes, needed_bytes });
+    }
+    Ok(bytes)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,7 +1,8 @@
 //! The folder of a store: who owns it, which format it has.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The format this code writes and the only one it reads.
@@ -34,8 +35,12 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
-    /// Part of it is missing or unreadable. Restore a backup.
-    #[error("data folder is damaged path={} reason={reason}", path.display())]
+    /// Part of it is missing or unreadable.
+    #[error(
+        "data folder is damaged and was left as it is: restore a backup with `tessera restore` into another folder; \
+         `tessera check` tells all that is wrong path={} reason={reason}",
+        path.display()
+    )]
     Damaged {
         /// The folder.
         path: PathBuf,
@@ -63,7 +68,25 @@ impl Folder {
     /// Locks the folder, creating it if need be, and checks its format.
     pub(crate) fn claim(path: &Path) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: path.to_path_buf(), source };
-        fs::create_dir_all(path).map_err(io)?;
+        make(path).map_err(io)?;
+        let mode = fs::metadata(path).map_err(io)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let folder = path.display();
+            tracing::warn!(%folder, mode = format!("{:o}", mode & 0o777), "others may read the data folder: take it from them with chmod 700");
+        }
+        Self::lock(path)
+    }
+
+    /// As [`Self::claim`], of a store that is there.
+    pub(crate) fn claim_existing(path: &Path) -> Result<Self, OpenError> {
+        if read_format(path)?.is_none() {
+            return Err(OpenError::NotAStore { path: path.to_path_buf() });
+        }
+        Self::lock(path)
+    }
+
+    fn lock(path: &Path) -> Result<Self, OpenError> {
+        let io = |source| OpenError::Io { path: path.to_path_buf(), source };
         let format = read_format(path)?;
         if format.is_none() && has_foreign_files(path).map_err(io)? {
             return Err(OpenError::NotAStore { path: path.to_path_buf() });
@@ -107,6 +130,18 @@ impl Folder {
     pub(crate) fn damaged(&self, reason: impl Into<String>) -> OpenError {
         OpenError::Damaged { path: self.path.clone(), reason: reason.into() }
     }
+}
+
+/// Makes a folder for its owner alone, with those above it that are missing, and makes their names durable.
+fn make(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn read_format(path: &Path) -> Result<Option<u32>, OpenError> {

@@ -15,6 +15,8 @@ const TRIM_ROWS_MAX: u64 = 2_000;
 #[derive(Debug)]
 pub(crate) struct Standing {
     pub(crate) head: Head,
+    /// The number of the last group.
+    pub(crate) group: u64,
     pub(crate) fences: BTreeMap<FenceName, Epoch>,
     pub(crate) recent: Recent,
 }
@@ -22,6 +24,7 @@ pub(crate) struct Standing {
 /// Writes decided but not yet written.
 #[derive(Debug)]
 pub(crate) struct Group {
+    number: u64,
     before: Head,
     pub(crate) head: Head,
     rows: HashMap<Key, Pending>,
@@ -40,8 +43,11 @@ struct Pending {
 }
 
 impl Group {
-    pub(crate) fn new(head: Head) -> Self {
+    /// The group that comes next.
+    pub(crate) fn after(standing: &Standing) -> Self {
+        let head = standing.head;
         Self {
+            number: standing.group + 1,
             before: head,
             head,
             rows: HashMap::new(),
@@ -134,10 +140,7 @@ impl Group {
     fn version(&self, key: &Key, tree: &Tree) -> Result<Option<Version>, CommitError> {
         match self.rows.get(key) {
             Some(pending) => Ok(pending.value.as_ref().map(|_| pending.version)),
-            None => tree.version(key).map_err(|error| match error {
-                TreeError::Corrupt(reason) => CommitError::Corrupt(reason),
-                TreeError::Refused(reason) => CommitError::Unavailable(reason),
-            }),
+            None => Ok(tree.version(key)?),
         }
     }
 
@@ -194,14 +197,15 @@ impl Group {
         for (name, epoch) in &self.fences {
             batch.fence(name, *epoch);
         }
-        batch.head(self.head);
+        batch.end(self.head, self.number);
         batch.commit()
     }
 
     /// Notes the group as written.
-    pub(crate) fn settle(self, standing: &mut Standing) {
+    pub(crate) fn note(&self, standing: &mut Standing) {
         standing.head = self.head;
-        standing.fences.extend(self.fences);
+        standing.group = self.number;
+        standing.fences.extend(self.fences.iter().map(|(name, epoch)| (name.clone(), *epoch)));
         for (key, version) in &self.order {
             standing.recent.note(key, *version);
         }

@@ -10,22 +10,29 @@
 //! Invariants:
 //! - Nothing is readable before its sync: fjall applies a batch to its trees only after the journal was synced.
 //! - The head row (commit sequence, ends of the feed) is written in the same batch as what it counts.
-//! - After a failed write the store is closed, opened again, and what is found of the group in doubt is written and
-//!   synced once more before anyone reads it; only then do its writers hear `Ambiguous`.
+//! - After a failed write the store is closed, and nothing is written any more to the journal that failed: it is cut behind the
+//!   last group that is known to be on disk, and a new one is begun. If a whole group stood behind the cut, it is written and synced
+//!   once more before anyone reads it; only then do its writers hear `Ambiguous`.
+//! - Nothing is opened before all journals were verified, batch by batch.
 
 mod committer;
 mod compactor;
 mod disk;
 mod folder;
 mod group;
+mod inspect;
+mod journal;
 mod recent;
 mod settings;
 mod shared;
 mod snapshot;
 mod store;
+mod tables;
 mod tree;
+mod watch;
 
 pub use disk::{Disk, RealDisk};
 pub use folder::OpenError;
+pub use inspect::{Aside, Inspection, inspect};
 pub use settings::Settings;
 pub use store::LsmStore;

@@ -16,11 +16,13 @@ pub struct Settings {
     /// How many recent writes are remembered in memory, so that the expectations of a commit with a hint need no
     /// reading. About 50 bytes each.
     pub recent_writes: usize,
-    /// Writes are refused, and reads go on, while the disk has less free room than this. It is what keeps compaction
-    /// and recovery able to work on a full disk.
+    /// Ordinary writes are refused, and reads go on, while the disk has less free room than this. It is what keeps
+    /// compaction and recovery able to work on a full disk.
     pub free_bytes_min: u64,
     /// Tables that are kept open, so that reading them costs no opening. They are files of the process.
     pub open_tables_max: usize,
+    /// What takes away is refused only while the disk has less free room than this: the reserve lies between the two.
+    pub free_bytes_reserve: u64,
     /// Threads that flush and compact.
     pub workers: usize,
 }
@@ -37,6 +39,7 @@ impl Settings {
             recent_writes: 500_000,
             free_bytes_min: 256 << 20,
             open_tables_max: 900,
+            free_bytes_reserve: 64 << 20,
             workers: 2,
         }
     }

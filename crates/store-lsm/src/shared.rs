@@ -1,10 +1,13 @@
 //! What the readers and the committer share: the open trees, and how far the commits have got.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use tessera_store::{Limits, ReadError, Version};
+use tessera_store::{Health, Limits, ReadError, Room, Version};
 
+use crate::disk::Disk;
+use crate::settings::Settings;
 use crate::tree::{Tree, TreeError, contained};
 
 /// The limits that this store declares.
@@ -20,6 +23,12 @@ pub(crate) struct Opened {
 pub(crate) struct Shared {
     slot: RwLock<Slot>,
     published: AtomicU64,
+    /// Free room on the disk as it was last looked at; all ones while it is not known.
+    free_bytes: AtomicU64,
+    free_bytes_min: u64,
+    free_bytes_reserve: u64,
+    /// Somebody has read what is damaged.
+    met_damage: AtomicBool,
 }
 
 enum Slot {
@@ -28,8 +37,55 @@ enum Slot {
 }
 
 impl Shared {
-    pub(crate) fn new(tree: Tree, version: Version) -> Self {
-        Self { slot: RwLock::new(Slot::Open { tree, generation: 0 }), published: AtomicU64::new(version.0) }
+    pub(crate) fn new(tree: Tree, version: Version, settings: &Settings) -> Self {
+        Self {
+            slot: RwLock::new(Slot::Open { tree, generation: 0 }),
+            published: AtomicU64::new(version.0),
+            free_bytes: AtomicU64::new(u64::MAX),
+            free_bytes_min: settings.free_bytes_min,
+            free_bytes_reserve: settings.free_bytes_reserve.min(settings.free_bytes_min),
+            met_damage: AtomicBool::new(false),
+        }
+    }
+
+    /// Looks at the free room on the disk. What cannot be found out does not hold up writes.
+    pub(crate) fn look_at_room(&self, disk: &dyn Disk, path: &Path) {
+        let free_bytes = disk.free_bytes(path).unwrap_or_else(|error| {
+            tracing::warn!(%error, "free room on the disk is unknown");
+            u64::MAX
+        });
+        self.free_bytes.store(free_bytes, Ordering::Release);
+    }
+
+    /// Whether a read has met damage since this was asked before.
+    pub(crate) fn take_damage(&self) -> bool {
+        self.met_damage.swap(false, Ordering::AcqRel)
+    }
+
+    /// Free room on the disk as it was last looked at, if it is known.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        Some(self.free_bytes.load(Ordering::Acquire)).filter(|free_bytes| *free_bytes != u64::MAX)
+    }
+
+    /// Refuses what finds too little room on the disk.
+    pub(crate) fn check_room(&self, room: Room) -> Result<(), TreeError> {
+        let needed_bytes = match room {
+            Room::Ordinary => self.free_bytes_min,
+            Room::Reserve => self.free_bytes_reserve,
+        };
+        match self.free_bytes() {
+            Some(free_bytes) if free_bytes < needed_bytes => Err(TreeError::Full { free_bytes, needed_bytes }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether it takes work.
+    pub(crate) fn health(&self) -> Health {
+        match &*self.slot.read().unwrap_or_else(PoisonError::into_inner) {
+            Slot::Shut { .. } => Health::Shut,
+            Slot::Open { .. } if self.check_room(Room::Ordinary).is_err() => Health::Full,
+            Slot::Open { .. } => Health::Open,
+        }
     }
 
     /// A version that every read which starts now sees.
@@ -45,11 +101,14 @@ impl Shared {
     /// Reads inline. `read` also gets the generation of the trees, which moves when they are opened again.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Tree, u64) -> Result<T, ReadError>) -> Result<T, ReadError> {
         match &*self.slot.read().unwrap_or_else(PoisonError::into_inner) {
-            Slot::Open { tree, generation } => contained(|| read(tree, *generation)),
-            Slot::Shut { reason, .. } => Err(match reason {
-                TreeError::Corrupt(reason) => ReadError::Corrupt(reason.clone()),
-                TreeError::Refused(reason) => ReadError::Unavailable(reason.clone()),
-            }),
+            Slot::Open { tree, generation } => {
+                let found = contained(|| read(tree, *generation));
+                if let Err(ReadError::Corrupt(_)) = found {
+                    self.met_damage.store(true, Ordering::Release);
+                }
+                found
+            }
+            Slot::Shut { reason, .. } => Err(reason.clone().into()),
         }
     }
 

@@ -5,8 +5,8 @@ use std::thread::{self, JoinHandle};
 
 use async_trait::async_trait;
 use tessera_store::{
-    Commit, CommitError, Committed, Direction, Epoch, FeedHead, FeedRow, FenceName, Floor, Key, KeyRange, Limits, Page,
-    ReadError, ScanLimit, Seq, Shard, Snapshot, Snapshotted, Store, Versioned, page,
+    Commit, CommitError, Committed, Direction, Epoch, FeedHead, FeedRow, FenceName, Floor, Health, Key, KeyRange,
+    Limits, Page, ReadError, ScanLimit, Seq, Shard, Snapshot, Snapshotted, Store, Versioned, page,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,6 +18,7 @@ use crate::settings::Settings;
 use crate::shared::{LIMITS, Shared};
 use crate::snapshot::LsmSnapshot;
 use crate::tree::TreeError;
+use crate::watch::Watch;
 
 /// Requests that may wait for the committer; more wait in their own tasks.
 const QUEUE: usize = 1024;
@@ -28,6 +29,8 @@ pub struct LsmStore {
     requests: Option<mpsc::Sender<Request>>,
     committer: Mutex<Option<JoinHandle<()>>>,
     compactor: compactor::Handle,
+    disk: Arc<dyn Disk>,
+    settings: Settings,
 }
 
 impl LsmStore {
@@ -42,23 +45,39 @@ impl LsmStore {
         let folder = Folder::claim(&settings.path)?;
         let (tree, standing) = committer::open_trees(&folder.tree(), &settings).map_err(|error| match error {
             TreeError::Corrupt(reason) => folder.damaged(reason),
-            TreeError::Refused(reason) => {
-                OpenError::Io { path: folder.path().to_path_buf(), source: std::io::Error::other(reason) }
+            TreeError::Refused(_) | TreeError::Full { .. } => {
+                OpenError::Io { path: folder.path().to_path_buf(), source: std::io::Error::other(error) }
             }
         })?;
         let is_empty = tree.is_empty().map_err(|error| folder.damaged(error.to_string()))?;
         folder.seal(is_empty)?;
-        let shared = Arc::new(Shared::new(tree, standing.head.version));
-        let (sender, receiver) = mpsc::channel(QUEUE);
+        let shared = Arc::new(Shared::new(tree, standing.head.version, &settings));
         let path = folder.path().to_path_buf();
+        shared.look_at_room(&*disk, &path);
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (failed, failures) = std::sync::mpsc::channel();
+        let watch = Watch {
+            path: path.clone(),
+            tree: folder.tree(),
+            shared: Arc::clone(&shared),
+            disk: Arc::clone(&disk),
+            committer: sender.downgrade(),
+            failures,
+        };
+        // It ends when the committer does, which is joined.
+        thread::Builder::new()
+            .name("store-watch".into())
+            .spawn(move || watch.run())
+            .map_err(|source| OpenError::Io { path: path.clone(), source })?;
         let compactor = compactor::Handle::start(settings.clone(), Arc::clone(&shared), Arc::clone(&disk))
             .map_err(|source| OpenError::Io { path: path.clone(), source })?;
-        let committer = Committer::new(settings, folder, Arc::clone(&shared), disk, standing);
+        let committer =
+            Committer::new(settings.clone(), folder, Arc::clone(&shared), Arc::clone(&disk), standing, failed);
         let thread = thread::Builder::new()
             .name("store-committer".into())
             .spawn(move || committer.run(receiver))
             .map_err(|source| OpenError::Io { path, source })?;
-        Ok(Self { shared, requests: Some(sender), committer: Mutex::new(Some(thread)), compactor })
+        Ok(Self { shared, requests: Some(sender), committer: Mutex::new(Some(thread)), compactor, disk, settings })
     }
 
     /// Does what was asked before, closes the files and lets go of the folder. Later calls answer `Unavailable`.
@@ -72,6 +91,12 @@ impl LsmStore {
             let _ = closed.await;
         }
         self.join();
+    }
+
+    /// Free bytes on the disk where the folder lies, some seconds old; `None` if that cannot be found out.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.shared.free_bytes()
     }
 
     /// Asks the committer. A question it never took was not done; one it took and left unanswered is in doubt.
@@ -105,6 +130,10 @@ impl Drop for LsmStore {
 impl Store for LsmStore {
     fn limits(&self) -> Limits {
         LIMITS
+    }
+
+    fn health(&self) -> Health {
+        self.shared.health()
     }
 
     async fn get(&self, keys: &[Key]) -> Result<Snapshotted<Vec<Option<Versioned>>>, ReadError> {
@@ -174,6 +203,13 @@ impl Store for LsmStore {
 
     async fn compact(&self) -> Result<(), CommitError> {
         self.compactor.compact().await
+    }
+
+    async fn check_compaction(&self) -> Result<(), CommitError> {
+        let opened = self.shared.clone_tree()?;
+        let Settings { path, free_bytes_min, .. } = &self.settings;
+        compactor::check_room(&opened.tree, &*self.disk, path, *free_bytes_min)?;
+        Ok(())
     }
 
     async fn begin_at(&self, floor: &Floor) -> Result<(), CommitError> {

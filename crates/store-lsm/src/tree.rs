@@ -1,7 +1,7 @@
 //! The fjall trees below a store and how our rows lie in them.
 //!
 //! `main`: key -> version (8 bytes, big endian) and value. `feed`: shard (2 bytes) and position (8 bytes), both big
-//! endian -> payload. `meta`: the head row and one row per fence. `filler`: zeros, which nobody reads.
+//! endian -> payload. `meta`: the head row, the mark and one row per fence. `filler`: zeros, which nobody reads.
 
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,15 +11,15 @@ use bytes::Bytes;
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _};
 use tessera_store::{
-    Direction, Epoch, FeedHead, FeedRow, FenceName, Key, KeyRange, Limits, Page, ReadError, Row, ScanLimit, Seq, Shard,
-    Version, Versioned, page,
+    CommitError, Direction, Epoch, FeedHead, FeedRow, FenceName, Key, KeyRange, Limits, Page, ReadError, Row,
+    ScanLimit, Seq, Shard, Version, Versioned, page,
 };
 
+use crate::journal::{HEAD, MARK, Mark, ScanError};
 use crate::settings::Settings;
 
 mod physical;
 
-const HEAD: &[u8] = b"head";
 const FENCE: &[u8] = b"fence/";
 const HEADER: usize = 8;
 
@@ -42,12 +42,14 @@ impl Head {
 }
 
 /// What goes wrong below us.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum TreeError {
     #[error("stored bytes are damaged: {0}")]
     Corrupt(String),
     #[error("storage refuses: {0}")]
     Refused(String),
+    #[error("the disk is full free_bytes={free_bytes} needed_bytes={needed_bytes}")]
+    Full { free_bytes: u64, needed_bytes: u64 },
 }
 
 impl From<fjall::Error> for TreeError {
@@ -68,6 +70,26 @@ impl From<TreeError> for ReadError {
         match error {
             TreeError::Corrupt(reason) => Self::Corrupt(reason),
             TreeError::Refused(reason) => Self::Unavailable(reason),
+            TreeError::Full { .. } => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<TreeError> for CommitError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Corrupt(reason) => Self::Corrupt(reason),
+            TreeError::Refused(reason) => Self::Unavailable(reason),
+            TreeError::Full { free_bytes, needed_bytes } => Self::Full { free_bytes, needed_bytes },
+        }
+    }
+}
+
+impl From<ScanError> for TreeError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Damaged(_) => Self::Corrupt(error.to_string()),
+            ScanError::Io { .. } => Self::Refused(error.to_string()),
         }
     }
 }
@@ -188,6 +210,13 @@ impl Tree {
         }
     }
 
+    /// The number of the last group; 0 if there was none, or if an older version wrote it.
+    pub(crate) fn group(&self, at: &fjall::Snapshot) -> Result<u64, TreeError> {
+        let Some(row) = at.get(&self.meta, MARK)? else { return Ok(0) };
+        let mark = Mark::decode(&row).ok_or_else(|| TreeError::Corrupt("mark row is malformed".into()))?;
+        Ok(mark.group)
+    }
+
     pub(crate) fn fences(&self, at: &fjall::Snapshot) -> Result<Vec<(FenceName, Epoch)>, TreeError> {
         at.prefix(&self.meta, FENCE)
             .map(|row| {
@@ -240,9 +269,12 @@ impl Batch<'_> {
         self.batch.remove(&self.tree.feed, feed_key(seq));
     }
 
-    pub(crate) fn head(&mut self, head: Head) {
+    /// The head, and the mark of the group that ends with it: the last rows of each group.
+    pub(crate) fn end(&mut self, head: Head, group: u64) {
         let row = [head.version.0, head.first.0, head.last.0].map(u64::to_be_bytes).concat();
         self.batch.insert(&self.tree.meta, HEAD, row);
+        let mark = Mark { group, seen: self.tree.end() };
+        self.batch.insert(&self.tree.meta, MARK, mark.encode());
     }
 
     pub(crate) fn fence(&mut self, name: &FenceName, epoch: Epoch) {

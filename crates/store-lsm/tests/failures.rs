@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tessera_store::{
-    Commit, CommitError, Direction, FenceName, Key, KeyRange, ReadError, ScanLimit, Seq, Shard, Store, Version,
+    Commit, CommitError, Direction, FenceName, Health, Key, KeyRange, ReadError, ScanLimit, Seq, Shard, Store, Version,
 };
 use tessera_store_lsm::{Disk, LsmStore, OpenError, Settings};
 
@@ -152,11 +153,98 @@ async fn a_store_that_cannot_be_opened_again_is_unavailable_until_it_can() {
     assert_eq!(case.store.commit(put("b")).await, Err(CommitError::Ambiguous));
     assert!(matches!(case.store.get(&["a".into()]).await, Err(ReadError::Unavailable(_))));
     assert!(matches!(case.store.commit(put("c")).await, Err(CommitError::Unavailable(_))));
-    // The next write tries to open it again, and this time it opens.
+    assert_eq!(case.store.health(), Health::Shut);
+    // Nobody asks, and still it is tried again until it opens.
+    until_open(&case.store).await;
+    assert!(case.disk.reopen.lock().expect("lock").is_empty());
     case.store.commit(put("c")).await.expect("the disk works again");
     for key in ["a", "b", "c"] {
         assert!(has(&case.store, key).await, "{key}");
     }
+}
+
+async fn until_open(store: &LsmStore) {
+    let opens = async {
+        while store.health() != Health::Open {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), opens).await.expect("it opens by itself");
+}
+
+/// The journals of a store, oldest first.
+fn journals(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    files(&root.join("tree"), &mut found);
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "jnl"));
+    found.sort();
+    found
+}
+
+/// Where the zeros at the end of a file begin.
+fn written(path: &Path) -> usize {
+    let bytes = std::fs::read(path).expect("read");
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+}
+
+/// After a failed sync the kernel may drop what was to be synced and say that the next sync went well. So what was written then
+/// is missing after a power cut, and all that was written behind it to the same file cannot be read.
+#[tokio::test]
+async fn nothing_is_acknowledged_onto_a_journal_that_failed() {
+    for was_written in [true, false] {
+        let case = case();
+        case.store.commit(put("a")).await.expect("the disk works");
+        let [failing] = &journals(case.root.path())[..] else { panic!("one journal") };
+        let acknowledged = written(failing);
+        let queue = if was_written { &case.disk.after } else { &case.disk.before };
+        queue.lock().expect("lock").push_back(true);
+        assert_eq!(case.store.commit(put("b")).await, Err(CommitError::Ambiguous));
+        assert_eq!(
+            case.store.commit(put("c")).await.map(|committed| committed.version.0),
+            Ok(if was_written { 3 } else { 2 })
+        );
+        assert_ne!(journals(case.root.path()).last(), Some(failing), "a new journal is begun");
+        case.store.close().await;
+        // What stood there behind the acknowledged commit never came to the disk.
+        if let Ok(mut bytes) = std::fs::read(failing) {
+            bytes[acknowledged..].fill(0);
+            std::fs::write(failing, bytes).expect("write");
+        }
+        let store = LsmStore::open(settings(case.root.path())).expect("opens");
+        assert!(has(&store, "a").await && has(&store, "c").await);
+        assert_eq!(has(&store, "b").await, was_written);
+    }
+}
+
+#[tokio::test]
+async fn many_failures_leave_few_journals_and_lose_nothing() {
+    let case = case();
+    let mut expected = 0;
+    for round in 0..40_u32 {
+        if round % 2 == 1 {
+            let queue = if round % 4 == 1 { &case.disk.after } else { &case.disk.before };
+            queue.lock().expect("lock").push_back(true);
+        }
+        match case.store.commit(Commit::new().put(format!("row/{round}").into_bytes(), "1")).await {
+            Ok(_) => expected += 1,
+            Err(error) => assert_eq!(error, CommitError::Ambiguous),
+        }
+    }
+    let count = async |store: &LsmStore| {
+        let page = store.scan(&KeyRange::all(), ScanLimit::rows(999), Direction::Forward).await.expect("scan");
+        page.rows.len()
+    };
+    // Every second failure came after the rows were on disk.
+    assert_eq!(count(&case.store).await, expected + 10);
+    case.store.close().await;
+    let store = LsmStore::open(settings(case.root.path())).expect("opens");
+    assert_eq!(count(&store).await, expected + 10);
+    let gone = async {
+        while journals(case.root.path()).len() > 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("old journals go once their rows are in tables");
 }
 
 #[tokio::test]
@@ -192,14 +280,23 @@ async fn a_full_disk_refuses_writes_and_recovers_when_there_is_room() {
     case.disk.free.store(1 << 20, Ordering::SeqCst);
     let disk = Arc::clone(&case.disk) as Arc<dyn Disk>;
     let store = LsmStore::open_on(settings(case.root.path()), disk).expect("opens");
-    assert!(matches!(store.commit(put("b")).await, Err(CommitError::Unavailable(_))));
-    assert!(matches!(store.raise(&FenceName::new("job")).await, Err(CommitError::Unavailable(_))));
+    let needed_bytes = settings(case.root.path()).free_bytes_min;
+    assert_eq!(store.commit(put("b")).await, Err(CommitError::Full { free_bytes: 1 << 20, needed_bytes }));
+    assert!(matches!(store.raise(&FenceName::new("job")).await, Err(CommitError::Full { .. })));
+    assert_eq!((store.health(), store.free_bytes()), (Health::Full, Some(1 << 20)));
     assert!(has(&store, "a").await);
     assert_eq!(store.commit(Commit::new()).await.map(|committed| committed.version), Ok(Version(1)));
     // Dropping rows is how room is made.
     store.trim(Shard::ZERO, Seq(2)).await.expect("trims");
+    // And what takes away goes on in the reserve, but not to the last byte.
+    assert!(matches!(store.commit(Commit::new().delete("a").with_reserve()).await, Err(CommitError::Full { .. })));
+    case.disk.free.store(needed_bytes / 2, Ordering::SeqCst);
+    assert!(matches!(store.commit(put("b")).await, Err(CommitError::Full { .. })));
+    store.commit(Commit::new().delete("a").with_reserve()).await.expect("there is a reserve");
+    assert!(!has(&store, "a").await);
     case.disk.free.store(1 << 40, Ordering::SeqCst);
     store.commit(put("b")).await.expect("there is room again");
+    assert_eq!(store.health(), Health::Open);
 }
 
 #[tokio::test]
@@ -233,7 +330,7 @@ fn files(path: &Path, found: &mut Vec<std::path::PathBuf>) {
 }
 
 /// Writes enough that tables exist beside the journal.
-async fn written(root: &Path) {
+async fn fill(root: &Path) {
     let mut settings = settings(root);
     settings.memtable_bytes = 64 << 10;
     settings.free_bytes_min = 0;
@@ -275,7 +372,7 @@ async fn checked(root: &Path) -> Result<usize, String> {
 #[tokio::test]
 async fn rotten_bytes_are_never_served() {
     let root = TempDir::new().expect("temporary folder");
-    written(root.path()).await;
+    fill(root.path()).await;
     assert_eq!(checked(root.path()).await, Ok(1600));
     let mut all = Vec::new();
     files(&root.path().join("tree"), &mut all);
@@ -309,12 +406,12 @@ async fn a_write_that_fails_while_the_store_is_compacted_shuts_it_only_for_a_whi
     };
     disk.before.lock().expect("lock").push_back(true);
     assert_eq!(store.commit(put("b")).await, Err(CommitError::Ambiguous));
-    // While the compaction holds the trees they cannot be opened again; each write is a try of its own.
+    // While the compaction holds the trees they cannot be opened again; then they are.
     let written = async {
         loop {
             match store.commit(put("c")).await {
                 Ok(committed) => break committed,
-                Err(CommitError::Unavailable(_)) => {}
+                Err(CommitError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Err(error) => panic!("expected that it opens again, found {error}"),
             }
         }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::commit::{Commit, CommitError};
-use crate::contract::{Floor, ReadError, Store};
+use crate::contract::{Floor, ReadError, Snapshot, Store};
 use crate::types::{Direction, Key, KeyRange, ScanLimit, Seq, Shard, Version};
 
 mod stream;
@@ -78,37 +78,89 @@ pub enum RestoreError {
 
 /// Writes everything that the store holds at one instant. Writes to the store go on meanwhile.
 pub async fn backup(store: &dyn Store, out: &mut (dyn AsyncWrite + Unpin + Send)) -> Result<Summary, BackupError> {
-    let snapshot = store.snapshot().await.map_err(BackupError::Read)?;
-    let heads = snapshot.heads().await.map_err(BackupError::Read)?;
-    let fences = snapshot.fences().await.map_err(BackupError::Read)?;
-    let mut summary = Summary { rows: 0, feed_rows: 0, as_of: snapshot.as_of() };
-    let mut writer = Writer::begin(out).await.map_err(BackupError::Io)?;
-    let header = Header { as_of: summary.as_of, heads, fences };
-    writer.block(&Block::Header(header.clone())).await.map_err(BackupError::Io)?;
-    let limit = ScanLimit { rows: PAGE_ROWS, bytes: BLOCK_BYTES };
-    let mut rest = Some(KeyRange::all());
-    while let Some(range) = rest {
-        let page = snapshot.scan(&range, limit, Direction::Forward).await.map_err(BackupError::Read)?;
-        summary.rows += page.rows.len() as u64;
-        let rows = page.rows.into_iter().map(|row| (row.key, row.value)).collect();
-        writer.block(&Block::Rows(rows)).await.map_err(BackupError::Io)?;
-        rest = page.next;
-    }
-    for head in &header.heads {
-        let mut after = Seq(head.first.0 - 1);
-        while after < head.last {
-            let rows = snapshot.log(head.shard, after, PAGE_ROWS).await.map_err(BackupError::Read)?;
-            let Some(last) = rows.last() else {
-                return Err(BackupError::Read(ReadError::Corrupt("feed ends before its head".into())));
-            };
-            after = last.seq;
-            summary.feed_rows += rows.len() as u64;
-            let rows = rows.into_iter().map(|row| (head.shard, row.seq, row.payload)).collect();
-            writer.block(&Block::Feed(rows)).await.map_err(BackupError::Io)?;
+    let mut backup = Backup::begin(store).await?;
+    loop {
+        if let Some(summary) = backup.step(out).await? {
+            return Ok(summary);
         }
     }
-    writer.end(summary.rows, summary.feed_rows).await.map_err(BackupError::Io)?;
-    Ok(summary)
+}
+
+/// A backup that is written step by step, of one instant of the store, which it holds as long as it lives.
+pub struct Backup {
+    snapshot: Box<dyn Snapshot>,
+    writer: Writer,
+    header: Header,
+    stage: Stage,
+    summary: Summary,
+}
+
+enum Stage {
+    Begin,
+    Rows(KeyRange),
+    /// Which of the heads, and the last row of it that was written.
+    Feed(usize, Seq),
+}
+
+impl Backup {
+    /// Takes the instant.
+    pub async fn begin(store: &dyn Store) -> Result<Self, BackupError> {
+        let snapshot = store.snapshot().await.map_err(BackupError::Read)?;
+        let heads = snapshot.heads().await.map_err(BackupError::Read)?;
+        let fences = snapshot.fences().await.map_err(BackupError::Read)?;
+        let summary = Summary { rows: 0, feed_rows: 0, as_of: snapshot.as_of() };
+        let header = Header { as_of: summary.as_of, heads, fences };
+        Ok(Self { snapshot, writer: Writer::default(), header, stage: Stage::Begin, summary })
+    }
+
+    /// What was written so far.
+    #[must_use]
+    pub fn written(&self) -> Summary {
+        self.summary
+    }
+
+    /// Writes the next block, of a megabyte or 1,000 rows at most, and a row of any size at least. Answers what was written in
+    /// all once that was the last.
+    pub async fn step(&mut self, out: &mut (dyn AsyncWrite + Unpin + Send)) -> Result<Option<Summary>, BackupError> {
+        self.stage = match &self.stage {
+            Stage::Begin => {
+                self.writer.begin(out).await.map_err(BackupError::Io)?;
+                self.writer.block(out, &Block::Header(self.header.clone())).await.map_err(BackupError::Io)?;
+                Stage::Rows(KeyRange::all())
+            }
+            Stage::Rows(range) => {
+                let limit = ScanLimit { rows: PAGE_ROWS, bytes: BLOCK_BYTES };
+                let page = self.snapshot.scan(range, limit, Direction::Forward).await.map_err(BackupError::Read)?;
+                self.summary.rows += page.rows.len() as u64;
+                let rows = page.rows.into_iter().map(|row| (row.key, row.value)).collect();
+                self.writer.block(out, &Block::Rows(rows)).await.map_err(BackupError::Io)?;
+                page.next.map_or_else(|| self.feed(0), Stage::Rows)
+            }
+            Stage::Feed(at, after) => match self.header.heads.get(*at) {
+                None => {
+                    let Summary { rows, feed_rows, .. } = self.summary;
+                    self.writer.end(out, rows, feed_rows).await.map_err(BackupError::Io)?;
+                    return Ok(Some(self.summary));
+                }
+                Some(head) if *after >= head.last => self.feed(at + 1),
+                Some(head) => {
+                    let rows = self.snapshot.log(head.shard, *after, PAGE_ROWS).await.map_err(BackupError::Read)?;
+                    let Some(last) = rows.last().map(|row| row.seq) else {
+                        return Err(BackupError::Read(ReadError::Corrupt("feed ends before its head".into())));
+                    };
+                    self.summary.feed_rows += rows.len() as u64;
+                    let rows = rows.into_iter().map(|row| (head.shard, row.seq, row.payload)).collect();
+                    self.writer.block(out, &Block::Feed(rows)).await.map_err(BackupError::Io)?;
+                    Stage::Feed(*at, last)
+                }
+            },
+        };
+        Ok(None)
+    }
+
+    fn feed(&self, at: usize) -> Stage {
+        Stage::Feed(at, self.header.heads.get(at).map_or(Seq(0), |head| Seq(head.first.0 - 1)))
+    }
 }
 
 /// Fills a store that was never written to from a backup.

@@ -26,6 +26,16 @@ pub struct Fence {
     pub epoch: Epoch,
 }
 
+/// Down to where a commit may use the room that is left on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Room {
+    /// Down to the floor, as writes in general.
+    #[default]
+    Ordinary,
+    /// Into the reserve below it: for what takes away, which must go on when nothing else does.
+    Reserve,
+}
+
 /// A mini-transaction. Build it with the methods or fill the fields; [`Commit::check`] says whether it is well formed.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Commit {
@@ -44,6 +54,8 @@ pub struct Commit {
     pub fence: Option<Fence>,
     /// A hint that spares reads: the caller promises that every expectation was seen at this instant or later.
     pub as_of: Option<Version>,
+    /// How full a disk may be for it.
+    pub room: Room,
 }
 
 impl Commit {
@@ -120,6 +132,13 @@ impl Commit {
     #[must_use]
     pub fn as_of(mut self, as_of: Version) -> Self {
         self.as_of = Some(as_of);
+        self
+    }
+
+    /// Lets it into the reserve.
+    #[must_use]
+    pub fn with_reserve(mut self) -> Self {
+        self.room = Room::Reserve;
         self
     }
 
@@ -221,6 +240,7 @@ impl fmt::Debug for Commit {
             .field("idempotency", &self.idempotency.is_some())
             .field("fence", &self.fence)
             .field("as_of", &self.as_of)
+            .field("room", &self.room)
             .finish()
     }
 }
@@ -261,6 +281,14 @@ pub enum CommitError {
         what: Limit,
         /// Its value.
         limit: usize,
+    },
+    /// The disk has too little free room. Nothing was written; reads go on.
+    #[error("disk full free_bytes={free_bytes} needed_bytes={needed_bytes}")]
+    Full {
+        /// What is free.
+        free_bytes: u64,
+        /// What would have to be.
+        needed_bytes: u64,
     },
     /// The store cannot write now. Nothing was written; later it may work.
     #[error("store unavailable: {0}")]

@@ -30,6 +30,17 @@ pub enum ReadError {
     Corrupt(String),
 }
 
+/// Whether a store takes work now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Reads and writes.
+    Open,
+    /// Reads. Writes answer [`CommitError::Full`] until the disk has room again.
+    Full,
+    /// Nothing: reads and writes answer `Unavailable` or `Corrupt`. A store tries by itself to open again.
+    Shut,
+}
+
 /// Where the kept rows of a shard begin and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedHead {
@@ -59,6 +70,9 @@ pub struct Floor {
 pub trait Store: Send + Sync + 'static {
     /// What this store accepts. Constant for the life of the store.
     fn limits(&self) -> Limits;
+
+    /// Whether it takes work now. Costs nothing; what it says may be some seconds old.
+    fn health(&self) -> Health;
 
     /// The values of these keys at one instant, in the order asked for. A key may be named twice.
     async fn get(&self, keys: &[Key]) -> Result<Snapshotted<Vec<Option<Versioned>>>, ReadError>;
@@ -90,9 +104,12 @@ pub trait Store: Send + Sync + 'static {
     /// files once this answers `Ok`. Reads and writes go on meanwhile and see nothing of it.
     ///
     /// It may rewrite everything, so it is for a schedule, not for a request. A store that cannot do it now (a snapshot from
-    /// before is still held, the disk has no room for the rewriting) answers `Unavailable`; what was done up to then
-    /// stays done. Doing it again is always safe, so `Ambiguous` says no more than that it has to be asked for again.
+    /// before is still held) answers `Unavailable`, and `Full` with what it needs where the disk has no room for the
+    /// rewriting; what was done up to then stays done. Doing it again is always safe, so `Ambiguous` says no more than that it has to be asked for again.
     async fn compact(&self) -> Result<(), CommitError>;
+
+    /// Whether the disk has the room that [`Self::compact`] takes at present: `Full` with what it needs if not.
+    async fn check_compaction(&self) -> Result<(), CommitError>;
 
     /// Lets a store that was never written to begin at these positions; any other store answers `Invalid`.
     /// This is what keeps a restored store from handing out versions and feed positions a second time.

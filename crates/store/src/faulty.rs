@@ -13,8 +13,8 @@ use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 
-use crate::commit::{Commit, CommitError, Committed, Limits};
-use crate::contract::{FeedHead, Floor, ReadError, Snapshot, Store};
+use crate::commit::{Commit, CommitError, Committed, Limits, Room};
+use crate::contract::{FeedHead, Floor, Health, ReadError, Snapshot, Store};
 use crate::types::{
     Direction, Epoch, FeedRow, FenceName, Key, KeyRange, Page, ScanLimit, Seq, Shard, Snapshotted, Version, Versioned,
 };
@@ -104,6 +104,7 @@ struct Shared {
     state: Mutex<State>,
     tear: Option<Tear>,
     disk_full: AtomicBool,
+    shut: AtomicBool,
 }
 
 struct State {
@@ -130,8 +131,8 @@ impl Faulty {
     fn build(inner: Arc<dyn Store>, plan: Plan, tear: Option<Tear>) -> Self {
         let dice = plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let state = State { dice, writes: VecDeque::new(), reads: VecDeque::new(), injected: 0 };
-        let disk_full = AtomicBool::new(false);
-        Self { shared: Arc::new(Shared { inner, rates: plan.rates, state: Mutex::new(state), tear, disk_full }) }
+        let (disk_full, shut) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { inner, rates: plan.rates, state: Mutex::new(state), tear, disk_full, shut }) }
     }
 
     /// Adds to the script of writes: what the next one not yet scripted meets; `None` lets it through.
@@ -144,7 +145,7 @@ impl Faulty {
         self.state().reads.push_back(fault);
     }
 
-    /// Fills the disk: writes answer `Unavailable` and reads go on, until there is room again.
+    /// Fills the disk up to the reserve: ordinary writes answer `Full` and reads go on, until there is room again.
     pub fn fill_disk(&self) {
         self.shared.disk_full.store(true, Ordering::SeqCst);
     }
@@ -152,6 +153,20 @@ impl Faulty {
     /// Makes room on the disk.
     pub fn free_disk(&self) {
         self.shared.disk_full.store(false, Ordering::SeqCst);
+    }
+
+    /// Shuts the store, as after a failure of the disk: reads and writes answer `Unavailable`, until it is opened again.
+    pub fn shut(&self) {
+        self.shared.shut.store(true, Ordering::SeqCst);
+    }
+
+    /// Opens it again.
+    pub fn open_again(&self) {
+        self.shared.shut.store(false, Ordering::SeqCst);
+    }
+
+    fn is_shut(&self) -> bool {
+        self.shared.shut.load(Ordering::SeqCst)
     }
 
     /// How many faults were injected so far, delays and tears not counted.
@@ -186,6 +201,9 @@ impl Faulty {
     }
 
     fn read_fault(&self) -> Result<(), ReadError> {
+        if self.is_shut() {
+            return Err(ReadError::Unavailable("injected: shut".into()));
+        }
         let mut state = self.state();
         let fault = match state.reads.pop_front() {
             Some(scripted) => scripted,
@@ -222,11 +240,15 @@ impl Faulty {
     async fn write<T>(
         &self,
         key: Option<Key>,
+        room: Room,
         work: impl Future<Output = Result<T, CommitError>> + Send,
     ) -> Result<T, CommitError> {
         self.delay().await;
-        if self.shared.disk_full.load(Ordering::SeqCst) {
-            return Err(CommitError::Unavailable("injected: disk full".into()));
+        if self.is_shut() {
+            return Err(CommitError::Unavailable("injected: shut".into()));
+        }
+        if room == Room::Ordinary && self.shared.disk_full.load(Ordering::SeqCst) {
+            return Err(CommitError::Full { free_bytes: 0, needed_bytes: 1 });
         }
         let answer = match (self.draw_write_fault(), key) {
             (None, _) | (Some(WriteFault::Conflict), None) => work.await,
@@ -264,6 +286,14 @@ impl Store for Faulty {
         self.shared.inner.limits()
     }
 
+    fn health(&self) -> Health {
+        match self.is_shut() {
+            true => Health::Shut,
+            false if self.shared.disk_full.load(Ordering::SeqCst) => Health::Full,
+            false => self.shared.inner.health(),
+        }
+    }
+
     async fn get(&self, keys: &[Key]) -> Result<Snapshotted<Vec<Option<Versioned>>>, ReadError> {
         self.delay().await;
         self.tear().await;
@@ -282,7 +312,7 @@ impl Store for Faulty {
         commit.check(&self.limits())?;
         let expected = commit.expect.first().map(|(key, _)| key);
         let key = expected.or(commit.idempotency.as_ref().map(|(key, _)| key)).cloned();
-        self.write(key, self.shared.inner.commit(commit)).await
+        self.write(key, commit.room, self.shared.inner.commit(commit)).await
     }
 
     async fn heads(&self) -> Result<Vec<FeedHead>, ReadError> {
@@ -297,7 +327,7 @@ impl Store for Faulty {
     }
 
     async fn trim(&self, shard: Shard, before: Seq) -> Result<(), CommitError> {
-        self.write(None, self.shared.inner.trim(shard, before)).await
+        self.write(None, Room::Reserve, self.shared.inner.trim(shard, before)).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
@@ -307,15 +337,22 @@ impl Store for Faulty {
     }
 
     async fn raise(&self, name: &FenceName) -> Result<Epoch, CommitError> {
-        self.write(None, self.shared.inner.raise(name)).await
+        self.write(None, Room::Ordinary, self.shared.inner.raise(name)).await
     }
 
     async fn compact(&self) -> Result<(), CommitError> {
-        self.write(None, self.shared.inner.compact()).await
+        self.write(None, Room::Ordinary, self.shared.inner.compact()).await
+    }
+
+    async fn check_compaction(&self) -> Result<(), CommitError> {
+        if self.shared.disk_full.load(Ordering::SeqCst) {
+            return Err(CommitError::Full { free_bytes: 0, needed_bytes: 1 });
+        }
+        self.shared.inner.check_compaction().await
     }
 
     async fn begin_at(&self, floor: &Floor) -> Result<(), CommitError> {
-        self.write(None, self.shared.inner.begin_at(floor)).await
+        self.write(None, Room::Ordinary, self.shared.inner.begin_at(floor)).await
     }
 }
 

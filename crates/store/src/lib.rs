@@ -24,8 +24,8 @@ pub mod memory;
 pub mod page;
 pub mod types;
 
-pub use commit::{Commit, CommitError, Committed, Expect, Fence, Limit, Limits};
-pub use contract::{FeedHead, Floor, ReadError, Snapshot, Store};
+pub use commit::{Commit, CommitError, Committed, Expect, Fence, Limit, Limits, Room};
+pub use contract::{FeedHead, Floor, Health, ReadError, Snapshot, Store};
 pub use memory::MemoryStore;
 pub use types::{
     Direction, Epoch, FeedRow, FenceName, Key, KeyRange, Page, Row, ScanLimit, Seq, Shard, Snapshotted, Token, Version,

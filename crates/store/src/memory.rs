@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::commit::{Commit, CommitError, Committed, Expect, Limits};
-use crate::contract::{FeedHead, Floor, ReadError, Snapshot, Store};
+use crate::contract::{FeedHead, Floor, Health, ReadError, Snapshot, Store};
 use crate::page;
 use crate::types::{
     Direction, Epoch, FeedRow, FenceName, Key, KeyRange, Page, Row, ScanLimit, Seq, Shard, Snapshotted, Version,
@@ -69,6 +69,10 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    fn health(&self) -> Health {
+        Health::Open
     }
 
     async fn get(&self, keys: &[Key]) -> Result<Snapshotted<Vec<Option<Versioned>>>, ReadError> {
@@ -131,6 +135,10 @@ impl Store for MemoryStore {
     }
 
     /// Nothing to do: what is deleted is gone, but for what a snapshot keeps, and that is in no file.
+    async fn check_compaction(&self) -> Result<(), CommitError> {
+        Ok(())
+    }
+
     async fn compact(&self) -> Result<(), CommitError> {
         Ok(())
     }

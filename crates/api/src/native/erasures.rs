@@ -67,7 +67,8 @@ pub(super) fn routes() -> Vec<Route> {
         route(Method::POST, "/v1/erasures:purge", ERASE, post(purge), "Purges what was erased now")
             .describe(
                 "What was erased can be read by nobody; this removes what is left of it on disk, which otherwise happens on a schedule. \
-                 The answer does not wait: receipts say `purged` when it is done. The files of the store are rewritten for it.",
+                 The answer does not wait: receipts say `purged` when it is done. The files of the store are rewritten for it; where \
+                 the disk has no room for a second copy of them, the answer is `disk_full` with the bytes that are needed.",
             )
             .answer::<wire::Waiting>(202, "It is under way.", json!({ "waiting_events": 40 })),
         route(Method::GET, "/v1/suppressions", ERASE, get(count), "Counts suppressed identities")
@@ -202,6 +203,7 @@ async fn read(State(app): State<Arc<App>>, Segments(id): Segments<String>, heade
 async fn purge(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Erase)?;
     let waiting_events = app.service.erasure_state(entered.workspace).await?.waiting_events;
+    app.service.check_purge().await?;
     app.service.purge_soon(entered.workspace);
     Ok(entered.answer((StatusCode::ACCEPTED, json_answer(&wire::Waiting { waiting_events })).into_response()))
 }

@@ -12,6 +12,7 @@ use tessera_engine::time::Timestamp;
 use tessera_service::clock::parse_timestamp;
 use tessera_service::{Components, Service, Settings};
 use tessera_store::MemoryStore;
+use tessera_store::faulty::{Faulty, Plan};
 use tower::ServiceExt as _;
 
 use crate::settings::ApiSettings;
@@ -23,6 +24,8 @@ pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) service: Arc<Service>,
     pub(crate) store: Arc<MemoryStore>,
+    /// What the service sees of that store.
+    pub(crate) faulty: Faulty,
     pub(crate) settings: ApiSettings,
     micros: Arc<AtomicI64>,
 }
@@ -60,8 +63,9 @@ impl World {
         let micros = Arc::new(AtomicI64::new(parse_timestamp("2026-01-31T12:00:00Z").expect("a time").micros()));
         let (read, drawn) = (Arc::clone(&micros), AtomicU64::new(1));
         let store = Arc::new(MemoryStore::new());
+        let faulty = Faulty::new(store.clone(), Plan::CALM);
         let components = Components {
-            store: store.clone(),
+            store: Arc::new(faulty.clone()),
             clock: Arc::new(move || Timestamp::from_micros(read.load(Ordering::SeqCst)).expect("a time")),
             tasks: tokio::runtime::Handle::current(),
             random: Arc::new(move |bytes| {
@@ -75,7 +79,7 @@ impl World {
         };
         let service = Service::open(components, Settings::default()).await.expect("an empty store opens");
         service.directory().ensure_bootstrap(ROOT).await.expect("a bootstrap key");
-        Self { router: crate::router(Arc::clone(&service), settings.clone()), service, store, settings, micros }
+        Self { router: crate::router(Arc::clone(&service), settings.clone()), service, store, faulty, settings, micros }
     }
 
     /// Lets time pass.

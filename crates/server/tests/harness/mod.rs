@@ -59,6 +59,7 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0", "--log-level", level, "--data"])
             .arg(data)
             .env("TESSERA_BOOTSTRAP_KEY", KEY)
+            .env("TESSERA_BACKUP_DIR", data.join("backups"))
             .stdin(Stdio::null())
             .stderr(log)
             .stdout(Stdio::piped())

@@ -129,7 +129,7 @@ impl Purge<'_> {
         self.learned.forget_named(self.store, self.scope(), &|name| wanted.names(name)).await?;
         for traces in traces.chunks(rows_at_once(self.store, ROWS_AT_ONCE, 2)) {
             let key = |(node, trace): &(NodeId, Trace)| self.scope().trace(trace.receipt, *node);
-            let commit = traces.iter().fold(Commit::new(), |commit, trace| commit.delete(key(trace)));
+            let commit = traces.iter().fold(Commit::new().with_reserve(), |commit, trace| commit.delete(key(trace)));
             self.store.commit(commit).await.map_err(|error| commit_failed(&error))?;
         }
         Ok(())
@@ -197,7 +197,7 @@ impl Purge<'_> {
         if leftovers.is_empty() {
             return Ok(());
         }
-        let mut commit = Commit::new();
+        let mut commit = Commit::new().with_reserve();
         let mut counted: HashMap<ErasureId, (Receipt, Version)> = HashMap::new();
         for Leftover { key, version, beside, receipt } in leftovers {
             commit = commit.expect_version(key.clone(), *version).delete(key.clone());
@@ -224,7 +224,7 @@ impl Purge<'_> {
     /// Says in these receipts that nothing of what they erased is left.
     pub(crate) async fn settle(&self, waiting: &[ErasureId], now: Timestamp) -> Result<(), Error> {
         for ids in waiting.chunks(rows_at_once(self.store, ROWS_AT_ONCE, 4)) {
-            let mut commit = Commit::new();
+            let mut commit = Commit::new().with_reserve();
             for (id, (receipt, version)) in self.receipts(ids).await? {
                 let receipt = Receipt { purged_at: Some(now), ..receipt };
                 commit = commit.replace(self.scope().receipt(id), version, records::encode_receipt(&receipt));

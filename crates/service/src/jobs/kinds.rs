@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::kind::AnyKind;
 
 pub(crate) mod backfill;
+mod backup;
 mod check;
 mod expire;
 mod sweep;
@@ -17,5 +18,6 @@ pub(crate) fn all() -> Vec<Arc<dyn AnyKind>> {
         Arc::new(sweep::EraseSource),
         Arc::new(expire::Expire),
         Arc::new(backfill::Backfill),
+        Arc::new(backup::Backup),
     ]
 }

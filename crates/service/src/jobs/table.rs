@@ -239,7 +239,7 @@ impl Table {
                 .scan(&range, ScanLimit::rows(rows_at_once(&*self.store, ROWS_AT_ONCE, 2)), Direction::Backward)
                 .await;
             let page = page.map_err(|error| read_failed(&error))?;
-            let mut commit = Commit::new();
+            let mut commit = Commit::new().with_reserve();
             for row in page.rows {
                 let Ok(job) = records::decode(records::id_of(&row.key)?, &row.value) else { continue };
                 let Some(ended_at) = job.ended_at() else { continue };
@@ -258,15 +258,17 @@ impl Table {
     }
 }
 
-/// Adds the rows of a new job to a commit.
+/// Adds the rows of a new job to a commit. Rows of jobs are few and bounded, and erasures need theirs also where other writes find no
+/// room.
 pub(super) fn creation(commit: Commit, workspace: WorkspaceId, job: &Job) -> Commit {
     commit
+        .with_reserve()
         .create(records::key(workspace, job.id), records::encode(job))
         .put(records::mark(workspace, job.id), bytes::Bytes::new())
 }
 
 fn replacement(workspace: WorkspaceId, version: Version, job: &Job) -> Commit {
-    let commit = Commit::new().replace(records::key(workspace, job.id), version, records::encode(job));
+    let commit = Commit::new().with_reserve().replace(records::key(workspace, job.id), version, records::encode(job));
     if job.has_ended() { commit.delete(records::mark(workspace, job.id)) } else { commit }
 }
 

@@ -59,6 +59,7 @@ impl State {
         let expected = write_changes(&mut commit, &mut changes, &read, self);
         expect_unchanged(&mut commit, working, &read, &expected, self);
         let ruled = standing::write(&mut commit, &changes, &read, notices, self);
+        commit.room = pack.room;
         commit.put.extend(pack.put);
         commit.del.extend(pack.del);
         add_feed(&mut commit, notices, last, self);

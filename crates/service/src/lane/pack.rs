@@ -6,7 +6,7 @@ use tessera_engine::id::{DirectiveId, Ids, NodeId};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::Working;
-use tessera_store::{Key, Limits};
+use tessera_store::{Key, Limits, Room};
 
 use super::Origin;
 use crate::directives::{self, Act, Entry};
@@ -34,6 +34,8 @@ pub(super) struct Pack {
     pub(super) del: Vec<Key>,
     /// Events whose rows wait for the purge from now on.
     pub(super) waiting: u64,
+    /// An erasure goes on where other writes are refused for want of room.
+    pub(super) room: Room,
     bytes: usize,
     /// How many notices have been counted, and the turns of memberships among them.
     notices: usize,
@@ -52,7 +54,18 @@ pub(super) struct Erasing {
 impl Pack {
     pub(super) fn new(workspace: WorkspaceId, limits: Limits) -> Self {
         let scope = Scope::new(workspace);
-        Self { workspace, scope, limits, put: Vec::new(), del: Vec::new(), waiting: 0, bytes: 0, notices: 0, turns: 0 }
+        Self {
+            workspace,
+            scope,
+            limits,
+            put: Vec::new(),
+            del: Vec::new(),
+            waiting: 0,
+            room: Room::Ordinary,
+            bytes: 0,
+            notices: 0,
+            turns: 0,
+        }
     }
 
     /// Whether there is nothing in it.
@@ -85,6 +98,8 @@ impl Pack {
                 self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
             }
             Outcome::Rejected(rejection) => self.quarantine(rejection, raw, origin, at, ids),
+            // It may bring the erasure of a dataset to a record.
+            Outcome::Swept(_) => self.room = Room::Reserve,
             Outcome::Erased(_)
             | Outcome::Accepted { event: None, .. }
             | Outcome::Duplicate
@@ -92,7 +107,6 @@ impl Pack {
             | Outcome::Released { .. }
             | Outcome::Directed(_)
             | Outcome::Refused(_)
-            | Outcome::Swept(_)
             | Outcome::EventEnded
             | Outcome::Settled
             | Outcome::SettledInPart
@@ -183,6 +197,7 @@ impl Pack {
             replies: 0,
         };
         let Erasing { kind, suppressed, event } = erasing;
+        self.room = Room::Reserve;
         let kind = kind(erased.profile);
         let receipt = Receipt { id, at, kind, by: Some(by), suppressed, removed, purged_at: None };
         self.push(self.scope.receipt(id), records::encode_receipt(&receipt));

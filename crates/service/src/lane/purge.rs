@@ -56,7 +56,7 @@ impl State {
             None => before.waiting,
         };
         let row = LaneRow { waiting, ..before };
-        match self.store().commit(self.add_row(commit, &row)).await {
+        match self.store().commit(self.add_row(commit.with_reserve(), &row)).await {
             Ok(committed) => {
                 self.keep_row(row, committed.version);
                 Ok(more)

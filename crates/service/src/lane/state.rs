@@ -449,6 +449,10 @@ impl State {
         let mut commit = Commit::new();
         for (part, bytes) in workspace_config::rows(&configured.stored, &present.stored) {
             let key = self.scope.config(part);
+            if part == Part::Sweeps {
+                // The erasure of a dataset is ordered here.
+                commit = commit.with_reserve();
+            }
             commit = match (part, present.version) {
                 (Part::Main, Some(version)) => commit.replace(key, version, bytes),
                 (Part::Main, None) => commit.create(key, bytes),

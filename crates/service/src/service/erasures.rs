@@ -3,6 +3,7 @@
 use tessera_engine::decide::{Erasure, Victim};
 use tessera_engine::fact::Identity;
 use tessera_engine::normalise::normalise;
+use tessera_store::CommitError;
 
 use super::{Service, mismatch};
 use crate::directory::{Class, KeyId, ListPage, ListQuery, WorkspaceId};
@@ -16,6 +17,7 @@ use crate::query::Lookup;
 use crate::records::event;
 use crate::records::rows::decode_lane;
 use crate::row;
+use crate::store_error::commit_failed;
 use crate::suppression::Secret;
 
 /// After how many seconds an erasure may be tried again that too many waiting events hold up: the purge runs as often.
@@ -162,6 +164,23 @@ impl Service {
     /// Has what was erased purged now, and not when the interval is over. Answers at once; receipts say when it is done.
     pub fn purge_soon(&self, workspace: WorkspaceId) {
         self.running(workspace).keeper.purge_soon();
+    }
+
+    /// Whether the disk has the room that a purge takes: it rewrites all files of the store.
+    ///
+    /// # Errors
+    /// `Unavailable` with `disk_full` and the bytes that have to be free; what the store answers.
+    pub async fn check_purge(&self) -> Result<(), Error> {
+        self.store().check_compaction().await.map_err(|error| match error {
+            CommitError::Full { free_bytes, needed_bytes } => {
+                let message = format!(
+                    "a purge rewrites the files of the store, and the disk has too little free room for it; what was erased stays \
+                     hidden until it has free_bytes={free_bytes} needed_bytes={needed_bytes}"
+                );
+                Error::new(ErrorKind::Unavailable, "disk_full", message)
+            }
+            error => commit_failed(&error),
+        })
     }
 
     /// What waits, and how many identities are let in no more. Exact.

@@ -7,6 +7,7 @@ use tessera_store::{Direction, ScanLimit};
 use tokio::task::JoinSet;
 
 use super::{Components, Service, Settings, lock};
+use crate::backups::Backups;
 use crate::cursor::Cursors;
 use crate::directory::DirectoryHandle;
 use crate::error::Error;
@@ -16,11 +17,17 @@ use crate::keeper::{Keeper, Parts, keep_directory};
 use crate::keys::{Family, Scope};
 use crate::quarantine::Quarantine;
 use crate::row;
-use crate::store_error::read_failed;
+use crate::store_error::{self, Readiness, read_failed};
 use crate::views::{Epochs, Views};
 use crate::workspace_config::Part;
 
 impl Service {
+    /// What can be answered now.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        store_error::readiness(self.components.store.health())
+    }
+
     /// Opens the service on a store: reads the directory, and takes up what an earlier process left.
     ///
     /// # Errors
@@ -45,6 +52,7 @@ impl Service {
             parts: Arc::new(Parts {
                 quarantine: Quarantine::new(store.clone(), cursors.clone()),
                 jobs: Arc::new(Jobs::new(&components, cursors.clone(), kinds)),
+                backups: Backups::new(settings.backup_folder.clone()),
                 components: components.clone(),
                 purge_interval_secs: settings.purge_interval_secs,
             }),

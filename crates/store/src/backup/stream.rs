@@ -144,33 +144,37 @@ fn checksum(index: u64, kind: u8, payload: &[u8]) -> u32 {
 }
 
 /// Writes blocks.
-pub(crate) struct Writer<'a> {
-    out: &'a mut (dyn AsyncWrite + Unpin + Send),
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
     index: u64,
 }
 
-impl<'a> Writer<'a> {
-    pub(crate) async fn begin(out: &'a mut (dyn AsyncWrite + Unpin + Send)) -> io::Result<Self> {
+impl Writer {
+    pub(crate) async fn begin(&mut self, out: &mut (dyn AsyncWrite + Unpin + Send)) -> io::Result<()> {
         out.write_all(MAGIC).await?;
-        out.write_u16(FORMAT).await?;
-        Ok(Self { out, index: 0 })
+        out.write_u16(FORMAT).await
     }
 
-    pub(crate) async fn block(&mut self, block: &Block) -> io::Result<()> {
+    pub(crate) async fn block(&mut self, out: &mut (dyn AsyncWrite + Unpin + Send), block: &Block) -> io::Result<()> {
         let (kind, payload) = block.encode();
         let len = u32::try_from(payload.len()).ok().filter(|len| *len <= PAYLOAD_MAX);
         let len = len.ok_or_else(|| io::Error::other("block too large"))?;
-        self.out.write_u8(kind).await?;
-        self.out.write_u32(len).await?;
-        self.out.write_all(&payload).await?;
-        self.out.write_u32(checksum(self.index, kind, &payload)).await?;
+        out.write_u8(kind).await?;
+        out.write_u32(len).await?;
+        out.write_all(&payload).await?;
+        out.write_u32(checksum(self.index, kind, &payload)).await?;
         self.index += 1;
         Ok(())
     }
 
-    pub(crate) async fn end(mut self, rows: u64, feed_rows: u64) -> io::Result<()> {
-        self.block(&Block::Trailer { rows, feed_rows }).await?;
-        self.out.flush().await
+    pub(crate) async fn end(
+        &mut self,
+        out: &mut (dyn AsyncWrite + Unpin + Send),
+        rows: u64,
+        feed_rows: u64,
+    ) -> io::Result<()> {
+        self.block(out, &Block::Trailer { rows, feed_rows }).await?;
+        out.flush().await
     }
 }
 

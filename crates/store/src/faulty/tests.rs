@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Faulty, Plan, Rates, ReadFault, WriteFault};
 use crate::commit::{Commit, CommitError};
-use crate::contract::{ReadError, Store};
+use crate::contract::{Health, ReadError, Store};
 use crate::memory::MemoryStore;
 use crate::types::{Key, Seq, Shard};
 
@@ -76,10 +76,14 @@ async fn a_full_disk_refuses_writes_and_keeps_what_was_written() {
     let store = calm();
     store.commit(Commit::new().put("a", "1").feed("x")).await.expect("there is room");
     store.fill_disk();
-    assert!(matches!(store.commit(Commit::new().put("b", "1")).await, Err(CommitError::Unavailable(_))));
-    assert!(matches!(store.trim(Shard::ZERO, Seq(2)).await, Err(CommitError::Unavailable(_))));
+    assert!(matches!(store.commit(Commit::new().put("b", "1")).await, Err(CommitError::Full { .. })));
+    assert_eq!(store.health(), Health::Full);
     assert!(has(&store, "a").await);
+    // What makes room goes on.
+    store.trim(Shard::ZERO, Seq(2)).await.expect("trims");
+    store.commit(Commit::new().delete("a").with_reserve()).await.expect("there is a reserve");
     store.free_disk();
+    assert_eq!(store.health(), Health::Open);
     assert!(store.commit(Commit::new().put("b", "1")).await.is_ok());
 }
 

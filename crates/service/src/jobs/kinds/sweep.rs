@@ -319,7 +319,7 @@ async fn file_receipt(ctx: &Context, erasure: &SourceErasure, removed: Removed) 
 /// Removes some events of the source; it is over when none is left.
 async fn drop_events(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) -> Result<Went, Error> {
     let page = scan(ctx, Family::Event, own.walk.last.take(), rows_at_once(&**ctx.store(), ROWS_AT_ONCE, 2)).await?;
-    let mut commit = Commit::new();
+    let mut commit = Commit::new().with_reserve();
     for row in &page.rows {
         let (_, time, id) = read_event_key(&row.key).ok_or_else(|| codec::corrupt("event key"))?;
         let found = event::decode(id, time, &row.value)?;
@@ -340,7 +340,7 @@ async fn drop_events(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) 
 async fn drop_facts(ctx: &Context, family: Family, erasure: &SourceErasure, own: &mut Erasing) -> Result<Went, Error> {
     let from = own.walk.last.take();
     let page = scan(ctx, family, from.clone(), rows_at_once(&**ctx.store(), ROWS_AT_ONCE, 3)).await?;
-    let mut commit = Commit::new();
+    let mut commit = Commit::new().with_reserve();
     for row in &page.rows {
         let found = rows::decode_fact(&row.value)?;
         if found.source.is_some_and(|source| erasure.covers_source(&source)) {

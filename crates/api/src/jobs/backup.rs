@@ -1,0 +1,64 @@
+//! A backup of the whole store: a job.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
+use axum::routing::post;
+use serde::Deserialize;
+use serde_json::json;
+use tessera_service::directory::Permission;
+use tessera_service::jobs::{Asked, Once};
+use utoipa::ToSchema;
+
+use super::{example, rendered, reply, wire};
+use crate::answer::{Answer, accepted};
+use crate::app::App;
+use crate::route::{Access, Route, Tag};
+use crate::{body, once};
+
+const PATH: &str = "/v1/admin/backups";
+
+/// Which file is made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewBackup {
+    /// A new file in the folder that the operator has set: 1 to 100 letters of ASCII, digits, dots, dashes and underscores, and no dot
+    /// to begin with.
+    name: String,
+}
+
+pub(super) fn route() -> Route {
+    let mut job = example();
+    (job["kind"], job["parameters"]) = (json!("backup"), json!({ "name": "monday.tessera" }));
+    (job["progress"]["unit"], job["progress"]["total"]) = (json!("rows"), json!(null));
+    job["progress"]["remaining_secs"] = json!(null);
+    Route::new(Method::POST, PATH, Access::Workspace(Permission::Operate), post(make), Tag::Jobs, "Backs up the whole store")
+        .describe(
+            "Writes everything of all workspaces, as it is at one instant, to a file in the folder of the setting `backup_dir`, while \
+             the server is in use; `tessera restore` makes a data folder of it. The file has its name once it is whole and on disk. The \
+             instant is held meanwhile, so purges wait; a job that is paused for more than a minute, or whose server ends, begins again.",
+        )
+        .header(
+            "idempotency-key",
+            "1 to 200 printable characters of ASCII; the same call under it gets the same answer for a day.",
+        )
+        .body::<NewBackup>(json!({ "name": "monday.tessera" }))
+        .answer::<wire::Job>(202, "The job.", job)
+}
+
+async fn make(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Operate)?;
+    let key = once::key(&headers)?;
+    let body = body::read(&app.settings, &headers, body).await?;
+    let NewBackup { name } = body::json(&body)?;
+    let request = key.map(|key| once::request(&entered, key, (&Method::POST, PATH, &body)));
+    let once = request.as_ref().map(|request| Once { request, render: &reply });
+    let asked = app.service.ask_backup(entered.workspace, &name, once.as_ref(), entered.caller.key()).await?;
+    let json = match asked {
+        Asked::Made(job) => rendered(&job),
+        Asked::Before(reply) => reply.body().clone(),
+    };
+    Ok(entered.answer(accepted(json)))
+}
