@@ -14,3 +14,4 @@ printf 'TESSERA_SEED=%s\n' "$TESSERA_SEED"
 
 cargo test --locked --release --workspace
 scripts/fuzz-api.sh target/release/tessera
+scripts/soak-disk.sh target/release/tessera

@@ -16,8 +16,10 @@ use tokio::fs::File;
 use tokio::io::{AsyncWriteExt as _, BufWriter};
 use tokio::sync::Mutex;
 
+use crate::directory::{KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
-use crate::jobs::JobId;
+use crate::jobs::{Asked, JobId, NewJob, Once};
+use crate::service::Service;
 use crate::store_error::read_failed;
 
 /// Characters of a name.
@@ -146,6 +148,29 @@ impl Backups {
             *slot = None;
             tracing::info!("a backup that nobody goes on with was let go of; its job begins it again");
         }
+    }
+}
+
+impl Service {
+    /// Has a backup of the whole store made, as a job of this workspace, in the folder that the operator has set.
+    ///
+    /// # Errors
+    /// `Invalid` with `backup_name_invalid`; `Conflict` with `backups_off`, `backup_exists`; as [`Jobs::ask`].
+    pub async fn ask_backup(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+        once: Option<&Once<'_>>,
+        by: KeyId,
+    ) -> Result<Asked, Error> {
+        match once {
+            None => self.backups().check(name)?,
+            // The same request may have been answered before, and its file be there.
+            Some(_) => self.backups().check_name(name)?,
+        }
+        let parameters = serde_json::json!({ "name": name }).to_string();
+        let new = NewJob { kind: "backup".to_owned(), parameters, asked_by: Some(by) };
+        self.jobs().make(workspace, &new, once).await
     }
 }
 

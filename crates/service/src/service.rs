@@ -14,13 +14,12 @@ use tessera_store::Store;
 use tokio::task::JoinSet;
 
 use crate::admission::Admission;
-use crate::backups::Backups;
 use crate::cursor::{Cursors, Purpose};
 use crate::directory::{Class, DirectoryHandle, KeyId, ListPage, ListQuery, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::export::Export;
 use crate::find::{Finder, not_found};
-use crate::jobs::{Asked, Jobs, NewJob, Once};
+use crate::jobs::Jobs;
 use crate::keeper::{Keeper, Parts, keep_workspace};
 use crate::keys::Scope;
 use crate::lane::state::Configured;
@@ -133,31 +132,6 @@ impl Service {
     #[must_use]
     pub fn jobs(&self) -> &Jobs {
         &self.parts.jobs
-    }
-
-    pub(crate) fn backups(&self) -> &Backups {
-        &self.parts.backups
-    }
-
-    /// Has a backup of the whole store made, as a job of this workspace, in the folder that the operator has set.
-    ///
-    /// # Errors
-    /// `Invalid` with `backup_name_invalid`; `Conflict` with `backups_off`, `backup_exists`; as [`Jobs::ask`].
-    pub async fn ask_backup(
-        &self,
-        workspace: WorkspaceId,
-        name: &str,
-        once: Option<&Once<'_>>,
-        by: KeyId,
-    ) -> Result<Asked, Error> {
-        match once {
-            None => self.backups().check(name)?,
-            // The same request may have been answered before, and its file be there.
-            Some(_) => self.backups().check_name(name)?,
-        }
-        let parameters = serde_json::json!({ "name": name }).to_string();
-        let new = NewJob { kind: "backup".to_owned(), parameters, asked_by: Some(by) };
-        self.parts.jobs.make(workspace, &new, once).await
     }
 
     /// What seals the cursors of lists.

@@ -22,6 +22,11 @@ use crate::views::{Epochs, Views};
 use crate::workspace_config::Part;
 
 impl Service {
+    /// The backups that are made while the service is in use.
+    pub(crate) fn backups(&self) -> &Backups {
+        &self.parts.backups
+    }
+
     /// What can be answered now.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
