@@ -51,7 +51,7 @@ pub(super) fn route() -> Route {
 async fn make(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Operate)?;
     let key = once::key(&headers)?;
-    let body = body::read(&app.settings, &headers, body).await?;
+    let body = entered.body(&app, &headers, body).await?;
     let NewBackup { name } = body::json(&body)?;
     let request = key.map(|key| once::request(&entered, key, (&Method::POST, PATH, &body)));
     let once = request.as_ref().map(|request| Once { request, render: &reply });
