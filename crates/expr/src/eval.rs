@@ -10,10 +10,12 @@ mod chain;
 mod compare;
 mod item;
 mod list;
+mod price;
 mod text;
 mod time;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
@@ -24,16 +26,28 @@ pub(crate) use time::counts;
 use crate::ast::{Arithmetic, Expr, Literal, Name, Node, Word};
 use crate::calendar::{Zone, is_shared};
 use crate::facts::Facts;
-use crate::limits::SCAN_EVENTS_MAX;
+use crate::limits::{SCAN_EVENTS_MAX, VALUE_MAX};
+use crate::pattern::Pattern;
 use crate::plan::{Aggregate, Window};
-use crate::rule::Patterns;
 use crate::time::Timestamp;
 use crate::value::{Decimal, Value};
 
-/// The steps are used up. Where an answer was kept from before, it stays.
+/// There is no answer within the bounds. Where one was kept from before, it stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the rule took more steps than it may")]
-pub struct OverBudget;
+pub enum OverBudget {
+    /// The steps are used up.
+    #[error("the rule took more steps than it may")]
+    Steps,
+    /// A value is larger than [`VALUE_MAX`].
+    #[error("the rule makes or looks at a value that is larger than it may be items_max={} bytes_max={}", VALUE_MAX.items, VALUE_MAX.bytes)]
+    Value,
+    /// A pattern that looks around or back would have to be tried in more ways than are tried.
+    #[error("a pattern of the rule would have to be tried in more ways than are tried")]
+    Pattern,
+    /// Nobody waits for the answer any more: see [`Facts::is_given_up`]. It says nothing of the rule.
+    #[error("nobody waits for the answer any more")]
+    GivenUp,
+}
 
 impl OverBudget {
     /// Its name for callers.
@@ -52,7 +66,6 @@ pub struct Frame<'f> {
 }
 
 pub(crate) struct Evaluator<'f> {
-    patterns: &'f Patterns,
     /// What [`Node::Kept`] stands for.
     aggregates: &'f [Aggregate],
     facts: &'f dyn Facts,
@@ -60,6 +73,12 @@ pub(crate) struct Evaluator<'f> {
     zone: &'f Zone,
     steps_left: u64,
     steps_max: u64,
+    /// Below how many steps left it is asked again whether somebody waits.
+    looks_below: u64,
+    /// The events that have been opened, bit by bit.
+    opened: Vec<u64>,
+    /// The patterns that have been matched.
+    patterns: Vec<(Name, Option<Arc<Pattern>>)>,
     moves_at: Option<Timestamp>,
     turns_at: Option<Timestamp>,
     /// What the rule speaks of, the profile first.
@@ -77,21 +96,18 @@ enum Bound<'f> {
 pub(crate) type Result<T> = std::result::Result<T, OverBudget>;
 
 impl<'f> Evaluator<'f> {
-    pub(crate) fn new(
-        patterns: &'f Patterns,
-        aggregates: &'f [Aggregate],
-        facts: &'f dyn Facts,
-        frame: &Frame<'f>,
-    ) -> Self {
+    pub(crate) fn new(aggregates: &'f [Aggregate], facts: &'f dyn Facts, frame: &Frame<'f>) -> Self {
         let profile = Item::Tree(facts.attributes());
         Self {
-            patterns,
             aggregates,
             facts,
             now: frame.now,
             zone: frame.zone,
             steps_left: frame.steps_max,
             steps_max: frame.steps_max,
+            looks_below: frame.steps_max,
+            opened: Vec::new(),
+            patterns: Vec::new(),
             moves_at: None,
             turns_at: None,
             contexts: smallvec![profile],
@@ -140,14 +156,14 @@ impl<'f> Evaluator<'f> {
             }
             Node::List(items) => {
                 let items = items.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?;
-                Item::List(items.into())
+                self.list(items)?
             }
             Node::Object(members) => {
                 let mut object = Vec::with_capacity(members.len());
                 for (name, member) in members {
                     object.push((Value::Text(name.clone()), self.expr(member)?));
                 }
-                Item::Map(Rc::new(object.into_iter().collect()))
+                self.map_of(object.into_iter().collect())?
             }
             Node::Filter { list, condition } => self.filter(list, condition)?,
             Node::Call { function, arguments } => self.call(*function, arguments)?,
@@ -219,20 +235,6 @@ impl<'f> Evaluator<'f> {
     pub(crate) fn value_of_event(&mut self, expr: &'f Expr, event: usize) -> Result<Value> {
         let item = self.within(Item::Event(event), |evaluator| evaluator.expr(expr))?;
         self.value(&item)
-    }
-
-    fn spend(&mut self, steps: usize) -> Result<()> {
-        let steps = u64::try_from(steps).unwrap_or(u64::MAX);
-        match self.steps_left.checked_sub(steps) {
-            Some(left) => {
-                self.steps_left = left;
-                Ok(())
-            }
-            None => {
-                self.steps_left = 0;
-                Err(OverBudget)
-            }
-        }
     }
 
     /// The answer may be another from this instant on.

@@ -1,13 +1,11 @@
 //! Why a rule comes to what it does: leaf by leaf.
 
-use std::sync::Arc;
-
 use crate::ast::{Argument, Expr, Node};
 use crate::eval::{Evaluator, Frame, OverBudget};
 use crate::facts::Facts;
 use crate::plan::{self, Aggregate};
 use crate::pql;
-use crate::rule::{Patterns, Purpose, Rule};
+use crate::rule::{Purpose, Rule};
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -84,7 +82,7 @@ impl Rule {
     /// [`OverBudget`] when a leaf takes more steps than the frame allows.
     pub fn explain(&self, facts: &dyn Facts, frame: &Frame<'_>) -> Result<Explanation, OverBudget> {
         let value = self.evaluate(facts, frame)?.value;
-        let mut explainer = Explainer { patterns: self.patterns(), facts, frame, leaves: 0, is_cut: false };
+        let mut explainer = Explainer { facts, frame, leaves: 0, is_cut: false };
         let root = match self.purpose() {
             Purpose::Condition => explainer.part(self.source())?,
             Purpose::Value => explainer.leaf(self.source(), Purpose::Value)?,
@@ -95,7 +93,6 @@ impl Rule {
 }
 
 struct Explainer<'a> {
-    patterns: &'a Arc<Patterns>,
     facts: &'a dyn Facts,
     frame: &'a Frame<'a>,
     leaves: usize,
@@ -174,9 +171,9 @@ impl Explainer<'_> {
 
     /// What an expression comes to by itself, and until when.
     fn come_to(&self, expr: &Expr, purpose: Purpose) -> Result<(Value, Option<Timestamp>), OverBudget> {
-        let (root, plan) = plan::derive(expr, purpose, self.patterns);
+        let (root, plan) = plan::derive(expr, purpose);
         let aggregates: &[Aggregate] = &plan.aggregates;
-        let mut evaluator = Evaluator::new(self.patterns, aggregates, self.facts, self.frame);
+        let mut evaluator = Evaluator::new(aggregates, self.facts, self.frame);
         let value = match purpose {
             Purpose::Condition => Value::Bool(evaluator.holds(&root)?),
             Purpose::Value => {

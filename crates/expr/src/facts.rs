@@ -24,6 +24,17 @@ pub trait Facts {
     /// are asked for the whole event.
     fn event_value(&self, event: usize, names: &[Name]) -> (Value, usize);
 
+    /// How many bytes have to be read before anything but the time and the name of an event can be told: what opening it costs.
+    fn event_bytes(&self, event: usize) -> usize {
+        let _ = event;
+        0
+    }
+
+    /// Whether nobody waits for the answer any more. It is asked every thousand steps or so.
+    fn is_given_up(&self) -> bool {
+        false
+    }
+
     /// How the profile stands to a segment.
     fn membership(&self, segment: &str) -> Membership;
 

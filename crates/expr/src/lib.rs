@@ -19,6 +19,7 @@ pub mod explain;
 pub mod facts;
 pub mod filter;
 pub mod limits;
+pub mod pattern;
 pub mod plan;
 pub mod pql;
 pub mod pql_json;

@@ -1,5 +1,7 @@
 //! Every bound of the rule language, in one place. Each is named in the error that reports it.
 
+use crate::value::Size;
+
 /// Bytes of the text of a rule.
 pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// Nodes of the tree of a rule.
@@ -15,5 +17,13 @@ pub const SCAN_EVENTS_MAX: usize = 10_000;
 /// Steps that one evaluation may take unless the caller says otherwise. A step is a node that is evaluated or an item that is
 /// looked at; a million take tens of milliseconds.
 pub const STEPS_MAX: u64 = 1_000_000;
+/// How large a value may be that a rule makes or looks at whole: items, those inside others counted, and bytes as JSON.
+pub const VALUE_MAX: Size = Size { items: 64 * 1024, bytes: 1024 * 1024 };
 /// Bytes that a pattern may need once it is compiled.
 pub const PATTERN_BYTES_MAX: usize = 256 * 1024;
+/// States that the patterns written out in one rule may have between them.
+pub const PATTERN_STATES_MAX: usize = 32 * 1024;
+/// Bytes of a pattern that is a value and not written out.
+pub const PATTERN_TEXT_BYTES_MAX: usize = 1_000;
+/// Bytes of compiled patterns that the process keeps, all rules of all workspaces together.
+pub const PATTERNS_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -9,13 +9,12 @@ mod depends;
 mod extract;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 pub use aggregate::{Aggregate, Argument, Contribution, Measure, Window, group_name};
 pub(crate) use depends::types_of;
 
 use crate::ast::{Expr, Name, Unit};
-use crate::rule::{Patterns, Purpose};
+use crate::rule::Purpose;
 
 /// What a rule depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,9 +110,9 @@ impl Plan {
 }
 
 /// The expression with its aggregates in place, and what it depends on.
-pub(crate) fn derive(source: &Expr, purpose: Purpose, patterns: &Arc<Patterns>) -> (Expr, Plan) {
+pub(crate) fn derive(source: &Expr, purpose: Purpose) -> (Expr, Plan) {
     let mut root = source.clone();
-    let aggregates = extract::extract(&mut root, purpose, patterns);
+    let aggregates = extract::extract(&mut root, purpose);
     let mut plan = Plan {
         attributes: Attributes::At(BTreeSet::new()),
         events: EventTypes::Some(BTreeSet::new()),

@@ -1,14 +1,12 @@
 //! A rule, checked and ready to be evaluated any number of times.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use regex::{Regex, RegexBuilder};
+use std::collections::HashSet;
 
 use crate::ast::{Expr, Function, Literal, Name, Node};
 use crate::eval::{Evaluator, Frame, OverBudget};
 use crate::facts::Facts;
-use crate::limits::PATTERN_BYTES_MAX;
+use crate::limits::PATTERN_STATES_MAX;
+use crate::pattern;
 use crate::plan::{self, Plan};
 use crate::problem::{Code, Problem};
 use crate::time::Timestamp;
@@ -32,7 +30,6 @@ pub struct Rule {
     /// With its aggregates in place of what they stand for.
     root: Expr,
     plan: Plan,
-    patterns: Arc<Patterns>,
 }
 
 /// What a rule comes to.
@@ -65,11 +62,23 @@ impl Rule {
     /// The first [`Problem`]: it is beyond the bounds, or a pattern or a segment's id is wrong or not written out.
     pub fn compile(source: Expr, purpose: Purpose) -> Result<Self, Problem> {
         source.well_formed()?;
-        let mut patterns = Patterns::default();
-        check_constants(&source, &mut patterns)?;
-        let patterns = Arc::new(patterns);
-        let (root, plan) = plan::derive(&source, purpose, &patterns);
-        Ok(Self { purpose, source, root, plan, patterns })
+        check_constants(&source, &mut { PATTERN_STATES_MAX }, &mut HashSet::new())?;
+        Ok(Self::derived(source, purpose))
+    }
+
+    /// An expression that was checked before, as it was stored. Its patterns are compiled when something is first matched with them; what one
+    /// of them comes to that cannot be compiled any more is nothing.
+    ///
+    /// # Errors
+    /// The first [`Problem`] with its form.
+    pub fn stored(source: Expr, purpose: Purpose) -> Result<Self, Problem> {
+        source.well_formed()?;
+        Ok(Self::derived(source, purpose))
+    }
+
+    fn derived(source: Expr, purpose: Purpose) -> Self {
+        let (root, plan) = plan::derive(&source, purpose);
+        Self { purpose, source, root, plan }
     }
 
     /// The expression as it was given.
@@ -90,16 +99,12 @@ impl Rule {
         &self.plan
     }
 
-    pub(crate) const fn patterns(&self) -> &Arc<Patterns> {
-        &self.patterns
-    }
-
     /// What it comes to for a profile.
     ///
     /// # Errors
-    /// [`OverBudget`] when it takes more steps than the frame allows.
+    /// [`OverBudget`] when it takes more steps than the frame allows, or something larger than it may.
     pub fn evaluate(&self, facts: &dyn Facts, frame: &Frame<'_>) -> Result<Answer, OverBudget> {
-        let mut evaluator = Evaluator::new(&self.patterns, &self.plan.aggregates, facts, frame);
+        let mut evaluator = Evaluator::new(&self.plan.aggregates, facts, frame);
         let value = match self.purpose {
             Purpose::Condition => Value::Bool(evaluator.holds(&self.root)?),
             Purpose::Value => {
@@ -112,21 +117,13 @@ impl Rule {
     }
 }
 
-/// The patterns of a rule, compiled.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Patterns(HashMap<Name, Regex>);
-
-impl Patterns {
-    pub(crate) fn get(&self, pattern: &str) -> Option<&Regex> {
-        self.0.get(pattern)
-    }
-}
-
 /// What must be known before anything is evaluated is written out, and can be read.
-fn check_constants(expr: &Expr, patterns: &mut Patterns) -> Result<(), Problem> {
+fn check_constants(expr: &Expr, states_left: &mut usize, seen: &mut HashSet<Name>) -> Result<(), Problem> {
     if let Node::Call { function, arguments } = &expr.node {
         match (function, &arguments[..]) {
-            (Function::Matches | Function::RegexGroup, [_, pattern, ..]) => add_pattern(pattern, patterns)?,
+            (Function::Matches | Function::RegexGroup, [_, pattern, ..]) => {
+                check_pattern(pattern, states_left, seen)?;
+            }
             (Function::InSegment | Function::EnteredSegment | Function::LeftSegment, [id]) => {
                 constant_text(id, "the id of a segment in double quotes")?;
             }
@@ -136,7 +133,7 @@ fn check_constants(expr: &Expr, patterns: &mut Patterns) -> Result<(), Problem> 
     let mut found = Ok(());
     expr.each_part(&mut |part| {
         if found.is_ok() {
-            found = check_constants(part, patterns);
+            found = check_constants(part, states_left, seen);
         }
     });
     found
@@ -149,21 +146,20 @@ fn constant_text<'a>(expr: &'a Expr, what: &str) -> Result<&'a Name, Problem> {
     }
 }
 
-fn add_pattern(expr: &Expr, patterns: &mut Patterns) -> Result<(), Problem> {
-    let pattern = constant_text(expr, "a pattern in double quotes")?;
-    if patterns.0.contains_key(pattern) {
+/// A pattern that is written out is compiled, so that one which cannot be is refused; what is compiled is not kept here.
+fn check_pattern(expr: &Expr, states_left: &mut usize, seen: &mut HashSet<Name>) -> Result<(), Problem> {
+    let Node::Literal(Literal::Text(text)) = &expr.node else { return Ok(()) };
+    if !seen.insert(text.clone()) {
         return Ok(());
     }
-    let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX).build();
-    let regex = compiled.map_err(|error| {
-        let what = match error {
-            regex::Error::CompiledTooBig(_) => {
-                format!("a pattern that needs at most {PATTERN_BYTES_MAX} bytes compiled")
-            }
-            _ => "a regular expression without look-around and back-references".to_owned(),
-        };
-        Problem::new(Code::InvalidPattern, expr.at.clone(), what)
+    let refused = |expected: String, hint: Option<&str>| Problem {
+        hint: hint.map(str::to_owned),
+        ..Problem::new(Code::InvalidPattern, expr.at.clone(), expected)
+    };
+    let pattern = pattern::known(text).map_err(|refusal| refused(refusal.expected.to_owned(), refusal.hint))?;
+    *states_left = states_left.checked_sub(pattern.states()).ok_or_else(|| {
+        let expected = format!("patterns that have at most {PATTERN_STATES_MAX} states between them");
+        refused(expected, Some("write fewer or shorter ones, or several rules"))
     })?;
-    patterns.0.insert(pattern.clone(), regex);
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::time::Timestamp;
 mod decimal;
 mod member;
 mod path;
+mod size;
 mod tree;
 
 #[cfg(test)]
@@ -18,7 +19,10 @@ mod tests;
 pub use decimal::{Decimal, NumberError};
 pub use member::InvalidMember;
 pub use path::{InvalidPath, Path};
+pub use size::Size;
 pub use tree::Tree;
+
+pub(crate) use size::TooLarge;
 
 /// The value of one attribute.
 ///

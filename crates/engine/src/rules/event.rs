@@ -151,6 +151,10 @@ impl Facts for Alone<'_> {
         self.event.at(names, self.open)
     }
 
+    fn event_bytes(&self, _: usize) -> usize {
+        self.event.call.payload.len()
+    }
+
     fn membership(&self, _: &str) -> Membership {
         Membership::Outside { left: None }
     }

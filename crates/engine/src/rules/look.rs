@@ -357,6 +357,10 @@ impl Facts for Asking<'_, '_> {
         self.look.standing_events()[event].at(names, self.look.sources.rules.open)
     }
 
+    fn event_bytes(&self, event: usize) -> usize {
+        self.look.standing_events()[event].call.payload.len()
+    }
+
     fn membership(&self, segment: &str) -> Membership {
         let id = self.look.sources.rules.segment(&segment.into(), self.entry.def.layer);
         id.map_or(Membership::Outside { left: None }, |id| self.look.standing.to(id))

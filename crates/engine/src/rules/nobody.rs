@@ -11,6 +11,10 @@ use super::standing::{Membership, Standing};
 use crate::time::Timestamp;
 use crate::value::{Tree, Value};
 
+/// Steps that a rule may take for nobody. One that takes more may hold, for all that is known: a configuration is read in a time that does not
+/// depend on what its rules do.
+const STEPS_MAX: u64 = 2_000;
+
 /// The segments that hold of somebody of whom nothing is known, and those of which time decides.
 pub(super) fn holding_of_nobody(set: &RuleSet) -> Vec<usize> {
     let mut nobody = Nobody { set, standing: Standing::default(), layer: Layer::Live };
@@ -19,7 +23,7 @@ pub(super) fn holding_of_nobody(set: &RuleSet) -> Vec<usize> {
         let entry = &set.entries[at];
         let RuleKind::Segment { id, .. } = entry.def.kind else { continue };
         nobody.layer = entry.def.layer;
-        let frame = Frame { now: Timestamp::MIN, zone: &entry.def.zone, steps_max: super::RULE_STEPS_MAX };
+        let frame = Frame { now: Timestamp::MIN, zone: &entry.def.zone, steps_max: STEPS_MAX };
         // What is computed may be something even of nothing, such as 0.
         let holds = || entry.def.rule.evaluate(&nobody, &frame).map_or(true, |answer| answer.holds());
         if entry.reads_clock || !entry.attributes.is_empty() || holds() {

@@ -2,29 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::rc::Rc;
 
 use super::list::aggregated;
 use super::{Evaluator, Item, Result};
 use crate::ast::{Binding, Expr, Function, Quantifier};
-use crate::value::Value;
+use crate::value::{Size, Value};
 
 impl<'f> Evaluator<'f> {
     pub(super) fn select(&mut self, bindings: &'f [Binding]) -> Result<Item<'f>> {
         let mut found = Vec::new();
         let _flow = self.combinations(bindings, &mut |evaluator| {
-            found.push(match bindings {
+            let item = match bindings {
                 [only] => evaluator.variable(&only.name),
                 _ => {
                     let members = bindings
                         .iter()
                         .map(|binding| (Value::Text(binding.name.clone()), evaluator.variable(&binding.name)));
-                    Item::Map(Rc::new(members.collect::<BTreeMap<_, _>>()))
+                    let members = members.collect::<BTreeMap<_, _>>();
+                    evaluator.map_of(members)?
                 }
-            });
+            };
+            Self::push(&mut found, item)?;
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(Item::List(found.into()))
+        self.list(found)
     }
 
     /// Whether one combination meets all conditions.
@@ -69,15 +70,16 @@ impl<'f> Evaluator<'f> {
         value: Option<&'f Expr>,
         bindings: &'f [Binding],
     ) -> Result<Item<'f>> {
-        let mut values = Vec::new();
+        let (mut values, mut size) = (Vec::new(), Size::default());
         let _flow = self.combinations(bindings, &mut |evaluator| {
             let item = match value {
                 Some(value) => evaluator.expr(value)?,
                 None => bindings.last().map_or(Item::NULL, |binding| evaluator.variable(&binding.name)),
             };
-            values.push(evaluator.value(&item)?);
+            values.push(evaluator.value_of_many(&item, &mut size)?);
             Ok(ControlFlow::Continue(()))
         })?;
+        self.spend_order(size, values.len())?;
         Ok(Item::Value(aggregated(function, values)))
     }
 

@@ -1,7 +1,6 @@
 //! Functions: which does what. What they do stands beside their kind.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use super::{Evaluator, Item, Result};
 use crate::ast::{Comparison, Expr, Function, Unit};
@@ -73,7 +72,7 @@ impl<'f> Evaluator<'f> {
             F::MapEntry => {
                 let value = self.argument(rest, 0)?;
                 let key = self.value(&first)?;
-                Ok(if key == Value::Null { Item::NULL } else { Item::Map(Rc::new(BTreeMap::from([(key, value)]))) })
+                if key == Value::Null { Ok(Item::NULL) } else { self.map_of(BTreeMap::from([(key, value)])) }
             }
             F::IsNull => Ok(Item::bool(first.is_null())),
             F::IsNotNull => Ok(Item::bool(!first.is_null())),

@@ -82,12 +82,7 @@ impl<'f> Evaluator<'f> {
         match (left, right) {
             (Item::Event(left), Item::Event(right)) => Ok(left == right),
             (Item::Event(_), _) | (_, Item::Event(_)) => Ok(false),
-            (Item::Value(left), Item::Value(right)) => {
-                if std::mem::discriminant(left) == std::mem::discriminant(right) {
-                    self.spend(weight(left) + weight(right))?;
-                }
-                Ok(equal_values(left, right))
-            }
+            (Item::Value(left), Item::Value(right)) => self.equal_values(left, right),
             (Item::List(left), Item::List(right)) => {
                 if left.len() != right.len() {
                     return Ok(false);
@@ -101,8 +96,31 @@ impl<'f> Evaluator<'f> {
             }
             _ => {
                 let (left, right) = (self.value(left)?, self.value(right)?);
-                Ok(equal_values(&left, &right))
+                self.equal_values(&left, &right)
             }
+        }
+    }
+
+    /// A set is equal to a list of its members in any order.
+    fn equal_values(&mut self, left: &Value, right: &Value) -> Result<bool> {
+        match (left, right) {
+            (Value::Set(members), Value::List(items)) | (Value::List(items), Value::Set(members)) => {
+                let (size, _) = (self.weigh(left)?, self.weigh(right)?);
+                self.spend_order(size, items.len())?;
+                Ok(Value::set(items.to_vec()) == Value::Set(members.clone()))
+            }
+            (Value::Text(left), Value::Text(right)) => {
+                self.spend(left.len().min(right.len()) / 64)?;
+                Ok(left == right)
+            }
+            (Value::List(_), Value::List(_))
+            | (Value::Set(_), Value::Set(_))
+            | (Value::Object(_), Value::Object(_)) => {
+                self.weigh(left)?;
+                self.weigh(right)?;
+                Ok(left == right)
+            }
+            _ => Ok(left == right),
         }
     }
 }
@@ -150,25 +168,5 @@ fn order_holds(comparison: Comparison, order: Ordering) -> bool {
         Comparison::LessEqual => order.is_le(),
         Comparison::Greater => order.is_gt(),
         Comparison::GreaterEqual => order.is_ge(),
-    }
-}
-
-/// A set is equal to a list of its members in any order.
-fn equal_values(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Set(members), Value::List(items)) | (Value::List(items), Value::Set(members)) => {
-            Value::set(items.to_vec()) == Value::Set(members.clone())
-        }
-        _ => left == right,
-    }
-}
-
-/// About how much work it is to look at a value.
-pub(super) fn weight(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Timestamp(_) => 0,
-        Value::Text(text) => text.len() / 64,
-        Value::List(items) | Value::Set(items) => items.iter().map(|item| 1 + weight(item)).sum(),
-        Value::Object(members) => members.iter().map(|(_, member)| 1 + weight(member)).sum(),
     }
 }

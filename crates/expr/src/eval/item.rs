@@ -6,8 +6,9 @@ use std::rc::Rc;
 use super::{Evaluator, Result};
 use crate::ast::Name;
 use crate::calendar::{self, Interval};
+use crate::limits::VALUE_MAX;
 use crate::time::Timestamp;
-use crate::value::{Decimal, Tree, Value};
+use crate::value::{Decimal, Size, Tree, Value};
 
 #[derive(Clone)]
 pub(crate) enum Item<'f> {
@@ -129,7 +130,11 @@ impl<'f> Evaluator<'f> {
     pub(super) fn members(&mut self, of: &Item<'f>) -> Result<Option<Rc<[Item<'f>]>>> {
         match self.items(of)? {
             Some(items) => Ok(Some(items)),
-            None => Ok(self.entries(of)?.map(|entries| entries.values().cloned().collect())),
+            None => {
+                let Some(entries) = self.entries(of)? else { return Ok(None) };
+                self.spend(entries.len())?;
+                Ok(Some(entries.values().cloned().collect()))
+            }
         }
     }
 
@@ -156,7 +161,10 @@ impl<'f> Evaluator<'f> {
                 for item in items.iter() {
                     match self.at(item.clone(), names)? {
                         Item::Value(Value::Null) => {}
-                        Item::List(inner) => found.extend(inner.iter().cloned()),
+                        Item::List(inner) => {
+                            self.spend(inner.len())?;
+                            found.extend(inner.iter().cloned());
+                        }
                         Item::Value(Value::List(inner) | Value::Set(inner)) => {
                             self.spend(inner.len())?;
                             found.extend(inner.iter().cloned().map(Item::Value));
@@ -175,7 +183,7 @@ impl<'f> Evaluator<'f> {
             ("eventType", []) => Ok(Item::Value(Value::Text(self.facts.event_name(event)))),
             ("timestamp" | "eventType", _) => Ok(Item::NULL),
             _ => {
-                let (value, used) = self.facts.event_value(event, names);
+                let (value, used) = self.event_value(event, names)?;
                 let rest = names.get(used..).unwrap_or_default();
                 Ok(Item::Value(self.value_at(&value, rest)?))
             }
@@ -196,7 +204,10 @@ impl<'f> Evaluator<'f> {
                 for item in items.iter() {
                     match self.value_at(item, names)? {
                         Value::Null => {}
-                        Value::List(inner) | Value::Set(inner) => found.extend(inner.iter().cloned()),
+                        Value::List(inner) | Value::Set(inner) => {
+                            self.spend(inner.len())?;
+                            found.extend(inner.iter().cloned());
+                        }
                         value => found.push(value),
                     }
                 }
@@ -206,36 +217,68 @@ impl<'f> Evaluator<'f> {
         }
     }
 
-    /// The value that an item stands for, with all that is below it.
+    /// The value that an item stands for, with all that is below it: no larger than [`VALUE_MAX`].
     pub(crate) fn value(&mut self, item: &Item<'f>) -> Result<Value> {
+        self.value_into(item, &mut Size::default())
+    }
+
+    /// The same of one of many, each of which may be as large; what they come to together is added up.
+    pub(super) fn value_of_many(&mut self, item: &Item<'f>, all: &mut Size) -> Result<Value> {
+        let mut size = Size::default();
+        let value = self.value_into(item, &mut size)?;
+        *all = *all + size;
+        Ok(value)
+    }
+
+    /// The same of one of several, which together are no larger.
+    pub(super) fn value_into(&mut self, item: &Item<'f>, size: &mut Size) -> Result<Value> {
         self.spend(1)?;
         Ok(match item {
-            Item::Value(value) => value.clone(),
-            Item::Tree(tree) => self.tree_value(tree)?,
-            Item::Event(event) => self.facts.event_value(*event, &[]).0,
-            Item::Day(day) => Value::Timestamp(day.start),
+            Item::Value(value) => {
+                self.weigh_into(value, size)?;
+                value.clone()
+            }
+            Item::Tree(tree) => self.tree_value(tree, size)?,
+            Item::Event(event) => {
+                let value = self.event_value(*event, &[])?.0;
+                self.weigh_into(&value, size)?;
+                value
+            }
+            Item::Day(day) => {
+                size.add_one(24, VALUE_MAX)?;
+                Value::Timestamp(day.start)
+            }
             Item::List(items) => {
-                let items = items.iter().map(|item| self.value(item)).collect::<Result<Vec<_>>>()?;
+                size.add_one(2, VALUE_MAX)?;
+                let items = items.iter().map(|item| self.value_into(item, size)).collect::<Result<Vec<_>>>()?;
                 Value::List(items.into())
             }
             Item::Map(map) => {
                 let mut members = Vec::with_capacity(map.len());
+                size.add_one(2, VALUE_MAX)?;
                 for (key, item) in map.iter() {
-                    members.push((key_text(key), self.value(item)?));
+                    let name = key_text(key);
+                    size.add_one(name.len(), VALUE_MAX)?;
+                    members.push((name, self.value_into(item, size)?));
                 }
                 Value::object(members)
             }
         })
     }
 
-    fn tree_value(&mut self, tree: &Tree) -> Result<Value> {
+    fn tree_value(&mut self, tree: &Tree, size: &mut Size) -> Result<Value> {
         self.spend(1)?;
         match tree {
-            Tree::Leaf(value) => Ok(value.clone()),
+            Tree::Leaf(value) => {
+                self.weigh_into(value, size)?;
+                Ok(value.clone())
+            }
             Tree::Node(children) => {
                 let mut members = Vec::with_capacity(children.len());
+                size.add_one(2, VALUE_MAX)?;
                 for (name, child) in children {
-                    members.push((name.clone(), self.tree_value(child)?));
+                    size.add_one(name.len(), VALUE_MAX)?;
+                    members.push((name.clone(), self.tree_value(child, size)?));
                 }
                 Ok(Value::object(members))
             }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::item::key_text;
 use super::{Evaluator, Item, Result};
 use crate::ast::{Expr, Function, Node};
-use crate::value::{Decimal, Value};
+use crate::value::{Decimal, Size, Value};
 
 /// Whether a value has a place in a ranking: a number or an instant. A text has none, whatever it spells.
 #[must_use]
@@ -91,7 +91,9 @@ impl<'f> Evaluator<'f> {
             let first = |item: &&Item<'f>| matches!(item, Item::Event(event) if seen.insert(*event));
             return Ok(Item::List(items.iter().filter(first).cloned().collect()));
         }
-        let values = items.iter().map(|item| self.value(item)).collect::<Result<Vec<_>>>()?;
+        let mut size = Size::default();
+        let values = items.iter().map(|item| self.value_into(item, &mut size)).collect::<Result<Vec<_>>>()?;
+        self.spend_order(size, values.len())?;
         Ok(Item::Value(Value::set(values)))
     }
 
@@ -103,6 +105,8 @@ impl<'f> Evaluator<'f> {
             let key = self.body(body, item)?;
             let key = self.value(&key)?;
             if is_scalar(&key) {
+                let size = self.weigh(&key)?;
+                self.spend_order(size, groups.len())?;
                 groups.entry(key).or_default().push(item.clone());
             }
         }
@@ -121,7 +125,7 @@ impl<'f> Evaluator<'f> {
                 self.spend(1)?;
                 results.push(self.body(body, item)?);
             }
-            return Ok(Item::List(results.into()));
+            return self.list(results);
         }
         let Some(entries) = self.entries(list)? else { return Ok(Item::NULL) };
         let mut results = Vec::with_capacity(entries.len());
@@ -130,12 +134,14 @@ impl<'f> Evaluator<'f> {
             results.push(self.entry(body, key, item)?);
         }
         let maps = results.iter().map(|result| self.entries(result)).collect::<Result<Option<Vec<_>>>>()?;
-        Ok(match maps {
-            Some(maps) => Item::Map(Rc::new(
-                maps.iter().flat_map(|map| map.iter()).map(|(key, item)| (key.clone(), item.clone())).collect(),
-            )),
-            None => Item::List(results.into()),
-        })
+        let Some(maps) = maps else { return self.list(results) };
+        let mut merged = BTreeMap::new();
+        for (key, item) in maps.iter().flat_map(|map| map.iter()) {
+            let size = self.weigh(key)?;
+            self.spend_order(size, merged.len())?;
+            merged.insert(key.clone(), item.clone());
+        }
+        self.map_of(merged)
     }
 
     fn entry(&mut self, body: &'f Expr, key: &Value, item: &Item<'f>) -> Result<Item<'f>> {
@@ -166,15 +172,17 @@ impl<'f> Evaluator<'f> {
             _ => None,
         };
         let Some(amount) = amount else { return Ok(Item::NULL) };
-        let mut ranked = Vec::with_capacity(items.len());
+        let (mut ranked, mut size) = (Vec::with_capacity(items.len()), Size::default());
         for item in items.iter() {
             self.spend(1)?;
             if let Item::Value(rank) = self.body(body, item)?
                 && ranks(&rank)
             {
+                size = size + self.weigh(&rank)?;
                 ranked.push((rank, item));
             }
         }
+        self.spend_order(size, ranked.len())?;
         ranked.sort_by(|(a, _), (b, _)| a.cmp(b));
         if function == Function::TopN {
             ranked.reverse();
@@ -189,15 +197,16 @@ impl<'f> Evaluator<'f> {
         body: Option<&'f Expr>,
     ) -> Result<Item<'f>> {
         let Some(items) = self.members(list)? else { return Ok(Item::NULL) };
-        let mut values = Vec::with_capacity(items.len());
+        let (mut values, mut size) = (Vec::with_capacity(items.len()), Size::default());
         for item in items.iter() {
             self.spend(1)?;
             let value = match body {
                 Some(body) => self.body(body, item)?,
                 None => item.clone(),
             };
-            values.push(self.value(&value)?);
+            values.push(self.value_of_many(&value, &mut size)?);
         }
+        self.spend_order(size, values.len())?;
         Ok(Item::Value(aggregated(function, values)))
     }
 
@@ -227,7 +236,9 @@ impl<'f> Evaluator<'f> {
     pub(super) fn get(&mut self, map: &Item<'f>, key: &Item<'f>) -> Result<Item<'f>> {
         let (Some(entries), false) = (self.entries(map)?, key.is_null()) else { return Ok(Item::NULL) };
         self.spend(1)?;
-        let key = self.value(key)?;
+        let mut size = Size::default();
+        let key = self.value_into(key, &mut size)?;
+        self.spend_order(size, entries.len())?;
         let found = entries.get(&key).or_else(|| entries.get(&Value::Text(key_text(&key))));
         Ok(found.cloned().unwrap_or(Item::NULL))
     }

@@ -1,8 +1,15 @@
 //! Functions of texts. All are false when something is missing.
 
-use super::{Evaluator, Item, Result};
-use crate::ast::{Expr, Function, Literal, Node};
+use std::sync::Arc;
+
+use super::{Evaluator, Item, OverBudget, Result};
+use crate::ast::{Expr, Function, Literal, Name, Node};
+use crate::limits::PATTERN_TEXT_BYTES_MAX;
+use crate::pattern::{self, Pattern, Tried};
 use crate::value::Value;
+
+/// What it costs to compile a pattern, besides its length and its states.
+const COMPILATION_STEPS: usize = 512;
 
 impl<'f> Evaluator<'f> {
     /// Whether a text stands to another as the function says; none when one of them is missing.
@@ -32,25 +39,67 @@ impl<'f> Evaluator<'f> {
         if function == Function::Like {
             let pattern = self.argument(rest, 0)?;
             let Some(pattern) = pattern.text() else { return Ok(nothing) };
-            let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
             // A `%` may be tried at each character.
-            self.spend(text.len().saturating_mul(pattern.len()) / 16)?;
+            self.spend((text.len() + 1).saturating_mul(pattern.len()) / 16)?;
+            let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
             return Ok(Item::bool(is_like(&text, &pattern)));
         }
-        self.spend(text.len() / 16)?;
-        let Some(Node::Literal(Literal::Text(pattern))) = rest.first().map(|pattern| &pattern.node) else {
-            return Ok(nothing);
-        };
-        let Some(regex) = self.patterns.get(pattern) else { return Ok(nothing) };
+        let Some(argument) = rest.first() else { return Ok(nothing) };
+        let Some(pattern) = self.pattern_of(argument)? else { return Ok(nothing) };
         if function == Function::Matches {
-            return Ok(Item::bool(regex.is_match(text)));
+            return self.try_ways(&pattern, text, |round| pattern.is_in(text, round)).map(Item::bool);
         }
         let group = match self.argument(rest, 1)? {
             Item::Value(Value::Number(number)) => number.to_i64().and_then(|number| usize::try_from(number).ok()),
             _ => None,
         };
-        let caught = group.and_then(|group| Some(regex.captures(text)?.get(group)?.as_str()));
+        let Some(group) = group else { return Ok(Item::NULL) };
+        let caught = self.try_ways(&pattern, text, |round| pattern.group_in(text, group, round))?;
         Ok(caught.map_or(Item::NULL, |caught| Item::Value(Value::text(caught))))
+    }
+
+    /// Tries a pattern on a text, round by round, each of which is paid before it begins.
+    fn try_ways<T>(&mut self, pattern: &Pattern, text: &str, attempt: impl Fn(usize) -> Tried<T>) -> Result<T> {
+        for round in 0..pattern.rounds() {
+            self.spend_steps(pattern.price(text.len(), round))?;
+            if let Tried::Done(found) = attempt(round) {
+                return Ok(found);
+            }
+        }
+        Err(OverBudget::Pattern)
+    }
+
+    /// The pattern that an argument says; none if it says none, or one that cannot be read. Its first use in an evaluation is paid by its
+    /// states, and one that is no part of the rule is compiled for this evaluation alone.
+    fn pattern_of(&mut self, argument: &'f Expr) -> Result<Option<Arc<Pattern>>> {
+        let written = match &argument.node {
+            Node::Literal(Literal::Text(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let text = match &written {
+            Some(text) => text.clone(),
+            None => match self.expr(argument)? {
+                Item::Value(Value::Text(text)) => text,
+                _ => return Ok(None),
+            },
+        };
+        let is_same = |own: &Name| Arc::ptr_eq(own, &text) || *own == text;
+        if let Some((_, known)) = self.patterns.iter().find(|(own, _)| is_same(own)) {
+            return Ok(known.clone());
+        }
+        let pattern = match written {
+            Some(_) => pattern::known(&text).ok(),
+            None if text.len() > PATTERN_TEXT_BYTES_MAX => return Err(OverBudget::Pattern),
+            None => {
+                self.spend(COMPILATION_STEPS + text.len())?;
+                let compiled = Pattern::compile(&text).ok().map(Arc::new);
+                self.spend(compiled.as_ref().map_or(0, |own| own.states() * 4))?;
+                compiled
+            }
+        };
+        self.spend(pattern.as_ref().map_or(0, |own| own.states()))?;
+        self.patterns.push((text, pattern.clone()));
+        Ok(pattern)
     }
 }
 

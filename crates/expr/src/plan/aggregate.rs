@@ -1,7 +1,5 @@
 //! Aggregates over events that may be kept.
 
-use std::sync::Arc;
-
 use smallvec::{SmallVec, smallvec};
 
 use super::{EventTypes, Kind};
@@ -10,7 +8,6 @@ use crate::calendar::{Zone, micros, months};
 use crate::eval::{Evaluator, Frame, OverBudget, counts, key_text};
 use crate::facts::Facts;
 use crate::pql;
-use crate::rule::Patterns;
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -26,7 +23,6 @@ pub struct Aggregate {
     /// The types of events that can count.
     pub events: EventTypes,
     key: String,
-    patterns: Arc<Patterns>,
 }
 
 /// Two aggregates are one if they say the same.
@@ -227,17 +223,11 @@ impl Measure {
 }
 
 impl Aggregate {
-    pub(super) fn new(
-        filter: Option<Expr>,
-        window: Window,
-        measure: Measure,
-        events: EventTypes,
-        patterns: &Arc<Patterns>,
-    ) -> Self {
+    pub(super) fn new(filter: Option<Expr>, window: Window, measure: Measure, events: EventTypes) -> Self {
         let window = window.canonical();
         let of = filter.as_ref().map_or(String::new(), |filter| format!(" of {}", pql::print(filter)));
         let key = format!("{}{of}{}", measure.key(), window.key());
-        Self { filter, window, measure, events, key, patterns: patterns.clone() }
+        Self { filter, window, measure, events, key }
     }
 
     /// The one text of what it says. Aggregates of different rules are the same if their keys are. It may hold constants of
@@ -279,7 +269,7 @@ impl Aggregate {
         event: usize,
         frame: &Frame<'_>,
     ) -> (Result<Option<Contribution>, OverBudget>, u64) {
-        let mut evaluator = Evaluator::new(&self.patterns, &[], facts, frame);
+        let mut evaluator = Evaluator::new(&[], facts, frame);
         let contribution = self.contribute(&mut evaluator, event);
         (contribution, evaluator.steps())
     }

@@ -1,7 +1,5 @@
 //! Finding the aggregates of a rule that may be kept, and putting [`Node::Kept`] in their places.
 
-use std::sync::Arc;
-
 use super::depends::{reads_clock, types_of};
 use super::{Aggregate, Argument, EventTypes, Measure, Window};
 use crate::ast::{
@@ -9,11 +7,11 @@ use crate::ast::{
 };
 use crate::pql;
 use crate::problem::Place;
-use crate::rule::{Patterns, Purpose};
+use crate::rule::Purpose;
 
 /// Takes the aggregates out of a rule.
-pub(super) fn extract(root: &mut Expr, purpose: Purpose, patterns: &Arc<Patterns>) -> Vec<Aggregate> {
-    let mut extractor = Extractor { aggregates: Vec::new(), patterns };
+pub(super) fn extract(root: &mut Expr, purpose: Purpose) -> Vec<Aggregate> {
+    let mut extractor = Extractor { aggregates: Vec::new() };
     match purpose {
         Purpose::Condition => extractor.truth(root),
         Purpose::Value => extractor.value(root),
@@ -21,12 +19,11 @@ pub(super) fn extract(root: &mut Expr, purpose: Purpose, patterns: &Arc<Patterns
     extractor.aggregates
 }
 
-struct Extractor<'a> {
+struct Extractor {
     aggregates: Vec<Aggregate>,
-    patterns: &'a Arc<Patterns>,
 }
 
-impl Extractor<'_> {
+impl Extractor {
     /// Something whose truth alone is asked for.
     fn truth(&mut self, expr: &mut Expr) {
         match &mut expr.node {
@@ -96,7 +93,7 @@ impl Extractor<'_> {
         let filter = chosen.filter();
         let types = filter.as_ref().and_then(|filter| types_of(filter, &Node::Context(0)));
         let events = types.map_or(EventTypes::All, EventTypes::Some);
-        let aggregate = Aggregate::new(filter, chosen.window, measure, events, self.patterns);
+        let aggregate = Aggregate::new(filter, chosen.window, measure, events);
         let index = match self.aggregates.iter().position(|known| *known == aggregate) {
             Some(index) => index,
             None => {

@@ -191,7 +191,7 @@ fn rules_see_the_newest_events() {
     // Each pair of so many events is beyond the budget, and said to be.
     let rule = compile("(select A from xEvent, B from xEvent).count()", Purpose::Value).expect("a rule");
     let now = Timestamp::from_micros(NOW).expect("an instant");
-    assert_eq!(known.ask(&rule, now), Err(OverBudget));
+    assert_eq!(known.ask(&rule, now), Err(OverBudget::Value));
     assert_eq!(OverBudget::CODE, "over_budget");
 }
 

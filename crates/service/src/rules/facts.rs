@@ -53,6 +53,10 @@ impl Facts for ProfileFacts {
         self.events[event].at(names, open_payload)
     }
 
+    fn event_bytes(&self, event: usize) -> usize {
+        self.events[event].call.payload.len()
+    }
+
     fn membership(&self, segment: &str) -> Membership {
         // Nobody is a member of a segment that is not there.
         let own = self.audiences.binary_search_by(|(name, _)| (**name).cmp(segment));

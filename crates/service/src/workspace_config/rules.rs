@@ -152,6 +152,21 @@ impl Definition {
         Ok(Self { pql, rule, zone, merge_policy })
     }
 
+    /// A rule as it was stored. What was checked when it was made is not checked again: reading a configuration costs no more for what its
+    /// patterns are.
+    ///
+    /// # Errors
+    /// The first [`Problem`] with its form.
+    pub(super) fn stored(
+        kind: RuleKind,
+        pql: &str,
+        zone: Zone,
+        merge_policy: Option<PolicyId>,
+    ) -> Result<Self, Problem> {
+        let rule = Arc::new(Rule::stored(pql::parse(pql)?, kind.purpose())?);
+        Ok(Self { pql: pql.into(), rule, zone, merge_policy })
+    }
+
     /// The name of the time zone where its days begin.
     #[must_use]
     pub fn zone_name(&self) -> &str {

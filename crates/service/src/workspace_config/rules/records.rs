@@ -8,7 +8,6 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::rules::{AggregateId, SegmentId, Turning};
 use tessera_expr::calendar::Zone;
-use tessera_expr::pql;
 
 use super::{Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, StoredRule, StoredRules, Version};
 use crate::codec;
@@ -211,10 +210,9 @@ fn read_rules(kind: RuleKind, records: Vec<RuleRecord<'_>>) -> Result<BTreeMap<R
 }
 
 fn read_definition(kind: RuleKind, record: &DefinitionRecord<'_>) -> Result<Definition, Error> {
-    let corrupt = |_| codec::corrupt("text of a rule");
-    let expr = pql::parse(record.pql).map_err(corrupt)?;
     let merge_policy = record.merge_policy.map(PolicyId::parse).transpose()?;
-    Definition::new(kind, expr, read_zone(record.zone)?, merge_policy).map_err(corrupt)
+    let definition = Definition::stored(kind, record.pql, read_zone(record.zone)?, merge_policy);
+    definition.map_err(|_| codec::corrupt("text of a rule"))
 }
 
 fn read_version(kind: RuleKind, record: &VersionRecord<'_>) -> Result<Version, Error> {
