@@ -42,9 +42,12 @@ pub(crate) struct Pattern {
     bytes: usize,
 }
 
+/// The same pattern with a bound for each round, compiled when that is reached.
+type Rounds = Box<[OnceLock<Option<fancy_regex::Regex>>; WAYS.len()]>;
+
 enum Engine {
     Linear { regex: Regex, rooms: Mutex<Vec<meta::Cache>> },
-    Ways { text: String, rounds: [OnceLock<Option<fancy_regex::Regex>>; WAYS.len()] },
+    Ways { text: String, rounds: Rounds },
 }
 
 /// What a text came to.
@@ -60,7 +63,7 @@ impl Pattern {
         let java::Translated { text, tries_ways, has_end } = java::translate(pattern)?;
         if tries_ways {
             let states = text.len();
-            let engine = Engine::Ways { text, rounds: [const { OnceLock::new() }; WAYS.len()] };
+            let engine = Engine::Ways { text, rounds: Box::default() };
             let pattern = Self { engine, states, has_end: false, bytes: states * 64 + 128 * 1024 };
             return match pattern.round(0) {
                 Some(_) => Ok(pattern),
@@ -117,7 +120,7 @@ impl Pattern {
             Engine::Linear { regex, rooms } => with_room(regex, rooms, |room| {
                 let mut finds = |text: &str| regex.search_half_with(room, &Input::new(text).earliest(true)).is_some();
                 let before_end = || without_end(text).filter(|_| self.has_end);
-                Tried::Done(finds(text) || before_end().is_some_and(|text| finds(text)))
+                Tried::Done(finds(text) || before_end().is_some_and(&mut finds))
             }),
             Engine::Ways { .. } => match self.round(round).map(|regex| regex.is_match(text)) {
                 Some(Ok(found)) => Tried::Done(found),
