@@ -454,6 +454,17 @@ const CALLS: &[Code] = &[
     ),
     call("fenced", Unavailable, "Another process has taken over. Nothing happened; send it again."),
     call("not_ready", Unavailable, "The server is starting or stopping: send requests elsewhere."),
+    call("rules_busy", Unavailable, "Too many rules are asked that take long. Nothing happened; ask again."),
+    call(
+        "rules_late",
+        Unavailable,
+        "What the rules come to took longer than 5 seconds for this profile. Ask again, for fewer fields, or make the rules simpler.",
+    ),
+    call(
+        "rules_off",
+        Unavailable,
+        "The server was started without rules, by `--without-rules` or because its last start did not come to an end: what depends on them is not told. Archive the rule that keeps it from starting, and start it again.",
+    ),
     call("contended", Unavailable, "Others changed the same thing again and again. Nothing happened; send it again."),
     call("stopping", Unavailable, "The server is stopping. Nothing happened; send it again."),
     call(

@@ -13,6 +13,7 @@ mod keys;
 mod limits;
 mod matrix;
 mod policies;
+mod price;
 mod rules;
 mod segments;
 mod store_health;

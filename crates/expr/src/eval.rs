@@ -105,7 +105,7 @@ impl<'f> Evaluator<'f> {
             zone: frame.zone,
             steps_left: frame.steps_max,
             steps_max: frame.steps_max,
-            looks_below: frame.steps_max,
+            looks_below: frame.steps_max.saturating_sub(price::STEPS_BEFORE),
             opened: Vec::new(),
             patterns: Vec::new(),
             moves_at: None,

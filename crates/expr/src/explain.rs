@@ -1,13 +1,15 @@
 //! Why a rule comes to what it does: leaf by leaf.
 
 use crate::ast::{Argument, Expr, Node};
+use std::cell::Cell;
+
 use crate::eval::{Evaluator, Frame, OverBudget};
 use crate::facts::Facts;
 use crate::plan::{self, Aggregate};
 use crate::pql;
 use crate::rule::{Purpose, Rule};
 use crate::time::Timestamp;
-use crate::value::Value;
+use crate::value::{Size, Value};
 
 /// Leaves that one explanation names.
 pub const LEAVES_MAX: usize = 200;
@@ -69,8 +71,8 @@ pub struct Leaf {
     pub pql: String,
     /// What it comes to; of a condition true or false.
     pub value: Value,
-    /// The values that decided: each part that is not written out, with what it says.
-    pub inputs: Vec<(String, Value)>,
+    /// The values that decided: each part that is not written out, with what it says. One that is too large to be shown is none.
+    pub inputs: Vec<(String, Option<Value>)>,
     /// The first instant at which this leaf may come to something else by itself, after that of the evaluation.
     pub changes_at: Option<Timestamp>,
 }
@@ -79,10 +81,17 @@ impl Rule {
     /// Why it comes to what it does for a profile. Every leaf is evaluated for itself, also those that an answer need not look at.
     ///
     /// # Errors
-    /// [`OverBudget`] when a leaf takes more steps than the frame allows.
+    /// [`OverBudget`] when a leaf takes more steps than the frame allows, or all of them together eight times as many.
     pub fn explain(&self, facts: &dyn Facts, frame: &Frame<'_>) -> Result<Explanation, OverBudget> {
         let value = self.evaluate(facts, frame)?.value;
-        let mut explainer = Explainer { facts, frame, leaves: 0, is_cut: false };
+        let mut explainer = Explainer {
+            facts,
+            frame,
+            steps_left: Cell::new(frame.steps_max.saturating_mul(EVALUATIONS)),
+            bytes_left: Cell::new(INPUTS_BYTES_MAX),
+            leaves: 0,
+            is_cut: false,
+        };
         let root = match self.purpose() {
             Purpose::Condition => explainer.part(self.source())?,
             Purpose::Value => explainer.leaf(self.source(), Purpose::Value)?,
@@ -95,6 +104,10 @@ impl Rule {
 struct Explainer<'a> {
     facts: &'a dyn Facts,
     frame: &'a Frame<'a>,
+    /// Of all evaluations that are still to come.
+    steps_left: Cell<u64>,
+    /// Of all inputs that are still to be shown.
+    bytes_left: Cell<usize>,
     leaves: usize,
     is_cut: bool,
 }
@@ -136,7 +149,7 @@ impl Explainer<'_> {
     }
 
     /// The values that a leaf is made of: what is read, and what is computed of events, as far as it speaks of the profile.
-    fn inputs(&self, expr: &Expr, inputs: &mut Vec<(String, Value)>) -> Result<(), OverBudget> {
+    fn inputs(&self, expr: &Expr, inputs: &mut Vec<(String, Option<Value>)>) -> Result<(), OverBudget> {
         let is_input = matches!(
             expr.node,
             Node::Path { .. }
@@ -150,7 +163,7 @@ impl Explainer<'_> {
             let text = pql::print(expr);
             if !inputs.iter().any(|(known, _)| *known == text) && inputs.len() < INPUTS_MAX {
                 let (value, _) = self.come_to(expr, Purpose::Value)?;
-                inputs.push((text, value));
+                inputs.push((text, self.fitting(value)));
             }
         }
         if matches!(expr.node, Node::Path { .. }) {
@@ -173,7 +186,8 @@ impl Explainer<'_> {
     fn come_to(&self, expr: &Expr, purpose: Purpose) -> Result<(Value, Option<Timestamp>), OverBudget> {
         let (root, plan) = plan::derive(expr, purpose);
         let aggregates: &[Aggregate] = &plan.aggregates;
-        let mut evaluator = Evaluator::new(aggregates, self.facts, self.frame);
+        let frame = Frame { steps_max: self.frame.steps_max.min(self.steps_left.get()), ..*self.frame };
+        let mut evaluator = Evaluator::new(aggregates, self.facts, &frame);
         let value = match purpose {
             Purpose::Condition => Value::Bool(evaluator.holds(&root)?),
             Purpose::Value => {
@@ -181,9 +195,24 @@ impl Explainer<'_> {
                 evaluator.value(&item)?
             }
         };
+        self.steps_left.set(self.steps_left.get().saturating_sub(evaluator.steps()));
         Ok((value, evaluator.changes_at()))
     }
+
+    /// A value, if there is room to show it.
+    fn fitting(&self, value: Value) -> Option<Value> {
+        let bytes_max = self.bytes_left.get().min(INPUT_BYTES_MAX);
+        let size = value.size_within(Size { items: bytes_max, bytes: bytes_max })?;
+        self.bytes_left.set(self.bytes_left.get().saturating_sub(size.bytes));
+        Some(value)
+    }
 }
+
+/// How many times the steps of one evaluation an explanation may take.
+const EVALUATIONS: u64 = 8;
+/// Bytes of an input that is shown, and of all of them.
+const INPUT_BYTES_MAX: usize = 16 * 1024;
+const INPUTS_BYTES_MAX: usize = 256 * 1024;
 
 /// Values that one leaf shows.
 const INPUTS_MAX: usize = 20;

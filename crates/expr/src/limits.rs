@@ -14,6 +14,8 @@ pub const PATH_NAMES_MAX: usize = crate::value::Path::SEGMENTS_MAX;
 pub const CHAIN_COUNT_MAX: u32 = 10_000;
 /// The newest events of a profile that a rule looks at.
 pub const SCAN_EVENTS_MAX: usize = 10_000;
+/// Bytes of these events, as they are stored, together. A rule that asks for events of somebody who has more gives no answer.
+pub const SCAN_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Steps that one evaluation may take unless the caller says otherwise. A step is a node that is evaluated or an item that is
 /// looked at; a million take tens of milliseconds.
 pub const STEPS_MAX: u64 = 1_000_000;

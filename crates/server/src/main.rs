@@ -15,6 +15,7 @@ mod load;
 mod logging;
 mod serve;
 mod settings;
+mod start;
 mod world;
 
 use std::process::ExitCode;

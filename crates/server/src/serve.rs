@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::background::Lanes;
 use crate::files::{self, Files};
 use crate::settings::{ByteSize, Layer, Settings};
+use crate::start::{Rules, Start};
 use crate::{background, logging, world};
 
 /// Upper bounds of the buckets of every duration, in seconds.
@@ -84,13 +85,22 @@ pub(crate) async fn serve(
 ) -> Result<()> {
     let files = files::share_out(settings.connections_max);
     let (store, lanes) = background::build(|| Ok((open_store(settings, files)?, Lanes::start()?)))?;
+    let (start, rules) = Start::begin(&settings.data, settings.without_rules)?;
+    if rules == Rules::OffByItself {
+        tracing::warn!(
+            "the last start with rules never came to its end, so they are off; archive the rule that keeps it from that, and start again"
+        );
+    }
     let components = Components {
         tasks: lanes.handle(),
         store: Arc::<LsmStore>::clone(&store),
         clock: Arc::new(world::now),
         random: Arc::new(world::random),
     };
-    let service = Service::open(components, service_settings(settings)).await.context("cannot read the data folder")?;
+    let service_settings = service_settings(settings, rules);
+    let service = Service::open(components, service_settings).await.context("cannot read the data folder")?;
+    service.make_rules_ready().await.context("cannot make the rules ready; start without them: --without-rules")?;
+    start.end()?;
     if let Some(secret) = bootstrap_key {
         service.directory().ensure_bootstrap(secret).await.context("TESSERA_BOOTSTRAP_KEY cannot be used")?;
     }
@@ -166,12 +176,13 @@ fn api_settings(settings: &Settings, files: Files) -> ApiSettings {
     }
 }
 
-fn service_settings(settings: &Settings) -> tessera_service::Settings {
+fn service_settings(settings: &Settings, rules: Rules) -> tessera_service::Settings {
     tessera_service::Settings {
         view_cache_bytes: settings.view_cache_bytes.bytes(),
         record_cache_bytes: settings.record_cache_bytes.bytes(),
         purge_interval_secs: settings.purge_interval_secs,
         backup_folder: settings.backup_dir.clone(),
+        without_rules: rules.are_off(),
     }
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     /// The folder in which backups are made while the server runs; without it there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backup_dir: Option<PathBuf>,
+    /// Whether computed attributes and segments are left alone.
+    pub(crate) without_rules: bool,
     /// Text or JSON.
     pub(crate) log_format: logging::Format,
     /// A level, or levels per module.
@@ -124,6 +126,10 @@ pub(crate) struct Layer {
     /// that path is refused].
     #[arg(long, env = "TESSERA_BACKUP_DIR", value_name = "FOLDER")]
     backup_dir: Option<PathBuf>,
+    /// Start without computed attributes and segments, so that one which keeps the server from working can be archived. What depends on them
+    /// says that it is missing; once they are on again they are brought to everybody anew [default: false].
+    #[arg(long, env = "TESSERA_WITHOUT_RULES", num_args = 0..=1, default_missing_value = "true", value_name = "BOOLEAN")]
+    without_rules: Option<bool>,
     /// How log lines look [default: text].
     #[arg(long, env = "TESSERA_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<logging::Format>,
@@ -162,6 +168,7 @@ impl Layer {
             free_bytes_min: self.free_bytes_min.or(under.free_bytes_min),
             purge_interval_secs: self.purge_interval_secs.or(under.purge_interval_secs),
             backup_dir: self.backup_dir.or(under.backup_dir),
+            without_rules: self.without_rules.or(under.without_rules),
             log_format: self.log_format.or(under.log_format),
             log_level: self.log_level.or(under.log_level),
         }
@@ -193,6 +200,7 @@ impl Settings {
             free_bytes_min: layer.free_bytes_min.unwrap_or(ByteSize::mebibytes(256)),
             purge_interval_secs: layer.purge_interval_secs.unwrap_or(86_400),
             backup_dir: layer.backup_dir,
+            without_rules: layer.without_rules.unwrap_or(false),
             log_format: layer.log_format.unwrap_or(logging::Format::Text),
             log_level: layer.log_level.unwrap_or_else(|| LOG_LEVEL.to_owned()),
         };

@@ -14,10 +14,9 @@ use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_expr::facts::Membership as Stands;
-use tessera_store::{Direction, KeyRange, ScanLimit, Store};
+use tessera_store::{Direction, KeyRange, ScanLimit};
 
 use crate::codec::corrupt;
-use crate::directory::WorkspaceId;
 use crate::error::Error;
 use crate::find::Found;
 use crate::json::write_value;
@@ -26,7 +25,7 @@ use crate::lane::Configured;
 use crate::layout::read_event_key;
 use crate::query::StoredCall;
 use crate::records::{event, link};
-use crate::ruled;
+use crate::ruled::{self, Asker, Of};
 use crate::store_error::read_failed;
 use crate::timeline::{seen_by, stands};
 use crate::verdict::NamedIdentity;
@@ -130,8 +129,7 @@ pub enum Held {
 /// An export while it is read. Identities come first, then links, values, relations, what the rules come to under the workspace's default
 /// policy, and events, those of one identity after the other, the oldest first.
 pub struct Export {
-    store: Arc<dyn Store>,
-    workspace: WorkspaceId,
+    asker: Asker,
     scope: Scope,
     configured: Arc<Configured>,
     found: Found,
@@ -156,20 +154,13 @@ enum Step {
 }
 
 impl Export {
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        workspace: WorkspaceId,
-        configured: Arc<Configured>,
-        found: Found,
-        sight: Flags,
-        now: Timestamp,
-    ) -> Self {
-        let scope = Scope::new(workspace);
+    pub(crate) fn new(asker: Asker, configured: Arc<Configured>, found: Found, sight: Flags, now: Timestamp) -> Self {
+        let scope = Scope::new(asker.workspace);
         let nodes: Vec<NodeId> = found.cluster.piece(found.node).map(|node| node.id).collect();
         let held = nodes.iter().map(|node| Step::Held(*node, None));
         let events = nodes.iter().map(|node| Step::Events(*node, None));
         let rest = held.chain([Step::Values, Step::Relations, Step::Ruled]).chain(events).collect();
-        let mut export = Self { store, workspace, scope, configured, found, sight, now, ready: VecDeque::new(), rest };
+        let mut export = Self { asker, scope, configured, found, sight, now, ready: VecDeque::new(), rest };
         export.identities();
         export
     }
@@ -248,7 +239,7 @@ impl Export {
 
     async fn held_links(&mut self, node: NodeId, range: Option<KeyRange>) -> Result<(), Error> {
         let range = range.unwrap_or_else(|| self.scope.held_of(node));
-        let page = self.store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
+        let page = self.asker.store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
         for row in &page.rows {
             let link = link::decode(&row.value)?;
@@ -307,8 +298,8 @@ impl Export {
     }
 
     async fn ruled(&mut self) -> Result<(), Error> {
-        let (config, policy) = (&self.configured.config, &self.configured.policy(None)?.compiled);
-        let mut ruled = ruled::of(&*self.store, self.workspace, &self.found, config, policy, self.now).await?;
+        let of = Of { configured: &self.configured, found: &self.found, policy: None, now: self.now };
+        let mut ruled = self.asker.ruled(of).await?;
         ruled::hide(&mut ruled, &self.configured.flagged, self.sight);
         let computed = ruled.attributes.iter().map(|(name, value)| {
             let mut json = Vec::new();
@@ -328,7 +319,7 @@ impl Export {
 
     async fn events(&mut self, node: NodeId, range: Option<KeyRange>) -> Result<(), Error> {
         let range = range.unwrap_or_else(|| self.scope.events_of(node));
-        let page = self.store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
+        let page = self.asker.store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
         let model = &self.configured.stored.model().model;
         let identity = self.named(&self.node(node)?.identity);

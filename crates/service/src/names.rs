@@ -14,6 +14,10 @@ pub const MISFITS: &str = "tessera_misfits_total";
 pub const TIMERS: &str = "tessera_timers_fired_total";
 /// How late the oldest timer was that is being settled, in seconds; 0 when none is due.
 pub const TIMERS_LAG_SECONDS: &str = "tessera_timers_lag_seconds";
+/// Rules that were asked and wait for a thread of theirs.
+pub const RULES_WAITING: &str = "tessera_rules_waiting";
+/// Rules that were not asked because too many waited.
+pub const RULES_REFUSED: &str = "tessera_rules_refused_total";
 /// Jobs that do steps at this moment.
 pub const JOBS_RUNNING: &str = "tessera_jobs_running";
 /// Jobs that wait for their turn.

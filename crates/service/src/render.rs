@@ -13,6 +13,7 @@ use tessera_engine::view::{Lens, View, fold};
 use tessera_expr::facts::Membership;
 
 use crate::clock::format_seconds;
+use crate::gaps::Gaps;
 use crate::json::{write_text, write_tree};
 use crate::query::Fields;
 
@@ -45,7 +46,7 @@ pub(crate) fn profile_id(view: &View, config: &Config) -> String {
 }
 
 /// Renders a view. Identifier columns show the latest value of each namespace and win over an attribute of the same name.
-pub(crate) fn render(view: &View, ruled: &Ruled, fields: Fields, config: &Config) -> Bytes {
+pub(crate) fn render(view: &View, ruled: &Ruled, gaps: &Gaps, fields: Fields, config: &Config) -> Bytes {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"profile_id\":");
     write_text(&profile_id(view, config), &mut out);
@@ -66,17 +67,10 @@ pub(crate) fn render(view: &View, ruled: &Ruled, fields: Fields, config: &Config
             write_tree(tree, &mut out);
         }
     }
-    if fields.audiences {
+    if fields.audiences && gaps.audiences.is_none() {
         write_audiences(ruled, &mut out);
     }
-    if fields.attributes && !ruled.troubled.is_empty() {
-        out.extend_from_slice(b",\"_incomplete\":{");
-        for (at, (name, trouble)) in ruled.troubled.iter().enumerate() {
-            write_member(at, name, &mut out);
-            write_text(trouble.name(), &mut out);
-        }
-        out.push(b'}');
-    }
+    gaps.write(fields, &mut out);
     write_name("_updated_at", &mut out);
     write_text(&format_seconds(view.updated_at), &mut out);
     out.push(b'}');
@@ -94,7 +88,7 @@ fn write_audiences(ruled: &Ruled, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn write_member(at: usize, name: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_member(at: usize, name: &str, out: &mut Vec<u8>) {
     if at > 0 {
         out.push(b',');
     }

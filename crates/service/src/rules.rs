@@ -3,24 +3,31 @@
 //! A rule sees what a read shows: identifiers and attributes under a merge policy at the top, and the profile's events, whichever door
 //! they came by, as `eventType`, `timestamp`, `properties`, `items`. What is asked here once is computed anew over all facts.
 
+use std::sync::Arc;
+
 use tessera_engine::model::Flags;
+use tessera_engine::rules::Ruled;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Tree, Value};
 use tessera_engine::view::{Lens, Relevance};
 use tessera_expr::calendar::Zone;
-use tessera_expr::eval::Frame;
-use tessera_expr::limits::{SCAN_EVENTS_MAX, STEPS_MAX};
+use tessera_expr::eval::{Frame, OverBudget};
+use tessera_expr::limits::{SCAN_BYTES_MAX, SCAN_EVENTS_MAX, STEPS_MAX};
 use tessera_expr::rule::Rule;
+use tessera_store::Store;
 
 use crate::directory::WorkspaceId;
 use crate::error::{Error, ErrorKind};
-use crate::find::not_found;
+use crate::find::{Found, not_found};
+use crate::json::write_value;
 use crate::keys::Scope;
+use crate::lane::Configured;
+use crate::policies::Chosen;
+use crate::pool::{self, ANSWER_MICROS, Patience};
 use crate::query::{EventQuery, Lookup};
-use crate::render;
-use crate::ruled;
+use crate::ruled::{self, Of};
 use crate::service::Service;
-use crate::timeline;
+use crate::{render, timeline};
 
 pub(crate) mod facts;
 mod model;
@@ -33,6 +40,9 @@ pub(crate) use payload::open_payload;
 pub(crate) use sight::{Flagged, hides_no_more, named};
 
 use facts::ProfileFacts;
+
+/// Bytes of JSON that the value of a rule that is tried may come to.
+const VALUE_JSON_BYTES_MAX: usize = 999_000;
 
 /// What a rule came to for a profile.
 #[derive(Debug, Clone)]
@@ -65,40 +75,84 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`, `merge_policy_unknown`; `LimitExceeded` with
-    /// `rule_over_budget`; what the store answers.
+    /// `rule_over_budget`; `Unavailable` with `rules_busy`, `rules_late`, `rules_off`; what the store answers.
     pub async fn evaluate(
         &self,
         workspace: WorkspaceId,
         lookup: &Lookup,
-        rule: &Rule,
+        rule: Arc<Rule>,
         policy: Option<&str>,
         sight: Flags,
     ) -> Result<Evaluated, Error> {
         let configured = self.configured(workspace).await?;
-        let (config, policy) = (&configured.config, configured.policy(policy)?);
-        let found = self.finder(workspace, config).find(lookup).await?;
+        configured.check_rules_are_on()?;
+        let found = self.finder(workspace, &configured.config).find(lookup).await?;
         let now = self.now();
-        let query = EventQuery { limit: SCAN_EVENTS_MAX, sight, ..EventQuery::default() };
-        let (events, _) =
-            timeline::read(&**self.store(), Scope::new(workspace), &found, &query, None, &configured, now).await?;
-        let lens = Lens { policy: &policy.compiled, config, now, relevance: Relevance::Any };
-        let view = render::viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
-        let mut view = render::visible(view, configured.stored.model().model.hidden(sight));
-        let mut ruled = ruled::of(&**self.store(), workspace, &found, config, &policy.compiled, now).await?;
+        let of = Of { configured: &configured, found: &found, policy, now };
+        let mut ruled = self.asker(workspace).ruled(of).await?;
         ruled::hide(&mut ruled, &configured.flagged, sight);
-        ruled::add(&ruled, &mut view, Relevance::Any, config);
-        let profile_id = render::profile_id(&view, config);
-        let events_end =
-            events.iter().filter_map(|event| config.keeping().event_kept_until(event.name.as_deref(), event.time));
-        let valid_until = view.valid_until.into_iter().chain(events_end.min()).min();
-        let facts = ProfileFacts::new(Tree::Node(tessera_engine::view::seen(view, config)), events, ruled.audiences);
-        let zone = Zone::utc();
-        let frame = Frame { now, zone: &zone, steps_max: STEPS_MAX };
-        let answer = rule.evaluate(&facts, &frame).map_err(|_| {
+        let (store, policy) = (self.store().clone(), policy.map(str::to_owned));
+        let work = move |patience: Patience| async move {
+            let policy = configured.policy(policy.as_deref())?;
+            let asked = Tried { rule: &rule, configured: &configured, policy, found: &found, ruled, sight, now };
+            tried(&*store, Scope::new(workspace), asked, patience).await
+        };
+        self.pool().run(workspace, ANSWER_MICROS, work).await
+    }
+}
+
+/// A rule that is tried on a profile.
+struct Tried<'a> {
+    rule: &'a Rule,
+    configured: &'a Configured,
+    policy: &'a Chosen,
+    found: &'a Found,
+    ruled: Ruled,
+    sight: Flags,
+    now: Timestamp,
+}
+
+async fn tried(store: &dyn Store, scope: Scope, asked: Tried<'_>, patience: Patience) -> Result<Evaluated, Error> {
+    let Tried { rule, configured, policy, found, ruled, sight, now } = asked;
+    let config = &configured.config;
+    let query = EventQuery { limit: SCAN_EVENTS_MAX, sight, ..EventQuery::default() };
+    let bytes_max = SCAN_BYTES_MAX + 1;
+    let (events, _) = timeline::read_within(bytes_max, store, scope, found, &query, None, configured, now).await?;
+    let is_cut = events.iter().map(|event| event.payload.len()).sum::<usize>() > SCAN_BYTES_MAX;
+    let lens = Lens { policy: &policy.compiled, config, now, relevance: Relevance::Any };
+    let view = render::viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
+    let mut view = render::visible(view, configured.stored.model().model.hidden(sight));
+    ruled::add(&ruled, &mut view, Relevance::Any, config);
+    let profile_id = render::profile_id(&view, config);
+    let events_end =
+        events.iter().filter_map(|event| config.keeping().event_kept_until(event.name.as_deref(), event.time));
+    let valid_until = view.valid_until.into_iter().chain(events_end.min()).min();
+    let facts = ProfileFacts::new(Tree::Node(tessera_engine::view::seen(view, config)), events, ruled.audiences);
+    let facts = facts.within(is_cut, patience);
+    let zone = Zone::utc();
+    let answer = rule.evaluate(&facts, &Frame { now, zone: &zone, steps_max: STEPS_MAX });
+    if facts.lacks_events() {
+        let message =
+            format!("the newest events of the profile are more than a rule looks through bytes_max={SCAN_BYTES_MAX}");
+        return Err(Error::new(ErrorKind::LimitExceeded, "rule_over_budget", message));
+    }
+    let answer = answer.map_err(|over| match over {
+        OverBudget::GivenUp => pool::late(),
+        OverBudget::Steps => {
             let message = format!("the rule took more steps than it may steps_max={STEPS_MAX}");
             Error::new(ErrorKind::LimitExceeded, "rule_over_budget", message)
-        })?;
-        let changes_at = answer.changes_at.into_iter().chain(valid_until).min();
-        Ok(Evaluated { profile_id, value: answer.value, at: now, changes_at, steps: answer.steps, events: facts.len() })
+        }
+        OverBudget::Value | OverBudget::Pattern => {
+            Error::new(ErrorKind::LimitExceeded, "rule_over_budget", over.to_string())
+        }
+    })?;
+    let mut json = Vec::new();
+    write_value(&answer.value, &mut json);
+    if json.len() > VALUE_JSON_BYTES_MAX {
+        let message =
+            format!("the rule comes to a value that is larger than an answer may be bytes_max={VALUE_JSON_BYTES_MAX}");
+        return Err(Error::new(ErrorKind::LimitExceeded, "rule_over_budget", message));
     }
+    let changes_at = answer.changes_at.into_iter().chain(valid_until).min();
+    Ok(Evaluated { profile_id, value: answer.value, at: now, changes_at, steps: answer.steps, events: facts.len() })
 }

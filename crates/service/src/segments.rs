@@ -7,7 +7,7 @@ use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
-use tessera_engine::rules::{Asked, Explained, SegmentId, explain};
+use tessera_engine::rules::{Explained, SegmentId, explain};
 use tessera_engine::time::Timestamp;
 use tessera_engine::view::{Lens, Relevance};
 use tessera_store::{Direction, KeyRange, ScanLimit};
@@ -24,12 +24,13 @@ use crate::layout::{read_member_key, read_turn_key};
 use crate::policies::Chosen;
 use crate::query::Lookup;
 use crate::records::ruled::{decode_counts, decode_member, decode_turn};
+use crate::ruled::Of;
 use crate::rules::Flagged;
 use crate::service::Service;
 use crate::store_error::read_failed;
 use crate::sweeping::BACKFILL;
 use crate::workspace_config::{RuleContent, RuleKind, RuleName, StoredConfig, StoredRule, archive_rule, put_rule};
-use crate::{render, row, ruled};
+use crate::{render, row};
 
 pub use crate::records::ruled::MemberCounts;
 pub use preview::Preview;
@@ -189,6 +190,8 @@ impl Service {
     ) -> Result<ShownRule, Error> {
         let counts = match (kind, rule.live().and_then(|live| live.segment)) {
             (RuleKind::Attribute, _) => None,
+            // Nobody counts what is not evaluated.
+            (RuleKind::Segment, _) if self.is_without_rules() => None,
             (RuleKind::Segment, Some(segment)) => Some(self.counts_of(workspace, segment).await?),
             (RuleKind::Segment, None) => Some(MemberCounts::default()),
         };
@@ -399,21 +402,14 @@ impl Service {
         if configured.flagged.is_hidden(kind, name, sight) {
             return Err(unknown(is_attribute));
         }
-        let (config, policy) = (&configured.config, configured.policy(policy)?);
+        configured.check_rules_are_on()?;
+        let (config, chosen) = (&configured.config, configured.policy(policy)?);
         let found = self.finder(workspace, config).find(lookup).await?;
-        let asked = Asked {
-            config,
-            cluster: &found.cluster,
-            node: found.node,
-            policy: &policy.compiled,
-            now: self.now(),
-            events: None,
-        };
+        let of = Of { configured: &configured, found: &found, policy, now: self.now() };
         let own = name.into();
-        let explained =
-            ruled::ask(&**self.store(), workspace, asked, |asked| explain(asked, is_attribute, &own)).await?;
+        let explained = self.asker(workspace).ask(of, move |asked| explain(asked, is_attribute, &own)).await?;
         let explained = explained.ok_or_else(|| unknown(is_attribute))?;
-        Ok((called(&found.cluster, found.node, config, policy, self.now())?, explained))
+        Ok((called(&found.cluster, found.node, config, chosen, self.now())?, explained))
     }
 
     /// What a profile is called: read only where it may be something else than its id.
@@ -464,6 +460,7 @@ fn live(configured: &Configured, name: &str, sight: Flags) -> Result<Option<Segm
     if configured.flagged.is_hidden(RuleKind::Segment, name, sight) {
         return Err(unknown(false));
     }
+    configured.check_rules_are_on()?;
     match configured.config.rules().segment_id(name) {
         Some(segment) => Ok(Some(segment)),
         // It is there, and nobody is shown as a member before it is complete.

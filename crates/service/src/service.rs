@@ -25,16 +25,18 @@ use crate::keys::Scope;
 use crate::lane::state::Configured;
 use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
 use crate::learned::Summary;
+use crate::pool::Pool;
 use crate::quarantine::{Entry, Quarantine};
 use crate::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
 use crate::records::rows::{Counts, decode_lane};
 use crate::render::{render, viewed, visible};
+use crate::ruled::{self, Asker, Of};
 use crate::timeline::Place;
 use crate::timers::{Alarm, keep_timers};
 use crate::verdict::{Incoming, Verdict};
 use crate::views::{Epochs, Views, etag, view_key};
 use crate::workspace_config::{Policies, StoredConfig, StoredPolicy};
-use crate::{explain, graph, names, policies, row, ruled, timeline};
+use crate::{explain, graph, names, policies, row, timeline};
 
 mod erasures;
 mod life;
@@ -53,6 +55,8 @@ pub struct Settings {
     pub purge_interval_secs: u32,
     /// The folder in which backups are made while the store is in use; without it there are none.
     pub backup_folder: Option<std::path::PathBuf>,
+    /// Whether computed attributes and segments are left alone: nobody evaluates them, and what depends on them says so.
+    pub without_rules: bool,
 }
 
 impl Default for Settings {
@@ -62,6 +66,7 @@ impl Default for Settings {
             record_cache_bytes: 256 << 20,
             purge_interval_secs: 86_400,
             backup_folder: None,
+            without_rules: false,
         }
     }
 }
@@ -109,6 +114,7 @@ pub struct Service {
     keeper: Arc<Keeper>,
     epochs: Arc<Epochs>,
     views: Views,
+    pool: Arc<Pool>,
     running: Mutex<HashMap<WorkspaceId, Arc<Running>>>,
     tasks: Mutex<JoinSet<()>>,
     /// The runner of jobs, apart from the other tasks: it has to end before the lanes that its steps submit to.
@@ -137,6 +143,21 @@ impl Service {
     /// What seals the cursors of lists.
     pub(crate) fn cursors(&self) -> &Cursors {
         &self.cursors
+    }
+
+    /// Where rules are asked that may take long.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// What rules of a workspace are asked with.
+    pub(crate) fn asker(&self, workspace: WorkspaceId) -> Asker {
+        Asker { store: self.components.store.clone(), pool: self.pool.clone(), workspace }
+    }
+
+    /// Whether rules are left alone.
+    pub(crate) fn is_without_rules(&self) -> bool {
+        self.settings.without_rules
     }
 
     /// An id for a directive that is about to be ordered.
@@ -180,7 +201,9 @@ impl Service {
         let keeper = Arc::new(Keeper::default());
         let keeping = keep_workspace(keeper.clone(), self.parts.clone(), lane.clone(), shared.clone());
         tasks.spawn_on(keeping, &self.components.tasks);
-        tasks.spawn_on(keep_timers(shared.clone(), lane.clone(), self.parts.jobs.clone()), &self.components.tasks);
+        if !self.settings.without_rules {
+            tasks.spawn_on(keep_timers(shared.clone(), lane.clone(), self.parts.jobs.clone()), &self.components.tasks);
+        }
         let started = Arc::new(Running { shared, lane, keeper });
         running.insert(workspace, started.clone());
         started
@@ -285,7 +308,7 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`, `merge_policy_unknown`; `LimitExceeded` with
-    /// `profile_too_large` above 1 MB of JSON.
+    /// `profile_too_large` above 1 MB of JSON without any attribute; `Unavailable` with `rules_busy`, `rules_late`.
     pub async fn profile(
         &self,
         workspace: WorkspaceId,
@@ -302,16 +325,23 @@ impl Service {
         // Before the configuration: what is made under one that changes meanwhile is not kept as that of the next.
         let since = self.epochs.of_all();
         let configured = self.running(workspace).shared.configured().await?;
-        let (config, policy) = (&configured.config, configured.policy(policy)?);
+        let (config, asked) = (&configured.config, policy);
+        let policy = configured.policy(policy)?;
         let found = self.finder(workspace, config).find(lookup).await?;
         let (now, relevance) = ((self.components.clock)(), fields.relevance);
         let lens = Lens { policy: &policy.compiled, config, now, relevance };
         let view = viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
         let mut view = visible(view, configured.stored.model().model.hidden(fields.sight));
-        let mut ruled = ruled::of(&*self.components.store, workspace, &found, config, &policy.compiled, now).await?;
+        let of = Of { configured: &configured, found: &found, policy: asked, now };
+        let mut ruled = self.asker(workspace).ruled(of).await?;
         ruled::hide(&mut ruled, &configured.flagged, fields.sight);
         ruled::add(&ruled, &mut view, relevance, config);
-        let json = render(&view, &ruled, fields, config);
+        let mut gaps = ruled::gaps(&ruled, &mut view, &configured, fields.sight);
+        let mut json = render(&view, &ruled, &gaps, fields, config);
+        if json.len() > PROFILE_BYTES_MAX {
+            gaps.fit(&mut view, &ruled, json.len(), PROFILE_BYTES_MAX, config);
+            json = render(&view, &ruled, &gaps, fields, config);
+        }
         if json.len() > PROFILE_BYTES_MAX {
             let message = "the profile is larger than 1 MB of JSON; ask for fewer fields";
             return Err(Error::new(ErrorKind::LimitExceeded, "profile_too_large", message));
@@ -384,11 +414,13 @@ impl Service {
     /// Everything that is held of a profile, but for what the reader may not see.
     ///
     /// # Errors
-    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`.
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`; `Unavailable` with `rules_off`.
     pub async fn export(&self, workspace: WorkspaceId, lookup: &Lookup, sight: Flags) -> Result<Export, Error> {
         let configured = self.running(workspace).shared.configured().await?;
+        // What rules come to is part of it.
+        configured.check_rules_are_on()?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
-        Ok(Export::new(self.components.store.clone(), workspace, configured, found, sight, self.now()))
+        Ok(Export::new(self.asker(workspace), configured, found, sight, self.now()))
     }
 
     /// What a workspace holds. Exact: the counts change with what they count.

@@ -55,6 +55,9 @@ impl Service {
     /// Sees to it that what has not reached all records has a job that brings it, at once.
     pub(crate) async fn go_on_sweeping(&self, workspace: WorkspaceId, config: &StoredConfig) -> Result<(), Error> {
         for sweep in unbrought(self.jobs(), workspace, config).await? {
+            if sweep.kind == BACKFILL && self.is_without_rules() {
+                continue;
+            }
             sweep.ask(self.jobs(), workspace).await?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use tessera_engine::model::{DataModel, Flags};
 use tessera_engine::rules::Event;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
-use tessera_expr::limits::SCAN_EVENTS_MAX;
+use tessera_expr::limits::{SCAN_BYTES_MAX, SCAN_EVENTS_MAX};
 use tessera_store::{Direction, KeyRange, ScanLimit, Store};
 
 use crate::codec;
@@ -116,16 +116,20 @@ pub(crate) async fn read_within(
 
 /// The newest events of a node, as many as rules look at, oldest last.
 pub(crate) async fn newest(store: &dyn Store, scope: Scope, node: NodeId) -> Result<Vec<Arc<Event>>, Error> {
-    let mut events = Vec::new();
+    // Of somebody whose events are more than rules look through, so many are read that it shows whatever a group takes away of them.
+    const BYTES_MAX: usize = 2 * SCAN_BYTES_MAX;
+    let (mut events, mut bytes) = (Vec::new(), 0);
     let mut range = Some(scope.events_of(node));
     while let Some(open) = range {
-        let rows = (SCAN_EVENTS_MAX - events.len()).min(1_000);
+        let rows = (SCAN_EVENTS_MAX - events.len()).min(500);
         let page = store.scan(&open, ScanLimit::rows(rows), Direction::Backward).await;
         let page = page.map_err(|error| read_failed(&error))?;
         for row in &page.rows {
-            events.push(Arc::new(event::decode_for_rules(&row.key, &row.value)?));
+            let event = event::decode_for_rules(&row.key, &row.value)?;
+            bytes += event.call.payload.len();
+            events.push(Arc::new(event));
         }
-        range = page.next.filter(|_| events.len() < SCAN_EVENTS_MAX);
+        range = page.next.filter(|_| events.len() < SCAN_EVENTS_MAX && bytes <= BYTES_MAX);
     }
     Ok(events)
 }

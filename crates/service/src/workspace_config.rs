@@ -40,6 +40,7 @@ pub use records::{
 pub use rules::{
     ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, Definition, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run,
     SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules, Version, Walked, archive_rule, built, put_rule,
+    renewed,
 };
 pub use spelling::{fresh as fresh_spelling, is_outdated, respelled};
 pub use sweeps::{ENDED_MAX, ERASURES_MAX, StoredEnded, StoredSweeps, ended_is_gone, erase_source, erased, swept};
@@ -217,6 +218,14 @@ impl StoredConfig {
     /// # Errors
     /// `Invalid`, with the code of what is wrong.
     pub fn to_engine(&self) -> Result<Config, Error> {
+        Ok(self.to_engine_without_rules()?.with_rules(rules::to_engine(self)?))
+    }
+
+    /// The same without computed attributes and segments.
+    ///
+    /// # Errors
+    /// As [`Self::to_engine`].
+    pub(crate) fn to_engine_without_rules(&self) -> Result<Config, Error> {
         // Each pattern is compiled once: most namespaces share those that they began with.
         let mut compiled = HashMap::new();
         let mut namespaces = Vec::with_capacity(self.namespaces.len());
@@ -236,8 +245,7 @@ impl StoredConfig {
         let limits = self.limits.to_engine();
         let config = Config::new(self.version, namespaces, self.primary.as_ref(), limits);
         let config = config.map_err(|error| invalid_config(&error))?;
-        let config = config.with_sweeps(self.sweeps.to_engine()).with_keeping(self.keeping());
-        Ok(config.with_rules(rules::to_engine(self)?))
+        Ok(config.with_sweeps(self.sweeps.to_engine()).with_keeping(self.keeping()))
     }
 
     /// How long values and events are kept.

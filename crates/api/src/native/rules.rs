@@ -229,7 +229,7 @@ async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -
     let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
     let (rule, _) = compile(&spelled, purpose, &model).map_err(|problem| refused(&problem, &spelled))?;
     let policy = merge_policy.as_deref();
-    let evaluated = app.service.evaluate(entered.workspace, &lookup, &rule, policy, entered.sight()).await?;
+    let evaluated = app.service.evaluate(entered.workspace, &lookup, Arc::new(rule), policy, entered.sight()).await?;
     let Evaluated { profile_id, value, at, changes_at, steps, events } = evaluated;
     let changes_at = changes_at.map(format_timestamp);
     let outcome = Outcome { profile_id, value: raw(&value), at: format_timestamp(at), changes_at, steps, events };

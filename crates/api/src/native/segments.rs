@@ -202,9 +202,13 @@ struct WhyPart {
 struct Input {
     /// What it is.
     pql: String,
-    /// The value.
-    #[schema(value_type = Value)]
-    value: Box<RawValue>,
+    /// The value; left out where it is too large to be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
+    value: Option<Box<RawValue>>,
+    /// Whether it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    too_large: bool,
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -433,7 +437,11 @@ fn part(part: Part) -> WhyPart {
                 tessera_engine::value::Value::Bool(holds) => (Some(holds), None),
                 value => (None, Some(raw(&value))),
             };
-            let input = |(pql, value): (String, tessera_engine::value::Value)| Input { pql, value: raw(&value) };
+            let input = |(pql, value): (String, Option<tessera_engine::value::Value>)| Input {
+                pql,
+                too_large: value.is_none(),
+                value: value.map(|value| raw(&value)),
+            };
             WhyPart {
                 holds,
                 pql: Some(pql),

@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) faulty: Faulty,
     pub(crate) settings: ApiSettings,
     micros: Arc<AtomicI64>,
+    /// The first of the bits that its service draws.
+    draws: u64,
 }
 
 /// An answer, read whole.
@@ -61,8 +63,24 @@ impl World {
     /// The same with doors that are set otherwise.
     pub(crate) async fn with(settings: ApiSettings) -> Self {
         let micros = Arc::new(AtomicI64::new(parse_timestamp("2026-01-31T12:00:00Z").expect("a time").micros()));
-        let (read, drawn) = (Arc::clone(&micros), AtomicU64::new(1));
-        let store = Arc::new(MemoryStore::new());
+        Self::open(Arc::new(MemoryStore::new()), micros, (Settings::default(), settings), 1).await
+    }
+
+    /// The same world after a stop and a start with other settings.
+    pub(super) async fn reopened(self, settings: Settings) -> Self {
+        self.service.close().await;
+        // No service of one store draws what another has drawn.
+        let draws = self.draws + 1_000_000;
+        Self::open(self.store, self.micros, (settings, self.settings), draws).await
+    }
+
+    async fn open(
+        store: Arc<MemoryStore>,
+        micros: Arc<AtomicI64>,
+        (of_service, settings): (Settings, ApiSettings),
+        draws: u64,
+    ) -> Self {
+        let (read, drawn) = (Arc::clone(&micros), AtomicU64::new(draws));
         let faulty = Faulty::new(store.clone(), Plan::CALM);
         let components = Components {
             store: Arc::new(faulty.clone()),
@@ -77,9 +95,10 @@ impl World {
                 }
             }),
         };
-        let service = Service::open(components, Settings::default()).await.expect("an empty store opens");
+        let service = Service::open(components, of_service).await.expect("the store opens");
         service.directory().ensure_bootstrap(ROOT).await.expect("a bootstrap key");
-        Self { router: crate::router(Arc::clone(&service), settings.clone()), service, store, faulty, settings, micros }
+        let router = crate::router(Arc::clone(&service), settings.clone());
+        Self { router, service, store, faulty, settings, micros, draws }
     }
 
     /// Lets time pass.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tessera_expr::ast::Name;
-use tessera_expr::eval::Frame;
+use tessera_expr::eval::{Frame, OverBudget};
 use tessera_expr::facts::{Facts, Kept, Membership};
-use tessera_expr::limits::SCAN_EVENTS_MAX;
+use tessera_expr::limits::{SCAN_BYTES_MAX, SCAN_EVENTS_MAX};
 use tessera_expr::plan::Aggregate;
 
 use super::RULE_STEPS_MAX;
@@ -85,8 +85,13 @@ pub(crate) struct Look<'a> {
     values: Vec<((usize, Layer), Values)>,
     /// Those that stand at this instant, once one has asked.
     events: OnceCell<Vec<Arc<Event>>>,
+    are_beyond: OnceCell<bool>,
     /// Whether something asked for events that have not been read: then nothing of it holds.
     lacks_events: Cell<bool>,
+    /// Says that nobody waits any more.
+    pub(super) given_up: Option<&'a (dyn Fn() -> bool + Sync)>,
+    /// Whether it was heard: then nothing of it holds either.
+    has_given_up: Cell<bool>,
     /// When the last erasure that has not reached the record took something from the profile.
     pub(super) erased_at: Option<Timestamp>,
     /// What it may still take.
@@ -107,7 +112,10 @@ impl<'a> Look<'a> {
             names: None,
             values: Vec::new(),
             events: OnceCell::new(),
+            are_beyond: OnceCell::new(),
             lacks_events: Cell::new(false),
+            given_up: None,
+            has_given_up: Cell::new(false),
             erased_at: erased_at(sources.config, sources.cluster, sources.node),
             left: Cell::new(RuleWork::ENDLESS),
             trusts_states: !lags,
@@ -132,9 +140,14 @@ impl<'a> Look<'a> {
         self.spend(RuleWork { steps, rows: 0 });
     }
 
-    /// Whether an answer needs events that have not been read.
+    /// Whether nothing of it holds: an answer needs events that have not been read, or nobody waited for it.
     pub(crate) fn lacks_events(&self) -> bool {
-        self.lacks_events.get()
+        self.lacks_events.get() || self.has_given_up.get()
+    }
+
+    /// Whether it was given up.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.has_given_up.get()
     }
 
     /// Goes on to a later instant. What was computed for another one is forgotten.
@@ -211,24 +224,28 @@ impl<'a> Look<'a> {
         &self,
         entry: &Entry,
         policy: usize,
-        question: impl FnOnce(
-            &tessera_expr::rule::Rule,
-            &Asking<'_, 'a>,
-            &Frame<'_>,
-        ) -> Result<T, tessera_expr::eval::OverBudget>,
+        question: impl FnOnce(&tessera_expr::rule::Rule, &Asking<'_, 'a>, &Frame<'_>) -> Result<T, OverBudget>,
     ) -> Result<T, Trouble> {
+        if self.has_given_up.get() {
+            return Err(Trouble::OverBudget);
+        }
         let own = self.known((policy, entry.def.layer));
         let needed = entry.attributes.iter().filter_map(|need| own?.computed.get(need));
         if let Some(trouble) = needed.filter_map(|came| came.value.as_ref().err()).next() {
             return Err(*trouble);
         }
         let tree = own.map_or(&NOTHING, |own| &own.tree);
-        let asking = Asking { look: self, tree, entry, overflowed: Cell::new(false) };
+        let asking = Asking { look: self, tree, entry, overflowed: Cell::new(false), is_beyond: Cell::new(false) };
         let frame = Frame { now: self.now, zone: &entry.def.zone, steps_max: RULE_STEPS_MAX };
         match question(&entry.def.rule, &asking, &frame) {
+            Err(OverBudget::GivenUp) => {
+                self.has_given_up.set(true);
+                Err(Trouble::OverBudget)
+            }
             _ if asking.overflowed.get() => Err(Trouble::Overflowed),
+            _ if asking.is_beyond.get() => Err(Trouble::OverBudget),
             Ok(answer) => Ok(answer),
-            Err(_) => Err(Trouble::OverBudget),
+            Err(OverBudget::Steps | OverBudget::Value | OverBudget::Pattern) => Err(Trouble::OverBudget),
         }
     }
 
@@ -301,6 +318,14 @@ impl<'a> Look<'a> {
         })
     }
 
+    /// Whether the newest events are more bytes than are looked through. All that were read count, so that it is the same whoever reads them.
+    fn are_beyond(&self) -> bool {
+        *self.are_beyond.get_or_init(|| {
+            let newest = self.sources.events.unwrap_or_default().iter().rev().take(SCAN_EVENTS_MAX);
+            newest.map(|event| event.call.payload.len()).sum::<usize>() > SCAN_BYTES_MAX
+        })
+    }
+
     /// The value of an aggregate from the states of the profile's nodes.
     fn fold(&self, kept: &KeptDef) -> Result<Kept, Lack> {
         if !self.trusts_states {
@@ -334,6 +359,8 @@ pub(super) struct Asking<'l, 'a> {
     tree: &'l Tree,
     entry: &'l Entry,
     overflowed: Cell<bool>,
+    /// Whether it asked for more events than are looked through.
+    is_beyond: Cell<bool>,
 }
 
 impl Facts for Asking<'_, '_> {
@@ -342,7 +369,16 @@ impl Facts for Asking<'_, '_> {
     }
 
     fn event_count(&self) -> usize {
-        self.look.standing_events().len()
+        let events = self.look.standing_events();
+        if self.look.are_beyond() {
+            self.is_beyond.set(true);
+            return 0;
+        }
+        events.len()
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.look.given_up.is_some_and(|given_up| given_up())
     }
 
     fn event_time(&self, event: usize) -> Timestamp {

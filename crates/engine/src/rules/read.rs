@@ -34,6 +34,8 @@ pub struct Asked<'a> {
     pub now: Timestamp,
     /// The newest events of the profile; none where they have not been read.
     pub events: Option<&'a Newest>,
+    /// Says that nobody waits any more; asked now and then.
+    pub given_up: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 /// The newest events of a profile, oldest first.
@@ -45,9 +47,20 @@ pub struct Newest {
     pub own: Option<Vec<Arc<Event>>>,
 }
 
-/// The events of the profile are needed and were not given.
+/// Why there is no answer yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NeedsEvents;
+pub enum Unanswered {
+    /// The events of the profile are needed and were not given.
+    NeedsEvents,
+    /// Whoever asked waits no more.
+    GivenUp,
+}
+
+impl Unanswered {
+    fn of(look: &Look<'_>) -> Self {
+        if look.has_given_up() { Self::GivenUp } else { Self::NeedsEvents }
+    }
+}
 
 /// What the rules come to for a profile.
 #[derive(Debug, Clone, Default)]
@@ -85,7 +98,9 @@ fn look_at<'a>(asked: &Asked<'a>) -> Look<'a> {
         events: asked.events.map(|events| &**events.own.as_ref().unwrap_or(&events.whole)),
         asked: Some(asked.policy),
     };
-    Look::new(sources, standing.unwrap_or_default(), asked.now)
+    let mut look = Look::new(sources, standing.unwrap_or_default(), asked.now);
+    look.given_up = asked.given_up;
+    look
 }
 
 impl<'a> Look<'a> {
@@ -96,14 +111,14 @@ impl<'a> Look<'a> {
     }
 }
 
-fn settled(asked: &Asked<'_>) -> Result<Standing, NeedsEvents> {
+fn settled(asked: &Asked<'_>) -> Result<Standing, Unanswered> {
     let rules = asked.config.rules();
     let mut look = look_at(asked);
     look.see_whole(asked.events);
     if is_late(Some(&look.standing), rules, asked.now, look.erased_at) {
         advance(&mut look, asked.now, &mut Vec::new());
         if look.lacks_events() {
-            return Err(NeedsEvents);
+            return Err(Unanswered::of(&look));
         }
     }
     Ok(look.standing)
@@ -112,8 +127,8 @@ fn settled(asked: &Asked<'_>) -> Result<Standing, NeedsEvents> {
 /// What the rules come to.
 ///
 /// # Errors
-/// [`NeedsEvents`].
-pub fn read(asked: &Asked<'_>) -> Result<Ruled, NeedsEvents> {
+/// [`Unanswered`].
+pub fn read(asked: &Asked<'_>) -> Result<Ruled, Unanswered> {
     let rules = asked.config.rules();
     let mut ruled = Ruled::default();
     if rules.is_empty() {
@@ -145,7 +160,7 @@ pub fn read(asked: &Asked<'_>) -> Result<Ruled, NeedsEvents> {
         ruled.valid_until = ruled.valid_until.into_iter().chain(came.moves_at).chain(turns).min();
     }
     if look.lacks_events() {
-        return Err(NeedsEvents);
+        return Err(Unanswered::of(&look));
     }
     ruled.attributes.sort();
     ruled.troubled.sort();
@@ -155,14 +170,14 @@ pub fn read(asked: &Asked<'_>) -> Result<Ruled, NeedsEvents> {
 /// What a rule beside those of the configuration comes to: its value, or why there is none.
 ///
 /// # Errors
-/// [`NeedsEvents`].
-pub fn ask(asked: &Asked<'_>, beside: &Beside) -> Result<Result<Value, Trouble>, NeedsEvents> {
+/// [`Unanswered`].
+pub fn ask(asked: &Asked<'_>, beside: &Beside) -> Result<Result<Value, Trouble>, Unanswered> {
     let standing = settled(asked)?;
     let mut look = look_at(asked);
     look.standing = standing;
     look.names = Some(Names::All);
     let came = look.evaluate_entry(&beside.0, asked_policy(asked.config.rules()));
-    if look.lacks_events() { Err(NeedsEvents) } else { Ok(came.value) }
+    if look.lacks_events() { Err(Unanswered::of(&look)) } else { Ok(came.value) }
 }
 
 /// Whether a record has to be settled: a profile of it would be in another segment then, or wait for an earlier instant, or a node of it lacks
@@ -172,8 +187,8 @@ pub fn ask(asked: &Asked<'_>, beside: &Beside) -> Result<Result<Value, Trouble>,
 /// The record may be one that has of its values only those that [`RuleSet::reads`] tells.
 ///
 /// # Errors
-/// [`NeedsEvents`]: to tell, its events would have to be read.
-pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Result<bool, NeedsEvents> {
+/// [`Unanswered::NeedsEvents`]: to tell, its events would have to be read.
+pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Result<bool, Unanswered> {
     let rules = config.rules();
     let is_another = |node: &Node| {
         (node.events() > 0 && rules.building.iter().any(|id| node.state(*id).is_none()))
@@ -182,9 +197,14 @@ pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Resul
     if cluster.nodes.iter().any(is_another) {
         return Ok(true);
     }
+    // What was written while the rules were off leaves standings where no head is.
+    let heads: Vec<NodeId> = cluster.profile_ids().collect();
+    if cluster.nodes.iter().any(|node| node.standing.is_some() && !heads.contains(&node.id)) {
+        return Ok(true);
+    }
     // Commits of one instant of the clock come after each other, and the rules with one of them.
     let now = rules.newest.max(now);
-    for head in cluster.profile_ids() {
+    for head in heads {
         let before = cluster.node(head).and_then(|node| node.standing.as_deref()).cloned().unwrap_or_default();
         if before.late.is_some() || before.memberships.iter().any(|own| !rules.has_segment(own.segment)) {
             return Ok(true);
@@ -194,7 +214,7 @@ pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Resul
         advance(&mut look, now, &mut Vec::new());
         evaluate(&mut look, &rules.coming, &mut Vec::new());
         if look.lacks_events() {
-            return Err(NeedsEvents);
+            return Err(Unanswered::of(&look));
         }
         if look.standing.memberships != before.memberships || look.standing.due != before.due {
             return Ok(true);
@@ -206,8 +226,8 @@ pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Resul
 /// Why a profile is in the live segment of this name or not, or why the live computed attribute is what it is. None if there is none.
 ///
 /// # Errors
-/// [`NeedsEvents`].
-pub fn explain(asked: &Asked<'_>, is_attribute: bool, name: &Name) -> Result<Option<Explained>, NeedsEvents> {
+/// [`Unanswered`].
+pub fn explain(asked: &Asked<'_>, is_attribute: bool, name: &Name) -> Result<Option<Explained>, Unanswered> {
     let rules = asked.config.rules();
     let Some(at) = rules.live(is_attribute, name) else { return Ok(None) };
     let entry = &rules.entries[at];
@@ -225,7 +245,7 @@ pub fn explain(asked: &Asked<'_>, is_attribute: bool, name: &Name) -> Result<Opt
     let moves_at = look.evaluate(at, policy).moves_at;
     let explanation = look.ask(entry, policy, |rule, asking, frame| rule.explain(asking, frame));
     if look.lacks_events() {
-        return Err(NeedsEvents);
+        return Err(Unanswered::of(&look));
     }
     let changes_at = moves_at.into_iter().chain(entry.turns(rules, asked.now)).min();
     Ok(Some(Explained { explanation, changes_at, membership }))

@@ -21,6 +21,8 @@ const OPENED_OF_STEP: usize = 256;
 const LOOKED_OF_STEP: usize = 1_024;
 /// Steps after which it is asked whether somebody still waits.
 const STEPS_UNLOOKED: u64 = 1_024;
+/// Steps of an evaluation before it is asked for the first time: small ones end sooner.
+pub(super) const STEPS_BEFORE: u64 = 256;
 
 impl From<TooLarge> for OverBudget {
     fn from(_: TooLarge) -> Self {

@@ -17,7 +17,7 @@ use super::standing::{AllCounts, Ruled};
 use super::{Change, Done};
 use crate::codec::corrupt;
 use crate::directory::WorkspaceId;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::keys::{Family, Scope};
 use crate::layout::{read_config_key, read_segment_key};
 use crate::learned::Learned;
@@ -56,15 +56,37 @@ pub(crate) struct Configured {
     pub(crate) config: Arc<Config>,
     /// Who may see what the rules come to.
     pub(crate) flagged: Flagged,
+    /// Whether there are rules, and the server was started without them.
+    are_rules_off: bool,
     policies: CompiledPolicies,
     version: Option<Version>,
 }
 
 impl Configured {
-    fn new(stored: StoredConfig, version: Option<Version>) -> Result<Self, Error> {
-        let (config, policies) = (Arc::new(stored.to_engine()?), CompiledPolicies::new(stored.policies()));
+    fn new(stored: StoredConfig, version: Option<Version>, without_rules: bool) -> Result<Self, Error> {
+        let config = if without_rules { stored.to_engine_without_rules()? } else { stored.to_engine()? };
+        let (config, policies) = (Arc::new(config), CompiledPolicies::new(stored.policies()));
         let flagged = Flagged::new(&stored);
-        Ok(Self { stored: Arc::new(stored), config, flagged, policies, version })
+        let are_rules_off = without_rules && stored.rules().are_running();
+        Ok(Self { stored: Arc::new(stored), config, flagged, are_rules_off, policies, version })
+    }
+
+    /// Whether nobody evaluates the rules that there are.
+    pub(crate) fn are_rules_off(&self) -> bool {
+        self.are_rules_off
+    }
+
+    /// Whether what depends on rules can be told.
+    ///
+    /// # Errors
+    /// `Unavailable` with `rules_off`.
+    pub(crate) fn check_rules_are_on(&self) -> Result<(), Error> {
+        if self.are_rules_off {
+            let message =
+                "the server was started without rules; archive the one that keeps it from starting, and start it again";
+            return Err(Error::new(ErrorKind::Unavailable, "rules_off", message));
+        }
+        Ok(())
     }
 
     /// The merge policy that a read asks for, or the workspace's default one.
@@ -80,7 +102,7 @@ impl Shared {
             return Ok(configured);
         }
         let (stored, version) = read_config(&*self.components.store, Scope::new(self.workspace)).await?;
-        let configured = Arc::new(Configured::new(stored, version)?);
+        let configured = Arc::new(Configured::new(stored, version, self.settings.without_rules)?);
         // The lane may have changed it meanwhile; then its word stands.
         let none: Option<Arc<Configured>> = None;
         self.config.compare_and_swap(&none, Some(configured.clone()));
@@ -444,7 +466,7 @@ impl State {
         if stored == *present.stored {
             return Ok(present.stored.clone());
         }
-        let mut configured = Configured::new(stored, None)?;
+        let mut configured = Configured::new(stored, None, self.shared.settings.without_rules)?;
         let row = self.row_at(at);
         let mut commit = Commit::new();
         for (part, bytes) in workspace_config::rows(&configured.stored, &present.stored) {

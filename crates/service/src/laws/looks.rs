@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
-use tessera_engine::rules::SegmentId;
+use tessera_engine::rules::{Asked, SegmentId, read};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Tree;
 use tessera_engine::view::{self, Lens, Relevance};
@@ -138,7 +138,16 @@ impl World<'_> {
                 let events: (Vec<StoredCall>, _) =
                     timeline::read(&*self.store, scope, &found, &query, None, &configured, at).await.expect("events");
                 let naive = answers(&configured.stored, &tree, &events.0, at);
-                let of = ruled::of(&*self.store, WORKSPACE, &found, config, &policy.compiled, at).await;
+                let asked = Asked {
+                    config,
+                    cluster: &found.cluster,
+                    node: found.node,
+                    policy: &policy.compiled,
+                    now: at,
+                    events: None,
+                    given_up: None,
+                };
+                let of = ruled::answer_of(&*self.store, WORKSPACE, asked, read).await;
                 let ruled = of.expect("answers");
                 assert!(ruled.troubled.is_empty(), "{:?}", ruled.troubled);
                 let inside = |(name, stands): &(Name, Membership)| match stands {

@@ -1,5 +1,7 @@
 //! A profile as rules see it.
 
+use std::cell::Cell;
+
 use tessera_engine::rules::Event;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Tree, Value};
@@ -8,6 +10,7 @@ use tessera_expr::facts::{Facts, Kept, Membership};
 use tessera_expr::plan::Aggregate;
 
 use super::payload::open_payload;
+use crate::pool::Patience;
 use crate::query::StoredCall;
 
 /// The facts of a profile, loaded whole.
@@ -17,13 +20,27 @@ pub(crate) struct ProfileFacts {
     events: Vec<Event>,
     /// By name.
     audiences: Vec<(Name, Membership)>,
+    /// Whether there are more events than are looked through.
+    is_cut: bool,
+    has_asked: Cell<bool>,
+    patience: Option<Patience>,
 }
 
 impl ProfileFacts {
     /// Calls come as a timeline is read: the newest first. Rules see those of them that are events.
     pub(crate) fn new(attributes: Tree, newest_first: Vec<StoredCall>, audiences: Vec<(Name, Membership)>) -> Self {
         let events = newest_first.into_iter().rev().filter(|call| call.kind.is_event()).map(Event::from).collect();
-        Self { attributes, events, audiences }
+        Self { attributes, events, audiences, is_cut: false, has_asked: Cell::new(false), patience: None }
+    }
+
+    /// The same, whose newest events are more bytes than are looked through if it `is_cut`, for whoever waits so long.
+    pub(super) fn within(self, is_cut: bool, patience: Patience) -> Self {
+        Self { is_cut, patience: Some(patience), ..self }
+    }
+
+    /// Whether something asked for events that were not all read.
+    pub(super) fn lacks_events(&self) -> bool {
+        self.is_cut && self.has_asked.get()
     }
 
     /// How many events there are.
@@ -38,7 +55,12 @@ impl Facts for ProfileFacts {
     }
 
     fn event_count(&self) -> usize {
+        self.has_asked.set(true);
         self.events.len()
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.patience.as_ref().is_some_and(Patience::is_over)
     }
 
     fn event_time(&self, event: usize) -> Timestamp {

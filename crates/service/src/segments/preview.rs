@@ -19,6 +19,7 @@ use crate::keys::{Family, Scope};
 use crate::lane::Configured;
 use crate::layout::read_node_key;
 use crate::policies::Chosen;
+use crate::pool::{PREVIEW_MICROS, Patience, late};
 use crate::records::cluster;
 use crate::ruled;
 use crate::service::Service;
@@ -79,6 +80,7 @@ struct Asking<'a> {
     beside: Beside,
     configured: &'a Configured,
     policy: &'a Chosen,
+    patience: Patience,
     profiles_left: u64,
     events_left: u64,
     overflowed: u64,
@@ -91,15 +93,32 @@ impl Service {
     /// from profiles of all ages.
     ///
     /// # Errors
-    /// `Invalid` with `merge_policy_unknown`, `merge_policy_without_graph`; what the store answers.
+    /// `Invalid` with `merge_policy_unknown`, `merge_policy_without_graph`; `Unavailable` with `rules_busy`, `rules_late`, `rules_off`; what
+    /// the store answers.
     pub async fn preview_segment(
-        &self,
+        self: &Arc<Self>,
         workspace: WorkspaceId,
         rule: Arc<Rule>,
         zone: Zone,
         policy: Option<&str>,
     ) -> Result<Preview, Error> {
+        let (service, policy) = (self.clone(), policy.map(str::to_owned));
+        let work = move |patience: Patience| async move {
+            service.preview_until(workspace, rule, zone, policy.as_deref(), patience).await
+        };
+        self.pool().run(workspace, PREVIEW_MICROS, work).await
+    }
+
+    async fn preview_until(
+        &self,
+        workspace: WorkspaceId,
+        rule: Arc<Rule>,
+        zone: Zone,
+        policy: Option<&str>,
+        patience: Patience,
+    ) -> Result<Preview, Error> {
         let configured = self.configured(workspace).await?;
+        configured.check_rules_are_on()?;
         let policy = configured.policy(policy)?;
         if policy.compiled.graph() == IdentityGraph::None {
             let message = "a segment is expected to have a merge policy with the whole identity graph";
@@ -111,6 +130,7 @@ impl Service {
             beside,
             configured: &configured,
             policy,
+            patience,
             profiles_left: 0,
             events_left: 0,
             overflowed: 0,
@@ -125,6 +145,9 @@ impl Service {
             self.look_at(workspace, place, &mut asking).await?;
         }
         let examined = places.iter().map(|place| place.examined).sum();
+        if examined == 0 && asking.patience.is_over() {
+            return Err(late());
+        }
         let is_whole = places.iter().all(|place| place.reached.is_none());
         let count = if is_whole {
             places.iter().map(|place| place.matched).sum()
@@ -162,13 +185,21 @@ impl Service {
             let page = self.store().scan(&open, ScanLimit::rows(ROWS), Direction::Forward).await;
             let page = page.map_err(|error| read_failed(&error))?;
             for row in &page.rows {
-                if asking.profiles_left == 0 || asking.events_left == 0 {
+                if asking.profiles_left == 0 || asking.events_left == 0 || asking.patience.is_over() {
+                    place.reached.get_or_insert(place.from);
                     return Ok(());
                 }
                 let cluster = cluster::decode(&row.value, &asking.configured.config)?;
                 for head in cluster.profile_ids() {
+                    let holds = match self.holds(workspace, &cluster, head, asking).await {
+                        Err(_) if asking.patience.is_over() => {
+                            place.reached.get_or_insert(place.from);
+                            return Ok(());
+                        }
+                        answer => answer?,
+                    };
                     place.examined += 1;
-                    place.matched += u64::from(self.holds(workspace, &cluster, head, asking).await?);
+                    place.matched += u64::from(holds);
                 }
                 place.reached = read_node_key(&row.key).map(number);
             }
@@ -187,14 +218,24 @@ impl Service {
         asking: &mut Asking<'_>,
     ) -> Result<bool, Error> {
         let (config, now) = (&*asking.configured.config, self.now());
-        let asked = Asked { config, cluster, node: head, policy: &asking.policy.compiled, now, events: None };
+        let patience = asking.patience.clone();
+        let given_up = move || patience.is_over();
+        let asked = Asked {
+            config,
+            cluster,
+            node: head,
+            policy: &asking.policy.compiled,
+            now,
+            events: None,
+            given_up: Some(&given_up),
+        };
         asking.profiles_left = asking.profiles_left.saturating_sub(1);
         let came = match ask(&asked, &asking.beside) {
             Ok(came) => came,
             Err(_) => {
                 let events: u64 = cluster.piece(head).map(|node| node.events().min(SCAN_EVENTS_MAX as u64)).sum();
                 asking.events_left = asking.events_left.saturating_sub(events);
-                ruled::ask(&**self.store(), workspace, asked, |asked| ask(asked, &asking.beside)).await?
+                ruled::answer_of(&**self.store(), workspace, asked, |asked| ask(asked, &asking.beside)).await?
             }
         };
         match came {

@@ -15,11 +15,12 @@ use crate::jobs::kind::AnyKind;
 use crate::jobs::{self, Jobs};
 use crate::keeper::{Keeper, Parts, keep_directory};
 use crate::keys::{Family, Scope};
+use crate::pool::Pool;
 use crate::quarantine::Quarantine;
 use crate::row;
 use crate::store_error::{self, Readiness, read_failed};
 use crate::views::{Epochs, Views};
-use crate::workspace_config::Part;
+use crate::workspace_config::{Part, renewed};
 
 impl Service {
     /// The backups that are made while the service is in use.
@@ -64,6 +65,7 @@ impl Service {
             keeper: Arc::new(Keeper::default()),
             epochs: Arc::new(Epochs::new()),
             views: Views::new(settings.view_cache_bytes),
+            pool: Arc::new(Pool::new(tasks.clone(), clock.clone())),
             running: Mutex::new(HashMap::new()),
             tasks: Mutex::new(JoinSet::new()),
             runner: Mutex::new(JoinSet::new()),
@@ -73,6 +75,9 @@ impl Service {
             components,
         });
         lock(&service.tasks).spawn_on(keep_directory(service.keeper.clone(), Arc::downgrade(&service)), &tasks);
+        if service.settings.without_rules {
+            service.renew_rules().await?;
+        }
         service.go_on_keeping().await?;
         service.go_on_sweeping_all().await?;
         service.go_on_with_jobs().await?;
@@ -97,6 +102,32 @@ impl Service {
                 if !page.map_err(|error| read_failed(&error))?.rows.is_empty() {
                     self.running(workspace.id);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes go by without rules from now on, so all that they keep is made anew by the process that has them again.
+    async fn renew_rules(&self) -> Result<(), Error> {
+        tracing::warn!(
+            "rules are off: computed attributes and segments are not evaluated, and what depends on them is not told"
+        );
+        for workspace in self.directory.snapshot().workspaces() {
+            if row::read(&**self.store(), Scope::new(workspace.id).config(Part::Rules)).await?.is_some() {
+                self.configure_at(workspace.id, |config, _| renewed(config)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the rules of all workspaces ready to be asked. A start that does not get through this is to be tried again without them.
+    ///
+    /// # Errors
+    /// What the store answers, or `Corrupt` for a configuration that cannot be read.
+    pub async fn make_rules_ready(&self) -> Result<(), Error> {
+        for workspace in self.directory.snapshot().workspaces() {
+            if row::read(&**self.store(), Scope::new(workspace.id).config(Part::Rules)).await?.is_some() {
+                self.configured(workspace.id).await?;
             }
         }
         Ok(())

@@ -26,7 +26,7 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-pub use change::{Content, Walked, archive_rule, built, put_rule};
+pub use change::{Content, Walked, archive_rule, built, put_rule, renewed};
 pub(super) use change::{follow, policy_in_use};
 pub(super) use live::{check, to_engine};
 pub(super) use records::{decode, encode};
@@ -373,6 +373,12 @@ impl StoredRules {
     #[must_use]
     pub fn turning(&self) -> Turning {
         self.turning
+    }
+
+    /// Whether any of them is evaluated.
+    #[must_use]
+    pub fn are_running(&self) -> bool {
+        self.all().any(|(_, rule)| rule.running().next().is_some())
     }
 
     /// Whether something of them has still to be brought to everybody.

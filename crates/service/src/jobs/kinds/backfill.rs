@@ -96,6 +96,7 @@ impl Kind for Backfill {
         checkpoint: Option<Filling>,
     ) -> Result<Step<Filling, Filled>, Error> {
         let (configured, now) = (ctx.configured().await?, ctx.service().now());
+        configured.check_rules_are_on()?;
         let rules = configured.stored.rules();
         let has_turned = parameters.turn <= rules.turning().turned_at.map(Timestamp::micros);
         if checkpoint.is_none() && !rules.needs_walk() && has_turned {

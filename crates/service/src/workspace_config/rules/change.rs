@@ -142,6 +142,26 @@ pub fn built(config: &StoredConfig, walked: &Walked) -> Result<StoredConfig, Err
     })
 }
 
+/// What rules keep is made anew of everybody, since writes go by without them from now on: states get other numbers, so that those which
+/// are there count no more, and every membership may be another.
+///
+/// # Errors
+/// None that the state of before had not.
+pub fn renewed(config: &StoredConfig) -> Result<StoredConfig, Error> {
+    if !config.rules.are_running() {
+        return Ok(config.clone());
+    }
+    config.next(|next| {
+        let rules = &mut next.rules;
+        rules.generation += 1;
+        rules.turning.epoch += 1;
+        for own in &mut rules.aggregates {
+            rules.last_aggregate += 1;
+            (own.id, own.building) = (AggregateId(rules.last_aggregate), Some(rules.generation));
+        }
+    })
+}
+
 /// What has to follow a change of anything: which aggregates are kept, and whether every membership may be another.
 pub(in super::super) fn follow(before: &StoredConfig, next: &mut StoredConfig) {
     let has_segments = next.rules.segments.values().any(|rule| rule.running().next().is_some());
