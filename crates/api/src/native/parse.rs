@@ -71,7 +71,6 @@ pub(super) fn event_query(query: &Query, sight: Flags) -> Result<EventQuery, Err
         end: instant("end")?,
         event: query.get("event").map(str::to_owned),
         sight,
-        bytes_max: None,
     })
 }
 
