@@ -54,7 +54,8 @@ struct Stream {
     buffer: VecDeque<StoredCall>,
 }
 
-/// Reads a page, however large it becomes: its events, and where the next one begins.
+/// Reads a page, however large it becomes: its events, and where the next one begins. The laws look at all that there is.
+#[cfg(test)]
 pub(crate) async fn read(
     store: &dyn Store,
     scope: Scope,
@@ -67,7 +68,7 @@ pub(crate) async fn read(
     read_within(usize::MAX, store, scope, found, query, after, configured, now).await
 }
 
-/// As [`read`]; the page ends with the event that reaches so many bytes of payloads.
+/// Reads a page: its events, and where the next one begins. It ends with the event that reaches so many bytes of payloads.
 #[expect(clippy::too_many_arguments, reason = "what a page is made of, and its bound")]
 pub(crate) async fn read_within(
     bytes_max: usize,
