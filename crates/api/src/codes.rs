@@ -234,8 +234,6 @@ const CALLS: &[Code] = &[
     ),
     call("class_unknown", Invalid, "The class of a key is `public` or `private`."),
     call("workspaces_empty", Invalid, "A list of workspaces must name at least one; leave it out for all."),
-    call("datasets_empty", Invalid, "A list of datasets must name at least one; leave it out for any."),
-    call("dataset_not_listed", Invalid, "The `dataset` of a key must be one of the `datasets` that it is confined to."),
     call("workspace_missing", Invalid, "The organization of this key has no workspace yet: make one first."),
     call("grace_invalid", Invalid, "The grace of a rotated key is at most 30 days."),
     call(

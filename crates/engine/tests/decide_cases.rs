@@ -159,7 +159,7 @@ fn verdicts(world: &World, outcome: &Outcome) -> Vec<String> {
         Outcome::Directed(directed) => vec![format!("directed, {} profiles", directed.profiles.len())],
         Outcome::Refused(refusal) => vec![format!("refused {}", refusal.rejection().code)],
         Outcome::Swept(_) | Outcome::EventEnded => vec!["swept".into()],
-        Outcome::Settled => vec!["settled".into()],
+        Outcome::Settled | Outcome::SettledInPart => vec!["settled".into()],
     }
 }
 

@@ -195,7 +195,8 @@ mod tests {
         assert_eq!(pool.run(other, ANSWER_MICROS, |_| async { Ok(7) }).await.ok(), Some(7));
         drop(waits);
         assert_eq!(pool.run(one, ANSWER_MICROS, |_| async { Ok(8) }).await.ok(), Some(8));
-        assert_eq!((lock(&pool.waiting).all, lock(&pool.waiting).of_one.len()), (0, 0));
+        let waiting = lock(&pool.waiting);
+        assert_eq!((waiting.all, waiting.of_one.len()), (0, 0));
     }
 
     #[tokio::test(flavor = "multi_thread")]

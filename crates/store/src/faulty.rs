@@ -104,6 +104,7 @@ struct Shared {
     state: Mutex<State>,
     tear: Option<Tear>,
     disk_full: AtomicBool,
+    reserve_full: AtomicBool,
     shut: AtomicBool,
 }
 
@@ -131,8 +132,9 @@ impl Faulty {
     fn build(inner: Arc<dyn Store>, plan: Plan, tear: Option<Tear>) -> Self {
         let dice = plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let state = State { dice, writes: VecDeque::new(), reads: VecDeque::new(), injected: 0 };
-        let (disk_full, shut) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { shared: Arc::new(Shared { inner, rates: plan.rates, state: Mutex::new(state), tear, disk_full, shut }) }
+        let [disk_full, reserve_full, shut] = [const { AtomicBool::new(false) }; 3];
+        let (rates, state) = (plan.rates, Mutex::new(state));
+        Self { shared: Arc::new(Shared { inner, rates, state, tear, disk_full, reserve_full, shut }) }
     }
 
     /// Adds to the script of writes: what the next one not yet scripted meets; `None` lets it through.
@@ -150,8 +152,15 @@ impl Faulty {
         self.shared.disk_full.store(true, Ordering::SeqCst);
     }
 
+    /// Fills the disk, the reserve as well: no write is taken until there is room again.
+    pub fn fill_reserve(&self) {
+        self.fill_disk();
+        self.shared.reserve_full.store(true, Ordering::SeqCst);
+    }
+
     /// Makes room on the disk.
     pub fn free_disk(&self) {
+        self.shared.reserve_full.store(false, Ordering::SeqCst);
         self.shared.disk_full.store(false, Ordering::SeqCst);
     }
 
@@ -247,7 +256,11 @@ impl Faulty {
         if self.is_shut() {
             return Err(CommitError::Unavailable("injected: shut".into()));
         }
-        if room == Room::Ordinary && self.shared.disk_full.load(Ordering::SeqCst) {
+        let is_refused = match room {
+            Room::Ordinary => self.shared.disk_full.load(Ordering::SeqCst),
+            Room::Reserve => self.shared.reserve_full.load(Ordering::SeqCst),
+        };
+        if is_refused {
             return Err(CommitError::Full { free_bytes: 0, needed_bytes: 1 });
         }
         let answer = match (self.draw_write_fault(), key) {

@@ -17,12 +17,12 @@ pub(super) const CALLS: &[Code] = &[
     call(
         "datasets_empty",
         Invalid,
-        "`precedence` and `source_priority` need at least one dataset; the message says where.",
+        "A list of datasets names none. `precedence` and `source_priority` need at least one; of a key, leave the list out for any. The message says where.",
     ),
     call(
         "dataset_not_listed",
         Invalid,
-        "A rule lists a dataset that takes no part: under `precedence` only what the policy itself lists does. The message says which.",
+        "A dataset is named that takes no part. The `dataset` of a key must be one of the `datasets` that it is confined to; under `precedence` only what the policy itself lists does. The message says which.",
     ),
     call(
         "dataset_taken",

@@ -61,7 +61,7 @@ async fn a_merge_policy_prefers_servers_to_pages() {
     world.call("POST", "/v1/identify", ROOT, event("gold", "2026-01-30T10:00:00Z")).await;
     world.call("POST", "/v1/identify", &web, event("lead", "2026-01-31T10:00:00Z")).await;
     let policy = json!({
-        "id": "servers", "name": "Servers first", "attribute_merge": { "choose": "precedence", "datasets": ["segment", "web"] }
+        "id": "servers", "name": "Servers first", "identity_graph": "full", "attribute_merge": { "choose": "precedence", "datasets": ["segment", "web"] }
     });
     let made = world.call("POST", "/v1/merge-policies", ROOT, policy.to_string()).await;
     assert_eq!(made.status, 200, "{}", made.json());
@@ -94,7 +94,7 @@ async fn a_key_names_no_dataset_but_those_that_it_is_confined_to() {
     check("PUT", "/v1/data-model/datasets/crm", json!({ "mode": "strict" })).await;
     check("DELETE", "/v1/data-model/datasets/crm", Value::Null).await;
     let policy = json!({
-        "id": "own", "name": "Own", "attribute_merge": { "choose": "precedence", "datasets": ["erp", "crm"] }
+        "id": "own", "name": "Own", "identity_graph": "full", "attribute_merge": { "choose": "precedence", "datasets": ["erp", "crm"] }
     });
     check("POST", "/v1/merge-policies", policy).await;
     assert_eq!(world.call("POST", "/v1/records", &erp, record("stock").to_string()).await.json()["accepted"], 1);

@@ -68,7 +68,7 @@ async fn rules_see_what_happened_and_no_statements_about_people() {
     make(
         &world,
         "/v1/segments",
-        json!({ "name": "quiet", "pql": "forall E from xEvent where E.eventType = \"Home\"" }),
+        json!({ "name": "quiet", "pql": "forall E from xEvent where E.eventType = \"Page Viewed\"" }),
     )
     .await;
     for (path, at, more) in [
@@ -92,7 +92,7 @@ async fn rules_see_what_happened_and_no_statements_about_people() {
     for (pql, expected) in [
         ("xEvent.count()", json!(1)),
         ("xEvent.topN(timestamp, 1).timestamp.head()", json!("2026-01-01T00:00:01Z")),
-        ("forall E from xEvent where E.eventType = \"Home\"", json!(true)),
+        ("forall E from xEvent where E.eventType = \"Page Viewed\"", json!(true)),
     ] {
         let body = json!({ "pql": pql, "profile": { "namespace": "user_id", "value": "eve" } });
         let reply = call(&world, "POST", "/v1/rules:evaluate", &body).await;

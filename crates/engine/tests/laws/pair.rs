@@ -91,7 +91,9 @@ pub(crate) fn compare(outcome: &Outcome, expected: &Expected, world: &World, ste
         Outcome::NotFound => Expected::NotFound,
         Outcome::Directed(_) => Expected::Directed,
         Outcome::Refused(_) => Expected::Refused,
-        Outcome::Swept(_) | Outcome::EventEnded | Outcome::Settled => panic!("a sweep is nobody's command"),
+        Outcome::Swept(_) | Outcome::EventEnded | Outcome::Settled | Outcome::SettledInPart => {
+            panic!("a sweep is nobody's command")
+        }
     };
     if told != *expected {
         let config = &world.config;

@@ -3,7 +3,7 @@
 use super::{Tree, Value};
 
 /// Lists, sets and objects in each other that a measured value may have.
-const DEPTH_MAX: usize = 128;
+const DEPTH_MAX: usize = 256;
 
 /// How large something is, all of it written out: what is shared counts wherever it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -674,7 +674,7 @@ async fn a_full_disk_is_waited_for() {
     let service = open(&store, stepper.kinds()).await;
     let id = make(&service, WORKSPACE, &new("stepper", 2)).await;
     stepper.begun(1).await;
-    faulty.fill_disk();
+    faulty.fill_reserve();
     stepper.gate.add_permits(10);
     // More often than a step may fail.
     for _ in 0..100 * ATTEMPTS_MAX {

@@ -9,7 +9,7 @@ use tessera_engine::fact::Identity;
 use tessera_engine::id::Ids;
 use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
-use tessera_store::{Commit, Direction, Limits, Row, ScanLimit, Store, Version};
+use tessera_store::{Commit, CommitError, Direction, Limits, Row, ScanLimit, Store, Version};
 
 use super::facts::Placing;
 use super::memory::Memory;
@@ -32,6 +32,9 @@ use crate::suppression::{self, Secret};
 use crate::timers::Alarm;
 use crate::views::Epochs;
 use crate::workspace_config::{self, Part, StoredConfig};
+
+/// Looks at whether a workspace has begun, before its first writer is told to try again.
+const BEGINNINGS_MAX: usize = 4;
 
 /// What a lane shares with the readers of its workspace.
 pub(crate) struct Shared {
@@ -201,12 +204,19 @@ impl State {
     /// A workspace that has never committed anything has no records under older spellings of identities.
     async fn begin_spelling(&self) -> Result<(), Error> {
         let key = self.scope.config(Part::Spelling);
-        if row::read(&**self.store(), key.clone()).await?.is_none() {
-            let commit = Commit::new().create(key, workspace_config::fresh_spelling());
-            self.store().commit(commit).await.map_err(|error| commit_failed(&error))?;
-            self.shared.config.store(None);
+        // An answer that leaves it open is looked up: nothing that a caller asked for has been done yet.
+        for _ in 0..BEGINNINGS_MAX {
+            if row::read(&**self.store(), key.clone()).await?.is_some() {
+                self.shared.config.store(None);
+                return Ok(());
+            }
+            let commit = Commit::new().create(key.clone(), workspace_config::fresh_spelling());
+            match self.store().commit(commit).await {
+                Ok(_) | Err(CommitError::Conflict(_) | CommitError::Ambiguous) => {}
+                Err(error) => return Err(commit_failed(&error)),
+            }
         }
-        Ok(())
+        Err(commit_failed(&CommitError::Unavailable("whether the workspace has begun is not known".to_owned())))
     }
 
     async fn read_member_counts(&self) -> Result<AllCounts, Error> {
