@@ -83,7 +83,7 @@ async fn run(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Submission>) {
                 group.take(items, origin, reply);
                 group.fill(&mut receiver, &mut waiting);
                 // Whoever has no answer then is told that it may have happened.
-                if guarded(state.run_group(group)).await.is_err() {
+                if guarded(Box::pin(state.run_group(group))).await.is_err() {
                     state.forget();
                 }
             }

@@ -236,8 +236,9 @@ mod tests {
         let pool = pool(&Arc::default());
         let workspace = WorkspaceId::new(1);
         for _ in 0..10 {
-            let failed = pool.run(workspace, ANSWER_MICROS, |_| async { panic!("as the test wants it") }).await;
-            assert_eq!(failed.map(|()| ()).map_err(|error| error.code), Err("internal"));
+            let failed: Result<(), Error> =
+                pool.run(workspace, ANSWER_MICROS, |_| async { panic!("as the test wants it") }).await;
+            assert_eq!(failed.map_err(|error| error.code), Err("internal"));
         }
         assert_eq!(pool.run(workspace, ANSWER_MICROS, |_| async { Ok(7) }).await.ok(), Some(7));
     }

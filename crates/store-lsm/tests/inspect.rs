@@ -31,9 +31,9 @@ fn content(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     for entry in fs::read_dir(path).expect("list") {
         let path = entry.expect("entry").path();
         if path.is_dir() {
-            found.extend(content(&path))
+            found.extend(content(&path));
         } else {
-            drop(found.insert(path.clone(), fs::read(path).expect("read")))
+            drop(found.insert(path.clone(), fs::read(path).expect("read")));
         }
     }
     found
@@ -74,8 +74,9 @@ async fn a_store_is_read_aside_without_a_change_to_its_folder() {
     let root = TempDir::new().expect("temporary folder");
     filled(root.path()).await;
     // A batch that was never finished: the next start would cut it off.
-    let journals = content(root.path()).into_keys().filter(|path| path.extension().is_some_and(|part| part == "jnl"));
-    let newest = journals.last().expect("a journal");
+    let mut journals =
+        content(root.path()).into_keys().filter(|path| path.extension().is_some_and(|part| part == "jnl"));
+    let newest = journals.next_back().expect("a journal");
     let mut bytes = fs::read(&newest).expect("read");
     let end = bytes.iter().rposition(|byte| *byte != 0).expect("not empty") + 1;
     bytes.truncate(end);

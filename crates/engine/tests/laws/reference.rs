@@ -17,6 +17,11 @@ use tessera_engine::value::{Path, Tree, Value};
 
 use crate::state::{Profile, State, name, show};
 
+/// Where a cell stands: node, dataset, path and whether it is what a path itself holds.
+type Place = (Identity, Arc<str>, (Path, bool));
+/// What decides which value of a namespace a read shows.
+type Precedence<'r> = (bool, Option<Timestamp>, bool, Reverse<&'r str>);
+
 /// Two identities, the smaller first.
 pub(crate) type Pair = (Identity, Identity);
 
@@ -360,7 +365,7 @@ impl Reference {
 
     /// Takes from other facts of the same owner and dataset what these have overwritten.
     fn overwrite(&mut self, is_victim: impl Fn(&Known) -> bool) {
-        let mut newest: BTreeMap<(Identity, Arc<str>, (Path, bool)), (Timestamp, bool)> = BTreeMap::new();
+        let mut newest: BTreeMap<Place, (Timestamp, bool)> = BTreeMap::new();
         for fact in &self.facts {
             for said in &fact.attributes {
                 let key = (fact.owner.clone(), fact.dataset.clone(), place(said));
@@ -834,7 +839,7 @@ impl Reference {
     fn profile(&self, nodes: &BTreeSet<Identity>, graph: &Graph) -> Profile {
         let config = &*self.config;
         let owned: Vec<&Known> = self.facts.iter().filter(|fact| nodes.contains(&fact.owner)).collect();
-        let mut latest: BTreeMap<NamespaceId, (bool, Option<Timestamp>, bool, Reverse<&str>)> = BTreeMap::new();
+        let mut latest: BTreeMap<NamespaceId, Precedence<'_>> = BTreeMap::new();
         for node in nodes {
             let mut seen: Vec<Timestamp> =
                 owned.iter().filter(|fact| fact.owner == *node).map(|fact| fact.time).collect();
