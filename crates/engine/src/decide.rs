@@ -42,6 +42,13 @@ pub enum Prompt {
     Fact(Prepared),
     /// Erase a profile or an identity.
     Erase(Erasure),
+    /// Remove the link that did not hold between an erased node and this other one.
+    Unlink {
+        /// The node that is no more.
+        gone: NodeId,
+        /// The other end.
+        other: NodeId,
+    },
     /// Erase one fact.
     EraseEvent(EventErasure),
     /// Take an event whose window has ended off its timeline.
@@ -151,6 +158,9 @@ pub struct Erased {
     pub nodes: Vec<(NodeId, Identity)>,
     /// Links removed, those that did not hold as well.
     pub links: u64,
+    /// Those of the nodes whose links that did not hold were too many for one commit: nothing shows them any more, and each is still
+    /// to be removed by [`Prompt::Unlink`].
+    pub loose: Vec<NodeId>,
     /// Cells removed.
     pub cells: u64,
     /// Events removed.
@@ -190,6 +200,10 @@ pub enum Outcome {
     Refused(Refusal),
     /// The record is under the sweeps up to this number, and nothing that had ended by now is in it.
     Swept(u64),
+    /// Some of the record is; the links that it changes are too many for one command. The next one goes on.
+    SweptInPart,
+    /// The link between an erased node and another is no more.
+    Unlinked,
     /// The event is off its timeline.
     EventEnded,
     /// The memberships are as they are now.
@@ -217,6 +231,7 @@ pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
         }
         Prompt::Directive(_, directive) => directive.first_needs(),
         Prompt::Sweep(cluster) => vec![Need::Cluster(*cluster)],
+        Prompt::Unlink { gone, other } => vec![Need::Held(*gone, *other)],
         Prompt::Settle(node, _) => vec![Need::Home(*node)],
         Prompt::Release { document, identity } => {
             vec![Need::Identity(document.clone()), Need::Identity(identity.clone())]
@@ -256,7 +271,7 @@ pub fn second_needs(prompt: &Prompt, working: &Working) -> Vec<Need> {
         }
         Prompt::Directive(_, directive) => needs.extend(directive.second_needs(working)),
         Prompt::Settle(node, _) => needs.extend(working.home(*node).ok().flatten().map(Need::Cluster)),
-        Prompt::Sweep(_) => {}
+        Prompt::Sweep(_) | Prompt::Unlink { .. } => {}
         Prompt::Release { document, identity } => {
             needs.extend([document, identity].into_iter().filter_map(row).map(|row| Need::Cluster(row.cluster)));
         }
@@ -288,6 +303,7 @@ pub fn decide(
     let outcome = match prompt {
         Prompt::Fact(prepared) => act.fact(prepared),
         Prompt::Erase(erasure) => act.erase(erasure),
+        Prompt::Unlink { gone, other } => act.unlink(*gone, *other),
         Prompt::EraseEvent(erasure) => act.erase_event(erasure),
         Prompt::EndEvent(erasure) => act.end_event(erasure),
         Prompt::Directive(id, directive) => act.directive(*id, directive),

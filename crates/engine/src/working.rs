@@ -38,6 +38,8 @@ pub enum Need {
     Held(NodeId, NodeId),
     /// All links that do not hold at this node.
     HeldOf(NodeId),
+    /// How many links do not hold at this node: all of them as well, if they are few ([`Working::links_at_once`]).
+    HeldCount(NodeId),
     /// Whether this identity is suppressed: erased for good.
     Suppression(Identity),
     /// What a node's timeline comes to for each aggregate that is kept, read anew, without this event of it.
@@ -123,6 +125,8 @@ pub struct Working {
     timelines: Timelines,
     scratch_timelines: Timelines,
     held_complete: HashSet<NodeId>,
+    held_counts: HashMap<NodeId, u64>,
+    links_at_once: usize,
     dirty_identities: HashSet<Identity>,
     dirty_clusters: HashSet<NodeId>,
     dirty_homes: HashSet<NodeId>,
@@ -158,6 +162,8 @@ impl Working {
             timelines: Timelines::default(),
             scratch_timelines: Timelines::default(),
             held_complete: HashSet::new(),
+            held_counts: HashMap::new(),
+            links_at_once: usize::MAX,
             dirty_identities: HashSet::new(),
             dirty_clusters: HashSet::new(),
             dirty_homes: HashSet::new(),
@@ -179,6 +185,18 @@ impl Working {
     /// Bounds what rules may take: that of the group and of each of its commands. What is over it is put off.
     pub fn allow_rules(&mut self, each: RuleWork, all: RuleWork) {
         (self.work_each, self.work_left) = (each, all);
+    }
+
+    /// Bounds how many links that do not hold one command changes because of what becomes of a node of theirs. An erasure of more leaves
+    /// them to [`crate::decide::Prompt::Unlink`], a sweep does its record in parts. Endless unless it is set; never none.
+    pub fn allow_links(&mut self, at_once: usize) {
+        self.links_at_once = at_once.max(1);
+    }
+
+    /// That bound.
+    #[must_use]
+    pub fn links_at_once(&self) -> usize {
+        self.links_at_once
     }
 
     /// What rules may still take in this group.
@@ -239,6 +257,11 @@ impl Working {
         self.held_complete.insert(node);
     }
 
+    /// Takes in how many links do not hold at a node, where they are too many to be looked at together.
+    pub fn load_held_count(&mut self, node: NodeId, count: u64) {
+        self.held_counts.insert(node, count);
+    }
+
     /// Takes in whether an identity is suppressed.
     pub fn load_suppression(&mut self, identity: Identity, is_suppressed: bool) {
         self.base.suppressed.entry(identity).or_insert(is_suppressed);
@@ -257,6 +280,7 @@ impl Working {
                     || self.base.held.get(node).is_some_and(|rows| rows.contains_key(other))
             }
             Need::HeldOf(node) => self.held_complete.contains(node),
+            Need::HeldCount(node) => self.held_complete.contains(node) || self.held_counts.contains_key(node),
             Need::Suppression(identity) => self.base.suppressed.contains_key(identity),
             Need::States(node, without) => self.base.states.contains_key(&(*node, *without)),
             Need::Newest(node) => self.base.newest.contains_key(node),
@@ -348,14 +372,49 @@ impl Working {
         Ok(())
     }
 
-    /// All links that do not hold at a node.
+    /// All links that do not hold at a node, those aside whose other end was erased and that are still to be removed.
     pub(crate) fn held_of(&self, node: NodeId) -> Result<Vec<Arc<Link>>, Lack> {
+        let mut links = self.all_held_of(node)?;
+        links.retain(|link| !self.is_erased(link.other(node).node));
+        Ok(links)
+    }
+
+    /// The links of a node whose other end was erased and that are still to be removed.
+    pub(crate) fn loose_of(&self, node: NodeId) -> Result<Vec<Arc<Link>>, Lack> {
+        let mut links = self.all_held_of(node)?;
+        links.retain(|link| self.is_erased(link.other(node).node));
+        Ok(links)
+    }
+
+    fn all_held_of(&self, node: NodeId) -> Result<Vec<Arc<Link>>, Lack> {
         self.require_held_of([node])?;
         let mut rows: BTreeMap<NodeId, Option<Arc<Link>>> = self.base.held.get(&node).cloned().unwrap_or_default();
         if let Some(changed) = self.scratch.held.get(&node) {
             rows.extend(changed.iter().map(|(other, link)| (*other, link.clone())));
         }
         Ok(rows.into_values().flatten().collect())
+    }
+
+    /// Whether a node is known to be no more: one that this group erased, or whose links are still to be removed.
+    fn is_erased(&self, node: NodeId) -> bool {
+        look(&self.scratch.homes, &self.base.homes, &node) == Some(None)
+    }
+
+    /// How many links do not hold at these nodes; none where they are few enough to be changed together, and known then.
+    pub(crate) fn many_held(&self, nodes: impl IntoIterator<Item = NodeId> + Clone) -> Result<Option<u64>, Lack> {
+        let needs: Vec<Need> =
+            nodes.clone().into_iter().map(Need::HeldCount).filter(|need| !self.knows(need)).collect();
+        if !needs.is_empty() {
+            return Err(Lack::Needs(needs));
+        }
+        let mut sum = 0;
+        for node in nodes {
+            sum += match self.held_counts.get(&node).filter(|_| !self.held_complete.contains(&node)) {
+                Some(count) => *count,
+                None => self.held_of(node)?.iter().filter(|link| !link.is_mark()).count() as u64,
+            };
+        }
+        Ok((sum > self.links_at_once as u64).then_some(sum))
     }
 
     /// A node that did not exist has neither links nor events to be read.

@@ -23,8 +23,9 @@ use crate::json::write_value;
 use crate::keys::Scope;
 use crate::lane::Configured;
 use crate::layout::read_event_key;
+use crate::loose;
 use crate::query::StoredCall;
-use crate::records::{event, link};
+use crate::records::event;
 use crate::ruled::{self, Asker, Of};
 use crate::store_error::read_failed;
 use crate::timeline::{seen_by, stands};
@@ -239,18 +240,16 @@ impl Export {
 
     async fn held_links(&mut self, node: NodeId, range: Option<KeyRange>) -> Result<(), Error> {
         let range = range.unwrap_or_else(|| self.scope.held_of(node));
-        let page = self.asker.store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
-        let page = page.map_err(|error| read_failed(&error))?;
-        for row in &page.rows {
-            let link = link::decode(&row.value)?;
+        let page = loose::links_of(&*self.asker.store, self.scope, node, &range, ROWS_AT_ONCE).await?;
+        for link in page.links {
             // It stands at both ends; where both are of this profile it is told at the first.
             let is_first = link.ends[0].node == node || !self.piece().any(|own| own.id == link.ends[0].node);
             if is_first && !link.is_mark() {
                 self.ready.extend(self.link(&link));
             }
         }
-        if page.next.is_some() {
-            self.rest.push_front(Step::Held(node, page.next));
+        if page.rest.is_some() {
+            self.rest.push_front(Step::Held(node, page.rest));
         }
         Ok(())
     }

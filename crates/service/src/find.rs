@@ -11,6 +11,7 @@ use tessera_store::{Store, Version};
 
 use crate::error::{Error, ErrorKind};
 use crate::keys::Scope;
+use crate::loose;
 use crate::query::Lookup;
 use crate::records::{cluster, rows};
 use crate::row;
@@ -66,7 +67,7 @@ impl Finder<'_> {
             let Some(row) = row::read(&**self.store, self.scope.identity(identity)).await? else { return Ok(None) };
             let row = rows::decode_identity(&row.value)?;
             if let Some(found) = self.read(row.cluster, row.node).await? {
-                return Ok(Some(found));
+                return self.unless_forgotten(found).await;
             }
         }
         Err(restless())
@@ -75,14 +76,20 @@ impl Finder<'_> {
     pub(crate) async fn by_node(&self, node: NodeId) -> Result<Option<Found>, Error> {
         for _ in 0..TRIES {
             if let Some(found) = self.read(node, node).await? {
-                return Ok(Some(found));
+                return self.unless_forgotten(found).await;
             }
             let Some(home) = row::read(&**self.store, self.scope.home(node)).await? else { return Ok(None) };
             if let Some(found) = self.read(rows::decode_home(&home.value)?, node).await? {
-                return Ok(Some(found));
+                return self.unless_forgotten(found).await;
             }
         }
         Err(restless())
+    }
+
+    /// What only an erased identity was ever seen with is not told any more.
+    async fn unless_forgotten(&self, found: Found) -> Result<Option<Found>, Error> {
+        let is_forgotten = loose::is_forgotten(&**self.store, self.scope, &found.cluster).await?;
+        Ok((!is_forgotten).then_some(found))
     }
 
     /// The cluster of this id, if it holds this node.

@@ -7,15 +7,15 @@ use tessera_engine::config::Config;
 use tessera_engine::decide::winner;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
-use tessera_store::{Direction, ScanLimit, Store};
+use tessera_store::Store;
 
 use crate::error::Error;
 use crate::find::Found;
 use crate::keys::Scope;
+use crate::loose;
 use crate::query::{Graph, GraphHeld, GraphLink, GraphNode};
-use crate::records::{cluster, link, rows};
+use crate::records::{cluster, rows};
 use crate::row;
-use crate::store_error::read_failed;
 use crate::verdict::NamedIdentity;
 
 /// Links that do not hold which one answer lists.
@@ -42,16 +42,15 @@ pub(crate) async fn read(store: &Arc<dyn Store>, scope: Scope, found: &Found, co
         .filter(|link| link.state != LinkState::Active)
         .map(|link| show_held(link, winner(cluster, cluster, link, config), config))
         .collect();
-    let mut rows = Vec::new();
+    let (mut rows, mut has_more) = (Vec::new(), false);
     for node in &piece {
         if rows.len() + held.len() > HELD_MAX {
             break;
         }
-        let limit = ScanLimit::rows(HELD_MAX + 1 - rows.len() - held.len());
-        let page = store.scan(&scope.held_of(*node), limit, Direction::Forward).await;
-        for row in page.map_err(|error| read_failed(&error))?.rows {
-            rows.push(link::decode(&row.value)?);
-        }
+        let most = HELD_MAX + 1 - rows.len() - held.len();
+        let page = loose::links_of(&**store, scope, *node, &scope.held_of(*node), most).await?;
+        rows.extend(page.links);
+        has_more |= page.rest.is_some();
     }
     rows.sort_by(|one, other| one.order().cmp(&other.order()));
     rows.dedup_by(|one, other| one.ends == other.ends);
@@ -59,7 +58,7 @@ pub(crate) async fn read(store: &Arc<dyn Store>, scope: Scope, found: &Found, co
         let won = if at < WINNERS_MAX { winner_outside(store, scope, cluster, link, config).await? } else { None };
         held.push(show_held(link, won, config));
     }
-    let held_more = held.len() > HELD_MAX;
+    let held_more = has_more || held.len() > HELD_MAX;
     held.truncate(HELD_MAX);
     let profile_id = cluster.profile_id(found.node).unwrap_or(found.node);
     Ok(Graph { profile_id, nodes, links, held, held_more })

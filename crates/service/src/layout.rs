@@ -55,6 +55,7 @@ impl Scope {
         self.family(Family::HeldLink).node(node).node(other).key()
     }
 
+    /// All links of a node that do not hold.
     pub(crate) fn held_of(self, node: NodeId) -> KeyRange {
         self.family(Family::HeldLink).node(node).range()
     }
@@ -136,6 +137,13 @@ pub(crate) fn read_fact_id(key: &Key) -> Option<&str> {
 /// Which row of the configuration a key is of.
 pub(crate) fn read_config_key(key: &Key) -> Option<Part> {
     Part::of_suffix(key.as_bytes().get(KeyBuilder::HEAD_BYTES..)?)
+}
+
+/// The nodes that the key of a link which does not hold names: whose it is, and the other end.
+pub(crate) fn read_held_key(key: &Key) -> Option<(NodeId, NodeId)> {
+    let rest = key.as_bytes().get(KeyBuilder::HEAD_BYTES..)?;
+    let (node, rest) = rest.split_first_chunk::<12>()?;
+    Some((NodeId::from_bytes(*node), NodeId::from_bytes(rest.try_into().ok()?)))
 }
 
 /// What an event's key says besides its owner: its time and id.

@@ -40,6 +40,7 @@ mod lane;
 mod laws;
 mod layout;
 pub mod learned;
+mod loose;
 pub mod members;
 pub mod names;
 pub mod payload;

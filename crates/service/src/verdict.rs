@@ -152,6 +152,8 @@ pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> V
         | Outcome::Directed(_)
         | Outcome::Refused(_)
         | Outcome::Swept(_)
+        | Outcome::SweptInPart
+        | Outcome::Unlinked
         | Outcome::EventEnded
         | Outcome::Settled
         | Outcome::SettledInPart => Verdict::Accepted { notes: Vec::new() },

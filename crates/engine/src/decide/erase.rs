@@ -84,10 +84,8 @@ impl Act<'_> {
             Victim::Node(_) => HashSet::from_iter([node]),
         };
         let is_whole = cluster.piece(node).all(|node| victims.contains(&node.id));
-        let cut = self.cut_links(&cluster, &victims)?;
-        let mut erased = tell_erased(&cluster, profile, &victims);
-        erased.links = cut.links;
-        let cut = cut.ends;
+        let Cut { ends: cut, links, loose } = self.cut_links(&cluster, &victims)?;
+        let erased = Erased { links, loose, ..tell_erased(&cluster, profile, &victims) };
         self.working.require_clusters(cut.iter().map(|(end, _)| &end.identity))?;
         self.working.require_held_of(cut.iter().map(|(end, _)| end.node))?;
         self.end_separations(&cluster, &victims)?;
@@ -146,7 +144,7 @@ impl Act<'_> {
         self.notices.insert(Notice::ProfileChanged(profile));
         self.working.require_held_of([erasure.node])?;
         self.drop_orphan(&End { node: erasure.node, identity })?;
-        Ok(Outcome::Erased(Erased { profile, nodes: Vec::new(), links: 0, cells, events: 1 }))
+        Ok(Outcome::Erased(Erased { profile, nodes: Vec::new(), links: 0, loose: Vec::new(), cells, events: 1 }))
     }
 
     /// Takes an event whose window has ended from its owner. What it said of attributes has windows of its own: while any of it
@@ -184,11 +182,26 @@ impl Act<'_> {
         Ok(Outcome::EventEnded)
     }
 
-    /// Drops every link between the victims and others.
+    /// Removes the link that did not hold between a node that was erased and another one. Whoever was only mentioned with it goes as well.
+    pub(super) fn unlink(&mut self, gone: NodeId, other: NodeId) -> Result<Outcome, Lack> {
+        let Some(link) = self.working.held(gone, other)? else { return Ok(Outcome::Unlinked) };
+        self.working.drop_held(gone, other);
+        let end = link.other(gone).clone();
+        if self.drop_orphan(&end)? {
+            return Ok(Outcome::Unlinked);
+        }
+        let config = self.working.config().clone();
+        if let Some(neighbour) = link.neighbour(&config).filter(|own| own.low.node == other) {
+            self.lose_neighbour(&neighbour)?;
+        }
+        Ok(Outcome::Unlinked)
+    }
+
+    /// Drops every link between the victims and others. Those that do not hold are left where they are too many.
     fn cut_links(&mut self, cluster: &Cluster, victims: &HashSet<NodeId>) -> Result<Cut, Lack> {
         let config = self.working.config().clone();
-        self.working.require_held_of(victims.iter().copied())?;
-        let mut cut = Cut { ends: Vec::new(), links: 0 };
+        let many = self.working.many_held(victims.iter().copied())?;
+        let mut cut = Cut { ends: Vec::new(), links: many.unwrap_or(0), loose: Vec::new() };
         let mut note = |link: &Link| {
             cut.links += u64::from(!link.is_mark());
             let Some(end) = link.ends.iter().find(|end| !victims.contains(&end.node)) else { return };
@@ -196,6 +209,12 @@ impl Act<'_> {
             cut.ends.push((end.clone(), counted));
         };
         cluster.links.iter().filter(|link| link.ends.iter().any(|end| victims.contains(&end.node))).for_each(&mut note);
+        if many.is_some() {
+            cut.loose = victims.iter().copied().collect();
+            cut.loose.sort_unstable();
+            return Ok(cut);
+        }
+        self.working.require_held_of(victims.iter().copied())?;
         let mut rows = Vec::new();
         for victim in victims {
             rows.extend(self.working.held_of(*victim)?);
@@ -232,7 +251,8 @@ impl Act<'_> {
 
     /// A node that owns nothing and that no fact links any more was only ever mentioned by what is erased.
     pub(super) fn drop_orphan(&mut self, end: &End) -> Result<bool, Lack> {
-        let Some(row) = self.working.identity(&end.identity)? else { return Ok(true) };
+        let row = self.working.identity(&end.identity)?.filter(|row| row.node == end.node);
+        let Some(row) = row else { return Ok(true) };
         let cluster = self.working.cluster(row.cluster)?;
         let node = cluster.node(end.node).ok_or(Lack::Torn)?;
         let is_linked = cluster.links.iter().any(|link| link.touches(end.node));
@@ -263,10 +283,13 @@ struct Cut {
     ends: Vec<(End, Option<Neighbour>)>,
     /// Links that somebody said.
     links: u64,
+    /// The victims whose links that did not hold are still to be removed.
+    loose: Vec<NodeId>,
 }
 
 fn tell_erased(cluster: &Cluster, profile: NodeId, victims: &HashSet<NodeId>) -> Erased {
-    let mut erased = Erased { profile, nodes: Vec::<(NodeId, Identity)>::new(), links: 0, cells: 0, events: 0 };
+    let nodes = Vec::<(NodeId, Identity)>::new();
+    let mut erased = Erased { profile, nodes, links: 0, loose: Vec::new(), cells: 0, events: 0 };
     for node in cluster.nodes.iter().filter(|node| victims.contains(&node.id)) {
         erased.nodes.push((node.id, node.identity.clone()));
         erased.cells += node.fragments.iter().map(|fragment| fragment.cells.len() as u64).sum::<u64>();

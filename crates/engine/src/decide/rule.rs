@@ -485,6 +485,7 @@ fn scope_of(prompt: &Prompt, is_walked: bool, config: &Config) -> Scope {
         | Prompt::EndEvent(_)
         | Prompt::Directive(..)
         | Prompt::Sweep(_)
+        | Prompt::Unlink { .. }
         | Prompt::Settle(..)
         | Prompt::Release { .. } => Scope::All,
     }

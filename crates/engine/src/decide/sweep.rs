@@ -37,17 +37,18 @@ impl Act<'_> {
             return Ok(Outcome::Swept(cluster.swept));
         }
         let links = self.swept_links(&cluster, &config)?;
-        let mut nodes = swept_nodes(&cluster, &links, &config, self.now);
+        let loose = self.loose_links(&cluster)?;
+        let mut nodes = swept_nodes(&cluster, (&links, &loose), &config, self.now);
         for node in nodes.values_mut() {
             self.states_after_sweep(&cluster, node)?;
         }
-        let moves = self.moves(&links, &nodes, &config)?;
+        let (moves, is_part) = self.at_once(self.moves(&links, &nodes, &config)?, &links);
         for link in links.iter().filter(|link| !link.is_inside && moves.contains(&nodes_of(&link.before))) {
             let [one, other] = nodes_of(&link.before);
             self.working.drop_held(one, other);
         }
         self.detach(id, |parts| {
-            parts.swept = number;
+            parts.swept = if is_part { parts.swept } else { number };
             for node in &mut parts.nodes {
                 node.clone_from(&nodes[&node.id]);
             }
@@ -58,15 +59,42 @@ impl Act<'_> {
         for link in replaced {
             self.put_swept(link, &nodes, &config)?;
         }
-        self.drop_orphans(&cluster, &links)?;
-        self.respell(&cluster, &config)?;
+        let done: Vec<&Swept> = links.iter().filter(|link| moves.contains(&nodes_of(&link.before))).collect();
+        self.drop_orphans(&cluster, &done)?;
+        if !is_part {
+            self.respell(&cluster, &config)?;
+        }
         let changed = nodes.values().filter(|node| cluster.node(node.id) != Some(node)).map(|node| node.id);
         for node in changed.collect::<Vec<_>>() {
             for profile in self.profiles_of(&[node])? {
                 self.notices.insert(super::Notice::ProfileChanged(profile));
             }
         }
-        Ok(Outcome::Swept(number))
+        Ok(if is_part { Outcome::SweptInPart } else { Outcome::Swept(number) })
+    }
+
+    /// Those of the moves that one command makes, the first in the order of links, and whether they are only a part. Links of the record
+    /// itself are all among them.
+    fn at_once(&self, mut moves: HashSet<[NodeId; 2]>, links: &[Swept]) -> (HashSet<[NodeId; 2]>, bool) {
+        let outside = links.iter().filter(|link| !link.is_inside && moves.contains(&nodes_of(&link.before)));
+        let mut outside: Vec<&Link> = outside.map(|link| &link.before).collect();
+        if outside.len() <= self.working.links_at_once() {
+            return (moves, false);
+        }
+        outside.sort_by(|one, other| one.order().cmp(&other.order()));
+        for later in &outside[self.working.links_at_once()..] {
+            moves.remove(&nodes_of(later));
+        }
+        (moves, true)
+    }
+
+    /// The links of a record to nodes that were erased, which nobody has removed yet. They count until somebody does.
+    fn loose_links(&self, cluster: &Cluster) -> Result<Vec<Link>, Lack> {
+        let mut links = Vec::new();
+        for node in &cluster.nodes {
+            links.extend(self.working.loose_of(node.id)?.into_iter().map(Arc::unwrap_or_clone));
+        }
+        Ok(links)
     }
 
     /// Takes what has ended out of a record that the sweeps have reached. Nobody has seen it since it ended, so nothing is told.
@@ -182,7 +210,7 @@ impl Act<'_> {
     }
 
     /// Drops those that nothing mentions any more.
-    fn drop_orphans(&mut self, cluster: &Cluster, links: &[Swept]) -> Result<(), Lack> {
+    fn drop_orphans(&mut self, cluster: &Cluster, links: &[&Swept]) -> Result<(), Lack> {
         let gone = links.iter().filter(|link| link.after.is_none()).flat_map(|link| link.before.ends.clone());
         let own = cluster.nodes.iter().map(|node| End { node: node.id, identity: node.identity.clone() });
         for end in own.chain(gone).collect::<Vec<_>>() {
@@ -231,9 +259,14 @@ pub fn lags(cluster: &Cluster, config: &Config, now: Timestamp) -> bool {
 }
 
 /// The nodes of a cluster without what erased sources said and what has ended, and as the rules make them.
-fn swept_nodes(cluster: &Cluster, links: &[Swept], config: &Config, now: Timestamp) -> HashMap<NodeId, Node> {
+fn swept_nodes(
+    cluster: &Cluster,
+    (links, loose): (&[Swept], &[Link]),
+    config: &Config,
+    now: Timestamp,
+) -> HashMap<NodeId, Node> {
     let mut above: HashMap<NodeId, Above> = HashMap::new();
-    for link in links.iter().filter_map(|link| link.after.as_ref()) {
+    for link in links.iter().filter_map(|link| link.after.as_ref()).chain(loose) {
         if let Some(low) = link.hub_end(config) {
             *above.entry(low.node).or_default().of(link.class()) += 1;
         }

@@ -150,7 +150,8 @@ struct Control {
 
 impl Control {
     fn new(setup: Setup, fetch: Fetch) -> Self {
-        let both = Both::new(setup.config(), fetch);
+        let mut both = Both::new(setup.config(), fetch);
+        both.world.allow_links(setup.links_at_once);
         let (given, merges) = (Vec::new(), Vec::new());
         Self { both, setup, sweeps: Sweeps::default(), version: 1, given, merges, directives: 0 }
     }

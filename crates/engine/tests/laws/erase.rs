@@ -63,6 +63,7 @@ fn strip(mut say: Say, gone: &[Id], owner: Id) -> Option<Say> {
 /// A world that was told these facts, and the owner of each.
 fn told(setup: &Setup, says: &[Say]) -> (World, Vec<Option<Id>>) {
     let mut world = World::new(setup.config(), Fetch::Rounds);
+    world.allow_links(setup.links_at_once);
     let owners = says.iter().enumerate().map(|(at, say)| {
         let owner = owner_of(&world, say, at);
         world.fact(&say.fact(at));
@@ -187,6 +188,37 @@ fn erasing_equals_never_having_received() {
                 }
             }
         }
+    });
+}
+
+/// However late the links of what was erased are removed, and whatever comes meanwhile, it comes to the same.
+#[test]
+fn links_that_are_removed_late_come_to_the_same() {
+    let erased = prop::collection::vec((crate::steps::id(), any::<bool>()), 1..3);
+    law(&(setup(), says(1..12), erased, says(0..6)), |(setup, says, erased, later)| {
+        let states = [false, true].map(|is_late| {
+            let mut world = World::new(setup.config(), Fetch::Rounds);
+            world.allow_links(if is_late { 1 } else { usize::MAX });
+            world.unlinks_late = is_late;
+            for (at, say) in says.iter().enumerate() {
+                world.fact(&say.fact(at));
+            }
+            for (id, is_whole) in &erased {
+                world.commit();
+                world.erase_as(&id.identity(), |node| Erasure {
+                    victim: if *is_whole { Victim::Profile(node) } else { Victim::Node(node) },
+                    suppresses: false,
+                });
+            }
+            world.commit();
+            for (at, say) in later.iter().enumerate() {
+                world.fact(&say.fact(100 + at));
+            }
+            world.commit();
+            world.unlink_all();
+            settled(&mut world)
+        });
+        assert_eq!(states[0].difference(&states[1]), None);
     });
 }
 

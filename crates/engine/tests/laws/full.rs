@@ -105,6 +105,7 @@ fn later_evidence_gives_a_link_at_the_bound_another_chance() {
 fn public_keys_leave_a_quarter_of_a_cluster_to_private_ones() {
     let (priorities, limits) = ([500, 400, 300, 300, 200, 100, 400, 300], [None; 8]);
     let bounded = Setup {
+        links_at_once: usize::MAX,
         priorities,
         limits,
         exclusive: true,

@@ -91,9 +91,12 @@ pub(crate) fn compare(outcome: &Outcome, expected: &Expected, world: &World, ste
         Outcome::NotFound => Expected::NotFound,
         Outcome::Directed(_) => Expected::Directed,
         Outcome::Refused(_) => Expected::Refused,
-        Outcome::Swept(_) | Outcome::EventEnded | Outcome::Settled | Outcome::SettledInPart => {
-            panic!("a sweep is nobody's command")
-        }
+        Outcome::Swept(_)
+        | Outcome::SweptInPart
+        | Outcome::Unlinked
+        | Outcome::EventEnded
+        | Outcome::Settled
+        | Outcome::SettledInPart => panic!("a sweep is nobody's command"),
     };
     if told != *expected {
         let config = &world.config;

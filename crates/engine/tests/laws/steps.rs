@@ -72,6 +72,8 @@ pub(crate) struct Setup {
     pub(crate) hub_links_max: u32,
     pub(crate) profile_identities_max: usize,
     pub(crate) cluster_identities_max: usize,
+    /// Links that do not hold which one command changes at most.
+    pub(crate) links_at_once: usize,
     /// The namespace that is exclusive, by its place, if one is.
     pub(crate) exclusive_at: usize,
     /// Values that identify nobody.
@@ -231,14 +233,16 @@ pub(crate) fn setup() -> impl Strategy<Value = Setup> {
     let priorities = prop_oneof![1 => Just(usual), 1 => prop::array::uniform8(priority)];
     let bound = prop_oneof![3 => Just(1_000usize), 1 => 1usize..8];
     let limits = prop_oneof![1 => Just([None; 8]), 3 => prop::array::uniform8(limit)];
-    (priorities, limits, prop::bool::weighted(0.9), 1u32..=4, bound).prop_map(
-        |(priorities, limits, exclusive, hub_links_max, profile_identities_max)| Setup {
+    let at_once = prop_oneof![2 => Just(usize::MAX), 1 => Just(1usize)];
+    (priorities, limits, prop::bool::weighted(0.9), 1u32..=4, bound, at_once).prop_map(
+        |(priorities, limits, exclusive, hub_links_max, profile_identities_max, links_at_once)| Setup {
             priorities,
             limits,
             exclusive,
             hub_links_max,
             profile_identities_max,
             cluster_identities_max: 1_000,
+            links_at_once,
             exclusive_at: 1,
             blocked: Vec::new(),
             is_lower: false,

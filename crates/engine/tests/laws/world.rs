@@ -72,13 +72,54 @@ pub(crate) struct World {
     ids: Ids,
     now: Timestamp,
     pending: Vec<Outcome>,
+    links_at_once: usize,
+    /// The erased nodes whose links are still to be removed.
+    loose: Vec<NodeId>,
+    /// Whether they are removed only when somebody says so, and not with the commit that leaves them.
+    pub(crate) unlinks_late: bool,
 }
 
 impl World {
     pub(crate) fn new(config: Arc<Config>, fetch: Fetch) -> Self {
         let now = Timestamp::from_micros(START_MICROS).expect("the start is an instant");
         let working = Working::new(config.clone());
-        Self { config, tables: Tables::default(), fetch, working, ids: Ids::new(0, 0), now, pending: Vec::new() }
+        Self {
+            config,
+            tables: Tables::default(),
+            fetch,
+            working,
+            ids: Ids::new(0, 0),
+            now,
+            pending: Vec::new(),
+            links_at_once: usize::MAX,
+            loose: Vec::new(),
+            unlinks_late: false,
+        }
+    }
+
+    /// One command changes so many links that do not hold, at most.
+    pub(crate) fn allow_links(&mut self, at_once: usize) {
+        self.links_at_once = at_once;
+        self.working.allow_links(at_once);
+    }
+
+    fn begin(&mut self) {
+        self.working = Working::new(self.config.clone());
+        self.working.allow_links(self.links_at_once);
+    }
+
+    /// Removes the links of what was erased, each in a commit of its own.
+    pub(crate) fn unlink_all(&mut self) {
+        while let Some(gone) = self.loose.first().copied() {
+            let others: Vec<NodeId> =
+                self.tables.held.get(&gone).map(|rows| rows.keys().copied().collect()).unwrap_or_default();
+            for other in others {
+                self.decide(&Prompt::Unlink { gone, other });
+                self.apply();
+            }
+            assert!(!self.tables.held.contains_key(&gone), "nothing is left of {gone}");
+            self.loose.remove(0);
+        }
     }
 
     /// The instant of the last command.
@@ -174,7 +215,7 @@ impl World {
         self.commit();
         self.now = self.next_now();
         self.config = config;
-        self.working = Working::new(self.config.clone());
+        self.begin();
     }
 
     /// The clusters that the sweeps have not reached.
@@ -255,8 +296,16 @@ impl World {
         unreachable!("the rounds end")
     }
 
-    /// Applies what the group changed.
+    /// Applies what the group changed, and has the links removed that it left.
     pub(crate) fn commit(&mut self) -> Changes {
+        let changes = self.apply();
+        if !self.unlinks_late {
+            self.unlink_all();
+        }
+        changes
+    }
+
+    fn apply(&mut self) -> Changes {
         let changes = self.working.take_changes();
         let tables = &mut self.tables;
         changes.identities.iter().for_each(|(key, row)| put(&mut tables.identities, key, row));
@@ -279,6 +328,7 @@ impl World {
                     tables.events.insert(fact_id, node);
                 }
                 Outcome::Erased(erased) => {
+                    self.loose.extend(&erased.loose);
                     let is_gone = |node: &NodeId| erased.nodes.iter().any(|(own, _)| own == node);
                     tables.events.retain(|_, node| !is_gone(node));
                 }
@@ -292,7 +342,7 @@ impl World {
             }
         }
         tables.suppressed.extend(changes.suppressed.iter().cloned());
-        self.working = Working::new(self.config.clone());
+        self.begin();
         changes
     }
 
@@ -360,7 +410,8 @@ impl World {
                 // There are no rules here.
                 Need::States(node, without) => working.load_states(*node, *without, Vec::new()),
                 Need::Newest(node) => working.load_newest(*node, Vec::new()),
-                Need::HeldOf(node) => {
+                Need::HeldOf(node) | Need::HeldCount(node) => {
+                    self.loose.iter().for_each(|gone| working.load_home(*gone, None));
                     let links = tables.held.get(node).map(|rows| rows.values().cloned().collect());
                     working.load_held_of(*node, links.unwrap_or_default());
                 }

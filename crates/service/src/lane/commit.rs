@@ -38,9 +38,9 @@ impl State {
         notices: &[Notice],
         (last, done): (Timestamp, Vec<Done>),
     ) -> Result<(), PartError> {
+        let is_changed = !pack.is_empty() || working.is_changed();
         let mut changes = working.take_changes();
         let before = self.row_at(last);
-        let is_changed = !pack.is_empty() || !changes.clusters.is_empty() || !changes.facts.is_empty();
         if !is_changed {
             self.keep_memory(read.memory);
             self.keep_done(done);
@@ -60,6 +60,7 @@ impl State {
         expect_unchanged(&mut commit, working, &read, &expected, self);
         let ruled = standing::write(&mut commit, &changes, &read, notices, self);
         commit.room = pack.room;
+        let loose = pack.loose;
         commit.put.extend(pack.put);
         commit.del.extend(pack.del);
         add_feed(&mut commit, notices, last, self);
@@ -80,6 +81,7 @@ impl State {
         self.sends(row, done);
         let version = self.commit_surely(commit, &row).await?;
         self.keep_row(row, version);
+        self.keep_loose(&loose);
         self.keep_ruled(ruled);
         self.remember(changes, read, version);
         Ok(())

@@ -21,6 +21,7 @@ use super::pack::Pack;
 use super::state::State;
 use super::work::{Answer, Done, Item, Ordered, Origin};
 use super::{Group, Reply};
+use crate::directory::{Class, KeyId};
 use crate::error::{Error, ErrorKind};
 use crate::redaction;
 use crate::store_error::commit_failed;
@@ -30,6 +31,8 @@ use crate::verdict::{Note, verdict_of};
 const CONFLICTS_MAX: usize = 16;
 /// Rounds of reading that one command may need. Each cluster that it touches takes two.
 pub(super) const ROUNDS_MAX: usize = 4_096;
+/// Links that do not hold which one command changes because of what becomes of a node of theirs.
+const LINKS_MAX: usize = 500;
 /// Decisions after which the lane lets others run.
 const BREATH: usize = 32;
 
@@ -55,6 +58,8 @@ struct Trial {
     most: usize,
     /// What rules may take for each.
     rules: RuleWork,
+    /// Links that do not hold which each may change because of what becomes of a node of theirs.
+    links: usize,
 }
 
 impl State {
@@ -71,15 +76,29 @@ impl State {
         }
     }
 
+    /// Decides and commits items that nobody asked for; answers the first failure among them.
+    pub(super) async fn decide_own(&mut self, items: Vec<(Item, usize)>) -> Result<(), Error> {
+        let (sender, _) = tokio::sync::oneshot::channel();
+        let origin = Origin { door: "purge", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
+        let mut replies = [Reply { origin, items: items.len(), done: Vec::with_capacity(items.len()), sender }];
+        self.decide_all(items, &mut replies).await?;
+        let [reply] = replies;
+        let failed = reply.done.into_iter().find_map(|done| match done {
+            Done::Failed(error) => Some(error),
+            _ => None,
+        });
+        failed.map_or(Ok(()), Err)
+    }
+
     /// Decides and commits all items. A failure leaves committed what came before; those who wait may send all again.
     async fn decide_all(&mut self, items: Vec<(Item, usize)>, replies: &mut [Reply]) -> Result<(), Error> {
         self.ready().await?;
         let mut entries = self.prepare_all(items);
-        let whole = Trial { most: usize::MAX, rules: self.rules_of_each() };
+        let whole = Trial { most: usize::MAX, rules: self.rules_of_each(), links: self.links_of_each() };
         let (mut from, mut conflicts, mut trial, mut left) = (0, 0, whole, RuleWork::GROUP);
         while from < entries.len() {
             let to = entries.len().min(from.saturating_add(trial.most));
-            match self.attempt(&entries[from..to], replies, trial.rules, left).await {
+            match self.attempt(&entries[from..to], replies, trial, left).await {
                 Ok(decided) => {
                     (trial, left) = (whole, decided.rules_left);
                     for done in decided.done {
@@ -93,8 +112,11 @@ impl State {
                 }
                 Err(PartError::Conflict) => return Err(commit_failed(&CommitError::Conflict(Key::MIN))),
                 Err(PartError::TooLarge { decided, .. }) if decided > 1 => trial.most = decided / 2,
+                Err(PartError::TooLarge { .. }) if trial.links > 1 && entries[from].is_of_many_links() => {
+                    trial = Trial { most: 1, links: trial.links / 4, ..trial };
+                }
                 Err(PartError::TooLarge { .. }) if trial.rules != RuleWork::NOTHING => {
-                    trial = Trial { most: 1, rules: entries[from].less_work_than(trial.rules) };
+                    trial = Trial { most: 1, rules: entries[from].less_work_than(trial.rules), ..trial };
                 }
                 Err(PartError::TooLarge { error, .. }) => {
                     entries[from].fail(error);
@@ -125,6 +147,11 @@ impl State {
         RuleWork::COMMAND.min(RuleWork { rows, ..RuleWork::ENDLESS })
     }
 
+    /// How many links that do not hold one command changes: each takes a few rows, and brings a record along.
+    fn links_of_each(&self) -> usize {
+        (self.limits().ops / 16).clamp(1, LINKS_MAX)
+    }
+
     /// Reads everything again, and prepares again what the configuration of now says something else of.
     async fn begin_anew(&mut self, entries: &mut [Decision]) -> Result<(), Error> {
         self.forget();
@@ -138,11 +165,11 @@ impl State {
         &mut self,
         entries: &[Decision],
         replies: &[Reply],
-        rules: RuleWork,
+        trial: Trial,
         left: RuleWork,
     ) -> Result<Decided, PartError> {
         self.begin_part();
-        if let Ok(result) = guarded(self.decide_part(entries, replies, rules, left)).await {
+        if let Ok(result) = guarded(self.decide_part(entries, replies, trial, left)).await {
             return result;
         }
         tracing::error!(workspace = self.shared().workspace.number(), "a command failed by a fault");
@@ -161,12 +188,13 @@ impl State {
         &mut self,
         entries: &[Decision],
         replies: &[Reply],
-        rules: RuleWork,
+        trial: Trial,
         left: RuleWork,
     ) -> Result<Decided, PartError> {
         let mut ids = self.ids();
         let mut working = Working::new(self.config().clone());
-        working.allow_rules(rules, left);
+        working.allow_rules(trial.rules, left);
+        working.allow_links(trial.links);
         let mut gatherer = Gatherer::new(self);
         gatherer.load(needs_of(entries, first_needs), &mut working).await?;
         let second = needs_of(entries, |prompt| second_needs(prompt, &working));
@@ -318,8 +346,8 @@ pub(super) fn too_many_rounds() -> Error {
 fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config) -> Done {
     match outcome {
         Outcome::NotFound => Done::NotFound,
-        Outcome::Swept(_) | Outcome::EventEnded | Outcome::Settled => Done::Swept,
-        Outcome::SettledInPart => Done::InPart,
+        Outcome::Swept(_) | Outcome::Unlinked | Outcome::EventEnded | Outcome::Settled => Done::Swept,
+        Outcome::SweptInPart | Outcome::SettledInPart => Done::InPart,
         Outcome::Erased(_) => unreachable!("what erases has a receipt"),
         Outcome::Directed(directed) => {
             let before = match directed.acted {

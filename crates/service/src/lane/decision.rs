@@ -56,6 +56,11 @@ impl Decision {
         }
     }
 
+    /// Whether it may change links that do not hold, in any number.
+    pub(super) fn is_of_many_links(&self) -> bool {
+        matches!(&self.prompt, Ok(Prompt::Erase(_) | Prompt::Sweep(_)))
+    }
+
     /// Panics if a test wants it to happen there.
     #[cfg(test)]
     pub(super) fn fault_at(&self, place: test_faults::Place) {
@@ -93,6 +98,7 @@ impl State {
                 | Item::EraseEvent(_)
                 | Item::Directive(_)
                 | Item::Sweep(_)
+                | Item::Unlink { .. }
                 | Item::Settle(..)
                 | Item::EndEvent(_) => (false, Bytes::new()),
             };
@@ -133,6 +139,7 @@ impl State {
                 Ok(Prompt::EraseEvent(erasure))
             }
             Item::Sweep(cluster) => Ok(Prompt::Sweep(cluster)),
+            Item::Unlink { gone, other } => Ok(Prompt::Unlink { gone, other }),
             Item::Settle(node, settling) => Ok(Prompt::Settle(node, settling)),
             Item::EndEvent(event) => {
                 let (ended, row) = *event;

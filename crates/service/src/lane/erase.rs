@@ -22,6 +22,7 @@ impl Decision {
             | Prompt::EndEvent(_)
             | Prompt::Directive(..)
             | Prompt::Sweep(_)
+            | Prompt::Unlink { .. }
             | Prompt::Settle(..)
             | Prompt::Release { .. } => return None,
         };

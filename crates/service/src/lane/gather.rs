@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use tessera_engine::cluster::Cluster;
+use tessera_engine::cluster::{Cluster, Link};
 use tessera_engine::fact::{FactKey, Identity};
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::rules::{TIMELINE_STEPS_MAX, add_event};
@@ -44,6 +44,8 @@ pub(super) struct Gatherer {
     secret: Option<Secret>,
     /// Where there are rows of facts under their id alone.
     looks_by_id: bool,
+    /// Erased nodes whose links are still to be removed.
+    loose: Arc<HashSet<NodeId>>,
     read: Read,
 }
 
@@ -64,7 +66,8 @@ impl Gatherer {
         let read =
             Read { memory, versions: HashMap::new(), by_id: HashMap::new(), before: HashMap::new(), as_of: None };
         let looks_by_id = state.has_facts_by_id();
-        Self { store: state.store().clone(), scope: state.scope(), secret: state.secret(), looks_by_id, read }
+        let (store, loose) = (state.store().clone(), state.loose().clone());
+        Self { store, scope: state.scope(), secret: state.secret(), looks_by_id, loose, read }
     }
 
     pub(super) fn finish(self) -> Read {
@@ -82,6 +85,7 @@ impl Gatherer {
             }
             match need {
                 Need::HeldOf(node) => self.load_held_of(node, working).await?,
+                Need::HeldCount(node) => self.load_held_count(node, working).await?,
                 Need::States(node, without) => self.load_states(node, without, working).await?,
                 Need::Newest(node) => self.load_newest(node, working).await?,
                 Need::Home(node) => {
@@ -147,9 +151,11 @@ impl Gatherer {
             Need::Cluster(id) => self.scope.cluster(*id),
             Need::Fact(key) => self.scope.fact(key),
             Need::Held(node, other) => self.scope.held(*node, *other),
-            Need::Home(node) | Need::HeldOf(node) | Need::States(node, _) | Need::Newest(node) => {
-                self.scope.home(*node)
-            }
+            Need::Home(node)
+            | Need::HeldOf(node)
+            | Need::HeldCount(node)
+            | Need::States(node, _)
+            | Need::Newest(node) => self.scope.home(*node),
             Need::Suppression(identity) => self.scope.identity(identity),
         }
     }
@@ -173,6 +179,7 @@ impl Gatherer {
             | Need::Fact(_)
             | Need::Held(..)
             | Need::HeldOf(_)
+            | Need::HeldCount(_)
             | Need::Suppression(_)
             | Need::States(..)
             | Need::Newest(_) => false,
@@ -217,7 +224,12 @@ impl Gatherer {
                 working.load_held(node, other, decoded);
                 return Ok(());
             }
-            Need::Home(_) | Need::HeldOf(_) | Need::Suppression(_) | Need::States(..) | Need::Newest(_) => {
+            Need::Home(_)
+            | Need::HeldOf(_)
+            | Need::HeldCount(_)
+            | Need::Suppression(_)
+            | Need::States(..)
+            | Need::Newest(_) => {
                 return Ok(());
             }
         }
@@ -296,7 +308,37 @@ impl Gatherer {
             range = page.next;
             tokio::task::yield_now().await;
         }
+        self.take_in_held_of(node, links, working);
+        Ok(())
+    }
+
+    fn take_in_held_of(&self, node: NodeId, links: Vec<Arc<Link>>, working: &mut Working) {
+        for other in links.iter().map(|link| link.other(node).node).filter(|other| self.loose.contains(other)) {
+            working.load_home(other, None);
+        }
         working.load_held_of(node, links);
+    }
+
+    /// Counts the links of a node that do not hold. They are kept only while they are few.
+    async fn load_held_count(&mut self, node: NodeId, working: &mut Working) -> Result<(), Error> {
+        let (mut links, mut count) = (Some(Vec::new()), 0);
+        let mut range = Some(self.scope.held_of(node));
+        while let Some(open) = range {
+            let page = self.store.scan(&open, ScanLimit::rows(1_000), Direction::Forward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            for row in &page.rows {
+                let link = link::decode(&row.value)?;
+                count += u64::from(!link.is_mark() && !self.loose.contains(&link.other(node).node));
+                links.iter_mut().for_each(|links| links.push(Arc::new(link.clone())));
+            }
+            links = links.filter(|links| links.len() <= working.links_at_once());
+            range = page.next;
+            tokio::task::yield_now().await;
+        }
+        match links {
+            Some(links) => self.take_in_held_of(node, links, working),
+            None => working.load_held_count(node, count),
+        }
         Ok(())
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Pack {
     pub(super) del: Vec<Key>,
     /// Events whose rows wait for the purge from now on.
     pub(super) waiting: u64,
+    /// Erased nodes whose links that did not hold are still to be removed.
+    pub(super) loose: Vec<NodeId>,
     /// An erasure goes on where other writes are refused for want of room.
     pub(super) room: Room,
     bytes: usize,
@@ -61,6 +63,7 @@ impl Pack {
             put: Vec::new(),
             del: Vec::new(),
             waiting: 0,
+            loose: Vec::new(),
             room: Room::Ordinary,
             bytes: 0,
             notices: 0,
@@ -99,7 +102,7 @@ impl Pack {
             }
             Outcome::Rejected(rejection) => self.quarantine(rejection, raw, origin, at, ids),
             // It may bring the erasure of a dataset to a record.
-            Outcome::Swept(_) => self.room = Room::Reserve,
+            Outcome::Swept(_) | Outcome::SweptInPart | Outcome::Unlinked => self.room = Room::Reserve,
             Outcome::Erased(_)
             | Outcome::Accepted { event: None, .. }
             | Outcome::Duplicate
@@ -206,6 +209,10 @@ impl Pack {
             let trace = Trace { receipt: id, identity: identity.clone() };
             self.push(self.scope.purge(*node), records::encode_node(&trace));
         }
+        for node in &erased.loose {
+            self.push(self.scope.loose(*node), Bytes::from_static(&[1]));
+        }
+        self.loose.extend(&erased.loose);
         match event {
             Some(row) => self.drop_row(Some(row)),
             None => self.waiting += erased.events,

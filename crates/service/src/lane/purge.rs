@@ -2,13 +2,15 @@
 
 use tessera_engine::fact::FactKey;
 use tessera_engine::id::NodeId;
-use tessera_store::{Commit, Direction, KeyRange, ScanLimit};
+use tessera_store::{Commit, Direction, KeyRange, Row, ScanLimit};
 
 use super::state::State;
+use super::work::Item;
+use crate::codec::corrupt;
 use crate::erasure::records;
 use crate::error::Error;
 use crate::keys::Family;
-use crate::layout::{read_event_key, read_node_key};
+use crate::layout::{read_event_key, read_held_key, read_node_key};
 use crate::query::StoredCall;
 use crate::records::rows::LaneRow;
 use crate::records::{event, rows};
@@ -17,6 +19,8 @@ use crate::store_error::{commit_failed, read_failed};
 
 /// Events removed in one go, and as many rows by which the history is found.
 const ROWS_AT_ONCE: usize = 1_000;
+/// Links removed in one go.
+const LINKS_AT_ONCE: usize = 500;
 
 /// A part of the rows of a node.
 struct Part {
@@ -29,6 +33,10 @@ impl State {
     /// Removes a bounded number of rows. Answers whether more are left.
     pub(super) async fn purge(&mut self) -> Result<bool, Error> {
         self.ready().await?;
+        if let Some(node) = self.loose().iter().next().copied() {
+            self.unlink(node).await?;
+            return Ok(true);
+        }
         let waiting = self.scope().all_of(Family::Purge);
         let page = self
             .store()
@@ -66,6 +74,28 @@ impl State {
                 Err(commit_failed(&error))
             }
         }
+    }
+
+    /// Removes some of the links of an erased node that did not hold, and its row when none is left.
+    async fn unlink(&mut self, gone: NodeId) -> Result<(), Error> {
+        let range = self.scope().held_of(gone);
+        let page = self.store().scan(&range, ScanLimit::rows(LINKS_AT_ONCE), Direction::Forward).await;
+        let page = page.map_err(|error| read_failed(&error))?;
+        if page.rows.is_empty() {
+            let commit = Commit::new().with_reserve().delete(self.scope().loose(gone));
+            if let Err(error) = self.store().commit(commit).await {
+                self.forget();
+                return Err(commit_failed(&error));
+            }
+            self.has_unlinked(gone);
+            return Ok(());
+        }
+        let item = |row: &Row| {
+            let (_, other) = read_held_key(&row.key).ok_or_else(|| corrupt("key of a link"))?;
+            Ok((Item::Unlink { gone, other }, 0))
+        };
+        let items = page.rows.iter().map(item).collect::<Result<Vec<_>, Error>>()?;
+        self.decide_own(items).await
     }
 
     /// The deletions of a node's oldest events and of their fact rows.

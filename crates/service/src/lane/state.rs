@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwapOption;
+use hashbrown::HashSet;
 use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
-use tessera_engine::id::Ids;
+use tessera_engine::id::{Ids, NodeId};
 use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError, Direction, Limits, Row, ScanLimit, Store, Version};
@@ -21,6 +22,7 @@ use crate::error::{Error, ErrorKind};
 use crate::keys::{Family, Scope};
 use crate::layout::{read_config_key, read_segment_key};
 use crate::learned::Learned;
+use crate::loose;
 use crate::policies::{Chosen, CompiledPolicies};
 use crate::records::rows::{self, Counts, FactsById, LaneRow};
 use crate::records::ruled::{MemberCounts, decode_counts};
@@ -153,6 +155,8 @@ struct Known {
     secret: Option<Secret>,
     /// The members of each segment, counted with the commits that change them.
     members: AllCounts,
+    /// Erased nodes whose links that did not hold are still to be removed.
+    loose: Arc<HashSet<NodeId>>,
 }
 
 impl State {
@@ -197,7 +201,8 @@ impl State {
             _ => Some(self.read_secret().await?.ok_or_else(|| corrupt("secret of a workspace"))?),
         };
         let members = self.read_member_counts().await?;
-        self.known = Some(Known { configured, row, row_version, secret, members });
+        let loose = Arc::new(loose::read_all(&**self.store(), self.scope).await?);
+        self.known = Some(Known { configured, row, row_version, secret, members, loose });
         Ok(())
     }
 
@@ -242,6 +247,26 @@ impl State {
     /// Whether the configuration has a segment of this number.
     pub(super) fn has_segment(&self, segment: SegmentId) -> bool {
         self.config().rules().has_segment(segment)
+    }
+
+    /// Erased nodes whose links that did not hold are still to be removed.
+    pub(super) fn loose(&self) -> &Arc<HashSet<NodeId>> {
+        &self.known().loose
+    }
+
+    /// These were erased with more links than one commit takes. Whoever was only mentioned with them is not shown from now on.
+    pub(super) fn keep_loose(&mut self, nodes: &[NodeId]) {
+        if let (Some(known), false) = (&mut self.known, nodes.is_empty()) {
+            Arc::make_mut(&mut known.loose).extend(nodes);
+            self.shared.epochs.touch_all();
+        }
+    }
+
+    /// Nothing is left of the links of this node.
+    pub(super) fn has_unlinked(&mut self, node: NodeId) {
+        if let Some(known) = &mut self.known {
+            Arc::make_mut(&mut known.loose).remove(&node);
+        }
     }
 
     /// A commit has changed members and timers.

@@ -26,6 +26,8 @@ pub(crate) enum Item {
     Refused { rejection: Rejection, raw: Bytes },
     /// Erase a profile or an identity.
     Erase(Erasure),
+    /// Remove the link between an erased node and another one, that did not hold.
+    Unlink { gone: NodeId, other: NodeId },
     /// Erase one fact, whose event is this row.
     EraseEvent(Box<(EventErasure, Key)>),
     /// A directive of people.

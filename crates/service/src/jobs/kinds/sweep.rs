@@ -26,6 +26,8 @@ use crate::workspace_config::{erased, swept};
 
 /// Records, or rows, of one step.
 const AT_ONCE: usize = 200;
+/// Times that one step goes on with a record of which only a part is done.
+const PARTS_AT_ONCE: usize = 20;
 /// Bytes of one step: clusters may come to a megabyte each.
 const BYTES_AT_ONCE: usize = 4 << 20;
 /// Rows looked through in one step where they are only read.
@@ -81,20 +83,33 @@ impl Walk {
         let (configured, now) = (ctx.configured().await?, ctx.service().now());
         let written = ctx.service().stale_writes(ctx.workspace());
         self.written_before.get_or_insert(written);
-        let page = scan(ctx, Family::Cluster, self.last.take(), AT_ONCE).await?;
+        let from = self.last.take();
+        let page = scan(ctx, Family::Cluster, from.clone(), AT_ONCE).await?;
         let mut stale = Vec::new();
         for row in &page.rows {
             let cluster = cluster::decode(&row.value, &configured.config)?;
             let id = read_node_key(&row.key).ok_or_else(|| codec::corrupt("key of a cluster"))?;
             self.found |= cluster.swept < number;
             if lags(&cluster, &configured.config, now) {
-                stale.push(Item::Sweep(id));
+                stale.push(id);
             }
+        }
+        let found = stale.len() as u64;
+        for _ in 0..PARTS_AT_ONCE {
+            let items = stale.iter().map(|id| Item::Sweep(*id)).collect();
+            stale = submit(ctx, items).await?.into_iter().filter_map(|at| stale.get(at).copied()).collect();
+            if stale.is_empty() {
+                break;
+            }
+        }
+        if !stale.is_empty() {
+            // A record with very many links; the next step goes on with it.
+            self.last = from;
+            return Ok(Went { is_over: false, looked_at: 0 });
         }
         let looked_at = page.rows.len() as u64;
         self.looked_at += looked_at;
-        self.swept += stale.len() as u64;
-        submit(ctx, stale).await?;
+        self.swept += found;
         self.last = last_of(&page);
         if self.last.is_some() {
             return Ok(Went { is_over: false, looked_at });
