@@ -16,6 +16,7 @@ mod policies;
 mod price;
 mod rules;
 mod segments;
+mod stated;
 mod store_health;
 mod values;
 pub(crate) mod world;

@@ -32,6 +32,9 @@ pub struct Cell {
     pub received_at: Timestamp,
     /// The named delivery it came in.
     pub batch: Option<Arc<str>>,
+    /// By which class of keys, where the fact named the value as an identity of the namespace of this name as well: the e-mail that a person
+    /// states is read as theirs, whatever becomes of the link.
+    pub claimed: Option<Class>,
 }
 
 impl Cell {
@@ -44,11 +47,16 @@ impl Cell {
     }
 }
 
+/// How many people's word on one attribute of an account is kept beside each other, for each dataset: the newest.
+pub const SAYERS_MAX: usize = 8;
+
 /// What one dataset says about one node: cells in the order of their paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
     /// The dataset.
     pub dataset: Arc<str>,
+    /// Whose facts said it, where these are not the node's own: of an account, the node of a person who was seen with it.
+    pub by: Option<NodeId>,
     /// Its cells, sorted by path.
     pub cells: Vec<Cell>,
 }
@@ -211,7 +219,7 @@ pub struct Node {
     pub created_at: Timestamp,
     /// The facts it owns. A node without any, and without links, is not kept.
     pub owned: Vec<Tally>,
-    /// Its attributes, one fragment for each dataset.
+    /// Its attributes, one fragment for each dataset and whoever said so.
     pub fragments: Vec<Fragment>,
     /// The accounts it belongs to.
     pub relations: Vec<Relation>,
@@ -254,16 +262,47 @@ impl Node {
         Some(&self.states[at].1)
     }
 
-    /// The fragment of a dataset, made when it is missing.
-    pub fn fragment(&mut self, dataset: &Arc<str>) -> &mut Fragment {
-        let at = match self.fragments.iter().position(|fragment| fragment.dataset == *dataset) {
+    /// The fragment of a dataset by its own facts, or by those of another node, made when it is missing.
+    pub fn fragment(&mut self, dataset: &Arc<str>, by: Option<NodeId>) -> &mut Fragment {
+        let at = match self.fragments.iter().position(|own| own.dataset == *dataset && own.by == by) {
             Some(at) => at,
             None => {
-                self.fragments.push(Fragment { dataset: dataset.clone(), cells: Vec::new() });
+                self.fragments.push(Fragment { dataset: dataset.clone(), by, cells: Vec::new() });
                 self.fragments.len() - 1
             }
         };
         &mut self.fragments[at]
+    }
+
+    /// Keeps of each path what the [`SAYERS_MAX`] others said last of it, in this dataset: however they came, the newest stay.
+    pub fn bound_sayers(&mut self, dataset: &str) {
+        let of_others = |own: &&Fragment| own.by.is_some() && *own.dataset == *dataset;
+        if self.fragments.iter().filter(of_others).count() <= SAYERS_MAX {
+            return;
+        }
+        let mut said: Vec<(Path, Timestamp, Timestamp, NodeId)> = Vec::new();
+        for own in self.fragments.iter().filter(of_others) {
+            let by = own.by.unwrap_or(self.id);
+            said.extend(own.cells.iter().map(|cell| (cell.path.clone(), cell.time, cell.received_at, by)));
+        }
+        said.sort_by(|one, other| one.0.cmp(&other.0).then_with(|| (other.1, other.2).cmp(&(one.1, one.2))));
+        let mut late: Vec<(Path, NodeId)> = Vec::new();
+        for of_path in said.chunk_by(|one, other| one.0 == other.0) {
+            late.extend(of_path.iter().skip(SAYERS_MAX).map(|(path, _, _, by)| (path.clone(), *by)));
+        }
+        for own in self.fragments.iter_mut().filter(|own| *own.dataset == *dataset) {
+            let Some(by) = own.by else { continue };
+            own.cells.retain(|cell| !late.iter().any(|(path, of)| *of == by && *path == cell.path));
+        }
+        self.fragments.retain(|own| !own.cells.is_empty());
+    }
+
+    /// Takes out what the facts of these other nodes said. Answers how many cells that were.
+    pub fn unsay(&mut self, is_gone: impl Fn(NodeId) -> bool) -> u64 {
+        let is_of = |own: &Fragment| own.by.is_some_and(&is_gone);
+        let cells = self.fragments.iter().filter(|own| is_of(own)).map(|own| own.cells.len() as u64).sum();
+        self.fragments.retain(|own| !is_of(own));
+        cells
     }
 
     /// Drops the cells that are gone by now, as [`Fragment::drop_gone`] does.
@@ -302,7 +341,7 @@ impl Node {
         48 + self.identity.value.len()
             + 24 * self.separated.len()
             + tallies(&self.owned)
-            + self.fragments.iter().map(|f| f.dataset.len() + 8 + cells(f)).sum::<usize>()
+            + self.fragments.iter().map(|f| f.dataset.len() + 24 + cells(f)).sum::<usize>()
             + self.relations.iter().map(|r| 24 + r.account.value.len() + tallies(&r.evidence)).sum::<usize>()
     }
 }

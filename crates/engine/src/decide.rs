@@ -42,6 +42,13 @@ pub enum Prompt {
     Fact(Prepared),
     /// Erase a profile or an identity.
     Erase(Erasure),
+    /// Take what the facts of an erased node said out of this account.
+    Unsay {
+        /// The node that is no more.
+        gone: NodeId,
+        /// The account's node.
+        account: NodeId,
+    },
     /// Remove the link that did not hold between an erased node and this other one.
     Unlink {
         /// The node that is no more.
@@ -149,6 +156,15 @@ pub enum Notice {
     },
 }
 
+/// An erased node of which something is still to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loose {
+    /// The node. Links of it that did not hold may stand; nothing shows them any more, and [`Prompt::Unlink`] removes each.
+    pub node: NodeId,
+    /// The accounts that its facts said something of, which [`Prompt::Unsay`] takes out of each.
+    pub accounts: Vec<NodeId>,
+}
+
 /// What an erasure removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
@@ -158,9 +174,8 @@ pub struct Erased {
     pub nodes: Vec<(NodeId, Identity)>,
     /// Links removed, those that did not hold as well.
     pub links: u64,
-    /// Those of the nodes whose links that did not hold were too many for one commit: nothing shows them any more, and each is still
-    /// to be removed by [`Prompt::Unlink`].
-    pub loose: Vec<NodeId>,
+    /// Those of the nodes of which more is left than one commit takes.
+    pub loose: Vec<Loose>,
     /// Cells removed.
     pub cells: u64,
     /// Events removed.
@@ -202,7 +217,7 @@ pub enum Outcome {
     Swept(u64),
     /// Some of the record is; the links that it changes are too many for one command. The next one goes on.
     SweptInPart,
-    /// The link between an erased node and another is no more.
+    /// The link between an erased node and another is no more, or what it said of an account.
     Unlinked,
     /// The event is off its timeline.
     EventEnded,
@@ -232,6 +247,7 @@ pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
         Prompt::Directive(_, directive) => directive.first_needs(),
         Prompt::Sweep(cluster) => vec![Need::Cluster(*cluster)],
         Prompt::Unlink { gone, other } => vec![Need::Held(*gone, *other)],
+        Prompt::Unsay { gone: _, account } => vec![Need::Home(*account)],
         Prompt::Settle(node, _) => vec![Need::Home(*node)],
         Prompt::Release { document, identity } => {
             vec![Need::Identity(document.clone()), Need::Identity(identity.clone())]
@@ -270,7 +286,9 @@ pub fn second_needs(prompt: &Prompt, working: &Working) -> Vec<Need> {
             needs.extend(working.home(erasure.node).ok().flatten().map(Need::Cluster));
         }
         Prompt::Directive(_, directive) => needs.extend(directive.second_needs(working)),
-        Prompt::Settle(node, _) => needs.extend(working.home(*node).ok().flatten().map(Need::Cluster)),
+        Prompt::Settle(node, _) | Prompt::Unsay { gone: _, account: node } => {
+            needs.extend(working.home(*node).ok().flatten().map(Need::Cluster));
+        }
         Prompt::Sweep(_) | Prompt::Unlink { .. } => {}
         Prompt::Release { document, identity } => {
             needs.extend([document, identity].into_iter().filter_map(row).map(|row| Need::Cluster(row.cluster)));
@@ -304,6 +322,7 @@ pub fn decide(
         Prompt::Fact(prepared) => act.fact(prepared),
         Prompt::Erase(erasure) => act.erase(erasure),
         Prompt::Unlink { gone, other } => act.unlink(*gone, *other),
+        Prompt::Unsay { gone, account } => act.unsay_of(*account, &|by| by == *gone).map(|_| Outcome::Unlinked),
         Prompt::EraseEvent(erasure) => act.erase_event(erasure),
         Prompt::EndEvent(erasure) => act.end_event(erasure),
         Prompt::Directive(id, directive) => act.directive(*id, directive),

@@ -76,6 +76,15 @@ id96! {
     ErasureId
 }
 
+impl DirectiveId {
+    /// When it was made, in milliseconds since 1970.
+    #[must_use]
+    pub const fn millis(&self) -> u64 {
+        let [a, b, c, d, e, f, ..] = self.0;
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+}
+
 fn hex_digit(digit: u8) -> Result<u8, InvalidId> {
     match digit {
         b'0'..=b'9' => Ok(digit - b'0'),

@@ -8,6 +8,7 @@ use crate::cluster::{Cell, Cluster};
 use crate::config::{Config, NamespaceId};
 use crate::fact::Class;
 use crate::id::NodeId;
+use crate::normalise::normalise;
 use crate::policy::{self, CompiledPolicy, IdentityGraph};
 use crate::time::Timestamp;
 use crate::value::{Path, Tree, Value};
@@ -223,5 +224,55 @@ fn identifiers(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) 
         let own = latest.entry(node.identity.namespace).or_insert(rank);
         *own = rank.max(*own);
     }
-    latest.into_iter().map(|(namespace, (_, _, _, Reverse(value)))| (namespace, value.clone())).collect()
+    let mut shown: BTreeMap<NamespaceId, Arc<str>> = BTreeMap::new();
+    let stated = stated(cluster, node, lens, names);
+    for (namespace, (class, time, value)) in stated {
+        let is_later = latest
+            .get(&namespace)
+            .is_none_or(|(is_vouched_for, seen, ..)| (class == Class::Private, Some(time)) > (*is_vouched_for, *seen));
+        if is_later {
+            shown.insert(namespace, value);
+        }
+    }
+    for (namespace, (_, _, _, Reverse(value))) in latest {
+        shown.entry(namespace).or_insert_with(|| value.clone());
+    }
+    shown.into_iter().collect()
+}
+
+/// For each namespace the value that the facts of a profile stated last as theirs, by the word of private keys if there is any, where it is
+/// none of its identities: a rule holds the link. What was stated before somebody separated the profile may be the other side's.
+fn stated(
+    cluster: &Cluster,
+    node: NodeId,
+    lens: &Lens<'_>,
+    names: &Names,
+) -> BTreeMap<NamespaceId, (Class, Timestamp, Arc<str>)> {
+    let unit = || policy::unit(cluster, node, lens.policy.graph());
+    let mut stated: BTreeMap<NamespaceId, (Class, Timestamp, Arc<str>)> = BTreeMap::new();
+    let parted = unit().flat_map(|node| &node.separated).map(|own| own.directive.millis()).max();
+    for (fragment, cell) in
+        unit().flat_map(|node| &node.fragments).flat_map(|own| own.cells.iter().map(move |c| (own, c)))
+    {
+        let (Some(class), Value::Text(said)) = (cell.claimed, &cell.value) else { continue };
+        if !names.has_at(cell.path.as_str()) || !lens.counts(&fragment.dataset, cell) {
+            continue;
+        }
+        if parted.is_some_and(|parted| cell.received_at.millis() <= parted) {
+            continue;
+        }
+        let Some(namespace) = lens.config.by_name(cell.path.as_str()) else { continue };
+        let Ok(value) = normalise(namespace, said) else { continue };
+        let is_later = |own: &(Class, Timestamp, Arc<str>)| {
+            ((class == Class::Private), cell.time, &value) > (own.0 == Class::Private, own.1, &own.2)
+        };
+        if stated.get(&namespace.id).is_none_or(is_later) {
+            stated.insert(namespace.id, (class, cell.time, value));
+        }
+    }
+    let holds = |id: NamespaceId, value: &str| {
+        unit().any(|node| node.identity.namespace == id && *node.identity.value == *value)
+    };
+    stated.retain(|id, (_, _, value)| !holds(*id, value));
+    stated
 }

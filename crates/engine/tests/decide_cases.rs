@@ -158,7 +158,7 @@ fn verdicts(world: &World, outcome: &Outcome) -> Vec<String> {
         Outcome::NotFound => vec!["not found".into()],
         Outcome::Directed(directed) => vec![format!("directed, {} profiles", directed.profiles.len())],
         Outcome::Refused(refusal) => vec![format!("refused {}", refusal.rejection().code)],
-        Outcome::Swept(_) | Outcome::EventEnded => vec!["swept".into()],
+        Outcome::Swept(_) | Outcome::SweptInPart | Outcome::Unlinked | Outcome::EventEnded => vec!["swept".into()],
         Outcome::Settled | Outcome::SettledInPart => vec!["settled".into()],
     }
 }

@@ -63,7 +63,7 @@ fn cluster(said: impl IntoIterator<Item = Said>) -> Cluster {
     };
     for (number, dataset, cell) in said {
         let node = cluster.node_mut(node_id(number)).expect("nodes 1 to 3");
-        node.fragment(&dataset.into()).set(cell);
+        node.fragment(&dataset.into(), None).set(cell);
     }
     cluster
 }
@@ -125,6 +125,7 @@ fn said(text: &str) -> Said {
         time: seconds(time),
         received_at: seconds(time + received),
         batch: None,
+        claimed: None,
     };
     (node.parse().expect("a node"), dataset, cell)
 }

@@ -210,10 +210,11 @@ impl Check<'_> {
         let mut faults = Vec::new();
         let mut ends: HashMap<(NodeId, NodeId), u32> = HashMap::new();
         let mut loose = HashSet::new();
-        self.each(Family::Loose, |key, _| match read_node_key(key) {
-            Some(node) if !nodes.contains_key(&node) => drop(loose.insert(node)),
-            Some(node) => faults.push(format!("{node} has loose links and is there")),
-            None => faults.push("a key of loose links that names no node".to_owned()),
+        self.each(Family::Loose, |key, value| match (read_node_key(key), crate::loose::decode(value)) {
+            (Some(node), Ok(_)) if !nodes.contains_key(&node) => drop(loose.insert(node)),
+            (Some(node), Ok(_)) => faults.push(format!("{node} has loose links and is there")),
+            (None, _) => faults.push("a key of loose links that names no node".to_owned()),
+            (_, Err(error)) => faults.push(error.to_string()),
         })
         .await?;
         self.each(Family::HeldLink, |_, value| match link::decode(value) {

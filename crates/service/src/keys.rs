@@ -64,7 +64,7 @@ pub enum Family {
     MembershipTurn = 0x19,
     /// Fact, for duplicates: length of its id (2), its id, its dataset.
     Fact = 0x1a,
-    /// Erased node whose links that did not hold are still to be removed: node id (12).
+    /// Erased node of which links that did not hold, or its word on accounts, are still to be removed: node id (12).
     Loose = 0x1b,
     /// Organization, in workspace 0: number (4).
     Organization = 0x20,

@@ -1,14 +1,15 @@
-//! Links that do not hold, of nodes that were erased with more of them than one commit takes.
+//! What is left of nodes that were erased with more than one commit takes: links that do not hold, and what they said of accounts.
 //!
 //! The commit of such an erasure writes one row for each node, and from then on its links are shown to nobody. The lane removes them with the
-//! purge, each with what hung to it, and the row with the last.
+//! purge, each with what hung to it, then takes its word out of the accounts that the row lists, and removes the row with the last.
 
+use bytes::Bytes;
 use hashbrown::HashSet;
 use tessera_engine::cluster::{Cluster, Link};
 use tessera_engine::id::NodeId;
 use tessera_store::{Direction, Key, KeyRange, ScanLimit, Store};
 
-use crate::codec::corrupt;
+use crate::codec::{self, corrupt};
 use crate::error::Error;
 use crate::keys::{Family, Scope};
 use crate::layout::read_node_key;
@@ -25,7 +26,24 @@ impl Scope {
     }
 }
 
-/// All erased nodes of a workspace that have such links.
+const VERSION: u8 = 1;
+
+/// Writes the row of a node: the accounts that it said something of.
+pub(crate) fn encode(accounts: &[NodeId]) -> Bytes {
+    let accounts: Vec<[u8; 12]> = accounts.iter().map(|own| *own.as_bytes()).collect();
+    codec::encode(VERSION, &accounts)
+}
+
+/// Reads the row of a node.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<NodeId>, Error> {
+    let accounts: Vec<[u8; 12]> = codec::decode(VERSION, bytes)?;
+    Ok(accounts.into_iter().map(NodeId::from_bytes).collect())
+}
+
+/// All erased nodes of a workspace of which something is left.
 ///
 /// # Errors
 /// What the store answers; `Corrupt`.

@@ -85,3 +85,52 @@ async fn the_purge_is_asked_for_and_told_by_the_receipt() {
     }
     panic!("a purge that is asked for ends");
 }
+
+/// What `group` calls said of an account goes with the call, and with whoever said it; what others said of it stays, and is read again.
+#[tokio::test]
+async fn what_was_said_of_an_account_goes_with_whoever_said_it() {
+    let world = World::new().await;
+    let say = async |user: &str, id: &str, second: u32, traits: serde_json::Value| {
+        let at = format!("2026-01-02T00:00:{second:02}Z");
+        let call = json!({ "userId": user, "groupId": "acme", "messageId": id, "timestamp": at, "traits": traits });
+        assert_eq!(world.call("POST", "/v1/group", ROOT, call.to_string()).await.json()["accepted"], 1);
+    };
+    let account = async |name: &str| {
+        world.get("/v1/profiles/identifier/group_id/acme", ROOT).await.json().get(name).cloned().unwrap_or_default()
+    };
+    say("ann", "m1", 1, json!({ "size": 5, "plan": "gold" })).await;
+    say("bob", "m2", 2, json!({ "size": 6 })).await;
+    say("ann", "m3", 3, json!({ "size": 7, "city": "Paris" })).await;
+    assert_eq!((account("size").await, account("plan").await), (json!(7), json!("gold")));
+    assert_eq!(world.call("DELETE", "/v1/events/m3", ROOT, "").await.status, 200);
+    assert_eq!((account("size").await, account("city").await), (json!(6), json!(null)));
+    assert_eq!(account("plan").await, json!("gold"), "what another call of hers said stays");
+    say("ann", "m4", 4, json!({ "size": 8 })).await;
+    assert_eq!(account("size").await, json!(8));
+    assert_eq!(world.call("DELETE", "/v1/profiles/identifier/user_id/ann", ROOT, "").await.status, 200);
+    assert_eq!((account("size").await, account("plan").await), (json!(6), json!(null)));
+    assert_eq!(world.call("DELETE", "/v1/identities/user_id/bob", ROOT, "").await.status, 200);
+    assert_eq!(account("size").await, json!(null));
+}
+
+/// Of one attribute the word of the eight who spoke last is kept, and the newest of them is read.
+#[tokio::test]
+async fn an_account_keeps_the_word_of_those_who_spoke_last() {
+    let world = World::new().await;
+    for user in 0..12 {
+        let at = format!("2026-01-02T00:00:{user:02}Z");
+        let call = json!({
+            "userId": format!("user-{user}"), "groupId": "acme", "messageId": format!("m{user}"), "timestamp": at,
+            "traits": { "size": user, "name": "Acme" },
+        });
+        assert_eq!(world.call("POST", "/v1/group", ROOT, call.to_string()).await.json()["accepted"], 1);
+    }
+    let account = async || world.get("/v1/profiles/identifier/group_id/acme", ROOT).await.json();
+    for user in (4..12).rev() {
+        assert_eq!((&account().await["size"], &account().await["name"]), (&json!(user), &json!("Acme")));
+        let path = format!("/v1/profiles/identifier/user_id/user-{user}");
+        assert_eq!(world.call("DELETE", &path, ROOT, "").await.status, 200);
+    }
+    let account = account().await;
+    assert!(account.get("size").is_none() && account.get("name").is_none(), "{account}");
+}

@@ -1,14 +1,17 @@
 //! Erasing: afterwards all is as if what the victims owned, and their mention in other facts, had never been received.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
-use super::{Act, Erased, Notice, Outcome};
-use crate::cluster::{Cluster, End, Link, Neighbour, Node, Source};
+use super::{Act, Erased, Loose, Notice, Outcome};
+use crate::cluster::{Cell, Cluster, End, Fragment, Link, Neighbour, Node, Relation, Source};
 use crate::fact::{FactKey, Identity};
 use crate::id::NodeId;
+use crate::normalise::normalise;
 use crate::time::Timestamp;
+use crate::value::Value;
 use crate::working::{FactRow, Lack, Need, Working};
 
 /// What is to be erased.
@@ -84,10 +87,16 @@ impl Act<'_> {
             Victim::Node(_) => HashSet::from_iter([node]),
         };
         let is_whole = cluster.piece(node).all(|node| victims.contains(&node.id));
-        let Cut { ends: cut, links, loose } = self.cut_links(&cluster, &victims)?;
-        let erased = Erased { links, loose, ..tell_erased(&cluster, profile, &victims) };
-        self.working.require_clusters(cut.iter().map(|(end, _)| &end.identity))?;
-        self.working.require_held_of(cut.iter().map(|(end, _)| end.node))?;
+        let Cut { ends: cut, links, is_loose } = self.cut_links(&cluster, &victims)?;
+        let mut erased = Erased { links, ..tell_erased(&cluster, profile, &victims) };
+        let accounts = self.unsay(&cluster, &victims, &mut erased)?;
+        if is_loose || accounts.is_some() {
+            let of = |node: NodeId| accounts.as_ref().and_then(|all| all.get(&node)).cloned().unwrap_or_default();
+            erased.loose = victims.iter().map(|node| Loose { node: *node, accounts: of(*node) }).collect();
+            erased.loose.sort_unstable_by_key(|loose| loose.node);
+        }
+        self.working.require_clusters(cut.iter().map(|own| &own.stays.identity))?;
+        self.working.require_held_of(cut.iter().map(|own| own.stays.node))?;
         self.end_separations(&cluster, &victims)?;
         for node in cluster.nodes.iter().filter(|node| victims.contains(&node.id)) {
             self.working.drop_identity(node.identity.clone(), node.id);
@@ -99,10 +108,11 @@ impl Act<'_> {
             parts.nodes.retain(|node| !victims.contains(&node.id));
             parts.links.retain(|link| !link.ends.iter().any(|end| victims.contains(&end.node)));
         })?;
-        for (end, counted) in &cut {
-            if self.drop_orphan(end)? {
+        for CutEnd { stays, gone, counted } in &cut {
+            if self.drop_orphan(stays)? {
                 continue;
             }
+            erased.cells += self.forget_stated(stays, gone)?;
             if let Some(neighbour) = counted {
                 self.lose_neighbour(neighbour)?;
             }
@@ -117,7 +127,9 @@ impl Act<'_> {
     pub(super) fn erase_event(&mut self, erasure: &EventErasure) -> Result<Outcome, Lack> {
         // One whose event has ended meanwhile has none to erase.
         let key = erasure.key();
-        let event = self.working.fact(&key)?.filter(|row| row.node == erasure.node).and_then(|row| row.event);
+        let row = self.working.fact(&key)?.filter(|row| row.node == erasure.node);
+        let time = row.as_ref().map_or(Timestamp::MIN, |row| row.time);
+        let event = row.and_then(|row| row.event);
         let is_known = event.is_some() && self.known_fact(&key)?.is_some();
         let home = self.working.home(erasure.node)?.filter(|_| is_known);
         let (Some(event), Some(home)) = (event, home) else { return Ok(Outcome::NotFound) };
@@ -138,8 +150,10 @@ impl Act<'_> {
         }
         node.fragments.retain(|fragment| !fragment.cells.is_empty());
         let cells = before - cells(node);
+        let owner = node.clone();
         cluster.updated_at = self.now;
         self.working.put_cluster(cluster);
+        let cells = cells + self.unsay_event(erasure, &owner, time)?;
         self.working.drop_fact(key);
         self.notices.insert(Notice::ProfileChanged(profile));
         self.working.require_held_of([erasure.node])?;
@@ -190,6 +204,7 @@ impl Act<'_> {
         if self.drop_orphan(&end)? {
             return Ok(Outcome::Unlinked);
         }
+        self.forget_stated(&end, &link.other(other).identity.clone())?;
         let config = self.working.config().clone();
         if let Some(neighbour) = link.neighbour(&config).filter(|own| own.low.node == other) {
             self.lose_neighbour(&neighbour)?;
@@ -201,17 +216,16 @@ impl Act<'_> {
     fn cut_links(&mut self, cluster: &Cluster, victims: &HashSet<NodeId>) -> Result<Cut, Lack> {
         let config = self.working.config().clone();
         let many = self.working.many_held(victims.iter().copied())?;
-        let mut cut = Cut { ends: Vec::new(), links: many.unwrap_or(0), loose: Vec::new() };
+        let mut cut = Cut { ends: Vec::new(), links: many.unwrap_or(0), is_loose: many.is_some() };
         let mut note = |link: &Link| {
             cut.links += u64::from(!link.is_mark());
-            let Some(end) = link.ends.iter().find(|end| !victims.contains(&end.node)) else { return };
-            let counted = link.neighbour(&config).filter(|own| own.low.node == end.node);
-            cut.ends.push((end.clone(), counted));
+            let Some(stays) = link.ends.iter().find(|end| !victims.contains(&end.node)) else { return };
+            let counted = link.neighbour(&config).filter(|own| own.low.node == stays.node);
+            let gone = link.other(stays.node).identity.clone();
+            cut.ends.push(CutEnd { stays: stays.clone(), gone, counted });
         };
         cluster.links.iter().filter(|link| link.ends.iter().any(|end| victims.contains(&end.node))).for_each(&mut note);
-        if many.is_some() {
-            cut.loose = victims.iter().copied().collect();
-            cut.loose.sort_unstable();
+        if cut.is_loose {
             return Ok(cut);
         }
         self.working.require_held_of(victims.iter().copied())?;
@@ -226,6 +240,87 @@ impl Act<'_> {
             self.working.drop_held(link.ends[0].node, link.ends[1].node);
         }
         Ok(cut)
+    }
+
+    /// Takes out of accounts what the facts of the victims said of them. Where these are too many, answers them instead.
+    fn unsay(
+        &mut self,
+        cluster: &Cluster,
+        victims: &HashSet<NodeId>,
+        erased: &mut Erased,
+    ) -> Result<Option<HashMap<NodeId, Vec<NodeId>>>, Lack> {
+        let nodes = cluster.nodes.iter().filter(|node| victims.contains(&node.id));
+        let related = nodes.flat_map(|node| node.relations.iter().map(|own| (node.id, own.node)));
+        let related: Vec<_> = related.filter(|(_, account)| !victims.contains(account)).collect();
+        if related.len() > self.working.links_at_once() {
+            let mut accounts: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
+            related.into_iter().for_each(|(node, account)| accounts.entry(node).or_default().push(account));
+            return Ok(Some(accounts));
+        }
+        let accounts: BTreeSet<NodeId> = related.into_iter().map(|(_, account)| account).collect();
+        self.require_homes(&accounts)?;
+        for account in accounts {
+            erased.cells += self.unsay_of(account, &|by| victims.contains(&by))?;
+        }
+        Ok(None)
+    }
+
+    /// Takes out of an account what the facts of these nodes said of it. Answers how many cells that were.
+    pub(super) fn unsay_of(&mut self, account: NodeId, is_gone: &dyn Fn(NodeId) -> bool) -> Result<u64, Lack> {
+        self.change_node(account, &|node| node.unsay(is_gone))
+    }
+
+    /// Changes what is said of a node, if it is still there. Answers how many cells went.
+    fn change_node(&mut self, node: NodeId, change: &dyn Fn(&mut Node) -> u64) -> Result<u64, Lack> {
+        let Some(home) = self.working.home(node)? else { return Ok(0) };
+        let cluster = self.working.cluster(home)?;
+        let profile = cluster.profile_id(node).ok_or(Lack::Torn)?;
+        let mut changed = cluster.node(node).ok_or(Lack::Torn)?.clone();
+        let cells = change(&mut changed);
+        if cells > 0 {
+            let mut cluster = Cluster::clone(&cluster);
+            *cluster.node_mut(node).ok_or(Lack::Torn)? = changed;
+            cluster.updated_at = self.now;
+            self.working.put_cluster(cluster);
+            self.notices.insert(Notice::ProfileChanged(profile));
+        }
+        Ok(cells)
+    }
+
+    /// Says what has to be read before the records of these nodes can be looked at.
+    fn require_homes(&self, nodes: &BTreeSet<NodeId>) -> Result<(), Lack> {
+        let need = |node: &NodeId| match self.working.home(*node) {
+            Err(need) => Some(need),
+            Ok(None) => None,
+            Ok(Some(home)) => self.working.find_cluster(home).err(),
+        };
+        let needs: Vec<Need> = nodes.iter().filter_map(need).collect();
+        if needs.is_empty() { Ok(()) } else { Err(Lack::Needs(needs)) }
+    }
+
+    /// Takes out of accounts what one fact of a node said of them.
+    fn unsay_event(&mut self, erasure: &EventErasure, owner: &Node, time: Timestamp) -> Result<u64, Lack> {
+        let says = |relation: &&Relation| {
+            let mut evidence = relation.evidence.iter().filter(|own| own.source == erasure.source);
+            evidence.any(|own| (own.first..=own.last).contains(&time))
+        };
+        let accounts: BTreeSet<NodeId> = owner.relations.iter().filter(says).map(|own| own.node).collect();
+        self.require_homes(&accounts)?;
+        let mut cells = 0;
+        for account in accounts {
+            cells += self.change_node(account, &|node| {
+                let of = |own: &&mut Fragment| own.by == Some(erasure.node) && own.dataset == erasure.source.dataset;
+                let mut cells = 0;
+                for own in node.fragments.iter_mut().filter(of) {
+                    let before = own.cells.len();
+                    own.cells.retain(|cell| cell.received_at != erasure.received_at);
+                    cells += (before - own.cells.len()) as u64;
+                }
+                node.fragments.retain(|own| !own.cells.is_empty());
+                cells
+            })?;
+        }
+        Ok(cells)
     }
 
     /// A separation ends with either of its two.
@@ -247,6 +342,27 @@ impl Act<'_> {
             self.put_restaged(cluster);
         }
         Ok(())
+    }
+
+    /// Takes from a node the values by which its facts stated an identity that is erased. Answers how many cells that were.
+    fn forget_stated(&mut self, end: &End, gone: &Identity) -> Result<u64, Lack> {
+        let config = self.working.config().clone();
+        let Some(namespace) = config.find(gone.namespace) else { return Ok(0) };
+        let states = |cell: &Cell| {
+            let Value::Text(said) = &cell.value else { return false };
+            let is_of = cell.claimed.is_some() && cell.path.as_str() == namespace.name.as_str();
+            is_of && normalise(namespace, said).is_ok_and(|value| value == gone.value)
+        };
+        self.change_node(end.node, &|node| {
+            let mut cells = 0;
+            for own in &mut node.fragments {
+                let before = own.cells.len();
+                own.cells.retain(|cell| !states(cell));
+                cells += (before - own.cells.len()) as u64;
+            }
+            node.fragments.retain(|own| !own.cells.is_empty());
+            cells
+        })
     }
 
     /// A node that owns nothing and that no fact links any more was only ever mentioned by what is erased.
@@ -277,14 +393,23 @@ impl Act<'_> {
     }
 }
 
+/// A link that erasing cut.
+struct CutEnd {
+    /// The end that stays behind.
+    stays: End,
+    /// The identity of the other.
+    gone: Identity,
+    /// What the link counted for at the end that stays.
+    counted: Option<Neighbour>,
+}
+
 /// What erasing cut.
 struct Cut {
-    /// The ends of links that stay behind, each with what its link counted for there.
-    ends: Vec<(End, Option<Neighbour>)>,
+    ends: Vec<CutEnd>,
     /// Links that somebody said.
     links: u64,
-    /// The victims whose links that did not hold are still to be removed.
-    loose: Vec<NodeId>,
+    /// Whether links of the victims that did not hold are still to be removed.
+    is_loose: bool,
 }
 
 fn tell_erased(cluster: &Cluster, profile: NodeId, victims: &HashSet<NodeId>) -> Erased {

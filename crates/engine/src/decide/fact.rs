@@ -32,7 +32,7 @@ impl Act<'_> {
         let time = fact.time.unwrap_or(self.now);
         let owner = self.node_of(&prepared.owner)?;
         let account = match &prepared.account {
-            Some(identity) => Some((identity.clone(), self.describe_account(identity, prepared, time)?)),
+            Some(identity) => Some((identity.clone(), self.describe_account(identity, owner.node, prepared, time)?)),
             None => None,
         };
         self.add_to_owner(owner, prepared, account, time)?;
@@ -108,14 +108,24 @@ impl Act<'_> {
         Ok(row)
     }
 
-    fn describe_account(&mut self, identity: &Identity, prepared: &Prepared, time: Timestamp) -> Result<NodeId, Lack> {
+    /// What a fact says of an account is the word of its owner, and goes with it.
+    fn describe_account(
+        &mut self,
+        identity: &Identity,
+        owner: NodeId,
+        prepared: &Prepared,
+        time: Timestamp,
+    ) -> Result<NodeId, Lack> {
         let fact = &prepared.fact;
         let config = self.working.config().clone();
         let row = self.node_of(identity)?;
         let mut cluster = self.working.edit(row.cluster)?;
         let node = cluster.node_mut(row.node).ok_or(Lack::Torn)?;
         let attributes = fact.account.as_ref().map_or(&[][..], |account| &account.attributes);
-        tell(node, prepared, attributes, Tally::one(prepared.source.clone(), time), &config, self.now);
+        let by = (owner != row.node).then_some(owner);
+        let tally = Tally::one(prepared.source.clone(), time);
+        tell((node, by), prepared, attributes, tally, &config, self.now);
+        node.bound_sayers(&fact.dataset);
         cluster.updated_at = self.now;
         cluster.bytes += prepared.bytes;
         self.working.put_cluster(cluster);
@@ -136,7 +146,7 @@ impl Act<'_> {
         let node = cluster.node_mut(owner.node).ok_or(Lack::Torn)?;
         let tally = Tally::one(prepared.source.clone(), time);
         let events = u64::from(fact.call.is_some());
-        tell(node, prepared, &fact.attributes, Tally { events, ..tally.clone() }, &config, self.now);
+        tell((node, None), prepared, &fact.attributes, Tally { events, ..tally.clone() }, &config, self.now);
         if let Some((account, account_node)) = account {
             relate(node, account, account_node, tally);
         }
@@ -192,9 +202,9 @@ impl Act<'_> {
     }
 }
 
-/// Adds to a node what a fact says about it.
+/// Adds to a node what a fact says about it: a fact of its own, or of another node.
 fn tell(
-    node: &mut Node,
+    (node, by): (&mut Node, Option<NodeId>),
     prepared: &Prepared,
     attributes: &[(Path, Value)],
     tally: Tally,
@@ -206,12 +216,19 @@ fn tell(
     if attributes.is_empty() {
         return;
     }
-    let fragment = node.fragment(&fact.dataset);
+    let claimed = |path: &Path| {
+        let is_named =
+            |other: &Identity| config.find(other.namespace).is_some_and(|own| own.name.as_str() == path.as_str());
+        let claims = by.is_none() && prepared.others.iter().any(|(other, _)| is_named(other));
+        claims.then_some(prepared.class)
+    };
+    let fragment = node.fragment(&fact.dataset, by);
     // What is erased or has ended, and still stands here, is newer than nothing.
     fragment.drop_gone(config, received_at);
     for (path, value) in attributes {
         let batch = fact.batch.clone();
-        fragment.set(Cell { path: path.clone(), value: value.clone(), time, received_at, batch });
+        let claimed = claimed(path);
+        fragment.set(Cell { path: path.clone(), value: value.clone(), time, received_at, batch, claimed });
     }
 }
 

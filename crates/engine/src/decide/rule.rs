@@ -486,6 +486,7 @@ fn scope_of(prompt: &Prompt, is_walked: bool, config: &Config) -> Scope {
         | Prompt::Directive(..)
         | Prompt::Sweep(_)
         | Prompt::Unlink { .. }
+        | Prompt::Unsay { .. }
         | Prompt::Settle(..)
         | Prompt::Release { .. } => Scope::All,
     }

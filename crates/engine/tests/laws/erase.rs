@@ -1,8 +1,8 @@
 //! Law 6: erasing equals never having received, held against a second world that was never told; no reference model is asked.
 //!
 //! For a profile and an identity it holds for everything, and stays so whatever comes later; where they are suppressed, what names
-//! them later was never sent either. For a single event it holds for everything but links, when an identity was last seen, and
-//! what was said about an account.
+//! them later was never sent either. For a single event it holds for everything but links and when an identity was last seen. That an
+//! account was spoken of stays; what was said of it goes with whoever said it.
 
 use std::collections::BTreeSet;
 
@@ -42,11 +42,11 @@ fn all_ids() -> impl Iterator<Item = Id> {
     values.enumerate().flat_map(|(at, values)| (0..values).map(move |value| Id(at, value)))
 }
 
-/// What a fact says about an account, which is the account's.
+/// That a fact spoke of an account stays the account's; what it said of it goes.
 fn of_account(say: Say) -> Option<Say> {
-    let (account, said) = say.account?;
+    let (account, _) = say.account?;
     let claims = vec![(account, Strength::Verified)];
-    Some(Say { claims, document: None, account: None, attributes: said, is_event: false, ..say })
+    Some(Say { claims, document: None, account: None, attributes: Vec::new(), is_event: false, ..say })
 }
 
 /// What remains of a fact when these identities were never known: nothing, if its owner is one of them.
@@ -231,6 +231,7 @@ fn without_event(says: &[Say], owners: &[Option<Id>], event: usize, is_owner_kno
         let mut fact = say.fact(at);
         if at == event && is_owner_known {
             fact = Fact { id: "links".into(), call: None, attributes: Vec::new(), ..fact };
+            fact.account.iter_mut().for_each(|account| account.attributes.clear());
         } else if at == event {
             let Some(rest) = of_account(say.clone()) else { continue };
             fact = Fact { id: "links".into(), ..rest.fact(at) };

@@ -69,6 +69,8 @@ struct Known {
     account: Option<Identity>,
     is_event: bool,
     is_of_account: bool,
+    /// Of what an account owns: whose word it is.
+    by: Option<Identity>,
     dataset: Arc<str>,
     batch: Option<Arc<str>>,
     time: Timestamp,
@@ -210,6 +212,7 @@ impl Reference {
             account: account.clone(),
             is_event: fact.call.is_some(),
             is_of_account: false,
+            by: None,
             dataset: fact.dataset.clone(),
             batch: fact.batch.clone(),
             time: fact.time.unwrap_or(now),
@@ -225,6 +228,7 @@ impl Reference {
                 account: None,
                 is_event: false,
                 is_of_account: true,
+                by: Some(owner.clone()),
                 attributes: said.attributes.clone(),
                 ..known.clone()
             });
@@ -270,6 +274,10 @@ impl Reference {
     fn erase_all(&mut self, gone: BTreeSet<Identity>, now: Timestamp) -> Expected {
         self.facts.retain(|fact| !gone.contains(&fact.owner));
         for fact in &mut self.facts {
+            // What she said of an account goes with her; that the account was spoken of stays.
+            if fact.by.take_if(|by| gone.contains(by)).is_some() {
+                fact.attributes.clear();
+            }
             fact.others.retain(|(other, _)| !gone.contains(other));
             if fact.account.as_ref().is_some_and(|account| gone.contains(account)) {
                 fact.account = None;
@@ -292,10 +300,13 @@ impl Reference {
             return Expected::NotFound;
         }
         self.erased_events = true;
-        self.overwrite(of_id);
+        let is_victim = |fact: &Known| of_id(fact) || fact.id == *id && fact.is_of_account;
+        self.overwrite(is_victim);
         for fact in &mut self.facts {
             if of_id(fact) {
                 (fact.is_erased, fact.is_event) = (true, false);
+                fact.attributes.clear();
+            } else if fact.id == *id && fact.is_of_account {
                 fact.attributes.clear();
             }
         }
@@ -365,18 +376,18 @@ impl Reference {
 
     /// Takes from other facts of the same owner and dataset what these have overwritten.
     fn overwrite(&mut self, is_victim: impl Fn(&Known) -> bool) {
-        let mut newest: BTreeMap<Place, (Timestamp, bool)> = BTreeMap::new();
+        let mut newest: BTreeMap<(Option<Identity>, Place), (Timestamp, bool)> = BTreeMap::new();
         for fact in &self.facts {
             for said in &fact.attributes {
-                let key = (fact.owner.clone(), fact.dataset.clone(), place(said));
+                let key = (fact.by.clone(), (fact.owner.clone(), fact.dataset.clone(), place(said)));
                 let own = (fact.time, is_victim(fact));
                 let best = newest.entry(key).or_insert(own);
                 *best = (*best).max(own);
             }
         }
         for fact in &mut self.facts {
-            let (owner, dataset) = (fact.owner.clone(), fact.dataset.clone());
-            let is_lost = |said: &(Path, Value)| newest[&(owner.clone(), dataset.clone(), place(said))].1;
+            let (owner, dataset, by) = (fact.owner.clone(), fact.dataset.clone(), fact.by.clone());
+            let is_lost = |said: &(Path, Value)| newest[&(by.clone(), (owner.clone(), dataset.clone(), place(said)))].1;
             fact.attributes.retain(|said| !is_lost(said));
         }
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tessera_engine::cluster::{Cluster, End, Hub, Link, LinkState, Rule, Source};
 use tessera_engine::config::Config;
 use tessera_engine::decide::{
-    Context, Directive, Erasure, EventErasure, NewEvent, Outcome, Prompt, Told as Notes, Victim, decide, first_needs,
-    lags, second_needs,
+    Context, Directive, Erasure, EventErasure, Loose, NewEvent, Outcome, Prompt, Told as Notes, Victim, decide,
+    first_needs, lags, second_needs,
 };
 use tessera_engine::fact::{Class, Fact, Identity};
 use tessera_engine::id::{DirectiveId, Ids, NodeId};
@@ -73,8 +73,8 @@ pub(crate) struct World {
     now: Timestamp,
     pending: Vec<Outcome>,
     links_at_once: usize,
-    /// The erased nodes whose links are still to be removed.
-    loose: Vec<NodeId>,
+    /// The erased nodes of which something is still to be removed.
+    loose: Vec<Loose>,
     /// Whether they are removed only when somebody says so, and not with the commit that leaves them.
     pub(crate) unlinks_late: bool,
 }
@@ -110,11 +110,15 @@ impl World {
 
     /// Removes the links of what was erased, each in a commit of its own.
     pub(crate) fn unlink_all(&mut self) {
-        while let Some(gone) = self.loose.first().copied() {
+        while let Some(Loose { node: gone, accounts }) = self.loose.first().cloned() {
             let others: Vec<NodeId> =
                 self.tables.held.get(&gone).map(|rows| rows.keys().copied().collect()).unwrap_or_default();
             for other in others {
                 self.decide(&Prompt::Unlink { gone, other });
+                self.apply();
+            }
+            for account in accounts {
+                self.decide(&Prompt::Unsay { gone, account });
                 self.apply();
             }
             assert!(!self.tables.held.contains_key(&gone), "nothing is left of {gone}");
@@ -328,7 +332,7 @@ impl World {
                     tables.events.insert(fact_id, node);
                 }
                 Outcome::Erased(erased) => {
-                    self.loose.extend(&erased.loose);
+                    self.loose.extend(erased.loose.iter().cloned());
                     let is_gone = |node: &NodeId| erased.nodes.iter().any(|(own, _)| own == node);
                     tables.events.retain(|_, node| !is_gone(node));
                 }
@@ -361,10 +365,14 @@ impl World {
     fn preload(&mut self, prompt: &Prompt) {
         self.fetch_all(&first_needs(prompt));
         let tables = &self.tables;
+        let nodes = tables.clusters.values().flat_map(|cluster| &cluster.nodes);
+        let related = nodes.flat_map(|node| &node.relations);
         let needs = (tables.identities.keys().map(|identity| Need::Identity(identity.clone())))
             .chain(tables.clusters.keys().map(|id| Need::Cluster(*id)))
             .chain(tables.homes.keys().flat_map(|node| [Need::Home(*node), Need::HeldOf(*node)]))
-            .chain(tables.facts.values().map(|row| Need::Home(row.node)));
+            .chain(tables.facts.values().map(|row| Need::Home(row.node)))
+            // An account that was erased is still named by whoever belonged to it.
+            .chain(related.map(|own| Need::Home(own.node)));
         let mut needs: Vec<Need> = needs.collect();
         if let Prompt::Fact(prepared) = prompt {
             let others = prepared.others.iter().map(|(identity, _)| identity);
@@ -411,7 +419,7 @@ impl World {
                 Need::States(node, without) => working.load_states(*node, *without, Vec::new()),
                 Need::Newest(node) => working.load_newest(*node, Vec::new()),
                 Need::HeldOf(node) | Need::HeldCount(node) => {
-                    self.loose.iter().for_each(|gone| working.load_home(*gone, None));
+                    self.loose.iter().for_each(|gone| working.load_home(gone.node, None));
                     let links = tables.held.get(node).map(|rows| rows.values().cloned().collect());
                     working.load_held_of(*node, links.unwrap_or_default());
                 }

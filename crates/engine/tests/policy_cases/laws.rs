@@ -18,7 +18,11 @@ fn cells() -> impl Strategy<Value = Vec<Said>> {
     prop::collection::btree_map(key, (value, 0i64..6, 6i64..9), 0..24).prop_map(|cells| {
         let cell = |((node, dataset, own), (value, time, received)): ((u8, &'static str, &str), (&str, i64, i64))| {
             let (time, received_at) = (seconds(time), seconds(received));
-            (node, dataset, Cell { path: path(own), value: super::value(value), time, received_at, batch: None })
+            (
+                node,
+                dataset,
+                Cell { path: path(own), value: super::value(value), time, received_at, batch: None, claimed: None },
+            )
         };
         cells.into_iter().map(cell).collect()
     })

@@ -148,7 +148,7 @@ fn cell(word: &Word, at: usize, received: i64) -> Cell {
         Word::Unset => (set, Value::Null),
     };
     let time = seconds(i64::try_from(at).expect("few words"));
-    Cell { path, value, time, received_at: seconds(received), batch: None }
+    Cell { path, value, time, received_at: seconds(received), batch: None, claimed: None }
 }
 
 /// One word after another, in the order of their times: none where the set is not there.

@@ -99,6 +99,7 @@ impl State {
                 | Item::Directive(_)
                 | Item::Sweep(_)
                 | Item::Unlink { .. }
+                | Item::Unsay { .. }
                 | Item::Settle(..)
                 | Item::EndEvent(_) => (false, Bytes::new()),
             };
@@ -140,6 +141,7 @@ impl State {
             }
             Item::Sweep(cluster) => Ok(Prompt::Sweep(cluster)),
             Item::Unlink { gone, other } => Ok(Prompt::Unlink { gone, other }),
+            Item::Unsay { gone, account } => Ok(Prompt::Unsay { gone, account }),
             Item::Settle(node, settling) => Ok(Prompt::Settle(node, settling)),
             Item::EndEvent(event) => {
                 let (ended, row) = *event;

@@ -23,6 +23,7 @@ impl Decision {
             | Prompt::Directive(..)
             | Prompt::Sweep(_)
             | Prompt::Unlink { .. }
+            | Prompt::Unsay { .. }
             | Prompt::Settle(..)
             | Prompt::Release { .. } => return None,
         };

@@ -14,6 +14,7 @@ use crate::directory::{KeyId, WorkspaceId};
 use crate::erasure::{Kind, Receipt, Removed, Trace, records};
 use crate::feed;
 use crate::keys::Scope;
+use crate::loose;
 use crate::quarantine::{self, Raw, Refused};
 use crate::records::event;
 
@@ -209,10 +210,10 @@ impl Pack {
             let trace = Trace { receipt: id, identity: identity.clone() };
             self.push(self.scope.purge(*node), records::encode_node(&trace));
         }
-        for node in &erased.loose {
-            self.push(self.scope.loose(*node), Bytes::from_static(&[1]));
+        for own in &erased.loose {
+            self.push(self.scope.loose(own.node), loose::encode(&own.accounts));
+            self.loose.push(own.node);
         }
-        self.loose.extend(&erased.loose);
         match event {
             Some(row) => self.drop_row(Some(row)),
             None => self.waiting += erased.events,

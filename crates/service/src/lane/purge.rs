@@ -11,10 +11,11 @@ use crate::erasure::records;
 use crate::error::Error;
 use crate::keys::Family;
 use crate::layout::{read_event_key, read_held_key, read_node_key};
+use crate::loose;
 use crate::query::StoredCall;
 use crate::records::rows::LaneRow;
 use crate::records::{event, rows};
-use crate::row::rows_at_once;
+use crate::row::{self, rows_at_once};
 use crate::store_error::{commit_failed, read_failed};
 
 /// Events removed in one go, and as many rows by which the history is found.
@@ -76,18 +77,27 @@ impl State {
         }
     }
 
-    /// Removes some of the links of an erased node that did not hold, and its row when none is left.
+    /// Removes some of the links of an erased node that did not hold, then its word from some accounts, and its row when nothing is left.
     async fn unlink(&mut self, gone: NodeId) -> Result<(), Error> {
         let range = self.scope().held_of(gone);
         let page = self.store().scan(&range, ScanLimit::rows(LINKS_AT_ONCE), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
         if page.rows.is_empty() {
-            let commit = Commit::new().with_reserve().delete(self.scope().loose(gone));
+            let row = row::read(&**self.store(), self.scope().loose(gone)).await?;
+            let mut accounts = row.map(|row| loose::decode(&row.value)).transpose()?.unwrap_or_default();
+            let rest = accounts.split_off(accounts.len().min(LINKS_AT_ONCE));
+            let items = accounts.into_iter().map(|account| (Item::Unsay { gone, account }, 0));
+            self.decide_own(items.collect()).await?;
+            let (key, commit) = (self.scope().loose(gone), Commit::new().with_reserve());
+            let is_last = rest.is_empty();
+            let commit = if is_last { commit.delete(key) } else { commit.put(key, loose::encode(&rest)) };
             if let Err(error) = self.store().commit(commit).await {
                 self.forget();
                 return Err(commit_failed(&error));
             }
-            self.has_unlinked(gone);
+            if is_last {
+                self.has_unlinked(gone);
+            }
             return Ok(());
         }
         let item = |row: &Row| {

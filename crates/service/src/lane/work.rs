@@ -28,6 +28,8 @@ pub(crate) enum Item {
     Erase(Erasure),
     /// Remove the link between an erased node and another one, that did not hold.
     Unlink { gone: NodeId, other: NodeId },
+    /// Take what an erased node said out of this account.
+    Unsay { gone: NodeId, account: NodeId },
     /// Erase one fact, whose event is this row.
     EraseEvent(Box<(EventErasure, Key)>),
     /// A directive of people.

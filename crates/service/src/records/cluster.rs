@@ -1,5 +1,5 @@
-//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 6. Version 5 is from before
-//! work of rules was put off, version 4 from before
+//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 7. Version 6 is from before
+//! it was kept who says something of an account, version 5 from before work of rules was put off, version 4 from before
 //! neighbours and evidence were told apart by the class of keys; versions 2 and 3 hold the same without sections and are read by [`whole`],
 //! version 1 by [`old`].
 //!
@@ -14,7 +14,7 @@ use tessera_engine::cluster::{
     Above, Cell, Cluster, End, Fragment, Hub, Link, LinkState, Node, Relation, Role, Rule, Separation, Source, Tally,
 };
 use tessera_engine::config::{Config, NamespaceId};
-use tessera_engine::fact::Identity;
+use tessera_engine::fact::{Class, Identity};
 use tessera_engine::id::{DirectiveId, NodeId};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
@@ -31,7 +31,8 @@ mod whole;
 
 pub(super) use old::TallyRecord as OldTally;
 
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
+const VERSION_ANONYMOUS: u8 = 6;
 const VERSION_PUNCTUAL: u8 = 5;
 const VERSION_OF_ONE_CLASS: u8 = 4;
 
@@ -55,8 +56,54 @@ struct ClusterRecord<'a, N> {
     links: Section<'a>,
 }
 
-/// A record, and what of its nodes was put off.
-type Whole<'a, N> = (ClusterRecord<'a, N>, Vec<LateRecord>);
+/// A record, what of its nodes was put off, whose word some of its fragments are, and which cells were stated as identities.
+type Whole<'a, N> = (ClusterRecord<'a, N>, Vec<LateRecord>, Vec<SayerRecord>, Vec<ClaimedRecord>);
+
+/// A cell that was stated as an identity as well.
+#[derive(Serialize, Deserialize)]
+struct ClaimedRecord {
+    /// Place of the node.
+    node: u16,
+    /// Place of the fragment in it.
+    fragment: u16,
+    /// Place of the cell in that.
+    cell: u16,
+    /// By the word of a public key.
+    is_public: bool,
+}
+
+fn claimed(cluster: &Cluster) -> Vec<ClaimedRecord> {
+    let mut claimed = Vec::new();
+    for (node, own) in (0..).zip(&cluster.nodes) {
+        for (fragment, own) in (0..).zip(&own.fragments) {
+            for (cell, own) in (0..).zip(&own.cells) {
+                let is_public = own.claimed.map(|class| class == Class::Public);
+                claimed.extend(is_public.map(|is_public| ClaimedRecord { node, fragment, cell, is_public }));
+            }
+        }
+    }
+    claimed
+}
+
+/// Whose word a fragment is, where it is not the node's own.
+#[derive(Serialize, Deserialize)]
+struct SayerRecord {
+    /// Place of the node.
+    node: u16,
+    /// Place of the fragment in it.
+    fragment: u16,
+    /// The node whose facts said it.
+    by: [u8; 12],
+}
+
+fn sayers(cluster: &Cluster) -> Vec<SayerRecord> {
+    let of_node = |(node, own): (u16, &Node)| {
+        let said = (0..).zip(&own.fragments);
+        let said = said.filter_map(|(fragment, own)| Some((fragment, *own.by?.as_bytes())));
+        said.map(|(fragment, by)| SayerRecord { node, fragment, by }).collect::<Vec<_>>()
+    };
+    (0..).zip(&cluster.nodes).flat_map(of_node).collect()
+}
 
 /// A part of a record with its length in front.
 #[derive(Deserialize)]
@@ -266,7 +313,7 @@ pub fn encode(cluster: &Cluster) -> Bytes {
     };
     let late: Vec<LateRecord> =
         (0..).zip(&cluster.nodes).filter_map(|(at, node)| LateRecord::write(at, node)).collect();
-    codec::encode(VERSION, &(record, late))
+    codec::encode(VERSION, &(record, late, sayers(cluster), claimed(cluster)))
 }
 
 fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
@@ -355,11 +402,16 @@ pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
         Some(&(whole::VERSION | whole::VERSION_BARE)) => whole::decode(bytes),
         Some(&VERSION_OF_ONE_CLASS) => {
             let record: ClusterRecord<'_, OldNodeRecord<'_>> = codec::decode(VERSION_OF_ONE_CLASS, bytes)?;
-            read::<_, OldEvidenceRecord<TallyRecord>>((record, Vec::new()), &view::Names::All, bytes.len())
+            let whole = (record, Vec::new(), Vec::new(), Vec::new());
+            read::<_, OldEvidenceRecord<TallyRecord>>(whole, &view::Names::All, bytes.len())
         }
         Some(&VERSION_PUNCTUAL) => {
             let record: ClusterRecord<'_, NodeRecord<'_>> = codec::decode(VERSION_PUNCTUAL, bytes)?;
-            read::<_, EvidenceRecord>((record, Vec::new()), &view::Names::All, bytes.len())
+            read::<_, EvidenceRecord>((record, Vec::new(), Vec::new(), Vec::new()), &view::Names::All, bytes.len())
+        }
+        Some(&VERSION_ANONYMOUS) => {
+            let (record, late): (ClusterRecord<'_, NodeRecord<'_>>, _) = codec::decode(VERSION_ANONYMOUS, bytes)?;
+            read::<_, EvidenceRecord>((record, late, Vec::new(), Vec::new()), &view::Names::All, bytes.len())
         }
         _ => read::<NodeRecord<'_>, EvidenceRecord>(codec::decode(VERSION, bytes)?, &view::Names::All, bytes.len()),
     }
@@ -383,15 +435,19 @@ pub fn glance(bytes: &[u8], config: &Config, names: &view::Names) -> Result<Glan
     if bytes.first() != Some(&VERSION) {
         return decode(bytes, config).map(Glance);
     }
-    let (record, late): Whole<'_, NodeRecord<'_>> = codec::decode(VERSION, bytes)?;
+    let (record, late, sayers, claimed): Whole<'_, NodeRecord<'_>> = codec::decode(VERSION, bytes)?;
     // What an erasure that is on its way takes is told by the whole.
     let is_swept = record.swept >= config.sweeps().number;
     let names = if is_swept { names } else { &view::Names::All };
-    read::<_, EvidenceRecord>((record, late), names, bytes.len()).map(Glance)
+    read::<_, EvidenceRecord>((record, late, sayers, claimed), names, bytes.len()).map(Glance)
 }
 
 /// The cluster of a record with its values under these names; unless that is all, without links and relations.
-fn read<'a, N, E>((record, late): Whole<'a, N>, names: &view::Names, bytes: usize) -> Result<Cluster, Error>
+fn read<'a, N, E>(
+    (record, late, sayers, claimed): Whole<'a, N>,
+    names: &view::Names,
+    bytes: usize,
+) -> Result<Cluster, Error>
 where
     N: Into<NodeRecord<'a>>,
     E: StoredEvidence + Deserialize<'a>,
@@ -405,11 +461,21 @@ where
         if said.len() != nodes.len() {
             return Err(codec::corrupt("section of nodes"));
         }
-        for (node, said) in nodes.iter_mut().zip(said) {
-            for mut fragment in said.fragments {
-                fragment.cells.retain(|cell| names.has_at(cell.path));
-                if is_whole || !fragment.cells.is_empty() {
-                    node.fragments.push(read_fragment(fragment, &shared)?);
+        let (mut sayers, mut claimed) = (sayers.into_iter().peekable(), claimed.into_iter().peekable());
+        for (node, (node_at, said)) in nodes.iter_mut().zip((0..).zip(said)) {
+            for (at, fragment) in (0..).zip(said.fragments) {
+                let by = sayers.next_if(|own| (own.node, own.fragment) == (node_at, at));
+                let mut cells = Vec::with_capacity(fragment.cells.len());
+                for (cell_at, cell) in (0..).zip(fragment.cells) {
+                    let claimed = claimed.next_if(|own| (own.node, own.fragment, own.cell) == (node_at, at, cell_at));
+                    if names.has_at(cell.path) {
+                        let class = |own: ClaimedRecord| if own.is_public { Class::Public } else { Class::Private };
+                        cells.push(Cell { claimed: claimed.map(class), ..read_cell(cell, &shared)? });
+                    }
+                }
+                if is_whole || !cells.is_empty() {
+                    let (dataset, by) = (shared.name(fragment.dataset)?, by.map(|own| NodeId::from_bytes(own.by)));
+                    node.fragments.push(Fragment { dataset, by, cells });
                 }
             }
             if is_whole {
@@ -463,17 +529,19 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
 }
 
 fn read_fragment(record: FragmentRecord<'_>, shared: &Shared) -> Result<Fragment, Error> {
-    let cell = |cell: CellRecord<'_>| {
-        Ok(Cell {
-            path: Path::parse_stored(cell.path).map_err(|_| codec::corrupt("path"))?,
-            value: Value::try_from(cell.value)?,
-            time: time(cell.time)?,
-            received_at: time(cell.received_at)?,
-            batch: shared.batch(cell.batch)?,
-        })
-    };
-    let cells = record.cells.into_iter().map(cell).collect::<Result<_, Error>>()?;
-    Ok(Fragment { dataset: shared.name(record.dataset)?, cells })
+    let cells = record.cells.into_iter().map(|cell| read_cell(cell, shared)).collect::<Result<_, Error>>()?;
+    Ok(Fragment { dataset: shared.name(record.dataset)?, by: None, cells })
+}
+
+fn read_cell(cell: CellRecord<'_>, shared: &Shared) -> Result<Cell, Error> {
+    Ok(Cell {
+        path: Path::parse_stored(cell.path).map_err(|_| codec::corrupt("path"))?,
+        value: Value::try_from(cell.value)?,
+        time: time(cell.time)?,
+        received_at: time(cell.received_at)?,
+        batch: shared.batch(cell.batch)?,
+        claimed: None,
+    })
 }
 
 fn read_relation<T: StoredTally>(record: &RelationRecord<'_, T>, shared: &Shared) -> Result<Relation, Error> {

@@ -14,7 +14,7 @@ use tessera_engine::cluster::{
 };
 use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::decide::{NewEvent, Notice};
-use tessera_engine::fact::{Call, CallKind, Content, Identity, Strength};
+use tessera_engine::fact::{Call, CallKind, Class, Content, Identity, Strength};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::rules::{AggregateId, Late, Membership, SegmentId, Standing, Trouble};
 use tessera_engine::time::Timestamp;
@@ -90,8 +90,10 @@ fn sample_cluster() -> Cluster {
         time: at(5),
         received_at: at(6),
         batch: Some("july".into()),
+        claimed: None,
     };
-    first.fragments = vec![Fragment { dataset: "crm".into(), cells: values().into_iter().map(cell).collect() }];
+    first.fragments =
+        vec![Fragment { dataset: "crm".into(), by: None, cells: values().into_iter().map(cell).collect() }];
     first.relations = vec![Relation {
         account: identity(6, "acme"),
         node: node_id(9),
@@ -189,6 +191,18 @@ fn late_cluster() -> Cluster {
     cluster
 }
 
+/// What only version 7 can say as well: whose word something is, and what was stated as an identity.
+fn said_cluster() -> Cluster {
+    let mut cluster = sample_cluster();
+    let said = cluster.nodes[0].fragments[0].clone();
+    let by = |own| Fragment { by: Some(node_id(own)), ..said.clone() };
+    cluster.nodes[0].fragments.extend([by(7), by(8)]);
+    cluster.nodes[1].fragments.push(by(7));
+    cluster.nodes[0].fragments[0].cells[1].claimed = Some(Class::Private);
+    cluster.nodes[1].fragments[0].cells[7].claimed = Some(Class::Public);
+    cluster
+}
+
 fn severed() -> LinkState {
     LinkState::Severed(vec![Severer::Document(node_id(3)), Severer::Directive(directive(1))])
 }
@@ -200,11 +214,12 @@ fn sample_link(state: LinkState) -> Link {
 #[test]
 fn a_cluster_is_read_as_written() {
     for (name, mut cluster) in [
-        ("cluster-6", sample_cluster()),
-        ("cluster-separated-6", later_cluster()),
-        ("cluster-ruled-6", ruled_cluster()),
-        ("cluster-ranked-6", ranked_cluster()),
-        ("cluster-late-6", late_cluster()),
+        ("cluster-7", sample_cluster()),
+        ("cluster-separated-7", later_cluster()),
+        ("cluster-ruled-7", ruled_cluster()),
+        ("cluster-ranked-7", ranked_cluster()),
+        ("cluster-late-7", late_cluster()),
+        ("cluster-said-7", said_cluster()),
     ] {
         let bytes = cluster::encode(&cluster);
         cluster.bytes = bytes.len();
@@ -220,7 +235,9 @@ fn a_glance_sees_what_rules_read() {
         assert_eq!(*seen.as_ref(), Cluster { bytes: bytes.len(), ..expected.clone() }, "{names:?}");
     };
     let none = Names::Some(BTreeSet::new());
-    let whole = ruled_cluster();
+    let mut whole = ruled_cluster();
+    let earlier = whole.clone();
+    whole.nodes[0].fragments = said_cluster().nodes.swap_remove(0).fragments;
     let bytes = cluster::encode(&whole);
     check(&bytes, &Names::All, &whole);
     let mut bare = Cluster { links: Vec::new(), ..whole.clone() };
@@ -240,8 +257,9 @@ fn a_glance_sees_what_rules_read() {
         check(&bytes, &Names::Some([name.into()].into()), &seen);
     }
     // A record of before is read whole, and so is one that an erasure has not reached.
-    check(&thawed("cluster-ruled-3"), &none, &whole);
-    check(&thawed("cluster-ruled-4"), &none, &whole);
+    check(&thawed("cluster-ruled-3"), &none, &earlier);
+    check(&thawed("cluster-ruled-4"), &none, &earlier);
+    check(&thawed("cluster-ruled-6"), &none, &earlier);
     let erased = erase_source(&StoredConfig::default(), "crm", None, at(1)).and_then(|stored| stored.to_engine());
     let unswept = sample_cluster();
     let bytes = cluster::encode(&unswept);
@@ -265,6 +283,11 @@ fn records_of_earlier_versions_are_read_as_what_they_were() {
         ("cluster-separated-5", later_cluster()),
         ("cluster-ruled-5", ruled_cluster()),
         ("cluster-ranked-5", ranked_cluster()),
+        ("cluster-6", sample_cluster()),
+        ("cluster-separated-6", later_cluster()),
+        ("cluster-ruled-6", ruled_cluster()),
+        ("cluster-ranked-6", ranked_cluster()),
+        ("cluster-late-6", late_cluster()),
     ] {
         let bytes = thawed(name);
         let expected = Cluster { bytes: bytes.len(), ..cluster };
