@@ -201,6 +201,14 @@ impl StoredConfig {
         &self.sweeps
     }
 
+    /// Whether something is to be brought to the records one by one.
+    #[must_use]
+    pub fn is_being_swept(&self) -> bool {
+        let sweeps = &self.sweeps;
+        let is_swept = !sweeps.is_restaging() && sweeps.erasures.is_empty() && sweeps.ended.is_empty();
+        !is_swept || self.rules.needs_walk()
+    }
+
     /// What the workspace says of erasures.
     #[must_use]
     pub fn erasure(&self) -> ErasureRules {

@@ -12,7 +12,8 @@ use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError, Direction, Limits, Row, ScanLimit, Store, Version};
 
 use super::facts::Placing;
-use super::memory::Memory;
+use super::memory::{Memories, Memory};
+use super::queue::Queues;
 use super::standing::{AllCounts, Ruled};
 use super::{Change, Done};
 use crate::codec::corrupt;
@@ -42,6 +43,10 @@ pub(crate) struct Shared {
     pub(crate) components: Components,
     pub(crate) settings: Settings,
     pub(crate) epochs: Arc<Epochs>,
+    /// What may wait in lanes.
+    pub(crate) queues: Arc<Queues>,
+    /// What lanes remember.
+    pub(crate) memories: Arc<Memories>,
     /// Commits that wrote a record which the sweeps have not reached, from a number of its own for each process. Whoever walks all
     /// records learns by it whether one was taken to a place that the walk has passed.
     pub(crate) stale_writes: AtomicU64,
@@ -128,7 +133,8 @@ pub(super) struct State {
     shared: Arc<Shared>,
     scope: Scope,
     ids: Ids,
-    memory: Memory,
+    /// None while a group is decided, and after what makes it forget.
+    memory: Option<Memory>,
     known: Option<Known>,
     placing: Placing,
     part: PartUnderWay,
@@ -160,12 +166,11 @@ impl State {
         let mut random = [0u8; 8];
         (shared.components.random)(&mut random);
         let now = (shared.components.clock)();
-        let memory = Memory::new(shared.settings.record_cache_bytes);
         let scope = Scope::new(shared.workspace);
         Self {
             scope,
             ids: Ids::new(now.millis(), u64::from_be_bytes(random)),
-            memory,
+            memory: None,
             known: None,
             placing: Placing::default(),
             part: PartUnderWay::default(),
@@ -257,7 +262,7 @@ impl State {
     /// Forgets everything that was read: someone else may have changed it, or a commit of our own whose answer was lost.
     pub(super) fn forget(&mut self) {
         self.known = None;
-        self.memory = Memory::new(self.shared.settings.record_cache_bytes);
+        self.memory = None;
         self.shared.config.store(None);
         self.shared.epochs.touch_all();
         self.shared.timers.forget();
@@ -437,11 +442,11 @@ impl State {
     }
 
     pub(super) fn take_memory(&mut self) -> Memory {
-        std::mem::replace(&mut self.memory, Memory::new(0))
+        self.memory.take().unwrap_or_else(|| self.shared.memories.memory())
     }
 
     pub(super) fn keep_memory(&mut self, memory: Memory) {
-        self.memory = memory;
+        self.memory = Some(memory);
     }
 
     /// Adds the lane's row to a commit: its clock and counts, and that nobody else has moved them.
