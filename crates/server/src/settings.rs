@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) answer_memory_bytes: ByteSize,
     /// Memory for writes that wait for their turn.
     pub(crate) queue_memory_bytes: ByteSize,
+    /// Memory for configurations of workspaces, compiled.
+    pub(crate) workspace_memory_bytes: ByteSize,
     /// Seconds after which a workspace that nobody uses gives back its memory.
     pub(crate) lane_idle_secs: u32,
     /// Memory for rendered profiles.
@@ -113,6 +115,10 @@ pub(crate) struct Layer {
     /// most half of it. What is beyond is refused for now [default: 128MiB].
     #[arg(long, env = "TESSERA_QUEUE_MEMORY_BYTES", value_name = "SIZE")]
     queue_memory_bytes: Option<ByteSize>,
+    /// Memory for what running workspaces hold beside the caches, about: their configurations with all rules, and what was seen of attributes
+    /// and events. Beyond it those that were not used for longest give theirs back before their time [default: 256MiB].
+    #[arg(long, env = "TESSERA_WORKSPACE_MEMORY_BYTES", value_name = "SIZE")]
+    workspace_memory_bytes: Option<ByteSize>,
     /// Seconds after which a workspace that nobody uses gives back its tasks, its configuration and its part of the caches; its next
     /// request reads them again. More is for who has memory for all workspaces and wants no first request slower [default: 300].
     #[arg(long, env = "TESSERA_LANE_IDLE_SECS", value_name = "SECONDS")]
@@ -175,6 +181,7 @@ impl Layer {
             request_memory_bytes: self.request_memory_bytes.or(under.request_memory_bytes),
             answer_memory_bytes: self.answer_memory_bytes.or(under.answer_memory_bytes),
             queue_memory_bytes: self.queue_memory_bytes.or(under.queue_memory_bytes),
+            workspace_memory_bytes: self.workspace_memory_bytes.or(under.workspace_memory_bytes),
             lane_idle_secs: self.lane_idle_secs.or(under.lane_idle_secs),
             view_cache_bytes: self.view_cache_bytes.or(under.view_cache_bytes),
             record_cache_bytes: self.record_cache_bytes.or(under.record_cache_bytes),
@@ -209,6 +216,7 @@ impl Settings {
             request_memory_bytes: layer.request_memory_bytes.unwrap_or(ByteSize::mebibytes(128)),
             answer_memory_bytes: layer.answer_memory_bytes.unwrap_or(ByteSize::mebibytes(256)),
             queue_memory_bytes: layer.queue_memory_bytes.unwrap_or(ByteSize::mebibytes(128)),
+            workspace_memory_bytes: layer.workspace_memory_bytes.unwrap_or(ByteSize::mebibytes(256)),
             lane_idle_secs: layer.lane_idle_secs.unwrap_or(300),
             view_cache_bytes: layer.view_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             record_cache_bytes: layer.record_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),

@@ -45,7 +45,8 @@ fn many_workspaces_touched_once_cost_little_and_give_it_back() {
     let root = tempfile::tempdir().expect("a folder");
     let server = Server::start_with(root.path(), &[("TESSERA_LANE_IDLE_SECS", &idle_secs.to_string())]);
     let client = server.client();
-    let names: Vec<String> = (0..workspaces).map(|at| format!("w{at}")).collect();
+    // One is there already, and an organization has at most 1,000.
+    let names: Vec<String> = (1..workspaces).map(|at| format!("w{at}")).collect();
     names.iter().for_each(|name| make_workspace(&client, name));
     let touch = |name: &str, expected: &str| {
         let (status, report) = send_to(&client, name, "POST", "/v1/batch", &json!({"batch": [identify("ann", "m1")]}));
@@ -216,7 +217,16 @@ fn idle_and_slow_connections_hold_up_nobody() {
     let before = server.resident_bytes();
     let address = server.url().strip_prefix("http://").expect("plain HTTP").to_owned();
     let connect = || TcpStream::connect(&address).expect("a connection");
-    let idle: Vec<TcpStream> = (0..idle).map(|_| connect()).collect();
+    // They have asked once: whoever asks nothing at all is sent away after the time of a head.
+    let idle: Vec<TcpStream> = (0..idle)
+        .map(|_| {
+            let mut stream = connect();
+            write!(stream, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is open");
+            let read = stream.read(&mut [0; 4_096]).expect("an answer");
+            assert!(read > 0, "an answer");
+            stream
+        })
+        .collect();
     let mut slow: Vec<Slow> = (0..slow).map(|at| Slow::new(connect(), at)).collect();
     let (mut most, until) = (0, Instant::now() + Duration::from_secs(seconds));
     while Instant::now() < until {
@@ -245,6 +255,8 @@ fn idle_and_slow_connections_hold_up_nobody() {
         stream.read_to_string(&mut answer).expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
+    // A stop waits for answers that are under way.
+    drop(slow);
     server.stop();
 }
 

@@ -87,6 +87,8 @@ pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane:
         report("idempotency", sweep_answers(&keeper, &parts, workspace).await);
         let due = async || first_due(&keeper, &parts, &shared).await;
         let (store, scope) = (&*parts.components.store, Scope::new(workspace));
+        shared.weigh();
+        parts.workspaces.press(&shared);
         let rest = match parts.workspaces.end_idle(workspace, &shared, due).await {
             Ok(Idle::Ended) => {
                 report("learned", shared.learned.write(store, scope).await);

@@ -30,14 +30,17 @@ mod memory;
 mod pack;
 mod purge;
 mod queue;
+mod shared;
 mod standing;
-pub(crate) mod state;
+mod state;
+mod weight;
 mod work;
 
 pub(crate) use commit::counts_of;
 pub(crate) use memory::Memories;
 pub(crate) use queue::Queues;
-pub(crate) use state::{Configured, Shared};
+pub(crate) use shared::{Configured, Shared};
+pub(crate) use weight::Weights;
 pub(crate) use work::{Answer, Change, Done, Item, Ordered, Origin, Work};
 
 /// Submissions that wait in a lane before work of the service itself waits before it; what others submit is bounded before (`queue.rs`).

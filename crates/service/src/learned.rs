@@ -159,6 +159,11 @@ impl Learned {
         Ok(())
     }
 
+    /// How many things are known.
+    pub(crate) fn entries(&self) -> usize {
+        self.lock().entries
+    }
+
     /// Whether something was seen that is not written.
     pub(crate) fn is_dirty(&self) -> bool {
         self.lock().is_dirty

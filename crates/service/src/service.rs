@@ -21,8 +21,8 @@ use crate::find::{Finder, not_found};
 use crate::jobs::Jobs;
 use crate::keeper::{Keeper, Parts};
 use crate::keys::Scope;
-use crate::lane::state::Configured;
-use crate::lane::{Answer, Done, Item, Memories, Origin, Queues, Work};
+use crate::lane::Configured;
+use crate::lane::{Answer, Done, Item, Memories, Origin, Queues, Weights, Work};
 use crate::learned::Summary;
 use crate::pool::Pool;
 use crate::quarantine::{Entry, Quarantine};
@@ -39,45 +39,13 @@ use crate::{explain, graph, names, policies, row, timeline};
 mod erasures;
 mod life;
 mod running;
+mod settings;
 
 pub use erasures::{ErasureState, Extent, Return};
 #[cfg(test)]
 pub(crate) use running::Running;
 pub(crate) use running::{Idle, Workspaces};
-
-/// Figures that an operator may turn.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Bytes of rendered views kept in memory; 0 turns the cache off.
-    pub view_cache_bytes: u64,
-    /// Bytes of decoded records that all lanes together keep in memory.
-    pub record_cache_bytes: u64,
-    /// Bytes of writes that wait in lanes, as they are once they are read; a workspace has at most half of it.
-    pub queue_bytes: u64,
-    /// Seconds after which a workspace that nobody uses gives back what it holds.
-    pub lane_idle_secs: u32,
-    /// Seconds that what was erased stays on disk at most before it is purged from the files of the store, which are rewritten for
-    /// it. 0 purges at once.
-    pub purge_interval_secs: u32,
-    /// The folder in which backups are made while the store is in use; without it there are none.
-    pub backup_folder: Option<std::path::PathBuf>,
-    /// Whether computed attributes and segments are left alone: nobody evaluates them, and what depends on them says so.
-    pub without_rules: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            view_cache_bytes: 256 << 20,
-            record_cache_bytes: 256 << 20,
-            queue_bytes: 128 << 20,
-            lane_idle_secs: 300,
-            purge_interval_secs: 86_400,
-            backup_folder: None,
-            without_rules: false,
-        }
-    }
-}
+pub use settings::Settings;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -115,6 +83,8 @@ pub struct Service {
     queues: Arc<Queues>,
     /// What lanes remember.
     memories: Arc<Memories>,
+    /// What running workspaces hold beside that.
+    weights: Arc<Weights>,
     workspaces: Arc<Workspaces>,
     tasks: Mutex<JoinSet<()>>,
     /// The runner of jobs, apart from the other tasks: it has to end before the lanes that its steps submit to.

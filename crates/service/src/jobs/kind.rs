@@ -13,7 +13,7 @@ use crate::codec;
 use crate::directory::WorkspaceId;
 use crate::error::{Error, ErrorKind};
 use crate::keys::Scope;
-use crate::lane::state::Configured;
+use crate::lane::Configured;
 use crate::lane::{Answer, Work};
 use crate::service::Service;
 

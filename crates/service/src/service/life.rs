@@ -15,7 +15,7 @@ use crate::jobs::kind::AnyKind;
 use crate::jobs::{self, Jobs};
 use crate::keeper::{Keeper, Parts, keep_directory};
 use crate::keys::{Family, Scope};
-use crate::lane::{Memories, Queues};
+use crate::lane::{Memories, Queues, Weights};
 use crate::pool::Pool;
 use crate::quarantine::Quarantine;
 use crate::row;
@@ -69,6 +69,7 @@ impl Service {
             waker: Arc::new(Keeper::default()),
             queues: Queues::new(settings.queue_bytes),
             memories: Memories::new(settings.record_cache_bytes),
+            weights: Weights::new(settings.workspace_bytes),
             workspaces,
             epochs: Arc::new(Epochs::new()),
             views: Views::new(settings.view_cache_bytes),

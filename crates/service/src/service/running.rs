@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub(crate) struct Running {
     pub(crate) keeper: Arc<Keeper>,
     /// When somebody used it last, in microseconds; the first instant of all while nobody has.
     used_at: AtomicI64,
+    /// It is to end before its time, for all together hold too much.
+    is_pressed: AtomicBool,
 }
 
 impl Running {
@@ -105,12 +107,14 @@ impl Workspaces {
         let idle_micros = i64::from(shared.settings.lane_idle_secs) * 1_000_000;
         let now = (shared.components.clock)();
         let left = running.used_at.load(Ordering::Acquire).saturating_add(idle_micros).saturating_sub(now.micros());
-        if left > 0 {
+        let is_pressed = running.is_pressed.swap(false, Ordering::AcqRel);
+        if left > 0 && !is_pressed {
             return Ok(Idle::Not(Some(Duration::from_micros(left.unsigned_abs()))));
         }
         let Some(seen) = running.lane.gate().empty() else { return Ok(Idle::Not(None)) };
         let Some(due) = first_due().await? else { return Ok(Idle::Not(None)) };
-        if due <= now.plus_micros(idle_micros) || !running.lane.gate().close(seen) {
+        let soon = if is_pressed { now } else { now.plus_micros(idle_micros) };
+        if due <= soon || !running.lane.gate().close(seen) {
             return Ok(Idle::Not(None));
         }
         let mut all = lock(&self.running);
@@ -124,6 +128,11 @@ impl Workspaces {
         running.stop();
         metrics::counter!(names::LANES_ENDED).increment(1);
         Ok(Idle::Ended)
+    }
+
+    /// Where all together hold more than they may, the one that was not used for longest is to end, unless it is this one that looks.
+    pub(crate) fn press(&self, looks: &Arc<Shared>) {
+        press(&lock(&self.running), looks);
     }
 
     /// Those that are to begin by now, and when the next one is.
@@ -141,6 +150,20 @@ pub(crate) enum Idle {
     Not(Option<Duration>),
     /// It has ended.
     Ended,
+}
+
+/// Linear in those that run, and only while they hold too much.
+fn press(running: &HashMap<WorkspaceId, Arc<Running>>, looks: &Arc<Shared>) {
+    if !looks.weight.is_over() {
+        return;
+    }
+    let others = running.values().filter(|other| !Arc::ptr_eq(&other.shared, looks));
+    let others =
+        others.filter(|other| !other.is_pressed.load(Ordering::Acquire) && other.lane.gate().empty().is_some());
+    if let Some(oldest) = others.min_by_key(|other| other.used_at.load(Ordering::Acquire)) {
+        oldest.is_pressed.store(true, Ordering::Release);
+        oldest.keeper.nudge();
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more precision than a double has")]
@@ -172,6 +195,11 @@ impl Service {
     }
 
     #[cfg(test)]
+    pub(crate) fn weights(&self) -> &crate::lane::Weights {
+        &self.weights
+    }
+
+    #[cfg(test)]
     pub(crate) fn waker(&self) -> &Keeper {
         &self.waker
     }
@@ -200,6 +228,7 @@ impl Service {
             memories: self.memories.clone(),
             stale_writes: AtomicU64::new((self.components.clock)().micros().cast_unsigned()),
             config: arc_swap::ArcSwapOption::empty(),
+            weight: self.weights.weight(),
             learned,
             timers: Alarm::default(),
         });
@@ -214,10 +243,17 @@ impl Service {
         if !self.settings.without_rules {
             tasks.spawn_on(keep_timers(shared.clone(), lane.clone(), self.parts.jobs.clone()), &self.components.tasks);
         }
-        let begun = Arc::new(Running { shared, lane, keeper, used_at: AtomicI64::new(Timestamp::MIN.micros()) });
+        let begun = Arc::new(Running {
+            shared,
+            lane,
+            keeper,
+            used_at: AtomicI64::new(Timestamp::MIN.micros()),
+            is_pressed: AtomicBool::new(false),
+        });
         running.insert(workspace, begun.clone());
         lock(&self.workspaces.asleep).wake(workspace);
         count(&running);
+        press(&running, &begun.shared);
         Use { running: begun, _inside: inside }
     }
 }

@@ -109,6 +109,43 @@ async fn a_write_that_comes_while_a_lane_ends_is_neither_refused_nor_doubled() {
     world.check().await;
 }
 
+/// Beyond what all may hold together, whoever was not used for longest ends though it is not idle yet.
+#[tokio::test]
+async fn who_was_not_used_for_longest_ends_first_where_all_hold_too_much() {
+    let one = World::idle().await;
+    one.accept(vec![seen(0)]).await;
+    let room_for_two = 5 * one.service.weights().held() / 2;
+    let world = World::with(Settings { workspace_bytes: room_for_two, ..Settings::default() }).await;
+    let touch = async |number: u32| {
+        world.pass(SECOND);
+        let workspace = WorkspaceId::new(number);
+        let incoming = Incoming { fact: Ok(seen(0)), raw: Bytes::from_static(b"{}"), notes: Vec::new() };
+        let verdicts = world.service.ingest(workspace, vec![incoming], "test", KEY).await.expect("a verdict");
+        assert!(matches!(verdicts[..], [Verdict::Accepted { .. } | Verdict::Duplicate]), "{verdicts:?}");
+    };
+    let running = || {
+        let mut running: Vec<u32> =
+            world.service.workspaces().all().iter().map(|own| own.shared.workspace.number()).collect();
+        running.sort_unstable();
+        running
+    };
+    for number in [1, 2, 1, 3] {
+        touch(number).await;
+    }
+    while running() != [1, 3] {
+        tokio::task::yield_now().await;
+    }
+    for number in 1..=20 {
+        touch(number).await;
+    }
+    while running() != [19, 20] {
+        world.service.workspaces().all().iter().for_each(|own| own.keeper.nudge());
+        tokio::task::yield_now().await;
+    }
+    touch(2).await;
+    world.check().await;
+}
+
 /// Somebody leaves a window while the workspace does not run: it begins for that by itself, and ends again.
 #[tokio::test]
 async fn what_is_due_by_itself_begins_a_workspace() {
