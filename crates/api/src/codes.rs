@@ -82,6 +82,16 @@ const CALLS: &[Code] = &[
         Throttled,
         "Clients have not taken as many bytes of answers as the server may hold, in all or of one workspace. Ask again, for smaller pages or fewer at one time.",
     ),
+    call(
+        "queue_full",
+        Throttled,
+        "As many writes of the workspace wait for their turn as may, or as many bytes of them. Nothing happened: send it again after `Retry-After` seconds.",
+    ),
+    call(
+        "queues_full",
+        Unavailable,
+        "As many writes of all workspaces together wait for their turn as may, or as many bytes of them. Nothing happened: send it again after `Retry-After` seconds.",
+    ),
     call("body_missing", Invalid, "The body is empty, and this call needs one."),
     call("body_broken", Invalid, "The body ended before all of it had come."),
     call("utf8_invalid", Invalid, "The body or the path is not UTF-8."),

@@ -116,10 +116,11 @@ fn report(method: &'static str, route: &str, status: StatusCode, took: Duration,
     }
 }
 
-/// A store that is full or shut says so itself, once in a while: a line for each request would fill the same disk.
+/// A store that is full or shut says so itself, once in a while: a line for each request would fill the same disk. What there is no room
+/// for is counted: whoever floods the server would write the log.
 fn level(error: &Error) -> Level {
     match error.code {
-        "disk_full" | "store_unavailable" => Level::DEBUG,
+        "disk_full" | "store_unavailable" | "queues_full" | "rules_busy" => Level::DEBUG,
         _ => rule(error.kind).level,
     }
 }

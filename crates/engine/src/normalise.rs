@@ -7,18 +7,20 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use rlibphonenumber::enums::Region;
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumberFormat};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::config::{Namespace, Normaliser};
 
+mod blocked;
 mod number;
 
 #[cfg(test)]
 mod tests;
 
+pub use blocked::blocked_pattern;
 pub use number::spelled_number;
 
 /// Bytes of an identity's value, as it comes and as it is kept.
@@ -105,17 +107,6 @@ pub fn has_unseen(value: &str) -> bool {
 pub fn former_spelling(value: &str) -> Option<String> {
     let (local, domain) = value.rsplit_once('@').filter(|(_, domain)| !domain.is_ascii())?;
     Some(format!("{local}@{}", idna::domain_to_ascii(domain).ok()?))
-}
-
-/// Compiles a pattern of blocked values, anchored so that it must match the whole value.
-///
-/// # Errors
-/// When it is no regular expression, or needs more than 256 KiB compiled.
-pub fn blocked_pattern(pattern: &str) -> Result<Regex, regex::Error> {
-    let compile = |text: &str| RegexBuilder::new(text).size_limit(256 << 10).build();
-    // Alone first: `a)|(b` is wrong, but would pass within the group.
-    compile(pattern)?;
-    compile(&format!(r"\A(?:{pattern})\z"))
 }
 
 fn within_bounds(text: &str) -> Result<&str, Refused> {
@@ -243,6 +234,6 @@ fn read_number(text: &str, region: Option<Region>) -> Result<String, Refused> {
 }
 
 fn is_blocked(namespace: &Namespace, value: &str) -> bool {
-    let whole = |pattern: &Regex| pattern.find(value).is_some_and(|found| found.len() == value.len());
+    let whole = |pattern: &Arc<Regex>| pattern.find(value).is_some_and(|found| found.len() == value.len());
     namespace.blocked.iter().any(|blocked| blocked == value) || namespace.blocked_patterns.iter().any(whole)
 }

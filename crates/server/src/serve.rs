@@ -180,6 +180,9 @@ fn service_settings(settings: &Settings, rules: Rules) -> tessera_service::Setti
     tessera_service::Settings {
         view_cache_bytes: settings.view_cache_bytes.bytes(),
         record_cache_bytes: settings.record_cache_bytes.bytes(),
+        queue_bytes: settings.queue_memory_bytes.bytes(),
+        workspace_bytes: settings.workspace_memory_bytes.bytes(),
+        lane_idle_secs: settings.lane_idle_secs,
         purge_interval_secs: settings.purge_interval_secs,
         backup_folder: settings.backup_dir.clone(),
         without_rules: rules.are_off(),

@@ -39,9 +39,15 @@ pub(crate) struct Settings {
     pub(crate) request_memory_bytes: ByteSize,
     /// Memory for answers that clients have not taken yet.
     pub(crate) answer_memory_bytes: ByteSize,
+    /// Memory for writes that wait for their turn.
+    pub(crate) queue_memory_bytes: ByteSize,
+    /// Memory for configurations of workspaces, compiled.
+    pub(crate) workspace_memory_bytes: ByteSize,
+    /// Seconds after which a workspace that nobody uses gives back its memory.
+    pub(crate) lane_idle_secs: u32,
     /// Memory for rendered profiles.
     pub(crate) view_cache_bytes: ByteSize,
-    /// Memory for decoded records of the lanes.
+    /// Memory for decoded records of all lanes together.
     pub(crate) record_cache_bytes: ByteSize,
     /// Memory for blocks of the store.
     pub(crate) store_cache_bytes: ByteSize,
@@ -105,10 +111,22 @@ pub(crate) struct Layer {
     /// it are refused for now [default: 256MiB].
     #[arg(long, env = "TESSERA_ANSWER_MEMORY_BYTES", value_name = "SIZE")]
     answer_memory_bytes: Option<ByteSize>,
+    /// Memory for writes that wait for their turn in the lanes of their workspaces, as they are once they are read; a workspace has at
+    /// most half of it. What is beyond is refused for now [default: 128MiB].
+    #[arg(long, env = "TESSERA_QUEUE_MEMORY_BYTES", value_name = "SIZE")]
+    queue_memory_bytes: Option<ByteSize>,
+    /// Memory for what running workspaces hold beside the caches, about: their configurations with all rules, and what was seen of attributes
+    /// and events. Beyond it those that were not used for longest give theirs back before their time [default: 256MiB].
+    #[arg(long, env = "TESSERA_WORKSPACE_MEMORY_BYTES", value_name = "SIZE")]
+    workspace_memory_bytes: Option<ByteSize>,
+    /// Seconds after which a workspace that nobody uses gives back its tasks, its configuration and its part of the caches; its next
+    /// request reads them again. More is for who has memory for all workspaces and wants no first request slower [default: 300].
+    #[arg(long, env = "TESSERA_LANE_IDLE_SECS", value_name = "SECONDS")]
+    lane_idle_secs: Option<u32>,
     /// Memory for rendered profiles; 0 turns that cache off [default: 256MiB].
     #[arg(long, env = "TESSERA_VIEW_CACHE_BYTES", value_name = "SIZE")]
     view_cache_bytes: Option<ByteSize>,
-    /// Memory for decoded profile records [default: 256MiB].
+    /// Memory for decoded profile records, of all workspaces together [default: 256MiB].
     #[arg(long, env = "TESSERA_RECORD_CACHE_BYTES", value_name = "SIZE")]
     record_cache_bytes: Option<ByteSize>,
     /// Memory for blocks read from disk [default: 256MiB].
@@ -162,6 +180,9 @@ impl Layer {
             keep_alive_secs: self.keep_alive_secs.or(under.keep_alive_secs),
             request_memory_bytes: self.request_memory_bytes.or(under.request_memory_bytes),
             answer_memory_bytes: self.answer_memory_bytes.or(under.answer_memory_bytes),
+            queue_memory_bytes: self.queue_memory_bytes.or(under.queue_memory_bytes),
+            workspace_memory_bytes: self.workspace_memory_bytes.or(under.workspace_memory_bytes),
+            lane_idle_secs: self.lane_idle_secs.or(under.lane_idle_secs),
             view_cache_bytes: self.view_cache_bytes.or(under.view_cache_bytes),
             record_cache_bytes: self.record_cache_bytes.or(under.record_cache_bytes),
             store_cache_bytes: self.store_cache_bytes.or(under.store_cache_bytes),
@@ -194,6 +215,9 @@ impl Settings {
             keep_alive_secs: layer.keep_alive_secs.unwrap_or(75),
             request_memory_bytes: layer.request_memory_bytes.unwrap_or(ByteSize::mebibytes(128)),
             answer_memory_bytes: layer.answer_memory_bytes.unwrap_or(ByteSize::mebibytes(256)),
+            queue_memory_bytes: layer.queue_memory_bytes.unwrap_or(ByteSize::mebibytes(128)),
+            workspace_memory_bytes: layer.workspace_memory_bytes.unwrap_or(ByteSize::mebibytes(256)),
+            lane_idle_secs: layer.lane_idle_secs.unwrap_or(300),
             view_cache_bytes: layer.view_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             record_cache_bytes: layer.record_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             store_cache_bytes: layer.store_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
@@ -217,10 +241,12 @@ impl Settings {
         }
         ensure!(self.connections_max > 0, "connections_max is 0: nobody could connect");
         ensure!(self.keep_alive_secs > 0, "keep_alive_secs is 0: no connection could be used twice");
+        ensure!(self.lane_idle_secs > 0, "lane_idle_secs is 0: every request would begin its workspace anew");
         // The largest body, and the largest answer, are to fit into the half that one workspace may have.
         for (name, size, least) in [
             ("request_memory_bytes", self.request_memory_bytes, 16),
             ("answer_memory_bytes", self.answer_memory_bytes, 64),
+            ("queue_memory_bytes", self.queue_memory_bytes, 16),
         ] {
             ensure!(size.bytes() >= least << 20, "{name} is {size}: it must be {least}MiB or more");
         }

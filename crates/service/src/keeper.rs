@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tessera_engine::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::directory::WorkspaceId;
@@ -14,9 +15,10 @@ use crate::idempotency;
 use crate::jobs::NewJob;
 use crate::keys::Scope;
 use crate::lane::{Answer, Handle, Shared, Work};
-use crate::service::{Components, Service};
+use crate::service::{Components, Idle, Service, Workspaces};
 use crate::store_error::commit_failed;
 use crate::sweeping::{EXPIRE, Stalled};
+use crate::timers;
 
 /// How long a keeper rests when nothing nudges it.
 const REST: Duration = Duration::from_secs(60);
@@ -58,17 +60,20 @@ impl Keeper {
         }
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }
 
-    async fn rest(&self) {
-        drop(tokio::time::timeout(REST, self.nudge.notified()).await);
+    /// Rests until it is nudged, and no longer than this.
+    pub(crate) async fn rest(&self, most: Option<Duration>) {
+        let rest = most.map_or(REST, |most| most.min(REST));
+        drop(tokio::time::timeout(rest, self.nudge.notified()).await);
     }
 }
 
 /// Keeps one workspace: purges what was erased, keeps the quarantine and ended jobs within their bounds, asks again for sweeps whose
-/// job has failed, forgets old answers, writes what was seen of attributes and events, also at the end.
+/// job has failed, forgets old answers, writes what was seen of attributes and events, also at the end. Ends the workspace when nobody uses
+/// it.
 pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane: Handle, shared: Arc<Shared>) {
     let workspace = shared.workspace;
     let mut stalled = Stalled::default();
@@ -80,16 +85,65 @@ pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane:
         parts.backups.let_go((parts.components.clock)()).await;
         report("sweeps", go_on_sweeping(&mut stalled, &parts, &shared).await);
         report("idempotency", sweep_answers(&keeper, &parts, workspace).await);
-        keeper.rest().await;
+        let due = async || first_due(&keeper, &parts, &shared).await;
         let (store, scope) = (&*parts.components.store, Scope::new(workspace));
+        shared.weigh();
+        parts.workspaces.press(&shared);
+        let rest = match parts.workspaces.end_idle(workspace, &shared, due).await {
+            Ok(Idle::Ended) => {
+                report("learned", shared.learned.write(store, scope).await);
+                return;
+            }
+            Ok(Idle::Not(rest)) => rest,
+            Err(error) => {
+                report("end of an idle workspace", Err(error));
+                None
+            }
+        };
+        keeper.rest(rest).await;
         report("learned", shared.learned.write(store, scope).await);
     }
+}
+
+/// When something of a workspace is due that nobody asks for; the last instant of all where nothing is, and none where there is something to
+/// be done now, so that it cannot end.
+async fn first_due(keeper: &Keeper, parts: &Parts, shared: &Shared) -> Result<Option<Timestamp>, Error> {
+    let (store, scope) = (&*parts.components.store, Scope::new(shared.workspace));
+    let configured = shared.configured().await?;
+    if keeper.purges_now.load(Ordering::Acquire) || configured.stored.is_being_swept() {
+        return Ok(None);
+    }
+    shared.learned.write(store, scope).await?;
+    if shared.learned.is_dirty() {
+        return Ok(None);
+    }
+    let after = |at: Timestamp| at.plus_micros(i64::from(parts.purge_interval_secs) * 1_000_000);
+    let purge =
+        Purge { store, workspace: shared.workspace, config: configured.config.clone(), learned: &shared.learned };
+    let purged = purge.since(&purge.waiting().await?).await?.map(after);
+    let expired = last_expiry(parts, shared).await?.map(after);
+    let ruled = match shared.settings.without_rules {
+        true => None,
+        false => timers::first_due(shared).await?,
+    };
+    Ok(Some([purged, expired, ruled].into_iter().flatten().min().unwrap_or(Timestamp::MAX)))
+}
+
+/// When what has ended was last taken away, where anything ever ends.
+async fn last_expiry(parts: &Parts, shared: &Shared) -> Result<Option<Timestamp>, Error> {
+    let configured = shared.configured().await?;
+    let keeping = configured.config.keeping();
+    if keeping.keeps_values() && keeping.keeps_events() {
+        return Ok(None);
+    }
+    let last = parts.jobs.last_of(shared.workspace, EXPIRE).await?;
+    Ok(Some(last.map_or(Timestamp::MIN, |job| job.created_at)))
 }
 
 /// Keeps the directory fresh where another process may change it.
 pub(crate) async fn keep_directory(keeper: Arc<Keeper>, service: std::sync::Weak<Service>) {
     while !keeper.is_stopped() {
-        keeper.rest().await;
+        keeper.rest(None).await;
         let Some(service) = service.upgrade() else { return };
         report("directory", service.directory().refresh().await);
     }
@@ -102,6 +156,7 @@ pub(crate) struct Parts {
     pub(crate) backups: crate::backups::Backups,
     pub(crate) components: Components,
     pub(crate) purge_interval_secs: u32,
+    pub(crate) workspaces: Arc<Workspaces>,
 }
 
 /// Removes what was erased: the events at once; the rest, and the bytes of all, when the oldest has waited long enough.
@@ -157,14 +212,8 @@ async fn purge_once(
 
 /// Has what has ended taken away, once in an interval, where anything ever ends.
 async fn expire(parts: &Parts, shared: &Shared) -> Result<(), Error> {
-    let configured = shared.configured().await?;
-    let keeping = configured.config.keeping();
-    if keeping.keeps_values() && keeping.keeps_events() {
-        return Ok(());
-    }
-    let last = parts.jobs.last_of(shared.workspace, EXPIRE).await?;
-    let due = last.map(|job| job.created_at.plus_micros(i64::from(parts.purge_interval_secs) * 1_000_000));
-    if due.is_some_and(|due| due > (parts.components.clock)()) {
+    let Some(last) = last_expiry(parts, shared).await? else { return Ok(()) };
+    if last.plus_micros(i64::from(parts.purge_interval_secs) * 1_000_000) > (parts.components.clock)() {
         return Ok(());
     }
     let new = NewJob { kind: EXPIRE.to_owned(), parameters: "{}".to_owned(), asked_by: None };
@@ -174,7 +223,7 @@ async fn expire(parts: &Parts, shared: &Shared) -> Result<(), Error> {
 
 async fn remove_events(keeper: &Keeper, lane: &Handle) -> Result<(), Error> {
     while !keeper.is_stopped() {
-        match lane.submit(Work::Purge).await? {
+        match lane.submit_own(Work::Purge).await? {
             Answer::Purged { more: true } => {}
             Answer::Purged { more: false }
             | Answer::Items(_)

@@ -13,7 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::error::{Error, ErrorKind};
+use crate::lane::gate::{Gate, Inside};
 use crate::lane::guard::guarded;
+use crate::lane::queue::{Place, Queue};
 use crate::lane::state::State;
 
 mod commit;
@@ -21,41 +23,66 @@ mod decide;
 mod decision;
 mod erase;
 mod facts;
+pub(crate) mod gate;
 mod gather;
 mod guard;
 mod memory;
 mod pack;
 mod purge;
+mod queue;
+mod shared;
 mod standing;
-pub(crate) mod state;
+mod state;
+mod weight;
 mod work;
 
 pub(crate) use commit::counts_of;
-pub(crate) use state::{Configured, Shared};
+pub(crate) use memory::Memories;
+pub(crate) use queue::Queues;
+pub(crate) use shared::{Configured, Shared};
+pub(crate) use weight::Weights;
 pub(crate) use work::{Answer, Change, Done, Item, Ordered, Origin, Work};
 
-/// Submissions that wait in a lane before senders wait themselves.
-const QUEUE: usize = 1_024;
+/// Submissions that wait in a lane before work of the service itself waits before it; what others submit is bounded before (`queue.rs`).
+const QUEUE: usize = 8_192;
 /// Commands of one group.
 const GROUP_COMMANDS_MAX: usize = 1_000;
 
 struct Submission {
     work: Work,
-    reply: oneshot::Sender<Result<Answer, Error>>,
+    reply: Answers,
+}
+
+/// Who waits for an answer, and what is held until it is given.
+struct Answers {
+    sender: oneshot::Sender<Result<Answer, Error>>,
+    /// None for work of the service itself.
+    _place: Option<Place>,
+    /// The lane does not end before, even if nobody waits any more.
+    _inside: Inside,
+}
+
+impl Answers {
+    fn send(self, answer: Result<Answer, Error>) {
+        drop(self.sender.send(answer));
+    }
 }
 
 /// Where a lane takes its submissions. Cheap to clone; the lane ends when all are gone and its queue is empty.
 #[derive(Clone)]
 pub(crate) struct Handle {
     sender: mpsc::Sender<Submission>,
+    queue: Arc<Queue>,
+    gate: Arc<Gate>,
 }
 
 impl Handle {
     /// Starts the lane of a workspace.
     pub(crate) fn start(shared: Arc<Shared>, tasks: &mut JoinSet<()>, runtime: &tokio::runtime::Handle) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
+        let (queue, gate) = (shared.queues.queue(), Arc::default());
         tasks.spawn_on(run(shared, receiver), runtime);
-        Self { sender }
+        Self { sender, queue, gate }
     }
 
     /// Whether it has ended: nothing that is submitted would be answered.
@@ -63,10 +90,34 @@ impl Handle {
         self.sender.is_closed()
     }
 
-    /// Submits work and waits for its answer.
+    /// Who uses the workspace: its lane ends only while nobody does.
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Submits what somebody asked for and waits for its answer.
+    ///
+    /// # Errors
+    /// `Throttled` with `queue_full`, `Unavailable` with `queues_full`: nothing has happened; `Unknown` where it may have; what the work
+    /// answers.
     pub(crate) async fn submit(&self, work: Work) -> Result<Answer, Error> {
-        let (reply, answer) = oneshot::channel();
+        let place = self.queue.enter(&work)?;
+        self.submit_with(Some(place), work).await
+    }
+
+    /// Submits work of the service itself, of which there is little at one time: it is never refused for what others have submitted.
+    ///
+    /// # Errors
+    /// `Unknown` where it may have happened; what the work answers.
+    pub(crate) async fn submit_own(&self, work: Work) -> Result<Answer, Error> {
+        self.submit_with(None, work).await
+    }
+
+    async fn submit_with(&self, place: Option<Place>, work: Work) -> Result<Answer, Error> {
+        let (sender, answer) = oneshot::channel();
         let stopped = || Error::new(ErrorKind::Unavailable, "stopping", "the service is stopping; try again");
+        let inside = self.gate.enter().ok_or_else(stopped)?;
+        let reply = Answers { sender, _place: place, _inside: inside };
         self.sender.send(Submission { work, reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| Error::new(ErrorKind::Unknown, "outcome_unknown", "the write may have happened"))?
     }
@@ -92,7 +143,7 @@ async fn run(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Submission>) {
                     Ok(answer) => answer,
                     Err(fault) => Err(state.failed_by(&fault)),
                 };
-                drop(reply.send(answer));
+                reply.send(answer);
             }
         }
     }
@@ -133,13 +184,13 @@ struct Reply {
     /// How many items it is for.
     items: usize,
     done: Vec<Done>,
-    sender: oneshot::Sender<Result<Answer, Error>>,
+    answers: Answers,
 }
 
 impl Group {
-    fn take(&mut self, items: Vec<Item>, origin: Origin, sender: oneshot::Sender<Result<Answer, Error>>) {
+    fn take(&mut self, items: Vec<Item>, origin: Origin, answers: Answers) {
         let at = self.replies.len();
-        let reply = Reply { origin, items: items.len(), done: Vec::with_capacity(items.len()), sender };
+        let reply = Reply { origin, items: items.len(), done: Vec::with_capacity(items.len()), answers };
         self.replies.push(reply);
         self.items.extend(items.into_iter().map(|item| (item, at)));
     }

@@ -139,7 +139,7 @@ impl Learned {
     /// # Errors
     /// What the store answers; then it is written the next time.
     pub(crate) async fn write(&self, store: &dyn Store, scope: Scope) -> Result<(), Error> {
-        if !self.lock().is_dirty {
+        if !self.is_dirty() {
             return Ok(());
         }
         self.load(store, scope).await?;
@@ -157,6 +157,16 @@ impl Learned {
             }
         }
         Ok(())
+    }
+
+    /// How many things are known.
+    pub(crate) fn entries(&self) -> usize {
+        self.lock().entries
+    }
+
+    /// Whether something was seen that is not written.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.lock().is_dirty
     }
 
     /// Forgets everything, in memory and in the store.

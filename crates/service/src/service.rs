@@ -1,6 +1,5 @@
 //! The one value that the doors hold.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use tessera_engine::config::Config;
@@ -20,10 +19,10 @@ use crate::error::{Error, ErrorKind};
 use crate::export::Export;
 use crate::find::{Finder, not_found};
 use crate::jobs::Jobs;
-use crate::keeper::{Keeper, Parts, keep_workspace};
+use crate::keeper::{Keeper, Parts};
 use crate::keys::Scope;
-use crate::lane::state::Configured;
-use crate::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
+use crate::lane::Configured;
+use crate::lane::{Answer, Done, Item, Memories, Origin, Queues, Weights, Work};
 use crate::learned::Summary;
 use crate::pool::Pool;
 use crate::quarantine::{Entry, Quarantine};
@@ -32,7 +31,6 @@ use crate::records::rows::{Counts, decode_lane};
 use crate::render::{render, viewed, visible};
 use crate::ruled::{self, Asker, Of};
 use crate::timeline::Place;
-use crate::timers::{Alarm, keep_timers};
 use crate::verdict::{Incoming, Verdict};
 use crate::views::{Epochs, Views, etag, view_key};
 use crate::workspace_config::{Policies, StoredConfig, StoredPolicy};
@@ -40,36 +38,14 @@ use crate::{explain, graph, names, policies, row, timeline};
 
 mod erasures;
 mod life;
+mod running;
+mod settings;
 
 pub use erasures::{ErasureState, Extent, Return};
-
-/// Figures that an operator may turn.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Bytes of rendered views kept in memory; 0 turns the cache off.
-    pub view_cache_bytes: u64,
-    /// Bytes of decoded records that lanes keep in memory.
-    pub record_cache_bytes: u64,
-    /// Seconds that what was erased stays on disk at most before it is purged from the files of the store, which are rewritten for
-    /// it. 0 purges at once.
-    pub purge_interval_secs: u32,
-    /// The folder in which backups are made while the store is in use; without it there are none.
-    pub backup_folder: Option<std::path::PathBuf>,
-    /// Whether computed attributes and segments are left alone: nobody evaluates them, and what depends on them says so.
-    pub without_rules: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            view_cache_bytes: 256 << 20,
-            record_cache_bytes: 256 << 20,
-            purge_interval_secs: 86_400,
-            backup_folder: None,
-            without_rules: false,
-        }
-    }
-}
+#[cfg(test)]
+pub(crate) use running::Running;
+pub(crate) use running::{Idle, Workspaces};
+pub use settings::Settings;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -90,20 +66,6 @@ pub struct Components {
     pub tasks: tokio::runtime::Handle,
 }
 
-/// A workspace as the service runs it.
-pub(crate) struct Running {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) lane: Handle,
-    pub(crate) keeper: Arc<Keeper>,
-}
-
-impl Running {
-    fn stop(&self) {
-        self.keeper.stop();
-        self.shared.timers.stop();
-    }
-}
-
 /// The service over one store.
 pub struct Service {
     components: Components,
@@ -112,10 +74,18 @@ pub struct Service {
     cursors: Arc<Cursors>,
     parts: Arc<Parts>,
     keeper: Arc<Keeper>,
+    /// Begins workspaces that have ended when something of them is due.
+    waker: Arc<Keeper>,
     epochs: Arc<Epochs>,
     views: Views,
     pool: Arc<Pool>,
-    running: Mutex<HashMap<WorkspaceId, Arc<Running>>>,
+    /// What may wait in lanes.
+    queues: Arc<Queues>,
+    /// What lanes remember.
+    memories: Arc<Memories>,
+    /// What running workspaces hold beside that.
+    weights: Arc<Weights>,
+    workspaces: Arc<Workspaces>,
     tasks: Mutex<JoinSet<()>>,
     /// The runner of jobs, apart from the other tasks: it has to end before the lanes that its steps submit to.
     runner: Mutex<JoinSet<()>>,
@@ -171,47 +141,6 @@ impl Service {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.components.store
-    }
-
-    pub(crate) fn running(&self, workspace: WorkspaceId) -> Arc<Running> {
-        let mut running = lock(&self.running);
-        let mut learned = Arc::default();
-        if let Some(known) = running.get(&workspace) {
-            if !known.lane.has_ended() {
-                return known.clone();
-            }
-            // A fault of ours ended it. What it had begun may be on disk; a new one reads again.
-            tracing::error!(workspace = workspace.number(), "a lane ended by a fault; it is started again");
-            known.stop();
-            learned = known.shared.learned.clone();
-            self.epochs.touch_all();
-        }
-        let shared = Arc::new(Shared {
-            workspace,
-            components: self.components.clone(),
-            settings: self.settings.clone(),
-            epochs: self.epochs.clone(),
-            stale_writes: std::sync::atomic::AtomicU64::new((self.components.clock)().micros().cast_unsigned()),
-            config: arc_swap::ArcSwapOption::empty(),
-            learned,
-            timers: Alarm::default(),
-        });
-        let mut tasks = lock(&self.tasks);
-        let lane = Handle::start(shared.clone(), &mut tasks, &self.components.tasks);
-        let keeper = Arc::new(Keeper::default());
-        let keeping = keep_workspace(keeper.clone(), self.parts.clone(), lane.clone(), shared.clone());
-        tasks.spawn_on(keeping, &self.components.tasks);
-        if !self.settings.without_rules {
-            tasks.spawn_on(keep_timers(shared.clone(), lane.clone(), self.parts.jobs.clone()), &self.components.tasks);
-        }
-        let started = Arc::new(Running { shared, lane, keeper });
-        running.insert(workspace, started.clone());
-        started
-    }
-
-    /// The lane of a workspace.
-    pub(crate) fn lane(&self, workspace: WorkspaceId) -> Handle {
-        self.running(workspace).lane.clone()
     }
 
     /// The configuration in force in a workspace.

@@ -77,9 +77,7 @@ impl Service {
                 let change = |config: &StoredConfig, _| workspace_config::respelled(config);
                 stored = StoredConfig::clone(&*self.configure_at(workspace.id, change).await?);
             }
-            let sweeps = stored.sweeps();
-            let is_swept = !sweeps.is_restaging() && sweeps.erasures.is_empty() && sweeps.ended.is_empty();
-            if !is_swept || stored.rules().needs_walk() {
+            if stored.is_being_swept() {
                 self.go_on_sweeping(workspace.id, &stored).await?;
             }
         }

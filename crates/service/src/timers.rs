@@ -104,7 +104,11 @@ impl Alarm {
 pub(crate) async fn keep_timers(shared: Arc<Shared>, lane: Handle, jobs: Arc<Jobs>) {
     let (alarm, clock) = (&shared.timers, &shared.components.clock);
     while !alarm.is_stopped() {
-        match look(&shared, &lane, &jobs).await {
+        // Where the workspace has ended, whoever begins it again looks.
+        let Some(inside) = lane.gate().enter() else { return };
+        let looked = look(&shared, &lane, &jobs).await;
+        drop(inside);
+        match looked {
             Ok(turn) => {
                 let now = clock().micros();
                 let rest = now.saturating_add(REST_MICROS).min(turn.map_or(i64::MAX, Timestamp::micros));
@@ -252,11 +256,21 @@ pub(crate) async fn turn(shared: &Shared, jobs: &Jobs) -> Result<Option<Timestam
     Ok(again.into_iter().chain(rules.next_turn(now)).min())
 }
 
+/// When the first timer is due, or the calendar turns, whichever comes first.
+pub(crate) async fn first_due(shared: &Shared) -> Result<Option<Timestamp>, Error> {
+    let (store, scope) = (&*shared.components.store, Scope::new(shared.workspace));
+    let first = timers(store, scope.timers_between(Timestamp::MIN, None), 1).await?.first().map(|(at, _)| *at);
+    let configured = shared.configured().await?;
+    let rules = configured.config.rules();
+    let turned_at = rules.turning().turned_at.filter(|_| rules.turns());
+    Ok(first.into_iter().chain(turned_at.and_then(|turned_at| rules.next_turn(turned_at))).min())
+}
+
 /// Has the lane settle the records of these profiles.
 async fn settle(lane: &Handle, due: &[(Timestamp, NodeId)]) -> Result<Vec<Done>, Error> {
     let items = due.iter().map(|(_, profile)| Item::Settle(*profile, Settling::Due)).collect();
     let origin = Origin { door: "timers", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
-    match lane.submit(Work::Items { items, origin }).await? {
+    match lane.submit_own(Work::Items { items, origin }).await? {
         Answer::Items(done) => Ok(done),
         Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Ok(Vec::new()),
     }

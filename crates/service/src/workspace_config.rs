@@ -3,9 +3,6 @@
 //! Changes are pure and make the next version; the lane commits them, since they are ordered among the facts. What is stored
 //! always makes an engine configuration: each change is checked whole before it is answered.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use tessera_engine::config::{
     Config, InvalidConfig, Kind, Limits, Namespace, NamespaceId, NamespaceName, Normaliser, default_namespaces,
 };
@@ -201,6 +198,14 @@ impl StoredConfig {
         &self.sweeps
     }
 
+    /// Whether something is to be brought to the records one by one.
+    #[must_use]
+    pub fn is_being_swept(&self) -> bool {
+        let sweeps = &self.sweeps;
+        let is_swept = !sweeps.is_restaging() && sweeps.erasures.is_empty() && sweeps.ended.is_empty();
+        !is_swept || self.rules.needs_walk()
+    }
+
     /// What the workspace says of erasures.
     #[must_use]
     pub fn erasure(&self) -> ErasureRules {
@@ -226,19 +231,14 @@ impl StoredConfig {
     /// # Errors
     /// As [`Self::to_engine`].
     pub(crate) fn to_engine_without_rules(&self) -> Result<Config, Error> {
-        // Each pattern is compiled once: most namespaces share those that they began with.
-        let mut compiled = HashMap::new();
         let mut namespaces = Vec::with_capacity(self.namespaces.len());
         for stored in &self.namespaces {
             let mut namespace = stored.without_patterns();
             for text in &stored.patterns {
-                let pattern = match compiled.entry(text.as_str()) {
-                    Entry::Occupied(found) => found.into_mut(),
-                    Entry::Vacant(free) => free.insert(blocked_pattern(text).map_err(|_| {
-                        Error::new(ErrorKind::Invalid, "pattern_invalid", "a pattern is no regular expression")
-                    })?),
-                };
-                namespace.blocked_patterns.push(pattern.clone());
+                let pattern = blocked_pattern(text).map_err(|_| {
+                    Error::new(ErrorKind::Invalid, "pattern_invalid", "a pattern is no regular expression")
+                })?;
+                namespace.blocked_patterns.push(pattern);
             }
             namespaces.push(namespace);
         }

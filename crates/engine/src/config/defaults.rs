@@ -1,6 +1,6 @@
 //! The namespaces that a new workspace begins with.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 
@@ -67,7 +67,7 @@ pub fn default_namespaces() -> Vec<Namespace> {
 }
 
 fn namespace(row: &Row) -> Namespace {
-    static NOBODY: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    static NOBODY: LazyLock<Vec<Arc<Regex>>> = LazyLock::new(|| {
         let compiled = |pattern: &&str| blocked_pattern(pattern).expect("the constant patterns compile");
         NOBODY_PATTERNS.iter().map(compiled).collect()
     });

@@ -107,5 +107,5 @@ pub struct Namespace {
     /// Values (normalised) that identify nobody.
     pub blocked: Vec<String>,
     /// Patterns of values that identify nobody; a pattern must match the whole value.
-    pub blocked_patterns: Vec<regex::Regex>,
+    pub blocked_patterns: Vec<std::sync::Arc<regex::Regex>>,
 }

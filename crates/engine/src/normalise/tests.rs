@@ -141,7 +141,7 @@ fn blocked_values_are_compared_in_their_spelling() {
     {
         assert_eq!(normalise(&blocked, value).is_ok(), expected, "{value}");
     }
-    blocked.blocked_patterns = vec![Regex::new("ab").expect("a pattern")];
+    blocked.blocked_patterns = vec![Arc::new(Regex::new("ab").expect("a pattern"))];
     assert!(normalise(&blocked, "abc").is_ok() && normalise(&blocked, "ab").is_err());
     assert!(blocked_pattern("a)|(b").is_err());
     assert!(blocked_pattern("(").is_err());

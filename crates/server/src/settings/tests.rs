@@ -69,12 +69,53 @@ fn settings_that_contradict_each_other_are_refused() {
         ("connections_max = 0", "connections_max is 0"),
         ("keep_alive_secs = 0", "keep_alive_secs is 0"),
         ("request_memory_bytes = \"1MiB\"", "request_memory_bytes is 1MiB: it must be 16MiB or more"),
+        ("lane_idle_secs = 0", "lane_idle_secs is 0"),
+        ("queue_memory_bytes = \"1MiB\"", "queue_memory_bytes is 1MiB: it must be 16MiB or more"),
         ("answer_memory_bytes = 5", "answer_memory_bytes is 5: it must be 64MiB or more"),
         ("log_level = \"a=b=c\"", "log_level is no level"),
     ] {
         let error = resolve(&[], text).expect_err(text);
         assert!(error.contains(expected), "{text}: {error}");
     }
+}
+
+/// What an operator can turn stands in the tables of the README, with its default: whoever adds a setting says there what it bounds.
+#[test]
+fn every_setting_is_in_the_readme_with_its_default() {
+    let readme = include_str!("../../../../README.md");
+    let (_, operations) = readme.split_once("\n## Run it\n").expect("the part for operators");
+    let (operations, _) = operations.split_once("\n## ").expect("it ends");
+    let rows: Vec<&str> = operations.lines().filter(|line| line.starts_with("| ")).collect();
+    let command = <Line as clap::CommandFactory>::command();
+    for argument in command.get_arguments().filter(|argument| argument.get_id().as_str() != "help") {
+        let name = argument.get_id().as_str();
+        let named = format!("`{name}`");
+        let row = rows.iter().find(|row| row.contains(&named));
+        let row = row.unwrap_or_else(|| panic!("no row of the tables says what {named} is"));
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let Some(default) = help.split_once("[default: ").and_then(|(_, rest)| rest.split(']').next()) else {
+            continue;
+        };
+        let spelt = spelt_in_tables(default);
+        assert!(
+            spelt.iter().any(|spelt| row.contains(spelt)),
+            "{named} is {spelt:?} by default, and the table says {row}"
+        );
+    }
+}
+
+/// How a default may stand in a table: numbers have their units apart, and commas.
+fn spelt_in_tables(default: &str) -> Vec<String> {
+    let first = default.split([',', ' ']).next().unwrap_or_default();
+    let digits = first.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let unit = &first[digits.len()..];
+    let Ok(number) = digits.parse::<u64>() else { return vec![first.to_owned()] };
+    let grouped = match number {
+        1_000.. => format!("{},{:03}", number / 1_000, number % 1_000),
+        _ => number.to_string(),
+    };
+    let spelt = [format!("| {grouped} {unit}"), format!(" {grouped} {unit}"), format!("| {grouped} s")];
+    spelt.map(|text| text.trim_end().to_owned()).to_vec()
 }
 
 #[test]

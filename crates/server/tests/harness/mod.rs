@@ -55,11 +55,21 @@ impl Server {
 
     /// As [`Self::start`], with this level of the log, which goes there.
     pub(crate) fn start_logging(data: &Path, level: &str, log: impl Into<Stdio>) -> Self {
+        Self::start_as(data, level, log, &[])
+    }
+
+    /// As [`Self::start`], with these settings in its environment.
+    pub(crate) fn start_with(data: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::start_as(data, "error", Stdio::inherit(), settings)
+    }
+
+    fn start_as(data: &Path, level: &str, log: impl Into<Stdio>, settings: &[(&str, &str)]) -> Self {
         let mut child = tessera()
             .args(["serve", "--listen", "127.0.0.1:0", "--log-level", level, "--data"])
             .arg(data)
             .env("TESSERA_BOOTSTRAP_KEY", KEY)
             .env("TESSERA_BACKUP_DIR", data.join("backups"))
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stderr(log)
             .stdout(Stdio::piped())
@@ -79,6 +89,20 @@ impl Server {
     /// Where it listens.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Bytes of memory that it holds at this moment.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the server runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("what is resident");
+        resident.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
+    /// A number of its metrics; none where nothing has been measured.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        let (_, text) = self.client().send("GET", "/metrics", &[]).expect("the server answers");
+        let text = String::from_utf8(text).expect("text");
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
     /// A connection of its own to it.

@@ -13,8 +13,8 @@ use crate::codec;
 use crate::directory::WorkspaceId;
 use crate::error::{Error, ErrorKind};
 use crate::keys::Scope;
-use crate::lane;
-use crate::lane::state::Configured;
+use crate::lane::Configured;
+use crate::lane::{Answer, Work};
 use crate::service::Service;
 
 /// Bytes of JSON that the parameters of a job may come to.
@@ -104,7 +104,7 @@ impl Context {
         &self.job
     }
 
-    /// Where everything is kept: for reads. What a lane owns is written through [`Self::lane`].
+    /// Where everything is kept: for reads. What a lane owns is written through [`Self::submit`].
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         self.service.store()
     }
@@ -114,9 +114,12 @@ impl Context {
         Scope::new(self.workspace)
     }
 
-    /// The lane of the workspace: what is submitted there is decided in order with all writes.
-    pub(crate) fn lane(&self) -> lane::Handle {
-        self.service.lane(self.workspace)
+    /// Has the lane of the workspace do something, in order with all writes.
+    ///
+    /// # Errors
+    /// As the lane answers.
+    pub(crate) async fn submit(&self, work: Work) -> Result<Answer, Error> {
+        self.service.running(self.workspace).lane.submit_own(work).await
     }
 
     /// The configuration in force.

@@ -72,7 +72,7 @@ impl State {
                 Err(error) if reply.done.len() < reply.items => Err(error.clone()),
                 _ => Ok(Answer::Items(reply.done)),
             };
-            drop(reply.sender.send(answer));
+            reply.answers.send(answer);
         }
     }
 

@@ -164,15 +164,15 @@ impl Gatherer {
         match need {
             Need::Identity(identity) => {
                 let Some((row, version)) = self.read.memory.identity(identity) else { return false };
-                self.read.versions.insert(self.scope.identity(identity), Some(*version));
-                working.load_identity(identity.clone(), Some(*row));
+                self.read.versions.insert(self.scope.identity(identity), Some(version));
+                working.load_identity(identity.clone(), Some(row));
                 true
             }
             Need::Cluster(id) => {
                 let Some((cluster, version)) = self.read.memory.cluster(*id) else { return false };
-                self.read.versions.insert(self.scope.cluster(*id), Some(*version));
+                self.read.versions.insert(self.scope.cluster(*id), Some(version));
                 self.read.before.insert(*id, cluster.clone());
-                working.load_cluster(*id, Some(cluster.clone()));
+                working.load_cluster(*id, Some(cluster));
                 true
             }
             Need::Home(_)

@@ -1,136 +1,42 @@
-//! What a lane holds between groups, and what it shares with readers.
+//! What a lane holds between groups.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
-use arc_swap::ArcSwapOption;
 use hashbrown::HashSet;
 use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{Ids, NodeId};
 use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
-use tessera_store::{Commit, CommitError, Direction, Limits, Row, ScanLimit, Store, Version};
+use tessera_store::{Commit, CommitError, Direction, Limits, ScanLimit, Store, Version};
 
 use super::facts::Placing;
 use super::memory::Memory;
+use super::shared::{Configured, Shared};
 use super::standing::{AllCounts, Ruled};
 use super::{Change, Done};
 use crate::codec::corrupt;
-use crate::directory::WorkspaceId;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::keys::{Family, Scope};
-use crate::layout::{read_config_key, read_segment_key};
-use crate::learned::Learned;
+use crate::layout::read_segment_key;
 use crate::loose;
-use crate::policies::{Chosen, CompiledPolicies};
 use crate::records::rows::{self, Counts, FactsById, LaneRow};
 use crate::records::ruled::{MemberCounts, decode_counts};
 use crate::row;
-use crate::rules::Flagged;
-use crate::service::{Components, Settings};
 use crate::store_error::{commit_failed, read_failed};
 use crate::suppression::{self, Secret};
-use crate::timers::Alarm;
-use crate::views::Epochs;
 use crate::workspace_config::{self, Part, StoredConfig};
 
 /// Looks at whether a workspace has begun, before its first writer is told to try again.
 const BEGINNINGS_MAX: usize = 4;
-
-/// What a lane shares with the readers of its workspace.
-pub(crate) struct Shared {
-    pub(crate) workspace: WorkspaceId,
-    pub(crate) components: Components,
-    pub(crate) settings: Settings,
-    pub(crate) epochs: Arc<Epochs>,
-    /// Commits that wrote a record which the sweeps have not reached, from a number of its own for each process. Whoever walks all
-    /// records learns by it whether one was taken to a place that the walk has passed.
-    pub(crate) stale_writes: AtomicU64,
-    /// The configuration in force and what it was read from; none until the lane or a reader has read it.
-    pub(crate) config: ArcSwapOption<Configured>,
-    /// What was seen of attributes and events.
-    pub(crate) learned: Arc<Learned>,
-    /// When the next timer is due, for whoever waits for it.
-    pub(crate) timers: Alarm,
-}
-
-/// A configuration as it is stored, and as decisions and reads use it.
-pub(crate) struct Configured {
-    pub(crate) stored: Arc<StoredConfig>,
-    pub(crate) config: Arc<Config>,
-    /// Who may see what the rules come to.
-    pub(crate) flagged: Flagged,
-    /// Whether there are rules, and the server was started without them.
-    are_rules_off: bool,
-    policies: CompiledPolicies,
-    version: Option<Version>,
-}
-
-impl Configured {
-    fn new(stored: StoredConfig, version: Option<Version>, without_rules: bool) -> Result<Self, Error> {
-        let config = if without_rules { stored.to_engine_without_rules()? } else { stored.to_engine()? };
-        let (config, policies) = (Arc::new(config), CompiledPolicies::new(stored.policies()));
-        let flagged = Flagged::new(&stored);
-        let are_rules_off = without_rules && stored.rules().are_running();
-        Ok(Self { stored: Arc::new(stored), config, flagged, are_rules_off, policies, version })
-    }
-
-    /// Whether nobody evaluates the rules that there are.
-    pub(crate) fn are_rules_off(&self) -> bool {
-        self.are_rules_off
-    }
-
-    /// Whether what depends on rules can be told.
-    ///
-    /// # Errors
-    /// `Unavailable` with `rules_off`.
-    pub(crate) fn check_rules_are_on(&self) -> Result<(), Error> {
-        if self.are_rules_off {
-            let message =
-                "the server was started without rules; archive the one that keeps it from starting, and start it again";
-            return Err(Error::new(ErrorKind::Unavailable, "rules_off", message));
-        }
-        Ok(())
-    }
-
-    /// The merge policy that a read asks for, or the workspace's default one.
-    pub(crate) fn policy(&self, asked: Option<&str>) -> Result<&Chosen, Error> {
-        self.policies.asked(self.stored.policies(), asked)
-    }
-}
-
-impl Shared {
-    /// The configuration in force; read from the store the first time.
-    pub(crate) async fn configured(&self) -> Result<Arc<Configured>, Error> {
-        if let Some(configured) = self.config.load_full() {
-            return Ok(configured);
-        }
-        let (stored, version) = read_config(&*self.components.store, Scope::new(self.workspace)).await?;
-        let configured = Arc::new(Configured::new(stored, version, self.settings.without_rules)?);
-        // The lane may have changed it meanwhile; then its word stands.
-        let none: Option<Arc<Configured>> = None;
-        self.config.compare_and_swap(&none, Some(configured.clone()));
-        Ok(self.config.load_full().unwrap_or(configured))
-    }
-}
-
-/// The stored configuration, and the version of its main row if there is one.
-async fn read_config(store: &dyn Store, scope: Scope) -> Result<(StoredConfig, Option<Version>), Error> {
-    let page = store.scan(&scope.all_of(Family::Config), ScanLimit::rows(100), Direction::Forward).await;
-    let page = page.map_err(|error| read_failed(&error))?;
-    let part = |row: &Row| read_config_key(&row.key);
-    let version = page.rows.iter().find(|row| part(row) == Some(Part::Main)).map(|row| row.version);
-    let rows = page.rows.iter().filter_map(|row| Some((part(row)?, &*row.value)));
-    Ok((workspace_config::read(rows)?, version))
-}
 
 /// What a lane knows between groups. It can be forgotten at any time and is read again.
 pub(super) struct State {
     shared: Arc<Shared>,
     scope: Scope,
     ids: Ids,
-    memory: Memory,
+    /// None while a group is decided, and after what makes it forget.
+    memory: Option<Memory>,
     known: Option<Known>,
     placing: Placing,
     part: PartUnderWay,
@@ -164,12 +70,11 @@ impl State {
         let mut random = [0u8; 8];
         (shared.components.random)(&mut random);
         let now = (shared.components.clock)();
-        let memory = Memory::new(shared.settings.record_cache_bytes);
         let scope = Scope::new(shared.workspace);
         Self {
             scope,
             ids: Ids::new(now.millis(), u64::from_be_bytes(random)),
-            memory,
+            memory: None,
             known: None,
             placing: Placing::default(),
             part: PartUnderWay::default(),
@@ -282,7 +187,7 @@ impl State {
     /// Forgets everything that was read: someone else may have changed it, or a commit of our own whose answer was lost.
     pub(super) fn forget(&mut self) {
         self.known = None;
-        self.memory = Memory::new(self.shared.settings.record_cache_bytes);
+        self.memory = None;
         self.shared.config.store(None);
         self.shared.epochs.touch_all();
         self.shared.timers.forget();
@@ -462,11 +367,11 @@ impl State {
     }
 
     pub(super) fn take_memory(&mut self) -> Memory {
-        std::mem::replace(&mut self.memory, Memory::new(0))
+        self.memory.take().unwrap_or_else(|| self.shared.memories.memory())
     }
 
     pub(super) fn keep_memory(&mut self, memory: Memory) {
-        self.memory = memory;
+        self.memory = Some(memory);
     }
 
     /// Adds the lane's row to a commit: its clock and counts, and that nobody else has moved them.
@@ -536,6 +441,7 @@ impl State {
         configured.version = Some(version);
         let configured = Arc::new(configured);
         self.shared.config.store(Some(configured.clone()));
+        self.shared.weigh();
         self.keep_row(row, version);
         if let Some(known) = &mut self.known {
             known.configured = configured.clone();

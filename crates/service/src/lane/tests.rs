@@ -20,6 +20,7 @@ use crate::workspace_config::{Definition, RuleContent, RuleKind, RuleName, Store
 use crate::{check, timers};
 
 mod faults;
+mod idle;
 mod put_off;
 
 const WORKSPACE: WorkspaceId = WorkspaceId::new(1);
@@ -132,6 +133,10 @@ impl World {
 }
 
 async fn open(store: &Arc<dyn Store>, clock: &Arc<AtomicI64>) -> Arc<Service> {
+    open_with(store, clock, Settings::default()).await
+}
+
+async fn open_with(store: &Arc<dyn Store>, clock: &Arc<AtomicI64>, settings: Settings) -> Arc<Service> {
     let (clock, random) = (clock.clone(), AtomicU64::new(7));
     let components = Components {
         tasks: tokio::runtime::Handle::current(),
@@ -142,7 +147,7 @@ async fn open(store: &Arc<dyn Store>, clock: &Arc<AtomicI64>) -> Arc<Service> {
             bytes.iter_mut().zip(seed.to_le_bytes().iter().cycle()).for_each(|(byte, own)| *byte = *own);
         }),
     };
-    Service::open(components, Settings::default()).await.expect("the service opens")
+    Service::open(components, settings).await.expect("the service opens")
 }
 
 /// A fact with these identities, and an event unless its name is empty.

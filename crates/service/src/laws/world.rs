@@ -326,18 +326,17 @@ impl<'a> World<'a> {
     async fn run_timers(&mut self) {
         let before = self.turned_at().await;
         let running = self.service.running(WORKSPACE);
-        let (shared, lane) = (running.shared.clone(), running.lane.clone());
-        drop(running);
-        timers::run_due(&shared, &lane, Timestamp::MIN).await.expect("timers run");
+        let (shared, lane) = (&running.shared, &running.lane);
+        timers::run_due(shared, lane, Timestamp::MIN).await.expect("timers run");
         if self.is_tiny {
             // What the timers put off themselves is of an instant of the lane, a little ahead of a clock that stands still.
             self.clock.fetch_add(TICK / 2, Ordering::SeqCst);
-            timers::run_due(&shared, &lane, Timestamp::MIN).await.expect("timers run");
+            timers::run_due(shared, lane, Timestamp::MIN).await.expect("timers run");
         }
-        timers::turn(&shared, self.service.jobs()).await.expect("the calendar turns");
+        timers::turn(shared, self.service.jobs()).await.expect("the calendar turns");
         self.end_jobs().await;
         // One that had begun before the calendar turned has not brought it.
-        timers::turn(&shared, self.service.jobs()).await.expect("the calendar turns");
+        timers::turn(shared, self.service.jobs()).await.expect("the calendar turns");
         self.end_jobs().await;
         if before.is_some() && before != self.turned_at().await {
             one_more(&self.seen.calendar);

@@ -1,11 +1,11 @@
 //! How a service begins and ends.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use tessera_store::{Direction, ScanLimit};
 use tokio::task::JoinSet;
 
+use super::running::{Workspaces, keep_asleep};
 use super::{Components, Service, Settings, lock};
 use crate::backups::Backups;
 use crate::cursor::Cursors;
@@ -15,6 +15,7 @@ use crate::jobs::kind::AnyKind;
 use crate::jobs::{self, Jobs};
 use crate::keeper::{Keeper, Parts, keep_directory};
 use crate::keys::{Family, Scope};
+use crate::lane::{Memories, Queues, Weights};
 use crate::pool::Pool;
 use crate::quarantine::Quarantine;
 use crate::row;
@@ -54,6 +55,7 @@ impl Service {
         let mut drawn = [0; 32];
         random(&mut drawn);
         let cursors = Arc::new(Cursors::open(&**store, drawn).await?);
+        let workspaces: Arc<Workspaces> = Arc::default();
         let service = Arc::new(Self {
             parts: Arc::new(Parts {
                 quarantine: Quarantine::new(store.clone(), cursors.clone()),
@@ -61,12 +63,17 @@ impl Service {
                 backups: Backups::new(settings.backup_folder.clone()),
                 components: components.clone(),
                 purge_interval_secs: settings.purge_interval_secs,
+                workspaces: workspaces.clone(),
             }),
             keeper: Arc::new(Keeper::default()),
+            waker: Arc::new(Keeper::default()),
+            queues: Queues::new(settings.queue_bytes),
+            memories: Memories::new(settings.record_cache_bytes),
+            weights: Weights::new(settings.workspace_bytes),
+            workspaces,
             epochs: Arc::new(Epochs::new()),
             views: Views::new(settings.view_cache_bytes),
             pool: Arc::new(Pool::new(tasks.clone(), clock.clone())),
-            running: Mutex::new(HashMap::new()),
             tasks: Mutex::new(JoinSet::new()),
             runner: Mutex::new(JoinSet::new()),
             directory,
@@ -75,6 +82,7 @@ impl Service {
             components,
         });
         lock(&service.tasks).spawn_on(keep_directory(service.keeper.clone(), Arc::downgrade(&service)), &tasks);
+        lock(&service.tasks).spawn_on(keep_asleep(service.waker.clone(), Arc::downgrade(&service)), &tasks);
         if service.settings.without_rules {
             service.renew_rules().await?;
         }
@@ -94,13 +102,13 @@ impl Service {
             let scope = Scope::new(workspace.id);
             // The calendar may turn for its rules.
             if row::read(&**self.store(), scope.config(Part::Rules)).await?.is_some() {
-                self.running(workspace.id);
+                self.wake(workspace.id);
                 continue;
             }
             for waiting in [scope.all_of(Family::Purge), scope.waiting_receipts()] {
                 let page = self.store().scan(&waiting, ScanLimit::rows(1), Direction::Forward).await;
                 if !page.map_err(|error| read_failed(&error))?.rows.is_empty() {
-                    self.running(workspace.id);
+                    self.wake(workspace.id);
                 }
             }
         }
@@ -146,11 +154,12 @@ impl Service {
     pub async fn close(&self) {
         self.jobs().stop();
         self.keeper.stop();
-        lock(&self.running).values().for_each(|running| running.stop());
+        self.waker.stop();
+        self.workspaces.all().iter().for_each(|running| running.stop());
         let mut runner = std::mem::take(&mut *lock(&self.runner));
         while runner.join_next().await.is_some() {}
         // A step may have started the lane of its workspace meanwhile.
-        let running: Vec<_> = lock(&self.running).drain().map(|(_, running)| running).collect();
+        let running = self.workspaces.drain();
         running.iter().for_each(|running| running.stop());
         drop(running);
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));

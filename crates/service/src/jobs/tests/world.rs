@@ -179,7 +179,7 @@ impl Kind for Inner {
         checkpoint: Option<(u64, String)>,
     ) -> Result<Step<(u64, String), String>, Error> {
         let step = self.0.step_from(checkpoint.map_or(0, |(from, _)| from), parameters.steps).await?;
-        match ctx.lane().submit(crate::lane::Work::Purge).await? {
+        match ctx.submit(crate::lane::Work::Purge).await? {
             crate::lane::Answer::Purged { more: false } => Ok(step),
             _ => Err(Error::new(ErrorKind::Internal, "internal", "there was nothing to purge")),
         }
