@@ -75,3 +75,49 @@ pub(crate) const KEYLESS_BYTES_MAX: usize = 64 << 10;
 pub(crate) const REQUEST_ID_CHARS_MAX: usize = 128;
 /// Answers larger than this are compressed where the client accepts it.
 pub(crate) const COMPRESS_BYTES_MIN: u16 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grouped(number: usize) -> String {
+        match number {
+            1_000.. => format!("{},{:03}", number / 1_000, number % 1_000),
+            _ => number.to_string(),
+        }
+    }
+
+    /// Whoever reads the tables can rely on them.
+    #[test]
+    fn the_readme_says_these() {
+        let readme = include_str!("../../../README.md");
+        let kib = |bytes: usize| grouped(bytes >> 10);
+        let mib = |bytes: usize| format!("{} MiB", bytes >> 20);
+        let rows: [(&str, &[String]); 14] = [
+            ("an event; a batch", &[format!("{} KB", kib(EVENT_BYTES_MAX)), grouped(EVENT_DEPTH_MAX)]),
+            ("an event; a batch", &[format!("{} KB", kib(BATCH_BYTES_MAX)), grouped(BATCH_EVENTS_MAX)]),
+            ("a record; a call", &[format!("{} KB", kib(RECORD_BYTES_MAX)), grouped(RECORDS_MAX)]),
+            ("JSON that becomes attributes", &[grouped(DEPTH_MAX)]),
+            ("what a batch says for all", &[mib(BATCH_SHARED_BYTES_MAX)]),
+            ("message id", &[grouped(ID_CHARS_MAX)]),
+            ("`groupId`", &[grouped(GROUP_ID_CHARS_MAX), grouped(DATASET_CHARS_MAX)]),
+            ("properties or traits", &[grouped(PROPERTIES_MAX)]),
+            ("identities, attributes of one event", &[grouped(EXTERNAL_IDS_MAX)]),
+            (
+                "events of a page",
+                &[grouped(EVENTS_MAX), mib(PAGE_BYTES), grouped(LOOKUPS_MAX), mib(BATCH_GET_BYTES_MAX)],
+            ),
+            ("notes that one answer", &[grouped(NOTES_MAX)]),
+            ("quarantined facts", &[grouped(REPLAY_MAX), grouped(LIST_MAX), grouped(JOBS_MAX)]),
+            ("watches of jobs", &[grouped(WATCHERS_MAX)]),
+            ("in which the key is said", &[format!("{} KiB", kib(KEYLESS_BYTES_MAX))]),
+        ];
+        for (what, bounds) in rows {
+            let row = readme.lines().find(|line| line.starts_with("| ") && line.contains(what));
+            let row = row.unwrap_or_else(|| panic!("no row of the tables is about {what}"));
+            for bound in bounds {
+                assert!(row.contains(bound.as_str()), "{bound} is the bound, and the table says {row}");
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ use hyper_util::server::conn::auto;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
@@ -84,9 +84,10 @@ pub async fn serve(
     let (stop, stops) = watch::channel(false);
     let readiness = settings.readiness.clone();
     let stop_timeout = settings.stop_timeout;
-    let mut door = Door::new(listeners, settings.connections_max);
-    let host =
-        Arc::new(Host { protocol: protocol(&settings), tls: tls.map(TlsAcceptor::from), router, settings, stops });
+    let crowded: Arc<Notify> = Arc::default();
+    let mut door = Door::new(listeners, settings.connections_max, Arc::clone(&crowded));
+    let (protocol, tls) = (protocol(&settings), tls.map(TlsAcceptor::from));
+    let host = Arc::new(Host { protocol, tls, router, settings, stops, crowded });
     // Every connection has its task here, so none outlives this function.
     let mut tasks = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -121,6 +122,8 @@ struct Host {
     settings: ApiSettings,
     /// Turns true when the server stops.
     stops: watch::Receiver<bool>,
+    /// Told once for each connection that finds no place: one that waits for its next request is to go.
+    crowded: Arc<Notify>,
 }
 
 /// Streams of one HTTP/2 connection at one time.
@@ -160,6 +163,9 @@ fn protocol(settings: &ApiSettings) -> auto::Builder<TokioExecutor> {
 struct Door {
     listeners: Vec<TcpListener>,
     places: Arc<Semaphore>,
+    crowded: Arc<Notify>,
+    /// One has been told to go, and its place has not been taken.
+    has_asked: bool,
     /// Connections that could not be taken since it was last told.
     failed: u64,
     told: Option<Instant>,
@@ -174,14 +180,18 @@ const REST: Duration = Duration::from_millis(100);
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 impl Door {
-    fn new(listeners: Vec<TcpListener>, connections_max: usize) -> Self {
+    fn new(listeners: Vec<TcpListener>, connections_max: usize, crowded: Arc<Notify>) -> Self {
         let places = Arc::new(Semaphore::new(connections_max));
-        Self { listeners, places, failed: 0, told: None, rests_until: None }
+        Self { listeners, places, crowded, has_asked: false, failed: 0, told: None, rests_until: None }
     }
 
-    /// The next connection, once there is room for it. May be dropped at any time.
+    /// The next connection, once there is room for it: whoever is connected and asks nothing makes room. May be dropped at any time.
     async fn accept(&mut self) -> (TcpStream, OwnedSemaphorePermit) {
+        if self.places.available_permits() == 0 && !std::mem::replace(&mut self.has_asked, true) {
+            self.crowded.notify_one();
+        }
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
+        self.has_asked = false;
         loop {
             if let Some(until) = self.rests_until {
                 tokio::time::sleep_until(until).await;

@@ -71,6 +71,17 @@ impl Host {
                     connection.as_mut().graceful_shutdown();
                     ends = Some(None);
                 }
+                // Whoever was at work when it last looked hears of it after its next look.
+                () = self.crowded.notified(), if ends.is_none() && pulse.is_idle() => {
+                    if pulse.is_idle() {
+                        cut("crowded");
+                        connection.as_mut().graceful_shutdown();
+                        ends = Some(Some(Instant::now() + self.settings.head_timeout));
+                        look = Instant::now() + self.settings.head_timeout;
+                    } else {
+                        self.crowded.notify_one();
+                    }
+                }
                 () = tokio::time::sleep_until(look), if ends != Some(None) => {
                     if ends.is_some() {
                         return cut("keep_alive");

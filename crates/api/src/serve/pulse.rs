@@ -100,6 +100,11 @@ impl Pulse {
         self.is_unread.load(Ordering::Relaxed)
     }
 
+    /// Whether it waits for its next request, after others.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.deadline(Duration::ZERO, Duration::ZERO), Some((Waiting::Request, _)))
+    }
+
     /// For what it waits and until when it may; none while a request is under way or an answer is taken.
     pub(super) fn deadline(&self, head: Duration, request: Duration) -> Option<(Waiting, Instant)> {
         let state = self.state();

@@ -83,6 +83,47 @@ async fn both_protocols_are_spoken_on_one_port() {
     assert!(has_h2_hello(&mut stream).await);
 }
 
+/// Whoever is connected and asks nothing keeps nobody out; whoever has a request under way keeps its place.
+#[tokio::test]
+async fn connections_that_wait_for_their_next_request_make_room() {
+    let (begun, begins) = oneshot::channel();
+    let (end, ends) = oneshot::channel::<()>();
+    let channels = Arc::new(std::sync::Mutex::new(Some((begun, ends))));
+    let slow = move || {
+        let (begun, ends) = channels.lock().expect("the lock").take().expect("asked once");
+        async move {
+            let _ = begun.send(());
+            let _ = ends.await;
+            "slow"
+        }
+    };
+    let router = hello().route("/slow", get(slow));
+    let settings = ApiSettings {
+        connections_max: 4,
+        head_timeout: Duration::from_millis(50),
+        keep_alive: Duration::from_secs(600),
+        ..ApiSettings::default()
+    };
+    let server = start(router, settings, None).await;
+    let mut busy = connect(&server).await;
+    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("a write");
+    begins.await.expect("it is under way");
+    let mut last = Vec::new();
+    // One after the other, more than there are places; each is answered, and stays as long as there is room.
+    for _ in 0..12 {
+        let mut stream = connect(&server).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("a write");
+        let mut answer = [0; 512];
+        let read = tokio::time::timeout(Duration::from_secs(30), stream.read(&mut answer)).await;
+        let read = read.expect("somebody makes room").expect("an answer");
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200"));
+        last.push(stream);
+    }
+    assert_eq!(rest(&mut last[0]).await, "", "it was sent away, and nothing was under way");
+    end.send(()).expect("it waits");
+    assert!(rest(&mut busy).await.ends_with("slow"));
+}
+
 #[tokio::test]
 async fn tls_is_spoken_where_it_is_configured() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve/golden");
