@@ -184,13 +184,15 @@ struct Reply {
     /// How many items it is for.
     items: usize,
     done: Vec<Done>,
-    answers: Answers,
+    /// Who waits for it; nobody for what the lane does by itself.
+    answers: Option<Answers>,
 }
 
 impl Group {
     fn take(&mut self, items: Vec<Item>, origin: Origin, answers: Answers) {
         let at = self.replies.len();
-        let reply = Reply { origin, items: items.len(), done: Vec::with_capacity(items.len()), answers };
+        let done = Vec::with_capacity(items.len());
+        let reply = Reply { origin, items: items.len(), done, answers: Some(answers) };
         self.replies.push(reply);
         self.items.extend(items.into_iter().map(|item| (item, at)));
     }

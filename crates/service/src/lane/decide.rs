@@ -72,15 +72,17 @@ impl State {
                 Err(error) if reply.done.len() < reply.items => Err(error.clone()),
                 _ => Ok(Answer::Items(reply.done)),
             };
-            reply.answers.send(answer);
+            if let Some(answers) = reply.answers {
+                answers.send(answer);
+            }
         }
     }
 
     /// Decides and commits items that nobody asked for; answers the first failure among them.
     pub(super) async fn decide_own(&mut self, items: Vec<(Item, usize)>) -> Result<(), Error> {
-        let (sender, _) = tokio::sync::oneshot::channel();
         let origin = Origin { door: "purge", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
-        let mut replies = [Reply { origin, items: items.len(), done: Vec::with_capacity(items.len()), sender }];
+        let done = Vec::with_capacity(items.len());
+        let mut replies = [Reply { origin, items: items.len(), done, answers: None }];
         self.decide_all(items, &mut replies).await?;
         let [reply] = replies;
         let failed = reply.done.into_iter().find_map(|done| match done {

@@ -144,7 +144,7 @@ fn size_of_item(item: &Item) -> usize {
         Item::Fact { fact, admission, .. } => own + size_of_fact(fact) + admission.notes.len() * BYTES_OF_NOTE,
         Item::Refused { rejection, .. } => own + rejection.message.len(),
         Item::EraseEvent(_) | Item::EndEvent(_) | Item::Directive(_) => own + BYTES_AROUND,
-        Item::Erase(_) | Item::Sweep(_) | Item::Settle(..) => own,
+        Item::Erase(_) | Item::Unlink { .. } | Item::Unsay { .. } | Item::Sweep(_) | Item::Settle(..) => own,
     }
 }
 
