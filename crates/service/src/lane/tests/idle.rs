@@ -4,7 +4,7 @@ use tessera_engine::value::Value;
 
 use super::*;
 use crate::query::EventQuery;
-use crate::service::Running;
+use crate::service::{Idle, Running};
 
 const IDLE_SECS: u32 = 5;
 const IDLE: i64 = IDLE_SECS as i64 * SECOND;
@@ -69,6 +69,48 @@ async fn who_is_not_used_gives_back_what_it_holds_and_begins_again_with_nothing_
     world.end().await;
     let verdicts = world.ingest(vec![seen(0), seen(1)]).await.expect("verdicts");
     assert!(matches!(verdicts[..], [Verdict::Duplicate, Verdict::Accepted { .. }]), "{verdicts:?}");
+    world.check().await;
+}
+
+/// Between the look at whether anybody uses it and the end somebody comes, and goes again or stays: it does not end.
+#[tokio::test]
+async fn a_lane_does_not_end_on_an_old_look() {
+    let world = World::idle().await;
+    world.accept(vec![seen(0)]).await;
+    world.pass(2 * IDLE);
+    let shared = world.runs().expect("it runs").shared.clone();
+    let workspaces = world.service.workspaces();
+    let comes_and_goes = async || {
+        world.accept(vec![seen(1)]).await;
+        Ok::<_, Error>(Some(Timestamp::MAX))
+    };
+    assert_eq!(workspaces.end_idle(WORKSPACE, &shared, comes_and_goes).await.expect("a look"), Idle::Not(None));
+    world.pass(2 * IDLE);
+    let mut used = None;
+    let comes_and_stays = async || {
+        used = Some(world.service.running(WORKSPACE));
+        Ok::<_, Error>(Some(Timestamp::MAX))
+    };
+    assert_eq!(workspaces.end_idle(WORKSPACE, &shared, comes_and_stays).await.expect("a look"), Idle::Not(None));
+    world.pass(2 * IDLE);
+    let nobody_asks = async || -> Result<Option<Timestamp>, Error> { panic!("somebody is inside") };
+    assert_eq!(workspaces.end_idle(WORKSPACE, &shared, nobody_asks).await.expect("a look"), Idle::Not(None));
+    // What is submitted is inside as well, though nobody waits for it any more.
+    let used = used.expect("somebody stayed");
+    let mut leaves = Box::pin(used.lane.submit(crate::lane::Work::Purge));
+    assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(leaves.as_mut().poll(cx).is_pending())).await);
+    drop(leaves);
+    assert!(used.lane.gate().empty().is_none());
+    let gate = used.lane.gate().clone();
+    drop(used);
+    assert!(gate.empty().is_none(), "it is submitted and not answered");
+    while gate.empty().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let nothing_is_due = async || Ok::<_, Error>(Some(Timestamp::MAX));
+    assert_eq!(workspaces.end_idle(WORKSPACE, &shared, nothing_is_due).await.expect("a look"), Idle::Ended);
+    assert!(world.runs().is_none());
+    world.accept(vec![seen(2)]).await;
     world.check().await;
 }
 
