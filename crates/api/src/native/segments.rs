@@ -128,6 +128,9 @@ struct History {
     items: Vec<Turn>,
     /// Where the next page begins; null on the last.
     next_cursor: Option<String>,
+    /// On the last page: that there were older ones, which are no longer kept. Of a profile the newest 1,000 are, for 400 days unless the
+    /// operator says otherwise.
+    older_let_go: bool,
 }
 
 /// That a profile came into a segment, or left it.
@@ -280,7 +283,11 @@ pub(super) fn history_route(path: &'static str, handler: MethodRouter<Arc<App>>)
     Route::new(Method::GET, path, READ, handler, Tag::Profiles, "Lists what a profile has entered and left")
         .query("limit", "How many.", json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }))
         .query("cursor", "`next_cursor` of the page before.", json!({ "type": "string" }))
-        .answer::<History>(200, "A page, the newest first.", json!({ "items": [turn], "next_cursor": null }))
+        .answer::<History>(
+            200,
+            "A page, the newest first.",
+            json!({ "items": [turn], "next_cursor": null, "older_let_go": false }),
+        )
 }
 
 fn page(query: &Query) -> Result<ListQuery, Error> {
@@ -357,7 +364,8 @@ pub(super) async fn history<N: Named>(
         at: format_timestamp(turn.at),
         turn: if turn.is_inside { "entered" } else { "left" },
     };
-    let history = History { items: page.items.into_iter().map(turn).collect(), next_cursor: page.next_cursor };
+    let items = page.items.into_iter().map(turn).collect();
+    let history = History { items, next_cursor: page.next_cursor, older_let_go: page.older_let_go };
     Ok(entered.answer(json_answer(&history)))
 }
 

@@ -81,6 +81,7 @@ impl State {
         let version = self.commit_surely(commit, &row).await?;
         self.keep_row(row, version);
         self.keep_ruled(ruled);
+        pack.quarantined.iter().for_each(|(class, bytes)| self.shared().quarantined.take(*class, *bytes));
         self.remember(changes, read, version);
         Ok(())
     }
