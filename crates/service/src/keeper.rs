@@ -263,6 +263,8 @@ async fn sweep_quarantine(keeper: &Keeper, parts: &Parts, shared: &Shared) -> Re
     while !keeper.is_stopped() && shared.quarantined.is_over() {
         parts.quarantine.sweep(shared.workspace, &shared.quarantined).await?;
     }
+    // Whoever was asked for something above puts away what it has in hand, before anybody looks whether it is idle.
+    tokio::task::yield_now().await;
     Ok(())
 }
 

@@ -22,6 +22,7 @@ use crate::{check, timers};
 mod faults;
 mod idle;
 mod leaps;
+mod of;
 mod put_off;
 mod turns;
 
