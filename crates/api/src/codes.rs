@@ -292,6 +292,12 @@ const CALLS: &[Code] = &[
     call("profile_not_found", NotFound, "No profile answers to this id or identity."),
     call("event_not_found", NotFound, "No event of this message id stands on a timeline."),
     call("erasure_not_found", NotFound, "The workspace has no erasure of this id."),
+    call(
+        "feed_trimmed",
+        NotFound,
+        "What came behind this position of the feed is no longer kept, or the position is of another store. Take what there is from an export and \
+         follow the feed from where it was then, or begin with the oldest change that is kept.",
+    ),
     call("suppression_not_found", NotFound, "The identity is not suppressed: what names it is taken already."),
     call("organization_not_found", NotFound, "No organization of this name that the key may see."),
     call("namespace_not_found", NotFound, "No namespace of this name is registered in the workspace."),

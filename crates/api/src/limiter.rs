@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::ops::Add;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use governor::clock::{Clock, Reference};
@@ -69,7 +69,7 @@ struct Bucket {
 impl Limiter {
     /// A limiter that reads this clock.
     pub(crate) fn new(clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Self {
-        Self { clock: ServiceClock(clock), buckets: RwLock::default() }
+        Self { clock: ServiceClock { clock, steady: Arc::default() }, buckets: RwLock::default() }
     }
 
     /// Lets one request in, or says when to come again.
@@ -136,9 +136,20 @@ fn refused(subject: Subject, code: &'static str, message: String, retry_after_se
     Error { retry_after_secs: Some(retry_after_secs), ..Error::new(ErrorKind::Throttled, code, message) }
 }
 
-/// The service's clock, as the rate limiter reads it.
+/// The service's clock, as the rate limiter reads it: one that never goes back. Set back by an hour, the other would refuse everybody for
+/// an hour.
 #[derive(Clone)]
-struct ServiceClock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+struct ServiceClock {
+    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    steady: Arc<Mutex<Steady>>,
+}
+
+#[derive(Default)]
+struct Steady {
+    last: u64,
+    /// By how much the clock was set back, in all.
+    set_back: u64,
+}
 
 /// Microseconds since 1970; the clock never goes back before that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,6 +177,11 @@ impl Clock for ServiceClock {
     type Instant = Instant;
 
     fn now(&self) -> Instant {
-        Instant(u64::try_from((self.0)().micros()).unwrap_or(0))
+        let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read while nobody else reads it: what others read in between is no step back.
+        let now = u64::try_from((self.clock)().micros()).unwrap_or(0);
+        steady.set_back += steady.last.saturating_sub(now);
+        steady.last = now;
+        Instant(now + steady.set_back)
     }
 }

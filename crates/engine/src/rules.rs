@@ -24,6 +24,7 @@ mod states;
 mod work;
 
 pub use event::{Event, OpenPayload, Seen};
+pub use look::kind_of;
 pub use read::{Asked, Explained, Newest, Ruled, Unanswered, ask, explain, read, would_change};
 pub use set::{AggregateId, Beside, Cycle, KeptDef, Layer, RuleDef, RuleKind, RuleSet, SegmentId, Turning, keepable};
 pub use settle::{Flip, Scope};

@@ -49,7 +49,7 @@ members that the HTTP API answers with.
 
 The rule of an attribute or a segment stands in one of pql, pql_json, tree, filter, and is compared in the one spelling that all have.
 Beside it stand description, time_zone (UTC where it is left out), status: draft for one that is kept and not evaluated, and of a
-segment merge_policy (the default one where it is left out). Archived ones count as not there. What is written is evaluated of
+segment merge_policy (the default one where it is left out) and of: accounts for one that is not of people. Archived ones count as not there. What is written is evaluated of
 everybody by a job, and shown once that is complete; apply does not wait for it.
 
 Ends with 0: the server is as declared, or would be; 1: the server refused something or did not answer; 2: a file or the command

@@ -55,6 +55,12 @@ pub(crate) struct Settings {
     pub(crate) free_bytes_min: ByteSize,
     /// Seconds that what was erased stays in the files of the store at most before they are rewritten without it.
     pub(crate) purge_interval_secs: u32,
+    /// Seconds that changes stay in the feed.
+    pub(crate) feed_secs_max: u32,
+    /// Bytes of changes that stay in the feed.
+    pub(crate) feed_bytes_max: ByteSize,
+    /// Days that it is kept when a profile entered a segment and left it.
+    pub(crate) turns_days_max: u32,
     /// The folder in which backups are made while the server runs; without it there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backup_dir: Option<PathBuf>,
@@ -140,6 +146,17 @@ pub(crate) struct Layer {
     /// meanwhile. Less costs more writing, and is for who has promised to be faster [default: 86400].
     #[arg(long, env = "TESSERA_PURGE_INTERVAL_SECS", value_name = "SECONDS")]
     purge_interval_secs: Option<u32>,
+    /// Seconds that a change stays in the feed. More is for readers of it that may be away for longer [default: 604800, seven days].
+    #[arg(long, env = "TESSERA_FEED_SECS_MAX", value_name = "SECONDS")]
+    feed_secs_max: Option<u32>,
+    /// Bytes of changes in the feed; the oldest go. It is for disks where there is less room for them than their age takes
+    /// [default: 10GiB].
+    #[arg(long, env = "TESSERA_FEED_BYTES_MAX", value_name = "SIZE")]
+    feed_bytes_max: Option<ByteSize>,
+    /// Days that it is kept when a profile entered a segment and left it, of each profile the newest 1,000 times. Less is for who may not
+    /// know it for longer [default: 400].
+    #[arg(long, env = "TESSERA_TURNS_DAYS_MAX", value_name = "DAYS")]
+    turns_days_max: Option<u32>,
     /// Folder in which `POST /v1/admin/backups` makes files, best on another disk; made if it is missing [default: none, and then
     /// that path is refused].
     #[arg(long, env = "TESSERA_BACKUP_DIR", value_name = "FOLDER")]
@@ -188,6 +205,9 @@ impl Layer {
             store_cache_bytes: self.store_cache_bytes.or(under.store_cache_bytes),
             free_bytes_min: self.free_bytes_min.or(under.free_bytes_min),
             purge_interval_secs: self.purge_interval_secs.or(under.purge_interval_secs),
+            feed_secs_max: self.feed_secs_max.or(under.feed_secs_max),
+            feed_bytes_max: self.feed_bytes_max.or(under.feed_bytes_max),
+            turns_days_max: self.turns_days_max.or(under.turns_days_max),
             backup_dir: self.backup_dir.or(under.backup_dir),
             without_rules: self.without_rules.or(under.without_rules),
             log_format: self.log_format.or(under.log_format),
@@ -223,6 +243,9 @@ impl Settings {
             store_cache_bytes: layer.store_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
             free_bytes_min: layer.free_bytes_min.unwrap_or(ByteSize::mebibytes(256)),
             purge_interval_secs: layer.purge_interval_secs.unwrap_or(86_400),
+            feed_secs_max: layer.feed_secs_max.unwrap_or(7 * 86_400),
+            feed_bytes_max: layer.feed_bytes_max.unwrap_or(ByteSize::mebibytes(10 << 10)),
+            turns_days_max: layer.turns_days_max.unwrap_or(400),
             backup_dir: layer.backup_dir,
             without_rules: layer.without_rules.unwrap_or(false),
             log_format: layer.log_format.unwrap_or(logging::Format::Text),
@@ -250,6 +273,13 @@ impl Settings {
         ] {
             ensure!(size.bytes() >= least << 20, "{name} is {size}: it must be {least}MiB or more");
         }
+        ensure!(self.feed_secs_max >= 60, "feed_secs_max is {}: it must be 60 or more", self.feed_secs_max);
+        ensure!(
+            self.feed_bytes_max.bytes() >= 1 << 20,
+            "feed_bytes_max is {}: it must be 1MiB or more",
+            self.feed_bytes_max
+        );
+        ensure!(self.turns_days_max > 0, "turns_days_max is 0: nobody would know when a profile entered a segment");
         logging::filter(&self.log_level)?;
         Ok(())
     }

@@ -1,4 +1,6 @@
 //! The change feed: one row for each mini-transaction that changed a profile. Version 2; version 1 is the same without memberships.
+//!
+//! It is kept within bounds of age and bytes ([`Bounds`]). Whoever reads on at a position that was let go of is told so ([`after`]).
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -6,10 +8,16 @@ use tessera_engine::decide::Notice;
 use tessera_engine::id::NodeId;
 use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
+use tessera_store::{Seq, Shard, Store};
 
 use crate::codec;
 use crate::directory::WorkspaceId;
 use crate::error::Error;
+use crate::store_error::read_failed;
+
+pub(crate) mod trim;
+
+pub use trim::Bounds;
 
 /// Bytes of one notice, and its part of the head of its row: rather many.
 pub(crate) const NOTICE_BYTES: usize = 48;
@@ -41,6 +49,16 @@ enum NoticeRecord {
     IdentityMoved { node: [u8; 12], from: [u8; 12], into: [u8; 12] },
     ProfileErased([u8; 12]),
     Membership { profile: [u8; 12], segment: u32, at: i64, is_inside: bool },
+}
+
+/// What was changed behind a position of a shard, in order: at most `max` rows, none where nothing came since. The position before the
+/// first row ever is 0.
+///
+/// # Errors
+/// `NotFound` with `feed_trimmed` where rows behind this position are no longer kept; what the store answers; `Corrupt`.
+pub async fn after(store: &dyn Store, shard: Shard, position: Seq, max: usize) -> Result<Vec<(Seq, Changed)>, Error> {
+    let rows = store.log(shard, position, max).await.map_err(|error| read_failed(&error))?;
+    rows.into_iter().map(|row| Ok((row.seq, decode(&row.payload)?))).collect()
 }
 
 /// Writes a row of the feed.

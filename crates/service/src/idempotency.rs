@@ -1,14 +1,16 @@
 //! Requests that carry an `Idempotency-Key`: the answer is kept for a day and given again to the same request.
 //!
 //! Keys are kept apart by the caller's key, so that nobody is given an answer to another's request. The row is written in
-//! the commit that does what the request asks, so there is an answer exactly when it was done.
+//! the commit that does what the request asks, so there is an answer exactly when it was done. Beside it stands a row in the order of
+//! time, by which it is found when it ends.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tessera_engine::time::Timestamp;
-use tessera_store::{Commit, CommitError, Direction, Expect, Key, KeyRange, ScanLimit, Store, Version, Versioned};
+use tessera_store::{Commit, CommitError, Direction, Expect, Key, KeyRange, Row, ScanLimit, Store, Version, Versioned};
 
+use crate::brought::{self, Before};
 use crate::codec;
 use crate::directory::{KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
@@ -18,10 +20,13 @@ use crate::store_error::{commit_failed, read_failed};
 
 /// How long an answer is kept, in seconds: a day.
 pub const KEPT_SECS: u32 = 86_400;
+const KEPT_MICROS: i64 = KEPT_SECS as i64 * 1_000_000;
 /// Bytes of an answer that is kept.
 pub const REPLY_BYTES_MAX: usize = 512 << 10;
-/// Rows that one sweep looks at.
+/// Answers that one sweep looks at.
 const LOOKED_AT_MAX: usize = 1_000;
+/// The row that says when an answer ends: its key says all.
+const ENDS: &[u8] = &[1];
 /// The version of the record.
 const VERSION: u8 = 1;
 
@@ -148,6 +153,7 @@ impl Claim {
     pub fn answer(&self, mut commit: Commit, reply: &Reply, now: Timestamp) -> Commit {
         let record = Record { hash: self.hash.0, status: reply.status, body: &reply.body, at: now.micros() };
         let value = codec::encode(VERSION, &record);
+        commit.put.push((ends_key(&self.row_key, now), ENDS.into()));
         match self.outdated {
             None => commit.idempotency = Some((self.row_key.clone(), value)),
             Some(version) => {
@@ -251,46 +257,78 @@ pub(crate) fn kept<'a>(key: &'a Key, row: &Bytes) -> Result<Kept<'a>, Error> {
 }
 
 /// What a sweep did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Swept {
     /// Answers removed.
     pub removed: usize,
-    /// What is left to look at by the next run; none when this one came to the end.
-    pub rest: Option<KeyRange>,
+    /// Whether there may be more to remove now.
+    pub more: bool,
 }
 
-/// Drops answers of a workspace that are no longer kept. Looks at 1,000 rows and goes on where `rest` of an earlier run
-/// says; without it, it begins at the beginning, which costs only time.
+/// Drops answers of a workspace that are no longer kept, the oldest first: at most 1,000. Reads those alone.
 ///
 /// # Errors
 /// What the store answers; `Corrupt`.
-pub async fn sweep(
-    store: &dyn Store,
-    workspace: WorkspaceId,
-    now: Timestamp,
-    rest: Option<KeyRange>,
-) -> Result<Swept, Error> {
-    let range = rest.unwrap_or_else(|| Scope::new(workspace).family(Family::Idempotency).range());
-    let page = store.scan(&range, ScanLimit::rows(rows_at_once(store, LOOKED_AT_MAX, 3)), Direction::Forward).await;
+pub async fn sweep(store: &dyn Store, workspace: WorkspaceId, now: Timestamp) -> Result<Swept, Error> {
+    let scope = Scope::new(workspace);
+    let due = sweep_range(store, scope, scope.answers_ending(Timestamp::MIN, Some(now.next())), now).await?;
+    // Those of a clock that was ahead.
+    let beyond = now.plus_micros(2 * KEPT_MICROS).next();
+    let stray = sweep_range(store, scope, scope.answers_ending(beyond, None), now).await?;
+    Ok(Swept { removed: due.removed + stray.removed, more: due.more || stray.more })
+}
+
+async fn sweep_range(store: &dyn Store, scope: Scope, range: KeyRange, now: Timestamp) -> Result<Swept, Error> {
+    let rows = rows_at_once(store, LOOKED_AT_MAX, 4).min(store.limits().get_keys.max(1));
+    let page = store.scan(&range, ScanLimit::rows(rows), Direction::Forward).await;
     let page = page.map_err(|error| read_failed(&error))?;
+    let answer = |row: &Row| scope.answer_that_ends(&row.key).ok_or_else(|| codec::corrupt("key of an end"));
+    let keys: Vec<Key> = page.rows.iter().map(answer).collect::<Result<_, _>>()?;
+    let found = store.get(&keys).await.map_err(|error| read_failed(&error))?;
     let mut commit = Commit::new();
-    for row in page.rows {
-        if is_outdated(&codec::decode(VERSION, &row.value)?, now)? {
-            commit.expect.push((row.key.clone(), Expect::Version(row.version)));
-            commit.del.push(row.key);
+    let mut removed = 0;
+    for ((end, key), row) in page.rows.into_iter().zip(keys).zip(found.value) {
+        // One that was answered anew since has an end of its own.
+        if let Some(row) = row
+            && is_outdated(&codec::decode(VERSION, &row.value)?, now)?
+            && !commit.del.contains(&key)
+        {
+            commit.expect.push((key.clone(), Expect::Version(row.version)));
+            commit.del.push(key);
+            removed += 1;
         }
+        commit.del.push(end.key);
     }
-    let removed = commit.del.len();
     match store.commit(commit).await {
-        Ok(_) => Ok(Swept { removed, rest: page.next }),
+        Ok(_) => Ok(Swept { removed, more: page.next.is_some() }),
         // One of the keys was used again at this moment: the next run finds the others.
-        Err(CommitError::Conflict(_)) => Ok(Swept { removed: 0, rest: page.next }),
+        Err(CommitError::Conflict(_)) => Ok(Swept { removed: 0, more: false }),
         Err(error) => Err(commit_failed(&error)),
     }
 }
 
+/// Brings along answers from before their ends stood beside them. Answers whether there are more.
+///
+/// # Errors
+/// What the store answers; `Corrupt`.
+pub(crate) async fn bring_along(store: &dyn Store, workspace: WorkspaceId) -> Result<bool, Error> {
+    let end = |row: &Row| {
+        let record: Record<'_> = codec::decode(VERSION, &row.value)?;
+        Ok((ends_key(&row.key, codec::instant(record.at)?), Bytes::from_static(ENDS)))
+    };
+    brought::bring(store, Scope::new(workspace), Before::Answers, end).await
+}
+
+/// Where the end of an answer stands that was given at an instant.
+pub(crate) fn ends_key(row_key: &Key, at: Timestamp) -> Key {
+    let workspace = row_key.as_bytes().first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    Scope::new(WorkspaceId::new(workspace)).answer_ends(at.plus_micros(KEPT_MICROS), row_key)
+}
+
+/// Whether an answer is kept no longer. One of more than a day ahead was given under a clock that was wrong.
 fn is_outdated(record: &Record<'_>, now: Timestamp) -> Result<bool, Error> {
-    Ok(codec::instant(record.at)?.plus_micros(i64::from(KEPT_SECS) * 1_000_000) <= now)
+    let at = codec::instant(record.at)?;
+    Ok(at.plus_micros(KEPT_MICROS) <= now || at > now.plus_micros(KEPT_MICROS))
 }
 
 #[cfg(test)]

@@ -11,14 +11,17 @@ use tokio::sync::Notify;
 use crate::directory::WorkspaceId;
 use crate::erasure::purge::{Purge, RECEIPTS_AT_ONCE};
 use crate::error::Error;
+use crate::feed::trim::{Trimmed, Trimmer};
 use crate::idempotency;
 use crate::jobs::NewJob;
 use crate::keys::Scope;
 use crate::lane::{Answer, Handle, Shared, Work};
+use crate::leaps::has_passed;
 use crate::service::{Components, Idle, Service, Workspaces};
 use crate::store_error::commit_failed;
 use crate::sweeping::{EXPIRE, Stalled};
 use crate::timers;
+use crate::turns;
 
 /// How long a keeper rests when nothing nudges it.
 const REST: Duration = Duration::from_secs(60);
@@ -77,13 +80,20 @@ impl Keeper {
 pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane: Handle, shared: Arc<Shared>) {
     let workspace = shared.workspace;
     let mut stalled = Stalled::default();
+    let mut is_brought = false;
     while !keeper.is_stopped() {
         report("purge", purge(&keeper, &parts, &lane, &shared).await);
-        report("quarantine", sweep_quarantine(&keeper, &parts, workspace).await);
+        report("quarantine", sweep_quarantine(&keeper, &parts, &shared).await);
         report("expiry", expire(&parts, &shared).await);
         report("jobs", parts.jobs.keep(workspace).await);
         parts.backups.let_go((parts.components.clock)()).await;
         report("sweeps", go_on_sweeping(&mut stalled, &parts, &shared).await);
+        if !is_brought {
+            let outcome = bring_along(&keeper, &parts, workspace).await;
+            is_brought = outcome.is_ok();
+            report("from before", outcome);
+        }
+        report("turns", trim_turns(&keeper, &parts, &shared).await);
         report("idempotency", sweep_answers(&keeper, &parts, workspace).await);
         let due = async || first_due(&keeper, &parts, &shared).await;
         let (store, scope) = (&*parts.components.store, Scope::new(workspace));
@@ -149,6 +159,19 @@ pub(crate) async fn keep_directory(keeper: Arc<Keeper>, service: std::sync::Weak
     }
 }
 
+/// Keeps the feed within its bounds.
+pub(crate) async fn keep_feed(keeper: Arc<Keeper>, mut trimmer: Trimmer) {
+    while !keeper.is_stopped() {
+        report("feed", trim_feed(&keeper, &mut trimmer).await);
+        keeper.rest(None).await;
+    }
+}
+
+async fn trim_feed(keeper: &Keeper, trimmer: &mut Trimmer) -> Result<(), Error> {
+    while !keeper.is_stopped() && trimmer.step().await? == Trimmed::Some {}
+    Ok(())
+}
+
 /// What keeping a workspace takes.
 pub(crate) struct Parts {
     pub(crate) quarantine: crate::quarantine::Quarantine,
@@ -196,8 +219,7 @@ async fn purge_once(
     let waiting = purge.waiting().await?;
     remove_events(keeper, lane).await?;
     let Some(since) = purge.since(&waiting).await? else { return Ok(Purged::All) };
-    let due = since.plus_micros(i64::from(parts.purge_interval_secs) * 1_000_000);
-    if due > clock() && !is_asked {
+    if !has_passed(since, i64::from(parts.purge_interval_secs) * 1_000_000, clock()) && !is_asked {
         return Ok(Purged::All);
     }
     if keeper.unless_stopped(purge.sweep(&waiting)).await.transpose()?.is_none() {
@@ -213,7 +235,7 @@ async fn purge_once(
 /// Has what has ended taken away, once in an interval, where anything ever ends.
 async fn expire(parts: &Parts, shared: &Shared) -> Result<(), Error> {
     let Some(last) = last_expiry(parts, shared).await? else { return Ok(()) };
-    if last.plus_micros(i64::from(parts.purge_interval_secs) * 1_000_000) > (parts.components.clock)() {
+    if !has_passed(last, i64::from(parts.purge_interval_secs) * 1_000_000, (parts.components.clock)()) {
         return Ok(());
     }
     let new = NewJob { kind: EXPIRE.to_owned(), parameters: "{}".to_owned(), asked_by: None };
@@ -237,8 +259,12 @@ async fn remove_events(keeper: &Keeper, lane: &Handle) -> Result<(), Error> {
     Ok(())
 }
 
-async fn sweep_quarantine(keeper: &Keeper, parts: &Parts, workspace: WorkspaceId) -> Result<(), Error> {
-    while !keeper.is_stopped() && parts.quarantine.sweep(workspace).await?.more {}
+async fn sweep_quarantine(keeper: &Keeper, parts: &Parts, shared: &Shared) -> Result<(), Error> {
+    while !keeper.is_stopped() && shared.quarantined.is_over() {
+        parts.quarantine.sweep(shared.workspace, &shared.quarantined).await?;
+    }
+    // Whoever was asked for something above puts away what it has in hand, before anybody looks whether it is idle.
+    tokio::task::yield_now().await;
     Ok(())
 }
 
@@ -249,15 +275,24 @@ async fn go_on_sweeping(stalled: &mut Stalled, parts: &Parts, shared: &Shared) -
     stalled.ask_again(&parts.jobs, shared.workspace, &configured.stored, now).await
 }
 
+/// What keepers find by rows of theirs is given these where it is from before.
+async fn bring_along(keeper: &Keeper, parts: &Parts, workspace: WorkspaceId) -> Result<(), Error> {
+    let store = &*parts.components.store;
+    while !keeper.is_stopped() && idempotency::bring_along(store, workspace).await? {}
+    while !keeper.is_stopped() && turns::bring_along(store, Scope::new(workspace)).await? {}
+    Ok(())
+}
+
+async fn trim_turns(keeper: &Keeper, parts: &Parts, shared: &Shared) -> Result<(), Error> {
+    let (Components { store, clock, .. }, scope) = (&parts.components, Scope::new(shared.workspace));
+    let days_max = shared.settings.turns_days_max;
+    while !keeper.is_stopped() && turns::keep(&**store, scope, clock(), days_max).await? {}
+    Ok(())
+}
+
 async fn sweep_answers(keeper: &Keeper, parts: &Parts, workspace: WorkspaceId) -> Result<(), Error> {
-    let mut rest = None;
-    while !keeper.is_stopped() {
-        let now = (parts.components.clock)();
-        rest = idempotency::sweep(&*parts.components.store, workspace, now, rest).await?.rest;
-        if rest.is_none() {
-            break;
-        }
-    }
+    let Components { store, clock, .. } = &parts.components;
+    while !keeper.is_stopped() && idempotency::sweep(&**store, workspace, clock()).await?.more {}
     Ok(())
 }
 

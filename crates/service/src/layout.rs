@@ -4,10 +4,16 @@ use tessera_engine::fact::{FactKey, Identity};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
-use tessera_store::{Key, KeyRange};
+use tessera_store::{Key, KeyRange, Seq, Shard};
 
 use crate::keys::{Family, KeyBuilder, Scope};
 use crate::workspace_config::Part;
+
+/// Kinds of rows that keepers go by.
+const ANSWER: u8 = 0;
+const MARK: u8 = 1;
+const TURNS: u8 = 2;
+const BROUGHT: u8 = 255;
 
 impl Scope {
     pub(crate) fn config(self, part: Part) -> Key {
@@ -115,6 +121,62 @@ impl Scope {
         self.family(Family::MembershipTurn).node(profile).range()
     }
 
+    /// That the answer of a row ends at an instant.
+    pub(crate) fn answer_ends(self, at: Timestamp, row: &Key) -> Key {
+        let own = row.as_bytes().get(KeyBuilder::HEAD_BYTES..).unwrap_or_default();
+        self.family(Family::Keeping).bytes(&[ANSWER]).time(at).bytes(own).key()
+    }
+
+    /// The answers that end from one instant on and before another.
+    pub(crate) fn answers_ending(self, from: Timestamp, to: Option<Timestamp>) -> KeyRange {
+        let all = self.family(Family::Keeping).bytes(&[ANSWER]);
+        let end = to.map_or_else(|| all.clone().range().end, |to| Some(all.clone().time(to).key()));
+        KeyRange { start: all.time(from).key(), end }
+    }
+
+    /// The row of the answer whose end such a key tells.
+    pub(crate) fn answer_that_ends(self, key: &Key) -> Option<Key> {
+        let own = key.as_bytes().get(KeyBuilder::HEAD_BYTES + 9..)?;
+        Some(self.family(Family::Idempotency).bytes(own).key())
+    }
+
+    /// That the turns of a profile are to be looked at, once those of a period are too old, or at once.
+    pub(crate) fn look_at_turns(self, period: Option<i32>, profile: NodeId) -> Key {
+        self.looks(period.unwrap_or(i32::MIN)).node(profile).key()
+    }
+
+    /// Whoever is to be looked at at once, and then those of periods before one.
+    pub(crate) fn looks_at_turns(self, before: i32) -> KeyRange {
+        KeyRange { start: self.looks(i32::MIN).key(), end: Some(self.looks(before).key()) }
+    }
+
+    fn looks(self, period: i32) -> KeyBuilder {
+        self.family(Family::Keeping).bytes(&[TURNS]).u32(period.cast_unsigned() ^ (1 << 31))
+    }
+
+    /// That older turns of a profile were let go.
+    pub(crate) fn turns_let_go(self, profile: NodeId) -> Key {
+        self.turn(profile, Timestamp::MIN, SegmentId(0))
+    }
+
+    /// How far rows from before were brought along.
+    pub(crate) fn brought(self, before: u8) -> Key {
+        self.family(Family::Keeping).bytes(&[BROUGHT, before]).key()
+    }
+
+    /// How far a shard of the feed was counted.
+    pub(crate) fn mark(self, shard: Shard, until: Seq) -> Key {
+        self.marks(shard).bytes(&until.0.to_be_bytes()).key()
+    }
+
+    pub(crate) fn marks_of(self, shard: Shard) -> KeyRange {
+        self.marks(shard).range()
+    }
+
+    fn marks(self, shard: Shard) -> KeyBuilder {
+        self.family(Family::Keeping).bytes(&[MARK]).u16(shard.0)
+    }
+
     pub(crate) fn all_of(self, family: Family) -> KeyRange {
         self.family(family).range()
     }
@@ -182,6 +244,21 @@ pub(crate) fn read_turn_key(key: &Key) -> Option<(NodeId, Timestamp, SegmentId)>
     let (time, rest) = rest.split_first_chunk::<8>()?;
     let segment = SegmentId(u32::from_be_bytes(rest.try_into().ok()?));
     Some((NodeId::from_bytes(*profile), read_time(*time)?, segment))
+}
+
+/// Whose turns are to be looked at, and from the end of which period on; of none it is at once.
+pub(crate) fn read_turns_look_key(key: &Key) -> Option<(Option<i32>, NodeId)> {
+    let rest = key.as_bytes().get(KeyBuilder::HEAD_BYTES + 1..)?;
+    let (period, profile) = rest.split_first_chunk::<4>()?;
+    let period = (u32::from_be_bytes(*period) ^ (1 << 31)).cast_signed();
+    Some(((period != i32::MIN).then_some(period), NodeId::from_bytes(profile.try_into().ok()?)))
+}
+
+/// What the key of a mark of the feed says.
+pub(crate) fn read_mark_key(key: &Key) -> Option<(Shard, Seq)> {
+    let rest = key.as_bytes().get(KeyBuilder::HEAD_BYTES + 1..)?;
+    let (shard, until) = rest.split_first_chunk::<2>()?;
+    Some((Shard(u16::from_be_bytes(*shard)), Seq(u64::from_be_bytes(until.try_into().ok()?))))
 }
 
 fn read_time(bytes: [u8; 8]) -> Option<Timestamp> {

@@ -11,6 +11,7 @@
 
 mod admission;
 pub mod backups;
+mod brought;
 pub mod check;
 pub mod clock;
 pub mod codec;
@@ -39,6 +40,7 @@ mod lane;
 #[cfg(test)]
 mod laws;
 mod layout;
+mod leaps;
 pub mod learned;
 mod loose;
 pub mod members;
@@ -61,6 +63,7 @@ mod suppression;
 mod sweeping;
 mod timeline;
 mod timers;
+pub mod turns;
 pub mod verdict;
 mod views;
 pub mod wellknown;

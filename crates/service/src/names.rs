@@ -4,6 +4,8 @@
 pub const LINKS_HELD: &str = "tessera_links_held_total";
 /// Operations in one mini-transaction.
 pub const COMMIT_OPERATIONS: &str = "tessera_commit_operations";
+/// Rows of the feed that were dropped because they were too old, or too many.
+pub const FEED_TRIMMED: &str = "tessera_feed_trimmed_rows_total";
 /// Commits whose answer left open whether they happened.
 pub const COMMITS_AMBIGUOUS: &str = "tessera_commits_ambiguous_total";
 /// Profile reads answered by the cache of rendered views (`cache`: hit, miss).

@@ -17,9 +17,11 @@ use crate::keys::{Family, KeyBuilder, Scope};
 use crate::store_error::{commit_failed, read_failed};
 
 mod records;
+mod room;
 mod shares;
 
 pub use records::rows;
+pub(crate) use room::Room;
 use shares::{Amount, Held};
 
 /// Bytes of what was sent that are kept of one fact.
@@ -246,24 +248,34 @@ impl Quarantine {
     }
 
     /// Drops what a workspace holds beyond its bounds, all of it older than what stays of the same key. Reads all listed rows (not
-    /// what was sent), so it is run after some thousand refusals and by a timer, not after each.
+    /// what was sent), so it is run when the bounds may be crossed; once they are not, the room says how much more may come.
     ///
     /// # Errors
     /// What the store answers; `Corrupt`.
-    pub async fn sweep(&self, workspace: WorkspaceId) -> Result<Swept, Error> {
+    pub(crate) async fn sweep(&self, workspace: WorkspaceId, room: &Room) -> Result<Swept, Error> {
         let private = Amount { entries: ENTRIES_MAX, bytes: KEPT_BYTES_MAX };
         let public = Amount { entries: PUBLIC_ENTRIES_MAX, bytes: PUBLIC_KEPT_BYTES_MAX };
-        self.sweep_to(workspace, private, public).await
+        self.sweep_to(workspace, private, public, room).await
     }
 
-    async fn sweep_to(&self, workspace: WorkspaceId, private: Amount, public: Amount) -> Result<Swept, Error> {
+    async fn sweep_to(
+        &self,
+        workspace: WorkspaceId,
+        private: Amount,
+        public: Amount,
+        room: &Room,
+    ) -> Result<Swept, Error> {
+        let before = room.seen();
         let mut held = Held::default();
         self.each(workspace, |entry| {
             held.take(entry);
             Ok(())
         })
         .await?;
-        let Some(bounds) = held.bounds(private, public) else { return Ok(Swept::default()) };
+        let Some(bounds) = held.bounds(private, public) else {
+            room.counted(before, held.all(), [private, public]);
+            return Ok(Swept::default());
+        };
         let mut seen = Held::default();
         let mut surplus = Vec::new();
         let counted = self.each(workspace, |entry| {

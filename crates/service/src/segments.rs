@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
@@ -20,10 +19,10 @@ use crate::find::{Found, not_found};
 use crate::jobs::Job;
 use crate::keys::Scope;
 use crate::lane::Configured;
-use crate::layout::{read_member_key, read_turn_key};
+use crate::layout::read_member_key;
 use crate::policies::Chosen;
 use crate::query::Lookup;
-use crate::records::ruled::{decode_counts, decode_member, decode_turn};
+use crate::records::ruled::{decode_counts, decode_member};
 use crate::ruled::Of;
 use crate::rules::Flagged;
 use crate::service::Service;
@@ -33,8 +32,10 @@ use crate::workspace_config::{RuleContent, RuleKind, RuleName, StoredConfig, Sto
 use crate::{render, row};
 
 pub use crate::records::ruled::MemberCounts;
+pub use history::{Turn, TurnPage};
 pub use preview::Preview;
 
+mod history;
 mod preview;
 
 /// Segments that one is compared with at once.
@@ -60,17 +61,6 @@ pub struct Overlap {
     pub count: u64,
     /// Those that both have.
     pub both: u64,
-}
-
-/// That a profile came into a segment or left it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
-    /// The segment.
-    pub segment: String,
-    /// When.
-    pub at: Timestamp,
-    /// Whether it is a member from then on.
-    pub is_inside: bool,
 }
 
 /// A computed attribute or a segment as it is shown.
@@ -332,57 +322,6 @@ impl Service {
         Ok(list.buffer.pop())
     }
 
-    /// A page of what a profile has entered and left of the segments that are shown, newest first.
-    ///
-    /// # Errors
-    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`, `limit_invalid`, `cursor_invalid`.
-    pub async fn membership_history(
-        &self,
-        workspace: WorkspaceId,
-        lookup: &Lookup,
-        query: &ListQuery,
-        sight: Flags,
-    ) -> Result<ListPage<Turn>, Error> {
-        check_limit(query.limit)?;
-        let configured = self.configured(workspace).await?;
-        let found = self.finder(workspace, &configured.config).find(lookup).await?;
-        let head = found.cluster.profile_id(found.node).unwrap_or(found.node);
-        let scope = Scope::new(workspace);
-        let mut range = Some(scope.turns_of(head));
-        if let Some(cursor) = query.cursor.as_deref() {
-            let carried = self.cursors().open_sealed(workspace, Purpose::MembershipTurns, cursor)?;
-            let key = tessera_store::Key::new(carried.to_vec());
-            if read_turn_key(&key).is_none_or(|(profile, _, _)| profile != head) {
-                return Err(cursor::invalid());
-            }
-            range = Some(KeyRange::between(scope.turn(head, Timestamp::MIN, SegmentId(0)), key));
-        }
-        let names = turned_names(&configured);
-        let (mut items, mut last) = (Vec::new(), None);
-        while let Some(open) = range.take() {
-            let page = self.store().scan(&open, ScanLimit::rows(ROWS), Direction::Backward).await;
-            let page = page.map_err(|error| read_failed(&error))?;
-            for row in &page.rows {
-                let (_, at, segment) = read_turn_key(&row.key).ok_or_else(|| corrupt("key of a turn"))?;
-                let Some(name) = names.get(&segment) else { continue };
-                if configured.flagged.is_hidden(RuleKind::Segment, name, sight) {
-                    continue;
-                }
-                if items.len() == query.limit {
-                    let cursor = |key: tessera_store::Key| {
-                        self.cursors().seal(workspace, Purpose::MembershipTurns, key.as_bytes())
-                    };
-                    return Ok(ListPage { items, next_cursor: last.map(cursor) });
-                }
-                let is_inside = decode_turn(&row.value)?;
-                items.push(Turn { segment: name.to_string(), at, is_inside });
-                last = Some(row.key.clone());
-            }
-            range = page.next;
-        }
-        Ok(ListPage { items, next_cursor: None })
-    }
-
     /// Why a profile is in a segment or not, leaf by leaf, or why a computed attribute is what it is. With what the profile is called.
     ///
     /// # Errors
@@ -473,15 +412,6 @@ fn check_seen(config: &StoredConfig, kind: RuleKind, name: &str, sight: Flags) -
         return Err(unknown(kind == RuleKind::Attribute));
     }
     Ok(())
-}
-
-/// The names of live segments, by the numbers under which profiles have entered and left them.
-fn turned_names(configured: &Configured) -> HashMap<SegmentId, &str> {
-    let live = configured.stored.rules().of(RuleKind::Segment).values().filter_map(|rule| Some((rule, rule.live()?)));
-    let numbers = live.flat_map(|(rule, live)| {
-        rule.former.iter().copied().chain(live.segment).map(|number| (number, rule.name.as_str()))
-    });
-    numbers.collect()
 }
 
 fn unknown(is_attribute: bool) -> Error {

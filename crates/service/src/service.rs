@@ -23,6 +23,7 @@ use crate::keeper::{Keeper, Parts};
 use crate::keys::Scope;
 use crate::lane::Configured;
 use crate::lane::{Answer, Done, Item, Memories, Origin, Queues, Weights, Work};
+use crate::leaps::Leaps;
 use crate::learned::Summary;
 use crate::pool::Pool;
 use crate::quarantine::{Entry, Quarantine};
@@ -76,6 +77,10 @@ pub struct Service {
     keeper: Arc<Keeper>,
     /// Begins workspaces that have ended when something of them is due.
     waker: Arc<Keeper>,
+    feed_keeper: Arc<Keeper>,
+    /// Who looks at the clock, and what it was.
+    look_out: Arc<Keeper>,
+    leaps: Mutex<Leaps>,
     epochs: Arc<Epochs>,
     views: Views,
     pool: Arc<Pool>,
@@ -135,6 +140,11 @@ impl Service {
         let mut random = [0u8; 8];
         (self.components.random)(&mut random);
         Ids::new((self.components.clock)().millis(), u64::from_be_bytes(random)).directive()
+    }
+
+    /// Figures that an operator may turn.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Where everything is kept.

@@ -27,8 +27,17 @@ pub(crate) fn read_failed(error: &ReadError) -> Error {
     match error {
         ReadError::Unavailable(_) => unavailable(error),
         ReadError::Corrupt(_) => corrupt(error),
-        ReadError::Trimmed { .. } | ReadError::Invalid(_) => internal(error),
+        ReadError::Trimmed { first, .. } => trimmed(first.0),
+        ReadError::Invalid(_) => internal(error),
     }
+}
+
+fn trimmed(first: u64) -> Error {
+    let before = first.saturating_sub(1);
+    let message = format!(
+        "what came behind this position of the feed is no longer kept, or never was here; export what there is now and follow the feed from there, or begin with the oldest change that is kept: position={before}"
+    );
+    Error::new(ErrorKind::NotFound, "feed_trimmed", message)
 }
 
 /// A commit that has not happened, or may not have. Conflicts are decided again where they arise; one that comes here has

@@ -12,6 +12,7 @@ use crate::idempotency::{self, Known};
 use crate::jobs::kinds::backfill;
 use crate::jobs::{Asked, Job, Jobs, NewJob, Once};
 use crate::keys::{Family, Scope};
+use crate::leaps::has_passed;
 use crate::service::Service;
 use crate::store_error::read_failed;
 use crate::workspace_config::{self, Part, StoredConfig, StoredSweeps, erase_source};
@@ -174,7 +175,7 @@ impl Stalled {
         for sweep in unbrought {
             let since = *self.since.entry(sweep.clone()).or_insert(now);
             let (failed, _) = jobs.failed_of(workspace, sweep.kind, &sweep.parameters).await?;
-            if now < since.plus_micros(pause_micros(failed)) {
+            if !has_passed(since, pause_micros(failed), now) {
                 continue;
             }
             tracing::warn!(workspace = workspace.number(), kind = sweep.kind, failed, "a sweep is asked for again");
@@ -206,8 +207,9 @@ pub(crate) async fn bring_turn(
     }
     let parameters = format!("{{\"generation\":{generation},\"turn\":{}}}", turn.micros());
     let (failed, last) = jobs.failed_of(workspace, BACKFILL, &parameters).await?;
-    if let Some(again) = last.map(|last| last.plus_micros(pause_micros(failed))).filter(|again| *again > now) {
-        return Ok(Some(again));
+    let pause = pause_micros(failed);
+    if let Some(last) = last.filter(|last| !has_passed(*last, pause, now)) {
+        return Ok(Some(last.plus_micros(pause)));
     }
     Sweep { kind: BACKFILL, parameters }.ask(jobs, workspace).await?;
     Ok(None)

@@ -71,6 +71,11 @@ impl Alarm {
         self.stopped.load(Ordering::Acquire)
     }
 
+    /// The clock may be another: it is looked at again at once.
+    pub(crate) fn wake(&self) {
+        self.earlier.notify_one();
+    }
+
     /// A timer may have been set that nobody was told of.
     pub(crate) fn forget(&self) {
         self.set(Timestamp::MIN);

@@ -50,6 +50,17 @@ fn a_burst_is_exact_under_many_threads_and_refills_exactly() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_stops_nobody() {
+    let (micros, limiter) = by_hand();
+    let bounds = [(key(1), limit(50, 100, 1_000))];
+    assert_eq!(let_in(&limiter, &bounds, 800), 100);
+    micros.fetch_sub(3_600_000_000, Ordering::SeqCst);
+    assert_eq!(let_in(&limiter, &bounds, 800), 0);
+    micros.fetch_add(1_000_000, Ordering::SeqCst);
+    assert_eq!(let_in(&limiter, &bounds, 800), 50);
+}
+
+#[test]
 fn a_workspace_bounds_its_keys_together_and_another_key_is_free() {
     let (_, limiter) = by_hand();
     let workspace = (Subject::Workspace(WorkspaceId::new(7)), limit(10, 10, 100));

@@ -24,6 +24,7 @@ use utoipa::ToSchema;
 use super::explain::raw;
 use super::profiles::{Named, READ, policy_parameter};
 use super::rules;
+use super::stored_rules::wire::Of;
 use crate::answer::{Answer, invalid, json as json_answer};
 use crate::app::App;
 use crate::body;
@@ -76,6 +77,9 @@ struct Condition {
     /// The id of a merge policy; the workspace's default one where it is left out.
     #[serde(default)]
     merge_policy: Option<String>,
+    /// Of whom the segment would be; `people` where it is left out.
+    #[serde(default)]
+    of: Option<Of>,
 }
 
 /// What a condition would hold of.
@@ -128,6 +132,9 @@ struct History {
     items: Vec<Turn>,
     /// Where the next page begins; null on the last.
     next_cursor: Option<String>,
+    /// On the last page: that there were older ones, which are no longer kept. Of a profile the newest 1,000 are, for 400 days unless the
+    /// operator says otherwise.
+    older_let_go: bool,
 }
 
 /// That a profile came into a segment, or left it.
@@ -153,6 +160,9 @@ struct Why {
     /// What it comes to now; null where there is no answer.
     #[schema(value_type = Value)]
     value: Option<Box<RawValue>>,
+    /// Whether it is a segment of accounts and the profile a person, or the other way round: then the profile is no member, whatever the rule
+    /// comes to.
+    of_others: bool,
     /// Of a segment, since when the profile is a member.
     entered_at: Option<String>,
     /// Of a segment, when it last left it.
@@ -259,7 +269,7 @@ pub(super) fn routes() -> Vec<Route> {
 fn explanation(path: &'static str, handler: MethodRouter<Arc<App>>, tag: Tag, summary: &'static str) -> Route {
     let text = json!({ "type": "string" });
     let example = json!({
-        "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "name": "loyal", "value": true, "entered_at": "2026-01-31T10:00:00Z",
+        "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "name": "loyal", "value": true, "of_others": false, "entered_at": "2026-01-31T10:00:00Z",
         "left_at": null, "changes_at": "2026-04-20T09:00:00.000001Z", "incomplete": null, "more": false,
         "why": {
             "holds": true, "pql": "xEvent[eventType = \"Order Completed\"].count() >= 2",
@@ -280,7 +290,11 @@ pub(super) fn history_route(path: &'static str, handler: MethodRouter<Arc<App>>)
     Route::new(Method::GET, path, READ, handler, Tag::Profiles, "Lists what a profile has entered and left")
         .query("limit", "How many.", json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }))
         .query("cursor", "`next_cursor` of the page before.", json!({ "type": "string" }))
-        .answer::<History>(200, "A page, the newest first.", json!({ "items": [turn], "next_cursor": null }))
+        .answer::<History>(
+            200,
+            "A page, the newest first.",
+            json!({ "items": [turn], "next_cursor": null, "older_let_go": false }),
+        )
 }
 
 fn page(query: &Query) -> Result<ListQuery, Error> {
@@ -306,7 +320,7 @@ async fn members(
 async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let body = entered.body(&app, &headers, body).await?;
-    let Condition { pql, pql_json, tree, filter, time_zone, merge_policy } = body::json(&body)?;
+    let Condition { pql, pql_json, tree, filter, time_zone, merge_policy, of } = body::json(&body)?;
     let spelled = rules::spelled(pql, pql_json, tree, filter)?;
     let unknown = || invalid("time_zone_unknown", "time_zone is expected to be a name such as Europe/Paris, or UTC");
     let zone = Zone::named(time_zone.as_deref().unwrap_or("UTC")).ok_or_else(unknown)?;
@@ -318,7 +332,8 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
         return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message).into());
     }
     let policy = merge_policy.as_deref();
-    let seen = app.service.preview_segment(entered.workspace, Arc::new(rule), zone, policy).await?;
+    let of = of.unwrap_or_default().into();
+    let seen = app.service.preview_segment(entered.workspace, Arc::new(rule), (zone, of), policy).await?;
     let tessera_service::segments::Preview { count, is_exact, examined, overflowed, over_budget, sample } = seen;
     Ok(entered.answer(json_answer(&Preview { count, exact: is_exact, examined, overflowed, over_budget, sample })))
 }
@@ -357,7 +372,8 @@ pub(super) async fn history<N: Named>(
         at: format_timestamp(turn.at),
         turn: if turn.is_inside { "entered" } else { "left" },
     };
-    let history = History { items: page.items.into_iter().map(turn).collect(), next_cursor: page.next_cursor };
+    let items = page.items.into_iter().map(turn).collect();
+    let history = History { items, next_cursor: page.next_cursor, older_let_go: page.older_let_go };
     Ok(entered.answer(json_answer(&history)))
 }
 
@@ -406,6 +422,7 @@ fn why(name: String, (profile_id, explained): (String, Explained)) -> Why {
         profile_id,
         name,
         value,
+        of_others: explained.is_of_others,
         entered_at: entered_at.map(format_timestamp),
         left_at: left_at.map(format_timestamp),
         changes_at: explained.changes_at.map(format_timestamp),

@@ -165,6 +165,7 @@ fn examples(kind: RuleKind) -> (Json, Json) {
     });
     if kind == RuleKind::Segment {
         answer["merge_policy"] = json!("default");
+        answer["of"] = json!("people");
         answer["count"] = json!(0);
         answer["overflowed"] = json!(0);
         answer["over_budget"] = json!(0);

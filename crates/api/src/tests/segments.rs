@@ -332,3 +332,26 @@ async fn what_rules_make_of_a_person_is_in_their_export() {
     assert_eq!((&row("computed_attribute")[6], &row("computed_attribute")[7]), ("revenue", "0.3"));
     assert_eq!((&row("segment")[6], &row("segment")[8], &row("segment")[13]), ("recent", "member", ""));
 }
+
+#[tokio::test]
+async fn a_segment_is_of_people_unless_it_says_accounts() {
+    let world = shop().await;
+    let body = r#"{"userId":"ann","groupId":"acme","messageId":"g1"}"#;
+    assert_eq!(world.call("POST", "/v1/group", ROOT, body.to_owned()).await.status, 200);
+    let pql = "not (plan = \"gold\")";
+    let people = make(&world, "/v1/segments", json!({ "name": "people", "pql": pql })).await;
+    let accounts = make(&world, "/v1/segments", json!({ "name": "firms", "pql": pql, "of": "accounts" })).await;
+    assert_eq!((&people["of"], &people["count"]), (&json!("people"), &json!(2)), "{people}");
+    assert_eq!((&accounts["of"], &accounts["count"]), (&json!("accounts"), &json!(1)), "{accounts}");
+    let firm = get(&world, "/v1/profiles/identifier/group_id/acme").await;
+    assert_eq!(firm["_audiences"], json!({ "people": false, "firms": true }), "{firm}");
+    assert_eq!(profile(&world, "ann").await["_audiences"], json!({ "people": true, "firms": false }));
+    for (of, expected) in [(json!("people"), 2), (json!("accounts"), 1), (Value::Null, 2)] {
+        let told = call(&world, "POST", "/v1/segments:preview", &json!({ "pql": pql, "of": of })).await.json();
+        assert_eq!((&told["count"], &told["exact"]), (&json!(expected), &json!(true)), "{of}: {told}");
+    }
+    let why = get(&world, "/v1/segments/people/explain?namespace=group_id&value=acme").await;
+    assert_eq!((&why["of_others"], &why["entered_at"]), (&json!(true), &Value::Null), "{why}");
+    let wrong = call(&world, "POST", "/v1/segments", &json!({ "name": "x", "pql": pql, "of": "cats" })).await;
+    assert_eq!(wrong.status, 400, "{}", wrong.json());
+}

@@ -18,7 +18,7 @@ use super::standing::{Standing, Trouble};
 use super::work::RuleWork;
 use crate::aggregate::{Lack, State, fold};
 use crate::cluster::{Cluster, Node};
-use crate::config::Config;
+use crate::config::{Config, Kind};
 use crate::id::NodeId;
 use crate::policy::{self, CompiledPolicy};
 use crate::time::Timestamp;
@@ -58,12 +58,26 @@ pub(super) fn asked_policy(rules: &RuleSet) -> usize {
     rules.policies.len()
 }
 
+/// Whether a profile is of a person or of an account: all identities of one are of one kind.
+#[must_use]
+pub fn kind_of(config: &Config, cluster: &Cluster, node: NodeId) -> Kind {
+    let namespace = cluster.node(node).and_then(|node| config.find(node.identity.namespace));
+    namespace.map_or(Kind::Person, |namespace| namespace.kind)
+}
+
 /// What a rule comes to.
 #[derive(Debug, Clone)]
 pub(crate) struct Came {
     pub(crate) value: Result<Value, Trouble>,
     /// The first instant after this one at which it may be otherwise by itself, the turns of the calendar aside.
     pub(crate) moves_at: Option<Timestamp>,
+}
+
+impl Came {
+    /// What a segment comes to for those of whom it is not.
+    pub(super) fn nobody() -> Self {
+        Self { value: Ok(Value::Bool(false)), moves_at: None }
+    }
 }
 
 /// The attributes under one policy, and what of it was computed.
@@ -120,6 +134,11 @@ impl<'a> Look<'a> {
             left: Cell::new(RuleWork::ENDLESS),
             trusts_states: !lags,
         }
+    }
+
+    /// Whether the profile is of a person or of an account.
+    pub(super) fn kind(&self) -> Kind {
+        kind_of(self.sources.config, self.sources.cluster, self.sources.node)
     }
 
     /// Bounds what it may take.

@@ -84,6 +84,8 @@ pub struct Explained {
     pub changes_at: Option<Timestamp>,
     /// How the profile stands to the segment.
     pub membership: Option<super::Membership>,
+    /// Whether it is a segment of others: then the profile is no member of it, whatever the rule comes to.
+    pub is_of_others: bool,
 }
 
 fn look_at<'a>(asked: &Asked<'a>) -> Look<'a> {
@@ -247,6 +249,7 @@ pub fn explain(asked: &Asked<'_>, is_attribute: bool, name: &Name) -> Result<Opt
     if look.lacks_events() {
         return Err(Unanswered::of(&look));
     }
+    let is_of_others = matches!(entry.def.kind, RuleKind::Segment { of, .. } if of != look.kind());
     let changes_at = moves_at.into_iter().chain(entry.turns(rules, asked.now)).min();
-    Ok(Some(Explained { explanation, changes_at, membership }))
+    Ok(Some(Explained { explanation, changes_at, membership, is_of_others }))
 }

@@ -15,7 +15,7 @@ use super::nobody::holding_of_nobody;
 use super::order::{ByName, names_read, needs_of, ordered, reads_values, resolve, turns_of};
 use super::settle::Scope;
 use crate::aggregate::Bounds;
-use crate::config::Config;
+use crate::config::{Config, Kind};
 use crate::model::Keeping;
 use crate::policy::{CompiledPolicy, MergePolicy};
 use crate::time::Timestamp;
@@ -47,6 +47,8 @@ pub enum RuleKind {
     Segment {
         /// Its number.
         id: SegmentId,
+        /// Of whom it is: nobody else is a member, whatever the rule comes to.
+        of: Kind,
         /// Its merge policy, by its place among those of the set.
         policy: usize,
         /// The version that it takes the place of: who is a member there has been one here as long.
@@ -456,7 +458,7 @@ mod tests {
 
     #[test]
     fn rules_read_what_is_not_computed_as_their_layer_sees_it() {
-        let segment = RuleKind::Segment { id: SegmentId(1), policy: 0, succeeds: None };
+        let segment = RuleKind::Segment { id: SegmentId(1), of: Kind::Person, policy: 0, succeeds: None };
         let check = |defs: Vec<RuleDef>, expected: &[&str]| {
             let set = RuleSet::new(defs, Vec::new(), Vec::new(), Turning::default(), |_| Arc::new(Blank));
             let names = Names::Some(expected.iter().map(|name| Name::from(*name)).collect());

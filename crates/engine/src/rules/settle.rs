@@ -2,7 +2,7 @@
 
 use tessera_expr::facts::Membership as Stands;
 
-use super::look::Look;
+use super::look::{Came, Look};
 use super::set::{RuleKind, RuleSet, SegmentId};
 use super::standing::{Late, Membership, Standing};
 use super::work::RuleWork;
@@ -228,12 +228,13 @@ fn go_on(look: &mut Look<'_>, flips: &mut Vec<Flip>) {
 /// Evaluates one membership. Answers when it may next be otherwise by itself.
 fn membership(look: &mut Look<'_>, place: usize, flips: &mut Vec<Flip>) -> Option<Timestamp> {
     let entry = &look.sources.rules.entries[place];
-    let RuleKind::Segment { id, policy, succeeds } = entry.def.kind else { return None };
+    let RuleKind::Segment { id, of, policy, succeeds } = entry.def.kind else { return None };
     if look.now < entry.def.since {
         // Something late is being made up for. Its own first evaluation is still to come.
         return None;
     }
-    let came = look.evaluate(place, policy);
+    // Of others nobody asks.
+    let came = if look.kind() == of { look.evaluate(place, policy) } else { Came::nobody() };
     if look.lacks_events() {
         return None;
     }

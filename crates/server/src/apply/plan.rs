@@ -149,7 +149,9 @@ fn is_silent(name: &str, value: &Value) -> bool {
         Value::Null | Value::Bool(false) => true,
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
-        Value::String(text) => matches!((name, text.as_str()), ("status", "active") | ("time_zone", "UTC")),
+        Value::String(text) => {
+            matches!((name, text.as_str()), ("status", "active") | ("time_zone", "UTC") | ("of", "people"))
+        }
         Value::Bool(true) | Value::Number(_) => false,
     }
 }

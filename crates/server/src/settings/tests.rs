@@ -45,6 +45,18 @@ fn a_flag_wins_over_the_file() {
 }
 
 #[test]
+fn the_feed_has_bounds_that_keep_something() {
+    let settings = resolve(&["--feed-secs-max", "3600"], "feed_bytes_max = \"1GiB\"").expect("valid");
+    assert_eq!((settings.feed_secs_max, settings.feed_bytes_max.bytes()), (3_600, 1 << 30));
+    let settings = resolve(&[], "").expect("valid");
+    assert_eq!((settings.feed_secs_max, settings.feed_bytes_max.bytes()), (604_800, 10 << 30));
+    for text in ["feed_secs_max = 0", "feed_bytes_max = 0"] {
+        let error = resolve(&[], text).expect_err(text);
+        assert!(error.contains("it must be"), "{text}: {error}");
+    }
+}
+
+#[test]
 fn unknown_and_wrong_keys_are_refused_by_name() {
     for (text, expected) in [
         ("lisen = \"127.0.0.1:80\"", "unknown field `lisen`"),

@@ -35,14 +35,14 @@ spec: {pql: 'xEvent[eventType = "Order"].count()', status: active}
 ---
 kind: segment
 name: alt-gold
-spec: {pql: plan="gold", status: draft, merge_policy: none-yet}
+spec: {pql: plan="gold", status: draft, merge_policy: none-yet, of: accounts}
 "#;
 
 const TOLD: &str = r#"+ computed attribute orders: pql "xEvent[eventType = \"Order\"].count()"
 + computed attribute double: description Twice, pql "orders * 2", time_zone "Europe/Paris"
 + segment buyers: merge_policy crm-first, pql "double >= 4"
 + computed attribute known: pql "inSegment(\"buyers\") or not inSegment(\"buyers\")"
-+ segment alt-gold: merge_policy none-yet, pql "plan = \"gold\"", status draft"#;
++ segment alt-gold: merge_policy none-yet, of accounts, pql "plan = \"gold\"", status draft"#;
 
 impl World {
     fn rules(&self) -> [Value; 2] {

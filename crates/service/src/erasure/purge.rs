@@ -183,7 +183,9 @@ impl Purge<'_> {
                 let kept = idempotency::kept(&row.key, &row.value)?;
                 let named = [wanted.named_in(&kept.body), wanted.named_in(kept.name)].concat();
                 let receipt = first(named, &|receipt| kept.at <= receipt.at);
-                Ok(receipt.map(|receipt| leftover(None, Some(receipt))))
+                // The key of its end names what it is called.
+                let end = idempotency::ends_key(&row.key, kept.at);
+                Ok(receipt.map(|receipt| leftover(Some(end), Some(receipt))))
             }
             Place::FactsById | Place::Facts => {
                 let is_erased = wanted.holds(rows::decode_fact(&row.value)?.node);

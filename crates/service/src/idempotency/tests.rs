@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use tessera_store::MemoryStore;
+use tessera_store::{Limits, MemoryStore};
 
 use super::*;
 
@@ -83,11 +83,80 @@ async fn a_sweep_drops_what_is_outdated() {
     for (key, time) in [("a", 0), ("b", 10), ("c", DAY)] {
         answer(&store, &request(1, key, "body"), "done", at(time)).await;
     }
-    let sweep_at = async |now| sweep(&store, WorkspaceId::new(1), at(now), None).await.unwrap();
-    assert_eq!(sweep_at(DAY - 1).await, Swept { removed: 0, rest: None });
-    assert_eq!(sweep_at(DAY + 10).await, Swept { removed: 2, rest: None });
-    assert_eq!(sweep_at(DAY + 10).await, Swept { removed: 0, rest: None });
+    let sweep_at = async |now| sweep(&store, WorkspaceId::new(1), at(now)).await.unwrap();
+    assert_eq!(sweep_at(DAY - 1).await, Swept { removed: 0, more: false });
+    assert_eq!(sweep_at(DAY + 10).await, Swept { removed: 2, more: false });
+    assert_eq!(sweep_at(DAY + 10).await, Swept { removed: 0, more: false });
     assert_eq!(found(&store, &request(1, "c", "body"), at(DAY + 10)).await, "200 done");
+    sweep_at(2 * DAY).await;
+    assert_eq!(all_rows(&store).await, 0, "an end goes with its answer");
+}
+
+async fn all_rows(store: &MemoryStore) -> usize {
+    store.scan(&KeyRange::all(), ScanLimit::rows(10_000), Direction::Forward).await.unwrap().rows.len()
+}
+
+#[tokio::test]
+async fn an_answer_that_was_given_anew_outlives_the_end_of_the_old_one() {
+    let store = MemoryStore::new();
+    answer(&store, &request(1, "a", "body"), "first", at(0)).await;
+    answer(&store, &request(1, "a", "body"), "second", at(DAY + 5)).await;
+    let swept = sweep(&store, WorkspaceId::new(1), at(DAY + 6)).await.unwrap();
+    assert_eq!(swept.removed, 0);
+    assert_eq!(found(&store, &request(1, "a", "body"), at(DAY + 6)).await, "200 second");
+    sweep(&store, WorkspaceId::new(1), at(2 * DAY + 5)).await.unwrap();
+    assert_eq!(all_rows(&store).await, 0);
+}
+
+#[tokio::test]
+async fn an_answer_of_a_clock_that_was_ahead_ends_as_well() {
+    let store = MemoryStore::new();
+    answer(&store, &request(1, "a", "body"), "done", at(1_000 * DAY)).await;
+    answer(&store, &request(1, "b", "body"), "done", at(DAY)).await;
+    // A clock that is put back by less than a day costs nobody the answer.
+    let swept = sweep(&store, WorkspaceId::new(1), at(1)).await.unwrap();
+    assert_eq!(swept, Swept { removed: 1, more: false });
+    assert_eq!(found(&store, &request(1, "b", "body"), at(1)).await, "200 done");
+    assert_eq!(all_rows(&store).await, 2);
+}
+
+#[tokio::test]
+async fn a_sweep_reads_no_answer_that_is_not_due() {
+    let store = MemoryStore::new();
+    for number in 0..1_500 {
+        answer(&store, &request(1, &format!("k{number}"), "body"), "done", at(number)).await;
+    }
+    // One that cannot be read would stop whoever looks at it.
+    let damaged = row_key(&request(1, "k1499", "body"));
+    store.commit(Commit::new().put(damaged, "\0")).await.unwrap();
+    let sweep_at = async |now| sweep(&store, WorkspaceId::new(1), at(now)).await;
+    assert_eq!(sweep_at(DAY + 1_200).await.unwrap(), Swept { removed: 1_000, more: true });
+    assert_eq!(sweep_at(DAY + 1_200).await.unwrap(), Swept { removed: 201, more: false });
+    assert_eq!(sweep_at(DAY + 1_499).await.map_err(|error| error.code), Err("record_corrupt"));
+}
+
+#[tokio::test]
+async fn answers_from_before_ends_stood_beside_them_end_as_well() {
+    let store = MemoryStore::with_limits(Limits { ops: 40, ..Limits::EMBEDDED });
+    let scope = Scope::new(WorkspaceId::new(1));
+    assert!(!bring_along(&store, WorkspaceId::new(1)).await.unwrap());
+    assert_eq!(all_rows(&store).await, 0, "where nothing is from before nothing is written");
+    for number in 0..50 {
+        answer(&store, &request(1, &format!("k{number}"), "body"), "done", at(number)).await;
+    }
+    let ends = store.scan(&scope.all_of(Family::Keeping), ScanLimit::rows(100), Direction::Forward).await.unwrap();
+    let ends: Vec<Key> = ends.rows.into_iter().map(|row| row.key).collect();
+    for ends in ends.chunks(40) {
+        store.commit(ends.iter().cloned().fold(Commit::new(), Commit::delete)).await.unwrap();
+    }
+    let mut steps = 1;
+    while bring_along(&store, WorkspaceId::new(1)).await.unwrap() {
+        steps += 1;
+    }
+    assert!(steps > 2, "{steps} steps");
+    while sweep(&store, WorkspaceId::new(1), at(DAY + 50)).await.unwrap().more {}
+    assert_eq!(all_rows(&store).await, 1, "that they were brought along stays");
+    assert!(!bring_along(&store, WorkspaceId::new(1)).await.unwrap());
 }
 
 #[test]

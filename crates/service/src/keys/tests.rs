@@ -1,6 +1,10 @@
 use proptest::prelude::*;
 
+use tessera_engine::rules::SegmentId;
+use tessera_store::{Seq, Shard};
+
 use super::*;
+use crate::layout::{read_mark_key, read_turns_look_key};
 
 fn hex(key: &Key) -> String {
     key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -31,6 +35,70 @@ fn the_layout_is_frozen() {
     check(Scope::system().family(Family::Key), "0000000022");
     check(Scope::system().family(Family::DirectoryRoot), "0000000023");
     check(Scope::system().family(Family::Secret).bytes(b"cursor"), "0000000024637572736f72");
+}
+
+#[test]
+fn what_keepers_go_by_is_frozen() {
+    let check = |key: &Key, expected: &str| assert_eq!(hex(key), expected);
+    let scope = Scope::new(WorkspaceId::new(258));
+    let node = NodeId::from_bytes([0xaa; 12]);
+    let at = Timestamp::from_micros(1).expect("an instant");
+    let answer = scope.family(Family::Idempotency).bytes(&[0xcc; 12]).bytes(b"k").key();
+    let end = scope.answer_ends(at, &answer);
+    check(&end, "000001021f008000000000000001cccccccccccccccccccccccc6b");
+    assert_eq!(scope.answer_that_ends(&end), Some(answer));
+    let mark = Scope::system().mark(Shard(0), Seq(7));
+    check(&mark, "000000001f0100000000000000000007");
+    assert_eq!(read_mark_key(&mark), Some((Shard(0), Seq(7))));
+    for (period, expected) in [(Some(3), "80000003"), (Some(-3), "7ffffffd"), (None, "00000000")] {
+        let look = scope.look_at_turns(period, node);
+        check(&look, &format!("000001021f02{expected}aaaaaaaaaaaaaaaaaaaaaaaa"));
+        assert_eq!(read_turns_look_key(&look), Some((period, node)));
+    }
+    check(&scope.brought(1), "000001021fff01");
+    check(&scope.turns_let_go(node), &hex(&scope.turn(node, Timestamp::MIN, SegmentId(0))));
+}
+
+/// The compiler cannot list what an enum has, so its source is read, and that of the store's trees.
+#[test]
+fn every_family_and_tree_says_what_bounds_it() {
+    let read = |path: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let text = read("../../ARCHITECTURE.md");
+    let begin = text.find("## What grows, and what trims it").expect("the table");
+    let table = text[begin + 3..].split("\n## ").next().expect("the table");
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with("| `") || line.starts_with("| tree"))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    let named = |quote: &str| rows.iter().filter(|row| row[1].split(", ").any(|name| name == quote)).count();
+    let source = read("src/keys.rs");
+    let families: Vec<&str> = source
+        .lines()
+        .filter_map(|line| line.trim().split_once(" = 0x"))
+        .map(|(name, _)| name)
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        .collect();
+    assert!(families.len() > 30 && families.contains(&"Keeping"), "{families:?}");
+    let trees = read("../store-lsm/src/tree.rs");
+    let trees: Vec<&str> = trees.split("db.keyspace(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(trees.contains(&"feed"), "{trees:?}");
+    let wanted =
+        families.iter().map(|name| format!("`{name}`")).chain(trees.iter().map(|name| format!("tree `{name}`")));
+    let wanted: Vec<String> = wanted.collect();
+    for name in &wanted {
+        assert_eq!(named(name), 1, "{name} stands once in the table of ARCHITECTURE.md");
+    }
+    for row in &rows {
+        assert!(row.len() == 5 && !row[2].is_empty(), "a bound is said: {row:?}");
+        assert!(
+            row[1].split(", ").all(|name| wanted.iter().any(|own| own == name)),
+            "nothing else stands there: {row:?}"
+        );
+    }
 }
 
 fn instant() -> impl Strategy<Value = Timestamp> {

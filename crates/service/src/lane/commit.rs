@@ -83,6 +83,7 @@ impl State {
         self.keep_row(row, version);
         self.keep_loose(&loose);
         self.keep_ruled(ruled);
+        pack.quarantined.iter().for_each(|(class, bytes)| self.shared().quarantined.take(*class, *bytes));
         self.remember(changes, read, version);
         Ok(())
     }

@@ -10,13 +10,14 @@ use tessera_store::{Key, Limits, Room};
 
 use super::Origin;
 use crate::directives::{self, Act, Entry};
-use crate::directory::{KeyId, WorkspaceId};
+use crate::directory::{Class, KeyId, WorkspaceId};
 use crate::erasure::{Kind, Receipt, Removed, Trace, records};
 use crate::feed;
 use crate::keys::Scope;
 use crate::loose;
 use crate::quarantine::{self, Raw, Refused};
 use crate::records::event;
+use crate::turns;
 
 /// Events of timelines that one group reads before another one begins.
 const EVENTS_MAX: usize = 100_000;
@@ -33,6 +34,8 @@ pub(super) struct Pack {
     limits: Limits,
     pub(super) put: Vec<(Key, Bytes)>,
     pub(super) del: Vec<Key>,
+    /// What goes into the quarantine: by whom, and how many bytes of it are kept.
+    pub(super) quarantined: Vec<(Class, u64)>,
     /// Events whose rows wait for the purge from now on.
     pub(super) waiting: u64,
     /// Erased nodes whose links that did not hold are still to be removed.
@@ -40,7 +43,7 @@ pub(super) struct Pack {
     /// An erasure goes on where other writes are refused for want of room.
     pub(super) room: Room,
     bytes: usize,
-    /// How many notices have been counted, and the turns of memberships among them.
+    /// How many notices have been counted, and the rows of turns of memberships among them.
     notices: usize,
     turns: usize,
 }
@@ -63,6 +66,7 @@ impl Pack {
             limits,
             put: Vec::new(),
             del: Vec::new(),
+            quarantined: Vec::new(),
             waiting: 0,
             loose: Vec::new(),
             room: Room::Ordinary,
@@ -80,7 +84,16 @@ impl Pack {
     /// Whether one more command surely fits. Half of what the store takes is left for it.
     pub(super) fn has_room(&mut self, working: &Working, notices: &[Notice]) -> bool {
         let told = notices.get(self.notices..).unwrap_or_default();
-        self.turns += told.iter().filter(|notice| matches!(notice, Notice::Membership { .. })).count();
+        let turn = |notice: &Notice| match notice {
+            Notice::Membership { profile, at, .. } => Some((*profile, *at)),
+            Notice::ProfileChanged(_)
+            | Notice::ProfileMerged { .. }
+            | Notice::IdentityMoved { .. }
+            | Notice::ProfileErased(_) => None,
+        };
+        // Beside turns stands that they are to be looked at.
+        let told = told.iter().filter_map(turn);
+        self.turns += told.clone().count() + turns::looks_max(told);
         self.notices = notices.len();
         let pending = working.pending();
         let feed_bytes = self.notices * feed::NOTICE_BYTES;
@@ -130,6 +143,7 @@ impl Pack {
             class: origin.class,
             raw: Raw::keep(raw),
         };
+        self.quarantined.push((refused.class, refused.raw.bytes().len() as u64));
         for (key, row) in quarantine::rows(self.workspace, &refused) {
             self.push(key, row);
         }

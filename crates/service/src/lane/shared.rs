@@ -12,10 +12,12 @@ use super::queue::Queues;
 use super::weight::Weight;
 use crate::directory::WorkspaceId;
 use crate::error::{Error, ErrorKind};
+use crate::keeper::Keeper;
 use crate::keys::{Family, Scope};
 use crate::layout::read_config_key;
 use crate::learned::Learned;
 use crate::policies::{Chosen, CompiledPolicies};
+use crate::quarantine;
 use crate::rules::Flagged;
 use crate::service::{Components, Settings};
 use crate::store_error::read_failed;
@@ -42,6 +44,10 @@ pub(crate) struct Shared {
     pub(crate) weight: Weight,
     /// What was seen of attributes and events.
     pub(crate) learned: Arc<Learned>,
+    /// Who keeps the workspace.
+    pub(crate) keeper: Arc<Keeper>,
+    /// How much more may be refused before the quarantine is counted.
+    pub(crate) quarantined: quarantine::Room,
     /// When the next timer is due, for whoever waits for it.
     pub(crate) timers: Alarm,
 }

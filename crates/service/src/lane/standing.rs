@@ -16,6 +16,7 @@ use tessera_store::Commit;
 use super::gather::Read;
 use super::state::State;
 use crate::records::ruled::{MemberCounts, TIMER, encode_counts, encode_member, encode_turn};
+use crate::turns;
 
 /// Counts of segments, as a lane knows them.
 pub(super) type AllCounts = BTreeMap<SegmentId, MemberCounts>;
@@ -34,6 +35,8 @@ pub(super) struct Ruled {
     pub(super) counts: AllCounts,
     /// The earliest of the timers that were set.
     pub(super) first_due: Option<Timestamp>,
+    /// Whether the turns of somebody are to be looked at.
+    pub(super) wants_keeper: bool,
 }
 
 /// Adds the rows that change to a commit.
@@ -73,6 +76,12 @@ pub(super) fn write(commit: &mut Commit, changes: &Changes, read: &Read, notices
     };
     // Whoever came and went at one instant has gone.
     let turns: BTreeMap<_, _> = notices.iter().filter_map(turn).collect();
+    if !turns.is_empty() {
+        let of = turns.keys().map(|(profile, at, _)| (*profile, *at));
+        let looks: Vec<_> = turns::looks(scope, of, state.chance()).collect();
+        ruled.wants_keeper = turns::is_wanted_now(&looks);
+        commit.put.extend(looks);
+    }
     let row = |((profile, at, segment), is_inside)| (scope.turn(profile, at, segment), encode_turn(is_inside));
     commit.put.extend(turns.into_iter().map(row));
     ruled

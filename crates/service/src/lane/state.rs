@@ -182,6 +182,16 @@ impl State {
         if let Some(due) = ruled.first_due {
             self.shared.timers.set(due);
         }
+        if ruled.wants_keeper {
+            self.shared.keeper.nudge();
+        }
+    }
+
+    /// Random bits.
+    pub(super) fn chance(&self) -> u64 {
+        let mut random = [0u8; 8];
+        (self.shared.components.random)(&mut random);
+        u64::from_be_bytes(random)
     }
 
     /// Forgets everything that was read: someone else may have changed it, or a commit of our own whose answer was lost.

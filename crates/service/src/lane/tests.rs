@@ -21,7 +21,10 @@ use crate::{check, timers};
 
 mod faults;
 mod idle;
+mod leaps;
+mod of;
 mod put_off;
+mod turns;
 
 const WORKSPACE: WorkspaceId = WorkspaceId::new(1);
 const KEY: KeyId = KeyId::from_bytes([7; 12]);

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tessera_engine::config::Kind;
 use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
-use tessera_engine::rules::{Asked, SegmentId, read};
+use tessera_engine::rules::{Asked, SegmentId, kind_of, read};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Tree;
 use tessera_engine::view::{self, Lens, Relevance};
@@ -137,7 +138,11 @@ impl World<'_> {
                 };
                 let events: (Vec<StoredCall>, _) =
                     timeline::read(&*self.store, scope, &found, &query, None, &configured, at).await.expect("events");
-                let naive = answers(&configured.stored, &tree, &events.0, at);
+                let of = kind_of(config, &found.cluster, found.node);
+                let naive = answers(&configured.stored, &tree, &events.0, of, at);
+                if of == Kind::Account && naive.segments.values().any(|is_inside| *is_inside) {
+                    one_more(&self.seen.accounts);
+                }
                 let asked = Asked {
                     config,
                     cluster: &found.cluster,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tessera_engine::config::Kind;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Tree, Value};
 use tessera_expr::ast::Name;
@@ -23,7 +24,7 @@ pub(super) struct Answers {
 }
 
 /// Asks all rules with what the round before said of the others, as often as there are rules: none depends on itself.
-pub(super) fn answers(config: &StoredConfig, tree: &Tree, events: &[StoredCall], at: Timestamp) -> Answers {
+pub(super) fn answers(config: &StoredConfig, tree: &Tree, events: &[StoredCall], of: Kind, at: Timestamp) -> Answers {
     let rules = |kind| config.rules().of(kind).values().filter_map(|rule| Some((rule.name.shared(), rule.live()?)));
     let count = rules(RuleKind::Attribute).count() + rules(RuleKind::Segment).count();
     let mut answers = Answers::default();
@@ -36,7 +37,9 @@ pub(super) fn answers(config: &StoredConfig, tree: &Tree, events: &[StoredCall],
         let value = |(name, version)| Some((name, ask(version).value)).filter(|(_, value)| *value != Value::Null);
         answers = Answers {
             attributes: rules(RuleKind::Attribute).filter_map(value).collect(),
-            segments: rules(RuleKind::Segment).map(|(name, version)| (name, ask(version).holds())).collect(),
+            segments: rules(RuleKind::Segment)
+                .map(|(name, version)| (name, version.definition.of == of && ask(version).holds()))
+                .collect(),
         };
     }
     answers

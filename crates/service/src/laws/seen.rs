@@ -16,6 +16,8 @@ pub(super) struct Seen {
     pub(super) joined: Cell<u32>,
     pub(super) separated: Cell<u32>,
     pub(super) calendar: Cell<u32>,
+    /// Accounts that were inside of a segment.
+    pub(super) accounts: Cell<u32>,
     /// Profiles that were looked at while something of them was put off.
     pub(super) put_off: Cell<u32>,
 }
@@ -39,6 +41,7 @@ impl Seen {
             joined,
             separated,
             calendar,
+            accounts,
             put_off: _,
         } = self;
         let all = [
@@ -53,6 +56,7 @@ impl Seen {
             ("profiles joined", joined),
             ("profiles separated", separated),
             ("turns of the calendar", calendar),
+            ("accounts inside of a segment", accounts),
         ];
         for (what, count) in all {
             assert!(cases < 100 || count.get() >= cases / 20, "{what}: {} in {cases} cases", count.get());

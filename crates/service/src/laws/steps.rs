@@ -6,8 +6,15 @@ use proptest::sample::Index;
 use super::written::{rule, rules};
 
 /// The identities of a case: a namespace and a value.
-pub(super) const IDENTITIES: [(&str, &str); 5] =
-    [("user_id", "u1"), ("user_id", "u2"), ("anonymous_id", "a1"), ("anonymous_id", "a2"), ("email", "e@example.com")];
+pub(super) const IDENTITIES: [(&str, &str); 6] = [
+    ("user_id", "u1"),
+    ("user_id", "u2"),
+    ("anonymous_id", "a1"),
+    ("anonymous_id", "a2"),
+    ("email", "e@example.com"),
+    // An account.
+    ("group_id", "g1"),
+];
 /// The datasets that facts come from.
 pub(super) const DATASETS: [&str; 2] = ["web", "shop"];
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use proptest::sample::Index;
+use tessera_engine::config::Kind;
 use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
 use tessera_engine::id::NodeId;
 use tessera_engine::model::{
@@ -162,7 +163,7 @@ impl<'a> World<'a> {
             Step::Join(one, other) => {
                 let order = Order::Join([named(*one), named(*other)]);
                 let made = self.service.direct(WORKSPACE, &order, false, "law", KEY).await;
-                may_fail(made, &["one_identity", "identity_not_found", "separation_in_force"])
+                may_fail(made, &["one_identity", "identity_not_found", "separation_in_force", "kind_mismatch"])
                     .inspect(|_| one_more(&seen.joined));
             }
             Step::Separate(who) => {
@@ -259,6 +260,9 @@ impl<'a> World<'a> {
         let zone = if at.is_multiple_of(2) { Zone::utc() } else { Zone::named("Europe/Berlin").expect("a zone") };
         let definition = Definition::new(kind, expr, zone, None);
         let definition = definition.unwrap_or_else(|problem| panic!("{text}: {problem:?}"));
+        // One of the segments is now of people and now of accounts.
+        let is_of_accounts = at == ATTRIBUTES + 1 && text.len().is_multiple_of(2);
+        let definition = definition.of(if is_of_accounts { Kind::Account } else { Kind::Person });
         let content = RuleContent { description: None, definition, is_draft: false };
         let own = name.clone();
         let change = move |config: &StoredConfig, at| put_rule(config, kind, &own, content, None, at);

@@ -44,6 +44,13 @@ impl Held {
         *own
     }
 
+    /// What private keys hold, and what public ones do.
+    pub(super) fn all(&self) -> [Amount; 2] {
+        let sum =
+            |all: Amount, own: &Amount| Amount { entries: all.entries + own.entries, bytes: all.bytes + own.bytes };
+        [self.private, self.public.values().fold(Amount::default(), sum)]
+    }
+
     /// What private keys may hold together, and each public key for itself; none where nothing is beyond it.
     pub(super) fn bounds(&self, private: Amount, public: Amount) -> Option<Bounds> {
         let each = Amount {

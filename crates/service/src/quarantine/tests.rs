@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 use tessera_store::MemoryStore;
+use tessera_store::faulty::{Faulty, Plan};
 
 use super::*;
 use crate::codec;
@@ -136,7 +137,7 @@ async fn a_sweep_keeps_the_newest() {
     let check = async |entries_max, bytes_max, removed, left: &[u8]| {
         let quarantine = filled().await;
         let private = Amount { entries: entries_max, bytes: bytes_max };
-        let swept = quarantine.sweep_to(ONE, private, Amount::default()).await.unwrap();
+        let swept = quarantine.sweep_to(ONE, private, Amount::default(), &Room::default()).await.unwrap();
         assert_eq!(swept, Swept { removed, more: false });
         assert_eq!(pages(&quarantine, ONE, None, 100).await, [left]);
         assert_eq!(quarantine.get(ONE, id(1)).await.is_ok(), left.contains(&1));
@@ -164,7 +165,7 @@ async fn public_keys_push_out_nothing_but_their_own() {
             put(&quarantine, ONE, &sent(number, Class::Public, key(3))).await;
         }
         let bound = |(entries, bytes)| Amount { entries, bytes };
-        quarantine.sweep_to(ONE, bound(private), bound(public)).await.unwrap();
+        quarantine.sweep_to(ONE, bound(private), bound(public), &Room::default()).await.unwrap();
         let mut kept = pages(&quarantine, ONE, None, 100).await.concat();
         kept.sort_unstable();
         assert_eq!(kept, left, "{private:?} {public:?}");
@@ -175,6 +176,28 @@ async fn public_keys_push_out_nothing_but_their_own() {
     check((3, 100), (17, 7 + 7 + 8), &[1, 2, 3, 5, 20]).await;
     check((2, 100), (100, 1_000), &[&[2, 3], &(4..=20).collect::<Vec<_>>()[..]].concat()).await;
     check((3, 100), (0, 0), &[1, 2, 3]).await;
+}
+
+#[tokio::test]
+async fn nobody_counts_what_cannot_be_too_much() {
+    let store = Faulty::new(Arc::new(MemoryStore::new()), Plan::CALM);
+    let quarantine = Quarantine::new(Arc::new(store.clone()), Arc::new(Cursors::new(&[1; 32])));
+    let bound = Amount { entries: 32, bytes: 1_000 };
+    let (room, mut sweeps) = (Room::default(), 0);
+    for number in 1..=200 {
+        put(&quarantine, ONE, &refused(number, "odd")).await;
+        room.take(Class::Private, 8);
+        while room.is_over() {
+            quarantine.sweep_to(ONE, bound, bound, &room).await.unwrap();
+            sweeps += 1;
+        }
+        let kept = pages(&quarantine, ONE, None, 1_000).await.concat().len();
+        assert!(kept <= 34, "{kept} are kept after {number}");
+        assert!(kept >= usize::from(number).min(32), "{kept} are kept after {number}");
+    }
+    assert!(sweeps < 200, "{sweeps} sweeps");
+    // Where there is room nothing is read at all.
+    assert!(!room.is_over());
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub(crate) fn decode_counts(bytes: &[u8]) -> Result<MemberCounts, Error> {
     codec::decode(VERSION, bytes)
 }
 
+/// The row that says that older turns of a profile were let go: its key says all.
+pub(crate) const LET_GO: &[u8] = &[VERSION];
+
 /// Writes that a profile came or went.
 pub(crate) fn encode_turn(is_inside: bool) -> Bytes {
     codec::encode(VERSION, &is_inside)

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use tessera_engine::cluster::Cluster;
+use tessera_engine::config::Kind;
 use tessera_engine::id::NodeId;
 use tessera_engine::policy::IdentityGraph;
-use tessera_engine::rules::{Asked, Beside, Trouble, ask};
+use tessera_engine::rules::{Asked, Beside, Trouble, ask, kind_of};
 use tessera_engine::value::Value;
 use tessera_expr::calendar::Zone;
 use tessera_expr::limits::SCAN_EVENTS_MAX;
@@ -80,6 +81,7 @@ struct Asking<'a> {
     beside: Beside,
     configured: &'a Configured,
     policy: &'a Chosen,
+    of: Kind,
     patience: Patience,
     profiles_left: u64,
     events_left: u64,
@@ -89,7 +91,7 @@ struct Asking<'a> {
 }
 
 impl Service {
-    /// What a condition would hold of, if it were a segment: exact where all profiles can be looked at within the bounds, otherwise estimated
+    /// What a condition would hold of, if it were a segment of people or of accounts: exact where all profiles can be looked at within the bounds, otherwise estimated
     /// from profiles of all ages.
     ///
     /// # Errors
@@ -99,12 +101,12 @@ impl Service {
         self: &Arc<Self>,
         workspace: WorkspaceId,
         rule: Arc<Rule>,
-        zone: Zone,
+        (zone, of): (Zone, Kind),
         policy: Option<&str>,
     ) -> Result<Preview, Error> {
         let (service, policy) = (self.clone(), policy.map(str::to_owned));
         let work = move |patience: Patience| async move {
-            service.preview_until(workspace, rule, zone, policy.as_deref(), patience).await
+            service.preview_until(workspace, rule, (zone, of), policy.as_deref(), patience).await
         };
         self.pool().run(workspace, PREVIEW_MICROS, work).await
     }
@@ -113,7 +115,7 @@ impl Service {
         &self,
         workspace: WorkspaceId,
         rule: Arc<Rule>,
-        zone: Zone,
+        (zone, of): (Zone, Kind),
         policy: Option<&str>,
         patience: Patience,
     ) -> Result<Preview, Error> {
@@ -130,6 +132,7 @@ impl Service {
             beside,
             configured: &configured,
             policy,
+            of,
             patience,
             profiles_left: 0,
             events_left: 0,
@@ -230,6 +233,9 @@ impl Service {
             given_up: Some(&given_up),
         };
         asking.profiles_left = asking.profiles_left.saturating_sub(1);
+        if kind_of(config, cluster, head) != asking.of {
+            return Ok(false);
+        }
         let came = match ask(&asked, &asking.beside) {
             Ok(came) => came,
             Err(_) => {

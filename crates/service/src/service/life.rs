@@ -11,11 +11,13 @@ use crate::backups::Backups;
 use crate::cursor::Cursors;
 use crate::directory::DirectoryHandle;
 use crate::error::Error;
+use crate::feed::trim::Trimmer;
 use crate::jobs::kind::AnyKind;
 use crate::jobs::{self, Jobs};
-use crate::keeper::{Keeper, Parts, keep_directory};
+use crate::keeper::{Keeper, Parts, keep_directory, keep_feed};
 use crate::keys::{Family, Scope};
 use crate::lane::{Memories, Queues, Weights};
+use crate::leaps::{Leaps, look_out};
 use crate::pool::Pool;
 use crate::quarantine::Quarantine;
 use crate::row;
@@ -71,6 +73,9 @@ impl Service {
             memories: Memories::new(settings.record_cache_bytes),
             weights: Weights::new(settings.workspace_bytes),
             workspaces,
+            feed_keeper: Arc::new(Keeper::default()),
+            look_out: Arc::new(Keeper::default()),
+            leaps: Mutex::new(Leaps::since(clock())),
             epochs: Arc::new(Epochs::new()),
             views: Views::new(settings.view_cache_bytes),
             pool: Arc::new(Pool::new(tasks.clone(), clock.clone())),
@@ -83,6 +88,9 @@ impl Service {
         });
         lock(&service.tasks).spawn_on(keep_directory(service.keeper.clone(), Arc::downgrade(&service)), &tasks);
         lock(&service.tasks).spawn_on(keep_asleep(service.waker.clone(), Arc::downgrade(&service)), &tasks);
+        lock(&service.tasks).spawn_on(look_out(service.look_out.clone(), Arc::downgrade(&service)), &tasks);
+        let trimmer = Trimmer::new(service.store().clone(), service.components.clock.clone(), service.settings.feed);
+        lock(&service.tasks).spawn_on(keep_feed(service.feed_keeper.clone(), trimmer), &tasks);
         if service.settings.without_rules {
             service.renew_rules().await?;
         }
@@ -92,6 +100,21 @@ impl Service {
         let runner = jobs::run(service.parts.jobs.clone(), Arc::downgrade(&service));
         lock(&service.runner).spawn_on(runner, &tasks);
         Ok(service)
+    }
+
+    /// Has everything that waits for an instant look again if the clock has leapt.
+    pub(crate) fn look_at_clock(&self) {
+        if !lock(&self.leaps).see((self.components.clock)()) {
+            return;
+        }
+        tracing::info!("the clock has leapt; whatever is due is looked for");
+        for running in self.workspaces.all() {
+            running.shared.timers.wake();
+            running.keeper.nudge();
+        }
+        self.waker.nudge();
+        self.feed_keeper.nudge();
+        self.jobs().nudge();
     }
 
     /// Starts the workspaces that have rules, or in which what was erased is still on disk; the others start when somebody asks for them.
@@ -155,6 +178,8 @@ impl Service {
         self.jobs().stop();
         self.keeper.stop();
         self.waker.stop();
+        self.feed_keeper.stop();
+        self.look_out.stop();
         self.workspaces.all().iter().for_each(|running| running.stop());
         let mut runner = std::mem::take(&mut *lock(&self.runner));
         while runner.join_next().await.is_some() {}

@@ -18,6 +18,7 @@ use crate::keeper::{Keeper, keep_workspace};
 use crate::lane::gate::Inside;
 use crate::lane::{Handle, Shared};
 use crate::names;
+use crate::quarantine::Room;
 use crate::timers::{Alarm, keep_timers};
 
 /// How long a workspace that does not run is left alone: then it begins and is kept, and ends again.
@@ -219,6 +220,7 @@ impl Service {
             learned = known.shared.learned.clone();
             self.epochs.touch_all();
         }
+        let keeper = Arc::new(Keeper::default());
         let shared = Arc::new(Shared {
             workspace,
             components: self.components.clone(),
@@ -230,6 +232,8 @@ impl Service {
             config: arc_swap::ArcSwapOption::empty(),
             weight: self.weights.weight(),
             learned,
+            keeper: keeper.clone(),
+            quarantined: Room::default(),
             timers: Alarm::default(),
         });
         let mut tasks = lock(&self.tasks);
@@ -237,7 +241,6 @@ impl Service {
         while tasks.try_join_next().is_some() {}
         let lane = Handle::start(shared.clone(), &mut tasks, &self.components.tasks);
         let inside = lane.gate().enter().unwrap_or_else(|| unreachable!("a new gate is open"));
-        let keeper = Arc::new(Keeper::default());
         let keeping = keep_workspace(keeper.clone(), self.parts.clone(), lane.clone(), shared.clone());
         tasks.spawn_on(keeping, &self.components.tasks);
         if !self.settings.without_rules {

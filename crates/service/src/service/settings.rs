@@ -18,6 +18,10 @@ pub struct Settings {
     pub purge_interval_secs: u32,
     /// The folder in which backups are made while the store is in use; without it there are none.
     pub backup_folder: Option<std::path::PathBuf>,
+    /// Days that turns of memberships are kept.
+    pub turns_days_max: u32,
+    /// How much of the feed is kept.
+    pub feed: crate::feed::Bounds,
     /// Whether computed attributes and segments are left alone: nobody evaluates them, and what depends on them says so.
     pub without_rules: bool,
 }
@@ -32,6 +36,8 @@ impl Default for Settings {
             lane_idle_secs: 300,
             purge_interval_secs: 86_400,
             backup_folder: None,
+            turns_days_max: 400,
+            feed: crate::feed::Bounds::default(),
             without_rules: false,
         }
     }

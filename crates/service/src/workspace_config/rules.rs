@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use tessera_engine::config::Kind;
 use tessera_engine::rules::{AggregateId, SegmentId, Turning};
 use tessera_engine::time::Timestamp;
 use tessera_expr::ast::Expr;
@@ -131,25 +132,33 @@ pub struct Definition {
     pub zone: Zone,
     /// Of a segment, the id of its merge policy; none for the workspace's default one, whichever that is.
     pub merge_policy: Option<PolicyId>,
+    /// Of a segment, of whom it is. A computed attribute is everybody's.
+    pub of: Kind,
 }
 
 impl PartialEq for Definition {
     fn eq(&self, other: &Self) -> bool {
-        (&self.pql, &self.zone, &self.merge_policy) == (&other.pql, &other.zone, &other.merge_policy)
+        (&self.pql, &self.zone, &self.merge_policy, self.of) == (&other.pql, &other.zone, &other.merge_policy, other.of)
     }
 }
 
 impl Eq for Definition {}
 
 impl Definition {
-    /// Compiles a rule.
+    /// The same of others.
+    #[must_use]
+    pub fn of(self, of: Kind) -> Self {
+        Self { of, ..self }
+    }
+
+    /// Compiles a rule. A segment is of people.
     ///
     /// # Errors
     /// The first [`Problem`] of it.
     pub fn new(kind: RuleKind, expr: Expr, zone: Zone, merge_policy: Option<PolicyId>) -> Result<Self, Problem> {
         let pql = pql::print(&expr).into();
         let rule = Arc::new(Rule::compile(expr, kind.purpose())?);
-        Ok(Self { pql, rule, zone, merge_policy })
+        Ok(Self { pql, rule, zone, merge_policy, of: Kind::Person })
     }
 
     /// A rule as it was stored. What was checked when it was made is not checked again: reading a configuration costs no more for what its
@@ -164,7 +173,7 @@ impl Definition {
         merge_policy: Option<PolicyId>,
     ) -> Result<Self, Problem> {
         let rule = Arc::new(Rule::stored(pql::parse(pql)?, kind.purpose())?);
-        Ok(Self { pql: pql.into(), rule, zone, merge_policy })
+        Ok(Self { pql: pql.into(), rule, zone, merge_policy, of: Kind::Person })
     }
 
     /// The name of the time zone where its days begin.

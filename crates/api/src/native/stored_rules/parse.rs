@@ -7,7 +7,7 @@ use tessera_service::error::Error;
 use tessera_service::workspace_config::{DESCRIPTION_MAX, Definition, PolicyId, RuleContent, RuleKind};
 
 use super::wire::{
-    AttributeReplacement, DeclaredAttribute, DeclaredSegment, NewAttribute, NewSegment, SegmentReplacement, Wanted,
+    AttributeReplacement, DeclaredAttribute, DeclaredSegment, NewAttribute, NewSegment, Of, SegmentReplacement, Wanted,
 };
 use crate::answer::invalid;
 use crate::body;
@@ -19,6 +19,7 @@ pub(super) struct Spelled {
     description: Option<String>,
     zone: Zone,
     merge_policy: Option<PolicyId>,
+    of: Of,
     is_draft: bool,
 }
 
@@ -28,7 +29,7 @@ type Shared = (
     Option<String>,
     Option<String>,
     Option<Wanted>,
-    Option<String>,
+    (Option<String>, Option<Of>),
 );
 
 /// The name of a rule to be made, and what it says.
@@ -39,12 +40,12 @@ pub(super) fn new(kind: RuleKind, bytes: &[u8]) -> Result<(String, Spelled), Err
     match kind {
         RuleKind::Attribute => {
             let NewAttribute { name, pql, pql_json, tree, filter, description, time_zone, status } = body::json(bytes)?;
-            Ok((name, read(((pql, pql_json, tree, filter), description, time_zone, status, None))?))
+            Ok((name, read(((pql, pql_json, tree, filter), description, time_zone, status, (None, None)))?))
         }
         RuleKind::Segment => {
-            let NewSegment { name, merge_policy, pql, pql_json, tree, filter, description, time_zone, status } =
+            let NewSegment { name, merge_policy, of, pql, pql_json, tree, filter, description, time_zone, status } =
                 body::json(bytes)?;
-            Ok((name, read(((pql, pql_json, tree, filter), description, time_zone, status, merge_policy))?))
+            Ok((name, read(((pql, pql_json, tree, filter), description, time_zone, status, (merge_policy, of)))?))
         }
     }
 }
@@ -58,12 +59,13 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
         RuleKind::Attribute => {
             let AttributeReplacement { version, pql, pql_json, tree, filter, description, time_zone, status } =
                 body::json(bytes)?;
-            Ok((version, read(((pql, pql_json, tree, filter), description, time_zone, status, None))?))
+            Ok((version, read(((pql, pql_json, tree, filter), description, time_zone, status, (None, None)))?))
         }
         RuleKind::Segment => {
             let SegmentReplacement {
                 version,
                 merge_policy,
+                of,
                 pql,
                 pql_json,
                 tree,
@@ -72,7 +74,7 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
                 time_zone,
                 status,
             } = body::json(bytes)?;
-            Ok((version, read(((pql, pql_json, tree, filter), description, time_zone, status, merge_policy))?))
+            Ok((version, read(((pql, pql_json, tree, filter), description, time_zone, status, (merge_policy, of)))?))
         }
     }
 }
@@ -81,19 +83,21 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
 /// As [`read`].
 pub(super) fn declared_attribute(wire: DeclaredAttribute) -> Result<Spelled, Error> {
     let DeclaredAttribute { pql, pql_json, tree, filter, description, time_zone, status } = wire;
-    read(((pql, pql_json, tree, filter), description, time_zone, status, None))
+    read(((pql, pql_json, tree, filter), description, time_zone, status, (None, None)))
 }
 
 /// # Errors
 /// As [`read`].
 pub(super) fn declared_segment(wire: DeclaredSegment) -> Result<Spelled, Error> {
-    let DeclaredSegment { merge_policy, pql, pql_json, tree, filter, description, time_zone, status } = wire;
-    read(((pql, pql_json, tree, filter), description, time_zone, status, merge_policy))
+    let DeclaredSegment { merge_policy, of, pql, pql_json, tree, filter, description, time_zone, status } = wire;
+    read(((pql, pql_json, tree, filter), description, time_zone, status, (merge_policy, of)))
 }
 
 /// # Errors
 /// `rule_spelling`, `rule_invalid`, `time_zone_unknown`, `description_invalid`, `name_invalid`.
-fn read(((pql, pql_json, tree, filter), description, zone, status, merge_policy): Shared) -> Result<Spelled, Error> {
+fn read(
+    ((pql, pql_json, tree, filter), description, zone, status, (merge_policy, of)): Shared,
+) -> Result<Spelled, Error> {
     let text = rules::spelled(pql, pql_json, tree, filter)?;
     let name = zone.as_deref().unwrap_or("UTC");
     let unknown = || invalid("time_zone_unknown", "time_zone is expected to be a name such as Europe/Paris, or UTC");
@@ -105,7 +109,14 @@ fn read(((pql, pql_json, tree, filter), description, zone, status, merge_policy)
         return Err(invalid("description_invalid", message));
     }
     let merge_policy = merge_policy.as_deref().map(PolicyId::parse).transpose()?;
-    Ok(Spelled { text, description, zone, merge_policy, is_draft: status == Some(Wanted::Draft) })
+    Ok(Spelled {
+        text,
+        description,
+        zone,
+        merge_policy,
+        of: of.unwrap_or_default(),
+        is_draft: status == Some(Wanted::Draft),
+    })
 }
 
 impl Spelled {
@@ -114,11 +125,11 @@ impl Spelled {
     /// # Errors
     /// `rule_invalid`, with what was expected where, and a hint.
     pub(super) fn compile(self, kind: RuleKind, model: &dyn Model) -> Result<RuleContent, Error> {
-        let Self { text, description, zone, merge_policy, is_draft } = self;
+        let Self { text, description, zone, merge_policy, of, is_draft } = self;
         let refused = |problem| rules::refused(&problem, &text);
         let expr = text.read().map_err(refused)?;
         tessera_expr::check::check_as(&expr, kind.purpose(), model).map_err(refused)?;
-        let definition = Definition::new(kind, expr, zone, merge_policy).map_err(refused)?;
+        let definition = Definition::new(kind, expr, zone, merge_policy).map_err(refused)?.of(of.into());
         Ok(RuleContent { description: description.map(Into::into), definition, is_draft })
     }
 }

@@ -67,6 +67,7 @@ fn said(kind: RuleKind, description: Option<&str>, definition: &Definition) -> w
         pql: definition.pql.to_string(),
         time_zone: definition.zone_name().to_owned(),
         merge_policy: (kind == RuleKind::Segment).then(policy),
+        of: (kind == RuleKind::Segment).then(|| definition.of.into()),
         declared: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use tessera_engine::config::Kind;
 use utoipa::ToSchema;
 
 /// What a rule is to be.
@@ -13,6 +14,36 @@ pub(crate) enum Wanted {
     Draft,
     /// Evaluated: `building` until everybody has been looked at, then `active`.
     Active,
+}
+
+/// Of whom a segment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = SegmentOf)]
+pub(crate) enum Of {
+    /// Of people: whoever has an identity of a person.
+    #[default]
+    People,
+    /// Of accounts, such as companies.
+    Accounts,
+}
+
+impl From<Kind> for Of {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Person => Self::People,
+            Kind::Account => Self::Accounts,
+        }
+    }
+}
+
+impl From<Of> for Kind {
+    fn from(of: Of) -> Self {
+        match of {
+            Of::People => Self::Person,
+            Of::Accounts => Self::Account,
+        }
+    }
 }
 
 macro_rules! rule_body {
@@ -73,6 +104,9 @@ rule_body!(
         /// The id of the merge policy under which it sees profiles; the workspace's default one where it is left out.
         #[serde(default)]
         merge_policy: Option<String>,
+        /// Of whom it is: nobody else is a member, whatever the rule comes to. `people` where it is left out.
+        #[serde(default)]
+        of: Option<Of>,
     }
 );
 rule_body!(
@@ -84,6 +118,9 @@ rule_body!(
         /// The id of the merge policy under which it sees profiles; the workspace's default one where it is left out.
         #[serde(default)]
         merge_policy: Option<String>,
+        /// Of whom it is: nobody else is a member, whatever the rule comes to. `people` where it is left out.
+        #[serde(default)]
+        of: Option<Of>,
     }
 );
 rule_body!(
@@ -96,6 +133,9 @@ rule_body!(
         /// The id of the merge policy under which it sees profiles.
         #[serde(default)]
         merge_policy: Option<String>,
+        /// Of whom it is: nobody else is a member, whatever the rule comes to. `people` where it is left out.
+        #[serde(default)]
+        of: Option<Of>,
     }
 );
 
@@ -163,6 +203,9 @@ pub(crate) struct Content {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub(crate) merge_policy: Option<Option<String>>,
+    /// Of a segment, of whom it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) of: Option<Of>,
     /// `draft` where a file declares one.
     #[serde(skip_serializing_if = "Option::is_none", rename = "status")]
     #[schema(ignore)]

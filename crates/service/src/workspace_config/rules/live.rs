@@ -43,7 +43,9 @@ fn def(
         policies.iter().position(|own| own == id).unwrap_or(0)
     };
     let kind = match (kind, version.segment) {
-        (RuleKind::Segment, Some(id)) => Kind::Segment { id, policy: policy(), succeeds: version.succeeds },
+        (RuleKind::Segment, Some(id)) => {
+            Kind::Segment { id, of: version.definition.of, policy: policy(), succeeds: version.succeeds }
+        }
         (RuleKind::Segment | RuleKind::Attribute, _) => Kind::Attribute,
     };
     RuleDef {

@@ -1,11 +1,13 @@
-//! The stored record of the computed attributes and segments of a workspace, version 2. Version 1 has the same shape, and was written when
-//! identify, group and alias calls counted as events and texts as ranks: what nodes keep for it is built anew under other numbers.
+//! The stored record of the computed attributes and segments of a workspace, version 3. Version 2 is the same without whom segments are of: of
+//! everybody, so that every membership may be another. Version 1 has the same shape, and was written when identify, group and alias calls counted
+//! as events and texts as ranks: what nodes keep for it is built anew under other numbers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tessera_engine::config::Kind;
 use tessera_engine::rules::{AggregateId, SegmentId, Turning};
 use tessera_expr::calendar::Zone;
 
@@ -13,9 +15,21 @@ use super::{Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, Stor
 use crate::codec;
 use crate::error::Error;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// Before segments were of people or of accounts.
+const VERSION_OF_ALL: u8 = 2;
 /// Before rules saw only what happened.
 const VERSION_ALL_CALLS: u8 = 1;
+
+/// All of it.
+#[derive(Serialize, Deserialize)]
+struct Record<'a> {
+    #[serde(borrow)]
+    rules: RulesRecord<'a>,
+    /// The segments that are of accounts: by name, whether the live version is, or the definition that there is, and whether the next one is.
+    #[serde(borrow)]
+    of_accounts: Vec<(&'a str, [bool; 2])>,
+}
 
 #[derive(Serialize, Deserialize)]
 struct RulesRecord<'a> {
@@ -95,7 +109,17 @@ pub(in super::super) fn encode(rules: &StoredRules) -> Bytes {
         settled_epoch: rules.turning.settled_epoch,
         turned_at: rules.turning.turned_at.map(|at| at.micros()),
     };
-    codec::encode(VERSION, &record)
+    let of = |rule: &StoredRule| {
+        let [first, next] = match &rule.run {
+            Run::Draft(own) | Run::Archived(own) => [Some(own), None],
+            Run::Building(next) => [Some(&next.definition), None],
+            Run::Live(live, next) => [Some(&live.definition), next.as_ref().map(|next| &next.definition)],
+        };
+        [first, next].map(|own| own.is_some_and(|own| own.of == Kind::Account))
+    };
+    let segments = rules.of(RuleKind::Segment).values().map(|rule| (rule.name.as_str(), of(rule)));
+    let of_accounts = segments.filter(|(_, of)| *of != [false; 2]).collect();
+    codec::encode(VERSION, &Record { rules: record, of_accounts })
 }
 
 /// Reads the rules of a workspace.
@@ -103,13 +127,17 @@ pub(in super::super) fn encode(rules: &StoredRules) -> Bytes {
 /// # Errors
 /// `Corrupt`.
 pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
-    let version = if bytes.first() == Some(&VERSION_ALL_CALLS) { VERSION_ALL_CALLS } else { VERSION };
-    let record: RulesRecord<'_> = codec::decode(version, bytes)?;
+    let (version, Record { rules: record, of_accounts }) = match bytes.first() {
+        Some(&version @ (VERSION_ALL_CALLS | VERSION_OF_ALL)) => {
+            (version, Record { rules: codec::decode(version, bytes)?, of_accounts: Vec::new() })
+        }
+        _ => (VERSION, codec::decode(VERSION, bytes)?),
+    };
     let aggregate = |own: AggregateRecord<'_>| {
         let AggregateRecord { id, zone, key, building } = own;
         Ok(StoredAggregate { id: AggregateId(id), zone: read_zone(zone)?, key: key.into(), building })
     };
-    let rules = StoredRules {
+    let mut rules = StoredRules {
         attributes: read_rules(RuleKind::Attribute, record.attributes)?,
         segments: read_rules(RuleKind::Segment, record.segments)?,
         aggregates: record.aggregates.into_iter().map(aggregate).collect::<Result<_, Error>>()?,
@@ -123,7 +151,39 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
             turned_at: record.turned_at.map(codec::instant).transpose()?,
         },
     };
-    Ok(if version == VERSION { rules } else { built_anew(rules) })
+    for (name, of) in of_accounts {
+        let rule = rules.segments.get_mut(name).ok_or_else(|| codec::corrupt("name of a segment"))?;
+        put_of(&mut Arc::make_mut(rule).run, of.map(|is_so| if is_so { Kind::Account } else { Kind::Person }));
+    }
+    Ok(match version {
+        VERSION => rules,
+        VERSION_OF_ALL => asked_anew(rules),
+        _ => built_anew(rules),
+    })
+}
+
+/// Says of whom the versions of a segment are.
+fn put_of(run: &mut Run, [first, second]: [Kind; 2]) {
+    match run {
+        Run::Draft(own) | Run::Archived(own) => own.of = first,
+        Run::Building(next) => next.definition.of = first,
+        Run::Live(live, next) => {
+            live.definition.of = first;
+            if let Some(next) = next {
+                next.definition.of = second;
+            }
+        }
+    }
+}
+
+/// The rules when every membership may be another. Read again before it is written it comes to the same, as below.
+fn asked_anew(rules: StoredRules) -> StoredRules {
+    let mut rules = rules;
+    if rules.segments.values().any(|rule| rule.running().next().is_some()) {
+        rules.generation += 1;
+        rules.turning.epoch += 1;
+    }
+    rules
 }
 
 /// The rules as they are brought to everybody once more: nothing that nodes keep for them counts, and every membership may be another. Read

@@ -203,7 +203,13 @@ fn what_is_stored_is_read_again() {
     config = archive_rule(&config, RuleKind::Segment, "old", |_, _| true, at(8)).expect("archived");
     let bytes = encode(&config.rules);
     assert_eq!(decode(&bytes).expect("rules"), config.rules);
-    golden("config-rules-2", &bytes);
+    golden("config-rules-3", &bytes);
+    // Version 2 did not say of whom segments are: every membership may be another, and what nodes keep is as it was.
+    let old = decode(&thawed("config-rules-2")).expect("rules");
+    let (generation, epoch) = (config.rules.generation + 1, config.rules.turning.epoch + 1);
+    let turning = Turning { epoch, ..config.rules.turning };
+    assert_eq!(old, StoredRules { generation, turning, ..config.rules.clone() });
+    assert!(old.needs_walk());
     // Version 1 has the same shape, and counted calls that are no events: all of it is built anew, whenever it is read the same.
     let old = decode(&thawed("config-rules-1")).expect("rules");
     assert_eq!(old, decode(&thawed("config-rules-1")).expect("rules"));
@@ -216,4 +222,33 @@ fn what_is_stored_is_read_again() {
         assert!(own.id.0 > was.last_aggregate && own.id.0 <= is.last_aggregate);
     }
     assert_eq!((&is.attributes, &is.segments), (&was.attributes, &was.segments));
+}
+
+#[test]
+fn whom_segments_are_of_is_kept_through_every_state() {
+    let of = |config: &StoredConfig| -> Vec<Kind> {
+        let rules = decode(&encode(&config.rules)).expect("rules");
+        assert_eq!(rules, config.rules);
+        rules.find(RuleKind::Segment, "own").expect("a segment").definitions().map(|own| own.of).collect()
+    };
+    let put = |config: &StoredConfig, of: Kind, is_draft: bool| {
+        let mut content = content(RuleKind::Segment, "not (plan = \"gold\")");
+        (content.definition.of, content.is_draft) = (of, is_draft);
+        let name = RuleName::parse(RuleKind::Segment, "own").expect("a name");
+        put_rule(config, RuleKind::Segment, &name, content, None, at(0)).expect("a segment")
+    };
+    let before = segment(&StoredConfig::default(), "other", "plan = \"x\"");
+    let draft = put(&before, Kind::Account, true);
+    assert_eq!(of(&draft), [Kind::Account]);
+    let building = put(&draft, Kind::Account, false);
+    assert_eq!(of(&building), [Kind::Account]);
+    let live = walked(&building);
+    assert_eq!(of(&live), [Kind::Account, Kind::Account]);
+    golden("config-rules-accounts-3", &encode(&live.rules));
+    let edited = put(&live, Kind::Person, false);
+    assert_eq!(of(&edited), [Kind::Account, Kind::Person]);
+    let turned = put(&walked(&edited), Kind::Account, false);
+    assert_eq!(of(&turned), [Kind::Person, Kind::Account]);
+    let archived = archive_rule(&walked(&turned), RuleKind::Segment, "own", |_, _| true, at(8)).expect("archived");
+    assert_eq!(of(&archived), [Kind::Account]);
 }
