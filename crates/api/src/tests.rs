@@ -1,12 +1,14 @@
 //! Whole exchanges: requests into the router, over the real service on the store in memory.
 
 mod bad_input;
+mod bounds;
 mod data_model;
 mod directives;
 mod erasures;
 mod exchanges;
 mod export;
 mod golden;
+mod idempotency;
 mod identity_tokens;
 mod jobs;
 mod keys;

@@ -1,6 +1,6 @@
 //! Computed attributes and segments: what is evaluated of every profile, and kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -10,8 +10,11 @@ use serde_json::{Value as Json, json};
 use tessera_engine::time::Timestamp;
 use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::error::{Error, ErrorKind};
+use tessera_service::idempotency::{Given, Once};
+use tessera_service::segments::ShownRule;
 use tessera_service::workspace_config::{RuleKind, RuleName, StoredConfig, put_rule};
 
+use super::rules::{self, Warning};
 use crate::answer::{Answer, json as json_answer, json_bytes};
 use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
@@ -157,7 +160,7 @@ fn examples(kind: RuleKind) -> (Json, Json) {
     };
     let content = json!({ "pql": pql, "description": "What the shop calls it", "time_zone": "Europe/Paris" });
     let mut answer = json!({
-        "name": name, "status": "building", "version": 1, "description": "What the shop calls it", "pql": pql,
+        "name": name, "status": "building", "version": 1, "display_name": null, "description": "What the shop calls it", "pql": pql,
         "time_zone": "Europe/Paris", "kind": "constant", "attributes": [], "events": ["Order Completed"], "segments": [],
         "reads_clock": kind == RuleKind::Segment, "next": null,
         "building": { "job": "0193fbe26c1155aa55aa0003", "state": "running", "done": 4000, "total": 20000 },
@@ -195,9 +198,14 @@ async fn read(
 async fn create(kind: RuleKind, State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
-    let (name, content) = parse::new(kind, &body)?;
-    let work = set(&app, &entered, kind, RuleName::parse(kind, &name)?, content, Some(0));
-    let json = once::answer(&app, &entered, key, (&Method::POST, uri.path(), &body), work).await?;
+    let (called, content) = parse::new(kind, &body)?;
+    let (name, content) = content.named(kind, &called)?;
+    let warned = Warned::default();
+    let told = Arc::clone(&warned);
+    let work = |once| set(&app, &entered, (kind, name), (content, Some(0)), warned, once);
+    let what = (&Method::POST, uri.path(), &body[..]);
+    let render = move |shown: &ShownRule| Ok(render::one(kind, shown, told.get().cloned().unwrap_or_default()));
+    let json = once::answer(&app, &entered, key, what, render, work).await?;
     let mut response = json_bytes(json);
     *response.status_mut() = StatusCode::CREATED;
     Ok(entered.answer(response))
@@ -214,27 +222,36 @@ async fn replace(
     let entered = app.enter(&headers, Permission::Configure)?;
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let (expected, content) = parse::replacement(kind, &body)?;
-    let work = set(&app, &entered, kind, RuleName::parse(kind, &name)?, content, expected);
-    let json = once::answer(&app, &entered, key, (&Method::PUT, uri.path(), &body), work).await?;
+    let name = RuleName::parse(kind, &name)?;
+    let warned = Warned::default();
+    let told = Arc::clone(&warned);
+    let work = |once| set(&app, &entered, (kind, name), (content, expected), warned, once);
+    let what = (&Method::PUT, uri.path(), &body[..]);
+    let render = move |shown: &ShownRule| Ok(render::one(kind, shown, told.get().cloned().unwrap_or_default()));
+    let json = once::answer(&app, &entered, key, what, render, work).await?;
     Ok(entered.answer(json_bytes(json)))
 }
+
+/// What a rule that is being set names and nobody has heard of, once it has been looked at.
+type Warned = Arc<OnceLock<Vec<Warning>>>;
 
 async fn set(
     app: &App,
     entered: &Entered,
-    kind: RuleKind,
-    name: RuleName,
-    content: parse::Spelled,
-    expected: Option<u64>,
-) -> Result<bytes::Bytes, Error> {
+    (kind, name): (RuleKind, RuleName),
+    (content, expected): (parse::Spelled, Option<u64>),
+    warned: Warned,
+    once: Option<Once<ShownRule>>,
+) -> Result<Given<ShownRule>, Error> {
     let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
     let content = content.compile(kind, &model)?;
     if model.is_beyond(&content.definition.rule) {
         let message = "the rule reads attributes or events that this key may not see";
         return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message));
     }
-    app.service.put_stored_rule(entered.workspace, kind, &name, (content, expected), entered.sight()).await?;
-    shown(app, entered, kind, name.as_str()).await
+    let warnings = rules::warnings(app, entered.workspace, &content.definition.rule, &model).await?;
+    warned.get_or_init(|| warnings);
+    app.service.put_stored_rule(entered.workspace, kind, &name, (content, expected), entered.sight(), once).await
 }
 
 async fn archive(
@@ -251,7 +268,7 @@ async fn archive(
 
 async fn shown(app: &App, entered: &Entered, kind: RuleKind, name: &str) -> Result<bytes::Bytes, Error> {
     let shown = app.service.stored_rule(entered.workspace, kind, name, entered.sight()).await?;
-    Ok(render::one(kind, &shown))
+    Ok(render::one(kind, &shown, Vec::new()))
 }
 
 /// A declared rule, as it is answered once it stands, without what the server alone says of it.
@@ -263,9 +280,10 @@ pub(crate) fn declared(kind: RuleKind, name: &str, json: &str) -> Result<Json, W
         RuleKind::Attribute => parse::declared_attribute(declared::read(json)?)?,
         RuleKind::Segment => parse::declared_segment(declared::read(json)?)?,
     };
+    let (name, content) = content.named(kind, name)?;
     let content = content.compile(kind, &tessera_expr::check::Open)?;
     if content.definition.merge_policy.is_none() {
-        put_rule(&StoredConfig::default(), kind, &RuleName::parse(kind, name)?, content.clone(), None, Timestamp::MIN)?;
+        put_rule(&StoredConfig::default(), kind, &name, content.clone(), None, Timestamp::MIN)?;
     }
     Ok(declared::written(&render::content(kind, &content)))
 }

@@ -12,6 +12,7 @@ use super::queue::Queues;
 use super::weight::Weight;
 use crate::directory::WorkspaceId;
 use crate::error::{Error, ErrorKind};
+use crate::jobs::Jobs;
 use crate::keeper::Keeper;
 use crate::keys::{Family, Scope};
 use crate::layout::read_config_key;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) quarantined: quarantine::Room,
     /// When the next timer is due, for whoever waits for it.
     pub(crate) timers: Alarm,
+    /// Jobs of the workspace, which a change of configuration may begin with.
+    pub(crate) jobs: Arc<Jobs>,
 }
 
 /// A configuration as it is stored, and as decisions and reads use it.

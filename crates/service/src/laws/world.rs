@@ -263,7 +263,7 @@ impl<'a> World<'a> {
         // One of the segments is now of people and now of accounts.
         let is_of_accounts = at == ATTRIBUTES + 1 && text.len().is_multiple_of(2);
         let definition = definition.of(if is_of_accounts { Kind::Account } else { Kind::Person });
-        let content = RuleContent { description: None, definition, is_draft: false };
+        let content = RuleContent { display_name: None, description: None, definition, is_draft: false };
         let own = name.clone();
         let change = move |config: &StoredConfig, at| put_rule(config, kind, &own, content, None, at);
         let put = self.service.configure_rules(WORKSPACE, change).await;

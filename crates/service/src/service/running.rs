@@ -235,6 +235,7 @@ impl Service {
             keeper: keeper.clone(),
             quarantined: Room::default(),
             timers: Alarm::default(),
+            jobs: self.parts.jobs.clone(),
         });
         let mut tasks = lock(&self.tasks);
         // Those of workspaces that have ended.

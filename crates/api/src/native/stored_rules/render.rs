@@ -9,37 +9,44 @@ use tessera_service::workspace_config::{Definition, PolicyId, RuleContent, RuleK
 
 use super::wire;
 use crate::answer::to_json;
+use crate::native::rules::Warning;
 
 pub(super) fn page(kind: RuleKind, page: ListPage<ShownRule>) -> wire::StoredRules {
     wire::StoredRules {
-        items: page.items.iter().map(|shown| rule(kind, shown)).collect(),
+        items: page.items.iter().map(|shown| rule(kind, shown, Vec::new())).collect(),
         next_cursor: page.next_cursor,
     }
 }
 
-pub(super) fn one(kind: RuleKind, shown: &ShownRule) -> Bytes {
-    to_json(&rule(kind, shown)).into()
+pub(super) fn one(kind: RuleKind, shown: &ShownRule, warnings: Vec<Warning>) -> Bytes {
+    to_json(&rule(kind, shown, warnings)).into()
 }
 
 /// What a file declares, as an answer would show it.
 pub(super) fn content(kind: RuleKind, content: &RuleContent) -> wire::Content {
     let declared = content.is_draft.then_some(wire::Wanted::Draft);
-    wire::Content { declared, ..said(kind, content.description.as_deref(), &content.definition) }
+    wire::Content {
+        declared,
+        ..said(kind, (content.display_name.as_deref(), content.description.as_deref()), &content.definition)
+    }
 }
 
-fn rule(kind: RuleKind, shown: &ShownRule) -> wire::StoredRule {
+fn rule(kind: RuleKind, shown: &ShownRule, warnings: Vec<Warning>) -> wire::StoredRule {
     let stored: &StoredRule = &shown.rule;
     let definition = stored.live().map_or_else(|| stored.definition(), |live| &live.definition);
     let plan = definition.rule.plan();
     let counts = shown.counts;
     // One that is renewed with what it depends on says the same.
     let edited = |next: &&Version| stored.live().is_some_and(|live| live.definition != next.definition);
-    let next = stored.next().filter(edited).map(|next| said(kind, stored.description.as_deref(), &next.definition));
+    let next = stored
+        .next()
+        .filter(edited)
+        .map(|next| said(kind, (stored.display_name.as_deref(), stored.description.as_deref()), &next.definition));
     wire::StoredRule {
         name: stored.name.to_string(),
         status: stored.status().name(),
         version: stored.version,
-        content: said(kind, stored.description.as_deref(), definition),
+        content: said(kind, (stored.display_name.as_deref(), stored.description.as_deref()), definition),
         kind: kind_of(plan),
         attributes: attributes_of(plan),
         events: events_of(plan),
@@ -54,15 +61,19 @@ fn rule(kind: RuleKind, shown: &ShownRule) -> wire::StoredRule {
         }),
         created_at: format_timestamp(stored.created_at),
         updated_at: format_timestamp(stored.updated_at),
+        warnings,
         count: counts.map(|counts| counts.members),
         overflowed: counts.map(|counts| counts.overflowed),
         over_budget: counts.map(|counts| counts.over_budget),
     }
 }
 
-fn said(kind: RuleKind, description: Option<&str>, definition: &Definition) -> wire::Content {
+/// What a rule says, with what people call it and say of it.
+fn said(kind: RuleKind, words: (Option<&str>, Option<&str>), definition: &Definition) -> wire::Content {
     let policy = || definition.merge_policy.as_ref().map(PolicyId::to_string);
+    let (display_name, description) = words;
     wire::Content {
+        display_name: display_name.map(str::to_owned),
         description: description.map(str::to_owned),
         pql: definition.pql.to_string(),
         time_zone: definition.zone_name().to_owned(),

@@ -1,6 +1,6 @@
-//! The stored record of the computed attributes and segments of a workspace, version 3. Version 2 is the same without whom segments are of: of
-//! everybody, so that every membership may be another. Version 1 has the same shape, and was written when identify, group and alias calls counted
-//! as events and texts as ranks: what nodes keep for it is built anew under other numbers.
+//! The stored record of the computed attributes and segments of a workspace, version 3. Version 2 is the same without names for people, and without
+//! whom segments are of: of everybody, so that every membership may be another. Version 1 has the same shape, and was written when identify, group and
+//! alias calls counted as events and texts as ranks: what nodes keep for it is built anew under other numbers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::codec;
 use crate::error::Error;
 
 const VERSION: u8 = 3;
-/// Before segments were of people or of accounts.
+/// Before segments were of people or of accounts, and people could call a rule something else than its name.
 const VERSION_OF_ALL: u8 = 2;
 /// Before rules saw only what happened.
 const VERSION_ALL_CALLS: u8 = 1;
@@ -29,6 +29,18 @@ struct Record<'a> {
     /// The segments that are of accounts: by name, whether the live version is, or the definition that there is, and whether the next one is.
     #[serde(borrow)]
     of_accounts: Vec<(&'a str, [bool; 2])>,
+    /// What people call attributes.
+    #[serde(borrow)]
+    attributes: Vec<NameRecord<'a>>,
+    /// What people call segments.
+    #[serde(borrow)]
+    segments: Vec<NameRecord<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NameRecord<'a> {
+    name: &'a str,
+    display_name: &'a str,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,7 +131,12 @@ pub(in super::super) fn encode(rules: &StoredRules) -> Bytes {
     };
     let segments = rules.of(RuleKind::Segment).values().map(|rule| (rule.name.as_str(), of(rule)));
     let of_accounts = segments.filter(|(_, of)| *of != [false; 2]).collect();
-    codec::encode(VERSION, &Record { rules: record, of_accounts })
+    let names = |kind| {
+        let called = rules.of(kind).values().filter_map(|rule| Some((rule, rule.display_name.as_deref()?)));
+        called.map(|(rule, display_name)| NameRecord { name: rule.name.as_str(), display_name }).collect()
+    };
+    let (attributes, segments) = (names(RuleKind::Attribute), names(RuleKind::Segment));
+    codec::encode(VERSION, &Record { rules: record, of_accounts, attributes, segments })
 }
 
 /// Reads the rules of a workspace.
@@ -127,12 +144,15 @@ pub(in super::super) fn encode(rules: &StoredRules) -> Bytes {
 /// # Errors
 /// `Corrupt`.
 pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
-    let (version, Record { rules: record, of_accounts }) = match bytes.first() {
+    let (version, whole) = match bytes.first() {
         Some(&version @ (VERSION_ALL_CALLS | VERSION_OF_ALL)) => {
-            (version, Record { rules: codec::decode(version, bytes)?, of_accounts: Vec::new() })
+            let rules = codec::decode(version, bytes)?;
+            (version, Record { rules, of_accounts: Vec::new(), attributes: Vec::new(), segments: Vec::new() })
         }
         _ => (VERSION, codec::decode(VERSION, bytes)?),
     };
+    let Record { rules: record, of_accounts, attributes, segments } = whole;
+    let names = [(RuleKind::Attribute, attributes), (RuleKind::Segment, segments)];
     let aggregate = |own: AggregateRecord<'_>| {
         let AggregateRecord { id, zone, key, building } = own;
         Ok(StoredAggregate { id: AggregateId(id), zone: read_zone(zone)?, key: key.into(), building })
@@ -154,6 +174,12 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
     for (name, of) in of_accounts {
         let rule = rules.segments.get_mut(name).ok_or_else(|| codec::corrupt("name of a segment"))?;
         put_of(&mut Arc::make_mut(rule).run, of.map(|is_so| if is_so { Kind::Account } else { Kind::Person }));
+    }
+    for (kind, names) in names {
+        for NameRecord { name, display_name } in names {
+            let rule = rules.of_mut(kind).get_mut(name).ok_or_else(|| codec::corrupt("name of a rule"))?;
+            Arc::make_mut(rule).display_name = Some(display_name.into());
+        }
     }
     Ok(match version {
         VERSION => rules,
@@ -257,6 +283,7 @@ fn read_rules(kind: RuleKind, records: Vec<RuleRecord<'_>>) -> Result<BTreeMap<R
         };
         let rule = StoredRule {
             name: name.clone(),
+            display_name: None,
             description: record.description.map(Into::into),
             version: record.version,
             created_at: codec::instant(record.created_at)?,
