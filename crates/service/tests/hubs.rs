@@ -9,7 +9,8 @@ use support::{WORKSPACE, by, components, fact, ingest, key, purged, read};
 use tessera_engine::id::ErasureId;
 use tessera_service::directory::ListQuery;
 use tessera_service::erasure::Receipt;
-use tessera_service::jobs::Asked;
+use tessera_service::idempotency::Given;
+
 use tessera_service::verdict::Verdict;
 use tessera_service::workspace_config::{NamespaceRules, StoredConfig, update_namespace};
 use tessera_service::{Extent, Fields, Return, Service, Settings, check};
@@ -152,7 +153,7 @@ async fn a_sweep_does_a_hub_in_parts() {
         tokio::task::yield_now().await;
     }
     let asked = service.erase_source(WORKSPACE, "segment", None, None, key()).await.expect("a job");
-    let Asked::Made(job) = asked else { panic!("nothing was asked before") };
+    let Given::Now(job) = asked else { panic!("nothing was asked before") };
     let id = ErasureId::from_bytes(*job.id.as_bytes());
     for _ in 0..100_000 {
         if service.erasure(WORKSPACE, &id.to_string()).await.is_ok() {
