@@ -277,6 +277,11 @@ const CALLS: &[Code] = &[
     call("permission_missing", Forbidden, "The key lacks the permission that the message names."),
     call("permission_exceeded", Forbidden, "A key can only give permissions that it holds itself."),
     call(
+        "organization_has_keys",
+        Forbidden,
+        "Whoever runs this host gives another organization its first key, and later none that is about its data, by making or by rotating one. Have a key of that organization do it.",
+    ),
+    call(
         "rule_reads_hidden",
         Forbidden,
         "The rule reads attributes or events that this key may not see, so it may not set or try it.",
@@ -411,7 +416,11 @@ const CALLS: &[Code] = &[
         "The data model would hold more attributes, event types, properties, allowed values or datasets than it may; the message says which and how many.",
     ),
     call("config_too_large", LimitExceeded, "The configuration of the workspace would exceed its bound."),
-    call("reply_too_large", LimitExceeded, "The answer is too large to be kept for a repetition."),
+    call(
+        "reply_too_large",
+        LimitExceeded,
+        "The answer would be too large to be kept for its Idempotency-Key, so nothing was done: send less at once, or without the key.",
+    ),
     call(
         "job_too_large",
         LimitExceeded,

@@ -8,9 +8,8 @@ use axum::http::{HeaderMap, Method};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tessera_service::directory::Permission;
-use tessera_service::error::Error;
-use tessera_service::idempotency::Reply;
-use tessera_service::jobs::{Asked, Filter, Job, JobId, NewJob, Once, Query as Wanted, Standing, Wish};
+use tessera_service::idempotency::Once;
+use tessera_service::jobs::{Filter, Job, JobId, NewJob, Query as Wanted, Standing, Wish};
 
 use crate::answer::{Answer, accepted, json as json_answer, to_json};
 use crate::app::App;
@@ -50,10 +49,7 @@ pub(crate) fn routes() -> Vec<Route> {
                 "It begins when its turn comes, and goes on after a restart where it was. Kinds: `check` walks all records of the \
                  workspace while it is in use and verifies each; it takes no parameters.",
             )
-            .header(
-                "idempotency-key",
-                "1 to 200 printable characters of ASCII; the same call under it gets the same answer for a day.",
-            )
+            .idempotent()
             .body::<wire::NewJob<'_>>(json!({ "kind": "check", "parameters": {} }))
             .answer::<wire::Job>(202, "The job.", example.clone()),
         list_parameters(route(Method::GET, "/v1/jobs", READ, get(list), "Lists jobs"))
@@ -123,17 +119,10 @@ async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> 
     let wire::NewJob { kind, parameters } = body::json(&body)?;
     let parameters = parameters.map_or("{}", |parameters| parameters.get()).to_owned();
     let new = NewJob { kind, parameters, asked_by: Some(entered.caller.key()) };
-    let request = key.map(|key| once::request(&entered, key, (&Method::POST, "/v1/jobs", &body)));
-    let once = request.as_ref().map(|request| Once { request, render: &reply });
-    let json = match app.service.jobs().ask(entered.workspace, &new, once.as_ref()).await? {
-        Asked::Made(job) => rendered(&job),
-        Asked::Before(reply) => reply.body().clone(),
-    };
+    let work = async |once: Option<Once<Job>>| app.service.jobs().ask(entered.workspace, &new, once.as_ref()).await;
+    let what = (&Method::POST, "/v1/jobs", &body[..]);
+    let json = once::answer(&app, &entered, key, what, |job| Ok(rendered(job)), work).await?;
     Ok(entered.answer(accepted(json)))
-}
-
-fn reply(job: &Job) -> Result<Reply, Error> {
-    Reply::new(202, rendered(job))
 }
 
 fn rendered(job: &Job) -> bytes::Bytes {

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::Serialize;
 use tessera_service::directory::Class;
 use tessera_service::error::Error;
+use tessera_service::idempotency::{Given, IdempotencyKey, reply_bytes_max, reply_too_large};
 use tessera_service::verdict::{Incoming, NamedIdentity, Note, Verdict};
 use utoipa::ToSchema;
 
+use crate::answer::to_json;
 use crate::app::{App, Entered};
 use crate::bounds::NOTES_MAX;
 use crate::names;
+use crate::once::{self, What};
 
 /// What became of a write. Every event or record that was not plainly accepted is listed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -171,24 +175,73 @@ pub(crate) async fn ingest(
 ) -> Result<Report, Error> {
     let (ids, facts): (Vec<_>, Vec<_>) = incoming.into_iter().unzip();
     let verdicts = app.service.ingest(entered.workspace, facts, door, entered.caller.key()).await?;
-    let report = Report::of(ids, verdicts, entered.caller.class());
-    for (verdict, count) in
-        [("accepted", report.accepted), ("duplicate", report.duplicates), ("rejected", report.rejected)]
-    {
-        metrics::counter!(names::FACTS, "door" => door, "verdict" => verdict).increment(count as u64);
-    }
-    Ok(report)
+    count(door, &verdicts);
+    Ok(Report::of(&ids, verdicts, entered.caller.class(), usize::MAX))
 }
 
+/// As [`ingest`], under an `Idempotency-Key`: answers the report as it is kept. It tells as much as is kept of an answer; what each event or
+/// record came to is always told.
+///
+/// # Errors
+/// As [`ingest`]; `reply_too_large` where the ids alone are too long, and then nothing was written.
+pub(crate) async fn ingest_once(
+    app: &App,
+    entered: &Entered,
+    door: &'static str,
+    incoming: Vec<(Arc<str>, Incoming)>,
+    (key, what): (Option<IdempotencyKey>, What<'_>),
+) -> Result<Bytes, Error> {
+    let (ids, facts): (Vec<_>, Vec<_>) = incoming.into_iter().unzip();
+    let limit = reply_bytes_max(&app.service.store().limits());
+    let bytes_max = match key {
+        Some(_) => limit.checked_sub(Report::bytes_min(&ids)).ok_or_else(|| reply_too_large(limit))?,
+        None => usize::MAX,
+    };
+    let (class, by) = (entered.caller.class(), entered.caller.key());
+    let render =
+        move |verdicts: &Vec<Verdict>| Ok(to_json(&Report::of(&ids, verdicts.clone(), class, bytes_max)).into());
+    let work = async |once| {
+        let given = app.service.ingest_once(entered.workspace, facts, door, by, once).await?;
+        if let Given::Now(verdicts) = &given {
+            count(door, verdicts);
+        }
+        Ok(given)
+    };
+    once::answer(app, entered, key, what, render, work).await
+}
+
+/// Counts what became of a write.
+fn count(door: &'static str, verdicts: &[Verdict]) {
+    let of = |is: fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| is(verdict)).count() as u64;
+    for (name, count) in [
+        ("accepted", of(|own| matches!(own, Verdict::Accepted { .. }))),
+        ("duplicate", of(|own| matches!(own, Verdict::Duplicate | Verdict::Differs))),
+        ("rejected", of(|own| matches!(own, Verdict::Rejected(_)))),
+    ] {
+        metrics::counter!(names::FACTS, "door" => door, "verdict" => name).increment(count);
+    }
+}
+
+/// Bytes of a verdict without its id, what was expected and its notes.
+const ENTRY_BYTES_MAX: usize = 160;
+/// Bytes of a report around its verdicts.
+const REPORT_BYTES_MAX: usize = 160;
+
 impl Report {
-    fn of(ids: Vec<Arc<str>>, verdicts: Vec<Verdict>, class: Class) -> Self {
+    /// Bytes that a report on these takes at most, without what was expected and notes.
+    fn bytes_min(ids: &[Arc<str>]) -> usize {
+        REPORT_BYTES_MAX + ids.iter().map(|id| to_json(id).len() + ENTRY_BYTES_MAX).sum::<usize>()
+    }
+
+    /// What was expected and notes take so many bytes at most: what has no room is left out, and notes that are left out are counted.
+    fn of(ids: &[Arc<str>], verdicts: Vec<Verdict>, class: Class, mut bytes: usize) -> Self {
         let mut report = Self { success: true, accepted: 0, duplicates: 0, rejected: 0, verdicts: Vec::new() };
         // A record of 64 KB may have a thousand values that do not fit: told one by one they would be many times what was sent.
         let mut room = NOTES_MAX;
-        for (index, (message_id, verdict)) in ids.into_iter().zip(verdicts).enumerate() {
+        for (index, (message_id, verdict)) in ids.iter().zip(verdicts).enumerate() {
             let entry = Entry {
                 index,
-                message_id,
+                message_id: message_id.clone(),
                 status: "accepted",
                 code: None,
                 message: None,
@@ -199,10 +252,11 @@ impl Report {
                 Verdict::Accepted { notes } => {
                     report.accepted += 1;
                     if !notes.is_empty() {
-                        let notes_more = notes.len().checked_sub(room).filter(|more| *more > 0);
-                        let notes: Vec<_> =
-                            notes.into_iter().take(room).map(|note| EntryNote::of(note, class)).collect();
+                        let all = notes.len();
+                        let notes = notes.into_iter().take(room).map(|note| EntryNote::of(note, class));
+                        let notes: Vec<_> = notes.take_while(|note| takes(&mut bytes, note)).collect();
                         room -= notes.len();
+                        let notes_more = Some(all - notes.len()).filter(|more| *more > 0);
                         report.verdicts.push(Entry { notes, notes_more, ..entry });
                     }
                 }
@@ -212,18 +266,29 @@ impl Report {
                 }
                 Verdict::Differs => {
                     report.duplicates += 1;
-                    let message = Some(DIFFERS_MESSAGE.to_owned());
+                    let message = Some(DIFFERS_MESSAGE.to_owned()).filter(|message| takes(&mut bytes, message));
                     report.verdicts.push(Entry { status: "duplicate", code: Some(DIFFERS), message, ..entry });
                 }
                 Verdict::Rejected(why) => {
                     report.rejected += 1;
-                    let message = Some(why.message.into_owned());
+                    let message = Some(why.message.into_owned()).filter(|message| takes(&mut bytes, message));
                     report.verdicts.push(Entry { status: "rejected", code: Some(why.code), message, ..entry });
                 }
             }
         }
         report
     }
+}
+
+/// Takes what this comes to off the bytes that are left, if it does not come to more.
+fn takes<T: Serialize>(left: &mut usize, told: &T) -> bool {
+    if *left == usize::MAX {
+        return true;
+    }
+    // The name of the member, or the comma.
+    let rest = left.checked_sub(to_json(told).len() + 16);
+    *left = rest.unwrap_or(*left);
+    rest.is_some()
 }
 
 impl EntryNote {

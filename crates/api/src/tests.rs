@@ -7,6 +7,7 @@ mod erasures;
 mod exchanges;
 mod export;
 mod golden;
+mod idempotency;
 mod identity_tokens;
 mod jobs;
 mod keys;

@@ -18,7 +18,8 @@ use tokio::sync::Mutex;
 
 use crate::directory::{KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
-use crate::jobs::{Asked, JobId, NewJob, Once};
+use crate::idempotency::{Given, Once};
+use crate::jobs::{Job, JobId, NewJob};
 use crate::service::Service;
 use crate::store_error::read_failed;
 
@@ -57,19 +58,15 @@ impl Backups {
     /// Whether a file of this name may be made.
     ///
     /// # Errors
-    /// As [`Self::check_name`]; `Conflict` with `backup_exists`.
+    /// As [`Self::place`]; `Conflict` with `backup_exists`.
     pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
         if self.place(name)?.exists() { Err(exists()) } else { Ok(()) }
     }
 
-    /// Whether it is a name of a file, no path and nothing that is hidden, and there is a folder for it.
+    /// The file of this name, where it is no path and nothing that is hidden, and there is a folder for it.
     ///
     /// # Errors
     /// `Invalid` with `backup_name_invalid`; `Conflict` with `backups_off`.
-    pub(crate) fn check_name(&self, name: &str) -> Result<(), Error> {
-        self.place(name).map(drop)
-    }
-
     fn place(&self, name: &str) -> Result<PathBuf, Error> {
         let is_known = |char: u8| char.is_ascii_alphanumeric() || matches!(char, b'.' | b'-' | b'_');
         let is_name =
@@ -160,14 +157,10 @@ impl Service {
         &self,
         workspace: WorkspaceId,
         name: &str,
-        once: Option<&Once<'_>>,
+        once: Option<&Once<Job>>,
         by: KeyId,
-    ) -> Result<Asked, Error> {
-        match once {
-            None => self.backups().check(name)?,
-            // The same request may have been answered before, and its file be there.
-            Some(_) => self.backups().check_name(name)?,
-        }
+    ) -> Result<Given<Job>, Error> {
+        self.backups().check(name)?;
         let parameters = serde_json::json!({ "name": name }).to_string();
         let new = NewJob { kind: "backup".to_owned(), parameters, asked_by: Some(by) };
         self.jobs().make(workspace, &new, once).await

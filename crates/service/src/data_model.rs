@@ -65,8 +65,7 @@ impl Service {
         let compared = config.model().version;
         let make =
             move |config: &StoredConfig, at| with_model(config, changed_model(config, &change, Some(compared))?, at);
-        let stored = self.configure_at(workspace, make).await?;
-        self.go_on_sweeping(workspace, &stored).await?;
+        let stored = self.configure_rules(workspace, make).await?;
         let after = stored.model().clone();
         Ok(ModelOutcome::Made(ModelChanged { after, ..tried }))
     }

@@ -16,8 +16,9 @@ use crate::cursor::Purpose;
 use crate::directory::{Class, KeyId, ListQuery, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::find::Finder;
+use crate::idempotency::{self, Given, Once};
 use crate::keys::{Family, Scope};
-use crate::lane::{Answer, Done, Item, Ordered, Origin, Work};
+use crate::lane::{Answer, Answering, Done, Item, Ordered, Origin, Work};
 use crate::query::Lookup;
 use crate::row;
 use crate::service::Service;
@@ -187,6 +188,21 @@ impl Service {
         door: &'static str,
         key: KeyId,
     ) -> Result<Outcome, Error> {
+        self.direct_once(workspace, order, is_preview, (door, key), None).await?.now()
+    }
+
+    /// As [`Self::direct`], for a request that may be sent again: its answer is kept by the commit of the directive.
+    ///
+    /// # Errors
+    /// As [`Self::direct`]; `Conflict` with `idempotency_key_reused`.
+    pub async fn direct_once(
+        &self,
+        workspace: WorkspaceId,
+        order: &Order,
+        is_preview: bool,
+        (door, key): (&'static str, KeyId),
+        once: Option<Once<Outcome>>,
+    ) -> Result<Given<Outcome>, Error> {
         let running = self.running(workspace);
         let configured = running.shared.configured().await?;
         let config = &configured.config;
@@ -194,7 +210,8 @@ impl Service {
             Read::Order(directive, ends) => (directive, ends),
             Read::EndedBefore(by, nodes) => {
                 let profiles = self.profiles_of(workspace, &nodes, config).await?;
-                return Ok(Outcome { id: Some(by), is_new: false, profiles, moved: Vec::new() });
+                let outcome = Outcome { id: Some(by), is_new: false, profiles, moved: Vec::new() };
+                return self.said_before(once.as_ref(), outcome).await;
             }
         };
         let id = self.new_directive_id();
@@ -205,29 +222,42 @@ impl Service {
             Work::Items {
                 items: vec![Item::Directive(ordered)],
                 origin: Origin { door, key, class: Class::Private, again: None },
+                once: once.clone().map(|Once { request, render }| {
+                    let configured = configured.clone();
+                    let render = move |done: &[Done]| {
+                        let outcome = outcome(done.first()?, Some(id), &configured.config)?;
+                        Some(render(&outcome))
+                    };
+                    Answering { request, render: Box::new(render) }
+                }),
             }
         };
         let done = match running.lane.submit(work).await? {
             Answer::Items(mut done) => done.pop(),
             Answer::Previewed(done) => Some(done),
+            Answer::Before(reply) => return Ok(Given::Before(reply)),
             Answer::Configured(_) | Answer::Purged { .. } | Answer::LetIn(_) => None,
         };
+        let internal = || Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked");
         match done {
-            Some(Done::Directed { directed, before, moved }) => {
-                let named = |moved: tessera_engine::decide::Moved| MovedIdentity {
-                    node: moved.node,
-                    identity: NamedIdentity::new(&moved.identity, config),
-                    from: moved.from,
-                    into: moved.into,
-                };
-                let moved = moved.into_iter().map(named).collect();
-                let id = before.or((!is_preview).then_some(id));
-                Ok(Outcome { id, is_new: before.is_none(), profiles: directed.profiles, moved })
+            Some(Done::Refused(refusal)) => {
+                let outcome = self.refused(workspace, refusal, &directive, config).await?;
+                self.said_before(once.as_ref(), outcome).await
             }
-            Some(Done::Refused(refusal)) => self.refused(workspace, refusal, &directive, config).await,
             Some(Done::Failed(error)) => Err(error),
-            _ => Err(Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked")),
+            Some(done) => {
+                let id = (!is_preview).then_some(id);
+                outcome(&done, id, config).map(Given::Now).ok_or_else(internal)
+            }
+            None => Err(internal()),
         }
+    }
+
+    /// What was in force already changes nothing, so its answer is kept by itself.
+    async fn said_before(&self, once: Option<&Once<Outcome>>, outcome: Outcome) -> Result<Given<Outcome>, Error> {
+        let Some(Once { request, render }) = once else { return Ok(Given::Now(outcome)) };
+        let reply = idempotency::keep(&**self.store(), request, render(&outcome)?, self.now()).await?;
+        Ok(Given::Before(reply))
     }
 
     /// What a refusal comes to: a separation that is in force already is none.
@@ -483,6 +513,19 @@ enum Read {
     Order(Directive, Option<Entry>),
     /// What it ends was ended before, by this; and the nodes that it named.
     EndedBefore(DirectiveId, BTreeSet<NodeId>),
+}
+
+/// What a directive came to that this one was ordered for; none for what is no outcome of one.
+fn outcome(done: &Done, id: Option<DirectiveId>, config: &Config) -> Option<Outcome> {
+    let Done::Directed { directed, before, moved } = done else { return None };
+    let named = |moved: &tessera_engine::decide::Moved| MovedIdentity {
+        node: moved.node,
+        identity: NamedIdentity::new(&moved.identity, config),
+        from: moved.from,
+        into: moved.into,
+    };
+    let moved = moved.iter().map(named).collect();
+    Some(Outcome { id: before.or(id), is_new: before.is_none(), profiles: directed.profiles.clone(), moved })
 }
 
 fn identity_of(named: &NamedIdentity, config: &Config) -> Result<Identity, Error> {

@@ -6,7 +6,7 @@
 //!
 //! Invariants:
 //! - a key reaches only workspaces of its own organization, and no request can tell a forbidden workspace from one that is not;
-//! - no caller makes a key that may do more than the caller itself, except an operator of this host for another organization;
+//! - no caller makes a key that may do more than the caller itself, except an operator of this host the first one of another organization;
 //! - secrets are never stored: only their SHA-256 is, which is enough for 256 random bits.
 
 mod access;

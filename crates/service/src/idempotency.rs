@@ -1,13 +1,17 @@
 //! Requests that carry an `Idempotency-Key`: the answer is kept for a day and given again to the same request.
 //!
 //! Keys are kept apart by the caller's key, so that nobody is given an answer to another's request. The row is written in
-//! the commit that does what the request asks, so there is an answer exactly when it was done.
+//! the commit that does what the request asks, so there is an answer exactly when it was done (decision 0046 says which commit that is).
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tessera_engine::time::Timestamp;
-use tessera_store::{Commit, CommitError, Direction, Expect, Key, KeyRange, ScanLimit, Store, Version, Versioned};
+use tessera_store::{
+    Commit, CommitError, Direction, Expect, Key, KeyRange, Limits, ScanLimit, Store, Version, Versioned,
+};
 
 use crate::codec;
 use crate::directory::{KeyId, WorkspaceId};
@@ -16,10 +20,14 @@ use crate::keys::{Family, KeyBuilder, Scope};
 use crate::row::rows_at_once;
 use crate::store_error::{commit_failed, read_failed};
 
+mod sealed;
+
+pub use sealed::Sealer;
+
 /// How long an answer is kept, in seconds: a day.
 pub const KEPT_SECS: u32 = 86_400;
 /// Bytes of an answer that is kept.
-pub const REPLY_BYTES_MAX: usize = 512 << 10;
+pub const REPLY_BYTES_MAX: usize = 960 << 10;
 /// Rows that one sweep looks at.
 const LOOKED_AT_MAX: usize = 1_000;
 /// The version of the record.
@@ -63,6 +71,29 @@ pub struct Request {
     pub hash: RequestHash,
 }
 
+impl Request {
+    /// A request about the directory, which belongs to no workspace.
+    #[must_use]
+    pub fn of_directory(caller: KeyId, key: IdempotencyKey, hash: RequestHash) -> Self {
+        Self { workspace: WorkspaceId::SYSTEM, caller, key, hash }
+    }
+}
+
+/// Bytes of an answer that a store with these limits keeps, beside the rows of the work that is answered.
+#[must_use]
+pub fn reply_bytes_max(limits: &Limits) -> usize {
+    REPLY_BYTES_MAX.min(limits.value / 16 * 15).min(limits.bytes / 4)
+}
+
+/// The answer to a request whose own answer would be too long to keep. Nothing of it is done.
+#[must_use]
+pub fn reply_too_large(limit: usize) -> Error {
+    let message = format!(
+        "the answer would be too long to be kept for the Idempotency-Key, so nothing was done: send less at once, or without the key limit={limit}"
+    );
+    Error::new(ErrorKind::LimitExceeded, "reply_too_large", message)
+}
+
 /// The hash of all that makes a request what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestHash([u8; 32]);
@@ -91,8 +122,7 @@ impl Reply {
     /// `LimitExceeded` with `reply_too_large` for more than [`REPLY_BYTES_MAX`].
     pub fn new(status: u16, body: Bytes) -> Result<Self, Error> {
         if body.len() > REPLY_BYTES_MAX {
-            let message = format!("the answer is too long to be kept for an Idempotency-Key limit={REPLY_BYTES_MAX}");
-            return Err(Error::new(ErrorKind::LimitExceeded, "reply_too_large", message));
+            return Err(reply_too_large(REPLY_BYTES_MAX));
         }
         Ok(Self { status, body })
     }
@@ -113,6 +143,55 @@ impl Reply {
 impl std::fmt::Debug for Reply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Reply(status={}, bytes={})", self.status, self.body.len())
+    }
+}
+
+/// A request, and how what it comes to is answered: the commit that does the work keeps the answer.
+pub struct Once<T> {
+    /// The request.
+    pub request: Request,
+    /// Makes the answer. It is asked before the commit: what it refuses is not done.
+    pub render: Render<T>,
+}
+
+/// Makes the answer of what a request came to.
+pub type Render<T> = Arc<dyn Fn(&T) -> Result<Reply, Error> + Send + Sync>;
+
+impl<T> Clone for Once<T> {
+    fn clone(&self) -> Self {
+        Self { request: self.request.clone(), render: self.render.clone() }
+    }
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub enum Given<T> {
+    /// It was done now.
+    Now(T),
+    /// It was done before, and answered so.
+    Before(Reply),
+}
+
+impl<T> Given<T> {
+    /// What was done now, where there was no `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// `Internal`, which does not happen: only a request under one is answered by what was done before.
+    pub fn now(self) -> Result<T, Error> {
+        match self {
+            Self::Now(now) => Ok(now),
+            Self::Before(_) => {
+                Err(Error::new(ErrorKind::Internal, "internal", "an answer of before was not asked for"))
+            }
+        }
+    }
+
+    /// The same, with what was done now made into something else.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Given<U> {
+        match self {
+            Self::Now(now) => Given::Now(make(now)),
+            Self::Before(reply) => Given::Before(reply),
+        }
     }
 }
 
@@ -142,18 +221,22 @@ impl Claim {
         &self.row_key
     }
 
+    /// What the commit that does what was asked asserts for the answer, and the answer's row.
+    pub(crate) fn row(&self, reply: &Reply, now: Timestamp) -> (Expect, Bytes) {
+        let record = Record { hash: self.hash.0, status: reply.status, body: &reply.body, at: now.micros() };
+        (self.outdated.map_or(Expect::Absent, Expect::Version), codec::encode(VERSION, &record))
+    }
+
     /// Adds the answer to the commit that does what was asked. Where no row stands yet it takes the commit's idempotency
     /// slot, which the store looks at first.
     #[must_use]
     pub fn answer(&self, mut commit: Commit, reply: &Reply, now: Timestamp) -> Commit {
-        let record = Record { hash: self.hash.0, status: reply.status, body: &reply.body, at: now.micros() };
-        let value = codec::encode(VERSION, &record);
-        match self.outdated {
-            None => commit.idempotency = Some((self.row_key.clone(), value)),
-            Some(version) => {
-                commit.expect.push((self.row_key.clone(), Expect::Version(version)));
-                commit.put.push((self.row_key.clone(), value));
-            }
+        let (expect, value) = self.row(reply, now);
+        if expect == Expect::Absent {
+            commit.idempotency = Some((self.row_key.clone(), value));
+        } else {
+            commit.expect.push((self.row_key.clone(), expect));
+            commit.put.push((self.row_key.clone(), value));
         }
         commit
     }
@@ -204,30 +287,21 @@ pub async fn look_up(store: &dyn Store, request: &Request, now: Timestamp) -> Re
     known(request, found.value.first().and_then(Option::as_ref), now)
 }
 
-/// Gives the answer that is kept for a request, or does the work and keeps its answer (status 200). The work has to come to
-/// the same when it is done again: between it and its answer the process may end.
+/// Keeps the answer to a request that changed nothing, so that no commit of its work could carry it. Answers what is to be told: the answer
+/// that another copy of the request was given at this moment, if one was.
 ///
 /// # Errors
-/// As [`look_up`], and what the work answers; such an answer is not kept.
-pub async fn once(
-    store: &dyn Store,
-    request: &Request,
-    now: Timestamp,
-    work: impl Future<Output = Result<Bytes, Error>>,
-) -> Result<Bytes, Error> {
+/// As [`look_up`], and what the store answers.
+pub async fn keep(store: &dyn Store, request: &Request, reply: Reply, now: Timestamp) -> Result<Reply, Error> {
     let claim = match look_up(store, request, now).await? {
-        Known::Answered(reply) => return Ok(reply.body),
+        Known::Answered(kept) => return Ok(kept),
         Known::New(claim) => claim,
     };
-    let body = work.await?;
-    let reply = Reply::new(200, body.clone())?;
-    // What it answers is done: where an erasure finds room, its answer does.
-    match store.commit(claim.answer(Commit::new().with_reserve(), &reply, now)).await {
-        Ok(_) | Err(CommitError::Ambiguous) => Ok(body),
-        // The same request was answered at this moment; both hear one answer.
+    match store.commit(claim.answer(Commit::new(), &reply, now)).await {
+        Ok(_) | Err(CommitError::Ambiguous) => Ok(reply),
         Err(CommitError::Conflict(_)) => match look_up(store, request, now).await? {
-            Known::Answered(reply) => Ok(reply.body),
-            Known::New(_) => Ok(body),
+            Known::Answered(kept) => Ok(kept),
+            Known::New(_) => Ok(reply),
         },
         Err(error) => Err(commit_failed(&error)),
     }

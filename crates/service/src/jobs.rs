@@ -17,7 +17,7 @@
 //!    example. It has to be without harm when it is done again.
 //! 2. A line in `jobs/kinds.rs`.
 //! 3. If a path of its own makes its jobs: `MADE_BY`, and in the service a call of [`Jobs::make`], or [`Jobs::draft`] where the job
-//!    has to begin with a commit that does something else too.
+//!    has to begin with a commit that does something else too, as the lane's `configure` does.
 //! 4. A line in the table of `crates/server/tests/jobs.rs`: killed in the middle, it must end right.
 //! 5. Golden files for its checkpoint; its codes in `crates/api/src/codes.rs`; a sentence in `changes/`.
 
@@ -33,7 +33,7 @@ use tokio::sync::{Notify, watch};
 use crate::cursor::{self, Cursors, Purpose};
 use crate::directory::{KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
-use crate::idempotency::{self, Known, Reply, Request};
+use crate::idempotency::{self, Given, Known, Once};
 use crate::service::Components;
 use crate::store_error::commit_failed;
 
@@ -53,8 +53,10 @@ pub use table::{Filter, Listed};
 use kind::{AnyKind, Cancelling, MadeBy};
 use table::Table;
 
-/// Jobs of one workspace that have not ended.
+/// Jobs of one workspace that somebody has asked for and that have not ended.
 pub const OPEN_MAX: usize = 100;
+/// Jobs of one workspace that have not ended and bring about what is committed already, such as the erasure of a dataset: beside the others.
+pub const ORDERED_MAX: usize = 100;
 /// Ended jobs that one workspace keeps; the newest stay.
 pub const ENDED_MAX: usize = 1_000;
 /// How long an ended job is kept: 30 days, in seconds.
@@ -103,34 +105,27 @@ pub struct NewJob {
 }
 
 /// A job that is not written yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Draft {
     workspace: WorkspaceId,
     job: Job,
 }
 
 impl Draft {
+    /// The job as it will begin.
+    pub(crate) fn job(&self) -> &Job {
+        &self.job
+    }
+
     /// Adds its rows to the commit that it begins with. When that has happened, [`Jobs::begin`] starts it.
     pub(crate) fn write(&self, commit: Commit) -> Commit {
         table::creation(commit, self.workspace, &self.job)
     }
 }
 
-/// A request under an `Idempotency-Key`, and how a job is answered: the answer is kept with the job.
-pub struct Once<'a> {
-    /// The request.
-    pub request: &'a Request,
-    /// The answer to it.
-    pub render: &'a (dyn Fn(&Job) -> Result<Reply, Error> + Sync),
-}
-
-/// What came of asking for a job.
-#[derive(Debug)]
-pub enum Asked {
-    /// It was made.
-    Made(Box<Job>),
-    /// The same request was answered so before.
-    Before(Reply),
+/// The right to make jobs: while one has it nobody else makes any, so that the bounds on open ones are exact.
+pub(crate) struct Making<'a> {
+    _turn: tokio::sync::MutexGuard<'a, ()>,
 }
 
 /// Which part of the jobs to list.
@@ -175,7 +170,12 @@ impl Jobs {
     /// # Errors
     /// `Invalid` with `job_kind_unknown`, `job_kind_elsewhere`, `job_parameters_invalid`; `LimitExceeded` with `job_too_large`;
     /// `Conflict` with `idempotency_key_reused`; `Throttled` with `jobs_full`; what the store answers.
-    pub async fn ask(&self, workspace: WorkspaceId, new: &NewJob, once: Option<&Once<'_>>) -> Result<Asked, Error> {
+    pub async fn ask(
+        &self,
+        workspace: WorkspaceId,
+        new: &NewJob,
+        once: Option<&Once<Job>>,
+    ) -> Result<Given<Job>, Error> {
         if let MadeBy::Only(path) = self.kind(&new.kind)?.made_by() {
             let message = format!("jobs of this kind are made by {path} alone");
             return Err(Error::new(ErrorKind::Invalid, "job_kind_elsewhere", message));
@@ -191,32 +191,32 @@ impl Jobs {
         &self,
         workspace: WorkspaceId,
         new: &NewJob,
-        once: Option<&Once<'_>>,
-    ) -> Result<Asked, Error> {
-        let _making = self.making.lock().await;
+        once: Option<&Once<Job>>,
+    ) -> Result<Given<Job>, Error> {
+        let _making = self.making().await;
         let mut drafted = None;
         for _ in 0..TRIES_MAX {
             let claim = match once {
                 None => None,
-                Some(once) => match idempotency::look_up(self.table.store(), once.request, self.table.now()).await? {
-                    Known::Answered(reply) => return Ok(Asked::Before(reply)),
+                Some(once) => match idempotency::look_up(self.table.store(), &once.request, self.table.now()).await? {
+                    Known::Answered(reply) => return Ok(Given::Before(reply)),
                     Known::New(claim) => Some((claim, once)),
                 },
             };
             let draft: Draft = match drafted.take() {
                 Some(draft) => draft,
-                None => self.draft(workspace, new).await?,
+                None => self.draft(workspace, new, &self.table.open(workspace).await?, 0).await?,
             };
             let mut commit = draft.write(Commit::new());
             if let Some((claim, once)) = claim {
                 commit = claim.answer(commit, &(once.render)(&draft.job)?, self.table.now());
             }
             match self.table.store().commit(commit).await {
-                Ok(_) => return Ok(Asked::Made(Box::new(self.begin(draft)))),
+                Ok(_) => return Ok(Given::Now(self.begin(draft))),
                 Err(CommitError::Ambiguous) => {
                     let written = self.table.read(workspace, draft.job.id).await.map_err(|_| table::ambiguous())?;
                     if written.is_some() {
-                        return Ok(Asked::Made(Box::new(self.begin(draft))));
+                        return Ok(Given::Now(self.begin(draft)));
                     }
                 }
                 // The same request was answered at this moment.
@@ -228,16 +228,42 @@ impl Jobs {
         Err(commit_failed(&CommitError::Conflict(tessera_store::Key::MIN)))
     }
 
-    /// A job that begins with a commit of the caller's.
+    /// Has nobody else make jobs while this is held.
+    pub(crate) async fn making(&self) -> Making<'_> {
+        Making { _turn: self.making.lock().await }
+    }
+
+    /// The jobs that have not ended, oldest first.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub(crate) async fn open(&self, workspace: WorkspaceId) -> Result<Vec<Job>, Error> {
+        self.table.open(workspace).await
+    }
+
+    /// A job that begins with a commit of the caller's, beside these that have not ended and so many that begin with the same commit. Kinds
+    /// that bring about what is committed have places of their own: nobody's jobs are in the way of what must be.
     ///
     /// # Errors
     /// `Invalid` with `job_kind_unknown`, `job_parameters_invalid`; `LimitExceeded` with `job_too_large`; `Throttled` with
     /// `jobs_full`; what the store answers.
-    pub(crate) async fn draft(&self, workspace: WorkspaceId, new: &NewJob) -> Result<Draft, Error> {
+    pub(crate) async fn draft(
+        &self,
+        workspace: WorkspaceId,
+        new: &NewJob,
+        open: &[Job],
+        beside: usize,
+    ) -> Result<Draft, Error> {
         let kind = self.kind(&new.kind)?;
         let parameters = kind.parameters(&new.parameters)?;
-        if self.table.open_ids(workspace).await?.len() >= OPEN_MAX {
-            let message = format!("as many jobs of the workspace have not ended as may be limit={OPEN_MAX}");
+        let ordered = open.iter().filter(|job| self.must_end(&job.kind)).count();
+        let (taken, limit) = match kind.cancelling() {
+            Cancelling::Refused => (ordered + beside, ORDERED_MAX),
+            // One whose record is damaged counts.
+            Cancelling::Ends => (self.table.open_ids(workspace).await?.len().saturating_sub(ordered), OPEN_MAX),
+        };
+        if taken >= limit {
+            let message = format!("as many jobs of the workspace have not ended as may be limit={limit}");
             return Err(Error::new(ErrorKind::Throttled, "jobs_full", message));
         }
         let now = self.table.now();

@@ -140,12 +140,13 @@ async fn last_expiry(parts: &Parts, shared: &Shared) -> Result<Option<Timestamp>
     Ok(Some(last.map_or(Timestamp::MIN, |job| job.created_at)))
 }
 
-/// Keeps the directory fresh where another process may change it.
+/// Keeps the directory fresh where another process may change it, and forgets old answers to changes of it.
 pub(crate) async fn keep_directory(keeper: Arc<Keeper>, service: std::sync::Weak<Service>) {
     while !keeper.is_stopped() {
         keeper.rest(None).await;
         let Some(service) = service.upgrade() else { return };
         report("directory", service.directory().refresh().await);
+        report("directory answers", sweep_answers(&keeper, service.parts(), WorkspaceId::SYSTEM).await);
     }
 }
 
@@ -227,6 +228,7 @@ async fn remove_events(keeper: &Keeper, lane: &Handle) -> Result<(), Error> {
             Answer::Purged { more: true } => {}
             Answer::Purged { more: false }
             | Answer::Items(_)
+            | Answer::Before(_)
             | Answer::Previewed(_)
             | Answer::Configured(_)
             | Answer::LetIn(_) => {

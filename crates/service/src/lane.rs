@@ -13,12 +13,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::error::{Error, ErrorKind};
+use crate::idempotency::{self, Claim, Reply as KeptReply};
 use crate::lane::gate::{Gate, Inside};
 use crate::lane::guard::guarded;
 use crate::lane::queue::{Place, Queue};
 use crate::lane::state::State;
 
+mod answers;
 mod commit;
+mod configure;
 mod decide;
 mod decision;
 mod erase;
@@ -41,7 +44,9 @@ pub(crate) use memory::Memories;
 pub(crate) use queue::Queues;
 pub(crate) use shared::{Configured, Shared};
 pub(crate) use weight::Weights;
-pub(crate) use work::{Answer, Change, Done, Item, Ordered, Origin, Work};
+pub(crate) use work::{Answer, Answering, Configuring, Done, Item, Ordered, Origin, Sweeps, Work};
+
+pub use work::Changed;
 
 /// Submissions that wait in a lane before work of the service itself waits before it; what others submit is bounded before (`queue.rs`).
 const QUEUE: usize = 8_192;
@@ -129,9 +134,9 @@ async fn run(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Submission>) {
     while let Some(first) = next(&mut receiver, &mut waiting).await {
         let Submission { work, reply } = first;
         match work {
-            Work::Items { items, origin } => {
+            Work::Items { items, origin, once } => {
                 let mut group = Group::default();
-                group.take(items, origin, reply);
+                group.take(items, origin, once, reply);
                 group.fill(&mut receiver, &mut waiting);
                 // Whoever has no answer then is told that it may have happened.
                 if guarded(Box::pin(state.run_group(group))).await.is_err() {
@@ -154,7 +159,7 @@ impl State {
     async fn do_other(&mut self, work: Work) -> Result<Answer, Error> {
         match work {
             Work::Items { .. } => unreachable!("items are taken in groups"),
-            Work::Configure(change) => self.configure(change).await.map(Answer::Configured),
+            Work::Configure(configuring) => self.configure(configuring).await,
             Work::Preview(ordered) => self.preview(*ordered).await.map(Answer::Previewed),
             Work::Purge => {
                 let more = self.purge().await? || self.place_facts().await?;
@@ -184,15 +189,29 @@ struct Reply {
     /// How many items it is for.
     items: usize,
     done: Vec<Done>,
+    /// The request under an `Idempotency-Key` that brought them.
+    once: Option<Answering>,
+    /// The right to answer it, once it was looked up.
+    claim: Option<Claim>,
+    /// What it was answered before, or why it cannot be answered.
+    before: Option<Result<KeptReply, Error>>,
     answers: Answers,
 }
 
 impl Group {
-    fn take(&mut self, items: Vec<Item>, origin: Origin, answers: Answers) {
+    fn take(&mut self, items: Vec<Item>, origin: Origin, once: Option<Answering>, answers: Answers) {
         let at = self.replies.len();
-        let reply = Reply { origin, items: items.len(), done: Vec::with_capacity(items.len()), answers };
+        let done = Vec::with_capacity(items.len());
+        let reply = Reply { origin, items: items.len(), done, once, claim: None, before: None, answers };
         self.replies.push(reply);
         self.items.extend(items.into_iter().map(|item| (item, at)));
+    }
+
+    /// Whether a request of this group is the same one, or has its name: it is looked up when that one is answered.
+    fn has(&self, once: &Option<Answering>) -> bool {
+        let Some(once) = once else { return false };
+        let row = idempotency::row_key(&once.request);
+        self.replies.iter().filter_map(|own| own.once.as_ref()).any(|own| idempotency::row_key(&own.request) == row)
     }
 
     /// Takes what waits, up to the bound. Anything but items waits for its turn.
@@ -200,8 +219,10 @@ impl Group {
         while self.items.len() < GROUP_COMMANDS_MAX {
             let Ok(submission) = receiver.try_recv() else { return };
             match submission.work {
-                Work::Items { items, origin } => self.take(items, origin, submission.reply),
-                work @ (Work::Configure(_) | Work::Preview(_) | Work::Purge | Work::LetIn(_)) => {
+                Work::Items { items, origin, once } if !self.has(&once) => {
+                    self.take(items, origin, once, submission.reply);
+                }
+                work @ (Work::Items { .. } | Work::Configure(_) | Work::Preview(_) | Work::Purge | Work::LetIn(_)) => {
                     waiting.push_back(Submission { work, reply: submission.reply });
                     return;
                 }

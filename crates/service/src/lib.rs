@@ -66,6 +66,7 @@ pub mod wellknown;
 pub mod workspace_config;
 
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
+pub use lane::Changed;
 pub use query::{
     EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,
     GraphNode, Lookup, Rendered, StoredCall,

@@ -17,9 +17,10 @@ use crate::cursor::{self, Purpose};
 use crate::directory::{LIST_MAX, ListPage, ListQuery, WorkspaceId};
 use crate::error::{Error, ErrorKind};
 use crate::find::{Found, not_found};
+use crate::idempotency::{Given, Once};
 use crate::jobs::Job;
 use crate::keys::Scope;
-use crate::lane::Configured;
+use crate::lane::{Changed, Configured};
 use crate::layout::{read_member_key, read_turn_key};
 use crate::policies::Chosen;
 use crate::query::Lookup;
@@ -116,7 +117,8 @@ impl Service {
         name: &RuleName,
         (content, expected): (RuleContent, Option<u64>),
         sight: Flags,
-    ) -> Result<Arc<StoredConfig>, Error> {
+        once: Option<Once<ShownRule>>,
+    ) -> Result<Given<ShownRule>, Error> {
         let own = name.clone();
         let change = move |config: &StoredConfig, at| {
             // Names are taken whether they are seen or not.
@@ -125,7 +127,15 @@ impl Service {
             }
             put_rule(config, kind, &own, content, expected, at)
         };
-        self.configure_rules(workspace, change).await
+        let (own, without_rules) = (name.clone(), self.is_without_rules());
+        let once = once.map(|Once { request, render }| {
+            let render = move |changed: &Changed| render(&shown_as(changed, kind, &own, without_rules)?);
+            Once { request, render: Arc::new(render) }
+        });
+        match self.configure_once(workspace, once, change).await? {
+            Given::Now(changed) => Ok(Given::Now(shown_as(&changed, kind, name, without_rules)?)),
+            Given::Before(reply) => Ok(Given::Before(reply)),
+        }
     }
 
     /// Takes a computed attribute or a segment out of use, for a key of these rights.
@@ -424,6 +434,20 @@ impl Service {
         let Found { cluster, node, .. } = found;
         called(&cluster, node, config, configured.policy(None)?, self.now())
     }
+}
+
+/// A rule as it is shown once a change of it is made.
+fn shown_as(changed: &Changed, kind: RuleKind, name: &RuleName, without_rules: bool) -> Result<ShownRule, Error> {
+    let rule = changed.config.rules().find(kind, name.as_str())?.clone();
+    let counts = match (kind, rule.live().and_then(|live| live.segment)) {
+        (RuleKind::Attribute, _) => None,
+        // Nobody counts what is not evaluated.
+        (RuleKind::Segment, _) if without_rules => None,
+        (RuleKind::Segment, Some(segment)) => Some(changed.members.get(&segment).copied().unwrap_or_default()),
+        (RuleKind::Segment, None) => Some(MemberCounts::default()),
+    };
+    let job = changed.building.clone().filter(|_| rule.next().is_some());
+    Ok(ShownRule { rule, counts, job })
 }
 
 /// The members of a segment while they are read.

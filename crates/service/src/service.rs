@@ -18,11 +18,12 @@ use crate::directory::{Class, DirectoryHandle, KeyId, ListPage, ListQuery, Works
 use crate::error::{Error, ErrorKind};
 use crate::export::Export;
 use crate::find::{Finder, not_found};
+use crate::idempotency::{Given, Once};
 use crate::jobs::Jobs;
 use crate::keeper::{Keeper, Parts};
 use crate::keys::Scope;
 use crate::lane::Configured;
-use crate::lane::{Answer, Done, Item, Memories, Origin, Queues, Weights, Work};
+use crate::lane::{Answer, Answering, Changed, Configuring, Done, Item, Memories, Origin, Queues, Sweeps, Weights, Work};
 use crate::learned::Summary;
 use crate::pool::Pool;
 use crate::quarantine::{Entry, Quarantine};
@@ -161,12 +162,27 @@ impl Service {
         door: &'static str,
         key: KeyId,
     ) -> Result<Vec<Verdict>, Error> {
+        self.ingest_once(workspace, incoming, door, key, None).await?.now()
+    }
+
+    /// As [`Self::ingest`], for a request that may be sent again: its answer is kept by the commit that holds the last of the facts.
+    ///
+    /// # Errors
+    /// As [`Self::ingest`]; `Conflict` with `idempotency_key_reused`; what makes the answer.
+    pub async fn ingest_once(
+        &self,
+        workspace: WorkspaceId,
+        incoming: Vec<Incoming>,
+        door: &'static str,
+        key: KeyId,
+        once: Option<Once<Vec<Verdict>>>,
+    ) -> Result<Given<Vec<Verdict>>, Error> {
         if incoming.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Given::Now(Vec::new()));
         }
         // One that is not known here is of a process whose directory is newer, or of ours.
         let class = self.directory.snapshot().class_of(key).unwrap_or(Class::Private);
-        self.write(workspace, incoming, Origin { door, key, class, again: None }).await
+        self.write(workspace, incoming, Origin { door, key, class, again: None }, once).await
     }
 
     /// Writes what stands in the quarantine again. Accepted, or found to be there, it leaves the quarantine; refused, its entry
@@ -183,7 +199,8 @@ impl Service {
     ) -> Result<Verdict, Error> {
         let again = Some((entry.id, entry.at));
         let origin = Origin { door, key: entry.key, class: entry.class, again };
-        let verdict = self.write(workspace, vec![incoming], origin).await?.pop().ok_or_else(mismatch)?;
+        let mut verdicts = self.write(workspace, vec![incoming], origin, None).await?.now()?;
+        let verdict = verdicts.pop().ok_or_else(mismatch)?;
         // One that says something else than the fact of its id was never taken in, so it stays to be looked at.
         if !matches!(verdict, Verdict::Rejected(_) | Verdict::Differs) {
             self.quarantine().delete(workspace, entry.id).await?;
@@ -196,7 +213,8 @@ impl Service {
         workspace: WorkspaceId,
         incoming: Vec<Incoming>,
         origin: Origin,
-    ) -> Result<Vec<Verdict>, Error> {
+        once: Option<Once<Vec<Verdict>>>,
+    ) -> Result<Given<Vec<Verdict>>, Error> {
         let running = self.running(workspace);
         let configured = running.shared.configured().await?;
         let admitted = |mut fact, notes| Admission::of(&mut fact, notes, &configured.stored).map(|own| (fact, own));
@@ -210,27 +228,16 @@ impl Service {
             _ => None,
         });
         running.shared.learned.see(facts, &configured.stored.model().model, self.now());
-        let work = Work::Items { items, origin };
-        let Answer::Items(done) = running.lane.submit(work).await? else { return Err(mismatch()) };
-        let is_alone = done.len() == 1;
-        done.into_iter()
-            .map(|done| match done {
-                // Of several, the others are told what became of them.
-                Done::Fact(Verdict::Rejected(Rejection { code: "internal", message })) if is_alone => {
-                    Err(Error::new(ErrorKind::Internal, "internal", message))
-                }
-                Done::Fact(verdict) => Ok(verdict),
-                Done::Failed(error) if is_alone => Err(error),
-                Done::Failed(error) => Ok(Verdict::Rejected(Rejection::new(error.code, error.message))),
-                Done::Erased(_)
-                | Done::Waiting(_)
-                | Done::NotFound
-                | Done::Swept
-                | Done::InPart
-                | Done::Directed { .. }
-                | Done::Refused(_) => Err(mismatch()),
-            })
-            .collect()
+        // What failed is no answer to keep: the same call may go well.
+        let once = once.map(|Once { request, render }| {
+            let render = move |done: &[Done]| verdicts(done).ok().map(|verdicts| render(&verdicts));
+            Answering { request, render: Box::new(render) }
+        });
+        match running.lane.submit(Work::Items { items, origin, once }).await? {
+            Answer::Items(done) => verdicts(&done).map(Given::Now),
+            Answer::Before(reply) => Ok(Given::Before(reply)),
+            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Err(mismatch()),
+        }
     }
 
     /// One profile, rendered under the merge policy of this id, or under the workspace's default one.
@@ -382,19 +389,47 @@ impl Service {
         self.configure_rules(workspace, move |config, _| change(config)).await
     }
 
+    /// As [`Self::configure_rules`], for a request that may be sent again: its answer is kept by the commit of the change.
+    ///
+    /// # Errors
+    /// As [`Self::configure_rules`]; `Conflict` with `idempotency_key_reused`; what makes the answer.
+    pub async fn configure_once(
+        &self,
+        workspace: WorkspaceId,
+        once: Option<Once<Changed>>,
+        change: impl FnOnce(&StoredConfig, Timestamp) -> Result<StoredConfig, Error> + Send + 'static,
+    ) -> Result<Given<Changed>, Error> {
+        let configuring = Configuring { change: Box::new(change), sweeps: Sweeps::Ordered { by: None }, once };
+        self.submit_change(workspace, configuring).await
+    }
+
+    pub(crate) async fn submit_change(
+        &self,
+        workspace: WorkspaceId,
+        configuring: Configuring,
+    ) -> Result<Given<Changed>, Error> {
+        match self.running(workspace).lane.submit(Work::Configure(configuring)).await? {
+            Answer::Configured(changed) => Ok(Given::Now(*changed)),
+            Answer::Before(reply) => Ok(Given::Before(reply)),
+            Answer::Items(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Err(mismatch()),
+        }
+    }
+
+    async fn changed(&self, workspace: WorkspaceId, configuring: Configuring) -> Result<Arc<StoredConfig>, Error> {
+        Ok(self.submit_change(workspace, configuring).await?.now()?.config)
+    }
+
     /// Changes the configuration at an instant of the lane's clock.
     pub(crate) async fn configure_at(
         &self,
         workspace: WorkspaceId,
         change: impl FnOnce(&StoredConfig, Timestamp) -> Result<StoredConfig, Error> + Send + 'static,
     ) -> Result<Arc<StoredConfig>, Error> {
-        match self.running(workspace).lane.submit(Work::Configure(Box::new(change))).await? {
-            Answer::Configured(stored) => Ok(stored),
-            Answer::Items(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Err(mismatch()),
-        }
+        let configuring = Configuring { change: Box::new(change), sweeps: Sweeps::Left, once: None };
+        self.changed(workspace, configuring).await
     }
 
-    /// Changes the rules at an instant of the lane's clock, and has what is new of them brought to everybody.
+    /// Changes the rules at an instant of the lane's clock; the job that brings what is new of them to everybody begins with the change.
     ///
     /// # Errors
     /// What the change answers; what the store answers.
@@ -403,9 +438,8 @@ impl Service {
         workspace: WorkspaceId,
         change: impl FnOnce(&StoredConfig, Timestamp) -> Result<StoredConfig, Error> + Send + 'static,
     ) -> Result<Arc<StoredConfig>, Error> {
-        let stored = self.configure_at(workspace, change).await?;
-        self.go_on_sweeping(workspace, &stored).await?;
-        Ok(stored)
+        let sweeps = Sweeps::Ordered { by: None };
+        self.changed(workspace, Configuring { change: Box::new(change), sweeps, once: None }).await
     }
 
     /// A page of the merge policies of a workspace's configuration, by id.
@@ -463,6 +497,27 @@ const PROFILE_BYTES_MAX: usize = 1_000_000;
 const EVENTS_MAX: usize = 1_000;
 /// Bytes of payloads with which a page of events ends, however few they are.
 pub const PAGE_BYTES: usize = 4 << 20;
+
+/// The verdicts of a write. What failed alone is an error; of several, the others are told what became of them.
+fn verdicts(done: &[Done]) -> Result<Vec<Verdict>, Error> {
+    let is_alone = done.len() == 1;
+    let verdict = |done: &Done| match done {
+        Done::Fact(Verdict::Rejected(Rejection { code: "internal", message })) if is_alone => {
+            Err(Error::new(ErrorKind::Internal, "internal", message.clone()))
+        }
+        Done::Fact(verdict) => Ok(verdict.clone()),
+        Done::Failed(error) if is_alone => Err(error.clone()),
+        Done::Failed(error) => Ok(Verdict::Rejected(Rejection::new(error.code, error.message.clone()))),
+        Done::Erased(_)
+        | Done::Waiting(_)
+        | Done::NotFound
+        | Done::Swept
+        | Done::InPart
+        | Done::Directed { .. }
+        | Done::Refused(_) => Err(mismatch()),
+    };
+    done.iter().map(verdict).collect()
+}
 
 fn mismatch() -> Error {
     Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked")

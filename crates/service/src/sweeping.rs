@@ -1,6 +1,7 @@
 //! What changes for all records of a workspace: erasures of sources, and the jobs that bring such a change to them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tessera_engine::time::Timestamp;
@@ -8,10 +9,11 @@ use tessera_store::{Direction, ScanLimit};
 
 use crate::directory::{KeyId, WorkspaceId};
 use crate::error::{Error, ErrorKind};
-use crate::idempotency::{self, Known};
+use crate::idempotency::{Given, Once};
 use crate::jobs::kinds::backfill;
-use crate::jobs::{Asked, Job, Jobs, NewJob, Once};
+use crate::jobs::{Job, Jobs, NewJob};
 use crate::keys::{Family, Scope};
+use crate::lane::{Changed, Configuring, Sweeps};
 use crate::service::Service;
 use crate::store_error::read_failed;
 use crate::workspace_config::{self, Part, StoredConfig, StoredSweeps, erase_source};
@@ -30,35 +32,32 @@ impl Service {
         workspace: WorkspaceId,
         dataset: &str,
         batch: Option<&str>,
-        once: Option<&Once<'_>>,
+        once: Option<Once<Job>>,
         key: KeyId,
-    ) -> Result<Asked, Error> {
+    ) -> Result<Given<Job>, Error> {
         let fits = |name: &str| !name.is_empty() && name.len() <= NAME_BYTES_MAX;
         if !fits(dataset) || batch.is_some_and(|batch| !fits(batch)) {
             let message = format!("the name of a dataset or batch has 1 to {NAME_BYTES_MAX} bytes");
             return Err(Error::new(ErrorKind::Invalid, "dataset_invalid", message));
         }
-        if let Some(once) = once
-            && let Known::Answered(reply) = idempotency::look_up(&**self.store(), once.request, self.now()).await?
-        {
-            return Ok(Asked::Before(reply));
-        }
         let (named, of) = (dataset.to_owned(), batch.map(str::to_owned));
         let change = move |config: &StoredConfig, at| erase_source(config, &named, of.as_deref(), at);
-        let stored = self.configure_at(workspace, change).await?;
-        let sweep = stored.sweeps().number;
-        let parameters = erasure_parameters(dataset, batch, sweep);
-        let new = NewJob { kind: ERASE_SOURCE.to_owned(), parameters, asked_by: Some(key) };
-        self.jobs().make(workspace, &new, once).await
+        let once = once.map(|Once { request, render }| {
+            let render = move |changed: &Changed| render(ordered(changed)?);
+            Once { request, render: Arc::new(render) }
+        });
+        let configuring = Configuring { change: Box::new(change), sweeps: Sweeps::Ordered { by: Some(key) }, once };
+        match self.submit_change(workspace, configuring).await? {
+            Given::Now(changed) => Ok(Given::Now(ordered(&changed)?.clone())),
+            Given::Before(reply) => Ok(Given::Before(reply)),
+        }
     }
 
     /// Sees to it that what has not reached all records has a job that brings it, at once.
     pub(crate) async fn go_on_sweeping(&self, workspace: WorkspaceId, config: &StoredConfig) -> Result<(), Error> {
-        for sweep in unbrought(self.jobs(), workspace, config).await? {
-            if sweep.kind == BACKFILL && self.is_without_rules() {
-                continue;
-            }
-            sweep.ask(self.jobs(), workspace).await?;
+        let open = self.jobs().open(workspace).await?;
+        for new in wanted(&open, config, self.is_without_rules(), None) {
+            self.jobs().make(workspace, &new, None).await?;
         }
         Ok(())
     }
@@ -101,6 +100,7 @@ impl Service {
 struct Sweep {
     kind: &'static str,
     parameters: String,
+    number: u64,
 }
 
 impl Sweep {
@@ -111,38 +111,56 @@ impl Sweep {
     }
 }
 
-/// The sweeps that no job brings at present.
-async fn unbrought(jobs: &Jobs, workspace: WorkspaceId, config: &StoredConfig) -> Result<Vec<Sweep>, Error> {
+/// The job of the erasure that was ordered last.
+fn ordered(changed: &Changed) -> Result<&Job, Error> {
+    let job = changed.made.iter().rfind(|job| job.kind == ERASE_SOURCE);
+    job.ok_or_else(|| Error::new(ErrorKind::Internal, "internal", "an erasure began without its job"))
+}
+
+/// The jobs to make so that everything that has not reached all records is brought there, where these are open. Erasures of sources that were
+/// ordered after a sweep of this number are asked for by this key.
+pub(crate) fn wanted(
+    open: &[Job],
+    config: &StoredConfig,
+    without_rules: bool,
+    by: Option<(KeyId, u64)>,
+) -> Vec<NewJob> {
+    let sweeps = unbrought(open, config).into_iter().filter(|sweep| !(sweep.kind == BACKFILL && without_rules));
+    let new = |Sweep { kind, parameters, number }: Sweep| {
+        let asked_by = by.filter(|(_, last)| kind == ERASE_SOURCE && number > *last).map(|(by, _)| by);
+        NewJob { kind: kind.to_owned(), parameters, asked_by }
+    };
+    sweeps.map(new).collect()
+}
+
+/// The sweeps that none of these open jobs brings.
+fn unbrought(open: &[Job], config: &StoredConfig) -> Vec<Sweep> {
     let sweeps = config.sweeps();
     let StoredSweeps { rules, erasures, ended, .. } = sweeps;
     let mut wanted = Vec::new();
     if sweeps.is_restaging() {
-        wanted.push(Sweep { kind: RECLUSTER, parameters: format!("{{\"sweep\":{rules}}}") });
+        wanted.push(Sweep { kind: RECLUSTER, parameters: format!("{{\"sweep\":{rules}}}"), number: *rules });
     }
     for own in erasures {
         let parameters = erasure_parameters(&own.dataset, own.batch.as_deref(), own.number.into());
-        wanted.push(Sweep { kind: ERASE_SOURCE, parameters });
+        wanted.push(Sweep { kind: ERASE_SOURCE, parameters, number: own.number.into() });
     }
     if let Some(sweep) = ended.iter().map(|own| own.number).max() {
-        wanted.push(Sweep { kind: EXPIRE, parameters: format!("{{\"sweep\":{sweep}}}") });
+        wanted.push(Sweep { kind: EXPIRE, parameters: format!("{{\"sweep\":{sweep}}}"), number: sweep });
     }
     if config.rules().needs_walk() {
         let parameters = format!("{{\"generation\":{}}}", config.rules().generation());
-        wanted.push(Sweep { kind: BACKFILL, parameters });
+        wanted.push(Sweep { kind: BACKFILL, parameters, number: config.rules().generation() });
     }
-    let mut unbrought = Vec::new();
-    for sweep in wanted {
-        let open = jobs.open_of(workspace, sweep.kind).await?;
-        // A backfill brings the rules as they are when it begins.
-        let brings = |job: &Job| {
-            job.parameters == sweep.parameters
-                || sweep.kind == BACKFILL && backfill::brings(job, config.rules().generation())
-        };
-        if !open.iter().any(brings) {
-            unbrought.push(sweep);
-        }
-    }
-    Ok(unbrought)
+    // A backfill brings the rules as they are when it begins.
+    let brings = |job: &Job, sweep: &Sweep| {
+        job.parameters == sweep.parameters
+            || sweep.kind == BACKFILL && backfill::brings(job, config.rules().generation())
+    };
+    let is_brought =
+        |sweep: &Sweep| open.iter().any(|job| job.kind == sweep.kind && !job.has_ended() && brings(job, sweep));
+    wanted.retain(|sweep| !is_brought(sweep));
+    wanted
 }
 
 /// The sweeps whose job has failed, or was never made, and since when a keeper knows that. They are asked for again after a pause,
@@ -169,7 +187,7 @@ impl Stalled {
         config: &StoredConfig,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let unbrought = unbrought(jobs, workspace, config).await?;
+        let unbrought = unbrought(&jobs.open(workspace).await?, config);
         self.since.retain(|sweep, _| unbrought.contains(sweep));
         for sweep in unbrought {
             let since = *self.since.entry(sweep.clone()).or_insert(now);
@@ -209,7 +227,7 @@ pub(crate) async fn bring_turn(
     if let Some(again) = last.map(|last| last.plus_micros(pause_micros(failed))).filter(|again| *again > now) {
         return Ok(Some(again));
     }
-    Sweep { kind: BACKFILL, parameters }.ask(jobs, workspace).await?;
+    Sweep { kind: BACKFILL, parameters, number: generation }.ask(jobs, workspace).await?;
     Ok(None)
 }
 

@@ -270,9 +270,11 @@ pub(crate) async fn first_due(shared: &Shared) -> Result<Option<Timestamp>, Erro
 async fn settle(lane: &Handle, due: &[(Timestamp, NodeId)]) -> Result<Vec<Done>, Error> {
     let items = due.iter().map(|(_, profile)| Item::Settle(*profile, Settling::Due)).collect();
     let origin = Origin { door: "timers", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
-    match lane.submit_own(Work::Items { items, origin }).await? {
+    match lane.submit_own(Work::Items { items, origin, once: None }).await? {
         Answer::Items(done) => Ok(done),
-        Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Ok(Vec::new()),
+        Answer::Before(_) | Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => {
+            Ok(Vec::new())
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use tessera_engine::prepare::Rejection;
 use tessera_service::directory::ListQuery;
 use tessera_service::erasure::{Kind, Receipt, Removed};
 use tessera_service::error::{Error, ErrorKind};
+use tessera_service::idempotency::Given;
 use tessera_service::idempotency::{self, IdempotencyKey, Request, RequestHash};
-use tessera_service::jobs::Asked;
 use tessera_service::quarantine;
 use tessera_service::verdict::{Incoming, Note, Verdict};
 use tessera_service::workspace_config::{ErasureRules, set_erasure_rules};
@@ -35,7 +35,8 @@ async fn answer(service: &Service, name: &str, body: &str) {
     let hash = RequestHash::of("POST", "/v1/records", name.as_bytes());
     let request = Request { workspace: WORKSPACE, caller: key(), key: key_of_request, hash };
     let body = Bytes::copy_from_slice(body.as_bytes());
-    idempotency::once(&**service.store(), &request, service.now(), async { Ok(body) }).await.expect("kept");
+    let reply = idempotency::Reply::new(200, body).expect("a reply");
+    idempotency::keep(&**service.store(), &request, reply, service.now()).await.expect("kept");
 }
 
 async fn entries(service: &Service) -> usize {
@@ -454,7 +455,7 @@ async fn erasures_go_on_where_the_disk_is_full() {
     let person = erase(&service, &by("email", "annabel@shop.example"), Return::Refused).await.expect("a receipt");
     assert!(service.profile(WORKSPACE, &by("user_id", "annabel"), Fields::ALL, None).await.is_err());
     let asked = service.erase_source(WORKSPACE, "segment", None, None, key()).await.expect("a job");
-    let Asked::Made(job) = asked else { panic!("nothing was asked before") };
+    let Given::Now(job) = asked else { panic!("nothing was asked before") };
     let dataset = ErasureId::from_bytes(*job.id.as_bytes());
     // The rows go without any more room; rewriting the files takes some.
     for _ in 0..10_000 {
@@ -481,7 +482,7 @@ async fn an_erased_dataset_has_a_receipt_under_the_id_of_its_job() {
     let service = open(&store).await;
     fill(&service).await;
     let asked = service.erase_source(WORKSPACE, "segment", None, None, key()).await.expect("a job");
-    let Asked::Made(job) = asked else { panic!("nothing was asked before") };
+    let Given::Now(job) = asked else { panic!("nothing was asked before") };
     let id = ErasureId::from_bytes(*job.id.as_bytes());
     for _ in 0..10_000 {
         if service.erasure(WORKSPACE, &id.to_string()).await.is_ok() {

@@ -7,18 +7,22 @@ use std::sync::Arc;
 
 use support::{WORKSPACE, by, fact, ingest, memory, open, page, read};
 use tessera_service::directory::KeyId;
-use tessera_service::jobs::{Asked, Filter, Job, Listed, NewJob, Query, Standing, State};
+use tessera_service::idempotency::Given;
+use tessera_service::jobs::{Filter, Job, Listed, NewJob, Query, Standing, State, Wish};
 use tessera_service::keys::{Family, Scope};
 use tessera_service::verdict::Verdict;
-use tessera_service::workspace_config::{NamespaceRules, update_namespace};
+use tessera_service::workspace_config::{
+    Definition, NamespaceRules, RuleContent, RuleKind, RuleName, StoredConfig, put_rule, update_namespace,
+};
 use tessera_service::{Fields, Service, check};
-use tessera_store::{Commit, Direction, ScanLimit};
+use tessera_store::faulty::{Faulty, Plan};
+use tessera_store::{Commit, Direction, ScanLimit, Store};
 
 async fn ask(service: &Service, kind: &str) -> Job {
     let new = NewJob { kind: kind.into(), parameters: "{}".into(), asked_by: Some(KeyId::from_bytes([1; 12])) };
     match service.jobs().ask(WORKSPACE, &new, None).await.expect("the job is made") {
-        Asked::Made(job) => *job,
-        Asked::Before(_) => panic!("nothing was asked before"),
+        Given::Now(job) => job,
+        Given::Before(_) => panic!("nothing was asked before"),
     }
 }
 
@@ -114,7 +118,7 @@ async fn the_progress_of_a_sweep_never_goes_back() {
     let swept = looks(&service, page.jobs[0].job().expect("a job")).await;
     let erased =
         service.erase_source(WORKSPACE, "segment", None, None, KeyId::from_bytes([1; 12])).await.expect("an order");
-    let Asked::Made(job) = erased else { panic!("nothing was asked before") };
+    let Given::Now(job) = erased else { panic!("nothing was asked before") };
     let removed = looks(&service, &job).await;
     for (looks, least) in [(&swept, 2 * 450), (&removed, 2 * 450)] {
         let done: Vec<u64> = looks.iter().map(|job| job.progress.done).collect();
@@ -177,7 +181,7 @@ async fn a_source_is_erased_at_once_for_readers_and_then_for_good() {
     ingest(&service, facts.clone()).await;
     let key = KeyId::from_bytes([1; 12]);
     let asked = service.erase_source(WORKSPACE, "web", Some("july"), None, key).await.expect("a job");
-    let Asked::Made(job) = asked else { panic!("it is new") };
+    let Given::Now(job) = asked else { panic!("it is new") };
     // Whatever the job has reached by now.
     assert_eq!(read(&service, &by("user_id", "ann")).await["city"], "Paris");
     let seen = service.events(WORKSPACE, &by("user_id", "ann"), &page(10)).await.expect("events").events;
@@ -231,4 +235,79 @@ async fn the_offline_check_knows_the_rows_of_jobs() {
     for expected in ["names no job", "record_corrupt", "has no mark", "has a mark"] {
         assert!(faults.iter().any(|fault| fault.starts_with("Job: ") && fault.contains(expected)), "{faults:?}");
     }
+}
+
+/// Fills the table with jobs that somebody has asked for, and that rest.
+async fn fill(service: &Service) {
+    let new = NewJob { kind: "check".into(), parameters: "{}".into(), asked_by: Some(KeyId::from_bytes([1; 12])) };
+    loop {
+        match service.jobs().ask(WORKSPACE, &new, None).await {
+            // One that has ended meanwhile takes no place.
+            Ok(Given::Now(job)) => drop(service.jobs().steer(WORKSPACE, job.id, Wish::Pause).await),
+            Ok(Given::Before(_)) => panic!("nothing was asked before"),
+            Err(error) => {
+                assert_eq!(error.code, "jobs_full");
+                return;
+            }
+        }
+    }
+}
+
+async fn open_of(service: &Service, kind: &str) -> Vec<Job> {
+    let query = Query { filter: Filter { standing: None, kind: Some(kind.to_owned()) }, limit: 10, cursor: None };
+    let page = service.jobs().list(WORKSPACE, &query).await.expect("jobs");
+    page.jobs.iter().filter_map(Listed::job).cloned().collect()
+}
+
+#[tokio::test]
+async fn an_order_has_its_job_however_many_jobs_others_have_asked_for() {
+    let store = memory();
+    let service = open(&store).await;
+    people(&service, 0, 3).await;
+    fill(&service).await;
+    let key = KeyId::from_bytes([1; 12]);
+    let job = service.erase_source(WORKSPACE, "segment", None, None, key).await.and_then(Given::now).expect("an order");
+    assert_eq!((job.kind.as_str(), job.asked_by), ("erase_source", Some(key)));
+    let limited = |config: &StoredConfig| {
+        let rules = NamespaceRules { limit: Some(1), ..config.namespace("email")?.rules() };
+        update_namespace(config, "email", None, rules)
+    };
+    service.configure(WORKSPACE, limited).await.expect("other rules");
+    assert_eq!(open_of(&service, "recluster").await.len(), 1);
+    let expr = tessera_expr::pql::parse("xEvent.count() > 1").expect("a rule");
+    let definition =
+        Definition::new(RuleKind::Segment, expr, tessera_expr::calendar::Zone::utc(), None).expect("a segment");
+    let content = RuleContent { description: None, definition, is_draft: false };
+    let name = RuleName::parse(RuleKind::Segment, "busy").expect("a name");
+    let change = move |config: &StoredConfig, at| put_rule(config, RuleKind::Segment, &name, content, None, at);
+    service.configure_rules(WORKSPACE, change).await.expect("a segment");
+    assert_eq!(open_of(&service, "backfill").await.len(), 1);
+    // What somebody asks for is refused, and nothing has come of it.
+    let new = NewJob { kind: "check".into(), parameters: "{}".into(), asked_by: Some(key) };
+    assert_eq!(service.jobs().ask(WORKSPACE, &new, None).await.expect_err("a job").code, "jobs_full");
+    for kind in ["erase_source", "recluster", "backfill"] {
+        assert_eq!(ended(&service, kind).await.standing(), Standing::Done, "{kind}");
+    }
+    assert_eq!(service.counts(WORKSPACE).await.expect("counts").facts, 0);
+    service.close().await;
+}
+
+/// The commit that orders something is the one that holds its job: without it there is neither.
+#[tokio::test]
+async fn an_order_that_is_not_written_leaves_nothing_behind() {
+    let store = memory();
+    let faulty = Faulty::new(store, Plan::CALM);
+    let shared: Arc<dyn Store> = Arc::new(faulty.clone());
+    let service = open(&shared).await;
+    people(&service, 0, 3).await;
+    let key = KeyId::from_bytes([1; 12]);
+    let erase = async || service.erase_source(WORKSPACE, "segment", None, None, key).await.and_then(Given::now);
+    faulty.fill_reserve();
+    assert_eq!(erase().await.expect_err("no room").code, "disk_full");
+    faulty.free_disk();
+    assert_eq!(open_of(&service, "erase_source").await, Vec::new());
+    assert_eq!(read(&service, &by("user_id", "u1")).await["city"], "Paris");
+    let job = erase().await.expect("an order");
+    assert_eq!(open_of(&service, "erase_source").await.iter().map(|job| job.id).collect::<Vec<_>>(), [job.id]);
+    service.close().await;
 }

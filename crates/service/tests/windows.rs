@@ -13,7 +13,8 @@ use tessera_engine::model::{Attribute, Definition, EventType, Scalar, Type, Wind
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_engine::view::Relevance;
-use tessera_service::jobs::{Asked, JobId, Listed, NewJob, State};
+use tessera_service::idempotency::Given;
+use tessera_service::jobs::{JobId, Listed, NewJob, State};
 use tessera_service::workspace_config::ModelChange;
 use tessera_service::{Components, Contradicting, Fields, ModelOutcome, Rendered, Service, Settings, check};
 use tessera_store::{Direction, KeyRange, ScanLimit, Store};
@@ -94,7 +95,7 @@ impl World {
     async fn expire(&self) -> Json {
         let new = NewJob { kind: "expire".into(), parameters: "{}".into(), asked_by: None };
         let asked = self.service.jobs().ask(WORKSPACE, &new, None).await.expect("a job");
-        let Asked::Made(job) = asked else { panic!("nothing was asked before") };
+        let Given::Now(job) = asked else { panic!("nothing was asked before") };
         self.ended(job.id).await
     }
 

@@ -4,22 +4,27 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::routing::{get, post, put};
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tessera_service::directory::{Caller, DirectoryHandle, KeyId, OrganizationId, Permission, Slug};
+use tessera_service::directory::{
+    Caller, DirectoryHandle, IssuedKey, KeyId, Organization, OrganizationId, Permission, Slug, Workspace,
+};
 use tessera_service::error::Error;
+use tessera_service::idempotency::Once;
 
 use super::{parse, render, wire};
-use crate::answer::{Answer, json as json_answer};
+use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
 use crate::app::{App, Entered};
-use crate::body;
 use crate::budget::Share;
 use crate::declared::{self, Wrong};
 use crate::extract::{Query, Segments};
+use crate::once::whole;
 use crate::route::{Access, Route, Tag};
 use crate::transport::{After, Held, hold_until_sent};
+use crate::{body, once};
 
 const OPERATE: Access = Access::Directory(&[Permission::Operate]);
 const ADMINISTER: Access = Access::Directory(&[Permission::Administer, Permission::Operate]);
@@ -58,6 +63,7 @@ fn organizations() -> [Route; 2] {
             .describe("All of this host with `operate`, otherwise the key's own.")
             .answer_list::<wire::List<wire::Organization>, wire::Organization>("A page of organizations.", page),
         new("Makes an organization", OPERATE, post(create_organization), Method::POST)
+            .idempotent()
             .body::<wire::NewNamed>(json!({ "name": "acme" }))
             .answer::<wire::Organization>(200, "The organization.", example),
     ]
@@ -77,6 +83,7 @@ fn workspaces() -> [Route; 5] {
         list_parameters(route(Method::GET, path, ADMINISTER, get(list_workspaces), "Lists workspaces"))
             .answer_list::<wire::List<wire::Workspace>, wire::Workspace>("A page of workspaces.", page),
         route(Method::POST, path, ADMINISTER, post(create_workspace), "Makes a workspace")
+            .idempotent()
             .body::<wire::NewNamed>(json!({ "name": "shop" }))
             .answer::<wire::Workspace>(200, "The workspace.", example.clone()),
         one(route(
@@ -128,12 +135,14 @@ fn keys() -> [Route; 6] {
             .answer_list::<wire::List<wire::Key>, wire::Key>("A page of keys, without their secrets.", page),
         organization_parameter(route(Method::POST, "/v1/admin/keys", post(create_key), "Makes a key"))
             .describe("Its secret is in this answer and nowhere else. A key can give no more than it holds itself. Its `dataset` is what merge policies rank by, and message ids are unique in it.")
+            .idempotent()
             .body::<wire::NewKey>(new)
             .answer::<wire::IssuedKey>(200, "The key and its secret.", issued.clone()),
         one(route(Method::GET, "/v1/admin/keys/{key}", get(get_key), "Reads a key"), &example),
         route(Method::POST, "/v1/admin/keys/{key}/rotate", post(rotate_key), "Gives a key a successor")
             .segment("key", "The key's id.")
             .describe("The successor may do the same, under a new secret; the old one goes on working for the grace. With `dataset` its events stand in another dataset.")
+            .idempotent()
             .body::<wire::Rotation>(json!({ "grace_secs": 86400 }))
             .answer::<wire::IssuedKey>(200, "The successor and its secret.", issued),
         one(route(Method::POST, "/v1/admin/keys/{key}/revoke", post(revoke_key), "Revokes a key"), &example)
@@ -167,6 +176,10 @@ impl Asked<'_> {
         Ok(self.directory().organization(&self.caller, query.get("organization"))?.id)
     }
 
+    fn answer_bytes(self, json: Bytes) -> Answer {
+        Ok(hold_until_sent(json_bytes(json), self.held, After::Work))
+    }
+
     fn answer<T: serde::Serialize>(self, value: &T) -> Answer {
         Ok(hold_until_sent(json_answer(value), self.held, After::Work))
     }
@@ -178,12 +191,19 @@ async fn list_organizations(State(app): State<Arc<App>>, query: Query, headers: 
     asked.answer(&render::list(page, render::organization))
 }
 
-async fn create_organization(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+async fn create_organization(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let asked = app.ask(&headers)?;
     asked.caller.require(Permission::Operate)?;
-    let wire::NewNamed { name } = read(&app, &headers, body).await?;
-    let made = asked.directory().create_organization(&asked.caller, &Slug::parse(&name)?).await?;
-    asked.answer(&render::organization(made))
+    let body = body::read(&app, Share::Directory, &headers, body).await?;
+    let wire::NewNamed { name } = body::json(&body)?;
+    let name = Slug::parse(&name)?;
+    let work = async |once: Option<Once<Organization>>| {
+        asked.directory().create_organization_once(&asked.caller, &name, once.as_ref()).await
+    };
+    let render = |made: &Organization| Ok(to_json(&render::organization(made.clone())).into());
+    let what = (&Method::POST, whole(&uri), &body[..]);
+    let json = once::of_directory(&app, &asked.caller, &headers, what, render, work).await?;
+    asked.answer_bytes(json)
 }
 
 async fn list_workspaces(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
@@ -193,12 +213,25 @@ async fn list_workspaces(State(app): State<Arc<App>>, query: Query, headers: Hea
     asked.answer(&render::list(page, render::workspace))
 }
 
-async fn create_workspace(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
+async fn create_workspace(
+    State(app): State<Arc<App>>,
+    query: Query,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
     let asked = app.ask(&headers)?;
     let organization = asked.organization(&query)?;
-    let wire::NewNamed { name } = read(&app, &headers, body).await?;
-    let made = asked.directory().create_workspace(&asked.caller, organization, &Slug::parse(&name)?).await?;
-    asked.answer(&render::workspace(made))
+    let body = body::read(&app, Share::Directory, &headers, body).await?;
+    let wire::NewNamed { name } = body::json(&body)?;
+    let name = Slug::parse(&name)?;
+    let work = async |once: Option<Once<Workspace>>| {
+        asked.directory().create_workspace_once(&asked.caller, organization, &name, once.as_ref()).await
+    };
+    let render = |made: &Workspace| Ok(to_json(&render::workspace(made.clone())).into());
+    let what = (&Method::POST, whole(&uri), &body[..]);
+    let json = once::of_directory(&app, &asked.caller, &headers, what, render, work).await?;
+    asked.answer_bytes(json)
 }
 
 async fn get_workspace(
@@ -254,13 +287,23 @@ async fn list_keys(State(app): State<Arc<App>>, query: Query, headers: HeaderMap
     asked.answer(&render::list(page, |key| render::key(key, &directory)))
 }
 
-async fn create_key(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
+async fn create_key(State(app): State<Arc<App>>, query: Query, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let asked = app.ask(&headers)?;
     let organization = asked.organization(&query)?;
-    let new = parse::new_key(read(&app, &headers, body).await?)?;
-    let issued = asked.directory().create_key(&asked.caller, organization, &new).await?;
-    let directory = asked.directory().snapshot();
-    asked.answer(&render::issued(issued, &directory))
+    let body = body::read(&app, Share::Directory, &headers, body).await?;
+    let new = parse::new_key(body::json(&body)?)?;
+    let work = async |once: Option<Once<IssuedKey>>| {
+        asked.directory().create_key_once(&asked.caller, organization, &new, once.as_ref()).await
+    };
+    let what = (&Method::POST, whole(&uri), &body[..]);
+    let json = once::of_directory(&app, &asked.caller, &headers, what, issued(&app), work).await?;
+    asked.answer_bytes(json)
+}
+
+/// How a new key is answered: with its secret.
+fn issued(app: &App) -> impl Fn(&IssuedKey) -> Result<Bytes, Error> + Send + Sync + 'static {
+    let service = app.service.clone();
+    move |issued| Ok(to_json(&render::issued(issued.clone(), &service.directory().snapshot())).into())
 }
 
 async fn get_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
@@ -273,16 +316,22 @@ async fn get_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, he
 async fn rotate_key(
     State(app): State<Arc<App>>,
     Segments(id): Segments<String>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let asked = app.ask(&headers)?;
     let key = asked.directory().key(&asked.caller, KeyId::parse(&id)?)?;
-    let wire::Rotation { grace_secs, dataset } = read(&app, &headers, body).await?;
+    let body = body::read(&app, Share::Directory, &headers, body).await?;
+    let wire::Rotation { grace_secs, dataset } = body::json(&body)?;
     let dataset = parse::dataset(dataset.as_deref())?;
-    let issued = asked.directory().rotate_key(&asked.caller, key.id, (grace_secs, dataset.as_ref())).await?;
-    let directory = asked.directory().snapshot();
-    asked.answer(&render::issued(issued, &directory))
+    let work = async |once: Option<Once<IssuedKey>>| {
+        let how = (grace_secs, dataset.as_ref());
+        asked.directory().rotate_key_once(&asked.caller, key.id, how, once.as_ref()).await
+    };
+    let what = (&Method::POST, whole(&uri), &body[..]);
+    let json = once::of_directory(&app, &asked.caller, &headers, what, issued(&app), work).await?;
+    asked.answer_bytes(json)
 }
 
 async fn revoke_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::routing::{get, put};
 use serde_json::json;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::identity_tokens::{IdentityTokens, Material, PublicKey, TokenKey, TokenMode, kid};
-use tessera_service::workspace_config::{NewTokenKey, set_identity_tokens};
+use tessera_service::workspace_config::{NewTokenKey, StoredConfig, set_identity_tokens};
 
-use super::directory::read;
-use crate::answer::{Answer, invalid, json as json_answer};
+use crate::answer::{Answer, invalid, json as json_answer, json_bytes, to_json};
 use crate::app::App;
+use crate::once::whole;
 use crate::route::{Access, Route, Tag};
+use crate::{body, once};
 
 mod wire;
 
@@ -41,6 +42,7 @@ pub(super) fn routes() -> [Route; 2] {
                  refused. A secret is told once: leave it out to keep the one that stands under the `kid`. To change keys without a \
                  gap, set the new one beside the old one, sign with it, and take the old one away when its tokens have ended.",
             )
+            .idempotent()
             .body::<wire::SetTokens>(set)
             .answer::<wire::Tokens>(200, "The rules.", shown),
     ]
@@ -52,14 +54,17 @@ async fn show(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     Ok(entered.answer(json_answer(&render(config.tokens()))))
 }
 
-async fn set_all(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+async fn set_all(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let wire::SetTokens { mode, keys } = read(&app, &headers, body).await?;
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
+    let wire::SetTokens { mode, keys } = body::json(&body)?;
     let mode = parse_mode(&mode)?;
     let keys: Vec<NewTokenKey> = keys.into_iter().map(parse_key).collect::<Result<_, _>>()?;
     let change = move |config: &_| set_identity_tokens(config, mode, &keys);
-    let config = app.service.configure(entered.workspace, change).await?;
-    Ok(entered.answer(json_answer(&render(config.tokens()))))
+    let rendered = |config: &StoredConfig| Ok(to_json(&render(config.tokens())).into());
+    let what = (&Method::PUT, whole(&uri), &body[..]);
+    let json = once::configure(&app, &entered, key, what, change, rendered).await?;
+    Ok(entered.answer(json_bytes(json)))
 }
 
 fn parse_mode(name: &str) -> Result<TokenMode, Error> {

@@ -4,21 +4,24 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::routing::{get, post, put};
+use bytes::Bytes;
 use serde_json::json;
 use tessera_service::directory::Permission;
+use tessera_service::error::Error;
 use tessera_service::workspace_config::{
     StoredConfig, add_namespace, described_namespace, set_limits, set_primary, update_namespace,
 };
 
-use super::directory::read;
 use super::{parse, render, wire};
-use crate::answer::{Answer, json as json_answer};
+use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
 use crate::app::App;
 use crate::declared::{self, Wrong};
 use crate::extract::Segments;
+use crate::once::whole;
 use crate::route::{Access, Route, Tag};
+use crate::{body, once};
 
 const CONFIGURE: Access = Access::Workspace(Permission::Configure);
 
@@ -44,6 +47,7 @@ pub(super) fn routes() -> [Route; 6] {
         ),
         route(Method::POST, "/v1/admin/namespaces", post(create), "Makes a namespace")
             .describe("Its kind never changes; the rest may.")
+            .idempotent()
             .body::<wire::NewNamespace>(json!({ "name": "crm_id", "normaliser": "trim", "rules": rules.clone() }))
             .answer::<wire::Namespace>(200, "The namespace.", item.clone()),
         route(Method::PUT, "/v1/admin/namespaces/{namespace}", put(update), "Changes the rules of a namespace")
@@ -52,10 +56,12 @@ pub(super) fn routes() -> [Route; 6] {
                 "Events keep their owners. Who is who is decided anew under the new rules: a job of kind `recluster` switches one \
                  profile after the other, and reads go on meanwhile.",
             )
+            .idempotent()
             .body::<wire::NamespaceChange>(rules)
             .answer::<wire::Namespace>(200, "The namespace.", item),
         route(Method::PUT, "/v1/admin/primary-namespace", put(primary), "Chooses the primary namespace")
             .describe("The read by id tries its value first, and shows it as `profile_id`.")
+            .idempotent()
             .body::<wire::SetPrimary>(json!({ "namespace": "user_id" }))
             .answer::<wire::Namespaces>(200, "All namespaces of the workspace.", all),
         route(Method::GET, "/v1/admin/limits", get(limits), "Reads the limits of the workspace")
@@ -63,6 +69,7 @@ pub(super) fn routes() -> [Route; 6] {
             .answer::<wire::Limits>(200, "The limits.", bounds.clone()),
         route(Method::PUT, "/v1/admin/limits", put(set), "Sets the limits of the workspace")
             .describe("Those of profiles and hubs are brought to the profiles by a job of kind `recluster`; the others hold for new facts.")
+            .idempotent()
             .body::<wire::Limits>(bounds.clone())
             .answer::<wire::Limits>(200, "The limits.", bounds),
     ]
@@ -74,11 +81,15 @@ async fn limits(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     Ok(entered.answer(json_answer(&render::limits(config.limits()))))
 }
 
-async fn set(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+async fn set(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let limits = parse::limits(&read(&app, &headers, body).await?);
-    let config = app.service.configure(entered.workspace, move |config| set_limits(config, limits)).await?;
-    Ok(entered.answer(json_answer(&render::limits(config.limits()))))
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
+    let limits = parse::limits(&body::json(&body)?);
+    let render = |config: &StoredConfig| Ok(to_json(&render::limits(config.limits())).into());
+    let what = (&Method::PUT, whole(&uri), &body[..]);
+    let change = move |config: &_| set_limits(config, limits);
+    let json = once::configure(&app, &entered, key, what, change, render).await?;
+    Ok(entered.answer(json_bytes(json)))
 }
 
 /// A declared namespace, as it is answered once it stands, without its name.
@@ -121,32 +132,46 @@ async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     Ok(entered.answer(json_answer(&render::namespaces(&config))))
 }
 
-async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+async fn create(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let new = parse::new_namespace(read(&app, &headers, body).await?)?;
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
+    let new = parse::new_namespace(body::json(&body)?)?;
     let name = new.name.clone();
-    let config = app.service.configure(entered.workspace, move |config| add_namespace(config, new)).await?;
-    Ok(entered.answer(json_answer(&render::namespace(config.namespace(&name)?))))
+    let change = move |config: &_| add_namespace(config, new);
+    let what = (&Method::POST, whole(&uri), &body[..]);
+    let json = once::configure(&app, &entered, key, what, change, one(name)).await?;
+    Ok(entered.answer(json_bytes(json)))
+}
+
+/// How a change of one namespace is answered.
+fn one(name: String) -> impl Fn(&StoredConfig) -> Result<Bytes, Error> + Send + Sync + 'static {
+    move |config| Ok(to_json(&render::namespace(config.namespace(&name)?)).into())
 }
 
 async fn update(
     State(app): State<Arc<App>>,
     Segments(name): Segments<String>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let (normaliser, rules) = parse::namespace_change(read(&app, &headers, body).await?)?;
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
+    let (normaliser, rules) = parse::namespace_change(body::json(&body)?)?;
     let named = name.clone();
     let change = move |config: &_| update_namespace(config, &named, normaliser, rules);
-    let config = app.service.configure(entered.workspace, change).await?;
-    Ok(entered.answer(json_answer(&render::namespace(config.namespace(&name)?))))
+    let what = (&Method::PUT, whole(&uri), &body[..]);
+    let json = once::configure(&app, &entered, key, what, change, one(name)).await?;
+    Ok(entered.answer(json_bytes(json)))
 }
 
-async fn primary(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+async fn primary(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let wire::SetPrimary { namespace } = read(&app, &headers, body).await?;
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
+    let wire::SetPrimary { namespace } = body::json(&body)?;
     let change = move |config: &_| set_primary(config, namespace.as_deref());
-    let config = app.service.configure(entered.workspace, change).await?;
-    Ok(entered.answer(json_answer(&render::namespaces(&config))))
+    let render = |config: &StoredConfig| Ok(to_json(&render::namespaces(config)).into());
+    let what = (&Method::PUT, whole(&uri), &body[..]);
+    let json = once::configure(&app, &entered, key, what, change, render).await?;
+    Ok(entered.answer(json_bytes(json)))
 }

@@ -9,10 +9,11 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
 use tessera_service::directory::Permission;
-use tessera_service::jobs::{Asked, Once};
+use tessera_service::idempotency::Once;
+use tessera_service::jobs::Job;
 use utoipa::ToSchema;
 
-use super::{example, rendered, reply, wire};
+use super::{example, rendered, wire};
 use crate::answer::{Answer, accepted};
 use crate::app::App;
 use crate::route::{Access, Route, Tag};
@@ -40,10 +41,7 @@ pub(super) fn route() -> Route {
              the server is in use; `tessera restore` makes a data folder of it. The file has its name once it is whole and on disk. The \
              instant is held meanwhile, so purges wait; a job that is paused for more than a minute, or whose server ends, begins again.",
         )
-        .header(
-            "idempotency-key",
-            "1 to 200 printable characters of ASCII; the same call under it gets the same answer for a day.",
-        )
+        .idempotent()
         .body::<NewBackup>(json!({ "name": "monday.tessera" }))
         .answer::<wire::Job>(202, "The job.", job)
 }
@@ -53,12 +51,10 @@ async fn make(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> An
     let key = once::key(&headers)?;
     let body = entered.body(&app, &headers, body).await?;
     let NewBackup { name } = body::json(&body)?;
-    let request = key.map(|key| once::request(&entered, key, (&Method::POST, PATH, &body)));
-    let once = request.as_ref().map(|request| Once { request, render: &reply });
-    let asked = app.service.ask_backup(entered.workspace, &name, once.as_ref(), entered.caller.key()).await?;
-    let json = match asked {
-        Asked::Made(job) => rendered(&job),
-        Asked::Before(reply) => reply.body().clone(),
-    };
+    let by = entered.caller.key();
+    let work =
+        async |once: Option<Once<Job>>| app.service.ask_backup(entered.workspace, &name, once.as_ref(), by).await;
+    let what = (&Method::POST, PATH, &body[..]);
+    let json = once::answer(&app, &entered, key, what, |job| Ok(rendered(job)), work).await?;
     Ok(entered.answer(accepted(json)))
 }

@@ -9,10 +9,9 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
 use tessera_service::directory::Permission;
-use tessera_service::jobs::{Asked, Once};
 use utoipa::ToSchema;
 
-use super::{example, rendered, reply, wire};
+use super::{example, rendered, wire};
 use crate::answer::{Answer, accepted};
 use crate::app::App;
 use crate::route::{Access, Route, Tag};
@@ -40,10 +39,7 @@ pub(super) fn route() -> Route {
              one commit for each, and off the store. Values that it had overwritten do not come back: send them anew. What is sent to \
              the dataset afterwards is new. When the job is done, the receipt stands under the job's id.",
         )
-        .header(
-            "idempotency-key",
-            "1 to 200 printable characters of ASCII; the same call under it gets the same answer for a day.",
-        )
+        .idempotent()
         .body::<SourceErasure>(json!({ "dataset": "crm", "batch": "2026-01-31" }))
         .answer::<wire::Job>(202, "The job.", job)
 }
@@ -54,13 +50,9 @@ async fn erase(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
     let body = entered.body(&app, &headers, body).await?;
     let SourceErasure { dataset, batch } = body::json(&body)?;
     entered.caller.datasets().check(&dataset)?;
-    let request = key.map(|key| once::request(&entered, key, (&Method::POST, PATH, &body)));
-    let once = request.as_ref().map(|request| Once { request, render: &reply });
     let by = entered.caller.key();
-    let asked = app.service.erase_source(entered.workspace, &dataset, batch.as_deref(), once.as_ref(), by).await?;
-    let json = match asked {
-        Asked::Made(job) => rendered(&job),
-        Asked::Before(reply) => reply.body().clone(),
-    };
+    let work = |once| app.service.erase_source(entered.workspace, &dataset, batch.as_deref(), once, by);
+    let what = (&Method::POST, PATH, &body[..]);
+    let json = once::answer(&app, &entered, key, what, |job| Ok(rendered(job)), work).await?;
     Ok(entered.answer(accepted(json)))
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::routing::{get, post};
 use serde_json::json;
-use tessera_service::directives::HistoryQuery;
+use tessera_service::directives::{HistoryQuery, Outcome};
 use tessera_service::directory::{ListQuery, Permission};
 
 use super::DOOR;
@@ -83,14 +83,13 @@ async fn order(State(app): State<Arc<App>>, uri: Uri, query: Query, headers: Hea
     let is_preview = query.flag("preview")?;
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let order = parse::order(body::json(&body)?)?;
-    let work = async {
-        let by = entered.caller.key();
-        let outcome = app.service.direct(entered.workspace, &order, is_preview, DOOR, by).await?;
-        Ok(to_json(&render::done(&order, outcome, is_preview)).into())
-    };
     // A preview changes nothing, so it is no write that could be repeated.
     let key = key.filter(|_| !is_preview);
-    let json = once::answer(&app, &entered, key, (&Method::POST, uri.path(), &body), work).await?;
+    let (by, ordered) = ((DOOR, entered.caller.key()), order.clone());
+    let render = move |outcome: &Outcome| Ok(to_json(&render::done(&ordered, outcome, is_preview)).into());
+    let work = |once| app.service.direct_once(entered.workspace, &order, is_preview, by, once);
+    let what = (&Method::POST, uri.path(), &body[..]);
+    let json = once::answer(&app, &entered, key, what, render, work).await?;
     Ok(entered.answer(json_bytes(json)))
 }
 

@@ -7,8 +7,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use axum::routing::{MethodRouter, delete, get, post, put};
+use bytes::Bytes;
 use serde_json::json;
 use tessera_service::directory::{ListQuery, Permission};
+use tessera_service::erasure::Receipt;
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{StoredConfig, set_erasure_rules};
 use tessera_service::{Extent, Lookup, Return};
@@ -20,6 +22,7 @@ use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::declared::{self, Wrong};
 use crate::extract::{Query, Segments};
+use crate::once::whole;
 use crate::route::{Access, Route, Tag};
 use crate::{body, once};
 
@@ -86,6 +89,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "`waiting_events_max` bounds how many erased events may wait for the purge; null, as in a new workspace, is no bound. \
                  An erasure beyond it is answered with 429. One with `suppress=true` never is.",
             )
+            .idempotent()
             .body::<wire::Rules>(rules.clone())
             .answer::<wire::Rules>(200, "The rules.", rules),
     ]
@@ -159,8 +163,9 @@ async fn erase(
     headers: &HeaderMap,
 ) -> Answer {
     let by = (DOOR, entered.caller.key());
-    let work = async { Ok(render::bytes(&app.service.erase(entered.workspace, lookup, how, by).await?)) };
-    let json = once::answer(app, &entered, once::key(headers)?, (&Method::DELETE, whole(uri), &[]), work).await?;
+    let work = |once| app.service.erase_once(entered.workspace, lookup, how, by, once);
+    let what = (&Method::DELETE, whole(uri), &[][..]);
+    let json = once::answer(app, &entered, once::key(headers)?, what, receipt, work).await?;
     Ok(entered.answer(json_bytes(json)))
 }
 
@@ -175,15 +180,14 @@ async fn erase_event(
     let by = (DOOR, entered.caller.key());
     let dataset = query.get("dataset");
     dataset.map_or(Ok(()), |dataset| entered.caller.datasets().check(dataset))?;
-    let erase = app.service.erase_event(entered.workspace, &message_id, dataset, by);
-    let work = async { Ok(render::bytes(&erase.await?)) };
-    let json = once::answer(&app, &entered, once::key(&headers)?, (&Method::DELETE, whole(&uri), &[]), work).await?;
+    let work = |once| app.service.erase_event_once(entered.workspace, &message_id, dataset, by, once);
+    let what = (&Method::DELETE, whole(&uri), &[][..]);
+    let json = once::answer(&app, &entered, once::key(&headers)?, what, receipt, work).await?;
     Ok(entered.answer(json_bytes(json)))
 }
 
-/// The path with its query: whether it suppresses is part of what a request is.
-fn whole(uri: &Uri) -> &str {
-    uri.path_and_query().map_or(uri.path(), |whole| whole.as_str())
+fn receipt(receipt: &Receipt) -> Result<Bytes, Error> {
+    Ok(render::bytes(receipt))
 }
 
 async fn list(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
@@ -250,10 +254,13 @@ pub(crate) fn declared_rules(json: &str) -> Result<serde_json::Value, Wrong> {
     Ok(declared::written(&wire::Rules::from(config.erasure())))
 }
 
-async fn set_rules(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+async fn set_rules(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    let body = entered.body(&app, &headers, body).await?;
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let rules = body::json::<wire::Rules>(&body)?.into();
-    let config = app.service.configure(entered.workspace, move |config| set_erasure_rules(config, rules)).await?;
-    Ok(entered.answer(json_bytes(to_json(&wire::Rules::from(config.erasure())).into())))
+    let change = move |config: &_| set_erasure_rules(config, rules);
+    let render = |config: &StoredConfig| Ok(to_json(&wire::Rules::from(config.erasure())).into());
+    let what = (&Method::PUT, whole(&uri), &body[..]);
+    let json = once::configure(&app, &entered, key, what, change, render).await?;
+    Ok(entered.answer(json_bytes(json)))
 }

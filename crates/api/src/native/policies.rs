@@ -119,13 +119,10 @@ async fn create(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body:
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let (id, content) = parse::new(body::json(&body)?)?;
     check_datasets(&entered, &content)?;
-    let work = async {
-        let (new, now) = (id.clone(), app.now());
-        let change = move |config: &_| add_policy(config, new, content, now);
-        let config = app.service.configure(entered.workspace, change).await?;
-        render::one(config.policies(), id.as_str())
-    };
-    let json = once::answer(&app, &entered, key, (&Method::POST, uri.path(), &body), work).await?;
+    let (new, now) = (id.clone(), app.now());
+    let change = move |config: &_| add_policy(config, new, content, now);
+    let render = move |config: &StoredConfig| render::one(config.policies(), id.as_str());
+    let json = once::configure(&app, &entered, key, (&Method::POST, uri.path(), &body), change, render).await?;
     Ok(entered.answer(json_bytes(json)))
 }
 
@@ -140,13 +137,10 @@ async fn replace(
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let (expected, content) = parse::replacement(body::json(&body)?)?;
     check_datasets(&entered, &content)?;
-    let work = async {
-        let (named, now) = (id.clone(), app.now());
-        let change = move |config: &_| replace_policy(config, &named, content, expected, now);
-        let config = app.service.configure(entered.workspace, change).await?;
-        render::one(config.policies(), &id)
-    };
-    let json = once::answer(&app, &entered, key, (&Method::PUT, uri.path(), &body), work).await?;
+    let (named, now) = (id.clone(), app.now());
+    let change = move |config: &_| replace_policy(config, &named, content, expected, now);
+    let render = move |config: &StoredConfig| render::one(config.policies(), &id);
+    let json = once::configure(&app, &entered, key, (&Method::PUT, uri.path(), &body), change, render).await?;
     Ok(entered.answer(json_bytes(json)))
 }
 
@@ -184,12 +178,9 @@ async fn make_default(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap,
     let entered = app.enter(&headers, Permission::Configure)?;
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let wire::DefaultMergePolicy { merge_policy: id } = body::json(&body)?;
-    let work = async {
-        let named = id.clone();
-        let change = move |config: &_| set_default_policy(config, &named);
-        let config = app.service.configure(entered.workspace, change).await?;
-        render::one(config.policies(), &id)
-    };
-    let json = once::answer(&app, &entered, key, (&Method::PUT, uri.path(), &body), work).await?;
+    let named = id.clone();
+    let change = move |config: &_| set_default_policy(config, &named);
+    let render = move |config: &StoredConfig| render::one(config.policies(), &id);
+    let json = once::configure(&app, &entered, key, (&Method::PUT, uri.path(), &body), change, render).await?;
     Ok(entered.answer(json_bytes(json)))
 }

@@ -14,7 +14,7 @@ use tessera_service::verdict::{Incoming, Rejection};
 use super::DOOR;
 use super::parse::{self, Delivery};
 use super::wire::Write;
-use crate::answer::{Answer, json_bytes, to_json};
+use crate::answer::{Answer, json_bytes};
 use crate::app::App;
 use crate::kept::{self, Kept};
 use crate::once;
@@ -50,8 +50,8 @@ async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
         Delivery { class, datasets, idempotency, fresh_id: &fresh_id }
     };
     let incoming = parse::write(&body, &delivery)?;
-    let work = async { Ok(to_json(&report::ingest(&app, &entered, DOOR, incoming).await?).into()) };
-    let json = once::answer(&app, &entered, key.clone(), (&Method::POST, "/v1/records", &body), work).await?;
+    let what = (&Method::POST, "/v1/records", &body[..]);
+    let json = report::ingest_once(&app, &entered, DOOR, incoming, (key.clone(), what)).await?;
     Ok(entered.answer(json_bytes(json)))
 }
 

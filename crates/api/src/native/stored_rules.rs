@@ -10,6 +10,8 @@ use serde_json::{Value as Json, json};
 use tessera_engine::time::Timestamp;
 use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::error::{Error, ErrorKind};
+use tessera_service::idempotency::{Given, Once};
+use tessera_service::segments::ShownRule;
 use tessera_service::workspace_config::{RuleKind, RuleName, StoredConfig, put_rule};
 
 use crate::answer::{Answer, json as json_answer, json_bytes};
@@ -195,8 +197,10 @@ async fn create(kind: RuleKind, State(app): State<Arc<App>>, uri: Uri, headers: 
     let entered = app.enter(&headers, Permission::Configure)?;
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let (name, content) = parse::new(kind, &body)?;
-    let work = set(&app, &entered, kind, RuleName::parse(kind, &name)?, content, Some(0));
-    let json = once::answer(&app, &entered, key, (&Method::POST, uri.path(), &body), work).await?;
+    let name = RuleName::parse(kind, &name)?;
+    let work = |once| set(&app, &entered, kind, name, (content, Some(0)), once);
+    let what = (&Method::POST, uri.path(), &body[..]);
+    let json = once::answer(&app, &entered, key, what, move |shown| Ok(render::one(kind, shown)), work).await?;
     let mut response = json_bytes(json);
     *response.status_mut() = StatusCode::CREATED;
     Ok(entered.answer(response))
@@ -213,8 +217,10 @@ async fn replace(
     let entered = app.enter(&headers, Permission::Configure)?;
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let (expected, content) = parse::replacement(kind, &body)?;
-    let work = set(&app, &entered, kind, RuleName::parse(kind, &name)?, content, expected);
-    let json = once::answer(&app, &entered, key, (&Method::PUT, uri.path(), &body), work).await?;
+    let name = RuleName::parse(kind, &name)?;
+    let work = |once| set(&app, &entered, kind, name, (content, expected), once);
+    let what = (&Method::PUT, uri.path(), &body[..]);
+    let json = once::answer(&app, &entered, key, what, move |shown| Ok(render::one(kind, shown)), work).await?;
     Ok(entered.answer(json_bytes(json)))
 }
 
@@ -223,17 +229,16 @@ async fn set(
     entered: &Entered,
     kind: RuleKind,
     name: RuleName,
-    content: parse::Spelled,
-    expected: Option<u64>,
-) -> Result<bytes::Bytes, Error> {
+    (content, expected): (parse::Spelled, Option<u64>),
+    once: Option<Once<ShownRule>>,
+) -> Result<Given<ShownRule>, Error> {
     let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
     let content = content.compile(kind, &model)?;
     if model.is_beyond(&content.definition.rule) {
         let message = "the rule reads attributes or events that this key may not see";
         return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message));
     }
-    app.service.put_stored_rule(entered.workspace, kind, &name, (content, expected), entered.sight()).await?;
-    shown(app, entered, kind, name.as_str()).await
+    app.service.put_stored_rule(entered.workspace, kind, &name, (content, expected), entered.sight(), once).await
 }
 
 async fn archive(

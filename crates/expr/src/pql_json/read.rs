@@ -2,8 +2,8 @@
 
 use super::FOLDS;
 use crate::ast::{
-    Argument, Arithmetic, Binding, Comparison, Expr, Form, Function, Literal, Moment, Name, Node, Quantifier, Side,
-    Step, Unit, When, Which, Word,
+    Argument, Arithmetic, Comparison, Expr, Form, Function, Literal, Moment, Name, Node, Quantifier, Side, Step, Unit,
+    When, Which, Word,
 };
 use crate::limits::{CHAIN_COUNT_MAX, DEPTH_MAX};
 use crate::problem::{Code, Place, Problem};
@@ -29,6 +29,8 @@ pub fn read(value: &Value) -> Result<Expr> {
 }
 
 type Result<T> = std::result::Result<T, Problem>;
+
+mod bindings;
 
 /// A value and the way to it.
 struct At<'v> {
@@ -85,6 +87,11 @@ impl<'v> At<'v> {
     fn is_nothing(&self) -> bool {
         self.is("literal") && self.find("value").is_none_or(|value| *value.value == Value::Null)
     }
+}
+
+/// Whether a function of this name takes a set of variables.
+fn is_over_bindings(name: &str) -> bool {
+    matches!(name, "select" | "exists" | "forall") || FOLDS.into_iter().any(|function| function.spec().name == name)
 }
 
 struct Reader {
@@ -170,10 +177,12 @@ impl Reader {
         }
         let name_at = at.member("fnName")?;
         let name = &**name_at.text()?;
-        if let [set, value @ ..] = &params[..]
-            && set.is("set")
+        if is_over_bindings(name)
+            && let Some(at) = params.iter().position(|param| param.is("set"))
         {
-            return self.over_bindings(name, set, value, &name_at);
+            let value: Vec<&At<'_>> =
+                params.iter().enumerate().filter(|(own, _)| *own != at).map(|(_, own)| own).collect();
+            return self.over_bindings(name, &params[at], &value, &name_at);
         }
         match name {
             "and" | "or" if !params.is_empty() => {
@@ -282,7 +291,7 @@ impl Reader {
         Ok(Node::Object(pairs.collect::<Result<_>>()?))
     }
 
-    fn over_bindings(&mut self, name: &str, set: &At<'_>, value: &[At<'_>], name_at: &At<'_>) -> Result<Node> {
+    fn over_bindings(&mut self, name: &str, set: &At<'_>, value: &[&At<'_>], name_at: &At<'_>) -> Result<Node> {
         let fold = FOLDS.into_iter().find(|function| function.spec().name == name);
         let (bindings, value) = match (fold, value) {
             (Some(_), [value]) => self.bindings(set, Some(value))?,
@@ -299,32 +308,6 @@ impl Reader {
             ("forall", None) => Ok(Node::Quantifier(Quantifier::ForAll, bindings)),
             _ => Err(name_at.wrong("select, exists, forall, sum, average, min or max")),
         }
-    }
-
-    fn bindings(&mut self, at: &At<'_>, value: Option<&At<'_>>) -> Result<(Vec<Binding>, Option<Expr>)> {
-        let before = self.bound.len();
-        let mut bindings: Vec<Binding> = Vec::new();
-        for variable in at.member("variables")?.items()? {
-            if variable.is("varDecl") {
-                let list = self.expr(&variable.member("range")?)?;
-                let name = variable.member("varName")?.text()?.clone();
-                self.bound.push(name.clone());
-                bindings.push(Binding { name, list, condition: None });
-                continue;
-            }
-            let condition = self.expr(&variable)?;
-            let Some(binding) = bindings.last_mut() else { return Err(variable.wrong("a varDecl first")) };
-            binding.condition = Some(match binding.condition.take() {
-                Some(before) => Expr::and(vec![before, condition], variable.place()),
-                None => condition,
-            });
-        }
-        if bindings.is_empty() {
-            return Err(at.wrong("a varDecl"));
-        }
-        let value = value.map(|value| self.expr(value)).transpose()?;
-        self.bound.truncate(before);
-        Ok((bindings, value))
     }
 
     fn when(&mut self, tail: &[At<'_>], at: &At<'_>) -> Result<When> {

@@ -75,6 +75,42 @@ fn published_samples_are_read() {
                  {"nodeType":"fnApply","fnName":"=","params":[{"nodeType":"fieldLookup","fieldName":"eventType","object":{"nodeType":"varRef","varName":"E"}},{"nodeType":"literal","literalType":"string","value":"x"}]}]}"#,
             r#"exists E from xEvent where E.eventType = "x""#,
         ),
+        // A condition before the declaration, and a declaration before the one that it speaks of.
+        (
+            r#"{"nodeType":"set","variables":[
+                 {"nodeType":"fnApply","fnName":"=","params":[{"nodeType":"literal","literalType":"string","value":"x"},{"nodeType":"fieldLookup","fieldName":"eventType","object":{"nodeType":"varRef","varName":"E"}}]},
+                 {"nodeType":"varDecl","range":{"nodeType":"fieldLookup","object":{"nodeType":"parameterReference","position":1},"fieldName":"xEvent"},"varName":"E"}]}"#,
+            r#"exists E from xEvent where "x" = E.eventType"#,
+        ),
+        (
+            r#"{"nodeType":"set","variables":[
+                 {"nodeType":"fnApply","fnName":">","params":[{"nodeType":"fieldLookup","fieldName":"price","object":{"nodeType":"varRef","varName":"P"}},{"nodeType":"literal","literalType":"integer","value":10}]},
+                 {"nodeType":"varDecl","varName":"P","range":{"nodeType":"fieldLookup","fieldName":"products","object":{"nodeType":"varRef","varName":"E"}}},
+                 {"nodeType":"fieldLookup","fieldName":"paid","object":{"nodeType":"varRef","varName":"E"}},
+                 {"nodeType":"varDecl","varName":"E","range":{"nodeType":"fieldLookup","fieldName":"xEvent","object":{"nodeType":"parameterReference","position":1}}}]}"#,
+            "exists E from xEvent, P from E.products where P.price > 10 and E.paid",
+        ),
+        // What an inner function binds is not the outer variable.
+        (
+            r#"{"nodeType":"fnApply","fnName":"forall","params":[{"nodeType":"set","variables":[
+                 {"nodeType":"varDecl","varName":"E","range":{"nodeType":"fieldLookup","fieldName":"xEvent","object":{"nodeType":"parameterReference","position":1}}},
+                 {"nodeType":"fieldLookup","fieldName":"paid","object":{"nodeType":"varRef","varName":"E"}},
+                 {"nodeType":"varDecl","varName":"P","range":{"nodeType":"fieldLookup","fieldName":"products","object":{"nodeType":"varRef","varName":"E"}}}]}]}"#,
+            "forall E from xEvent where E.paid, P from E.products",
+        ),
+        // A fold whose value stands before its set, and a conjunction that begins with a set.
+        (
+            r#"{"nodeType":"fnApply","fnName":"sum","params":[
+                 {"nodeType":"fieldLookup","fieldName":"price","object":{"nodeType":"varRef","varName":"E"}},
+                 {"nodeType":"set","variables":[{"nodeType":"varDecl","varName":"E","range":{"nodeType":"fieldLookup","fieldName":"xEvent","object":{"nodeType":"parameterReference","position":1}}}]}]}"#,
+            "sum E.price over E from xEvent",
+        ),
+        (
+            r#"{"nodeType":"fnApply","fnName":"and","params":[
+                 {"nodeType":"set","variables":[{"nodeType":"fieldLookup","fieldName":"workEmail","object":{"nodeType":"parameterReference","position":1}}]},
+                 {"nodeType":"fieldLookup","fieldName":"age","object":{"nodeType":"parameterReference","position":1}}]}"#,
+            "workEmail and age",
+        ),
         (
             r#"{"nodeType":"fnCreate","params":[{"varName":"P"}],"body":{"nodeType":"fieldLookup","fieldName":"age","object":{"nodeType":"varRef","varName":"P"}}}"#,
             "$1.age",

@@ -51,21 +51,46 @@ pub(super) fn manages(caller: &Caller, key: &Key) -> bool {
         }
 }
 
-/// Whether the caller may make a key of these permissions and datasets: they are its own too. An operator of this host may give
-/// another organization any, since somebody must make that organization's first key.
-pub(super) fn may_grant(
-    caller: &Caller,
-    organization: OrganizationId,
-    permissions: Permissions,
-    datasets: &Datasets,
-) -> Result<(), Error> {
+/// What a key is to be able to do.
+pub(super) struct Grant<'a> {
+    pub(super) organization: OrganizationId,
+    pub(super) permissions: Permissions,
+    pub(super) datasets: &'a Datasets,
+    pub(super) scope: &'a WorkspaceScope,
+}
+
+/// Whether the caller may make a key that can do this, or have a secret of one: it can do it itself. An operator of this host runs the
+/// organizations of others and has no part in their data: it may give one that has never had a key its first, whatever that is to do, and
+/// afterwards only what is about no data.
+pub(super) fn may_grant(actor: &Actor<'_>, grant: &Grant<'_>) -> Result<(), Error> {
+    let Grant { organization, permissions, datasets, scope } = *grant;
+    let caller = actor.caller;
     caller.datasets().cover(datasets)?;
-    let operates_other = caller.organization() != organization && caller.permissions().contains(Permission::Operate);
-    match permissions.iter().find(|permission| !caller.permissions().contains(*permission)) {
-        Some(missing) if !operates_other => {
-            let message = format!("this key cannot give what it lacks permission={}", missing.name());
-            Err(Error::new(ErrorKind::Forbidden, "permission_exceeded", message))
-        }
-        _ => Ok(()),
+    if caller.organization() != organization {
+        let is_first = !actor.directory.keys().any(|entry| entry.key.organization == organization);
+        return match permissions.iter().find(|permission| permission.is_about_data()) {
+            Some(permission) if !is_first => {
+                let message = format!(
+                    "the organization has keys, so who runs this host gives none of it this permission={}: have one of its own keys that may \
+                     administer make it",
+                    permission.name()
+                );
+                Err(Error::new(ErrorKind::Forbidden, "organization_has_keys", message))
+            }
+            Some(_) | None => Ok(()),
+        };
     }
+    if let Some(missing) = permissions.iter().find(|permission| !caller.permissions().contains(*permission)) {
+        let message = format!("this key cannot give what it lacks permission={}", missing.name());
+        return Err(Error::new(ErrorKind::Forbidden, "permission_exceeded", message));
+    }
+    let is_held = match scope {
+        WorkspaceScope::All { .. } => caller.holds_all(),
+        WorkspaceScope::Listed(listed) => listed.iter().all(|id| caller.holds(*id)),
+    };
+    if !is_held && permissions.iter().any(Permission::is_about_data) {
+        let message = "this key cannot give workspaces that it does not hold itself";
+        return Err(Error::new(ErrorKind::Forbidden, "scope_exceeded", message));
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tessera_engine::time::Timestamp;
 use tessera_store::Version;
 
-use super::access::{self, Actor};
+use super::access::{self, Actor, Grant};
 use super::caller::workspace_forbidden;
 use super::key::{hash, not_found};
 use super::snapshot::{KeyEntry, Root};
@@ -150,8 +150,9 @@ pub(super) fn create_key(
     check_permissions(new)?;
     let id = key_id(actor.now, drawn);
     let datasets = datasets(actor, organization, new, id)?;
-    access::may_grant(actor.caller, organization, new.permissions, &datasets)?;
     let scope = scope(actor, organization, new.workspaces.as_deref())?;
+    let grant = Grant { organization, permissions: new.permissions, datasets: &datasets, scope: &scope };
+    access::may_grant(actor, &grant)?;
     let secret = Secret::from_bits(new.class, &drawn.secret);
     let key = Key {
         id,
@@ -188,7 +189,9 @@ pub(super) fn rotate_key(
         Some(dataset) => moved(actor, &old.key, dataset)?,
         None => old.key.datasets.clone(),
     };
-    access::may_grant(actor.caller, old.key.organization, old.key.permissions, &datasets)?;
+    let Key { organization, permissions, scope, .. } = &old.key;
+    let grant = Grant { organization: *organization, permissions: *permissions, datasets: &datasets, scope };
+    access::may_grant(actor, &grant)?;
     if !old.key.is_active(actor.now) || old.key.replaced_by.is_some() {
         let message = "this key was revoked, has expired, or was rotated already";
         return Err(Error::new(ErrorKind::Conflict, "key_retired", message));

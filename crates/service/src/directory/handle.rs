@@ -17,6 +17,7 @@ use super::{
     OrganizationId, RateLimit, Slug, Workspace, WorkspaceId, records,
 };
 use crate::error::{Error, ErrorKind};
+use crate::idempotency::{self, Given, Known, Once};
 use crate::store_error::{commit_failed, read_failed};
 
 type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -84,7 +85,8 @@ impl DirectoryHandle {
             return Err(Error::new(ErrorKind::Invalid, "bootstrap_key_invalid", message));
         }
         let drawn = self.draw();
-        let id = self.change(|directory, now| Ok(change::ensure_bootstrap(directory, now, secret, &drawn))).await?;
+        let decide = |directory: &Arc<Directory>, now| Ok(change::ensure_bootstrap(directory, now, secret, &drawn));
+        let id = self.change(None, decide).await?.now()?;
         if self.snapshot().caller(id, (self.clock)()).is_err() {
             tracing::warn!(key = %id, "the bootstrap key was revoked or rotated, so it does not work; give another");
         }
@@ -127,7 +129,20 @@ impl DirectoryHandle {
     /// `Forbidden` with `permission_missing`; `Conflict` with `organization_exists`; `LimitExceeded` with
     /// `organizations_full`; what the store answers.
     pub async fn create_organization(&self, caller: &Caller, name: &Slug) -> Result<Organization, Error> {
-        self.act(caller, |actor| change::create_organization(actor, name).map(changed)).await
+        self.create_organization_once(caller, name, None).await?.now()
+    }
+
+    /// As [`Self::create_organization`], for a request that may be sent again: the answer is kept by the commit that makes it.
+    ///
+    /// # Errors
+    /// As [`Self::create_organization`]; `Conflict` with `idempotency_key_reused`.
+    pub async fn create_organization_once(
+        &self,
+        caller: &Caller,
+        name: &Slug,
+        once: Option<&Once<Organization>>,
+    ) -> Result<Given<Organization>, Error> {
+        self.act_once(caller, once, |actor| change::create_organization(actor, name).map(changed)).await
     }
 
     /// The workspaces of an organization that the caller holds. Needs `administer` (or `operate`).
@@ -170,7 +185,21 @@ impl DirectoryHandle {
         organization: OrganizationId,
         name: &Slug,
     ) -> Result<Workspace, Error> {
-        self.act(caller, |actor| change::create_workspace(actor, organization, name).map(changed)).await
+        self.create_workspace_once(caller, organization, name, None).await?.now()
+    }
+
+    /// As [`Self::create_workspace`], for a request that may be sent again.
+    ///
+    /// # Errors
+    /// As [`Self::create_workspace`]; `Conflict` with `idempotency_key_reused`.
+    pub async fn create_workspace_once(
+        &self,
+        caller: &Caller,
+        organization: OrganizationId,
+        name: &Slug,
+        once: Option<&Once<Workspace>>,
+    ) -> Result<Given<Workspace>, Error> {
+        self.act_once(caller, once, |actor| change::create_workspace(actor, organization, name).map(changed)).await
     }
 
     /// Bounds what all keys together may ask of a workspace, or lifts the bound. Needs `operate`: the bound protects the
@@ -229,8 +258,22 @@ impl DirectoryHandle {
         organization: OrganizationId,
         new: &NewKey,
     ) -> Result<IssuedKey, Error> {
+        self.create_key_once(caller, organization, new, None).await?.now()
+    }
+
+    /// As [`Self::create_key`], for a request that may be sent again. The answer holds the secret, so it is to be sealed before it is kept.
+    ///
+    /// # Errors
+    /// As [`Self::create_key`]; `Conflict` with `idempotency_key_reused`.
+    pub async fn create_key_once(
+        &self,
+        caller: &Caller,
+        organization: OrganizationId,
+        new: &NewKey,
+        once: Option<&Once<IssuedKey>>,
+    ) -> Result<Given<IssuedKey>, Error> {
         let drawn = self.draw();
-        self.act(caller, |actor| change::create_key(actor, organization, new, &drawn).map(changed)).await
+        self.act_once(caller, once, |actor| change::create_key(actor, organization, new, &drawn).map(changed)).await
     }
 
     /// Gives a key a successor that may do the same, with a new secret; the old one goes on working for `grace_secs`. The successor
@@ -243,10 +286,25 @@ impl DirectoryHandle {
         &self,
         caller: &Caller,
         id: KeyId,
-        (grace_secs, dataset): (u32, Option<&Dataset>),
+        how: (u32, Option<&Dataset>),
     ) -> Result<IssuedKey, Error> {
+        self.rotate_key_once(caller, id, how, None).await?.now()
+    }
+
+    /// As [`Self::rotate_key`], for a request that may be sent again. The answer holds the secret, so it is to be sealed before it is kept.
+    ///
+    /// # Errors
+    /// As [`Self::rotate_key`]; `Conflict` with `idempotency_key_reused`.
+    pub async fn rotate_key_once(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        (grace_secs, dataset): (u32, Option<&Dataset>),
+        once: Option<&Once<IssuedKey>>,
+    ) -> Result<Given<IssuedKey>, Error> {
         let drawn = self.draw();
-        self.act(caller, |actor| change::rotate_key(actor, id, (grace_secs, dataset), &drawn).map(changed)).await
+        self.act_once(caller, once, |actor| change::rotate_key(actor, id, (grace_secs, dataset), &drawn).map(changed))
+            .await
     }
 
     /// Revokes a key at once. Revoking it again changes nothing.
@@ -276,36 +334,60 @@ impl DirectoryHandle {
         caller: &Caller,
         decide: impl Fn(&Actor<'_>) -> Result<(Option<Change>, T), Error>,
     ) -> Result<T, Error> {
-        self.change(|directory, now| {
+        self.act_once(caller, None, decide).await?.now()
+    }
+
+    /// As [`Self::act`]; the commit that makes the change keeps the answer to its request.
+    async fn act_once<T>(
+        &self,
+        caller: &Caller,
+        once: Option<&Once<T>>,
+        decide: impl Fn(&Actor<'_>) -> Result<(Option<Change>, T), Error>,
+    ) -> Result<Given<T>, Error> {
+        let decide = |directory: &Arc<Directory>, now| {
             let caller = &directory.caller(caller.key(), now)?;
             decide(&Actor { directory, caller, now })
-        })
-        .await
+        };
+        self.change(once, decide).await
     }
 
     /// Decides, commits, and shows the directory that results. The root row, which every change asserts and rewrites, puts
     /// changes of all processes in one order, and holds a random mark by which a commit of unknown outcome is found again.
     async fn change<T>(
         &self,
+        once: Option<&Once<T>>,
         decide: impl Fn(&Arc<Directory>, Timestamp) -> Result<(Option<Change>, T), Error>,
-    ) -> Result<T, Error> {
+    ) -> Result<Given<T>, Error> {
         let _changing = self.changing.lock().await;
         let mut mark = [0; 16];
         (self.random)(&mut mark);
         let now = (self.clock)();
         let mut in_doubt = false;
         for _ in 0..ATTEMPTS_MAX {
+            let claim = match once {
+                None => None,
+                Some(once) => match idempotency::look_up(&*self.store, &once.request, now).await {
+                    Ok(Known::Answered(reply)) => return Ok(Given::Before(reply)),
+                    Ok(Known::New(claim)) => Some((claim, once)),
+                    Err(_) if in_doubt => return Err(commit_failed(&CommitError::Ambiguous)),
+                    Err(error) => return Err(error),
+                },
+            };
             let before = self.snapshot();
             let (change, reply) = match decide(&before, now) {
                 Ok((Some(change), reply)) => (change, reply),
-                Ok((None, reply)) => return Ok(reply),
+                Ok((None, reply)) => return Ok(Given::Now(reply)),
                 Err(error) => return Err(error),
             };
             let change = Change { root: Root { change: mark, ..change.root }, ..change };
-            match self.store.commit(commit(&change, before.root_version)).await {
+            let mut commit = commit(&change, before.root_version);
+            if let Some((claim, once)) = claim {
+                commit = claim.answer(commit, &(once.render)(&reply)?, now);
+            }
+            match self.store.commit(commit).await {
                 Ok(committed) => {
                     self.snapshot.store(Arc::new(change.applied(&before, committed.version)));
-                    return Ok(reply);
+                    return Ok(Given::Now(reply));
                 }
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Ambiguous) => in_doubt = true,
@@ -317,7 +399,7 @@ impl DirectoryHandle {
                 Err(error) => return Err(error),
             };
             if after.root.change == mark {
-                return Ok(reply);
+                return Ok(Given::Now(reply));
             }
             if in_doubt && after.root_version != before.root_version {
                 return Err(commit_failed(&CommitError::Ambiguous));

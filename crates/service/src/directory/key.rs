@@ -97,6 +97,15 @@ impl Permission {
         Self::Operate,
     ];
 
+    /// Whether it is about the data or the configuration of workspaces, and not about who runs them.
+    #[must_use]
+    pub const fn is_about_data(self) -> bool {
+        match self {
+            Self::Ingest | Self::Read | Self::ReadPrivate | Self::Export | Self::Erase | Self::Configure => true,
+            Self::Administer | Self::Operate => false,
+        }
+    }
+
     /// Its name in requests and answers.
     #[must_use]
     pub const fn name(self) -> &'static str {

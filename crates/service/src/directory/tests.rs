@@ -274,6 +274,54 @@ async fn nobody_makes_a_key_that_may_do_more() {
 }
 
 #[tokio::test]
+async fn who_runs_the_host_gets_no_key_to_the_data_of_others() {
+    let (world, boss) = World::ready().await;
+    let acme = world.handle.create_organization(&boss, &Slug::parse("acme").unwrap()).await.unwrap();
+    let boss = world.handle.authenticate(BOOTSTRAP).unwrap();
+    world.handle.create_workspace(&boss, acme.id, &Slug::parse("shop").unwrap()).await.unwrap();
+    let create = async |new: NewKey| world.handle.create_key(&boss, acme.id, &new).await;
+    let first = create(new_key(&[Permission::Administer, Permission::Read, Permission::Export], None)).await.unwrap();
+    let own = world.handle.authenticate(first.secret.reveal()).unwrap();
+    for permission in Permission::ALL {
+        let expected = if permission.is_about_data() { "organization_has_keys" } else { "ok" };
+        assert_eq!(code(create(new_key(&[permission], Some(&["shop"]))).await), expected, "{permission:?}");
+    }
+    assert_eq!(code(world.handle.rotate_key(&boss, first.key.id, (0, None)).await), "organization_has_keys");
+    let reader = new_key(&[Permission::Read], Some(&["shop"]));
+    assert_eq!(code(world.handle.create_key(&own, acme.id, &reader).await), "ok");
+
+    // Nor when all its keys were revoked, however long ago.
+    for key in world.handle.keys(&boss, acme.id, &all()).unwrap().items {
+        world.handle.revoke_key(&boss, key.id).await.unwrap();
+    }
+    world.pass(i64::from(RETIRED_KEY_SECS) + 1);
+    assert_eq!(code(create(reader.clone()).await), "organization_has_keys");
+    assert_eq!(code(create(new_key(&[Permission::Administer], None)).await), "ok");
+    assert_eq!(code(create(reader).await), "organization_has_keys");
+}
+
+#[tokio::test]
+async fn a_key_of_some_workspaces_that_runs_the_host_gives_no_others() {
+    let (world, boss) = World::ready().await;
+    world.workspace(&boss, "shop").await;
+    world.workspace(&boss, "blog").await;
+    let all_of = [Permission::Operate, Permission::Administer, Permission::Read];
+    let (_, narrow) = world.issue(&boss, new_key(&all_of, Some(&["shop"]))).await;
+    let (wide, _) = world.issue(&boss, new_key(&[Permission::Read], None)).await;
+    let (other, _) = world.issue(&boss, new_key(&[Permission::Read], Some(&["blog"]))).await;
+    for (workspaces, expected) in
+        [(Some(&["shop"][..]), "ok"), (Some(&["blog"][..]), "scope_exceeded"), (None, "scope_exceeded")]
+    {
+        let made =
+            world.handle.create_key(&narrow, narrow.organization(), &new_key(&[Permission::Read], workspaces)).await;
+        assert_eq!(code(made), expected, "{workspaces:?}");
+    }
+    for key in [wide.key.id, other.key.id] {
+        assert_eq!(code(world.handle.rotate_key(&narrow, key, (0, None)).await), "scope_exceeded");
+    }
+}
+
+#[tokio::test]
 async fn a_rotated_key_works_for_its_grace() {
     let (world, boss) = World::ready().await;
     let (old, _) = world.issue(&boss, new_key(&[Permission::Read], None)).await;

@@ -4,7 +4,7 @@ use tessera_store::Store;
 use tessera_store::faulty::{Faulty, Plan, ReadFault, WriteFault};
 
 use super::*;
-use crate::idempotency::{IdempotencyKey, RequestHash};
+use crate::idempotency::{IdempotencyKey, Reply, Request, RequestHash};
 use crate::service::{Service, Settings};
 use crate::sweeping::Stalled;
 use crate::workspace_config::{self, NamespaceRules, StoredConfig, update_namespace};
@@ -350,6 +350,12 @@ async fn what_cannot_be_asked_is_refused() {
         make(&service, WORKSPACE, &new("stepper", 1)).await;
     }
     check("stepper", r#"{"steps":1}"#.into(), "jobs_full").await;
+    // What brings about what is committed already has places of its own.
+    for _ in 0..ORDERED_MAX {
+        make(&service, WORKSPACE, &new("inner", 1)).await;
+    }
+    let refused = service.jobs().make(WORKSPACE, &new("inner", 1), None).await.expect_err("all are taken");
+    assert_eq!(refused.code, "jobs_full");
     make(&service, OTHER, &new("stepper", 1)).await;
     stepper.gate.add_permits(1_000);
     service.close().await;
@@ -369,7 +375,7 @@ async fn the_same_request_makes_one_job() {
     };
     let ask = async |request: Request| {
         let render = |job: &Job| Reply::new(202, job.id.to_string().into());
-        let once = Once { request: &request, render: &render };
+        let once = Once { request, render: Arc::new(render) };
         service.jobs().ask(WORKSPACE, &new("stepper", 1), Some(&once)).await
     };
     for (key, faults) in [
@@ -380,8 +386,8 @@ async fn the_same_request_makes_one_job() {
         ("both", vec![WriteFault::AmbiguousLost, WriteFault::AmbiguousDone]),
     ] {
         faults.into_iter().for_each(|fault| faulty.script_write(Some(fault)));
-        let Asked::Made(job) = ask(request(key, b"a")).await.expect("a job") else { panic!("{key}: it is new") };
-        let Asked::Before(reply) = ask(request(key, b"a")).await.expect("an answer") else { panic!("{key}: twice") };
+        let Given::Now(job) = ask(request(key, b"a")).await.expect("a job") else { panic!("{key}: it is new") };
+        let Given::Before(reply) = ask(request(key, b"a")).await.expect("an answer") else { panic!("{key}: twice") };
         assert_eq!((reply.status(), &reply.body()[..]), (202, job.id.to_string().as_bytes()), "{key}");
         assert_eq!(ask(request(key, b"b")).await.expect_err("another").code, "idempotency_key_reused", "{key}");
     }

@@ -60,6 +60,7 @@ impl State {
         expect_unchanged(&mut commit, working, &read, &expected, self);
         let ruled = standing::write(&mut commit, &changes, &read, notices, self);
         commit.room = pack.room;
+        commit.expect.extend(pack.expect);
         commit.put.extend(pack.put);
         commit.del.extend(pack.del);
         add_feed(&mut commit, notices, last, self);
@@ -85,7 +86,8 @@ impl State {
         Ok(())
     }
 
-    async fn commit_surely(&mut self, commit: Commit, row: &LaneRow) -> Result<Version, PartError> {
+    /// Commits, and where the answer leaves it open, looks whether it has happened.
+    pub(super) async fn commit_surely(&mut self, commit: Commit, row: &LaneRow) -> Result<Version, PartError> {
         for _ in 0..AMBIGUOUS_MAX {
             match self.store().commit(commit.clone()).await {
                 Ok(committed) => return Ok(committed.version),

@@ -63,9 +63,10 @@ impl State {
         let Group { items, mut replies } = group;
         let result = self.decide_all(items, &mut replies).await;
         for reply in replies {
-            let answer = match &result {
-                Err(error) if reply.done.len() < reply.items => Err(error.clone()),
-                _ => Ok(Answer::Items(reply.done)),
+            let answer = match (reply.before, &result) {
+                (Some(before), _) => before.map(Answer::Before),
+                (None, Err(error)) if reply.done.len() < reply.items => Err(error.clone()),
+                (None, _) => Ok(Answer::Items(reply.done)),
             };
             reply.answers.send(answer);
         }
@@ -74,7 +75,9 @@ impl State {
     /// Decides and commits all items. A failure leaves committed what came before; those who wait may send all again.
     async fn decide_all(&mut self, items: Vec<(Item, usize)>, replies: &mut [Reply]) -> Result<(), Error> {
         self.ready().await?;
-        let mut entries = self.prepare_all(items);
+        self.claim(replies).await?;
+        let is_new = |at: usize| replies[at].before.is_none();
+        let mut entries = self.prepare_all(items.into_iter().filter(|(_, reply)| is_new(*reply)).collect());
         let whole = Trial { most: usize::MAX, rules: self.rules_of_each() };
         let (mut from, mut conflicts, mut trial, mut left) = (0, 0, whole, RuleWork::GROUP);
         while from < entries.len() {
@@ -90,6 +93,10 @@ impl State {
                 Err(PartError::Conflict) if conflicts < CONFLICTS_MAX => {
                     conflicts += 1;
                     self.begin_anew(&mut entries[from..]).await?;
+                    self.claim(replies).await?;
+                    entries.drain(..from);
+                    from = 0;
+                    entries.retain(|entry| replies[entry.reply].before.is_none());
                 }
                 Err(PartError::Conflict) => return Err(commit_failed(&CommitError::Conflict(Key::MIN))),
                 Err(PartError::TooLarge { decided, .. }) if decided > 1 => trial.most = decided / 2,
@@ -100,6 +107,7 @@ impl State {
                     entries[from].fail(error);
                     trial = whole;
                 }
+                Err(PartError::Unanswerable { at, error }) => entries[from + at].failed = Some(error),
                 Err(PartError::Broken { at }) => {
                     self.begin_anew(&mut entries[from..]).await?;
                     match at.unwrap_or((to - from) / 2) {
@@ -184,6 +192,9 @@ impl State {
             let mut deciding =
                 Deciding { working: &mut working, told: &mut told, gatherer: &mut gatherer, ids: &mut ids };
             done.push(self.decide_one(entry, replies[entry.reply].origin, &mut deciding, &mut pack).await?);
+            if let Err(error) = self.answer(entries, &done, replies, &mut pack) {
+                return Err(PartError::Unanswerable { at: done.len() - 1, error });
+            }
             last = entry.at;
             if done.len() % BREATH == 0 {
                 tokio::task::yield_now().await;
@@ -277,7 +288,7 @@ impl State {
                 Ok(outcome) => return Ok(done_of(outcome, &[], told.moved, working.config())),
                 Err(PartError::Conflict) => self.forget(),
                 Err(PartError::Failed(error) | PartError::TooLarge { error, .. }) => return Err(error),
-                Err(PartError::Broken { .. }) => return Err(internal()),
+                Err(PartError::Broken { .. } | PartError::Unanswerable { .. }) => return Err(internal()),
             }
         }
         Err(commit_failed(&CommitError::Conflict(tessera_store::Key::MIN)))
@@ -345,6 +356,8 @@ pub(super) enum PartError {
     TooLarge { decided: usize, error: Error },
     /// A fault of ours while the command at this place was decided; none where it was no single one.
     Broken { at: Option<usize> },
+    /// What the command at this place came to cannot be answered. Nothing was changed.
+    Unanswerable { at: usize, error: Error },
     /// The answer to everybody who waits.
     Failed(Error),
 }

@@ -6,13 +6,14 @@ use tessera_engine::id::{DirectiveId, Ids, NodeId};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::Working;
-use tessera_store::{Key, Limits, Room};
+use tessera_store::{Expect, Key, Limits, Room};
 
 use super::Origin;
 use crate::directives::{self, Act, Entry};
 use crate::directory::{KeyId, WorkspaceId};
 use crate::erasure::{Kind, Receipt, Removed, Trace, records};
 use crate::feed;
+use crate::idempotency::{Claim, Reply};
 use crate::keys::Scope;
 use crate::quarantine::{self, Raw, Refused};
 use crate::records::event;
@@ -32,6 +33,8 @@ pub(super) struct Pack {
     limits: Limits,
     pub(super) put: Vec<(Key, Bytes)>,
     pub(super) del: Vec<Key>,
+    /// What the answers assert that go along.
+    pub(super) expect: Vec<(Key, Expect)>,
     /// Events whose rows wait for the purge from now on.
     pub(super) waiting: u64,
     /// An erasure goes on where other writes are refused for want of room.
@@ -60,6 +63,7 @@ impl Pack {
             limits,
             put: Vec::new(),
             del: Vec::new(),
+            expect: Vec::new(),
             waiting: 0,
             room: Room::Ordinary,
             bytes: 0,
@@ -81,9 +85,17 @@ impl Pack {
         let pending = working.pending();
         let feed_bytes = self.notices * feed::NOTICE_BYTES;
         let feed_rows = 1 + feed_bytes / self.limits.value.max(1);
-        let ops = LANE_OPS + pending.ops + self.put.len() + self.del.len() + self.turns + feed_rows;
+        let ops = LANE_OPS + pending.ops + self.put.len() + self.del.len() + self.expect.len() + self.turns + feed_rows;
         let bytes = LANE_BYTES + pending.bytes + self.bytes + self.turns * TURN_BYTES + feed_bytes;
         working.events() < EVENTS_MAX && ops < self.limits.ops / 2 && bytes < self.limits.bytes / 2
+    }
+
+    /// The answer to a request goes along.
+    pub(super) fn answer(&mut self, claim: &Claim, reply: &Reply, now: Timestamp) {
+        let (expect, row) = claim.row(reply, now);
+        self.bytes += claim.row_key().len();
+        self.expect.push((claim.row_key().clone(), expect));
+        self.push(claim.row_key().clone(), row);
     }
 
     /// A row goes, if there is one.

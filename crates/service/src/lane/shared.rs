@@ -12,6 +12,7 @@ use super::queue::Queues;
 use super::weight::Weight;
 use crate::directory::WorkspaceId;
 use crate::error::{Error, ErrorKind};
+use crate::jobs::Jobs;
 use crate::keys::{Family, Scope};
 use crate::layout::read_config_key;
 use crate::learned::Learned;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) learned: Arc<Learned>,
     /// When the next timer is due, for whoever waits for it.
     pub(crate) timers: Alarm,
+    /// Jobs of the workspace, which a change of configuration may begin with.
+    pub(crate) jobs: Arc<Jobs>,
 }
 
 /// A configuration as it is stored, and as decisions and reads use it.

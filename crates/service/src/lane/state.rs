@@ -9,11 +9,11 @@ use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError, Direction, Limits, ScanLimit, Store, Version};
 
+use super::Done;
 use super::facts::Placing;
 use super::memory::Memory;
 use super::shared::{Configured, Shared};
 use super::standing::{AllCounts, Ruled};
-use super::{Change, Done};
 use crate::codec::corrupt;
 use crate::error::Error;
 use crate::keys::{Family, Scope};
@@ -242,6 +242,11 @@ impl State {
         self.known().row.clock
     }
 
+    /// The time now: for what is kept for a while.
+    pub(super) fn now(&self) -> Timestamp {
+        (self.shared.components.clock)()
+    }
+
     /// The instant after that one: the clock's, unless it stands still or goes back.
     pub(super) fn tick(&self, after: Timestamp) -> Timestamp {
         (self.shared.components.clock)().max(after.next())
@@ -329,6 +334,28 @@ impl State {
         }
     }
 
+    /// The configuration in force, and what it was read from.
+    pub(super) fn configured(&self) -> &Arc<Configured> {
+        &self.known().configured
+    }
+
+    /// Another configuration is in force.
+    pub(super) fn keep_configured(&mut self, mut configured: Configured, version: Version) {
+        configured.version = Some(version);
+        let configured = Arc::new(configured);
+        self.shared.config.store(Some(configured.clone()));
+        self.shared.weigh();
+        if let Some(known) = &mut self.known {
+            known.configured = configured;
+        }
+        self.shared.epochs.touch_all();
+    }
+
+    /// The members of all segments.
+    pub(super) fn all_counts(&self) -> &AllCounts {
+        &self.known().members
+    }
+
     pub(super) fn counts(&self) -> Counts {
         self.known().row.counts
     }
@@ -370,58 +397,5 @@ impl State {
         let found = row::read(&**self.store(), self.scope.lane()).await?;
         let Some(found) = found else { return Ok(None) };
         Ok((rows::decode_lane(&found.value)? == *row).then_some(found.version))
-    }
-
-    /// Changes the configuration, in order with the facts.
-    pub(super) async fn configure(&mut self, change: Change) -> Result<Arc<StoredConfig>, Error> {
-        self.ready().await?;
-        let present = self.known().configured.clone();
-        let at = self.tick(self.clock());
-        let stored = change(&present.stored, at)?;
-        if stored == *present.stored {
-            return Ok(present.stored.clone());
-        }
-        let mut configured = Configured::new(stored, None, self.shared.settings.without_rules)?;
-        let row = self.row_at(at);
-        let mut commit = Commit::new();
-        for (part, bytes) in workspace_config::rows(&configured.stored, &present.stored) {
-            let key = self.scope.config(part);
-            if part == Part::Sweeps {
-                // The erasure of a dataset is ordered here.
-                commit = commit.with_reserve();
-            }
-            commit = match (part, present.version) {
-                (Part::Main, Some(version)) => commit.replace(key, version, bytes),
-                (Part::Main, None) => commit.create(key, bytes),
-                // Nobody writes a part without the main row, whose version is asserted.
-                (
-                    Part::Policies
-                    | Part::Model
-                    | Part::Sweeps
-                    | Part::Erasure
-                    | Part::Rules
-                    | Part::Spelling
-                    | Part::Tokens,
-                    _,
-                ) => commit.put(key, bytes),
-            };
-        }
-        let version = match self.store().commit(self.add_row(commit, &row)).await {
-            Ok(committed) => committed.version,
-            Err(error) => {
-                self.forget();
-                return Err(commit_failed(&error));
-            }
-        };
-        configured.version = Some(version);
-        let configured = Arc::new(configured);
-        self.shared.config.store(Some(configured.clone()));
-        self.shared.weigh();
-        self.keep_row(row, version);
-        if let Some(known) = &mut self.known {
-            known.configured = configured.clone();
-        }
-        self.shared.epochs.touch_all();
-        Ok(configured.stored.clone())
     }
 }

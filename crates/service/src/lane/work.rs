@@ -10,11 +10,14 @@ use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
 use tessera_store::Key;
 
+use super::standing::AllCounts;
 use crate::admission::Admission;
 use crate::directives::Entry;
 use crate::directory::{Class, KeyId};
 use crate::erasure::Receipt;
 use crate::error::Error;
+use crate::idempotency::{Once, Reply, Request};
+use crate::jobs::Job;
 use crate::verdict::Verdict;
 use crate::workspace_config::StoredConfig;
 
@@ -51,12 +54,52 @@ pub(crate) struct Ordered {
 /// has an earlier instant, what comes after a later one.
 pub(crate) type Change = Box<dyn FnOnce(&StoredConfig, Timestamp) -> Result<StoredConfig, Error> + Send>;
 
+/// A change of configuration, and what goes with it in the same commit.
+pub(crate) struct Configuring {
+    pub(crate) change: Change,
+    pub(crate) sweeps: Sweeps,
+    /// The request under an `Idempotency-Key` that asks for it.
+    pub(crate) once: Option<Once<Changed>>,
+}
+
+/// Whether a change of configuration comes with the jobs that bring it to all records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sweeps {
+    /// It does. An erasure of a source is asked for by this key.
+    Ordered { by: Option<KeyId> },
+    /// A job makes the change, or it needs none.
+    Left,
+}
+
+/// What a change of configuration came to.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The configuration that holds now.
+    pub config: Arc<StoredConfig>,
+    /// The jobs that began with the change.
+    pub(crate) made: Vec<Job>,
+    /// The job that brings rules to everybody, if there is one.
+    pub(crate) building: Option<Job>,
+    /// The members of segments.
+    pub(crate) members: AllCounts,
+}
+
+/// A request under an `Idempotency-Key` that brings items, and how what they came to is answered: none where that answer is not kept.
+pub(crate) struct Answering {
+    pub(crate) request: Request,
+    pub(crate) render: Box<RenderDone>,
+}
+
+/// Makes the answer of what items came to, where it is kept.
+type RenderDone = dyn Fn(&[Done]) -> Option<Result<Reply, Error>> + Send + Sync;
+
 /// What a submission brings.
 pub(crate) enum Work {
-    /// Items, in order, with the door and key that they came by.
-    Items { items: Vec<Item>, origin: Origin },
+    /// Items, in order, with the door and key that they came by. The answer to their request is kept by the commit that holds the last of
+    /// them.
+    Items { items: Vec<Item>, origin: Origin, once: Option<Answering> },
     /// A change of configuration.
-    Configure(Change),
+    Configure(Configuring),
     /// What a directive would do.
     Preview(Box<Ordered>),
     /// Remove rows of what was erased, a bounded number.
@@ -80,8 +123,10 @@ pub(crate) struct Origin {
 pub(crate) enum Answer {
     /// A verdict, or an outcome of a directive, for each item.
     Items(Vec<Done>),
-    /// The configuration that holds now.
-    Configured(Arc<StoredConfig>),
+    /// What the request was answered before.
+    Before(Reply),
+    /// What a change of configuration came to.
+    Configured(Box<Changed>),
     /// What a directive would come to.
     Previewed(Done),
     /// Whether rows are left to purge.

@@ -11,8 +11,9 @@ use crate::erasure::{self, Receipt, erasure_of};
 use crate::error::{Error, ErrorKind};
 use crate::facts;
 use crate::find::{not_found, unknown_namespace};
+use crate::idempotency::{Given, Once};
 use crate::keys::Scope;
-use crate::lane::{Answer, Configured, Done, Item, Origin, Work};
+use crate::lane::{Answer, Answering, Configured, Done, Item, Origin, Work};
 use crate::query::Lookup;
 use crate::records::event;
 use crate::records::rows::decode_lane;
@@ -64,9 +65,24 @@ impl Service {
         &self,
         workspace: WorkspaceId,
         lookup: &Lookup,
+        how: (Extent, Return),
+        by: (&'static str, KeyId),
+    ) -> Result<Receipt, Error> {
+        self.erase_once(workspace, lookup, how, by, None).await?.now()
+    }
+
+    /// As [`Self::erase`], for a request that may be sent again: its answer is kept by the commit of the erasure.
+    ///
+    /// # Errors
+    /// As [`Self::erase`]; `Conflict` with `idempotency_key_reused`.
+    pub async fn erase_once(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
         (extent, back): (Extent, Return),
         (door, key): (&'static str, KeyId),
-    ) -> Result<Receipt, Error> {
+        once: Option<Once<Receipt>>,
+    ) -> Result<Given<Receipt>, Error> {
         let configured = self.running(workspace).shared.configured().await?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
         let victim = match extent {
@@ -75,7 +91,7 @@ impl Service {
         };
         let erasure = Erasure { victim, suppresses: back == Return::Refused };
         let origin = Origin { door, key, class: Class::Private, again: None };
-        self.submit_erasure(workspace, Item::Erase(erasure), origin).await?.ok_or_else(not_found)
+        self.submit_erasure(workspace, Item::Erase(erasure), origin, once).await?.ok_or_else(not_found)
     }
 
     /// Erases one event, by the id that it was sent with, and its dataset where several have one of that id. Links that it was evidence
@@ -88,8 +104,23 @@ impl Service {
         workspace: WorkspaceId,
         message_id: &str,
         dataset: Option<&str>,
-        (door, key): (&'static str, KeyId),
+        by: (&'static str, KeyId),
     ) -> Result<Receipt, Error> {
+        self.erase_event_once(workspace, message_id, dataset, by, None).await?.now()
+    }
+
+    /// As [`Self::erase_event`], for a request that may be sent again: its answer is kept by the commit of the erasure.
+    ///
+    /// # Errors
+    /// As [`Self::erase_event`]; `Conflict` with `idempotency_key_reused`.
+    pub async fn erase_event_once(
+        &self,
+        workspace: WorkspaceId,
+        message_id: &str,
+        dataset: Option<&str>,
+        (door, key): (&'static str, KeyId),
+        once: Option<Once<Receipt>>,
+    ) -> Result<Given<Receipt>, Error> {
         let none = event_not_found;
         let (store, scope) = (&**self.store(), Scope::new(workspace));
         if message_id.is_empty() || message_id.len() > store.limits().key / 2 {
@@ -111,7 +142,7 @@ impl Service {
         };
         let origin = Origin { door, key, class: Class::Private, again: None };
         let item = Item::EraseEvent(Box::new((erasure, key_of_row)));
-        self.submit_erasure(workspace, item, origin).await?.ok_or_else(none)
+        self.submit_erasure(workspace, item, origin, once).await?.ok_or_else(none)
     }
 
     async fn submit_erasure(
@@ -119,14 +150,27 @@ impl Service {
         workspace: WorkspaceId,
         item: Item,
         origin: Origin,
-    ) -> Result<Option<Receipt>, Error> {
+        once: Option<Once<Receipt>>,
+    ) -> Result<Option<Given<Receipt>>, Error> {
         let running = self.running(workspace);
-        let work = Work::Items { items: vec![item], origin };
-        let Answer::Items(mut done) = running.lane.submit(work).await? else { return Err(mismatch()) };
+        let once = once.map(|Once { request, render }| {
+            let render = move |done: &[Done]| match done {
+                [Done::Erased(receipt)] => Some(render(receipt)),
+                _ => None,
+            };
+            Answering { request, render: Box::new(render) }
+        });
+        let mut done = match running.lane.submit(Work::Items { items: vec![item], origin, once }).await? {
+            Answer::Items(done) => done,
+            Answer::Before(reply) => return Ok(Some(Given::Before(reply))),
+            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => {
+                return Err(mismatch());
+            }
+        };
         match done.pop() {
             Some(Done::Erased(receipt)) => {
                 running.keeper.nudge();
-                Ok(Some(*receipt))
+                Ok(Some(Given::Now(*receipt)))
             }
             Some(Done::Waiting(max)) => {
                 running.keeper.nudge();
@@ -218,7 +262,11 @@ impl Service {
                 let message = "the identity is not suppressed";
                 Err(Error::new(ErrorKind::NotFound, "suppression_not_found", message))
             }
-            Answer::Items(_) | Answer::Previewed(_) | Answer::Configured(_) | Answer::Purged { .. } => Err(mismatch()),
+            Answer::Items(_)
+            | Answer::Before(_)
+            | Answer::Previewed(_)
+            | Answer::Configured(_)
+            | Answer::Purged { .. } => Err(mismatch()),
         }
     }
 }

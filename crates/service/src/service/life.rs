@@ -29,6 +29,11 @@ impl Service {
         &self.parts.backups
     }
 
+    /// What keeping takes.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// What can be answered now.
     #[must_use]
     pub fn readiness(&self) -> Readiness {

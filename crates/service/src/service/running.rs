@@ -231,6 +231,7 @@ impl Service {
             weight: self.weights.weight(),
             learned,
             timers: Alarm::default(),
+            jobs: self.parts.jobs.clone(),
         });
         let mut tasks = lock(&self.tasks);
         // Those of workspaces that have ended.

@@ -10,14 +10,14 @@ use tessera_service::verdict::NamedIdentity;
 use super::wire::{self, Kind};
 
 /// What an order came to.
-pub(super) fn done(order: &Order, outcome: Outcome, is_preview: bool) -> wire::Done {
+pub(super) fn done(order: &Order, outcome: &Outcome, is_preview: bool) -> wire::Done {
     let kind = match order {
         Order::Join(_) => Kind::Join,
         Order::Separate(_) | Order::SeparateMerge(..) => Kind::Separate,
         Order::Undo(_) => Kind::Undo,
         Order::Lift(_) => Kind::Lift,
     };
-    let moved = |moved: MovedIdentity| wire::Moved {
+    let moved = |moved: &MovedIdentity| wire::Moved {
         identity: identity(&moved.identity),
         node: moved.node.to_string(),
         from: moved.from.to_string(),
@@ -29,7 +29,7 @@ pub(super) fn done(order: &Order, outcome: Outcome, is_preview: bool) -> wire::D
         preview: is_preview,
         new: outcome.is_new,
         profiles: outcome.profiles.iter().map(ToString::to_string).collect(),
-        moved: outcome.moved.into_iter().map(moved).collect(),
+        moved: outcome.moved.iter().map(moved).collect(),
     }
 }
 

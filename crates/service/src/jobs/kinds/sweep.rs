@@ -128,7 +128,9 @@ pub(super) async fn submit(ctx: &Context, items: Vec<Item>) -> Result<Vec<usize>
     let key = ctx.job().asked_by.unwrap_or(KeyId::from_bytes([0; 12]));
     let origin = Origin { door: "jobs", key, class: Class::Private, again: None };
     let mismatch = || Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked");
-    let Answer::Items(done) = ctx.submit(Work::Items { items, origin }).await? else { return Err(mismatch()) };
+    let Answer::Items(done) = ctx.submit(Work::Items { items, origin, once: None }).await? else {
+        return Err(mismatch());
+    };
     let mut in_part = Vec::new();
     for (at, done) in done.into_iter().enumerate() {
         match done {

@@ -193,8 +193,8 @@ pub(super) fn new(kind: &str, steps: u64) -> NewJob {
 /// Makes a job of any kind.
 pub(super) async fn make(service: &Service, workspace: WorkspaceId, new: &NewJob) -> JobId {
     match service.jobs().make(workspace, new, None).await.expect("the job is made") {
-        Asked::Made(job) => job.id,
-        Asked::Before(_) => panic!("nothing was asked before"),
+        Given::Now(job) => job.id,
+        Given::Before(_) => panic!("nothing was asked before"),
     }
 }
 

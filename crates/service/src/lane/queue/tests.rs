@@ -27,7 +27,7 @@ fn work(fact: Fact) -> Work {
     let admission = Admission { config_version: 0, notes: Vec::new() };
     let item = Item::Fact { fact: Box::new(fact), admission, raw: Bytes::new() };
     let origin = Origin { door: "test", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
-    Work::Items { items: vec![item], origin }
+    Work::Items { items: vec![item], origin, once: None }
 }
 
 #[test]
