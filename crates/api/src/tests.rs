@@ -1,6 +1,7 @@
 //! Whole exchanges: requests into the router, over the real service on the store in memory.
 
 mod bad_input;
+mod bounds;
 mod data_model;
 mod directives;
 mod erasures;

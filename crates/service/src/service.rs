@@ -23,7 +23,9 @@ use crate::jobs::Jobs;
 use crate::keeper::{Keeper, Parts};
 use crate::keys::Scope;
 use crate::lane::Configured;
-use crate::lane::{Answer, Answering, Changed, Configuring, Done, Item, Memories, Origin, Queues, Sweeps, Weights, Work};
+use crate::lane::{
+    Answer, Answering, Changed, Configuring, Done, Item, Memories, Origin, Queues, Sweeps, Weights, Work,
+};
 use crate::learned::Summary;
 use crate::pool::Pool;
 use crate::quarantine::{Entry, Quarantine};

@@ -326,6 +326,58 @@ async fn connections_wait_for_as_long_as_the_setting_says() {
     assert!(goaway.as_bytes().windows(4).any(|window| window[3] == 7), "a frame that says so: {goaway:?}");
 }
 
+/// One connection of HTTP/2 has so many requests under way, and no more: the next are refused, and the others go on.
+#[tokio::test]
+async fn a_connection_of_http_2_has_a_bound_on_its_streams() {
+    let never = Router::new().route("/", get(std::future::pending::<String>));
+    let settings = ApiSettings { stall_timeout: Duration::from_secs(60), ..ApiSettings::default() };
+    let server = start(never, settings, None).await;
+    let mut stream = connect(&server).await;
+    let (preface, headers) = H2_REQUEST.split_at(H2_REQUEST.len() - 15);
+    let mut sent = preface.to_vec();
+    let requests = STREAMS_MAX + 5;
+    for at in 0..requests {
+        let mut frame = headers.to_vec();
+        frame[5..9].copy_from_slice(&(2 * at + 1).to_be_bytes());
+        sent.extend_from_slice(&frame);
+    }
+    stream.write_all(&sent).await.expect("a write");
+    // Frames as they come: the settings name the bound, and a reset with 7 says that a stream was refused.
+    let (mut told, mut refused) = (None, Vec::new());
+    let mut buffer = Vec::new();
+    while refused.len() < 5 {
+        let mut more = [0; 1024];
+        let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut more)).await;
+        let count = read.expect("frames come").expect("the connection stands");
+        assert!(count > 0, "the connection ended: {told:?} {refused:?}");
+        buffer.extend_from_slice(&more[..count]);
+        while let Some(frame) = take_frame(&mut buffer) {
+            match frame {
+                (4, _, body) if !body.is_empty() => {
+                    let setting = body.chunks(6).find(|setting| setting[..2] == [0, 3]).expect("a bound on streams");
+                    told = Some(u32::from_be_bytes(setting[2..].try_into().expect("four bytes")));
+                }
+                (3, id, body) => {
+                    assert_eq!(body, [0, 0, 0, 7], "stream {id}");
+                    refused.push(id);
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(told, Some(STREAMS_MAX));
+    assert_eq!(refused, (STREAMS_MAX..requests).map(|at| 2 * at + 1).collect::<Vec<_>>());
+}
+
+/// The kind, the stream and the body of the first frame, once it is whole.
+fn take_frame(buffer: &mut Vec<u8>) -> Option<(u8, u32, Vec<u8>)> {
+    let head: [u8; 9] = buffer.get(..9)?.try_into().expect("nine bytes");
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+    buffer.get(..9 + length)?;
+    let frame: Vec<u8> = buffer.drain(..9 + length).collect();
+    Some((head[3], u32::from_be_bytes(head[5..].try_into().expect("four bytes")), frame[9..].to_vec()))
+}
+
 #[tokio::test]
 async fn clients_that_take_next_to_nothing_are_cut_off() {
     let large = Router::new().route("/", get(|| async { vec![b'x'; 64 << 20] }));
