@@ -12,7 +12,8 @@ use tessera_expr::plan::Attributes;
 use tessera_expr::pql;
 use tessera_expr::rule::{Purpose, Rule};
 use tessera_service::error::Error;
-use tessera_service::workspace_config::RuleKind;
+pub use tessera_service::workspace_config::RuleKind;
+use tessera_service::workspace_config::RuleName;
 
 use crate::{admin, body, native};
 
@@ -87,6 +88,12 @@ pub fn merge_policy(id: &str, json: &str) -> Result<Value, Wrong> {
 /// As `PUT /v1/default-merge-policy`.
 pub fn default_merge_policy(json: &str) -> Result<Value, Wrong> {
     native::declared_default_policy(json)
+}
+
+/// The name that paths have for a computed attribute which is called so, or for a segment: the same text where that is one.
+#[must_use]
+pub fn rule_name(kind: RuleKind, called: &str) -> String {
+    RuleName::of(kind, called).map_or_else(|_| called.to_owned(), |(name, _)| name.to_string())
 }
 
 /// The computed attribute of this name: `description`, `pql`, `time_zone`, and `status` where it is a draft.

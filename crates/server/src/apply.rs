@@ -48,6 +48,7 @@ primary_namespace, data_model (several documents may each declare a part), defau
 members that the HTTP API answers with.
 
 The rule of an attribute or a segment stands in one of pql, pql_json, tree, filter, and is compared in the one spelling that all have.
+A name that is no name of paths, such as one with blanks, is what people call it: display_name, and its own name is made of it.
 Beside it stand description, time_zone (UTC where it is left out), status: draft for one that is kept and not evaluated, and of a
 segment merge_policy (the default one where it is left out). Archived ones count as not there. What is written is evaluated of
 everybody by a job, and shown once that is complete; apply does not wait for it.

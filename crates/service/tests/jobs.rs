@@ -277,7 +277,7 @@ async fn an_order_has_its_job_however_many_jobs_others_have_asked_for() {
     let expr = tessera_expr::pql::parse("xEvent.count() > 1").expect("a rule");
     let definition =
         Definition::new(RuleKind::Segment, expr, tessera_expr::calendar::Zone::utc(), None).expect("a segment");
-    let content = RuleContent { description: None, definition, is_draft: false };
+    let content = RuleContent { display_name: None, description: None, definition, is_draft: false };
     let name = RuleName::parse(RuleKind::Segment, "busy").expect("a name");
     let change = move |config: &StoredConfig, at| put_rule(config, RuleKind::Segment, &name, content, None, at);
     service.configure_rules(WORKSPACE, change).await.expect("a segment");

@@ -159,7 +159,7 @@ fn examples(kind: RuleKind) -> (Json, Json) {
     };
     let content = json!({ "pql": pql, "description": "What the shop calls it", "time_zone": "Europe/Paris" });
     let mut answer = json!({
-        "name": name, "status": "building", "version": 1, "description": "What the shop calls it", "pql": pql,
+        "name": name, "status": "building", "version": 1, "display_name": null, "description": "What the shop calls it", "pql": pql,
         "time_zone": "Europe/Paris", "kind": "constant", "attributes": [], "events": ["Order Completed"], "segments": [],
         "reads_clock": kind == RuleKind::Segment, "next": null,
         "building": { "job": "0193fbe26c1155aa55aa0003", "state": "running", "done": 4000, "total": 20000 },
@@ -196,8 +196,8 @@ async fn read(
 async fn create(kind: RuleKind, State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
-    let (name, content) = parse::new(kind, &body)?;
-    let name = RuleName::parse(kind, &name)?;
+    let (called, content) = parse::new(kind, &body)?;
+    let (name, content) = content.named(kind, &called)?;
     let work = |once| set(&app, &entered, kind, name, (content, Some(0)), once);
     let what = (&Method::POST, uri.path(), &body[..]);
     let json = once::answer(&app, &entered, key, what, move |shown| Ok(render::one(kind, shown)), work).await?;
@@ -267,9 +267,10 @@ pub(crate) fn declared(kind: RuleKind, name: &str, json: &str) -> Result<Json, W
         RuleKind::Attribute => parse::declared_attribute(declared::read(json)?)?,
         RuleKind::Segment => parse::declared_segment(declared::read(json)?)?,
     };
+    let (name, content) = content.named(kind, name)?;
     let content = content.compile(kind, &tessera_expr::check::Open)?;
     if content.definition.merge_policy.is_none() {
-        put_rule(&StoredConfig::default(), kind, &RuleName::parse(kind, name)?, content.clone(), None, Timestamp::MIN)?;
+        put_rule(&StoredConfig::default(), kind, &name, content.clone(), None, Timestamp::MIN)?;
     }
     Ok(declared::written(&render::content(kind, &content)))
 }

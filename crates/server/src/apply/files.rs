@@ -163,6 +163,7 @@ impl Declared {
             return self.data_model(file, spec);
         }
         let value = known.read(named.as_deref(), &spec.json());
+        let named = named.map(|called| known.key_of(called));
         let line = value.as_ref().err().and_then(|wrong| line_of(spec, wrong)).unwrap_or(spec.line);
         self.thing(Key::new(known, named), at(line), value);
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use anyhow::{Result, anyhow, bail};
 use serde_json::{Map, Value, json};
-use tessera_api::declared::{self, Wrong};
+use tessera_api::declared::{self, RuleKind, Wrong};
 use ureq::http::Method;
 
 use super::plan::Change;
@@ -115,6 +115,22 @@ impl Kind {
             Self::Limits | Self::PrimaryNamespace | Self::DataModel | Self::DefaultMergePolicy | Self::ErasureRules => {
                 false
             }
+        }
+    }
+
+    /// The name that paths have for what a document calls so.
+    pub(super) fn key_of(self, called: String) -> String {
+        match self {
+            Self::Attribute => declared::rule_name(RuleKind::Attribute, &called),
+            Self::Segment => declared::rule_name(RuleKind::Segment, &called),
+            Self::Limits
+            | Self::Namespace
+            | Self::PrimaryNamespace
+            | Self::DataModel
+            | Self::MergePolicy
+            | Self::DefaultMergePolicy
+            | Self::ErasureRules
+            | Self::RateLimit => called,
         }
     }
 

@@ -259,7 +259,7 @@ impl<'a> World<'a> {
         let zone = if at.is_multiple_of(2) { Zone::utc() } else { Zone::named("Europe/Berlin").expect("a zone") };
         let definition = Definition::new(kind, expr, zone, None);
         let definition = definition.unwrap_or_else(|problem| panic!("{text}: {problem:?}"));
-        let content = RuleContent { description: None, definition, is_draft: false };
+        let content = RuleContent { display_name: None, description: None, definition, is_draft: false };
         let own = name.clone();
         let change = move |config: &StoredConfig, at| put_rule(config, kind, &own, content, None, at);
         let put = self.service.configure_rules(WORKSPACE, change).await;

@@ -4,7 +4,6 @@
 //! takes the place of the live one at once. Rules that depend on it get a next version with it, so that nobody sees one without the other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use tessera_engine::rules::{AggregateId, SegmentId, Turning};
@@ -21,6 +20,7 @@ use crate::error::{Error, ErrorKind};
 
 mod change;
 mod live;
+mod name;
 mod records;
 
 #[cfg(test)]
@@ -29,6 +29,7 @@ mod tests;
 pub use change::{Content, Walked, archive_rule, built, put_rule, renewed};
 pub(super) use change::{follow, policy_in_use};
 pub(super) use live::{check, to_engine};
+pub use name::{DISPLAY_NAME_MAX, RuleName, display_name};
 pub(super) use records::{decode, encode};
 
 /// Computed attributes of one workspace, archived ones and drafts included.
@@ -68,55 +69,6 @@ impl RuleKind {
             Self::Attribute => "computed attribute",
             Self::Segment => "segment",
         }
-    }
-}
-
-/// The name of a computed attribute or a segment: 1 to 64 of `A-Z a-z 0-9 _`, beginning with a letter or `_`; of a segment also `-`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RuleName(Arc<str>);
-
-impl RuleName {
-    /// Reads a name.
-    ///
-    /// # Errors
-    /// `Invalid` with `name_invalid`.
-    pub fn parse(kind: RuleKind, text: &str) -> Result<Self, Error> {
-        let is_fit =
-            |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || (kind == RuleKind::Segment && byte == b'-');
-        let begins = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
-        if text.len() <= 64 && text.bytes().next().is_some_and(begins) && text.bytes().all(is_fit) {
-            return Ok(Self(text.into()));
-        }
-        let more = if kind == RuleKind::Segment { " and -" } else { "" };
-        let message = format!(
-            "the name of a {} is expected to be 1 to 64 letters, digits and _{more}, beginning with a letter or _",
-            kind.noun()
-        );
-        Err(Error::new(ErrorKind::Invalid, "name_invalid", message))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The text, shared.
-    #[must_use]
-    pub fn shared(&self) -> Arc<str> {
-        self.0.clone()
-    }
-}
-
-impl std::borrow::Borrow<str> for RuleName {
-    fn borrow(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl fmt::Display for RuleName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -233,6 +185,8 @@ pub enum Run {
 pub struct StoredRule {
     /// Its name.
     pub name: RuleName,
+    /// What people call it, where that is not its name.
+    pub display_name: Option<Arc<str>>,
     /// What people say of it.
     pub description: Option<Arc<str>>,
     /// 1 when it is made; each replacement makes the next.

@@ -1,10 +1,14 @@
 //! From requests to rules.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 use tessera_expr::calendar::Zone;
 use tessera_expr::check::Model;
 use tessera_service::error::Error;
-use tessera_service::workspace_config::{DESCRIPTION_MAX, Definition, PolicyId, RuleContent, RuleKind};
+use tessera_service::workspace_config::{
+    DESCRIPTION_MAX, Definition, PolicyId, RuleContent, RuleKind, RuleName, display_name,
+};
 
 use super::wire::{
     AttributeReplacement, DeclaredAttribute, DeclaredSegment, NewAttribute, NewSegment, SegmentReplacement, Wanted,
@@ -16,6 +20,7 @@ use crate::native::rules::{self, Spelled as Text};
 /// A rule as it came, with what stands beside it.
 pub(super) struct Spelled {
     text: Text,
+    display_name: Option<Arc<str>>,
     description: Option<String>,
     zone: Zone,
     merge_policy: Option<PolicyId>,
@@ -25,7 +30,7 @@ pub(super) struct Spelled {
 /// The members that all bodies share.
 type Shared = (
     (Option<String>, Option<Json>, Option<Json>, Option<String>),
-    Option<String>,
+    (Option<String>, Option<String>),
     Option<String>,
     Option<Wanted>,
     Option<String>,
@@ -38,13 +43,27 @@ type Shared = (
 pub(super) fn new(kind: RuleKind, bytes: &[u8]) -> Result<(String, Spelled), Error> {
     match kind {
         RuleKind::Attribute => {
-            let NewAttribute { name, pql, pql_json, tree, filter, description, time_zone, status } = body::json(bytes)?;
-            Ok((name, read(((pql, pql_json, tree, filter), description, time_zone, status, None))?))
+            let NewAttribute { name, pql, pql_json, tree, filter, display_name, description, time_zone, status } =
+                body::json(bytes)?;
+            Ok((name, read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, None))?))
         }
         RuleKind::Segment => {
-            let NewSegment { name, merge_policy, pql, pql_json, tree, filter, description, time_zone, status } =
-                body::json(bytes)?;
-            Ok((name, read(((pql, pql_json, tree, filter), description, time_zone, status, merge_policy))?))
+            let NewSegment {
+                name,
+                merge_policy,
+                pql,
+                pql_json,
+                tree,
+                filter,
+                display_name,
+                description,
+                time_zone,
+                status,
+            } = body::json(bytes)?;
+            Ok((
+                name,
+                read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, merge_policy))?,
+            ))
         }
     }
 }
@@ -56,9 +75,18 @@ pub(super) fn new(kind: RuleKind, bytes: &[u8]) -> Result<(String, Spelled), Err
 pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, Spelled), Error> {
     match kind {
         RuleKind::Attribute => {
-            let AttributeReplacement { version, pql, pql_json, tree, filter, description, time_zone, status } =
-                body::json(bytes)?;
-            Ok((version, read(((pql, pql_json, tree, filter), description, time_zone, status, None))?))
+            let AttributeReplacement {
+                version,
+                pql,
+                pql_json,
+                tree,
+                filter,
+                display_name,
+                description,
+                time_zone,
+                status,
+            } = body::json(bytes)?;
+            Ok((version, read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, None))?))
         }
         RuleKind::Segment => {
             let SegmentReplacement {
@@ -68,11 +96,15 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
                 pql_json,
                 tree,
                 filter,
+                display_name,
                 description,
                 time_zone,
                 status,
             } = body::json(bytes)?;
-            Ok((version, read(((pql, pql_json, tree, filter), description, time_zone, status, merge_policy))?))
+            Ok((
+                version,
+                read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, merge_policy))?,
+            ))
         }
     }
 }
@@ -80,20 +112,23 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
 /// # Errors
 /// As [`read`].
 pub(super) fn declared_attribute(wire: DeclaredAttribute) -> Result<Spelled, Error> {
-    let DeclaredAttribute { pql, pql_json, tree, filter, description, time_zone, status } = wire;
-    read(((pql, pql_json, tree, filter), description, time_zone, status, None))
+    let DeclaredAttribute { pql, pql_json, tree, filter, display_name, description, time_zone, status } = wire;
+    read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, None))
 }
 
 /// # Errors
 /// As [`read`].
 pub(super) fn declared_segment(wire: DeclaredSegment) -> Result<Spelled, Error> {
-    let DeclaredSegment { merge_policy, pql, pql_json, tree, filter, description, time_zone, status } = wire;
-    read(((pql, pql_json, tree, filter), description, time_zone, status, merge_policy))
+    let DeclaredSegment { merge_policy, pql, pql_json, tree, filter, display_name, description, time_zone, status } =
+        wire;
+    read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, merge_policy))
 }
 
 /// # Errors
-/// `rule_spelling`, `rule_invalid`, `time_zone_unknown`, `description_invalid`, `name_invalid`.
-fn read(((pql, pql_json, tree, filter), description, zone, status, merge_policy): Shared) -> Result<Spelled, Error> {
+/// `rule_spelling`, `rule_invalid`, `time_zone_unknown`, `description_invalid`, `display_name_invalid`, `name_invalid`.
+fn read(
+    ((pql, pql_json, tree, filter), (called, description), zone, status, merge_policy): Shared,
+) -> Result<Spelled, Error> {
     let text = rules::spelled(pql, pql_json, tree, filter)?;
     let name = zone.as_deref().unwrap_or("UTC");
     let unknown = || invalid("time_zone_unknown", "time_zone is expected to be a name such as Europe/Paris, or UTC");
@@ -105,20 +140,34 @@ fn read(((pql, pql_json, tree, filter), description, zone, status, merge_policy)
         return Err(invalid("description_invalid", message));
     }
     let merge_policy = merge_policy.as_deref().map(PolicyId::parse).transpose()?;
-    Ok(Spelled { text, description, zone, merge_policy, is_draft: status == Some(Wanted::Draft) })
+    let display_name = called.as_deref().map(display_name).transpose()?;
+    Ok(Spelled { text, display_name, description, zone, merge_policy, is_draft: status == Some(Wanted::Draft) })
 }
 
 impl Spelled {
+    /// The name of a rule that is called so, which may be what people call it.
+    ///
+    /// # Errors
+    /// `name_invalid`: with a `display_name`, the name is one of paths.
+    pub(super) fn named(mut self, kind: RuleKind, called: &str) -> Result<(RuleName, Self), Error> {
+        if self.display_name.is_some() {
+            return Ok((RuleName::parse(kind, called)?, self));
+        }
+        let (name, display_name) = RuleName::of(kind, called)?;
+        self.display_name = display_name;
+        Ok((name, self))
+    }
+
     /// Checks it against a data model.
     ///
     /// # Errors
     /// `rule_invalid`, with what was expected where, and a hint.
     pub(super) fn compile(self, kind: RuleKind, model: &dyn Model) -> Result<RuleContent, Error> {
-        let Self { text, description, zone, merge_policy, is_draft } = self;
+        let Self { text, display_name, description, zone, merge_policy, is_draft } = self;
         let refused = |problem| rules::refused(&problem, &text);
         let expr = text.read().map_err(refused)?;
         tessera_expr::check::check_as(&expr, kind.purpose(), model).map_err(refused)?;
         let definition = Definition::new(kind, expr, zone, merge_policy).map_err(refused)?;
-        Ok(RuleContent { description: description.map(Into::into), definition, is_draft })
+        Ok(RuleContent { display_name, description: description.map(Into::into), definition, is_draft })
     }
 }

@@ -24,7 +24,10 @@ pub(super) fn one(kind: RuleKind, shown: &ShownRule) -> Bytes {
 /// What a file declares, as an answer would show it.
 pub(super) fn content(kind: RuleKind, content: &RuleContent) -> wire::Content {
     let declared = content.is_draft.then_some(wire::Wanted::Draft);
-    wire::Content { declared, ..said(kind, content.description.as_deref(), &content.definition) }
+    wire::Content {
+        declared,
+        ..said(kind, (content.display_name.as_deref(), content.description.as_deref()), &content.definition)
+    }
 }
 
 fn rule(kind: RuleKind, shown: &ShownRule) -> wire::StoredRule {
@@ -34,12 +37,15 @@ fn rule(kind: RuleKind, shown: &ShownRule) -> wire::StoredRule {
     let counts = shown.counts;
     // One that is renewed with what it depends on says the same.
     let edited = |next: &&Version| stored.live().is_some_and(|live| live.definition != next.definition);
-    let next = stored.next().filter(edited).map(|next| said(kind, stored.description.as_deref(), &next.definition));
+    let next = stored
+        .next()
+        .filter(edited)
+        .map(|next| said(kind, (stored.display_name.as_deref(), stored.description.as_deref()), &next.definition));
     wire::StoredRule {
         name: stored.name.to_string(),
         status: stored.status().name(),
         version: stored.version,
-        content: said(kind, stored.description.as_deref(), definition),
+        content: said(kind, (stored.display_name.as_deref(), stored.description.as_deref()), definition),
         kind: kind_of(plan),
         attributes: attributes_of(plan),
         events: events_of(plan),
@@ -60,9 +66,12 @@ fn rule(kind: RuleKind, shown: &ShownRule) -> wire::StoredRule {
     }
 }
 
-fn said(kind: RuleKind, description: Option<&str>, definition: &Definition) -> wire::Content {
+/// What a rule says, with what people call it and say of it.
+fn said(kind: RuleKind, words: (Option<&str>, Option<&str>), definition: &Definition) -> wire::Content {
     let policy = || definition.merge_policy.as_ref().map(PolicyId::to_string);
+    let (display_name, description) = words;
     wire::Content {
+        display_name: display_name.map(str::to_owned),
         description: description.map(str::to_owned),
         pql: definition.pql.to_string(),
         time_zone: definition.zone_name().to_owned(),

@@ -37,6 +37,9 @@ macro_rules! rule_body {
             /// The rule as a `$filter`.
             #[serde(default)]
             pub(crate) filter: Option<String>,
+            /// What people call it, 1 to 255 characters, where that is not its name.
+            #[serde(default)]
+            pub(crate) display_name: Option<String>,
             /// What people say of it, at most 500 characters.
             #[serde(default)]
             pub(crate) description: Option<String>,
@@ -53,7 +56,8 @@ macro_rules! rule_body {
 rule_body!(
     /// A computed attribute to be made.
     NewAttribute, NewComputedAttribute {
-        /// Its name: 1 to 64 letters, digits and `_`, beginning with a letter or `_`. Profiles show it under this name.
+        /// Its name: 1 to 64 letters, digits and `_`, beginning with a letter or `_`. Profiles show it under this name. Any other text of up
+        /// to 255 characters is taken for its `display_name`, and its name is made of it.
         name: String,
     }
 );
@@ -68,7 +72,8 @@ rule_body!(
 rule_body!(
     /// A segment to be made.
     NewSegment, NewSegment {
-        /// Its name: 1 to 64 letters, digits, `_` and `-`, beginning with a letter or `_`.
+        /// Its name: 1 to 64 letters, digits, `_` and `-`, such as a UUID. Any other text of up to 255 characters is taken for its
+        /// `display_name`, and its name is made of it.
         name: String,
         /// The id of the merge policy under which it sees profiles; the workspace's default one where it is left out.
         #[serde(default)]
@@ -111,7 +116,7 @@ pub(crate) struct StoredRules {
 /// A computed attribute or a segment as it stands.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StoredRule {
-    /// Its name.
+    /// Its name: what paths and rules say.
     pub(crate) name: String,
     /// `draft`, `building`, `active`, `archived`.
     pub(crate) status: &'static str,
@@ -153,6 +158,8 @@ pub(crate) struct StoredRule {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RuleContent)]
 pub(crate) struct Content {
+    /// What people call it; null where that is its name.
+    pub(crate) display_name: Option<String>,
     /// What people say of it.
     pub(crate) description: Option<String>,
     /// The rule in the one spelling that all of its spellings have.

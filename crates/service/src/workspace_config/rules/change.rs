@@ -18,6 +18,8 @@ use crate::rules::hides_no_more;
 /// What of a rule may change.
 #[derive(Debug, Clone)]
 pub struct Content {
+    /// What people call it, where that is not its name.
+    pub display_name: Option<Arc<str>>,
     /// What people say of it.
     pub description: Option<Arc<str>>,
     /// What it says.
@@ -238,7 +240,8 @@ fn check_expected(present: Option<&StoredRule>, kind: RuleKind, expected: Option
 fn is_same(present: &StoredRule, content: &Content) -> bool {
     let is_draft = matches!(present.run, Run::Draft(_));
     let is_archived = matches!(present.run, Run::Archived(_));
-    present.description == content.description
+    present.display_name == content.display_name
+        && present.description == content.description
         && *present.definition() == content.definition
         && is_draft == content.is_draft
         && !is_archived
@@ -246,7 +249,7 @@ fn is_same(present: &StoredRule, content: &Content) -> bool {
 
 impl StoredRules {
     fn put(&mut self, kind: RuleKind, name: &RuleName, content: Content, at: Timestamp) {
-        let Content { description, definition, is_draft } = content;
+        let Content { display_name, description, definition, is_draft } = content;
         let present = self.of(kind).get(name).cloned();
         let runs = present.as_ref().is_some_and(|present| present.running().next().is_some());
         let says_the_same = present.as_ref().is_some_and(|present| *present.definition() == definition);
@@ -268,6 +271,7 @@ impl StoredRules {
         let is_new_version = present.as_ref().is_none_or(|present| present.run != run);
         let rule = StoredRule {
             name: name.clone(),
+            display_name,
             description,
             version: present.as_ref().map_or(0, |present| present.version) + 1,
             created_at: present.as_ref().map_or(at, |present| present.created_at),

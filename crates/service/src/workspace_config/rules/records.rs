@@ -1,5 +1,5 @@
-//! The stored record of the computed attributes and segments of a workspace, version 2. Version 1 has the same shape, and was written when
-//! identify, group and alias calls counted as events and texts as ranks: what nodes keep for it is built anew under other numbers.
+//! The stored record of the computed attributes and segments of a workspace, version 3. Version 2 has no names for people. Version 1 has the
+//! same shape, and was written when identify, group and alias calls counted as events and texts as ranks: what nodes keep for it is built anew under other numbers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +13,27 @@ use super::{Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, Stor
 use crate::codec;
 use crate::error::Error;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// Before people could call a rule something else than its name.
+const VERSION_WITHOUT_NAMES: u8 = 2;
 /// Before rules saw only what happened.
 const VERSION_ALL_CALLS: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct NamedRecord<'a> {
+    #[serde(borrow)]
+    rules: RulesRecord<'a>,
+    #[serde(borrow)]
+    attributes: Vec<NameRecord<'a>>,
+    #[serde(borrow)]
+    segments: Vec<NameRecord<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NameRecord<'a> {
+    name: &'a str,
+    display_name: &'a str,
+}
 
 #[derive(Serialize, Deserialize)]
 struct RulesRecord<'a> {
@@ -95,7 +113,12 @@ pub(in super::super) fn encode(rules: &StoredRules) -> Bytes {
         settled_epoch: rules.turning.settled_epoch,
         turned_at: rules.turning.turned_at.map(|at| at.micros()),
     };
-    codec::encode(VERSION, &record)
+    let names = |kind| {
+        let called = rules.of(kind).values().filter_map(|rule| Some((rule, rule.display_name.as_deref()?)));
+        called.map(|(rule, display_name)| NameRecord { name: rule.name.as_str(), display_name }).collect()
+    };
+    let (attributes, segments) = (names(RuleKind::Attribute), names(RuleKind::Segment));
+    codec::encode(VERSION, &NamedRecord { rules: record, attributes, segments })
 }
 
 /// Reads the rules of a workspace.
@@ -103,13 +126,19 @@ pub(in super::super) fn encode(rules: &StoredRules) -> Bytes {
 /// # Errors
 /// `Corrupt`.
 pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
-    let version = if bytes.first() == Some(&VERSION_ALL_CALLS) { VERSION_ALL_CALLS } else { VERSION };
-    let record: RulesRecord<'_> = codec::decode(version, bytes)?;
+    let (record, names) = match bytes.first() {
+        Some(version @ (&VERSION_ALL_CALLS | &VERSION_WITHOUT_NAMES)) => (codec::decode(*version, bytes)?, None),
+        _ => {
+            let NamedRecord { rules, attributes, segments } = codec::decode(VERSION, bytes)?;
+            (rules, Some([(RuleKind::Attribute, attributes), (RuleKind::Segment, segments)]))
+        }
+    };
+    let record: RulesRecord<'_> = record;
     let aggregate = |own: AggregateRecord<'_>| {
         let AggregateRecord { id, zone, key, building } = own;
         Ok(StoredAggregate { id: AggregateId(id), zone: read_zone(zone)?, key: key.into(), building })
     };
-    let rules = StoredRules {
+    let mut rules = StoredRules {
         attributes: read_rules(RuleKind::Attribute, record.attributes)?,
         segments: read_rules(RuleKind::Segment, record.segments)?,
         aggregates: record.aggregates.into_iter().map(aggregate).collect::<Result<_, Error>>()?,
@@ -123,7 +152,13 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
             turned_at: record.turned_at.map(codec::instant).transpose()?,
         },
     };
-    Ok(if version == VERSION { rules } else { built_anew(rules) })
+    for (kind, names) in names.into_iter().flatten() {
+        for NameRecord { name, display_name } in names {
+            let rule = rules.of_mut(kind).get_mut(name).ok_or_else(|| codec::corrupt("name of a rule"))?;
+            Arc::make_mut(rule).display_name = Some(display_name.into());
+        }
+    }
+    Ok(if bytes.first() == Some(&VERSION_ALL_CALLS) { built_anew(rules) } else { rules })
 }
 
 /// The rules as they are brought to everybody once more: nothing that nodes keep for them counts, and every membership may be another. Read
@@ -197,6 +232,7 @@ fn read_rules(kind: RuleKind, records: Vec<RuleRecord<'_>>) -> Result<BTreeMap<R
         };
         let rule = StoredRule {
             name: name.clone(),
+            display_name: None,
             description: record.description.map(Into::into),
             version: record.version,
             created_at: codec::instant(record.created_at)?,

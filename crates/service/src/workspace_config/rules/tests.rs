@@ -15,7 +15,7 @@ fn at(second: i64) -> Timestamp {
 fn content(kind: RuleKind, pql: &str) -> Content {
     let expr = pql::parse(pql).expect("a rule");
     let definition = Definition::new(kind, expr, Zone::utc(), None).expect("a rule");
-    Content { description: None, definition, is_draft: false }
+    Content { display_name: None, description: None, definition, is_draft: false }
 }
 
 fn put(config: &StoredConfig, kind: RuleKind, name: &str, pql: &str) -> Result<StoredConfig, Error> {
@@ -131,7 +131,7 @@ fn what_cannot_be_is_refused() {
         (RuleKind::Attribute, ""),
         (RuleKind::Attribute, "a.b"),
         (RuleKind::Attribute, "a-b"),
-        (RuleKind::Segment, "1st"),
+        (RuleKind::Attribute, "1st"),
         (RuleKind::Segment, "a b"),
     ] {
         check(put(&empty, kind, name, "true"), "name_invalid", "letters");
@@ -195,6 +195,7 @@ fn what_is_stored_is_read_again() {
     config = attribute(&config, "orders", "xEvent[eventType = \"Order Completed\"].count()");
     let mut draft = content(RuleKind::Segment, "plan = \"gold\"");
     (draft.is_draft, draft.description) = (true, Some("those with gold".into()));
+    draft.display_name = Some("Gold plan, all of them".into());
     draft.definition.zone = Zone::named("Europe/Paris").expect("a zone");
     draft.definition.merge_policy = Some(PolicyId::parse("default").expect("an id"));
     let name = RuleName::parse(RuleKind::Segment, "gold-plan").expect("a name");
@@ -203,7 +204,11 @@ fn what_is_stored_is_read_again() {
     config = archive_rule(&config, RuleKind::Segment, "old", |_, _| true, at(8)).expect("archived");
     let bytes = encode(&config.rules);
     assert_eq!(decode(&bytes).expect("rules"), config.rules);
-    golden("config-rules-2", &bytes);
+    golden("config-rules-3", &bytes);
+    // Version 2 knew no names for people.
+    let mut unnamed = config.rules.clone();
+    Arc::make_mut(unnamed.of_mut(RuleKind::Segment).get_mut("gold-plan").expect("it")).display_name = None;
+    assert_eq!(decode(&thawed("config-rules-2")).expect("rules"), unnamed);
     // Version 1 has the same shape, and counted calls that are no events: all of it is built anew, whenever it is read the same.
     let old = decode(&thawed("config-rules-1")).expect("rules");
     assert_eq!(old, decode(&thawed("config-rules-1")).expect("rules"));
@@ -215,5 +220,5 @@ fn what_is_stored_is_read_again() {
         assert_eq!((&own.key, &own.zone, own.building), (&before.key, &before.zone, Some(is.generation)));
         assert!(own.id.0 > was.last_aggregate && own.id.0 <= is.last_aggregate);
     }
-    assert_eq!((&is.attributes, &is.segments), (&was.attributes, &was.segments));
+    assert_eq!((&is.attributes, &is.segments), (&unnamed.attributes, &unnamed.segments));
 }
