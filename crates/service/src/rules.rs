@@ -33,8 +33,10 @@ pub(crate) mod facts;
 mod model;
 mod payload;
 mod sight;
+mod unheard;
 
 pub use model::RuleModel;
+pub use unheard::{Thing, Unheard};
 
 pub(crate) use payload::open_payload;
 pub(crate) use sight::{Flagged, hides_no_more, named};

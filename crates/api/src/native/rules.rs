@@ -17,10 +17,10 @@ use tessera_expr::problem::{Place, Problem};
 use tessera_expr::rule::{Purpose, Rule};
 use tessera_expr::{filter, pql, pql_json, tree};
 use tessera_service::clock::format_timestamp;
-use tessera_service::directory::Permission;
+use tessera_service::directory::{Permission, WorkspaceId};
 use tessera_service::error::Error;
 use tessera_service::json::{Spelling, read_value};
-use tessera_service::rules::Evaluated;
+use tessera_service::rules::{Evaluated, RuleModel, Thing, Unheard};
 use utoipa::ToSchema;
 
 use super::explain::raw;
@@ -75,6 +75,53 @@ struct Checked {
     /// What it comes down to, where nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<Understood>,
+    /// What it names that nobody has heard of: advice.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
+}
+
+/// Something that a rule names and that this workspace has never received and does not register. It may come yet; perhaps it is misspelt.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = RuleWarning)]
+pub(crate) struct Warning {
+    /// What it is: `attribute`, `event_type`, `property`, `event_part` (something that no event has at the top).
+    kind: &'static str,
+    /// Its name.
+    name: String,
+    /// What is to be said of it.
+    message: String,
+}
+
+/// What a rule names that nobody has heard of.
+pub(super) async fn warnings(
+    app: &App,
+    workspace: WorkspaceId,
+    rule: &Rule,
+    model: &RuleModel,
+) -> Result<Vec<Warning>, Error> {
+    let warning = |own: Unheard| {
+        let (kind, message) = match (own.thing, own.of) {
+            (Thing::Attribute, _) => {
+                ("attribute", "no profile has had this attribute, and it is not registered".to_owned())
+            }
+            (Thing::EventType, _) => {
+                ("event_type", "no event of this type has been received, and it is not registered".to_owned())
+            }
+            (Thing::Property, None) => {
+                ("property", "no event has had this property, and it is not registered".to_owned())
+            }
+            (Thing::Property, Some(event)) => {
+                ("property", format!("no event {event} has had this property, and it is not registered"))
+            }
+            (Thing::EventPart, _) => (
+                "event_part",
+                "an event has eventType, timestamp, properties, items, traits and context, and nothing of this name"
+                    .to_owned(),
+            ),
+        };
+        Warning { kind, name: own.name, message }
+    };
+    Ok(app.service.unheard_of(workspace, rule, model).await?.into_iter().map(warning).collect())
 }
 
 /// What is wrong with a rule, and where.
@@ -182,12 +229,16 @@ struct Outcome {
     steps: u64,
     /// How many events it could look at: the newest 10,000.
     events: usize,
+    /// What the rule names that nobody has heard of: advice.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
 }
 
 pub(super) fn routes() -> Vec<Route> {
     let pql =
         "xEvent[eventType = \"Order Completed\" and timestamp occurs <= 30 days before now].sum(properties.total)";
-    let checked = json!(found(&Spelled::Pql(pql.to_owned()), Purpose::Value, &check::Open));
+    let spelled = Spelled::Pql(pql.to_owned());
+    let checked = json!(found(compile(&spelled, Purpose::Value, &check::Open), &spelled, Vec::new()));
     let evaluated = json!({
         "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "value": 41.5, "at": "2026-02-01T09:00:00Z",
         "changes_at": "2026-03-02T10:00:00.000001Z", "steps": 18, "events": 7
@@ -216,7 +267,12 @@ async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
     let Check { pql, pql_json, tree, filter, purpose } = body::json(&body)?;
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
     let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
-    let checked = found(&spelled, purpose, &model);
+    let compiled = compile(&spelled, purpose, &model);
+    let warnings = match &compiled {
+        Ok((rule, _)) => warnings(&app, entered.workspace, rule, &model).await?,
+        Err(_) => Vec::new(),
+    };
+    let checked = found(compiled, &spelled, warnings);
     Ok(entered.answer(json_answer(&checked)))
 }
 
@@ -229,10 +285,12 @@ async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -
     let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
     let (rule, _) = compile(&spelled, purpose, &model).map_err(|problem| refused(&problem, &spelled))?;
     let policy = merge_policy.as_deref();
+    let warnings = warnings(&app, entered.workspace, &rule, &model).await?;
     let evaluated = app.service.evaluate(entered.workspace, &lookup, Arc::new(rule), policy, entered.sight()).await?;
     let Evaluated { profile_id, value, at, changes_at, steps, events } = evaluated;
     let changes_at = changes_at.map(format_timestamp);
-    let outcome = Outcome { profile_id, value: raw(&value), at: format_timestamp(at), changes_at, steps, events };
+    let outcome =
+        Outcome { profile_id, value: raw(&value), at: format_timestamp(at), changes_at, steps, events, warnings };
     Ok(entered.answer(json_answer(&outcome)))
 }
 
@@ -298,10 +356,10 @@ fn purpose_of(name: &str) -> Result<Purpose, Error> {
     }
 }
 
-fn found(spelled: &Spelled, purpose: Purpose, model: &dyn Model) -> Checked {
-    match compile(spelled, purpose, model) {
-        Ok((rule, kind)) => Checked { valid: true, problem: None, rule: Some(understood(&rule, &kind)) },
-        Err(problem) => Checked { valid: false, problem: Some(wrong(problem, spelled.text())), rule: None },
+fn found(compiled: Result<(Rule, Type), Problem>, spelled: &Spelled, warnings: Vec<Warning>) -> Checked {
+    match compiled {
+        Ok((rule, kind)) => Checked { valid: true, problem: None, rule: Some(understood(&rule, &kind)), warnings },
+        Err(problem) => Checked { valid: false, problem: Some(wrong(problem, spelled.text())), rule: None, warnings },
     }
 }
 

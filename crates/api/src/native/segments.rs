@@ -94,6 +94,9 @@ struct Preview {
     over_budget: u64,
     /// What some of them are called.
     sample: Vec<String>,
+    /// What the condition names that nobody has heard of: advice.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<rules::Warning>,
 }
 
 /// What segments have in common with one.
@@ -318,9 +321,18 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
         return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message).into());
     }
     let policy = merge_policy.as_deref();
+    let warnings = rules::warnings(&app, entered.workspace, &rule, &model).await?;
     let seen = app.service.preview_segment(entered.workspace, Arc::new(rule), zone, policy).await?;
     let tessera_service::segments::Preview { count, is_exact, examined, overflowed, over_budget, sample } = seen;
-    Ok(entered.answer(json_answer(&Preview { count, exact: is_exact, examined, overflowed, over_budget, sample })))
+    Ok(entered.answer(json_answer(&Preview {
+        count,
+        exact: is_exact,
+        examined,
+        overflowed,
+        over_budget,
+        sample,
+        warnings,
+    })))
 }
 
 async fn overlap(

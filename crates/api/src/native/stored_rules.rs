@@ -1,6 +1,6 @@
 //! Computed attributes and segments: what is evaluated of every profile, and kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -14,6 +14,7 @@ use tessera_service::idempotency::{Given, Once};
 use tessera_service::segments::ShownRule;
 use tessera_service::workspace_config::{RuleKind, RuleName, StoredConfig, put_rule};
 
+use super::rules::{self, Warning};
 use crate::answer::{Answer, json as json_answer, json_bytes};
 use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
@@ -198,9 +199,12 @@ async fn create(kind: RuleKind, State(app): State<Arc<App>>, uri: Uri, headers: 
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let (called, content) = parse::new(kind, &body)?;
     let (name, content) = content.named(kind, &called)?;
-    let work = |once| set(&app, &entered, kind, name, (content, Some(0)), once);
+    let warned = Warned::default();
+    let told = Arc::clone(&warned);
+    let work = |once| set(&app, &entered, (kind, name), (content, Some(0)), warned, once);
     let what = (&Method::POST, uri.path(), &body[..]);
-    let json = once::answer(&app, &entered, key, what, move |shown| Ok(render::one(kind, shown)), work).await?;
+    let render = move |shown: &ShownRule| Ok(render::one(kind, shown, told.get().cloned().unwrap_or_default()));
+    let json = once::answer(&app, &entered, key, what, render, work).await?;
     let mut response = json_bytes(json);
     *response.status_mut() = StatusCode::CREATED;
     Ok(entered.answer(response))
@@ -218,18 +222,24 @@ async fn replace(
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let (expected, content) = parse::replacement(kind, &body)?;
     let name = RuleName::parse(kind, &name)?;
-    let work = |once| set(&app, &entered, kind, name, (content, expected), once);
+    let warned = Warned::default();
+    let told = Arc::clone(&warned);
+    let work = |once| set(&app, &entered, (kind, name), (content, expected), warned, once);
     let what = (&Method::PUT, uri.path(), &body[..]);
-    let json = once::answer(&app, &entered, key, what, move |shown| Ok(render::one(kind, shown)), work).await?;
+    let render = move |shown: &ShownRule| Ok(render::one(kind, shown, told.get().cloned().unwrap_or_default()));
+    let json = once::answer(&app, &entered, key, what, render, work).await?;
     Ok(entered.answer(json_bytes(json)))
 }
+
+/// What a rule that is being set names and nobody has heard of, once it has been looked at.
+type Warned = Arc<OnceLock<Vec<Warning>>>;
 
 async fn set(
     app: &App,
     entered: &Entered,
-    kind: RuleKind,
-    name: RuleName,
+    (kind, name): (RuleKind, RuleName),
     (content, expected): (parse::Spelled, Option<u64>),
+    warned: Warned,
     once: Option<Once<ShownRule>>,
 ) -> Result<Given<ShownRule>, Error> {
     let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
@@ -238,6 +248,8 @@ async fn set(
         let message = "the rule reads attributes or events that this key may not see";
         return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message));
     }
+    let warnings = rules::warnings(app, entered.workspace, &content.definition.rule, &model).await?;
+    warned.get_or_init(|| warnings);
     app.service.put_stored_rule(entered.workspace, kind, &name, (content, expected), entered.sight(), once).await
 }
 
@@ -255,7 +267,7 @@ async fn archive(
 
 async fn shown(app: &App, entered: &Entered, kind: RuleKind, name: &str) -> Result<bytes::Bytes, Error> {
     let shown = app.service.stored_rule(entered.workspace, kind, name, entered.sight()).await?;
-    Ok(render::one(kind, &shown))
+    Ok(render::one(kind, &shown, Vec::new()))
 }
 
 /// A declared rule, as it is answered once it stands, without what the server alone says of it.

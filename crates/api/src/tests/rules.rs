@@ -246,3 +246,45 @@ async fn rules_are_checked_against_the_data_model() {
     assert_eq!(checked(&world, "plam = \"gold\"").await["problem"]["hint"], "did you mean plan?");
     assert_eq!(valid("email = \"x\" and plan = \"gold\"").await, (true, String::new()));
 }
+
+#[tokio::test]
+async fn what_nobody_has_heard_of_is_told_and_not_refused() {
+    let world = World::new().await;
+    let event = json!({ "userId": "ann", "event": "Order Completed", "messageId": "m", "properties": { "total": 5, "cart": { "id": "c" } } });
+    assert_eq!(world.call("POST", "/v1/track", ROOT, event.to_string()).await.status, 200);
+    let identify = json!({ "userId": "ann", "traits": { "plan": "gold", "address": { "city": "Lyon" } } });
+    assert_eq!(world.call("POST", "/v1/identify", ROOT, identify.to_string()).await.status, 200);
+    let none: [(&str, &str); 0] = [];
+    for (rule, expected) in [
+        ("plan = \"gold\" and address.city = \"Lyon\" and user_id = \"ann\"", &none[..]),
+        (
+            "xEvent[eventType = \"Order Completed\" and properties.total > 1 and properties.cart.id = \"c\"].count() > 0",
+            &[],
+        ),
+        ("xEvent[eventType.equals(\"order completed\", false)].count() > 0", &[]),
+        ("xEvent[eventType = \"page\"].count() > 0", &[]),
+        ("paln = \"gold\"", &[("attribute", "paln")]),
+        ("address.town = \"Lyon\"", &[("attribute", "address.town")]),
+        ("xEvent[event = \"Order Completed\"].count() > 0", &[("event_part", "event")]),
+        ("xEvent[eventType = \"Nonsense\"].count() > 0", &[("event_type", "Nonsense")]),
+        ("xEvent[eventType = \"Order Completed\" and properties.price > 1].count() > 0", &[("property", "price")]),
+        ("xEvent[properties.price > 1].count() > 0", &[("property", "price")]),
+    ] {
+        let warned = |json: &Value| -> Vec<(String, String)> {
+            let text = |own: &Value, name: &str| own[name].as_str().expect("a text").to_owned();
+            let warnings = json["warnings"].as_array().into_iter().flatten();
+            warnings.map(|own| (text(own, "kind"), text(own, "name"))).collect()
+        };
+        let expected: Vec<_> = expected.iter().map(|(kind, name)| ((*kind).to_owned(), (*name).to_owned())).collect();
+        let ask = async |path: &str, body: Value| {
+            let reply = world.call("POST", path, ROOT, body.to_string()).await;
+            assert!(reply.status.is_success(), "{rule}: {}", reply.json());
+            warned(&reply.json())
+        };
+        let profile = json!({ "namespace": "user_id", "value": "ann" });
+        assert_eq!(ask("/v1/rules:check", json!({ "pql": rule, "purpose": "condition" })).await, expected, "{rule}");
+        assert_eq!(ask("/v1/rules:evaluate", json!({ "pql": rule, "profile": profile })).await, expected, "{rule}");
+        assert_eq!(ask("/v1/segments:preview", json!({ "pql": rule })).await, expected, "{rule}");
+        assert_eq!(ask("/v1/segments", json!({ "name": rule, "pql": rule })).await, expected, "{rule}");
+    }
+}

@@ -51,6 +51,24 @@ impl RuleModel {
         is_beyond(rule, &self.stored, self.sight)
     }
 
+    /// The names of the types of events that are registered and that the reader may see.
+    pub(crate) fn event_types(&self) -> impl Iterator<Item = &str> {
+        let names = self.model.definition().event_types.keys().map(|name| &**name);
+        names.filter(|name| !self.model.is_event_hidden(name, self.sight))
+    }
+
+    /// Whether there is an attribute at these names whatever anybody sends.
+    pub(crate) fn knows_attribute(&self, names: &[Name]) -> bool {
+        let is_reserved = names.first().is_some_and(|name| RESERVED.contains(&&**name));
+        let is_computed = names.first().is_some_and(|name| self.computed().any(|own| *own == **name));
+        is_reserved || is_computed || matches!(self.attribute(names), Known::Is(_))
+    }
+
+    /// Whether the reader may not see what stands there.
+    pub(crate) fn hides_attribute(&self, path: &Path) -> bool {
+        self.model.is_hidden(path, self.sight)
+    }
+
     fn event_type(&self, event: Option<&str>) -> Option<&EventType> {
         event
             .filter(|event| !self.model.is_event_hidden(event, self.sight))

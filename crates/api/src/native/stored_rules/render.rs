@@ -9,16 +9,17 @@ use tessera_service::workspace_config::{Definition, PolicyId, RuleContent, RuleK
 
 use super::wire;
 use crate::answer::to_json;
+use crate::native::rules::Warning;
 
 pub(super) fn page(kind: RuleKind, page: ListPage<ShownRule>) -> wire::StoredRules {
     wire::StoredRules {
-        items: page.items.iter().map(|shown| rule(kind, shown)).collect(),
+        items: page.items.iter().map(|shown| rule(kind, shown, Vec::new())).collect(),
         next_cursor: page.next_cursor,
     }
 }
 
-pub(super) fn one(kind: RuleKind, shown: &ShownRule) -> Bytes {
-    to_json(&rule(kind, shown)).into()
+pub(super) fn one(kind: RuleKind, shown: &ShownRule, warnings: Vec<Warning>) -> Bytes {
+    to_json(&rule(kind, shown, warnings)).into()
 }
 
 /// What a file declares, as an answer would show it.
@@ -30,7 +31,7 @@ pub(super) fn content(kind: RuleKind, content: &RuleContent) -> wire::Content {
     }
 }
 
-fn rule(kind: RuleKind, shown: &ShownRule) -> wire::StoredRule {
+fn rule(kind: RuleKind, shown: &ShownRule, warnings: Vec<Warning>) -> wire::StoredRule {
     let stored: &StoredRule = &shown.rule;
     let definition = stored.live().map_or_else(|| stored.definition(), |live| &live.definition);
     let plan = definition.rule.plan();
@@ -60,6 +61,7 @@ fn rule(kind: RuleKind, shown: &ShownRule) -> wire::StoredRule {
         }),
         created_at: format_timestamp(stored.created_at),
         updated_at: format_timestamp(stored.updated_at),
+        warnings,
         count: counts.map(|counts| counts.members),
         overflowed: counts.map(|counts| counts.overflowed),
         over_budget: counts.map(|counts| counts.over_budget),

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
+use crate::native::rules::Warning;
+
 /// What a rule is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -143,6 +145,9 @@ pub(crate) struct StoredRule {
     pub(crate) created_at: String,
     /// When it was replaced or archived last.
     pub(crate) updated_at: String,
+    /// Where it was made or replaced just now, what it names that nobody has heard of: advice.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<Warning>,
     /// Of a segment, how many members it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) count: Option<u64>,
