@@ -16,7 +16,7 @@ impl World {
     async fn put_segment_of(&self, name: &str, text: &str, of: Kind) {
         let expr = pql::parse(text).unwrap_or_else(|problem| panic!("{text}: {problem:?}"));
         let definition = Definition::new(RuleKind::Segment, expr, Zone::utc(), None).expect("a segment").of(of);
-        let content = RuleContent { description: None, definition, is_draft: false };
+        let content = RuleContent { display_name: None, description: None, definition, is_draft: false };
         let name = RuleName::parse(RuleKind::Segment, name).expect("a name");
         let change = move |config: &StoredConfig, at| put_rule(config, RuleKind::Segment, &name, content, None, at);
         self.service.configure_rules(WORKSPACE, change).await.expect("a segment");

@@ -44,22 +44,6 @@ struct NameRecord<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct NamedRecord<'a> {
-    #[serde(borrow)]
-    rules: RulesRecord<'a>,
-    #[serde(borrow)]
-    attributes: Vec<NameRecord<'a>>,
-    #[serde(borrow)]
-    segments: Vec<NameRecord<'a>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct NameRecord<'a> {
-    name: &'a str,
-    display_name: &'a str,
-}
-
-#[derive(Serialize, Deserialize)]
 struct RulesRecord<'a> {
     #[serde(borrow)]
     attributes: Vec<RuleRecord<'a>>,
