@@ -223,7 +223,8 @@ impl Check<'_> {
                 let [one, other] = [link.ends[0].node, link.ends[1].node];
                 // Where one end was erased with very many of them, they wait for the purge.
                 let is_loose = loose.contains(&one) || loose.contains(&other);
-                if !is_loose && !(nodes.contains_key(&one) && nodes.contains_key(&other)) {
+                let is_gone = !nodes.contains_key(&one) || !nodes.contains_key(&other);
+                if is_gone && !is_loose {
                     faults.push(format!("a link between {one} and {other}, of which one is gone"));
                 }
                 *ends.entry((one, other)).or_default() += 1;

@@ -88,10 +88,13 @@ pub struct Changed {
     pub(crate) members: AllCounts,
 }
 
+/// Makes the answer of what items came to.
+pub(crate) type Render = Box<dyn Fn(&[Done]) -> Option<Result<Reply, Error>> + Send + Sync>;
+
 /// A request under an `Idempotency-Key` that brings items, and how what they came to is answered: none where that answer is not kept.
 pub(crate) struct Answering {
     pub(crate) request: Request,
-    pub(crate) render: Box<dyn Fn(&[Done]) -> Option<Result<Reply, Error>> + Send + Sync>,
+    pub(crate) render: Render,
 }
 
 /// What a submission brings.
