@@ -38,7 +38,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server.
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     /// Send the rows of a CSV, JSON lines or blank-separated file to a server, as events or as records.
     Load(Box<load::Arguments>),
     /// Start a server on this machine, load the bundled purchase log and show what to try.
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
         // It tells more by how it ends than that it did.
         Command::Apply(arguments) => return end(apply::run(&arguments)),
-        Command::Serve(arguments) => serve::run(arguments),
+        Command::Serve(arguments) => serve::run(*arguments),
         Command::Load(arguments) => load::run(*arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Key(command) => admin::run_key(command),
