@@ -270,7 +270,7 @@ fn look_closely(
         let counted = format!("{}.count()", within(90, date));
         let expected = json!({
             "profile_id": id(&read[name]), "name": segment, "value": count >= 2, "entered_at": entered.get(id(&read[name])),
-            "left_at": null, "changes_at": null, "incomplete": null, "more": false,
+            "left_at": null, "changes_at": null, "incomplete": null, "more": false, "of_others": false,
             "why": {
                 "holds": count >= 2, "pql": at_least_two(date), "inputs": [{ "pql": counted, "value": count }]
             }

@@ -401,7 +401,9 @@ pub(crate) async fn bring_along(store: &dyn Store, workspace: WorkspaceId) -> Re
 /// Where the end of an answer stands that was given at an instant.
 pub(crate) fn ends_key(row_key: &Key, at: Timestamp) -> Key {
     let workspace = row_key.as_bytes().first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
-    Scope::new(WorkspaceId::new(workspace)).answer_ends(at.plus_micros(KEPT_MICROS), row_key)
+    // Answers of the directory stand with it.
+    let scope = if workspace == 0 { Scope::system() } else { Scope::new(WorkspaceId::new(workspace)) };
+    scope.answer_ends(at.plus_micros(KEPT_MICROS), row_key)
 }
 
 /// Whether an answer is kept no longer. One of more than a day ahead was given under a clock that was wrong.

@@ -173,7 +173,7 @@ async fn what_a_write_without_an_answer_did_is_in_the_next_read() {
     use tessera_service::error::ErrorKind;
     let mut left_open = 0;
     // How many reads come before the look is the lane's affair; after them every one fails for a while.
-    for reads in 0..6 {
+    for reads in 0..12 {
         let faulty = Faulty::new(memory(), Plan::CALM);
         let store: Arc<dyn Store> = Arc::new(faulty.clone());
         let service = open(&store).await;

@@ -8,6 +8,7 @@ use tessera_expr::plan::Aggregate;
 use super::event::NOTHING;
 use super::set::{Layer, RuleKind, RuleSet};
 use super::standing::{Membership, Standing};
+use crate::config::Kind;
 use crate::time::Timestamp;
 use crate::value::{Tree, Value};
 
@@ -15,13 +16,22 @@ use crate::value::{Tree, Value};
 /// depend on what its rules do.
 const STEPS_MAX: u64 = 2_000;
 
-/// The segments that hold of somebody of whom nothing is known, and those of which time decides.
+/// The segments that hold of a person or an account of whom nothing is known, and those of which time decides.
 pub(super) fn holding_of_nobody(set: &RuleSet) -> Vec<usize> {
+    let [people, accounts] = [Kind::Person, Kind::Account].map(|kind| holding_of(set, kind));
+    set.segments().filter(|at| people.contains(at) || accounts.contains(at)).collect()
+}
+
+/// Those that hold of somebody of this kind: one segment may ask whether another one does not hold, which is of others.
+fn holding_of(set: &RuleSet, kind: Kind) -> Vec<usize> {
     let mut nobody = Nobody { set, standing: Standing::default(), layer: Layer::Live };
     let mut holding = Vec::new();
     for at in set.segments() {
         let entry = &set.entries[at];
-        let RuleKind::Segment { id, .. } = entry.def.kind else { continue };
+        let RuleKind::Segment { id, of, .. } = entry.def.kind else { continue };
+        if of != kind {
+            continue;
+        }
         nobody.layer = entry.def.layer;
         let frame = Frame { now: Timestamp::MIN, zone: &entry.def.zone, steps_max: STEPS_MAX };
         // What is computed may be something even of nothing, such as 0.

@@ -16,7 +16,7 @@ use crate::admin::segment;
 use crate::client::Client;
 
 /// What a rule says, among the members of an answer.
-const CONTENT: [&str; 5] = ["display_name", "description", "pql", "time_zone", "merge_policy"];
+const CONTENT: [&str; 6] = ["display_name", "description", "pql", "time_zone", "merge_policy", "of"];
 
 /// Reads all rules of a kind.
 pub(super) fn read(kind: Kind, client: &Client, current: &mut Current) -> Result<()> {

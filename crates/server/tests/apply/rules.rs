@@ -231,7 +231,6 @@ fn rules_that_are_wrong_are_told_by_line_and_nothing_is_written() {
         ),
         ("kind: attribute\nname: s\nspec: {}", "3: computed attribute s: a rule stands in exactly one"),
         ("kind: attribute\nname: s\nspec:\n  pql: '1'\n  merge_policy: x", "5: computed attribute s: unknown member"),
-        ("kind: attribute\nname: s-s\nspec: {pql: '1'}", "3: computed attribute s-s: the name of a computed attribute"),
         ("kind: segment\nname: s\nspec:\n  pql: 'true'\n  time_zone: Mars", "5: segment s: time_zone is expected"),
         (
             "kind: segment\nname: s\nspec:\n  pql: 'true'\n  status: archived",
