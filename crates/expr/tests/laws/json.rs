@@ -51,6 +51,19 @@ fn read(text: &str) -> Result<String, (String, String, String)> {
     })
 }
 
+/// What an aggregate binds is its own, whatever stands behind it has the same name.
+#[test]
+fn declarations_stay_in_their_order_where_they_can() {
+    for text in [
+        "exists A from [sum city over city from orders], city from others where A = city",
+        "exists A from orders where (exists A from A, B from others)",
+    ] {
+        let nodes = pql_json::write(&pql::parse(text).expect("a rule"));
+        let read = pql_json::read(&nodes).expect("the same");
+        assert_eq!(pql_json::write(&read), nodes, "{}", pql::print(&read));
+    }
+}
+
 #[test]
 fn published_samples_are_read() {
     for (text, expected) in [

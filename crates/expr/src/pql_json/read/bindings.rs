@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{At, Reader, Result};
+use super::{At, Reader, Result, is_over_bindings};
 use crate::ast::{Binding, Expr, Name};
 use crate::value::Value;
 
@@ -31,7 +31,9 @@ impl Reader {
             let is_declaration = at.is("varDecl");
             let declares = if is_declaration { Some(at.member("varName")?.text()?) } else { None };
             let spoken = if is_declaration { at.member("range")?.value } else { at.value };
-            let speaks_of = free(spoken).into_iter().filter(|name| declared.contains(name)).collect();
+            // A name that is bound around the set may be that one: such a part is read where it stands.
+            let is_own = |name: &&str| declared.contains(name) && !self.bound.iter().any(|own| **own == **name);
+            let speaks_of = free(spoken).into_iter().filter(is_own).collect();
             rest.push(Part { at, declares, speaks_of });
         }
         let mut bindings: Vec<Binding> = Vec::new();
@@ -68,31 +70,46 @@ fn text(value: Option<&Value>) -> Option<&str> {
     }
 }
 
-/// The names that a node speaks of and does not bind itself.
-fn free(value: &Value) -> BTreeSet<&str> {
-    let member = |name: &str| match value {
+/// A member of a node.
+fn member<'v>(node: &'v Value, name: &str) -> Option<&'v Value> {
+    match node {
         Value::Object(members) => members.iter().find(|(own, _)| **own == *name).map(|(_, value)| value),
         _ => None,
+    }
+}
+
+/// The names that the parts of a list declare.
+fn declared_in<'v>(node: &'v Value, list: &str) -> BTreeSet<&'v str> {
+    let parts = match member(node, list) {
+        Some(Value::List(parts)) => &parts[..],
+        _ => &[],
     };
-    let bound_in = |list: &str| {
-        let parts = match member(list) {
-            Some(Value::List(parts)) => &parts[..],
-            _ => &[],
-        };
-        parts.iter().filter_map(|part| match part {
-            Value::Object(members) => members.iter().find(|(own, _)| **own == *"varName").map(|(_, name)| name),
-            _ => None,
-        })
-    };
-    let mut names = match value {
+    parts.iter().filter_map(|part| text(member(part, "varName"))).collect()
+}
+
+fn is_node(value: &Value, kind: &str) -> bool {
+    text(member(value, "nodeType")) == Some(kind)
+}
+
+/// The names that a node speaks of and does not bind itself.
+fn free(value: &Value) -> BTreeSet<&str> {
+    let mut names: BTreeSet<&str> = match value {
         Value::List(parts) => parts.iter().flat_map(free).collect(),
         Value::Object(members) => members.iter().flat_map(|(_, value)| free(value)).collect(),
         _ => BTreeSet::new(),
     };
-    match text(member("nodeType")) {
-        Some("varRef") => names.extend(text(member("varName"))),
-        Some("fnCreate") => names.retain(|name| !bound_in("params").any(|bound| text(Some(bound)) == Some(name))),
-        Some("set") => names.retain(|name| !bound_in("variables").any(|bound| text(Some(bound)) == Some(name))),
+    match text(member(value, "nodeType")) {
+        Some("varRef") => names.extend(text(member(value, "varName"))),
+        Some("fnCreate") => names.retain(|name| !declared_in(value, "params").contains(name)),
+        Some("set") => names.retain(|name| !declared_in(value, "variables").contains(name)),
+        // Beside its set stands what an aggregate computes of the variables.
+        Some("fnApply") if text(member(value, "fnName")).is_some_and(is_over_bindings) => {
+            let Some(Value::List(params)) = member(value, "params") else { return names };
+            let Some(set) = params.iter().find(|param| is_node(param, "set")) else { return names };
+            let declared = declared_in(set, "variables");
+            let beside = params.iter().filter(|param| !std::ptr::eq(*param, set)).flat_map(free);
+            names = beside.filter(|name| !declared.contains(name)).chain(free(set)).collect();
+        }
         _ => {}
     }
     names

@@ -10,7 +10,7 @@ use tessera_engine::time::Timestamp;
 use super::super::StoredConfig;
 use super::{
     ATTRIBUTES_MAX, Definition, FORMER_MAX, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run, SEGMENTS_MAX,
-    StoredAggregate, StoredRule, StoredRules, Version, live,
+    StoredAggregate, StoredRule, StoredRules, Version, asks_for, live,
 };
 use crate::error::{Error, ErrorKind};
 use crate::rules::hides_no_more;
@@ -283,6 +283,38 @@ impl StoredRules {
         self.of_mut(kind).insert(name.clone(), Arc::new(rule));
         if is_new_version && is_running {
             self.renew_dependents(kind, name, at);
+            self.keep_together();
+        }
+    }
+
+    /// Versions that are built wait for each other: where a live version asks for a rule, that rule becomes another no sooner than the version
+    /// does, and what asks for a rule that waits waits with it. Otherwise a version that took the place of one built earlier would leave
+    /// its live one with memberships of what is no more.
+    fn keep_together(&mut self) {
+        loop {
+            let building = || self.all().filter_map(|(kind, rule)| Some((kind, rule, rule.next()?.generation)));
+            let mut waits = None;
+            for (kind, rule, generation) in building() {
+                let lasts = |other: &StoredRule, its: u64| {
+                    let asks = |version: &Version| asks_for(&version.definition.rule, kind, &rule.name);
+                    its > generation && other.live().is_some_and(asks)
+                };
+                let follows = |other: &StoredRule, own: RuleKind, its: u64| {
+                    its > generation
+                        && rule.running().any(|version| asks_for(&version.definition.rule, own, &other.name))
+                };
+                let later = building().filter(|(own, other, its)| lasts(other, *its) || follows(other, *own, *its));
+                if let Some(generation) = later.map(|(_, _, its)| its).max() {
+                    waits = Some((kind, rule.name.clone(), generation));
+                    break;
+                }
+            }
+            let Some((kind, name, generation)) = waits else { return };
+            let Some(rule) = self.of_mut(kind).get_mut(&name) else { return };
+            match &mut Arc::make_mut(rule).run {
+                Run::Building(next) | Run::Live(_, Some(next)) => next.generation = generation,
+                Run::Live(_, None) | Run::Draft(_) | Run::Archived(_) => return,
+            }
         }
     }
 

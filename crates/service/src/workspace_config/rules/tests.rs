@@ -256,3 +256,23 @@ fn whom_segments_are_of_is_kept_through_every_state() {
     let archived = archive_rule(&walked(&turned), RuleKind::Segment, "own", |_, _| true, at(8)).expect("archived");
     assert_eq!(of(&archived), [Kind::Account]);
 }
+
+/// A version that takes the place of one that was built together with another rule makes that rule wait for it.
+#[test]
+fn what_is_built_together_is_live_together() {
+    let mut config = walked(&segment(&StoredConfig::default(), "one", "plan = \"gold\""));
+    config = walked(&segment(&config, "two", "inSegment(\"one\")"));
+    config = segment(&config, "one", "plan = \"silver\"");
+    let begun = config.rules.generation();
+    config = segment(&config, "two", "age > 3");
+    let next = |config: &StoredConfig, name: &str| {
+        let rule = config.rules.find(RuleKind::Segment, name).expect("a segment");
+        rule.next().map(|next| next.generation)
+    };
+    let last = config.rules.generation();
+    assert!(begun < last);
+    assert_eq!((next(&config, "one"), next(&config, "two")), (Some(last), Some(last)));
+    // A third one that nothing ties to them does not wait.
+    config = segment(&config, "three", "age > 4");
+    assert_eq!((next(&config, "one"), next(&config, "two")), (Some(last), Some(last)));
+}
