@@ -144,7 +144,7 @@ async fn run(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Submission>) {
                 }
             }
             work => {
-                let answer = match guarded(state.do_other(work)).await {
+                let answer = match guarded(Box::pin(state.do_other(work))).await {
                     Ok(answer) => answer,
                     Err(fault) => Err(state.failed_by(&fault)),
                 };

@@ -140,14 +140,14 @@ fn unbrought(open: &[Job], config: &StoredConfig) -> Vec<Sweep> {
     let StoredSweeps { rules, erasures, ended, .. } = sweeps;
     let mut wanted = Vec::new();
     if sweeps.is_restaging() {
-        wanted.push(Sweep { kind: RECLUSTER, parameters: format!("{{\"sweep\":{rules}}}"), number: u64::from(*rules) });
+        wanted.push(Sweep { kind: RECLUSTER, parameters: format!("{{\"sweep\":{rules}}}"), number: *rules });
     }
     for own in erasures {
         let parameters = erasure_parameters(&own.dataset, own.batch.as_deref(), own.number.into());
         wanted.push(Sweep { kind: ERASE_SOURCE, parameters, number: own.number.into() });
     }
     if let Some(sweep) = ended.iter().map(|own| own.number).max() {
-        wanted.push(Sweep { kind: EXPIRE, parameters: format!("{{\"sweep\":{sweep}}}"), number: sweep.into() });
+        wanted.push(Sweep { kind: EXPIRE, parameters: format!("{{\"sweep\":{sweep}}}"), number: sweep });
     }
     if config.rules().needs_walk() {
         let parameters = format!("{{\"generation\":{}}}", config.rules().generation());

@@ -329,7 +329,7 @@ async fn connections_wait_for_as_long_as_the_setting_says() {
 /// One connection of HTTP/2 has so many requests under way, and no more: the next are refused, and the others go on.
 #[tokio::test]
 async fn a_connection_of_http_2_has_a_bound_on_its_streams() {
-    let never = Router::new().route("/", get(|| std::future::pending::<String>()));
+    let never = Router::new().route("/", get(std::future::pending::<String>));
     let settings = ApiSettings { stall_timeout: Duration::from_secs(60), ..ApiSettings::default() };
     let server = start(never, settings, None).await;
     let mut stream = connect(&server).await;

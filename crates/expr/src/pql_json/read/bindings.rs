@@ -91,8 +91,11 @@ fn is_node(value: &Value, kind: &str) -> bool {
     text(member(value, "nodeType")) == Some(kind)
 }
 
-/// The names that a node speaks of and does not bind itself.
+/// The names that a node speaks of and does not bind itself. Each part is looked at once.
 fn free(value: &Value) -> BTreeSet<&str> {
+    if let Some(names) = free_of_aggregate(value) {
+        return names;
+    }
     let mut names: BTreeSet<&str> = match value {
         Value::List(parts) => parts.iter().flat_map(free).collect(),
         Value::Object(members) => members.iter().flat_map(|(_, value)| free(value)).collect(),
@@ -102,15 +105,19 @@ fn free(value: &Value) -> BTreeSet<&str> {
         Some("varRef") => names.extend(text(member(value, "varName"))),
         Some("fnCreate") => names.retain(|name| !declared_in(value, "params").contains(name)),
         Some("set") => names.retain(|name| !declared_in(value, "variables").contains(name)),
-        // Beside its set stands what an aggregate computes of the variables.
-        Some("fnApply") if text(member(value, "fnName")).is_some_and(is_over_bindings) => {
-            let Some(Value::List(params)) = member(value, "params") else { return names };
-            let Some(set) = params.iter().find(|param| is_node(param, "set")) else { return names };
-            let declared = declared_in(set, "variables");
-            let beside = params.iter().filter(|param| !std::ptr::eq(*param, set)).flat_map(free);
-            names = beside.filter(|name| !declared.contains(name)).chain(free(set)).collect();
-        }
         _ => {}
     }
     names
+}
+
+/// Those of an aggregate: what it computes beside its set speaks of the variables of the set.
+fn free_of_aggregate(value: &Value) -> Option<BTreeSet<&str>> {
+    if !is_node(value, "fnApply") || !text(member(value, "fnName")).is_some_and(is_over_bindings) {
+        return None;
+    }
+    let Some(Value::List(params)) = member(value, "params") else { return None };
+    let set = params.iter().find(|param| is_node(param, "set"))?;
+    let declared = declared_in(set, "variables");
+    let beside = params.iter().filter(|param| !std::ptr::eq(*param, set)).flat_map(free);
+    Some(beside.filter(|name| !declared.contains(name)).chain(free(set)).collect())
 }
