@@ -122,6 +122,7 @@ pub(crate) async fn serve(
     };
     let router = tessera_api::router(Arc::clone(&service), api.clone());
     tracing::info!(%address, data = %settings.data.display(), version = env!("CARGO_PKG_VERSION"), "server is ready");
+    tell_store(&store);
     listening(address);
     tokio::select! {
         () = tessera_api::serve(vec![listener], tls, router, api, stop) => {}
@@ -146,13 +147,18 @@ async fn keep_up(metrics: &PrometheusHandle, store: &LsmStore) {
     let mut beat = tokio::time::interval(METRICS_FOLDED);
     loop {
         beat.tick().await;
-        if let Some(free_bytes) = store.free_bytes() {
-            metrics::gauge!(FREE_BYTES).set(free_bytes as f64);
-        }
-        for (health, name) in [(Health::Open, "open"), (Health::Full, "full"), (Health::Shut, "shut")] {
-            metrics::gauge!(HEALTH, "state" => name).set(f64::from(u8::from(store.health() == health)));
-        }
+        tell_store(store);
         metrics.run_upkeep();
+    }
+}
+
+/// Tells how the store is and how much room is left.
+fn tell_store(store: &LsmStore) {
+    if let Some(free_bytes) = store.free_bytes() {
+        metrics::gauge!(FREE_BYTES).set(free_bytes as f64);
+    }
+    for (health, name) in [(Health::Open, "open"), (Health::Full, "full"), (Health::Shut, "shut")] {
+        metrics::gauge!(HEALTH, "state" => name).set(f64::from(u8::from(store.health() == health)));
     }
 }
 
