@@ -23,7 +23,7 @@ const FAMILY_AT: usize = 4;
 const IDENTITY: u8 = 0x02;
 const RECORD: u8 = 0x03;
 const EVENT: u8 = 0x06;
-const EVENT_ID: u8 = 0x07;
+const EVENT_ID: u8 = 0x1a;
 /// Rows of a family whose sizes are looked at, and values that are written again and again.
 const SAMPLES: usize = 2_000;
 
