@@ -6,7 +6,9 @@ mod support;
 use std::sync::Arc;
 
 use support::{WORKSPACE, by, components, fact, ingest, key, purged, read};
+use tessera_engine::fact::{AccountFact, Claim, Strength};
 use tessera_engine::id::ErasureId;
+use tessera_engine::value::{Path, Value};
 use tessera_service::directory::ListQuery;
 use tessera_service::erasure::Receipt;
 use tessera_service::idempotency::Given;
@@ -108,6 +110,31 @@ async fn what_hung_to_the_erased_alone_goes_with_it() {
     purged(&service, receipt.id).await;
     let counts = service.counts(WORKSPACE).await.expect("counts");
     assert_eq!((counts.profiles, counts.identities, counts.events), (1, 2, 1));
+    service.close().await;
+    sound(&store).await;
+}
+
+/// Somebody who belonged to more accounts than one command changes is unsaid of all of them.
+#[tokio::test]
+async fn what_was_said_of_many_accounts_goes_in_steps() {
+    let (store, service) = open(TINY).await;
+    let accounts: Vec<String> = (0..30).map(|at| format!("account-{at}")).collect();
+    for account in &accounts {
+        let mut sent = fact(account, "user_id:ann !Joined @1");
+        let told = sent.fact.as_mut().expect("a fact");
+        let claim =
+            Claim { namespace: "group_id".into(), value: account.as_str().into(), strength: Strength::Verified };
+        let attributes = vec![(Path::root("size").expect("a name"), Value::text("5"))];
+        told.account = Some(AccountFact { claim, attributes });
+        ingest(&service, vec![sent]).await;
+        assert_eq!(read(&service, &by("group_id", account)).await["size"], "5");
+    }
+    let extent = (Extent::Profile, Return::Allowed);
+    let receipt = service.erase(WORKSPACE, &by("user_id", "ann"), extent, ("test", key())).await.expect("a receipt");
+    purged(&service, receipt.id).await;
+    for account in &accounts {
+        assert_eq!(read(&service, &by("group_id", account)).await.get("size"), None, "{account}");
+    }
     service.close().await;
     sound(&store).await;
 }

@@ -29,6 +29,7 @@ use super::{cluster, event, link, rows};
 use crate::codec::{golden, thawed};
 use crate::directory::WorkspaceId;
 use crate::feed;
+use crate::loose;
 use crate::workspace_config::{StoredConfig, erase_source};
 
 fn at(seconds: i64) -> Timestamp {
@@ -386,6 +387,9 @@ fn small_rows_are_read_as_written() {
     }
     assert_eq!(rows::decode_home(&rows::encode_home(node_id(1))).expect("a row"), node_id(1));
     golden("home-1", &rows::encode_home(node_id(1)));
+    let accounts = [node_id(7), node_id(8)];
+    assert_eq!(loose::decode(&loose::encode(&accounts)).expect("a row"), accounts);
+    golden("loose-1", &loose::encode(&accounts));
     for (name, event, source) in [
         ("fact-3", None, source("crm", Some("july"), 3)),
         ("fact-event-3", Some(EventId::from_bytes([7; 12])), source("segment", None, 0)),
