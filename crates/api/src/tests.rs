@@ -20,5 +20,6 @@ mod rules;
 mod segments;
 mod stated;
 mod store_health;
+mod truncated;
 mod values;
 pub(crate) mod world;

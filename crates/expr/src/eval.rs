@@ -81,6 +81,10 @@ pub(crate) struct Evaluator<'f> {
     patterns: Vec<(Name, Option<Arc<Pattern>>)>,
     moves_at: Option<Timestamp>,
     turns_at: Option<Timestamp>,
+    /// Whether it looked at events that are not all there.
+    is_truncated: bool,
+    /// How many of the windows around it have left all behind that is not seen.
+    spared: u32,
     /// What the rule speaks of, the profile first.
     contexts: SmallVec<[Item<'f>; 2]>,
     variables: Vec<(&'f Name, Bound<'f>)>,
@@ -110,6 +114,8 @@ impl<'f> Evaluator<'f> {
             patterns: Vec::new(),
             moves_at: None,
             turns_at: None,
+            is_truncated: false,
+            spared: 0,
             contexts: smallvec![profile],
             variables: Vec::new(),
         }
@@ -123,6 +129,11 @@ impl<'f> Evaluator<'f> {
     /// Until when it stays so, the turns of the calendar aside.
     pub(crate) fn moves_at(&self) -> Option<Timestamp> {
         self.moves_at
+    }
+
+    /// Whether what was evaluated rests on fewer events than it speaks of.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.is_truncated
     }
 
     /// How many steps it took.
@@ -315,6 +326,7 @@ impl<'f> Evaluator<'f> {
     fn events(&mut self) -> Result<Item<'f>> {
         let (first, count) = (self.first_event(), self.facts.event_count());
         self.spend(count - first)?;
+        self.is_truncated |= self.spared == 0 && (first > 0 || self.facts.unseen().is_some());
         Ok(Item::List((first..count).map(Item::Event).collect()))
     }
 
@@ -344,11 +356,27 @@ impl<'f> Evaluator<'f> {
         Ok(Item::Map(Rc::new(quotients.collect())))
     }
 
+    /// Whether nothing that is not seen counts in a window, now or later.
+    fn leaves_unseen_behind(&self, window: Window) -> bool {
+        if window == Window::Lifetime {
+            return false;
+        }
+        let first = self.first_event();
+        let cut = (first > 0).then(|| self.facts.event_time(first));
+        let unseen = self.facts.unseen().max(cut);
+        unseen.is_none_or(|at| counts(window, at, self.now, self.zone) == (false, None))
+    }
+
     fn kept(&mut self, index: usize, naive: &'f Expr) -> Result<Item<'f>> {
         let Some(aggregate) = self.aggregates.get(index) else { return self.expr(naive) };
         match self.facts.kept(aggregate) {
-            None if aggregate.is_truth() => Ok(Item::bool(self.holds(naive)?)),
-            None => self.expr(naive),
+            None => {
+                let is_spared = self.leaves_unseen_behind(aggregate.window);
+                self.spared += u32::from(is_spared);
+                let item = if aggregate.is_truth() { self.holds(naive).map(Item::bool) } else { self.expr(naive) };
+                self.spared -= u32::from(is_spared);
+                item
+            }
             Some(kept) => {
                 match (kept.changes_at, aggregate.window) {
                     (None, _) => {}

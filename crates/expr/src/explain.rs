@@ -23,6 +23,8 @@ pub struct Explanation {
     pub root: Part,
     /// Whether there are more leaves than are named.
     pub is_cut: bool,
+    /// Whether something of it rests on fewer events than it speaks of, for there are more than rules look at.
+    pub is_truncated: bool,
 }
 
 /// A part of a rule.
@@ -83,7 +85,7 @@ impl Rule {
     /// # Errors
     /// [`OverBudget`] when a leaf takes more steps than the frame allows, or all of them together eight times as many.
     pub fn explain(&self, facts: &dyn Facts, frame: &Frame<'_>) -> Result<Explanation, OverBudget> {
-        let value = self.evaluate(facts, frame)?.value;
+        let answer = self.evaluate(facts, frame)?;
         let mut explainer = Explainer {
             facts,
             frame,
@@ -91,13 +93,15 @@ impl Rule {
             bytes_left: Cell::new(INPUTS_BYTES_MAX),
             leaves: 0,
             is_cut: false,
+            is_truncated: Cell::new(answer.is_truncated),
         };
         let root = match self.purpose() {
             Purpose::Condition => explainer.part(self.source())?,
             Purpose::Value => explainer.leaf(self.source(), Purpose::Value)?,
         };
         let root = root.unwrap_or_else(|| unreachable!("the first part is within the bound"));
-        Ok(Explanation { value, root, is_cut: explainer.is_cut })
+        let is_truncated = explainer.is_truncated.get();
+        Ok(Explanation { value: answer.value, root, is_cut: explainer.is_cut, is_truncated })
     }
 }
 
@@ -110,6 +114,7 @@ struct Explainer<'a> {
     bytes_left: Cell<usize>,
     leaves: usize,
     is_cut: bool,
+    is_truncated: Cell<bool>,
 }
 
 impl Explainer<'_> {
@@ -196,6 +201,7 @@ impl Explainer<'_> {
             }
         };
         self.steps_left.set(self.steps_left.get().saturating_sub(evaluator.steps()));
+        self.is_truncated.set(self.is_truncated.get() | evaluator.is_truncated());
         Ok((value, evaluator.changes_at()))
     }
 

@@ -13,6 +13,12 @@ pub trait Facts {
     /// How many events there are. Rules see the last [`SCAN_EVENTS_MAX`](crate::limits::SCAN_EVENTS_MAX) of them.
     fn event_count(&self) -> usize;
 
+    /// The latest instant of an event that is there and that rules do not see, none where they see all. Of what happened at this instant or
+    /// before, some may be missing.
+    fn unseen(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// When an event happened. Events are numbered from 0 in the order of their times, and of one time in the order of their ids.
     fn event_time(&self, event: usize) -> Timestamp;
 

@@ -45,6 +45,8 @@ pub struct Answer {
     pub moves_at: Option<Timestamp>,
     /// How many steps it took.
     pub steps: u64,
+    /// Whether it rests on fewer events than the rule speaks of, for there are more than rules look at.
+    pub is_truncated: bool,
 }
 
 impl Answer {
@@ -113,7 +115,8 @@ impl Rule {
             }
         };
         let (changes_at, moves_at) = (evaluator.changes_at(), evaluator.moves_at());
-        Ok(Answer { value, changes_at, moves_at, steps: evaluator.steps() })
+        let is_truncated = evaluator.is_truncated();
+        Ok(Answer { value, changes_at, moves_at, steps: evaluator.steps(), is_truncated })
     }
 }
 

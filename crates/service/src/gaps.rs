@@ -22,8 +22,10 @@ const TOO_LARGE: &str = "too_large";
 pub(crate) struct Gaps {
     /// Attributes by name.
     pub(crate) attributes: BTreeMap<Name, &'static str>,
-    /// Why memberships are not.
-    pub(crate) audiences: Option<&'static str>,
+    /// Segments by name whose last answer is shown, for there is none now.
+    pub(crate) audiences: BTreeMap<Name, &'static str>,
+    /// Why no memberships are.
+    pub(crate) all_audiences: Option<&'static str>,
 }
 
 impl Gaps {
@@ -54,15 +56,18 @@ impl Gaps {
 
     /// Writes what is not shown of what was asked for, as a member of the answer.
     pub(crate) fn write(&self, fields: Fields, out: &mut Vec<u8>) {
-        let attributes = self.attributes.iter().filter(|_| fields.attributes).map(|(name, why)| (&**name, *why));
-        let audiences = self.audiences.filter(|_| fields.audiences).map(|why| ("_audiences", why));
-        let mut all = attributes.chain(audiences).enumerate().peekable();
+        let attributes =
+            self.attributes.iter().filter(|_| fields.attributes).map(|(name, why)| (name.to_string(), *why));
+        let all_audiences = self.all_audiences.filter(|_| fields.audiences).map(|why| ("_audiences".to_owned(), why));
+        let some = self.audiences.iter().filter(|_| fields.audiences && self.all_audiences.is_none());
+        let audiences = some.map(|(name, why)| (format!("_audiences.{name}"), *why));
+        let mut all = attributes.chain(all_audiences).chain(audiences).enumerate().peekable();
         if all.peek().is_none() {
             return;
         }
         out.extend_from_slice(b",\"_incomplete\":{");
         for (at, (name, why)) in all {
-            write_member(at, name, out);
+            write_member(at, &name, out);
             write_text(why, out);
         }
         out.push(b'}');

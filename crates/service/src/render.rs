@@ -67,7 +67,7 @@ pub(crate) fn render(view: &View, ruled: &Ruled, gaps: &Gaps, fields: Fields, co
             write_tree(tree, &mut out);
         }
     }
-    if fields.audiences && gaps.audiences.is_none() {
+    if fields.audiences && gaps.all_audiences.is_none() {
         write_audiences(ruled, &mut out);
     }
     gaps.write(fields, &mut out);

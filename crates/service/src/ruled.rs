@@ -155,6 +155,7 @@ async fn newest(store: &dyn Store, workspace: WorkspaceId, asked: &Asked<'_>) ->
 pub(crate) fn hide(ruled: &mut Ruled, flagged: &Flagged, sight: Flags) {
     ruled.attributes.retain(|(name, _)| !flagged.is_hidden(RuleKind::Attribute, name, sight));
     ruled.troubled.retain(|(name, _)| !flagged.is_hidden(RuleKind::Attribute, name, sight));
+    ruled.troubled_audiences.retain(|(name, _)| !flagged.is_hidden(RuleKind::Segment, name, sight));
     ruled.audiences.retain(|(name, _)| !flagged.is_hidden(RuleKind::Segment, name, sight));
 }
 
@@ -178,6 +179,7 @@ pub(crate) fn gaps(ruled: &Ruled, view: &mut View, configured: &Configured, sigh
     for (name, trouble) in &ruled.troubled {
         gaps.attributes.insert(name.clone(), trouble.name());
     }
+    gaps.audiences = ruled.troubled_audiences.iter().map(|(name, trouble)| (name.clone(), trouble.name())).collect();
     if configured.are_rules_off() {
         let live = configured.stored.rules().of(RuleKind::Attribute).values().filter(|rule| rule.live().is_some());
         for rule in live {
@@ -186,7 +188,7 @@ pub(crate) fn gaps(ruled: &Ruled, view: &mut View, configured: &Configured, sigh
                 gaps.attributes.insert(rule.name.shared(), RULES_OFF);
             }
         }
-        gaps.audiences = Some(RULES_OFF);
+        gaps.all_audiences = Some(RULES_OFF);
     }
     gaps
 }

@@ -62,6 +62,8 @@ pub struct Evaluated {
     pub steps: u64,
     /// How many events it could look at.
     pub events: usize,
+    /// Whether the value rests on fewer events than the rule speaks of, for the profile has more than rules look at.
+    pub is_truncated: bool,
 }
 
 impl Service {
@@ -119,7 +121,7 @@ async fn tried(store: &dyn Store, scope: Scope, asked: Tried<'_>, patience: Pati
     let config = &configured.config;
     let query = EventQuery { limit: SCAN_EVENTS_MAX, sight, ..EventQuery::default() };
     let bytes_max = SCAN_BYTES_MAX + 1;
-    let (events, _) = timeline::read_within(bytes_max, store, scope, found, &query, None, configured, now).await?;
+    let (events, rest) = timeline::read_within(bytes_max, store, scope, found, &query, None, configured, now).await?;
     let is_cut = events.iter().map(|event| event.payload.len()).sum::<usize>() > SCAN_BYTES_MAX;
     let lens = Lens { policy: &policy.compiled, config, now, relevance: Relevance::Any };
     let view = render::viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
@@ -130,7 +132,7 @@ async fn tried(store: &dyn Store, scope: Scope, asked: Tried<'_>, patience: Pati
         events.iter().filter_map(|event| config.keeping().event_kept_until(event.name.as_deref(), event.time));
     let valid_until = view.valid_until.into_iter().chain(events_end.min()).min();
     let facts = ProfileFacts::new(Tree::Node(tessera_engine::view::seen(view, config)), events, ruled.audiences);
-    let facts = facts.within(is_cut, patience);
+    let facts = facts.within(is_cut, patience).without(rest.map(|last| last.time));
     let zone = Zone::utc();
     let answer = rule.evaluate(&facts, &Frame { now, zone: &zone, steps_max: STEPS_MAX });
     if facts.lacks_events() {
@@ -156,5 +158,13 @@ async fn tried(store: &dyn Store, scope: Scope, asked: Tried<'_>, patience: Pati
         return Err(Error::new(ErrorKind::LimitExceeded, "rule_over_budget", message));
     }
     let changes_at = answer.changes_at.into_iter().chain(valid_until).min();
-    Ok(Evaluated { profile_id, value: answer.value, at: now, changes_at, steps: answer.steps, events: facts.len() })
+    Ok(Evaluated {
+        profile_id,
+        value: answer.value,
+        at: now,
+        changes_at,
+        steps: answer.steps,
+        events: facts.len(),
+        is_truncated: answer.is_truncated,
+    })
 }

@@ -23,8 +23,9 @@ use crate::query::{EventQuery, StoredCall};
 use crate::records::event;
 use crate::store_error::read_failed;
 
-/// Events looked through for one page; with a filter that few of them pass, a page may be short and go on.
-const LOOKED_THROUGH_MAX: usize = 10_000;
+/// Events looked through for one page; with a filter that few of them pass, a page may be short and go on. One more than rules look at, which
+/// shows whether there is another.
+const LOOKED_THROUGH_MAX: usize = SCAN_EVENTS_MAX + 1;
 
 /// Where a page ends: the place of its last event, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -229,6 +229,8 @@ struct Outcome {
     steps: u64,
     /// How many events it could look at: the newest 10,000.
     events: usize,
+    /// Whether the profile has more than that and the rule speaks of them: then the value is that of the newest alone.
+    truncated: bool,
     /// What the rule names that nobody has heard of: advice.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
@@ -241,7 +243,7 @@ pub(super) fn routes() -> Vec<Route> {
     let checked = json!(found(compile(&spelled, Purpose::Value, &check::Open), &spelled, Vec::new()));
     let evaluated = json!({
         "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "value": 41.5, "at": "2026-02-01T09:00:00Z",
-        "changes_at": "2026-03-02T10:00:00.000001Z", "steps": 18, "events": 7
+        "changes_at": "2026-03-02T10:00:00.000001Z", "steps": 18, "events": 7, "truncated": false
     });
     vec![
         Route::new(Method::POST, "/v1/rules:check", READ, post(check), Tag::Rules, "Checks a rule")
@@ -287,10 +289,10 @@ async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -
     let policy = merge_policy.as_deref();
     let warnings = warnings(&app, entered.workspace, &rule, &model).await?;
     let evaluated = app.service.evaluate(entered.workspace, &lookup, Arc::new(rule), policy, entered.sight()).await?;
-    let Evaluated { profile_id, value, at, changes_at, steps, events } = evaluated;
+    let Evaluated { profile_id, value, at, changes_at, steps, events, is_truncated } = evaluated;
     let changes_at = changes_at.map(format_timestamp);
-    let outcome =
-        Outcome { profile_id, value: raw(&value), at: format_timestamp(at), changes_at, steps, events, warnings };
+    let (value, at, truncated) = (raw(&value), format_timestamp(at), is_truncated);
+    let outcome = Outcome { profile_id, value, at, changes_at, steps, events, truncated, warnings };
     Ok(entered.answer(json_answer(&outcome)))
 }
 

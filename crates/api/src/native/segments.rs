@@ -96,6 +96,8 @@ struct Preview {
     overflowed: u64,
     /// For how many it took more steps than it may.
     over_budget: u64,
+    /// Whether it gave no answer for some profiles because they have more events than rules look at.
+    truncated: bool,
     /// What some of them are called.
     sample: Vec<String>,
     /// What the condition names that nobody has heard of: advice.
@@ -172,7 +174,8 @@ struct Why {
     left_at: Option<String>,
     /// The first instant at which it may be otherwise without anything being said; null if none is known.
     changes_at: Option<String>,
-    /// Why there is no answer: `overflowed` (an aggregate holds more values than it may) or `over_budget`. The last answer stays.
+    /// Why there is no answer: `overflowed` (an aggregate holds more values than it may) or `over_budget`, or `truncated` (the profile has
+    /// more events than rules look at). The last answer stays.
     incomplete: Option<&'static str>,
     /// The rule, part by part.
     why: Option<WhyPart>,
@@ -245,7 +248,7 @@ pub(super) fn routes() -> Vec<Route> {
             .answer::<Preview>(
                 200,
                 "What it would hold of.",
-                json!({ "count": 421, "exact": true, "examined": 2357, "overflowed": 0, "over_budget": 0, "sample": ["019a0f3e5b2c7d41e0a8f5c2"] }),
+                json!({ "count": 421, "exact": true, "examined": 2357, "overflowed": 0, "over_budget": 0, "truncated": false, "sample": ["019a0f3e5b2c7d41e0a8f5c2"] }),
             ),
         segment(Method::GET, "/v1/segments/{name}/overlap", get(overlap), "Compares a segment with others")
             .segment("name", "The segment.")
@@ -338,13 +341,15 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     let of = of.unwrap_or_default().into();
     let warnings = rules::warnings(&app, entered.workspace, &rule, &model).await?;
     let seen = app.service.preview_segment(entered.workspace, Arc::new(rule), (zone, of), policy).await?;
-    let tessera_service::segments::Preview { count, is_exact, examined, overflowed, over_budget, sample } = seen;
+    let tessera_service::segments::Preview { count, is_exact, examined, overflowed, over_budget, truncated, sample } =
+        seen;
     Ok(entered.answer(json_answer(&Preview {
         count,
         exact: is_exact,
         examined,
         overflowed,
         over_budget,
+        truncated: truncated > 0,
         sample,
         warnings,
     })))

@@ -172,6 +172,7 @@ fn examples(kind: RuleKind) -> (Json, Json) {
         answer["count"] = json!(0);
         answer["overflowed"] = json!(0);
         answer["over_budget"] = json!(0);
+        answer["truncated"] = json!(0);
     }
     (content, answer)
 }

@@ -81,7 +81,11 @@ async fn values_that_double_are_over_budget_wherever_they_are_asked() {
     // Nobody else is held up, and the read says what is missing.
     track(&world, "ben", "Seen", json!({ "n": 2 })).await;
     let shown = ann(&world).await;
-    assert_eq!(shown["_incomplete"], json!({ "doubled": "over_budget" }), "{shown}");
+    assert_eq!(
+        shown["_incomplete"],
+        json!({ "doubled": "over_budget", "_audiences.doubles": "over_budget" }),
+        "{shown}"
+    );
     assert!(shown.get("doubled").is_none() && shown["_audiences"] == json!({ "doubles": false }), "{shown}");
 }
 

@@ -37,7 +37,7 @@ pub(super) fn choose_and_settle<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy
             let same = |choice: &Choice<'_>| policy.region_at_depth(choice.region, depth) == region;
             let to = from + choices[from..].iter().take_while(|choice| same(choice)).count();
             if let Some(region) = region {
-                contest(&mut choices, from..to, policy, &policy.region(region).order);
+                contest(&mut choices, from..to, policy, (depth, &policy.region(region).order));
             }
             from = to;
         }
@@ -46,8 +46,14 @@ pub(super) fn choose_and_settle<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy
 }
 
 /// Marks what is ended among these. What was ended before says nothing; what is ended here still ends others, for of two
-/// the one that comes first in the order decides, whatever becomes of it.
-fn contest(choices: &mut [Choice<'_>], range: std::ops::Range<usize>, policy: &CompiledPolicy, order: &Order) {
+/// the one that comes first in the order decides, whatever becomes of it. Rules are gone through from the inside: what an object and what
+/// is below it have between them, the object's own rule has decided, and no other one takes it up again.
+fn contest(
+    choices: &mut [Choice<'_>],
+    range: std::ops::Range<usize>,
+    policy: &CompiledPolicy,
+    (depth, order): (usize, &Order),
+) {
     let mut ended: Vec<(usize, usize)> = Vec::new();
     let mut above: Vec<(usize, Option<Standing>)> = Vec::new();
     let live = |at: &usize| choices[*at].ended_by.is_none() && !choices[*at].is_silent();
@@ -65,7 +71,12 @@ fn contest(choices: &mut [Choice<'_>], range: std::ops::Range<usize>, policy: &C
             let mut below = below.map(|below| (below, self::standing(&choices[below], policy, order)));
             ended.extend(below.find(|(_, below)| *below > standing).map(|(by, _)| (at, by)));
         }
-        let ends = if choice.is_object() { before_object(choice, order) } else { Some(standing) };
+        let is_own = policy.region(choice.region).depth == depth;
+        let ends = match choice.is_object() {
+            true if is_own => before_object(choice, order),
+            true => None,
+            false => Some(standing),
+        };
         above.push((at, ends));
     }
     for (at, by) in ended {
@@ -120,12 +131,21 @@ pub(super) fn own_standing(choice: &Choice<'_>, policy: &CompiledPolicy, order: 
         };
         (Reverse(order.rank(said)), time)
     };
-    let looks_at_all = match policy.region(choice.region).choose {
-        Choose::Newest | Choose::Precedence | Choose::SourcePriority | Choose::First => false,
-        Choose::Min | Choose::Max | Choose::Union | Choose::MostFrequent => true,
+    let rule = policy.region(choice.region);
+    let (looks_at_all, is_ranked) = match rule.choose {
+        Choose::Newest | Choose::First => (false, false),
+        Choose::Precedence | Choose::SourcePriority => (false, true),
+        Choose::Min | Choose::Max | Choose::Union | Choose::MostFrequent => (true, false),
     };
     match &choice.winner {
-        Some(winner) if !looks_at_all || choice.counted.is_empty() => of(winner),
+        Some(winner) if !looks_at_all || choice.counted.is_empty() => {
+            // Which of equals is named decides nothing: all of them said it.
+            let is_equal = |said: &&Said<'_>| {
+                (said.cell.time, &said.cell.value) == (winner.cell.time, &winner.cell.value)
+                    && (!is_ranked || rule.order.rank(said) == rule.order.rank(winner))
+            };
+            choice.all.iter().filter(is_equal).map(of).max().unwrap_or_else(|| of(winner))
+        }
         _ if choice.counted.is_empty() => best(choice.all, of),
         _ => best(&choice.counted, of),
     }

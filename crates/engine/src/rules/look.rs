@@ -194,7 +194,8 @@ impl<'a> Look<'a> {
     pub(super) fn evaluate_entry(&mut self, entry: &Entry, policy: usize) -> Came {
         self.make_ready(entry, policy);
         let came = self.ask(entry, policy, |rule, asked, frame| {
-            rule.evaluate(asked, frame).map(|answer| (answer.value, answer.moves_at, answer.steps))
+            let answer = rule.evaluate(asked, frame)?;
+            Ok(((answer.value, answer.moves_at, answer.steps), answer.is_truncated))
         });
         self.spend_steps(match &came {
             Ok((_, _, steps)) => EVALUATION_STEPS + steps,
@@ -238,12 +239,13 @@ impl<'a> Look<'a> {
         came
     }
 
-    /// Asks something of a rule, once all that it needs is ready.
+    /// Asks something of a rule, once all that it needs is ready. The question says as well whether its answer rests on fewer events than it
+    /// speaks of.
     pub(super) fn ask<T>(
         &self,
         entry: &Entry,
         policy: usize,
-        question: impl FnOnce(&tessera_expr::rule::Rule, &Asking<'_, 'a>, &Frame<'_>) -> Result<T, OverBudget>,
+        question: impl FnOnce(&tessera_expr::rule::Rule, &Asking<'_, 'a>, &Frame<'_>) -> Result<(T, bool), OverBudget>,
     ) -> Result<T, Trouble> {
         if self.has_given_up.get() {
             return Err(Trouble::OverBudget);
@@ -263,7 +265,8 @@ impl<'a> Look<'a> {
             }
             _ if asking.overflowed.get() => Err(Trouble::Overflowed),
             _ if asking.is_beyond.get() => Err(Trouble::OverBudget),
-            Ok(answer) => Ok(answer),
+            Ok((_, true)) => Err(Trouble::Truncated),
+            Ok((answer, false)) => Ok(answer),
             Err(OverBudget::Steps | OverBudget::Value | OverBudget::Pattern) => Err(Trouble::OverBudget),
         }
     }
@@ -337,6 +340,20 @@ impl<'a> Look<'a> {
         })
     }
 
+    /// The latest instant of an event that rules do not see, if there is one. What the nodes have beyond the newest that were read is older
+    /// than as many of the newest of all.
+    fn unseen(&self) -> Option<Timestamp> {
+        let all = self.sources.events?;
+        let graph = self.sources.asked.map_or(policy::IdentityGraph::Full, CompiledPolicy::graph);
+        let nodes = policy::unit(self.sources.cluster, self.sources.node, graph);
+        let is_short = nodes.map(Node::events).sum::<u64>() > all.len() as u64;
+        if !is_short {
+            return None;
+        }
+        let first = all.len().saturating_sub(SCAN_EVENTS_MAX);
+        Some(all.get(first).map_or(Timestamp::MAX, |event| event.time))
+    }
+
     /// Whether the newest events are more bytes than are looked through. All that were read count, so that it is the same whoever reads them.
     fn are_beyond(&self) -> bool {
         *self.are_beyond.get_or_init(|| {
@@ -394,6 +411,10 @@ impl Facts for Asking<'_, '_> {
             return 0;
         }
         events.len()
+    }
+
+    fn unseen(&self) -> Option<Timestamp> {
+        self.look.unseen()
     }
 
     fn is_given_up(&self) -> bool {

@@ -71,6 +71,8 @@ pub struct Ruled {
     pub troubled: Vec<(Name, Trouble)>,
     /// For each live segment, how the profile stands to it, by name.
     pub audiences: Vec<(Name, Stands)>,
+    /// Live segments whose last answer stays, for there is none now, by name.
+    pub troubled_audiences: Vec<(Name, Trouble)>,
     /// The first instant at which something of it may be otherwise by itself.
     pub valid_until: Option<Timestamp>,
 }
@@ -142,7 +144,10 @@ pub fn read(asked: &Asked<'_>) -> Result<Ruled, Unanswered> {
         for at in rules.segments() {
             let def = &rules.entries[at].def;
             if let (RuleKind::Segment { id, .. }, Layer::Live) = (def.kind, def.layer) {
+                let own = standing.find(id);
                 ruled.audiences.push((def.name.clone(), standing.to(id)));
+                let trouble = own.and_then(|own| own.trouble);
+                ruled.troubled_audiences.extend(trouble.map(|trouble| (def.name.clone(), trouble)));
             }
         }
         ruled.audiences.sort_by(|one, other| one.0.cmp(&other.0));
@@ -245,7 +250,11 @@ pub fn explain(asked: &Asked<'_>, is_attribute: bool, name: &Name) -> Result<Opt
         look.see_whole(asked.events);
     }
     let moves_at = look.evaluate(at, policy).moves_at;
-    let explanation = look.ask(entry, policy, |rule, asking, frame| rule.explain(asking, frame));
+    let explanation = look.ask(entry, policy, |rule, asking, frame| {
+        let explanation = rule.explain(asking, frame)?;
+        let is_truncated = explanation.is_truncated;
+        Ok((explanation, is_truncated))
+    });
     if look.lacks_events() {
         return Err(Unanswered::of(&look));
     }

@@ -12,6 +12,8 @@ pub enum Trouble {
     Overflowed,
     /// It took more steps than it may.
     OverBudget,
+    /// It would rest on fewer events than it speaks of, for the profile has more than rules look at.
+    Truncated,
 }
 
 impl Trouble {
@@ -21,6 +23,7 @@ impl Trouble {
         match self {
             Self::Overflowed => "overflowed",
             Self::OverBudget => "over_budget",
+            Self::Truncated => "truncated",
         }
     }
 }

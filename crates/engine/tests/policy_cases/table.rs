@@ -177,7 +177,11 @@ fn policy_table_of_attribute_rules() {
         P | full newest; o: min; o.x: max | 1.crm:o.x.z=1@1 1.web:o.x.z=2@2 | {o:{x:{z:2}}} | o.x.z=Max
         P | full newest; o: min; o.x: max | 1.crm:o.xx=1@1 1.web:o.xx=2@2 | {o:{xx:1}} | o.xx=Min
         P | full newest; o.x: min; o.x.y.z: first | 1.crm:o.x.y=4@1 1.web:o.x.y=5@2 1.crm:o.x.z=6@1 1.web:o.x.z=7@2 | {o:{x:{y:4 z:6}}} | o.x.z=Min
+        P | full precedence crm,app; a.b: newest | 1.app:a=1@1 1.crm:a.b.c={}@1 2.app:a.b.c={}@1 | {a:{b:{c:{}}}} | a.b.c=Same
+        P | full precedence crm,app; a.b: newest | 1.app:a=1@1 2.crm:a.b.c={}@1 1.app:a.b.c={}@1 | {a:{b:{c:{}}}} | a.b.c=Same
+        P | full newest; a.b: first | 1.crm:a=1@0 1.crm:a.b={}@0 1.crm:a.b.c={}@1 1.web:a.b=2@5 | {a:{b:{c:{}}}} | a.b.c=OnlyOne
+        P | full newest; a.b: source crm | 1.crm:a=1@0 1.crm:a.b={}@0 1.crm:a.b.c={}@1 1.web:a.b=2@5 | {a:{b:{c:{}}}} | a.b.c=OnlyOne
         ",
-        35,
+        39,
     );
 }

@@ -64,6 +64,7 @@ impl Ruled {
                 let counts = self.counts.entry(own.segment).or_default();
                 counts.members += u64::from(own.is_inside());
                 counts.overflowed += u64::from(own.trouble == Some(Trouble::Overflowed));
+                counts.truncated += u64::from(own.trouble == Some(Trouble::Truncated));
                 counts.over_budget += u64::from(own.trouble == Some(Trouble::OverBudget));
             }
         }

@@ -141,4 +141,5 @@ fn count(counts: &mut MemberCounts, own: Option<&Membership>, change: fn(u64, u6
     turn(&mut counts.members, own.is_inside());
     turn(&mut counts.overflowed, own.trouble == Some(Trouble::Overflowed));
     turn(&mut counts.over_budget, own.trouble == Some(Trouble::OverBudget));
+    turn(&mut counts.truncated, own.trouble == Some(Trouble::Truncated));
 }

@@ -1,4 +1,5 @@
-//! Rows that the rules keep beside the root records: members of segments, how many they are, who came and went, and timers. Version 1.
+//! Rows that the rules keep beside the root records: members of segments, how many they are, who came and went, and timers. Version 1, of the
+//! counts 2: those of version 1 knew nobody of whom rules see only a part.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use crate::codec;
 use crate::error::Error;
 
 const VERSION: u8 = 1;
+const VERSION_COUNTS: u8 = 2;
 
 /// The row of a timer: its key says all.
 pub(crate) const TIMER: &[u8] = &[VERSION];
@@ -22,6 +24,16 @@ pub struct MemberCounts {
     pub overflowed: u64,
     /// Profiles whose last answer stays because the rule took more steps than it may for them.
     pub over_budget: u64,
+    /// Profiles whose last answer stays because the rule would rest on fewer events than it speaks of for them.
+    pub truncated: u64,
+}
+
+/// The same in version 1.
+#[derive(Deserialize)]
+struct OldMemberCounts {
+    members: u64,
+    overflowed: u64,
+    over_budget: u64,
 }
 
 /// Writes the row of a member.
@@ -39,7 +51,7 @@ pub(crate) fn decode_member(bytes: &[u8]) -> Result<Timestamp, Error> {
 
 /// Writes the counts of a segment.
 pub(crate) fn encode_counts(counts: &MemberCounts) -> Bytes {
-    codec::encode(VERSION, counts)
+    codec::encode(VERSION_COUNTS, counts)
 }
 
 /// Reads the counts of a segment.
@@ -47,7 +59,11 @@ pub(crate) fn encode_counts(counts: &MemberCounts) -> Bytes {
 /// # Errors
 /// `Corrupt`.
 pub(crate) fn decode_counts(bytes: &[u8]) -> Result<MemberCounts, Error> {
-    codec::decode(VERSION, bytes)
+    if bytes.first() == Some(&VERSION) {
+        let OldMemberCounts { members, overflowed, over_budget } = codec::decode(VERSION, bytes)?;
+        return Ok(MemberCounts { members, overflowed, over_budget, truncated: 0 });
+    }
+    codec::decode(VERSION_COUNTS, bytes)
 }
 
 /// The row that says that older turns of a profile were let go: its key says all.

@@ -149,6 +149,7 @@ struct MembershipRecord {
 enum TroubleRecord {
     Overflowed,
     OverBudget,
+    Truncated,
 }
 
 /// What was put off of the memberships of one node's profile.
@@ -384,6 +385,7 @@ fn write_standing(standing: &Standing) -> StandingRecord {
             trouble: own.trouble.map(|trouble| match trouble {
                 Trouble::Overflowed => TroubleRecord::Overflowed,
                 Trouble::OverBudget => TroubleRecord::OverBudget,
+                Trouble::Truncated => TroubleRecord::Truncated,
             }),
         }
     };
@@ -406,6 +408,7 @@ fn read_standing(record: &StandingRecord, base: i64) -> Result<Standing, Error> 
         let trouble = own.trouble.as_ref().map(|trouble| match trouble {
             TroubleRecord::Overflowed => Trouble::Overflowed,
             TroubleRecord::OverBudget => Trouble::OverBudget,
+            TroubleRecord::Truncated => Trouble::Truncated,
         });
         Ok(Membership { segment: SegmentId(own.segment), stands, trouble })
     };

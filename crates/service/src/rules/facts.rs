@@ -22,6 +22,8 @@ pub(crate) struct ProfileFacts {
     audiences: Vec<(Name, Membership)>,
     /// Whether there are more events than are looked through.
     is_cut: bool,
+    /// The latest instant of a call that was not read.
+    unseen: Option<Timestamp>,
     has_asked: Cell<bool>,
     patience: Option<Patience>,
 }
@@ -30,12 +32,17 @@ impl ProfileFacts {
     /// Calls come as a timeline is read: the newest first. Rules see those of them that are events.
     pub(crate) fn new(attributes: Tree, newest_first: Vec<StoredCall>, audiences: Vec<(Name, Membership)>) -> Self {
         let events = newest_first.into_iter().rev().filter(|call| call.kind.is_event()).map(Event::from).collect();
-        Self { attributes, events, audiences, is_cut: false, has_asked: Cell::new(false), patience: None }
+        Self { attributes, events, audiences, is_cut: false, unseen: None, has_asked: Cell::new(false), patience: None }
     }
 
     /// The same, whose newest events are more bytes than are looked through if it `is_cut`, for whoever waits so long.
     pub(super) fn within(self, is_cut: bool, patience: Patience) -> Self {
         Self { is_cut, patience: Some(patience), ..self }
+    }
+
+    /// The same, without some of what was called at this instant or before.
+    pub(super) fn without(self, unseen: Option<Timestamp>) -> Self {
+        Self { unseen, ..self }
     }
 
     /// Whether something asked for events that were not all read.
@@ -57,6 +64,10 @@ impl Facts for ProfileFacts {
     fn event_count(&self) -> usize {
         self.has_asked.set(true);
         self.events.len()
+    }
+
+    fn unseen(&self) -> Option<Timestamp> {
+        self.unseen
     }
 
     fn is_given_up(&self) -> bool {

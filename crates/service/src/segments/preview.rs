@@ -50,6 +50,8 @@ pub struct Preview {
     pub overflowed: u64,
     /// For how many it took more steps than it may.
     pub over_budget: u64,
+    /// For how many it would rest on fewer events than it speaks of, for they have more than rules look at.
+    pub truncated: u64,
     /// What some of them are called.
     pub sample: Vec<String>,
 }
@@ -87,6 +89,7 @@ struct Asking<'a> {
     events_left: u64,
     overflowed: u64,
     over_budget: u64,
+    truncated: u64,
     sample: Vec<String>,
 }
 
@@ -138,6 +141,7 @@ impl Service {
             events_left: 0,
             overflowed: 0,
             over_budget: 0,
+            truncated: 0,
             sample: Vec::new(),
         };
         let mut places = self.places(workspace).await?;
@@ -159,9 +163,9 @@ impl Service {
             let members: f64 = places.iter().map(Place::members).sum();
             (total as f64 * members / profiles.max(1.0)).round() as u64
         };
-        let Asking { overflowed, over_budget, sample, .. } = asking;
-        let is_exact = is_whole && overflowed + over_budget == 0;
-        Ok(Preview { count, is_exact, examined, overflowed, over_budget, sample })
+        let Asking { overflowed, over_budget, truncated, sample, .. } = asking;
+        let is_exact = is_whole && overflowed + over_budget + truncated == 0;
+        Ok(Preview { count, is_exact, examined, overflowed, over_budget, truncated, sample })
     }
 
     async fn places(&self, workspace: WorkspaceId) -> Result<Vec<Place>, Error> {
@@ -247,6 +251,7 @@ impl Service {
         match came {
             Err(Trouble::Overflowed) => asking.overflowed += 1,
             Err(Trouble::OverBudget) => asking.over_budget += 1,
+            Err(Trouble::Truncated) => asking.truncated += 1,
             Ok(_) => {}
         }
         let holds = came == Ok(Value::Bool(true));

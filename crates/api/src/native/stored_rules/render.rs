@@ -65,6 +65,7 @@ fn rule(kind: RuleKind, shown: &ShownRule, warnings: Vec<Warning>) -> wire::Stor
         count: counts.map(|counts| counts.members),
         overflowed: counts.map(|counts| counts.overflowed),
         over_budget: counts.map(|counts| counts.over_budget),
+        truncated: counts.map(|counts| counts.truncated),
     }
 }
 

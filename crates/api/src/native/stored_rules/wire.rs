@@ -197,6 +197,9 @@ pub(crate) struct StoredRule {
     /// Of a segment, for how many profiles its last answer stays because it took more steps than it may for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) over_budget: Option<u64>,
+    /// Of a segment, for how many profiles its last answer stays because they have more events than rules look at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) truncated: Option<u64>,
 }
 
 /// What a rule says.
