@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::aggregate::State;
+use crate::aggregate::{State, Tail};
 use crate::config::{Config, NamespaceId, Sweeps};
 use crate::fact::{Class, Identity, Strength};
 use crate::id::{DirectiveId, NodeId};
@@ -232,6 +232,8 @@ pub struct Node {
     pub separated: Vec<Separation>,
     /// What it keeps of its events for the aggregates of rules, by aggregate.
     pub states: Vec<(AggregateId, Arc<State>)>,
+    /// What the newest of its events bring to aggregates of windows; none where that is not known, and the timeline alone tells.
+    pub tail: Option<Arc<Tail>>,
     /// How its profile stands to the segments, where it is the smallest node of one.
     pub standing: Option<Box<Standing>>,
 }
@@ -251,6 +253,7 @@ impl Node {
             role,
             separated: Vec::new(),
             states: Vec::new(),
+            tail: None,
             standing: None,
         }
     }
@@ -328,6 +331,7 @@ impl Node {
     #[must_use]
     pub fn rules_bytes(&self) -> usize {
         self.states.iter().map(|(_, state)| 6 + state.size_bytes()).sum::<usize>()
+            + self.tail.as_ref().map_or(0, |tail| tail.size_bytes())
             + self.standing.as_ref().map_or(0, |standing| standing.size_bytes())
     }
 

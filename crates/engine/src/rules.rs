@@ -13,6 +13,7 @@
 
 mod event;
 mod index;
+mod known;
 mod look;
 mod nobody;
 mod order;
@@ -30,10 +31,12 @@ pub use set::{AggregateId, Beside, Cycle, KeptDef, Layer, RuleDef, RuleKind, Rul
 pub use settle::{Flip, Scope};
 pub use standing::{Late, Membership, Standing, Trouble};
 
-pub use states::{Brought, TIMELINE_STEPS_MAX, add_event, contributions};
+pub use known::{Chunk, Known, STRETCH_BEYOND, STRETCH_EVENTS_MAX, Timelines, Wanted};
+pub use states::{Brought, Built, TIMELINE_STEPS_MAX, contributions};
 pub use work::RuleWork;
 
-pub(crate) use states::add;
+pub(crate) use known::OfNode;
+pub(crate) use states::{add, trim};
 
 pub(crate) use look::{Look, Sources};
 pub(crate) use settle::{ROWS_OF_FLIP, advance, advance_all, catch_up, erased_at, evaluate_now, is_late};

@@ -13,7 +13,7 @@ use crate::cluster::{Cluster, Link, Source};
 use crate::config::Config;
 use crate::fact::{Content, FactKey, Identity};
 use crate::id::{EventId, NodeId};
-use crate::rules::{AggregateId, Event, RuleWork};
+use crate::rules::{AggregateId, Built, Chunk, Event, RuleWork};
 use crate::time::Timestamp;
 
 mod changes;
@@ -42,8 +42,10 @@ pub enum Need {
     HeldCount(NodeId),
     /// Whether this identity is suppressed: erased for good.
     Suppression(Identity),
-    /// What a node's timeline comes to for each aggregate that is kept, read anew, without this event of it.
-    States(NodeId, Option<EventId>),
+    /// What a node's timeline comes to at an instant for each aggregate that is kept, read anew, without this event of it.
+    States(NodeId, Option<EventId>, Timestamp),
+    /// A stretch of a node's timeline, from one instant to another.
+    Stretch(NodeId, Timestamp, Timestamp),
     /// The newest events of a node's timeline, as many as rules look at.
     Newest(NodeId),
 }
@@ -98,7 +100,10 @@ struct Tables {
     facts: HashMap<FactKey, Option<FactRow>>,
     held: HashMap<NodeId, BTreeMap<NodeId, Option<Arc<Link>>>>,
     suppressed: HashMap<Identity, bool>,
-    states: HashMap<(NodeId, Option<EventId>), NodeStates>,
+    states: HashMap<(NodeId, Option<EventId>, Timestamp), Arc<Built>>,
+    stretches: HashMap<(NodeId, Timestamp, Timestamp), Option<Arc<Chunk>>>,
+    /// Nodes that had no timeline before the command at hand.
+    fresh: HashSet<NodeId>,
     newest: HashMap<NodeId, Vec<Arc<Event>>>,
 }
 
@@ -282,7 +287,8 @@ impl Working {
             Need::HeldOf(node) => self.held_complete.contains(node),
             Need::HeldCount(node) => self.held_complete.contains(node) || self.held_counts.contains_key(node),
             Need::Suppression(identity) => self.base.suppressed.contains_key(identity),
-            Need::States(node, without) => self.base.states.contains_key(&(*node, *without)),
+            Need::States(node, without, at) => self.base.states.contains_key(&(*node, *without, *at)),
+            Need::Stretch(node, from, to) => self.base.stretches.contains_key(&(*node, *from, *to)),
             Need::Newest(node) => self.base.newest.contains_key(node),
         }
     }
@@ -421,7 +427,7 @@ impl Working {
     pub(crate) fn put_new_node(&mut self, node: NodeId) {
         self.held_complete.insert(node);
         self.base.newest.entry(node).or_default();
-        self.base.states.entry((node, None)).or_default();
+        self.base.fresh.insert(node);
     }
 
     pub(crate) fn put_identity(&mut self, identity: Identity, row: IdentityRow) {

@@ -21,7 +21,7 @@ use smallvec::{SmallVec, smallvec};
 
 pub(crate) use item::{Item, key_text};
 pub use list::ranks;
-pub(crate) use time::counts;
+pub(crate) use time::{counts, reach};
 
 use crate::ast::{Arithmetic, Expr, Literal, Name, Node, Word};
 use crate::calendar::{Zone, is_shared};

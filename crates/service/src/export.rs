@@ -26,7 +26,7 @@ use crate::layout::read_event_key;
 use crate::loose;
 use crate::query::StoredCall;
 use crate::records::event;
-use crate::ruled::{self, Asker, Of};
+use crate::ruled::{self, Asker};
 use crate::store_error::read_failed;
 use crate::timeline::{seen_by, stands};
 use crate::verdict::NamedIdentity;
@@ -297,8 +297,7 @@ impl Export {
     }
 
     async fn ruled(&mut self) -> Result<(), Error> {
-        let of = Of { configured: &self.configured, found: &self.found, policy: None, now: self.now };
-        let mut ruled = self.asker.ruled(of).await?;
+        let mut ruled = self.asker.ruled_anew(&self.configured, &self.found, self.now).await?;
         ruled::hide(&mut ruled, &self.configured.flagged, self.sight);
         let computed = ruled.attributes.iter().map(|(name, value)| {
             let mut json = Vec::new();

@@ -3,30 +3,36 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tessera_engine::cluster::Cluster;
+use tessera_engine::cluster::{Cluster, Node};
 use tessera_engine::config::Config;
 use tessera_engine::model::Flags;
 use tessera_engine::policy::IdentityGraph;
-use tessera_engine::rules::{Asked, Newest, Ruled, Unanswered, read};
+use tessera_engine::rules::{Asked, Chunk, Known, Newest, Ruled, Unanswered, Wanted, read};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Tree, Value};
 use tessera_engine::view::{Relevance, View};
 use tessera_expr::limits::SCAN_EVENTS_MAX;
-use tessera_store::Store;
+use tessera_store::{Store, Version};
 
 use crate::directory::WorkspaceId;
-use crate::error::Error;
-use crate::find::Found;
+use crate::error::{Error, ErrorKind};
+use crate::find::{Found, not_found};
 use crate::gaps::{Gaps, RULES_OFF};
 use crate::keys::Scope;
 use crate::lane::Configured;
 use crate::pool::{self, ANSWER_MICROS, Patience, Pool};
+use crate::records::cluster;
+use crate::row;
 use crate::rules::Flagged;
 use crate::timeline;
 use crate::workspace_config::RuleKind;
 
 /// Events of a profile that are read for an answer on the thread of the reader.
 const EVENTS_AT_ONCE_MAX: u64 = 256;
+/// What an answer is refused with where the profile was written while its timelines were read.
+pub(crate) const CHANGED: &str = "contended";
+/// How often something is begun anew because of that.
+const TRIES: usize = 16;
 /// How often the rules ask whether somebody waits before they go on elsewhere: about that many thousand steps.
 const LOOKS_AT_ONCE_MAX: u32 = 64;
 
@@ -66,21 +72,17 @@ impl Asker {
             policy: &configured.policy(policy)?.compiled,
             now,
             events: None,
+            known: &Known::default(),
             given_up: Some(&given_up),
         };
-        let is_small = events_of(&found.cluster, &asked) <= EVENTS_AT_ONCE_MAX;
-        let answer = match question(&asked) {
-            Err(Unanswered::NeedsEvents) if is_small => {
-                let events = newest(&*self.store, self.workspace, &asked).await?;
-                question(&Asked { events: Some(&events), ..asked })
-            }
-            answer => answer,
-        };
+        let events_max = EVENTS_AT_ONCE_MAX;
+        let answer = answered(&*self.store, self.workspace, (asked, found.version), events_max, &question).await?;
         if let Ok(answer) = answer {
             return Ok(answer);
         }
         let (store, workspace, configured) = (self.store.clone(), self.workspace, configured.clone());
         let (cluster, node, policy) = (found.cluster.clone(), found.node, policy.map(str::to_owned));
+        let version = found.version;
         let work = move |patience: Patience| async move {
             let given_up = || patience.is_over();
             let asked = Asked {
@@ -90,9 +92,10 @@ impl Asker {
                 policy: &configured.policy(policy.as_deref())?.compiled,
                 now,
                 events: None,
+                known: &Known::default(),
                 given_up: Some(&given_up),
             };
-            answer_of(&*store, workspace, asked, question).await
+            answer_of(&*store, workspace, (asked, version), question).await
         };
         self.pool.run(self.workspace, ANSWER_MICROS, work).await
     }
@@ -104,29 +107,125 @@ impl Asker {
     pub(crate) async fn ruled(&self, of: Of<'_>) -> Result<Ruled, Error> {
         self.ask(of, read).await
     }
+
+    /// The same of a record that may have been written since it was found: then of what it is now.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) async fn ruled_anew(
+        &self,
+        configured: &Arc<Configured>,
+        found: &Found,
+        now: Timestamp,
+    ) -> Result<Ruled, Error> {
+        let mut tries = Tries::default();
+        loop {
+            let key = Scope::new(self.workspace).cluster(found.cluster.id());
+            let row = row::read(&*self.store, key).await?.ok_or_else(not_found)?;
+            let cluster = cluster::decode(&row.value, &configured.config)?;
+            let node = if cluster.node(found.node).is_some() { found.node } else { return Err(not_found()) };
+            let found = Found { node, cluster, version: row.version, epoch: found.epoch };
+            let answer = self.ruled(Of { configured, found: &found, policy: None, now }).await;
+            if !tries.goes_on(&answer) {
+                return answer;
+            }
+        }
+    }
 }
 
-/// Asks something of the rules here and now, and reads the events that it needs.
+/// Asks something of the rules here and now, and reads what it needs of timelines.
 ///
 /// # Errors
-/// `Unavailable` with `rules_late`; what the store answers.
+/// `Unavailable` with `rules_late`, `contended`; what the store answers.
 pub(crate) async fn answer_of<T>(
     store: &dyn Store,
     workspace: WorkspaceId,
-    asked: Asked<'_>,
+    asked: (Asked<'_>, Version),
     question: impl Fn(&Asked<'_>) -> Result<T, Unanswered>,
 ) -> Result<T, Error> {
-    let answer = match question(&asked) {
-        Err(Unanswered::NeedsEvents) => {
-            let events = newest(store, workspace, &asked).await?;
-            question(&Asked { events: Some(&events), ..asked })
-        }
-        answer => answer,
-    };
+    let answer = answered(store, workspace, asked, u64::MAX, &question).await?;
     answer.map_err(|unanswered| match unanswered {
         Unanswered::GivenUp => pool::late(),
-        Unanswered::NeedsEvents => unreachable!("events were given"),
+        Unanswered::NeedsEvents | Unanswered::Wants(_) => unreachable!("what is needed was read"),
     })
+}
+
+/// The same, unless it needs more than so many events: then that it does.
+async fn answered<T>(
+    store: &dyn Store,
+    workspace: WorkspaceId,
+    (asked, version): (Asked<'_>, Version),
+    events_max: u64,
+    question: &impl Fn(&Asked<'_>) -> Result<T, Unanswered>,
+) -> Result<Result<T, Unanswered>, Error> {
+    let (mut known, mut events) = (Known::default(), None);
+    let scope = Scope::new(workspace);
+    loop {
+        let answer = question(&Asked { events: events.as_ref(), known: &known, ..asked });
+        match answer {
+            Err(Unanswered::NeedsEvents) if events.is_none() && events_of(asked.cluster, &asked) <= events_max => {
+                events = Some(newest(store, workspace, &asked).await?);
+            }
+            Err(Unanswered::Wants(wanted)) if wanted.iter().all(|own| read_by(own, &asked) <= events_max) => {
+                for own in wanted.into_iter().filter(|own| !known.knows(*own)).collect::<Vec<_>>() {
+                    look_up(store, scope, own, asked.config, &mut known).await?;
+                }
+                // What the record keeps and what stands on the timelines have to be of one instant.
+                let row = row::read(store, scope.cluster(asked.cluster.id())).await?;
+                if row.is_none_or(|row| row.version != version) {
+                    return Err(changed_meanwhile());
+                }
+            }
+            answer => return Ok(answer),
+        }
+    }
+}
+
+/// Events that are read for something that is wanted, at most.
+fn read_by(wanted: &Wanted, asked: &Asked<'_>) -> u64 {
+    match wanted {
+        Wanted::Stretch { .. } => 0,
+        Wanted::States { node, .. } => asked.cluster.node(*node).map_or(0, Node::events),
+    }
+}
+
+async fn look_up(
+    store: &dyn Store,
+    scope: Scope,
+    wanted: Wanted,
+    config: &Config,
+    known: &mut Known,
+) -> Result<(), Error> {
+    match wanted {
+        Wanted::Stretch { node, from, to } => {
+            let found = timeline::stretch(store, scope, node, (from, to), config, &|_| false).await?;
+            let chunk = found.map(|(events, rest)| Chunk::new(&events, rest, config.rules()));
+            known.take_stretch((node, from, to), chunk);
+        }
+        Wanted::States { node, at } => {
+            let built = timeline::built(store, scope, node, at, config, &|_| false).await?;
+            known.take_states(node, at, built);
+        }
+    }
+    Ok(())
+}
+
+/// Counts how often something was begun anew because the profile that it is about was written meanwhile.
+#[derive(Default)]
+pub(crate) struct Tries(usize);
+
+impl Tries {
+    /// Whether to begin anew after this answer.
+    pub(crate) fn goes_on<T>(&mut self, answer: &Result<T, Error>) -> bool {
+        self.0 += 1;
+        self.0 < TRIES && answer.as_ref().is_err_and(|error| error.code == CHANGED)
+    }
+}
+
+/// The profile was written while its timelines were read.
+fn changed_meanwhile() -> Error {
+    let message = "the profile changed all the while; try again";
+    Error { retry_after_secs: Some(1), ..Error::new(ErrorKind::Unavailable, CHANGED, message) }
 }
 
 /// How many events would be read.

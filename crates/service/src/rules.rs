@@ -25,7 +25,7 @@ use crate::lane::Configured;
 use crate::policies::Chosen;
 use crate::pool::{self, ANSWER_MICROS, Patience};
 use crate::query::{EventQuery, Lookup};
-use crate::ruled::{self, Of};
+use crate::ruled::{self, Of, Tries};
 use crate::service::Service;
 use crate::{render, timeline};
 
@@ -90,10 +90,16 @@ impl Service {
     ) -> Result<Evaluated, Error> {
         let configured = self.configured(workspace).await?;
         configured.check_rules_are_on()?;
-        let found = self.finder(workspace, &configured.config).find(lookup).await?;
-        let now = self.now();
-        let of = Of { configured: &configured, found: &found, policy, now };
-        let mut ruled = self.asker(workspace).ruled(of).await?;
+        let mut tries = Tries::default();
+        let (found, mut ruled, now) = loop {
+            let found = self.finder(workspace, &configured.config).find(lookup).await?;
+            let now = self.now();
+            let of = Of { configured: &configured, found: &found, policy, now };
+            let answer = self.asker(workspace).ruled(of).await;
+            if !tries.goes_on(&answer) {
+                break (found, answer?, now);
+            }
+        };
         ruled::hide(&mut ruled, &configured.flagged, sight);
         let (store, policy) = (self.store().clone(), policy.map(str::to_owned));
         let work = move |patience: Patience| async move {

@@ -24,7 +24,7 @@ use crate::layout::read_member_key;
 use crate::policies::Chosen;
 use crate::query::Lookup;
 use crate::records::ruled::{decode_counts, decode_member};
-use crate::ruled::Of;
+use crate::ruled::{Of, Tries};
 use crate::rules::Flagged;
 use crate::service::Service;
 use crate::store_error::read_failed;
@@ -353,12 +353,17 @@ impl Service {
         }
         configured.check_rules_are_on()?;
         let (config, chosen) = (&configured.config, configured.policy(policy)?);
-        let found = self.finder(workspace, config).find(lookup).await?;
-        let of = Of { configured: &configured, found: &found, policy, now: self.now() };
-        let own = name.into();
-        let explained = self.asker(workspace).ask(of, move |asked| explain(asked, is_attribute, &own)).await?;
-        let explained = explained.ok_or_else(|| unknown(is_attribute))?;
-        Ok((called(&found.cluster, found.node, config, chosen, self.now())?, explained))
+        let mut tries = Tries::default();
+        loop {
+            let found = self.finder(workspace, config).find(lookup).await?;
+            let of = Of { configured: &configured, found: &found, policy, now: self.now() };
+            let own = name.into();
+            let answer = self.asker(workspace).ask(of, move |asked| explain(asked, is_attribute, &own)).await;
+            if !tries.goes_on(&answer) {
+                let explained = answer?.ok_or_else(|| unknown(is_attribute))?;
+                return Ok((called(&found.cluster, found.node, config, chosen, self.now())?, explained));
+            }
+        }
     }
 
     /// What a profile is called: read only where it may be something else than its id.

@@ -33,7 +33,7 @@ use crate::quarantine::{Entry, Quarantine};
 use crate::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
 use crate::records::rows::{Counts, decode_lane};
 use crate::render::{render, viewed, visible};
-use crate::ruled::{self, Asker, Of};
+use crate::ruled::{self, Asker, Of, Tries};
 use crate::timeline::Place;
 use crate::verdict::{Incoming, Verdict};
 use crate::views::{Epochs, Views, etag, view_key};
@@ -270,6 +270,23 @@ impl Service {
             return Ok(rendered);
         }
         metrics::counter!(names::VIEW_READS, "cache" => "miss").increment(1);
+        let mut tries = Tries::default();
+        loop {
+            let answer = self.read_profile(workspace, lookup, fields, policy, &key).await;
+            if !tries.goes_on(&answer) {
+                return answer;
+            }
+        }
+    }
+
+    async fn read_profile(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        fields: Fields,
+        policy: Option<&str>,
+        key: &[u8],
+    ) -> Result<Rendered, Error> {
         // Before the configuration: what is made under one that changes meanwhile is not kept as that of the next.
         let since = self.epochs.of_all();
         let configured = self.running(workspace).shared.configured().await?;
@@ -296,7 +313,7 @@ impl Service {
         }
         let etag = etag(&found, &view, &json, fields, config, policy);
         let rendered = Rendered { json, etag };
-        self.views.keep(&key, found.epoch.since(since), view.valid_until, &rendered);
+        self.views.keep(key, found.epoch.since(since), view.valid_until, &rendered);
         Ok(rendered)
     }
 

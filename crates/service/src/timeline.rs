@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tessera_engine::config::Config;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::{DataModel, Flags};
-use tessera_engine::rules::Event;
+use tessera_engine::rules::{Built, Event, STRETCH_BEYOND, STRETCH_EVENTS_MAX, TIMELINE_STEPS_MAX};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_expr::limits::{SCAN_BYTES_MAX, SCAN_EVENTS_MAX};
@@ -134,6 +134,74 @@ pub(crate) async fn newest(store: &dyn Store, scope: Scope, node: NodeId) -> Res
         range = page.next.filter(|_| events.len() < SCAN_EVENTS_MAX && bytes <= BYTES_MAX);
     }
     Ok(events)
+}
+
+/// What the timeline of a node comes to at an instant, read from its beginning, without what is erased and those that are `removed`.
+pub(crate) async fn built(
+    store: &dyn Store,
+    scope: Scope,
+    node: NodeId,
+    at: Timestamp,
+    config: &Config,
+    removed: &(dyn Fn(&Event) -> bool + Sync),
+) -> Result<Built, Error> {
+    let (rules, sweeps) = (config.rules(), config.sweeps());
+    let (mut built, mut steps) = (Built::new(rules, at), TIMELINE_STEPS_MAX);
+    let mut range = Some(scope.events_of(node));
+    while let Some(open) = range {
+        let page = store.scan(&open, ScanLimit::rows(1_000), Direction::Forward).await;
+        let page = page.map_err(|error| read_failed(&error))?;
+        for row in &page.rows {
+            let event = event::decode_for_rules(&row.key, &row.value)?;
+            let is_erased = sweeps.erases_at(&event.dataset, event.batch.as_deref(), event.received_at);
+            if !is_erased && !removed(&event) {
+                built.add(&event, rules, &mut steps);
+            }
+        }
+        range = page.next;
+        tokio::task::yield_now().await;
+    }
+    Ok(built)
+}
+
+/// A stretch of the timeline of a node, from one instant to another, without what is erased and those that are `removed`: its events and some of
+/// those behind them, and when the next one behind these happened. None where there are too many.
+pub(crate) async fn stretch(
+    store: &dyn Store,
+    scope: Scope,
+    node: NodeId,
+    (from, to): (Timestamp, Timestamp),
+    config: &Config,
+    removed: &(dyn Fn(&Event) -> bool + Sync),
+) -> Result<Option<(Vec<Event>, Option<Timestamp>)>, Error> {
+    let sweeps = config.sweeps();
+    let first = scope.event(node, from, EventId::from_bytes([0; 12]));
+    let end = scope.event(node, Timestamp::MAX, EventId::from_bytes([0xff; 12])).successor();
+    let (mut events, mut range) = (Vec::new(), Some(KeyRange::between(first, end)));
+    let (mut seen, mut beyond, mut last) = (0, 0, Timestamp::MIN);
+    while let Some(open) = range {
+        let page = store.scan(&open, ScanLimit::rows(2 * STRETCH_BEYOND), Direction::Forward).await;
+        let page = page.map_err(|error| read_failed(&error))?;
+        for row in &page.rows {
+            let event = event::decode_for_rules(&row.key, &row.value)?;
+            // Events of one time are told together, or not at all.
+            if beyond >= STRETCH_BEYOND && last < event.time {
+                return Ok(Some((events, Some(event.time))));
+            }
+            seen += 1;
+            if seen > STRETCH_EVENTS_MAX {
+                return Ok(None);
+            }
+            last = event.time;
+            beyond += usize::from(event.time > to);
+            let is_erased = sweeps.erases_at(&event.dataset, event.batch.as_deref(), event.received_at);
+            if !is_erased && !removed(&event) {
+                events.push(event);
+            }
+        }
+        range = page.next;
+    }
+    Ok(Some((events, None)))
 }
 
 /// Whether a call is still there for readers: its source is not erased, and its window has not ended.

@@ -39,7 +39,7 @@ async fn whale(events: usize) -> World {
     let start = parse_timestamp("2025-12-01T00:00:00Z").expect("an instant");
     let event = |at: usize| {
         let name = if at == 0 { "First" } else { "Seen" };
-        let time = format_timestamp(start.plus_micros(1_000_000 * i64::try_from(at).expect("few")));
+        let time = format_timestamp(start.plus_micros(500_000 + 1_000_000 * i64::try_from(at).expect("few")));
         json!({
             "type": "track", "userId": "ann", "event": name, "messageId": format!("s{at}"), "timestamp": time,
             "properties": { "v": 1 },
@@ -101,5 +101,55 @@ async fn what_rests_on_the_newest_events_alone_says_so() {
             assert_eq!((&segment["count"], &segment["truncated"]), (&json!(1), &json!(0)), "{segment}");
             assert_eq!(why["incomplete"], Value::Null, "{why}");
         }
+    }
+}
+
+/// Windows are exact at every instant, however many events are in them: of one more than rules look at, they leave at one a second.
+#[tokio::test]
+async fn a_window_counts_all_that_is_in_it() {
+    let events = SEEN + 1;
+    let world = whale(events).await;
+    make(&world, "/v1/attributes", "sum", "xEvent[timestamp occurs <= 1475 hours before now].sum(properties.v)").await;
+    make(&world, "/v1/attributes", "count", "xEvent[timestamp occurs < 1475 hours before now].count()").await;
+    make(&world, "/v1/attributes", "year", "xEvent[timestamp occurs this year].count()").await;
+    make(&world, "/v1/attributes", "last_year", "xEvent[timestamp occurs last year].count()").await;
+    let many = "xEvent[timestamp occurs <= 1475 hours before now].count() >= 5000";
+    make(&world, "/v1/segments", "many", many).await;
+    // At noon of the 31st of January those of the 1st of December after one o'clock are in it.
+    let mut left = 3_600;
+    for passed in [0, 1, 1, 17, 400] {
+        world.pass(passed * 1_000_000);
+        left += usize::try_from(passed).expect("forward");
+        let shown = get(&world, "/v1/profiles/identifier/user_id/ann").await;
+        let inside = events.saturating_sub(left);
+        assert_eq!(shown["_incomplete"], Value::Null, "{shown}");
+        assert_eq!(shown["sum"], json!(inside), "{shown}");
+        assert_eq!(shown["count"], json!(inside), "{shown}");
+        assert_eq!((&shown["year"], &shown["last_year"]), (&json!(0), &json!(events)), "{shown}");
+        assert_eq!(shown["_audiences"]["many"], json!(inside >= 5_000), "{shown}");
+        if passed == 400 {
+            // One more, late, and one a second ahead.
+            for (name, time) in [("late", "2025-12-01T02:00:00.5Z"), ("ahead", "2026-01-31T12:07:00Z")] {
+                let event = json!({
+                    "userId": "ann", "event": "Seen", "messageId": name, "timestamp": time, "properties": { "v": 0 },
+                });
+                call(&world, "/v1/track", &event).await;
+            }
+            let shown = get(&world, "/v1/profiles/identifier/user_id/ann").await;
+            let counts = [&shown["sum"], &shown["count"], &shown["year"], &shown["last_year"]];
+            assert_eq!(counts, [json!(inside), json!(inside + 1), json!(1), json!(events + 1)].each_ref(), "{shown}");
+            break;
+        }
+    }
+    for passed in [981, 1, 1, 2_000, 3_000, 4_000] {
+        world.pass(passed * 1_000_000);
+        left += usize::try_from(passed).expect("forward");
+        let shown = get(&world, "/v1/profiles/identifier/user_id/ann").await;
+        let inside = events.saturating_sub(left);
+        // The late one leaves with that of its second.
+        let late = usize::from(left <= 7_200);
+        assert_eq!(shown["sum"], json!(inside), "{shown}");
+        assert_eq!(shown["count"], json!(inside + late + 1), "{shown}");
+        assert_eq!(shown["_audiences"]["many"], json!(inside + late + 1 >= 5_000), "{shown}");
     }
 }

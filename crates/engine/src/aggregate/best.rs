@@ -42,10 +42,10 @@ impl Places {
     fn of(measure: &Measure) -> Self {
         match measure {
             Measure::Min(_) | Measure::First(_) => Self { amount: 1, is_highest: false },
-            Measure::Max(_) | Measure::Last(_) => Self { amount: 1, is_highest: true },
+            // That something happened is told by the newest that did.
+            Measure::Max(_) | Measure::Last(_) | Measure::Exists => Self { amount: 1, is_highest: true },
             Measure::Top { amount, is_highest, .. } => Self { amount: *amount, is_highest: *is_highest },
-            Measure::Exists
-            | Measure::Count
+            Measure::Count
             | Measure::Sum(_)
             | Measure::Average(_)
             | Measure::MostFrequent(_)
@@ -74,12 +74,12 @@ fn ranked(measure: &Measure, moment: Moment, contribution: &Contribution) -> Opt
             ranks(&value).then_some(Ranked { rank: value, moment, value: Value::Null })
         }
         Measure::First(_) | Measure::Last(_) => Some(Ranked { rank: Value::Null, moment, value }),
+        Measure::Exists => Some(Ranked { rank: Value::Null, moment, value: Value::Null }),
         Measure::Top { .. } => {
             let rank = contribution.rank.clone();
             ranks(&rank).then_some(Ranked { rank, moment, value })
         }
-        Measure::Exists
-        | Measure::Count
+        Measure::Count
         | Measure::Sum(_)
         | Measure::Average(_)
         | Measure::MostFrequent(_)
@@ -115,8 +115,12 @@ impl Best {
             Ok(at) => drop(self.first.remove(at)),
             Err(_) => self.behind = self.behind.checked_sub(1).ok_or(Gone)?,
         }
-        let is_enough = self.behind == 0 || self.first.len() >= places.amount;
-        if is_enough { Ok(()) } else { Err(Gone) }
+        if self.is_enough(measure) { Ok(()) } else { Err(Gone) }
+    }
+
+    /// Whether those that are asked for are among those that are kept.
+    pub(super) fn is_enough(&self, measure: &Measure) -> bool {
+        self.behind == 0 || self.first.len() >= Places::of(measure).amount
     }
 
     pub(super) fn absorb(&mut self, measure: &Measure, other: &Self) {

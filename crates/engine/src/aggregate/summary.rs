@@ -118,6 +118,7 @@ impl Summary {
                 let first = |of: fn(&Ranked) -> &Value| placed.first().map_or(Value::Null, |ranked| of(ranked).clone());
                 match measure {
                     Measure::Top { .. } => Value::List(placed.iter().map(|ranked| ranked.value.clone()).collect()),
+                    Measure::Exists => Value::Bool(!placed.is_empty()),
                     Measure::Min(_) | Measure::Max(_) => first(|ranked| &ranked.rank),
                     _ => first(|ranked| &ranked.value),
                 }

@@ -1,23 +1,24 @@
 //! What a command does to the rules: events are added to the states of their nodes, and the memberships of every profile that it touched
 //! are evaluated in its own commit.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tessera_expr::limits::SCAN_EVENTS_MAX;
 
 use super::{Act, Notice, Outcome, Prompt};
-use crate::aggregate::State;
+use crate::aggregate::{Moment, State, Tail};
 use crate::cluster::{Cluster, Node};
 use crate::config::Config;
 use crate::fact::Identity;
 use crate::id::{EventId, NodeId};
 use crate::prepare::Prepared;
 use crate::rules::{
-    AggregateId, Brought, Event, Flip, KeptDef, Look, ROWS_OF_FLIP, RuleSet, RuleWork, Scope, Sources, Standing, add,
-    advance, advance_all, catch_up, contributions, erased_at, evaluate_now, is_late,
+    AggregateId, Brought, Built, Event, Flip, KeptDef, Look, OfNode, ROWS_OF_FLIP, RuleSet, RuleWork, Scope, Sources,
+    Standing, Wanted, add, advance, advance_all, catch_up, contributions, erased_at, evaluate_now, is_late, trim,
 };
-use crate::working::{Lack, NodeStates, Side};
+use crate::working::{Lack, Need, NodeStates, Side};
 
 /// Events of timelines that one command reads for rules. What needs more is put off to when nobody waits for it.
 const EVENTS_READ_MAX: u64 = 100_000;
@@ -40,6 +41,8 @@ pub(super) struct Seen {
     is_unfinished: bool,
     /// Profiles of which states are still to be built.
     unread: BTreeSet<NodeId>,
+    /// States of windows of the record at hand that were brought on.
+    advanced: Vec<(NodeId, AggregateId, Arc<State>)>,
 }
 
 impl Seen {
@@ -66,22 +69,22 @@ impl Act<'_> {
         let mut built = Vec::new();
         let mut needs = Vec::new();
         for node in lacking(cluster, &rules) {
-            match self.working.states_by_now(node.id) {
-                Ok(states) => built.push((node.id, states)),
+            match self.working.states_by_now(node.id, self.now) {
+                Ok(own) => built.push((node.id, own)),
                 Err(need) => needs.push(need),
             }
         }
         if !needs.is_empty() {
             return Err(Lack::Needs(needs));
         }
-        let is_another = |(node, states): &(NodeId, NodeStates)| {
+        let is_another = |(node, built): &(NodeId, Arc<Built>)| {
             let ids = |states: &NodeStates| states.iter().map(|(id, _)| *id).collect::<Vec<_>>();
-            cluster.node(*node).is_some_and(|node| ids(&node.states) != ids(states) || has_unread(node))
+            cluster.node(*node).is_some_and(|node| ids(&node.states) != ids(&built.states) || has_unread(node))
         };
         if built.iter().any(is_another) {
             let mut next = self.working.edit(cluster.id())?;
-            for (node, states) in built {
-                next.node_mut(node).ok_or(Lack::Torn)?.states = states;
+            for (node, built) in built {
+                put_built(next.node_mut(node).ok_or(Lack::Torn)?, &built);
             }
             next.bytes = next.measure();
             self.working.put_cluster(next);
@@ -127,31 +130,21 @@ impl Act<'_> {
         self.rules_left.steps = steps;
         if !brought.is_empty() {
             let mut next = self.working.edit(cluster)?;
-            let head = next.profile_id(node).ok_or(Lack::Torn)?;
+            let (head, nodes) = (next.profile_id(node).ok_or(Lack::Torn)?, next.nodes.len());
             let own = next.node_mut(node).ok_or(Lack::Torn)?;
             let before = own.rules_bytes();
-            if brought.iter().any(|(kept, _)| is_unknown(own, kept.id, kept.is_built)) {
-                if own.events() <= EVENTS_READ_MAX {
-                    // What the node had before this command is on its timeline alone.
-                    own.states = self.working.states(node, None)?;
-                } else {
-                    let unknown = brought.iter().filter(|(kept, _)| is_unknown(own, kept.id, kept.is_built));
-                    let unknown: Vec<_> = unknown.map(|(kept, _)| kept.id).collect();
-                    unknown.into_iter().for_each(|id| mark_unread(&mut own.states, id));
-                    self.seen.unread.insert(head);
-                }
-            }
-            for (kept, brings) in brought {
-                if brings == Brought::Unasked {
-                    mark_unread(&mut own.states, kept.id);
+            let sharing: Vec<&KeptDef> = brought.iter().flat_map(|(kept, _)| rules.sharing(kept)).collect();
+            self.go_on(own, &sharing, head)?;
+            self.begin_tail(own);
+            for (kept, brings) in &brought {
+                if *brings == Brought::Unasked {
+                    rules.sharing(kept).for_each(|kept| mark_unread(&mut own.states, kept.id));
                     self.seen.unread.insert(head);
                     continue;
                 }
-                add(&mut own.states, kept, &event, &brings, rules);
-                if let Ok(at) = own.states.binary_search_by_key(&kept.id, |(own, _)| *own) {
-                    Arc::make_mut(&mut own.states[at].1).drop_past(&kept.aggregate, self.now, &kept.zone);
-                }
+                add(&mut own.states, rules.sharing(kept), &event, brings, rules, self.now);
             }
+            self.note_in_tail(own, &event, brought, nodes);
             let after = own.rules_bytes();
             next.bytes = (next.bytes + after).saturating_sub(before);
             self.working.put_cluster(next);
@@ -160,12 +153,109 @@ impl Act<'_> {
         Ok(())
     }
 
+    /// Brings the states of a node that an event is added to to now, and reads those anew that are not known. Where its events are more than a
+    /// command may read, they are only marked.
+    fn go_on(&mut self, own: &mut Node, affected: &[&KeptDef], head: NodeId) -> Result<(), Lack> {
+        let config = self.working.config().clone();
+        let rules = config.rules();
+        let wanted = RefCell::default();
+        let mut unknown: Vec<AggregateId> = Vec::new();
+        let tail = own.tail.clone();
+        for kept in affected {
+            if is_unknown(own, kept.id, kept.is_built) {
+                unknown.push(kept.id);
+                continue;
+            }
+            let Ok(at) = own.states.binary_search_by_key(&kept.id, |(id, _)| *id) else { continue };
+            let State::Window(_) = &*own.states[at].1 else { continue };
+            let source = OfNode {
+                node: own.id,
+                tail: tail.as_deref(),
+                column: rules.column(kept).unwrap_or(kept.id),
+                timelines: &*self.working,
+                wanted: &wanted,
+            };
+            let state = Arc::make_mut(&mut own.states[at].1);
+            let asked = wanted.borrow().len();
+            if state.advance(&kept.aggregate, rules.bounds(), (self.now, &kept.zone), &source).is_err()
+                && wanted.borrow().len() == asked
+            {
+                unknown.push(kept.id);
+            }
+        }
+        if !unknown.is_empty() && own.events() <= EVENTS_READ_MAX {
+            // What the node had before this command is on its timeline alone.
+            let built = self.working.states(own.id, None, self.now)?;
+            put_built(own, &built);
+            return Ok(());
+        }
+        let wanted = wanted.into_inner();
+        if !wanted.is_empty() {
+            return Err(Lack::Needs(wanted.into_iter().map(Need::from).collect()));
+        }
+        if !unknown.is_empty() {
+            unknown.into_iter().for_each(|id| mark_unread(&mut own.states, id));
+            self.seen.unread.insert(head);
+        }
+        Ok(())
+    }
+
+    /// Gives a node a tail that has none. Where events of before may be missing in it, it begins when all of them have happened.
+    fn begin_tail(&self, own: &mut Node) {
+        /// No event is further ahead of the clock than that.
+        const AHEAD_MICROS: i64 = 7_200_000_000;
+        let rules = self.working.config().rules();
+        if rules.columns().is_empty() {
+            own.tail = None;
+            return;
+        }
+        let has_none = |id: &AggregateId| {
+            let kept = rules.kept_of(*id);
+            kept.is_some_and(|kept| rules.sharing(kept).all(|kept| kept.is_built && own.state(kept.id).is_none()))
+        };
+        if let Some(tail) = own.tail.as_deref() {
+            // Of an aggregate that came later it knows all while there is nothing.
+            if !tail.is_of(rules.columns()) {
+                let known = rules.columns().iter().filter(|id| tail.knows(**id) || has_none(id)).copied();
+                own.tail = Some(Arc::new(tail.of(known)));
+            }
+            return;
+        }
+        let mut windows = rules.all_kept().iter().filter(|kept| rules.column(kept).is_some());
+        let is_whole = own.events() <= 1 || windows.all(|kept| kept.is_built && own.state(kept.id).is_none());
+        let before = Moment { time: self.now.plus_micros(AHEAD_MICROS), id: EventId::from_bytes([0xff; 12]) };
+        own.tail = Some(Arc::new(Tail::new(rules.columns().iter().copied()).without((!is_whole).then_some(before))));
+    }
+
+    /// Notes what an event brings to windows among the newest of its node.
+    fn note_in_tail(&self, own: &mut Node, event: &Event, brought: Vec<(&KeptDef, Brought)>, nodes: usize) {
+        let rules = self.working.config().rules();
+        let mut noted = Vec::new();
+        let mut unasked = Vec::new();
+        for (kept, brings) in brought {
+            match brings {
+                Brought::Contribution(brings) if rules.column(kept) == Some(kept.id) => noted.push((kept.id, brings)),
+                Brought::Unasked => unasked.push(kept.id),
+                Brought::Contribution(_) | Brought::TooMuch => {}
+            }
+        }
+        if noted.is_empty() && unasked.is_empty() {
+            return;
+        }
+        let Some(tail) = &mut own.tail else { return };
+        let tail = Arc::make_mut(tail);
+        unasked.into_iter().for_each(|id| tail.forget(id));
+        tail.add(event.moment(), noted);
+        trim(tail, nodes);
+    }
+
     /// Takes an event from the states of its owner: they are read anew without it.
     pub(super) fn take_from_states(&mut self, node: NodeId, cluster: &mut Cluster, event: EventId) -> Result<(), Lack> {
         self.working.remove_event(node, event);
         let own = cluster.node_mut(node).ok_or(Lack::Torn)?;
         if !own.states.is_empty() {
-            own.states = self.working.states(node, Some(event))?;
+            let built = self.working.states(node, Some(event), self.now)?;
+            put_built(own, &built);
         }
         Ok(())
     }
@@ -174,7 +264,12 @@ impl Act<'_> {
     pub(super) fn states_after_sweep(&self, before: &Cluster, node: &mut Node) -> Result<(), Lack> {
         let own = before.node(node.id);
         if own.is_some_and(|own| own.owned != node.owned && !own.states.is_empty()) {
-            node.states = if node.events() == 0 { Vec::new() } else { self.working.states(node.id, None)? };
+            if node.events() == 0 {
+                (node.states, node.tail) = (Vec::new(), None);
+            } else {
+                let built = self.working.states(node.id, None, self.now)?;
+                put_built(node, &built);
+            }
         }
         Ok(())
     }
@@ -339,7 +434,12 @@ impl Act<'_> {
     ) -> Result<(), Lack> {
         let bytes_max = config.limits().record_bytes_max;
         let cluster = self.working.cluster(id)?;
-        if standings.is_empty() && cluster.bytes <= bytes_max && !sleeps(&cluster) {
+        let mut advanced = std::mem::take(&mut self.seen.advanced);
+        let is_another = |(node, id, own): &(NodeId, AggregateId, Arc<State>)| {
+            cluster.node(*node).is_some_and(|node| node.state(*id).is_some_and(|known| *known != **own))
+        };
+        advanced.retain(is_another);
+        if standings.is_empty() && advanced.is_empty() && cluster.bytes <= bytes_max && !sleeps(&cluster) {
             return Ok(());
         }
         drop(cluster);
@@ -348,6 +448,15 @@ impl Act<'_> {
             let own = cluster.node_mut(node).ok_or(Lack::Torn)?;
             let before = own.rules_bytes();
             own.standing = standing;
+            let after = own.rules_bytes();
+            cluster.bytes = (cluster.bytes + after).saturating_sub(before);
+        }
+        for (node, id, state) in advanced {
+            let own = cluster.node_mut(node).ok_or(Lack::Torn)?;
+            let before = own.rules_bytes();
+            if let Ok(at) = own.states.binary_search_by_key(&id, |(own, _)| *own) {
+                own.states[at].1 = state;
+            }
             let after = own.rules_bytes();
             cluster.bytes = (cluster.bytes + after).saturating_sub(before);
         }
@@ -377,12 +486,23 @@ impl Act<'_> {
     ) -> Result<Standing, Lack> {
         let nodes = || cluster.piece(head).filter(|node| node.events() > 0);
         let events = self.working.newest(nodes().map(|node| node.id), side);
-        let sources =
-            Sources { rules: config.rules(), config, cluster, node: head, events: events.as_deref().ok(), asked: None };
+        let sources = Sources {
+            rules: config.rules(),
+            config,
+            cluster,
+            node: head,
+            events: events.as_deref().ok(),
+            asked: None,
+            timelines: &*self.working,
+        };
         let mut look = Look::new(sources, standing.clone(), self.now);
         look.allow(self.rules_left);
         let mut flips = Vec::new();
         act(&mut look, &mut flips, self.now);
+        let wanted = look.wanted();
+        if !wanted.is_empty() {
+            return self.want(cluster, standing, wanted, config);
+        }
         if look.lacks_events() {
             let to_read = nodes().map(|node| node.events().min(SCAN_EVENTS_MAX as u64)).sum::<u64>();
             let is_asked = !self.seen.asked.is_empty();
@@ -394,11 +514,34 @@ impl Act<'_> {
             return Err(events.err().unwrap_or(Lack::Torn));
         }
         self.rules_left = look.left();
+        if side == Side::After {
+            self.seen.advanced.extend(look.advanced());
+        }
         let standing = look.standing;
         for Flip { segment, at, is_inside } in flips {
             self.notices.insert(Notice::Membership { profile: head, segment, at, is_inside });
         }
         Ok(standing)
+    }
+
+    /// What a look wants of timelines is read, or the look is put off where that is more than a command may read.
+    fn want(
+        &self,
+        cluster: &Cluster,
+        standing: Standing,
+        wanted: Vec<Wanted>,
+        config: &Config,
+    ) -> Result<Standing, Lack> {
+        let events = |own: &Wanted| match own {
+            Wanted::States { node, .. } => cluster.node(*node).map_or(0, Node::events),
+            Wanted::Stretch { .. } => 0,
+        };
+        if self.seen.asked.is_empty() && wanted.iter().map(events).sum::<u64>() > EVENTS_READ_MAX {
+            let mut standing = standing;
+            standing.put_off(self.now, config.version());
+            return Ok(standing);
+        }
+        Err(Lack::Needs(wanted.into_iter().map(Need::from).collect()))
     }
 
     /// A profile that is no more is in no segment. Answers what it still holds, where that is more than the command may take.
@@ -422,6 +565,11 @@ impl Act<'_> {
         }
         None
     }
+}
+
+/// A node keeps what its timeline comes to.
+fn put_built(node: &mut Node, built: &Built) {
+    (node.states, node.tail) = (built.states.clone(), built.tail.clone());
 }
 
 /// Whether somebody of a record is late, and no timer wakes one of them.
@@ -512,6 +660,12 @@ fn affected(prepared: &Prepared, config: &Config) -> Vec<usize> {
 
 /// Lets the largest states go until a record fits: rules take no room from facts. What is let go of is shown as overflowed.
 fn shed(cluster: &mut Cluster, bytes_max: usize) {
+    cluster.bytes = cluster.measure();
+    for node in &mut cluster.nodes {
+        if cluster.bytes > bytes_max && node.tail.take().is_some() {
+            cluster.bytes = bytes_max + 1;
+        }
+    }
     cluster.bytes = cluster.measure();
     while cluster.bytes > bytes_max {
         let states = cluster.nodes.iter_mut().flat_map(|node| &mut node.states);

@@ -1,6 +1,6 @@
 //! A profile at one instant, as rules see it.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -12,11 +12,12 @@ use tessera_expr::plan::Aggregate;
 
 use super::RULE_STEPS_MAX;
 use super::event::{Event, NOTHING};
-use super::set::{Entry, KeptDef, Layer, RuleKind, RuleSet};
+use super::known::{OfNode, Timelines, Wanted};
+use super::set::{AggregateId, Entry, KeptDef, Layer, RuleKind, RuleSet};
 use super::settle::erased_at;
 use super::standing::{Standing, Trouble};
 use super::work::RuleWork;
-use crate::aggregate::{Lack, State, fold};
+use crate::aggregate::{Lack, State, Unread, fold};
 use crate::cluster::{Cluster, Node};
 use crate::config::{Config, Kind};
 use crate::id::NodeId;
@@ -28,6 +29,8 @@ use crate::view::{self, Lens, Names, Relevance};
 /// How long after a rule had no answer it is asked again: an hour.
 const TROUBLE_MICROS: i64 = 3_600_000_000;
 
+/// What bringing a state of a window on takes.
+const ADVANCE_STEPS: u64 = 20;
 /// What an evaluation takes besides the steps of its rule.
 const EVALUATION_STEPS: u64 = 10;
 
@@ -43,6 +46,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) events: Option<&'a [Arc<Event>]>,
     /// A policy that is not of the rules: that of a read.
     pub(crate) asked: Option<&'a CompiledPolicy>,
+    /// Who knows the timelines of the profile's nodes.
+    pub(crate) timelines: &'a dyn Timelines,
 }
 
 impl<'a> Sources<'a> {
@@ -102,6 +107,10 @@ pub(crate) struct Look<'a> {
     are_beyond: OnceCell<bool>,
     /// Whether something asked for events that have not been read: then nothing of it holds.
     lacks_events: Cell<bool>,
+    /// What of timelines has to be read before something of it holds.
+    wanted: RefCell<Vec<Wanted>>,
+    /// States of windows that it has brought on from what the record keeps.
+    advanced: RefCell<HashMap<(NodeId, AggregateId), Arc<State>>>,
     /// Says that nobody waits any more.
     pub(super) given_up: Option<&'a (dyn Fn() -> bool + Sync)>,
     /// Whether it was heard: then nothing of it holds either.
@@ -128,6 +137,8 @@ impl<'a> Look<'a> {
             events: OnceCell::new(),
             are_beyond: OnceCell::new(),
             lacks_events: Cell::new(false),
+            wanted: RefCell::default(),
+            advanced: RefCell::default(),
             given_up: None,
             has_given_up: Cell::new(false),
             erased_at: erased_at(sources.config, sources.cluster, sources.node),
@@ -161,7 +172,20 @@ impl<'a> Look<'a> {
 
     /// Whether nothing of it holds: an answer needs events that have not been read, or nobody waited for it.
     pub(crate) fn lacks_events(&self) -> bool {
-        self.lacks_events.get() || self.has_given_up.get()
+        self.lacks_events.get() || self.has_given_up.get() || !self.wanted.borrow().is_empty()
+    }
+
+    /// What of timelines has to be read before something of it holds.
+    pub(crate) fn wanted(&self) -> Vec<Wanted> {
+        self.wanted.borrow().clone()
+    }
+
+    /// The states of windows that it has brought on from what the record keeps, by node and aggregate.
+    pub(crate) fn advanced(&self) -> Vec<(NodeId, AggregateId, Arc<State>)> {
+        let mut all: Vec<_> =
+            self.advanced.borrow().iter().map(|((node, id), own)| (*node, *id, own.clone())).collect();
+        all.sort_unstable_by_key(|(node, id, _)| (*node, *id));
+        all
     }
 
     /// Whether it was given up.
@@ -368,15 +392,71 @@ impl<'a> Look<'a> {
             return Err(Lack::Scan);
         }
         let graph = self.sources.asked.map_or(policy::IdentityGraph::Full, CompiledPolicy::graph);
-        let mut states: Vec<(NodeId, &State)> = Vec::new();
+        let mut states: Vec<(NodeId, Brought<'_>)> = Vec::new();
         for node in policy::unit(self.sources.cluster, self.sources.node, graph) {
             match node.state(kept.id) {
-                Some(state) => states.push((node.id, state)),
+                Some(State::Window(run)) if !run.holds_at(self.now) => {
+                    states.push((node.id, Brought::On(self.brought_on(node, kept)?)));
+                }
+                Some(state) => states.push((node.id, Brought::Kept(state))),
                 None if kept.is_built || node.events() == 0 => {}
                 None => return Err(Lack::Scan),
             }
         }
-        fold(states, &kept.aggregate, self.now, &kept.zone)
+        let all = states.iter().map(|(node, own)| (*node, own.state()));
+        fold(all, &kept.aggregate, self.now, &kept.zone)
+    }
+
+    /// The state of a window that its record keeps of another instant, brought to that of the look.
+    fn brought_on(&self, node: &Node, kept: &KeptDef) -> Result<Arc<State>, Lack> {
+        let (rules, at) = (self.sources.rules, (node.id, kept.id));
+        let is_before = |own: &Arc<State>| matches!(&**own, State::Window(run) if run.at <= self.now);
+        let known = self.advanced.borrow().get(&at).filter(|own| is_before(own)).cloned();
+        if let Some(own) = known.as_ref().filter(|own| own.holds_at(self.now)) {
+            return Ok(own.clone());
+        }
+        let mut next = match &known {
+            Some(own) => (**own).clone(),
+            None => node.state(kept.id).cloned().unwrap_or(State::Unread),
+        };
+        let wanted = self.wanted.borrow().len();
+        let source = OfNode {
+            node: node.id,
+            tail: node.tail.as_deref(),
+            column: rules.column(kept).unwrap_or(kept.id),
+            timelines: self.sources.timelines,
+            wanted: &self.wanted,
+        };
+        self.spend_steps(ADVANCE_STEPS);
+        let next = match next.advance(&kept.aggregate, &rules.bounds, (self.now, &kept.zone), &source) {
+            Ok(()) => Arc::new(next),
+            Err(Unread) if self.wanted.borrow().len() > wanted => return Err(Lack::Scan),
+            Err(Unread) => {
+                let Some(built) = self.sources.timelines.states(node.id, self.now) else {
+                    self.wanted.borrow_mut().push(Wanted::States { node: node.id, at: self.now });
+                    return Err(Lack::Scan);
+                };
+                let own = built.states.binary_search_by_key(&kept.id, |(id, _)| *id);
+                own.map_or_else(|_| Arc::new(State::new(&kept.aggregate, self.now)), |at| built.states[at].1.clone())
+            }
+        };
+        self.advanced.borrow_mut().insert(at, next.clone());
+        Ok(next)
+    }
+}
+
+/// The state of a node, as its record keeps it or brought on from that.
+enum Brought<'a> {
+    Kept(&'a State),
+    On(Arc<State>),
+}
+
+impl Brought<'_> {
+    fn state(&self) -> &State {
+        match self {
+            Self::Kept(own) => own,
+            Self::On(own) => own,
+        }
     }
 }
 
@@ -450,7 +530,9 @@ impl Facts for Asking<'_, '_> {
                 self.overflowed.set(true);
                 Some(Kept { value: Value::Null, changes_at: None })
             }
-            Err(Lack::Unread(_) | Lack::Scan) => None,
+            // Nothing of it holds before that is read.
+            Err(_) if !self.look.wanted.borrow().is_empty() => Some(Kept { value: Value::Null, changes_at: None }),
+            Err(Lack::Unread(_) | Lack::Behind(_) | Lack::Scan) => None,
         }
     }
 }

@@ -7,10 +7,12 @@ use tessera_expr::explain::Explanation;
 use tessera_expr::facts::Membership as Stands;
 
 use super::event::Event;
+use super::known::{Known, Wanted};
 use super::look::{Look, Sources, asked_policy};
 use super::set::{Beside, Layer, RuleKind, RuleSet};
 use super::settle::{advance, evaluate, is_late};
 use super::standing::{Standing, Trouble};
+use crate::aggregate::State;
 use crate::cluster::{Cluster, Node};
 use crate::config::Config;
 use crate::id::NodeId;
@@ -34,6 +36,8 @@ pub struct Asked<'a> {
     pub now: Timestamp,
     /// The newest events of the profile; none where they have not been read.
     pub events: Option<&'a Newest>,
+    /// What was read of the timelines of its nodes.
+    pub known: &'a Known,
     /// Says that nobody waits any more; asked now and then.
     pub given_up: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
@@ -48,8 +52,10 @@ pub struct Newest {
 }
 
 /// Why there is no answer yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unanswered {
+    /// This of the timelines of its nodes is needed and was not given.
+    Wants(Vec<Wanted>),
     /// The events of the profile are needed and were not given.
     NeedsEvents,
     /// Whoever asked waits no more.
@@ -58,7 +64,12 @@ pub enum Unanswered {
 
 impl Unanswered {
     fn of(look: &Look<'_>) -> Self {
-        if look.has_given_up() { Self::GivenUp } else { Self::NeedsEvents }
+        let wanted = look.wanted();
+        match () {
+            () if look.has_given_up() => Self::GivenUp,
+            () if !wanted.is_empty() => Self::Wants(wanted),
+            () => Self::NeedsEvents,
+        }
     }
 }
 
@@ -90,6 +101,20 @@ pub struct Explained {
     pub is_of_others: bool,
 }
 
+impl Asked<'_> {
+    /// The same, not before an instant that states of the profile are of already: whoever decides has a clock of its own, which may be ahead.
+    fn by_now(&self) -> Self {
+        Self { now: newest_run(self.cluster).map_or(self.now, |at| at.max(self.now)), ..*self }
+    }
+}
+
+/// The latest instant that states of windows in a record are of.
+fn newest_run(cluster: &Cluster) -> Option<Timestamp> {
+    let states = cluster.nodes.iter().flat_map(|node| &node.states);
+    let at = |state: &State| if let State::Window(run) = state { Some(run.at) } else { None };
+    states.filter_map(|(_, state)| at(state)).max()
+}
+
 fn look_at<'a>(asked: &Asked<'a>) -> Look<'a> {
     let rules: &'a RuleSet = asked.config.rules();
     let head = asked.cluster.profile_id(asked.node).unwrap_or(asked.node);
@@ -101,6 +126,7 @@ fn look_at<'a>(asked: &Asked<'a>) -> Look<'a> {
         node: asked.node,
         events: asked.events.map(|events| &**events.own.as_ref().unwrap_or(&events.whole)),
         asked: Some(asked.policy),
+        timelines: asked.known,
     };
     let mut look = Look::new(sources, standing.unwrap_or_default(), asked.now);
     look.given_up = asked.given_up;
@@ -133,6 +159,7 @@ fn settled(asked: &Asked<'_>) -> Result<Standing, Unanswered> {
 /// # Errors
 /// [`Unanswered`].
 pub fn read(asked: &Asked<'_>) -> Result<Ruled, Unanswered> {
+    let asked = &asked.by_now();
     let rules = asked.config.rules();
     let mut ruled = Ruled::default();
     if rules.is_empty() {
@@ -179,6 +206,7 @@ pub fn read(asked: &Asked<'_>) -> Result<Ruled, Unanswered> {
 /// # Errors
 /// [`Unanswered`].
 pub fn ask(asked: &Asked<'_>, beside: &Beside) -> Result<Result<Value, Trouble>, Unanswered> {
+    let asked = &asked.by_now();
     let standing = settled(asked)?;
     let mut look = look_at(asked);
     look.standing = standing;
@@ -210,13 +238,14 @@ pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Resul
         return Ok(true);
     }
     // Commits of one instant of the clock come after each other, and the rules with one of them.
-    let now = rules.newest.max(now);
+    let now = rules.newest.max(now).max(newest_run(cluster).unwrap_or(Timestamp::MIN));
     for head in heads {
         let before = cluster.node(head).and_then(|node| node.standing.as_deref()).cloned().unwrap_or_default();
         if before.late.is_some() || before.memberships.iter().any(|own| !rules.has_segment(own.segment)) {
             return Ok(true);
         }
-        let sources = Sources { rules, config, cluster, node: head, events: None, asked: None };
+        let known = Known::default();
+        let sources = Sources { rules, config, cluster, node: head, events: None, asked: None, timelines: &known };
         let mut look = Look::new(sources, before.clone(), now);
         advance(&mut look, now, &mut Vec::new());
         evaluate(&mut look, &rules.coming, &mut Vec::new());
@@ -235,6 +264,7 @@ pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Resul
 /// # Errors
 /// [`Unanswered`].
 pub fn explain(asked: &Asked<'_>, is_attribute: bool, name: &Name) -> Result<Option<Explained>, Unanswered> {
+    let asked = &asked.by_now();
     let rules = asked.config.rules();
     let Some(at) = rules.live(is_attribute, name) else { return Ok(None) };
     let entry = &rules.entries[at];

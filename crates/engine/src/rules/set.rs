@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use tessera_expr::ast::{Name, Unit};
 use tessera_expr::calendar::{Zone, next_turn};
-use tessera_expr::plan::{Aggregate, Plan};
+use tessera_expr::plan::{Aggregate, Plan, Window};
 use tessera_expr::rule::Rule;
 
 use super::event::{Blank, OpenPayload};
@@ -146,6 +146,12 @@ pub struct RuleSet {
     numbers: BTreeSet<SegmentId>,
     pub(crate) kept: Vec<KeptDef>,
     kept_by_key: HashMap<String, Vec<usize>>,
+    /// For each kept aggregate of a window: the place of the first that is the same but for its window.
+    columns: Vec<Option<usize>>,
+    /// The numbers of those that are the first, ascending.
+    column_ids: Vec<AggregateId>,
+    /// For each kept aggregate, the places of those that take what it is brought.
+    sharing: Vec<Vec<usize>>,
     pub(crate) policies: Vec<CompiledPolicy>,
     pub(crate) turning: Turning,
     pub(crate) index: Index,
@@ -243,6 +249,9 @@ impl RuleSet {
         for (at, own) in kept.iter().enumerate() {
             kept_by_key.entry(own.aggregate.key().to_owned()).or_default().push(at);
         }
+        let (columns, sharing) = shared(&kept);
+        let firsts = columns.iter().enumerate().filter(|(at, own)| **own == Some(*at));
+        let column_ids = firsts.map(|(at, _)| kept[at].id).collect();
         let number = |entry: &Entry| match entry.def.kind {
             RuleKind::Segment { id, .. } => Some(id),
             RuleKind::Attribute => None,
@@ -266,6 +275,9 @@ impl RuleSet {
             numbers,
             kept,
             kept_by_key,
+            column_ids,
+            columns,
+            sharing,
             policies,
             turning,
             index,
@@ -390,6 +402,24 @@ impl RuleSet {
         self.kept.get(at)
     }
 
+    /// Of a kept aggregate of a window: the first that is the same but for its window. What events bring is found out and noted for that one.
+    #[must_use]
+    pub fn column(&self, kept: &KeptDef) -> Option<AggregateId> {
+        let at = self.kept.binary_search_by_key(&kept.id, |own| own.id).ok()?;
+        Some(self.kept[self.columns[at]?].id)
+    }
+
+    /// All that are the first of theirs, ascending.
+    pub(crate) fn columns(&self) -> &[AggregateId] {
+        &self.column_ids
+    }
+
+    /// The aggregates that take what is brought to one: of a window all that are the same but for their windows, otherwise that one.
+    pub(crate) fn sharing(&self, kept: &KeptDef) -> impl Iterator<Item = &KeptDef> {
+        let at = self.kept.binary_search_by_key(&kept.id, |own| own.id).ok();
+        at.into_iter().flat_map(|at| &self.sharing[at]).map(|at| &self.kept[*at])
+    }
+
     /// All aggregates that are kept.
     #[must_use]
     pub fn all_kept(&self) -> &[KeptDef] {
@@ -425,6 +455,31 @@ impl RuleSet {
     pub fn bounds(&self) -> &Bounds {
         &self.bounds
     }
+}
+
+/// For each kept aggregate of a window the place of the first that is the same but for its window, and for each aggregate the places of those
+/// that take what it is brought.
+fn shared(kept: &[KeptDef]) -> (Vec<Option<usize>>, Vec<Vec<usize>>) {
+    let mut first: HashMap<&str, Vec<usize>> = HashMap::new();
+    let (mut columns, mut sharing) = (Vec::with_capacity(kept.len()), vec![Vec::new(); kept.len()]);
+    for (at, own) in kept.iter().enumerate() {
+        if own.aggregate.window == Window::Lifetime {
+            columns.push(None);
+            sharing[at].push(at);
+            continue;
+        }
+        let same = first.entry(own.aggregate.base_key()).or_default();
+        let column = match same.iter().find(|first| kept[**first].zone == own.zone) {
+            Some(first) => *first,
+            None => {
+                same.push(at);
+                at
+            }
+        };
+        columns.push(Some(column));
+        sharing[column].push(at);
+    }
+    (columns, sharing)
 }
 
 /// The place of each rule in the order of dependencies.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use super::{Lack, Need, NodeStates, Working};
+use super::{Lack, Need, Working};
 use crate::id::{EventId, NodeId};
-use crate::rules::{Event, TIMELINE_STEPS_MAX, add_event};
+use crate::rules::{Built, Chunk, Event, TIMELINE_STEPS_MAX, Timelines as Known, Wanted};
+use crate::time::Timestamp;
 
 /// Which side of the command at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +39,29 @@ impl Timelines {
 
 impl Working {
     /// Takes in what the stored timeline of a node comes to, without this event of it and those that [`Self::has_removed`] tells.
-    pub fn load_states(&mut self, node: NodeId, without: Option<EventId>, states: NodeStates) {
-        let mut states = states;
+    pub fn load_states(&mut self, node: NodeId, without: Option<EventId>, built: Built) {
+        let mut built = built;
         let rules = self.config.rules().clone();
         let mut steps = TIMELINE_STEPS_MAX;
         for event in self.timelines.added(node).filter(|event| Some(event.id) != without) {
-            add_event(&mut states, event, &rules, &mut steps);
+            built.add(event, &rules, &mut steps);
         }
-        self.base.states.insert((node, without), states);
+        self.base.states.insert((node, without, built.at), Arc::new(built));
+    }
+
+    /// Takes in a stretch of the stored timeline of a node, in any order, without those that [`Self::has_removed`] tells: its events, and when
+    /// the next one behind them happened; none where they are too many.
+    pub fn load_stretch(
+        &mut self,
+        (node, from, to): (NodeId, Timestamp, Timestamp),
+        found: Option<(Vec<Event>, Option<Timestamp>)>,
+    ) {
+        let chunk = found.map(|(events, rest)| {
+            let is_here = |event: &&Arc<Event>| event.time >= from && rest.is_none_or(|rest| event.time < rest);
+            let added = self.timelines.added(node).filter(is_here).map(|event| &**event);
+            Arc::new(Chunk::new(events.iter().chain(added), rest, self.config.rules()))
+        });
+        self.base.stretches.insert((node, from, to), chunk);
     }
 
     /// How many events of timelines it holds.
@@ -68,19 +84,22 @@ impl Working {
         self.base.newest.entry(node).or_insert(events);
     }
 
-    /// What a node's timeline comes to before the command at hand, without this event of it.
-    pub(crate) fn states(&self, node: NodeId, without: Option<EventId>) -> Result<NodeStates, Need> {
-        self.base.states.get(&(node, without)).cloned().ok_or(Need::States(node, without))
+    /// What a node's timeline comes to at an instant before the command at hand, without this event of it.
+    pub(crate) fn states(&self, node: NodeId, without: Option<EventId>, at: Timestamp) -> Result<Arc<Built>, Need> {
+        if self.base.fresh.contains(&node) {
+            return Ok(Arc::new(Built::new(self.config.rules(), at)));
+        }
+        self.base.states.get(&(node, without, at)).cloned().ok_or(Need::States(node, without, at))
     }
 
     /// What a node's timeline comes to with what the command at hand has added. Nothing was taken from it by this command.
-    pub(crate) fn states_by_now(&self, node: NodeId) -> Result<NodeStates, Need> {
-        let mut states = self.states(node, None)?;
+    pub(crate) fn states_by_now(&self, node: NodeId, at: Timestamp) -> Result<Arc<Built>, Need> {
+        let mut built = self.states(node, None, at)?;
         let mut steps = TIMELINE_STEPS_MAX;
         for event in self.scratch_timelines.added(node) {
-            add_event(&mut states, event, self.config.rules(), &mut steps);
+            Arc::make_mut(&mut built).add(event, self.config.rules(), &mut steps);
         }
-        Ok(states)
+        Ok(built)
     }
 
     /// The newest events of these nodes before the command at hand, or after it, oldest first.
@@ -118,6 +137,8 @@ impl Working {
     pub(super) fn keep_timelines(&mut self) {
         // What a timeline comes to was read for one command.
         self.base.states.clear();
+        self.base.stretches.clear();
+        self.base.fresh.clear();
         for (node, event) in self.scratch_timelines.added.drain(..) {
             if let Some(newest) = self.base.newest.get_mut(&node) {
                 newest.push(event.clone());
@@ -130,5 +151,28 @@ impl Working {
             }
             self.timelines.removed.insert((node, event));
         }
+    }
+}
+
+impl From<Wanted> for Need {
+    fn from(wanted: Wanted) -> Self {
+        match wanted {
+            Wanted::Stretch { node, from, to } => Self::Stretch(node, from, to),
+            Wanted::States { node, at } => Self::States(node, None, at),
+        }
+    }
+}
+
+/// Timelines as they were before the command at hand.
+impl Known for Working {
+    fn stretch(&self, node: NodeId, from: Timestamp, to: Timestamp) -> Option<Option<Arc<Chunk>>> {
+        if self.base.fresh.contains(&node) {
+            return Some(Some(Arc::default()));
+        }
+        self.base.stretches.get(&(node, from, to)).cloned()
+    }
+
+    fn states(&self, node: NodeId, at: Timestamp) -> Option<Arc<Built>> {
+        Self::states(self, node, None, at).ok()
     }
 }

@@ -108,31 +108,52 @@ fn what_decides_is_read_again_when_it_goes() {
     }
 }
 
-/// What does not fit is missed only while it counts.
+/// However many there are in a window, it holds what they come to and no more.
 #[test]
-fn a_window_of_too_many_events_answers_again_when_they_have_left() {
-    let bounds = Bounds { window_entries_max: 3, ..Bounds::default() };
-    let mut people = people("xEvent[timestamp occurs <= 1 day before now].count()", bounds);
-    for at in 0..5 {
-        people.add(sold(at, 0, ago(i64::from(at) * HOUR), number(1)));
+fn a_window_costs_the_same_whatever_is_in_it() {
+    for (text, all) in [
+        ("xEvent[timestamp occurs <= 1 day before now].count()", number(5_000)),
+        ("xEvent[timestamp occurs <= 1 day before now].sum(properties.total)", number(2 * 5_000)),
+        ("xEvent[timestamp occurs <= 1 day before now].max(properties.total)", number(2)),
+        ("xEvent[timestamp occurs <= 1 day before now].map(properties.total).distinct().count()", number(1)),
+    ] {
+        let mut people = people(text, Bounds::default());
+        let (mut size, few) = (0, 20);
+        for at in 0..5_000 {
+            people.add(sold(at, 0, ago(10_000 - i64::from(at)), number(2)));
+            if at == few {
+                size = people.size_bytes(0);
+            }
+        }
+        assert_eq!((people.size_bytes(0), people.rebuilt), (size, 0), "{text}");
+        let leaves = |micros| Some(instant(NOW - micros + DAY + 1));
+        let Told::Kept(Kept { value, changes_at }) = people.told(0) else { panic!("{text} is kept") };
+        assert_eq!(value, all, "{text}");
+        assert!(changes_at == leaves(10_000) || changes_at == leaves(5_001), "{text}: {changes_at:?}");
     }
-    assert_eq!(people.told(0), Told::Scan);
-    // The last that was let go of happened three hours ago, and counts for a day.
-    people.now = instant(NOW + DAY - 3 * HOUR);
-    assert_eq!(people.told(0), Told::Scan);
-    people.now = people.now.next();
-    let left = instant(NOW + DAY - 2 * HOUR + 1);
-    assert_eq!(people.told(0), Told::Kept(Kept { value: number(3), changes_at: Some(left) }));
-    people.add(sold(9, 0, ago(12 * HOUR), number(1)));
-    assert_eq!(people.told(0), Told::Kept(Kept { value: number(3), changes_at: Some(left) }), "it had left too");
 }
 
-/// The newest of one node is newer than all of another, unless that one does not know its newest.
+/// What holds too much is looked at again after an hour.
 #[test]
-fn the_last_event_is_not_taken_from_a_node_that_knows_no_better() {
-    let bounds = Bounds { window_entries_max: 1, ..Bounds::default() };
+fn a_window_of_too_many_values_answers_again_when_they_have_left() {
+    let bounds = Bounds { values_max: 2, ..Bounds::default() };
     let mut people =
-        people("xEvent[timestamp occurs <= 1 day before now].topN(timestamp, 1).map(properties.total).head()", bounds);
+        people("xEvent[timestamp occurs <= 1 day before now].map(properties.total).distinct().count()", bounds);
+    for at in 0..3 {
+        people.add(sold(at, 0, ago(i64::from(at) * HOUR), number(at.into())));
+    }
+    assert_eq!(people.told(0), Told::Overflowed);
+    people.now = instant(NOW + DAY - 2 * HOUR + 1);
+    let left = instant(NOW + DAY - HOUR + 1);
+    assert_eq!(people.told(0), Told::Kept(Kept { value: number(2), changes_at: Some(left) }));
+    assert_eq!(people.rebuilt, 1);
+}
+
+/// The newest of one node is newer than all of another, and tells when it is no more.
+#[test]
+fn the_last_event_is_that_of_whichever_node_has_it() {
+    let text = "xEvent[timestamp occurs <= 1 day before now].topN(timestamp, 1).map(properties.total).head()";
+    let mut people = people(text, Bounds::default());
     people.add(sold(0, 1, ago(3), number(3)));
     people.add(sold(1, 0, ago(2), number(2)));
     people.add(sold(2, 0, ago(1), number(1)));
@@ -140,7 +161,7 @@ fn the_last_event_is_not_taken_from_a_node_that_knows_no_better() {
     assert_eq!(people.told(0), Told::Kept(Kept { value: number(1), changes_at: leaves(1) }));
     people.remove(2);
     assert_eq!(people.told(0), Told::Kept(Kept { value: number(2), changes_at: leaves(2) }));
-    assert_eq!(people.rebuilt, 1);
+    assert_eq!(people.rebuilt, 0);
 }
 
 /// That there is one is known as long as there is, however many were let go of.
@@ -184,20 +205,6 @@ fn events_leave_a_window_at_the_instant_that_the_rule_says() {
         assert_eq!(people.asked(0, leaves).value, number(0), "{text}");
         assert_eq!(people.told(0), holds(number(0)), "{text}");
     }
-}
-
-#[test]
-fn what_is_past_is_let_go_of_and_missed_if_the_zone_brings_it_back() {
-    let mut people = people("xEvent[timestamp occurs today].count()", Bounds::default());
-    people.add(sold(0, 0, ago(11 * HOUR), number(1)));
-    let full = people.size_bytes(0);
-    people.drop_past();
-    assert!(people.size_bytes(0) < full);
-    assert_eq!((people.told(0), people.rebuilt), (holds(number(0)), 0));
-    people.zone = tessera_expr::calendar::Zone::ahead_of_utc(120).expect("a zone");
-    let midnight = instant(NOW + 11 * HOUR + HOUR / 2);
-    assert_eq!(people.told(0), Told::Kept(Kept { value: number(1), changes_at: Some(midnight) }));
-    assert_eq!(people.rebuilt, 1);
 }
 
 /// The evaluator sees the newest; what is kept counts all.

@@ -14,6 +14,7 @@ use tessera_engine::fact::{Class, Fact, Identity};
 use tessera_engine::id::{DirectiveId, Ids, NodeId};
 use tessera_engine::policy::CompiledPolicy;
 use tessera_engine::prepare::prepare;
+use tessera_engine::rules::Built;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Tree;
 use tessera_engine::view::{self, Lens, Relevance};
@@ -416,7 +417,13 @@ impl World {
                     working.load_suppression(identity.clone(), tables.suppressed.contains(identity));
                 }
                 // There are no rules here.
-                Need::States(node, without) => working.load_states(*node, *without, Vec::new()),
+                Need::States(node, without, at) => {
+                    let built = Built::new(working.config().rules(), *at);
+                    working.load_states(*node, *without, built);
+                }
+                Need::Stretch(node, from, to) => {
+                    working.load_stretch((*node, *from, *to), Some((Vec::new(), None)));
+                }
                 Need::Newest(node) => working.load_newest(*node, Vec::new()),
                 Need::HeldOf(node) | Need::HeldCount(node) => {
                     self.loose.iter().for_each(|gone| working.load_home(gone.node, None));

@@ -207,6 +207,24 @@ pub(crate) fn counts(window: Window, at: Timestamp, now: Timestamp, zone: &Zone)
     (counts, turn.map(|turn| turn.at))
 }
 
+/// The first and the last instant that lie in a window at `now`; where the first comes after the last there are none.
+pub(crate) fn reach(window: Window, now: Timestamp, zone: &Zone) -> (Timestamp, Timestamp) {
+    let range = match window {
+        Window::Lifetime => Range { lower: None, upper: None },
+        Window::Sliding { amount, unit, is_inclusive } => {
+            let comparison = if is_inclusive { Comparison::LessEqual } else { Comparison::Less };
+            distance(comparison, amount, unit, Side::Before, (clock(now), zone))
+        }
+        Window::Calendar(which, unit) => {
+            let anchor = calendar(which, unit, now, zone);
+            Range { lower: Some(start(anchor, true)), upper: Some(end(anchor, true)) }
+        }
+    };
+    let first = |bound: Bound| if bound.is_inclusive { bound.at } else { bound.at.plus_micros(1) };
+    let last = |bound: Bound| if bound.is_inclusive { bound.at } else { bound.at.plus_micros(-1) };
+    (range.lower.map_or(Timestamp::MIN, first), range.upper.map_or(Timestamp::MAX, last))
+}
+
 fn clock(now: Timestamp) -> Anchor {
     Anchor { interval: Interval::point(now), motion: Motion::Moving }
 }

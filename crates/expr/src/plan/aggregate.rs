@@ -5,7 +5,7 @@ use smallvec::{SmallVec, smallvec};
 use super::{EventTypes, Kind};
 use crate::ast::{Expr, Name, Unit, Which};
 use crate::calendar::{Zone, micros, months};
-use crate::eval::{Evaluator, Frame, OverBudget, counts, key_text};
+use crate::eval::{Evaluator, Frame, OverBudget, counts, key_text, reach};
 use crate::facts::Facts;
 use crate::pql;
 use crate::time::Timestamp;
@@ -23,6 +23,8 @@ pub struct Aggregate {
     /// The types of events that can count.
     pub events: EventTypes,
     key: String,
+    /// How many bytes of the key say all but the window.
+    base_bytes: usize,
 }
 
 /// Two aggregates are one if they say the same.
@@ -131,6 +133,12 @@ impl Window {
         counts(self, at, now, zone)
     }
 
+    /// The first and the last instant at which what happened counts at `now`; where the first comes after the last there are none.
+    #[must_use]
+    pub fn reach(self, now: Timestamp, zone: &Zone) -> (Timestamp, Timestamp) {
+        reach(self, now, zone)
+    }
+
     /// The window in one spelling: lengths in the smallest unit of their kind.
     pub(super) fn canonical(self) -> Self {
         let Self::Sliding { amount, unit, is_inclusive } = self else { return self };
@@ -226,8 +234,9 @@ impl Aggregate {
     pub(super) fn new(filter: Option<Expr>, window: Window, measure: Measure, events: EventTypes) -> Self {
         let window = window.canonical();
         let of = filter.as_ref().map_or(String::new(), |filter| format!(" of {}", pql::print(filter)));
-        let key = format!("{}{of}{}", measure.key(), window.key());
-        Self { filter, window, measure, events, key }
+        let base = format!("{}{of}", measure.key());
+        let (base_bytes, key) = (base.len(), base + &window.key());
+        Self { filter, window, measure, events, key, base_bytes }
     }
 
     /// The one text of what it says. Aggregates of different rules are the same if their keys are. It may hold constants of
@@ -235,6 +244,12 @@ impl Aggregate {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// The same of what it says besides its window: aggregates that are the same but for their windows share what events bring to them.
+    #[must_use]
+    pub fn base_key(&self) -> &str {
+        &self.key[..self.base_bytes]
     }
 
     /// What it costs to keep it.

@@ -55,6 +55,8 @@ fn is_in(window: Window, at: Timestamp, now: Timestamp, zone: &Zone) -> bool {
         Window::Sliding { .. } | Window::Calendar(..) => counts,
     };
     assert_eq!(counts, expected, "{window:?} {} {}", iso(at), iso(now));
+    let (first, last) = window.reach(now, zone);
+    assert_eq!(counts, first <= at && at <= last, "{window:?} {} {}", iso(at), iso(now));
     counts
 }
 

@@ -9,7 +9,7 @@ use tessera_engine::cluster::{Cluster, Node};
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
 use tessera_engine::rules::{
-    AggregateId, Event, KeptDef, Late, SegmentId, Standing, TIMELINE_STEPS_MAX, Trouble, add_event,
+    AggregateId, Built, Event, KeptDef, Late, RuleSet, SegmentId, Standing, TIMELINE_STEPS_MAX, Trouble,
 };
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::NodeStates;
@@ -87,7 +87,7 @@ impl Check<'_> {
         let rules = config.rules().clone();
         let mut faults = Vec::new();
         let mut recount =
-            Recount { of: None, states: NodeStates::new(), steps: TIMELINE_STEPS_MAX, seen: HashSet::new() };
+            Recount { of: None, built: Built::new(&rules, now), steps: TIMELINE_STEPS_MAX, seen: HashSet::new() };
         self.each(Family::Event, |key, value| {
             let Some((node, time, id)) = read_event_key(key) else { return };
             let Ok(call) = event::decode(id, time, &Bytes::copy_from_slice(value)) else { return };
@@ -96,13 +96,13 @@ impl Check<'_> {
                 return;
             }
             if recount.of != Some(node) {
-                faults.extend(recount.finish(ruled, rules.all_kept(), now));
-                recount.of = Some(node);
+                faults.extend(recount.finish(ruled, &rules, now));
+                recount.begin(node, ruled, &rules, now);
             }
-            add_event(&mut recount.states, &event, &rules, &mut recount.steps);
+            recount.built.add(&event, &rules, &mut recount.steps);
         })
         .await?;
-        faults.extend(recount.finish(ruled, rules.all_kept(), now));
+        faults.extend(recount.finish(ruled, &rules, now));
         let is_open = |node: &NodeId| !recount.seen.contains(node) && !ruled.lagging.contains(node);
         for (node, states) in ruled.states.iter().filter(|(node, _)| is_open(node)) {
             faults.extend(differences(*node, states, &NodeStates::new(), rules.all_kept(), now));
@@ -173,20 +173,30 @@ impl Check<'_> {
 /// The states of one node, made anew from its events.
 struct Recount {
     of: Option<NodeId>,
-    states: NodeStates,
+    built: Built,
     steps: u64,
     seen: HashSet<NodeId>,
 }
 
 impl Recount {
-    fn finish(&mut self, ruled: &Ruled, kept: &[KeptDef], now: Timestamp) -> Vec<String> {
-        let states = std::mem::take(&mut self.states);
+    /// Begins with a node: its windows are counted at the instants that its own states are of.
+    fn begin(&mut self, node: NodeId, ruled: &Ruled, rules: &RuleSet, now: Timestamp) {
+        (self.of, self.built) = (Some(node), Built::new(rules, now));
+        for (id, state) in ruled.states.get(&node).into_iter().flatten() {
+            if let (State::Window(run), Some(kept)) = (&**state, rules.kept_of(*id)) {
+                self.built.states.push((*id, Arc::new(State::new(&kept.aggregate, run.at))));
+            }
+        }
+    }
+
+    fn finish(&mut self, ruled: &Ruled, rules: &RuleSet, now: Timestamp) -> Vec<String> {
+        let states = std::mem::take(&mut self.built.states);
         self.steps = TIMELINE_STEPS_MAX;
         let Some(node) = self.of.take() else { return Vec::new() };
         self.seen.insert(node);
         // Events of nodes that are gone wait for the purge; what a record holds that an erasure has not reached is not asked.
         let own = ruled.states.get(&node).filter(|_| !ruled.lagging.contains(&node));
-        own.map_or_else(Vec::new, |own| differences(node, own, &states, kept, now))
+        own.map_or_else(Vec::new, |own| differences(node, own, &states, rules.all_kept(), now))
     }
 }
 
@@ -202,8 +212,12 @@ fn differences(
         Some(states[at].1.clone())
     };
     let differs = |kept: &&KeptDef| {
+        let at = match find(own, kept.id).as_deref() {
+            Some(State::Window(run)) => run.at,
+            _ => now,
+        };
         let value = |states: &NodeStates| {
-            let state = find(states, kept.id);
+            let (state, now) = (find(states, kept.id), at);
             fold(state.iter().map(|state| (node, &**state)), &kept.aggregate, now, &kept.zone).map(|kept| kept.value)
         };
         match (find(own, kept.id), value(own), value(recounted)) {

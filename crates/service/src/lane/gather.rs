@@ -6,8 +6,9 @@ use hashbrown::{HashMap, HashSet};
 use tessera_engine::cluster::{Cluster, Link};
 use tessera_engine::fact::{FactKey, Identity};
 use tessera_engine::id::{EventId, NodeId};
-use tessera_engine::rules::{TIMELINE_STEPS_MAX, add_event};
-use tessera_engine::working::{Need, NodeStates, Working};
+use tessera_engine::rules::Event;
+use tessera_engine::time::Timestamp;
+use tessera_engine::working::{Need, Working};
 use tessera_store::{Direction, Key, ScanLimit, Store, Version, Versioned};
 
 use super::memory::Memory;
@@ -15,7 +16,7 @@ use super::state::State;
 use crate::error::Error;
 use crate::facts;
 use crate::keys::Scope;
-use crate::records::{cluster, event, link, rows};
+use crate::records::{cluster, link, rows};
 use crate::store_error::read_failed;
 use crate::suppression::Secret;
 use crate::timeline;
@@ -86,7 +87,8 @@ impl Gatherer {
             match need {
                 Need::HeldOf(node) => self.load_held_of(node, working).await?,
                 Need::HeldCount(node) => self.load_held_count(node, working).await?,
-                Need::States(node, without) => self.load_states(node, without, working).await?,
+                Need::States(node, without, at) => self.load_states(node, without, at, working).await?,
+                Need::Stretch(node, from, to) => self.load_stretch(node, (from, to), working).await?,
                 Need::Newest(node) => self.load_newest(node, working).await?,
                 Need::Home(node) => {
                     keys.extend([self.scope.cluster(node), self.scope.home(node)]);
@@ -154,7 +156,8 @@ impl Gatherer {
             Need::Home(node)
             | Need::HeldOf(node)
             | Need::HeldCount(node)
-            | Need::States(node, _)
+            | Need::States(node, ..)
+            | Need::Stretch(node, ..)
             | Need::Newest(node) => self.scope.home(*node),
             Need::Suppression(identity) => self.scope.identity(identity),
         }
@@ -182,6 +185,7 @@ impl Gatherer {
             | Need::HeldCount(_)
             | Need::Suppression(_)
             | Need::States(..)
+            | Need::Stretch(..)
             | Need::Newest(_) => false,
         }
     }
@@ -229,6 +233,7 @@ impl Gatherer {
             | Need::HeldCount(_)
             | Need::Suppression(_)
             | Need::States(..)
+            | Need::Stretch(..)
             | Need::Newest(_) => {
                 return Ok(());
             }
@@ -264,26 +269,27 @@ impl Gatherer {
         &mut self,
         node: NodeId,
         without: Option<EventId>,
+        at: Timestamp,
         working: &mut Working,
     ) -> Result<(), Error> {
         let config = working.config().clone();
-        let (rules, sweeps) = (config.rules(), config.sweeps());
-        let (mut states, mut steps) = (NodeStates::new(), TIMELINE_STEPS_MAX);
-        let mut range = Some(self.scope.events_of(node));
-        while let Some(open) = range {
-            let page = self.store.scan(&open, ScanLimit::rows(1_000), Direction::Forward).await;
-            let page = page.map_err(|error| read_failed(&error))?;
-            for row in &page.rows {
-                let event = event::decode_for_rules(&row.key, &row.value)?;
-                let is_erased = sweeps.erases_at(&event.dataset, event.batch.as_deref(), event.received_at);
-                if Some(event.id) != without && !is_erased && !working.has_removed(node, event.id) {
-                    add_event(&mut states, &event, rules, &mut steps);
-                }
-            }
-            range = page.next;
-            tokio::task::yield_now().await;
-        }
-        working.load_states(node, without, states);
+        let removed = |event: &Event| Some(event.id) == without || working.has_removed(node, event.id);
+        let built = timeline::built(&*self.store, self.scope, node, at, &config, &removed).await?;
+        working.load_states(node, without, built);
+        Ok(())
+    }
+
+    /// A stretch of the stored timeline of a node.
+    async fn load_stretch(
+        &mut self,
+        node: NodeId,
+        (from, to): (Timestamp, Timestamp),
+        working: &mut Working,
+    ) -> Result<(), Error> {
+        let config = working.config().clone();
+        let removed = |event: &Event| working.has_removed(node, event.id);
+        let found = timeline::stretch(&*self.store, self.scope, node, (from, to), &config, &removed).await?;
+        working.load_stretch((node, from, to), found);
         Ok(())
     }
 

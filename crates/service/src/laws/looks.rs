@@ -150,9 +150,10 @@ impl World<'_> {
                     policy: &policy.compiled,
                     now: at,
                     events: None,
+                    known: &tessera_engine::rules::Known::default(),
                     given_up: None,
                 };
-                let of = ruled::answer_of(&*self.store, WORKSPACE, asked, read).await;
+                let of = ruled::answer_of(&*self.store, WORKSPACE, (asked, found.version), read).await;
                 let ruled = of.expect("answers");
                 assert!(ruled.troubled.is_empty(), "{:?}", ruled.troubled);
                 let inside = |(name, stands): &(Name, Membership)| match stands {

@@ -1,5 +1,5 @@
-//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 7. Version 6 is from before
-//! it was kept who says something of an account, version 5 from before work of rules was put off, version 4 from before
+//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 8. Version 7 is from before
+//! windows kept what their events come to, version 6 from before it was kept who says something of an account, version 5 from before work of rules was put off, version 4 from before
 //! neighbours and evidence were told apart by the class of keys; versions 2 and 3 hold the same without sections and are read by [`whole`],
 //! version 1 by [`old`].
 //!
@@ -21,7 +21,7 @@ use tessera_engine::value::{Path, Value};
 use tessera_engine::view;
 
 use super::evidence::{EvidenceRecord, OldEvidenceRecord, StoredEvidence};
-use super::state::{LateRecord, RuledRecord};
+use super::state::{LateRecord, RuledRecord, TailRecord};
 use super::value::{ValueRecord, time};
 use crate::codec;
 use crate::error::Error;
@@ -31,7 +31,8 @@ mod whole;
 
 pub(super) use old::TallyRecord as OldTally;
 
-const VERSION: u8 = 7;
+const VERSION: u8 = 8;
+const VERSION_OF_EVENTS: u8 = 7;
 const VERSION_ANONYMOUS: u8 = 6;
 const VERSION_PUNCTUAL: u8 = 5;
 const VERSION_OF_ONE_CLASS: u8 = 4;
@@ -56,8 +57,11 @@ struct ClusterRecord<'a, N> {
     links: Section<'a>,
 }
 
-/// A record, what of its nodes was put off, whose word some of its fragments are, and which cells were stated as identities.
-type Whole<'a, N> = (ClusterRecord<'a, N>, Vec<LateRecord>, Vec<SayerRecord>, Vec<ClaimedRecord>);
+/// What was put off of the nodes of a record, whose word some of its fragments are, and which cells were stated as identities.
+type Beside = (Vec<LateRecord>, Vec<SayerRecord>, Vec<ClaimedRecord>);
+
+/// A record, what stands beside it, and what the newest events of its nodes bring to windows.
+type Whole<'a, N> = (ClusterRecord<'a, N>, Beside, Vec<TailRecord<'a>>);
 
 /// A cell that was stated as an identity as well.
 #[derive(Serialize, Deserialize)]
@@ -313,7 +317,9 @@ pub fn encode(cluster: &Cluster) -> Bytes {
     };
     let late: Vec<LateRecord> =
         (0..).zip(&cluster.nodes).filter_map(|(at, node)| LateRecord::write(at, node)).collect();
-    codec::encode(VERSION, &(record, late, sayers(cluster), claimed(cluster)))
+    let tails: Vec<TailRecord<'_>> =
+        (0..).zip(&cluster.nodes).filter_map(|(at, node)| TailRecord::write(at, node)).collect();
+    codec::encode(VERSION, &(record, (late, sayers(cluster), claimed(cluster)), tails))
 }
 
 fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
@@ -402,16 +408,23 @@ pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
         Some(&(whole::VERSION | whole::VERSION_BARE)) => whole::decode(bytes),
         Some(&VERSION_OF_ONE_CLASS) => {
             let record: ClusterRecord<'_, OldNodeRecord<'_>> = codec::decode(VERSION_OF_ONE_CLASS, bytes)?;
-            let whole = (record, Vec::new(), Vec::new(), Vec::new());
+            let whole = (record, Beside::default(), Vec::new());
             read::<_, OldEvidenceRecord<TallyRecord>>(whole, &view::Names::All, bytes.len())
         }
         Some(&VERSION_PUNCTUAL) => {
             let record: ClusterRecord<'_, NodeRecord<'_>> = codec::decode(VERSION_PUNCTUAL, bytes)?;
-            read::<_, EvidenceRecord>((record, Vec::new(), Vec::new(), Vec::new()), &view::Names::All, bytes.len())
+            read::<_, EvidenceRecord>((record, Beside::default(), Vec::new()), &view::Names::All, bytes.len())
         }
         Some(&VERSION_ANONYMOUS) => {
             let (record, late): (ClusterRecord<'_, NodeRecord<'_>>, _) = codec::decode(VERSION_ANONYMOUS, bytes)?;
-            read::<_, EvidenceRecord>((record, late, Vec::new(), Vec::new()), &view::Names::All, bytes.len())
+            let beside = (late, Vec::new(), Vec::new());
+            read::<_, EvidenceRecord>((record, beside, Vec::new()), &view::Names::All, bytes.len())
+        }
+        Some(&VERSION_OF_EVENTS) => {
+            let (record, late, sayers, claimed): (ClusterRecord<'_, NodeRecord<'_>>, _, _, _) =
+                codec::decode(VERSION_OF_EVENTS, bytes)?;
+            let beside = (late, sayers, claimed);
+            read::<_, EvidenceRecord>((record, beside, Vec::new()), &view::Names::All, bytes.len())
         }
         _ => read::<NodeRecord<'_>, EvidenceRecord>(codec::decode(VERSION, bytes)?, &view::Names::All, bytes.len()),
     }
@@ -435,16 +448,16 @@ pub fn glance(bytes: &[u8], config: &Config, names: &view::Names) -> Result<Glan
     if bytes.first() != Some(&VERSION) {
         return decode(bytes, config).map(Glance);
     }
-    let (record, late, sayers, claimed): Whole<'_, NodeRecord<'_>> = codec::decode(VERSION, bytes)?;
+    let (record, beside, tails): Whole<'_, NodeRecord<'_>> = codec::decode(VERSION, bytes)?;
     // What an erasure that is on its way takes is told by the whole.
     let is_swept = record.swept >= config.sweeps().number;
     let names = if is_swept { names } else { &view::Names::All };
-    read::<_, EvidenceRecord>((record, late, sayers, claimed), names, bytes.len()).map(Glance)
+    read::<_, EvidenceRecord>((record, beside, tails), names, bytes.len()).map(Glance)
 }
 
 /// The cluster of a record with its values under these names; unless that is all, without links and relations.
 fn read<'a, N, E>(
-    (record, late, sayers, claimed): Whole<'a, N>,
+    (record, (late, sayers, claimed), tails): Whole<'a, N>,
     names: &view::Names,
     bytes: usize,
 ) -> Result<Cluster, Error>
@@ -486,6 +499,7 @@ where
     }
     record.ruled.into_iter().try_for_each(|own| own.read(&mut nodes))?;
     late.into_iter().try_for_each(|own| own.read(&mut nodes))?;
+    tails.into_iter().try_for_each(|own| own.read(&mut nodes))?;
     let links: Vec<LinkRecord<E>> = if is_whole { codec::read_section(record.links.0)? } else { Vec::new() };
     let links = links.iter().map(|link| read_link(link, &nodes, &shared)).collect::<Result<_, _>>()?;
     put_together(nodes, links, record.pieces, record.swept, record.updated_at, bytes)
@@ -524,6 +538,7 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
         role: read_role(record.role),
         separated: record.separated.into_iter().map(separation).collect(),
         states: Vec::new(),
+        tail: None,
         standing: None,
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tessera_engine::aggregate::{
-    Best, Entry, Group, Groups, Lost, Moment, Ranked, Recent, State, Summary, Totals, Values,
+    Best, Beyond, Brings, Column, Group, Groups, Moment, Ranked, Run, State, Summary, Tail, Totals, Values,
 };
 use tessera_engine::cluster::Node;
 use tessera_engine::id::EventId;
@@ -23,7 +23,7 @@ use crate::error::Error;
 pub(super) struct RuledRecord<'a> {
     /// Its place among the nodes of the record.
     node: u16,
-    /// The places of the events that count in windows, each once, ascending: several aggregates have one event.
+    /// Until version 7, the places of the events that counted in windows.
     moments: Vec<MomentRecord>,
     #[serde(borrow)]
     states: Vec<(u32, StateRecord<'a, PlacedRecord<'a>>)>,
@@ -44,10 +44,108 @@ pub(super) struct OldRuledRecord<'a> {
 #[serde(bound(deserialize = "E: Deserialize<'de>"))]
 enum StateRecord<'a, E> {
     Ever(#[serde(borrow)] SummaryRecord<'a>),
-    Recent { entries: Vec<E>, lost: Option<LostRecord> },
+    /// Until version 7: every event of a window. It is read anew.
+    Recent {
+        entries: Vec<E>,
+        lost: Option<LostRecord>,
+    },
     Unread,
     Overflowed,
     OutOfRange,
+    Window(#[serde(borrow)] RunRecord<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct RunRecord<'a> {
+    at: i64,
+    /// Told from `at`.
+    leaves: Option<i64>,
+    /// Told from `at`.
+    enters: Option<i64>,
+    #[serde(borrow)]
+    comes_to: ComesToRecord<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ComesToRecord<'a> {
+    This(#[serde(borrow)] SummaryRecord<'a>),
+    Overflowed,
+    OutOfRange,
+}
+
+/// What the newest events of one node bring.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TailRecord<'a> {
+    /// Its place among the nodes of the record.
+    node: u16,
+    from: Option<MomentRecord>,
+    /// Each is told from the one before it.
+    moments: Vec<MomentRecord>,
+    #[serde(borrow)]
+    columns: Vec<ColumnRecord<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ColumnRecord<'a> {
+    aggregate: u32,
+    rows: Vec<u16>,
+    #[serde(borrow)]
+    brings: Vec<BringsRecord<'a>>,
+}
+
+impl<'a> TailRecord<'a> {
+    /// What the newest events of a node bring; none where that is not known.
+    pub(super) fn write(at: u16, node: &'a Node) -> Option<Self> {
+        let tail = node.tail.as_deref()?;
+        let mut before = 0;
+        let moment = |own: &Moment| {
+            let record = MomentRecord(own.time.micros() - before, *own.id.as_bytes());
+            before = own.time.micros();
+            record
+        };
+        let column = |own: &'a Column| ColumnRecord {
+            aggregate: own.id.0,
+            rows: own.rows.clone(),
+            brings: own.brings.iter().map(write_brings).collect(),
+        };
+        Some(Self {
+            node: at,
+            from: tail.from().map(write_moment),
+            moments: tail.moments().iter().map(moment).collect(),
+            columns: tail.columns().iter().map(column).collect(),
+        })
+    }
+
+    /// Gives it to its node.
+    pub(super) fn read(self, nodes: &mut [Node]) -> Result<(), Error> {
+        let node = nodes.get_mut(usize::from(self.node)).ok_or_else(|| corrupt("place of a node"))?;
+        let mut before = 0_i64;
+        let moment = |own: &MomentRecord| {
+            before = before.checked_add(own.0).ok_or_else(|| corrupt("instant"))?;
+            read_moment(&MomentRecord(before, own.1))
+        };
+        let moments = self.moments.iter().map(moment).collect::<Result<_, Error>>()?;
+        let column = |own: ColumnRecord<'_>| {
+            let brings = own.brings.into_iter().map(|own| Ok(Brings::from(read_brings(own)?)));
+            Ok(Column { id: AggregateId(own.aggregate), rows: own.rows, brings: brings.collect::<Result<_, Error>>()? })
+        };
+        let columns = self.columns.into_iter().map(column).collect::<Result<_, Error>>()?;
+        let tail = Tail::from_parts(self.from.as_ref().map(read_moment).transpose()?, moments, columns);
+        node.tail = Some(Arc::new(tail.ok_or_else(|| corrupt("newest events"))?));
+        Ok(())
+    }
+}
+
+fn write_brings(brings: &Brings) -> BringsRecord<'_> {
+    match brings {
+        Brings::Nothing => BringsRecord::Nothing,
+        Brings::One(value) => BringsRecord::One(value.into()),
+        Brings::Several(own) => BringsRecord::Several(ContributionRecord {
+            values: own.values.iter().map(ValueRecord::from).collect(),
+            rank: (&own.rank).into(),
+            group: (&own.group).into(),
+        }),
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,6 +211,7 @@ struct ContributionRecord<'a> {
 
 /// An entry in version 3.
 #[derive(Deserialize)]
+#[expect(dead_code, reason = "what windows held is passed over")]
 struct EntryRecord<'a> {
     at: MomentRecord,
     #[serde(borrow)]
@@ -199,38 +298,22 @@ impl<'a> RuledRecord<'a> {
         if node.states.is_empty() && node.standing.is_none() {
             return None;
         }
-        let recent = node.states.iter().filter_map(|(_, state)| match &**state {
-            State::Recent(recent) => Some(recent),
-            State::Ever(_) | State::Unread | State::Overflowed | State::OutOfRange => None,
-        });
-        let mut moments: Vec<Moment> = recent.flat_map(|own| own.entries().map(|entry| entry.moment)).collect();
-        moments.sort_unstable();
-        moments.dedup();
-        let states = node.states.iter().map(|(id, state)| (id.0, write_state(state, &moments))).collect();
+        let states = node.states.iter().map(|(id, state)| (id.0, write_state(state))).collect();
         let standing = node.standing.as_deref().map(write_standing);
-        Some(Self { node: at, moments: moments.into_iter().map(write_moment).collect(), states, standing })
+        Some(Self { node: at, moments: Vec::new(), states, standing })
     }
 
     /// Gives its node what it keeps.
     pub(super) fn read(self, nodes: &mut [Node]) -> Result<(), Error> {
-        let moments = self.moments.iter().map(read_moment).collect::<Result<Vec<_>, _>>()?;
-        let entry = |own: PlacedRecord<'_>| {
-            let moment = usize::try_from(own.at).ok().and_then(|at| moments.get(at)).copied();
-            let moment = moment.ok_or_else(|| corrupt("place of an event"))?;
-            Ok(Entry { moment, contribution: read_brings(own.brings)? })
-        };
         let base = self.standing.as_ref().map_or(0, |standing| standing.settled_at);
-        keep(nodes, self.node, self.states, self.standing, base, entry)
+        keep(nodes, self.node, self.states, self.standing, base)
     }
 }
 
 impl OldRuledRecord<'_> {
     /// Gives its node what it keeps.
     pub(super) fn read(self, nodes: &mut [Node]) -> Result<(), Error> {
-        let entry = |own: EntryRecord<'_>| {
-            Ok(Entry { moment: read_moment(&own.at)?, contribution: read_contribution(own.brings)? })
-        };
-        keep(nodes, self.node, self.states, self.standing, 0, entry)
+        keep(nodes, self.node, self.states, self.standing, 0)
     }
 }
 
@@ -241,37 +324,54 @@ fn keep<E>(
     states: Vec<(u32, StateRecord<'_, E>)>,
     standing: Option<StandingRecord>,
     base: i64,
-    entry: impl Fn(E) -> Result<Entry, Error>,
 ) -> Result<(), Error> {
     let node = nodes.get_mut(usize::from(at)).ok_or_else(|| corrupt("place of a node"))?;
-    let state = |(id, state)| Ok((AggregateId(id), Arc::new(read_state(state, &entry)?)));
+    let state = |(id, state)| Ok((AggregateId(id), Arc::new(read_state(state)?)));
     node.states = states.into_iter().map(state).collect::<Result<_, Error>>()?;
     node.standing = standing.map(|standing| read_standing(&standing, base).map(Box::new)).transpose()?;
     Ok(())
 }
 
-fn write_state<'a>(state: &'a State, moments: &[Moment]) -> StateRecord<'a, PlacedRecord<'a>> {
+fn write_state(state: &State) -> StateRecord<'_, PlacedRecord<'_>> {
     match state {
         State::Ever(summary) => StateRecord::Ever(write_summary(summary)),
-        State::Recent(recent) => StateRecord::Recent {
-            entries: recent.entries().map(|entry| write_entry(entry, moments)).collect(),
-            lost: recent.lost().map(|lost| LostRecord { up_to: write_moment(lost.up_to), has_room: lost.has_room }),
-        },
+        State::Window(run) => {
+            let since = |at: Timestamp| at.micros() - run.at.micros();
+            StateRecord::Window(RunRecord {
+                at: run.at.micros(),
+                leaves: run.leaves.map(since),
+                enters: run.enters.map(since),
+                comes_to: match &run.summary {
+                    Ok(summary) => ComesToRecord::This(write_summary(summary)),
+                    Err(Beyond::Overflowed) => ComesToRecord::Overflowed,
+                    Err(Beyond::OutOfRange) => ComesToRecord::OutOfRange,
+                },
+            })
+        }
         State::Unread => StateRecord::Unread,
         State::Overflowed => StateRecord::Overflowed,
         State::OutOfRange => StateRecord::OutOfRange,
     }
 }
 
-fn read_state<E>(record: StateRecord<'_, E>, entry: impl Fn(E) -> Result<Entry, Error>) -> Result<State, Error> {
+fn read_state<E>(record: StateRecord<'_, E>) -> Result<State, Error> {
     Ok(match record {
         StateRecord::Ever(summary) => State::Ever(read_summary(summary)?),
-        StateRecord::Recent { entries, lost } => {
-            let lost = lost.map(|lost| Ok(Lost { up_to: read_moment(&lost.up_to)?, has_room: lost.has_room }));
-            let entries = entries.into_iter().map(entry).collect::<Result<Vec<_>, Error>>()?;
-            State::Recent(Recent::from_entries(entries, lost.transpose()?))
+        StateRecord::Window(RunRecord { at, leaves, enters, comes_to }) => {
+            let instant = |since: i64| time(at.checked_add(since).ok_or_else(|| corrupt("instant"))?);
+            let summary = match comes_to {
+                ComesToRecord::This(summary) => Ok(read_summary(summary)?),
+                ComesToRecord::Overflowed => Err(Beyond::Overflowed),
+                ComesToRecord::OutOfRange => Err(Beyond::OutOfRange),
+            };
+            State::Window(Run {
+                at: time(at)?,
+                summary,
+                leaves: leaves.map(instant).transpose()?,
+                enters: enters.map(instant).transpose()?,
+            })
         }
-        StateRecord::Unread => State::Unread,
+        StateRecord::Recent { .. } | StateRecord::Unread => State::Unread,
         StateRecord::Overflowed => State::Overflowed,
         StateRecord::OutOfRange => State::OutOfRange,
     })
@@ -329,22 +429,6 @@ fn write_group<'a>((by, group): (&'a Value, &'a Group)) -> GroupRecord<'a> {
 
 fn read_group(record: GroupRecord<'_>) -> Result<(Value, Group), Error> {
     Ok((record.by.try_into()?, Group { events: record.events, summary: read_summary(record.summary)? }))
-}
-
-fn write_entry<'a>(entry: &'a Entry, moments: &[Moment]) -> PlacedRecord<'a> {
-    let at = moments.binary_search(&entry.moment).expect("the moments of all entries were collected");
-    let at = u32::try_from(at).expect("the entries of a record of at most 1 MiB");
-    let Contribution { values, rank, group } = &entry.contribution;
-    let brings = match (&values[..], rank, group) {
-        ([], Value::Null, Value::Null) => BringsRecord::Nothing,
-        ([one], Value::Null, Value::Null) => BringsRecord::One(one.into()),
-        _ => BringsRecord::Several(ContributionRecord {
-            values: values.iter().map(ValueRecord::from).collect(),
-            rank: rank.into(),
-            group: group.into(),
-        }),
-    };
-    PlacedRecord { at, brings }
 }
 
 fn read_brings(record: BringsRecord<'_>) -> Result<Contribution, Error> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 use tessera_engine::aggregate::{
-    Best, Entry, Group, Groups, Lost, Moment, Ranked, Recent, State, Summary, Totals, Values,
+    Best, Beyond, Brings, Column, Group, Groups, Moment, Ranked, Run, State, Summary, Tail, Totals, Values,
 };
 use tessera_engine::cluster::{
     Above, Cell, Cluster, End, Evidence, Fragment, Hub, Link, LinkState, Node, Relation, Role, Rule, Separation,
@@ -141,10 +141,40 @@ fn ranked_cluster() -> Cluster {
     cluster
 }
 
+fn moment(second: i64) -> Moment {
+    Moment { time: at(second), id: EventId::from_bytes([second.to_le_bytes()[0]; 12]) }
+}
+
 /// What nodes keep for the rules, of every shape.
 fn ruled_cluster() -> Cluster {
+    let totals = Totals { events: 6, numbers: 5, ..Totals::default() };
+    let run = |summary| State::Window(Run { at: at(9), summary, leaves: Some(at(12)), enters: None });
+    let windows = [
+        run(Ok(Summary::Totals(totals))),
+        State::Window(Run { at: at(9), summary: Err(Beyond::Overflowed), leaves: None, enters: Some(at(30)) }),
+        run(Err(Beyond::OutOfRange)),
+    ];
+    let mut cluster = earlier_ruled_cluster();
+    let windows = (20..).zip(windows).map(|(id, state)| (AggregateId(id), Arc::new(state)));
+    cluster.nodes[0].states.extend(windows);
+    let contribution =
+        Contribution { values: [Value::text("a")].into(), rank: Value::Bool(true), group: Value::text("FR") };
+    let brings = vec![Brings::One(Value::text("b")), Brings::Nothing, Brings::Several(Box::new(contribution))];
+    let columns = vec![
+        Column { id: AggregateId(20), rows: vec![0, 1, 2], brings: Vec::new() },
+        Column { id: AggregateId(21), rows: vec![0, 2, 3], brings },
+        Column { id: AggregateId(22), rows: Vec::new(), brings: Vec::new() },
+    ];
+    let moments = vec![moment(4), moment(5), moment(6), moment(8)];
+    let tail = Tail::from_parts(Some(moment(3)), moments, columns).expect("a tail");
+    cluster.nodes[0].tail = Some(Arc::new(tail));
+    cluster.nodes[1].tail = Some(Arc::new(Tail::new([AggregateId(20)])));
+    cluster
+}
+
+/// The same as versions up to 7 held it. What they kept of events in windows is read anew.
+fn earlier_ruled_cluster() -> Cluster {
     let number = |text| Value::Number(Decimal::parse(text).expect("a number"));
-    let moment = |second: i64| Moment { time: at(second), id: EventId::from_bytes([second.to_le_bytes()[0]; 12]) };
     let totals = |events| {
         let (gains, losses) = (Decimal::parse("12.5").expect("a number"), Decimal::parse("-3").expect("a number"));
         Summary::Totals(Totals { events, numbers: events, gains, losses })
@@ -152,16 +182,13 @@ fn ruled_cluster() -> Cluster {
     let ranked = Ranked { rank: number("3"), moment: moment(4), value: Value::text("shoe") };
     let values = Values::from_counts([(Value::text("FR"), 2), (Value::Null, 1)]);
     let group = Group { events: 2, summary: totals(2) };
-    let contribution = Contribution { values: [number("1.5")].into(), rank: Value::Null, group: Value::text("FR") };
-    let recent =
-        |lost| Recent::from_entries(vec![Entry { moment: moment(6), contribution: contribution.clone() }], lost);
     let states = [
         State::Ever(totals(3)),
         State::Ever(Summary::Best(Best { first: vec![ranked], behind: 9 })),
         State::Ever(Summary::Values(values)),
         State::Ever(Summary::Groups(Groups::from_groups([(Value::text("FR"), group)]))),
-        State::Recent(recent(None)),
-        State::Recent(recent(Some(Lost { up_to: moment(2), has_room: true }))),
+        State::Unread,
+        State::Unread,
         State::Unread,
         State::Overflowed,
         State::OutOfRange,
@@ -186,13 +213,17 @@ fn ruled_cluster() -> Cluster {
 
 /// The same, and its memberships were put off.
 fn late_cluster() -> Cluster {
-    let mut cluster = ruled_cluster();
+    with_late(ruled_cluster())
+}
+
+fn with_late(cluster: Cluster) -> Cluster {
+    let mut cluster = cluster;
     let late = Late { at: at(18), version: 7, done: 300, first: Some(at(25)), again: true };
     cluster.nodes[0].standing.as_mut().expect("a standing").late = Some(late);
     cluster
 }
 
-/// What only version 7 can say as well: whose word something is, and what was stated as an identity.
+/// What only version 7 and later can say as well: whose word something is, and what was stated as an identity.
 fn said_cluster() -> Cluster {
     let mut cluster = sample_cluster();
     let said = cluster.nodes[0].fragments[0].clone();
@@ -215,12 +246,12 @@ fn sample_link(state: LinkState) -> Link {
 #[test]
 fn a_cluster_is_read_as_written() {
     for (name, mut cluster) in [
-        ("cluster-7", sample_cluster()),
-        ("cluster-separated-7", later_cluster()),
-        ("cluster-ruled-7", ruled_cluster()),
-        ("cluster-ranked-7", ranked_cluster()),
-        ("cluster-late-7", late_cluster()),
-        ("cluster-said-7", said_cluster()),
+        ("cluster-8", sample_cluster()),
+        ("cluster-separated-8", later_cluster()),
+        ("cluster-ruled-8", ruled_cluster()),
+        ("cluster-ranked-8", ranked_cluster()),
+        ("cluster-late-8", late_cluster()),
+        ("cluster-said-8", said_cluster()),
     ] {
         let bytes = cluster::encode(&cluster);
         cluster.bytes = bytes.len();
@@ -237,7 +268,7 @@ fn a_glance_sees_what_rules_read() {
     };
     let none = Names::Some(BTreeSet::new());
     let mut whole = ruled_cluster();
-    let earlier = whole.clone();
+    let earlier = earlier_ruled_cluster();
     whole.nodes[0].fragments = said_cluster().nodes.swap_remove(0).fragments;
     let bytes = cluster::encode(&whole);
     check(&bytes, &Names::All, &whole);
@@ -261,6 +292,7 @@ fn a_glance_sees_what_rules_read() {
     check(&thawed("cluster-ruled-3"), &none, &earlier);
     check(&thawed("cluster-ruled-4"), &none, &earlier);
     check(&thawed("cluster-ruled-6"), &none, &earlier);
+    check(&thawed("cluster-ruled-7"), &none, &earlier);
     let erased = erase_source(&StoredConfig::default(), "crm", None, at(1)).and_then(|stored| stored.to_engine());
     let unswept = sample_cluster();
     let bytes = cluster::encode(&unswept);
@@ -276,19 +308,25 @@ fn records_of_earlier_versions_are_read_as_what_they_were() {
         ("cluster-separated-2", later_cluster()),
         ("cluster-3", sample_cluster()),
         ("cluster-separated-3", later_cluster()),
-        ("cluster-ruled-3", ruled_cluster()),
+        ("cluster-ruled-3", earlier_ruled_cluster()),
         ("cluster-4", sample_cluster()),
         ("cluster-separated-4", later_cluster()),
-        ("cluster-ruled-4", ruled_cluster()),
+        ("cluster-ruled-4", earlier_ruled_cluster()),
         ("cluster-5", sample_cluster()),
         ("cluster-separated-5", later_cluster()),
-        ("cluster-ruled-5", ruled_cluster()),
+        ("cluster-ruled-5", earlier_ruled_cluster()),
         ("cluster-ranked-5", ranked_cluster()),
         ("cluster-6", sample_cluster()),
         ("cluster-separated-6", later_cluster()),
-        ("cluster-ruled-6", ruled_cluster()),
+        ("cluster-ruled-6", earlier_ruled_cluster()),
         ("cluster-ranked-6", ranked_cluster()),
-        ("cluster-late-6", late_cluster()),
+        ("cluster-late-6", with_late(earlier_ruled_cluster())),
+        ("cluster-7", sample_cluster()),
+        ("cluster-separated-7", later_cluster()),
+        ("cluster-ruled-7", earlier_ruled_cluster()),
+        ("cluster-ranked-7", ranked_cluster()),
+        ("cluster-late-7", with_late(earlier_ruled_cluster())),
+        ("cluster-said-7", said_cluster()),
     ] {
         let bytes = thawed(name);
         let expected = Cluster { bytes: bytes.len(), ..cluster };

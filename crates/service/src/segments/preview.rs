@@ -6,12 +6,12 @@ use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Kind;
 use tessera_engine::id::NodeId;
 use tessera_engine::policy::IdentityGraph;
-use tessera_engine::rules::{Asked, Beside, Trouble, ask, kind_of};
+use tessera_engine::rules::{Asked, Beside, Known, Trouble, ask, kind_of};
 use tessera_engine::value::Value;
 use tessera_expr::calendar::Zone;
 use tessera_expr::limits::SCAN_EVENTS_MAX;
 use tessera_expr::rule::Rule;
-use tessera_store::{Direction, KeyRange, ScanLimit};
+use tessera_store::{Direction, KeyRange, Row, ScanLimit, Version};
 
 use super::called;
 use crate::directory::WorkspaceId;
@@ -22,7 +22,8 @@ use crate::layout::read_node_key;
 use crate::policies::Chosen;
 use crate::pool::{PREVIEW_MICROS, Patience, late};
 use crate::records::cluster;
-use crate::ruled;
+use crate::row;
+use crate::ruled::{self, Tries};
 use crate::service::Service;
 use crate::store_error::read_failed;
 
@@ -198,7 +199,8 @@ impl Service {
                 }
                 let cluster = cluster::decode(&row.value, &asking.configured.config)?;
                 for head in cluster.profile_ids() {
-                    let holds = match self.holds(workspace, &cluster, head, asking).await {
+                    let answer = self.holds_anew(workspace, (&cluster, row), head, asking).await;
+                    let holds = match answer {
                         Err(_) if asking.patience.is_over() => {
                             place.reached.get_or_insert(place.from);
                             return Ok(());
@@ -217,10 +219,31 @@ impl Service {
         Ok(())
     }
 
+    /// Whether the condition holds of a profile of a record; where that was written meanwhile, of what it is now.
+    async fn holds_anew(
+        &self,
+        workspace: WorkspaceId,
+        (cluster, row): (&Cluster, &Row),
+        head: NodeId,
+        asking: &mut Asking<'_>,
+    ) -> Result<bool, Error> {
+        let mut tries = Tries::default();
+        let mut answer = self.holds(workspace, (cluster, row.version), head, asking).await;
+        while tries.goes_on(&answer) && !asking.patience.is_over() {
+            let Some(row) = row::read(&**self.store(), row.key.clone()).await? else { return Ok(false) };
+            let cluster = cluster::decode(&row.value, &asking.configured.config)?;
+            if cluster.node(head).is_none() {
+                return Ok(false);
+            }
+            answer = self.holds(workspace, (&cluster, row.version), head, asking).await;
+        }
+        answer
+    }
+
     async fn holds(
         &self,
         workspace: WorkspaceId,
-        cluster: &Cluster,
+        (cluster, version): (&Cluster, Version),
         head: NodeId,
         asking: &mut Asking<'_>,
     ) -> Result<bool, Error> {
@@ -234,6 +257,7 @@ impl Service {
             policy: &asking.policy.compiled,
             now,
             events: None,
+            known: &Known::default(),
             given_up: Some(&given_up),
         };
         asking.profiles_left = asking.profiles_left.saturating_sub(1);
@@ -245,7 +269,8 @@ impl Service {
             Err(_) => {
                 let events: u64 = cluster.piece(head).map(|node| node.events().min(SCAN_EVENTS_MAX as u64)).sum();
                 asking.events_left = asking.events_left.saturating_sub(events);
-                ruled::answer_of(&**self.store(), workspace, asked, |asked| ask(asked, &asking.beside)).await?
+                ruled::answer_of(&**self.store(), workspace, (asked, version), |asked| ask(asked, &asking.beside))
+                    .await?
             }
         };
         match came {

@@ -88,6 +88,7 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared, config: &Config) -> Result
         above,
         separated: Vec::new(),
         states: Vec::new(),
+        tail: None,
         standing: None,
     })
 }
