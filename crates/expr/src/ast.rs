@@ -4,6 +4,7 @@
 //! of what the rule speaks of at that place, [`Node::Context`]. At the top that is the profile; a filter, and the body of a
 //! function over a list, speak of one item.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::problem::Place;
@@ -209,6 +210,19 @@ pub enum Comparison {
 }
 
 impl Comparison {
+    /// Whether it holds of two values in this order.
+    #[must_use]
+    pub const fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::NotEqual => order.is_ne(),
+            Self::Less => order.is_lt(),
+            Self::LessEqual => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterEqual => order.is_ge(),
+        }
+    }
+
     /// As it is written.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -23,7 +23,7 @@ pub(crate) use item::{Item, key_text};
 pub use list::ranks;
 pub(crate) use time::{counts, reach};
 
-use crate::ast::{Arithmetic, Expr, Literal, Name, Node, Word};
+use crate::ast::{Arithmetic, Comparison, Expr, Literal, Name, Node, Word};
 use crate::calendar::{Zone, is_shared};
 use crate::facts::Facts;
 use crate::limits::{SCAN_EVENTS_MAX, VALUE_MAX};
@@ -185,7 +185,7 @@ impl<'f> Evaluator<'f> {
             Node::Fold { function, value, bindings } => self.fold(*function, value.as_deref(), bindings)?,
             Node::Let { name, value, body } => self.with_value(name, value, |evaluator| evaluator.expr(body))?,
             Node::Chain { events, order, steps } => Item::bool(self.chain(events, order, steps)?),
-            Node::Kept { index, naive } => self.kept(*index, naive)?,
+            Node::Kept { index, naive } => self.kept_item(*index, naive, None)?,
         })
     }
 
@@ -367,9 +367,14 @@ impl<'f> Evaluator<'f> {
         unseen.is_none_or(|at| counts(window, at, self.now, self.zone) == (false, None))
     }
 
-    fn kept(&mut self, index: usize, naive: &'f Expr) -> Result<Item<'f>> {
+    /// An aggregate, perhaps for nothing but a comparison with a number.
+    fn kept_item(&mut self, index: usize, naive: &'f Expr, against: Option<(Comparison, Decimal)>) -> Result<Item<'f>> {
         let Some(aggregate) = self.aggregates.get(index) else { return self.expr(naive) };
-        match self.facts.kept(aggregate) {
+        let kept = match against {
+            Some((comparison, number)) => self.facts.kept_against(aggregate, comparison, number),
+            None => self.facts.kept(aggregate),
+        };
+        match kept {
             None => {
                 let is_spared = self.leaves_unseen_behind(aggregate.window);
                 self.spared += u32::from(is_spared);

@@ -1,9 +1,9 @@
 //! What a rule may ask about one profile.
 
-use crate::ast::Name;
+use crate::ast::{Comparison, Name};
 use crate::plan::Aggregate;
 use crate::time::Timestamp;
-use crate::value::{Tree, Value};
+use crate::value::{Decimal, Tree, Value};
 
 /// The facts of one profile. An implementation may decode lazily: it is asked for what a rule needs and for nothing else.
 pub trait Facts {
@@ -46,6 +46,13 @@ pub trait Facts {
 
     /// The value of an aggregate, where it is kept.
     fn kept(&self, aggregate: &Aggregate) -> Option<Kept>;
+
+    /// The same for whoever compares it with a number and asks for nothing else: it may say that it holds for as long as the comparison comes
+    /// to the same.
+    fn kept_against(&self, aggregate: &Aggregate, comparison: Comparison, number: Decimal) -> Option<Kept> {
+        let _ = (comparison, number);
+        self.kept(aggregate)
+    }
 }
 
 /// What [`Facts::event_value`] answers of an event that stands as one value.

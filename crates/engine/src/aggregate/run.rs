@@ -12,6 +12,7 @@ use tessera_expr::plan::{Aggregate, Contribution, Measure, Window};
 
 use super::{Best, Bounds, Gone, Moment, OutOfRange, Summary};
 use crate::time::Timestamp;
+use crate::value::Decimal;
 
 /// How long what holds too much stays so before it is looked at again: an hour.
 const BEYOND_MICROS: i64 = 3_600_000_000;
@@ -113,6 +114,15 @@ impl Run {
     #[must_use]
     pub fn holds_at(&self, now: Timestamp) -> bool {
         self.at <= now && self.turns().is_none_or(|at| at > now)
+    }
+
+    /// Whether what it comes to becomes nothing but less while events leave: a count, or a sum of what is not negative.
+    pub(crate) fn only_falls(&self, measure: &Measure) -> bool {
+        match (&self.summary, measure) {
+            (Ok(Summary::Totals(_)), Measure::Count) => true,
+            (Ok(Summary::Totals(own)), Measure::Sum(_)) => own.losses == Decimal::ZERO,
+            _ => false,
+        }
     }
 
     /// An event of the node. No event is added twice.

@@ -9,7 +9,7 @@ use tessera_expr::plan::Contribution;
 use super::{Moment, Placed, Stretch};
 use crate::rules::AggregateId;
 use crate::time::Timestamp;
-use crate::value::Value;
+use crate::value::{Decimal, Value};
 
 /// The newest events of a node that count in windows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -247,6 +247,31 @@ impl Tail {
         Some(Stretch { asked: (start..end).map(placed).collect(), then: then.map(placed).collect(), rest })
     }
 
+    /// When its events happened that an aggregate takes, from one instant to another, and what each adds to a count or to a sum.
+    pub(crate) fn newest(
+        &self,
+        (id, is_count): (AggregateId, bool),
+        first: Timestamp,
+        last: Timestamp,
+    ) -> impl Iterator<Item = (Timestamp, Decimal)> {
+        let column = self.columns.iter().find(|column| column.id == id);
+        let adds = move |brings: &Brings| match brings {
+            _ if is_count => Decimal::from_u64(1),
+            Brings::Nothing => Decimal::ZERO,
+            Brings::One(Value::Number(number)) => *number,
+            Brings::One(_) => Decimal::ZERO,
+            Brings::Several(own) => {
+                let numbers =
+                    own.values.iter().filter_map(|own| if let Value::Number(own) = own { Some(*own) } else { None });
+                // What is too large adds nothing: then it is told too early.
+                numbers.fold(Some(Decimal::ZERO), |sum, own| sum?.checked_add(own)).unwrap_or(Decimal::ZERO)
+            }
+        };
+        let rows = column.into_iter().flat_map(|column| column.rows.iter().enumerate().map(move |at| (column, at)));
+        let all = rows.map(move |(column, (at, row))| (self.moments[usize::from(*row)].time, adds(column.brings(at))));
+        all.filter(move |(time, _)| *time >= first && *time <= last)
+    }
+
     /// An estimate of its stored bytes, rather high.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
@@ -262,7 +287,6 @@ const THEN_MAX: usize = 4;
 mod tests {
     use super::*;
     use crate::id::EventId;
-    use crate::value::Decimal;
 
     fn moment(second: i64) -> Moment {
         Moment {

@@ -4,11 +4,11 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use tessera_expr::ast::Name;
+use tessera_expr::ast::{Comparison, Name};
 use tessera_expr::eval::{Frame, OverBudget};
 use tessera_expr::facts::{Facts, Kept, Membership};
 use tessera_expr::limits::{SCAN_BYTES_MAX, SCAN_EVENTS_MAX};
-use tessera_expr::plan::Aggregate;
+use tessera_expr::plan::{Aggregate, Measure, Window};
 
 use super::RULE_STEPS_MAX;
 use super::event::{Event, NOTHING};
@@ -23,7 +23,7 @@ use crate::config::{Config, Kind};
 use crate::id::NodeId;
 use crate::policy::{self, CompiledPolicy};
 use crate::time::Timestamp;
-use crate::value::{Tree, Value};
+use crate::value::{Decimal, Tree, Value};
 use crate::view::{self, Lens, Names, Relevance};
 
 /// How long after a rule had no answer it is asked again: an hour.
@@ -445,6 +445,59 @@ impl<'a> Look<'a> {
     }
 }
 
+impl Look<'_> {
+    /// What an aggregate comes to, for as long as a comparison with it comes to the same. Of what only becomes less while nothing comes in, the
+    /// newest events alone tell how long enough of it is left.
+    fn until_it_turns(&self, kept: &KeptDef, value: Kept, comparison: Comparison, number: Decimal) -> Kept {
+        let until = || self.turns_at(kept, &value, comparison, number);
+        match (&value.changes_at, comparison, kept.aggregate.window) {
+            (None, ..) | (_, Comparison::Equal | Comparison::NotEqual, _) => value,
+            (Some(_), _, Window::Sliding { .. }) => match until() {
+                Some(changes_at) => Kept { changes_at, ..value },
+                None => value,
+            },
+            (Some(_), _, Window::Lifetime | Window::Calendar(..)) => value,
+        }
+    }
+
+    /// When a comparison may turn; none where the newest events do not tell.
+    fn turns_at(
+        &self,
+        kept: &KeptDef,
+        value: &Kept,
+        comparison: Comparison,
+        number: Decimal,
+    ) -> Option<Option<Timestamp>> {
+        let Value::Number(now) = value.value else { return None };
+        let holds = |value: Decimal| comparison.holds(value.cmp(&number));
+        let (column, is_count) = (self.sources.rules.column(kept)?, kept.aggregate.measure == Measure::Count);
+        let graph = self.sources.asked.map_or(policy::IdentityGraph::Full, CompiledPolicy::graph);
+        let (first, last) = kept.aggregate.window.reach(self.now, &kept.zone);
+        let (mut newest, mut enters): (Vec<(Timestamp, Decimal)>, Option<Timestamp>) = (Vec::new(), None);
+        for node in policy::unit(self.sources.cluster, self.sources.node, graph) {
+            let known = self.advanced.borrow().get(&(node.id, kept.id)).cloned();
+            let own = known.as_deref().filter(|own| own.holds_at(self.now)).or_else(|| node.state(kept.id));
+            let Some(State::Window(run)) = own else { continue };
+            if !run.only_falls(&kept.aggregate.measure) {
+                return None;
+            }
+            enters = enters.into_iter().chain(run.enters).min();
+            newest.extend(node.tail.as_deref()?.newest((column, is_count), first, last));
+        }
+        newest.sort_unstable_by_key(|(time, _)| *time);
+        let mut rest = newest.iter().try_fold(Decimal::ZERO, |sum, (_, own)| sum.checked_add(*own))?;
+        if holds(rest) != holds(now) {
+            return None;
+        }
+        let turn = newest.iter().find(|(_, own)| {
+            rest = rest.checked_sub(*own).unwrap_or(Decimal::ZERO);
+            holds(rest) != holds(now)
+        });
+        let leaves = turn.and_then(|(time, _)| kept.aggregate.window.counts(*time, self.now, &kept.zone).1);
+        Some(leaves.into_iter().chain(enters).min())
+    }
+}
+
 /// The state of a node, as its record keeps it or brought on from that.
 enum Brought<'a> {
     Kept(&'a State),
@@ -523,8 +576,18 @@ impl Facts for Asking<'_, '_> {
     }
 
     fn kept(&self, aggregate: &Aggregate) -> Option<Kept> {
+        self.kept_until(aggregate, |_, kept| kept)
+    }
+
+    fn kept_against(&self, aggregate: &Aggregate, comparison: Comparison, number: Decimal) -> Option<Kept> {
+        self.kept_until(aggregate, |def, kept| self.look.until_it_turns(def, kept, comparison, number))
+    }
+}
+
+impl Asking<'_, '_> {
+    fn kept_until(&self, aggregate: &Aggregate, until: impl FnOnce(&KeptDef, Kept) -> Kept) -> Option<Kept> {
         let kept = self.look.sources.rules.kept(aggregate, &self.entry.def.zone)?;
-        match self.look.fold(kept) {
+        match self.look.fold(kept).map(|value| until(kept, value)) {
             Ok(value) => Some(value),
             Err(Lack::Overflowed(_)) => {
                 self.overflowed.set(true);

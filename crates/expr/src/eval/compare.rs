@@ -11,7 +11,7 @@ use crate::value::{Decimal, Value};
 impl<'f> Evaluator<'f> {
     pub(super) fn compare(&mut self, comparison: Comparison, left: &'f Expr, right: &'f Expr) -> Result<bool> {
         match (self.is_clock(left), self.is_clock(right)) {
-            (true, true) => Ok(order_holds(comparison, Ordering::Equal)),
+            (true, true) => Ok(comparison.holds(Ordering::Equal)),
             (false, true) => {
                 let left = self.expr(left)?;
                 Ok(self.compare_with_now(comparison, &left))
@@ -21,6 +21,16 @@ impl<'f> Evaluator<'f> {
                 Ok(self.compare_with_now(comparison.mirrored(), &right))
             }
             (false, false) => {
+                if let (Node::Kept { index, naive }, Node::Literal(Literal::Number(number))) = (&left.node, &right.node)
+                {
+                    // As many steps as the two take by themselves.
+                    self.spend(2)?;
+                    let left = self.kept_item(*index, naive, Some((comparison, *number)))?;
+                    return self.compare_items(comparison, &left, &Item::number(Some(*number)));
+                }
+                if let (Node::Literal(Literal::Number(_)), Node::Kept { .. }) = (&left.node, &right.node) {
+                    return self.compare(comparison.mirrored(), right, left);
+                }
                 let (left_item, right_item) = (self.expr(left)?, self.expr(right)?);
                 let left_item = adapted(left_item, &left.node, &right_item);
                 let right_item = adapted(right_item, &right.node, &left_item);
@@ -61,7 +71,7 @@ impl<'f> Evaluator<'f> {
             Comparison::Less | Comparison::LessEqual | Comparison::Greater | Comparison::GreaterEqual => {
                 match (left, right) {
                     (Item::Value(Value::Number(left)), Item::Value(Value::Number(right))) => {
-                        Ok(order_holds(comparison, left.cmp(right)))
+                        Ok(comparison.holds(left.cmp(right)))
                     }
                     // JSON has no instants: what it has instead are texts that name them. Other texts are not ordered.
                     (Item::Value(Value::Text(_)), Item::Value(Value::Text(_))) => {
@@ -157,16 +167,5 @@ fn compare_times(comparison: Comparison, left: Interval, right: Interval) -> boo
         Comparison::LessEqual => before || meets,
         Comparison::Greater => after,
         Comparison::GreaterEqual => after || meets,
-    }
-}
-
-fn order_holds(comparison: Comparison, order: Ordering) -> bool {
-    match comparison {
-        Comparison::Equal => order.is_eq(),
-        Comparison::NotEqual => order.is_ne(),
-        Comparison::Less => order.is_lt(),
-        Comparison::LessEqual => order.is_le(),
-        Comparison::Greater => order.is_gt(),
-        Comparison::GreaterEqual => order.is_ge(),
     }
 }
