@@ -49,11 +49,13 @@ pub struct Bounds {
     pub values_max: usize,
     /// Bytes of values, as [`State::size_bytes`] counts them. Default 64 KiB.
     pub bytes_max: usize,
+    /// Events that the [tail](Tail) of a node holds. Default 64.
+    pub tail_events_max: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { values_max: 1_000, bytes_max: 64 << 10 }
+        Self { values_max: 1_000, bytes_max: 64 << 10, tail_events_max: 64 }
     }
 }
 

@@ -170,6 +170,15 @@ impl Config {
         Self { rules, ..self }
     }
 
+    /// The same, whose nodes tell windows so many events without their timelines; only for who has just made it.
+    #[must_use]
+    pub fn with_tails(mut self, events_max: usize) -> Self {
+        if let Some(rules) = Arc::get_mut(&mut self.rules) {
+            rules.bound_tails(events_max);
+        }
+        self
+    }
+
     /// The rules of computed attributes and segments.
     #[must_use]
     pub fn rules(&self) -> &Arc<RuleSet> {

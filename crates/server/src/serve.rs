@@ -195,6 +195,7 @@ fn service_settings(settings: &Settings, rules: Rules) -> tessera_service::Setti
         turns_days_max: settings.turns_days_max,
         feed: Bounds { secs_max: settings.feed_secs_max, bytes_max: settings.feed_bytes_max.bytes() },
         without_rules: rules.are_off(),
+        ..tessera_service::Settings::default()
     }
 }
 

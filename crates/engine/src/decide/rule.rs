@@ -246,7 +246,7 @@ impl Act<'_> {
         let tail = Arc::make_mut(tail);
         unasked.into_iter().for_each(|id| tail.forget(id));
         tail.add(event.moment(), noted);
-        trim(tail, nodes);
+        trim(tail, nodes, rules);
     }
 
     /// Takes an event from the states of its owner: they are read anew without it.

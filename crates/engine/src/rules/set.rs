@@ -450,6 +450,11 @@ impl RuleSet {
         self.turning
     }
 
+    /// Nodes tell windows so many events without their timelines.
+    pub(crate) fn bound_tails(&mut self, events_max: usize) {
+        self.bounds.tail_events_max = events_max;
+    }
+
     /// How much one state may hold.
     #[must_use]
     pub fn bounds(&self) -> &Bounds {

@@ -15,8 +15,7 @@ use crate::working::NodeStates;
 const EVENT_STEPS_MAX: u64 = 20_000;
 /// Steps that finding out what all events of one timeline bring to the aggregates may take.
 pub const TIMELINE_STEPS_MAX: u64 = 200_000_000;
-/// Events that the tail of a node holds, and bytes of them, at most; of a record of many nodes each has a part.
-const TAIL_EVENTS_MAX: usize = 64;
+/// Bytes that the tail of a node holds, at most; of a record of many nodes each has a part.
 const TAIL_BYTES_MAX: usize = 3 << 10;
 /// Nodes of a record whose tails are as long as they may be.
 const TAILS_WHOLE: usize = 16;
@@ -69,15 +68,16 @@ impl Built {
         {
             let tail = Arc::make_mut(tail);
             tail.add(event.moment(), noted);
-            trim(tail, 1);
+            trim(tail, 1, rules);
         }
     }
 }
 
 /// Lets the oldest of a tail go, in a record of so many nodes.
-pub(crate) fn trim(tail: &mut Tail, nodes: usize) {
+pub(crate) fn trim(tail: &mut Tail, nodes: usize, rules: &RuleSet) {
     let share = |all: usize, least: usize| (all * TAILS_WHOLE / nodes.max(TAILS_WHOLE)).max(least);
-    tail.trim(share(TAIL_EVENTS_MAX, 4), share(TAIL_BYTES_MAX, 128));
+    let events_max = rules.bounds.tail_events_max;
+    tail.trim(share(events_max, events_max.min(4)), share(TAIL_BYTES_MAX, 128));
 }
 
 /// What an event brings to each aggregate that is kept, and what of `steps` is left after that. Those that are the same but for their windows

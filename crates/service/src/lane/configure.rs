@@ -35,7 +35,7 @@ impl State {
         let next = if stored == *present.stored {
             None
         } else {
-            Some(Configured::new(stored, None, self.shared().settings.without_rules)?)
+            Some(Configured::new(stored, None, &self.shared().settings)?)
         };
         let config = next.as_ref().map_or_else(|| present.stored.clone(), |next| next.stored.clone());
 

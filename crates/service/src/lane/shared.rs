@@ -70,8 +70,10 @@ pub(crate) struct Configured {
 }
 
 impl Configured {
-    pub(super) fn new(stored: StoredConfig, version: Option<Version>, without_rules: bool) -> Result<Self, Error> {
+    pub(super) fn new(stored: StoredConfig, version: Option<Version>, settings: &Settings) -> Result<Self, Error> {
+        let without_rules = settings.without_rules;
         let config = if without_rules { stored.to_engine_without_rules()? } else { stored.to_engine()? };
+        let config = config.with_tails(settings.tail_events_max);
         let (config, policies) = (Arc::new(config), CompiledPolicies::new(stored.policies()));
         let flagged = Flagged::new(&stored);
         let are_rules_off = without_rules && stored.rules().are_running();
@@ -111,7 +113,7 @@ impl Shared {
             return Ok(configured);
         }
         let (stored, version) = read_config(&*self.components.store, Scope::new(self.workspace)).await?;
-        let configured = Arc::new(Configured::new(stored, version, self.settings.without_rules)?);
+        let configured = Arc::new(Configured::new(stored, version, &self.settings)?);
         // The lane may have changed it meanwhile; then its word stands.
         let none: Option<Arc<Configured>> = None;
         self.config.compare_and_swap(&none, Some(configured.clone()));

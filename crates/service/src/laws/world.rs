@@ -70,14 +70,16 @@ pub(super) struct World<'a> {
     pub(super) unsettled_since: Option<Timestamp>,
     /// Whether the store takes so little that rules are put off: then what time had changed before is told at the instant of a write.
     pub(super) is_tiny: bool,
+    /// What windows know of their events without the timelines.
+    tail_events_max: usize,
     pub(super) seen: &'a Seen,
 }
 
 impl<'a> World<'a> {
-    pub(super) async fn new(seen: &'a Seen, limits: Limits) -> Self {
+    pub(super) async fn new(seen: &'a Seen, limits: Limits, tail_events_max: usize) -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::with_limits(limits));
         let clock = Arc::new(AtomicI64::new(START));
-        let service = open(&store, &clock).await;
+        let service = open(&store, &clock, tail_events_max).await;
         service.directory().ensure_bootstrap("operator-secret").await.expect("a key");
         Self {
             store,
@@ -93,6 +95,7 @@ impl<'a> World<'a> {
             looked_at: Timestamp::MIN,
             unsettled_since: None,
             is_tiny: limits != Limits::EMBEDDED,
+            tail_events_max,
             seen,
         }
     }
@@ -197,7 +200,7 @@ impl<'a> World<'a> {
             Step::Keep(events, values) => self.keep(*events, *values).await,
             Step::Restart => {
                 self.service.close().await;
-                self.service = open(&self.store, &self.clock).await;
+                self.service = open(&self.store, &self.clock, self.tail_events_max).await;
             }
         }
     }
@@ -435,7 +438,7 @@ impl<'a> World<'a> {
     }
 }
 
-async fn open(store: &Arc<dyn Store>, clock: &Arc<AtomicI64>) -> Arc<Service> {
+async fn open(store: &Arc<dyn Store>, clock: &Arc<AtomicI64>, tail_events_max: usize) -> Arc<Service> {
     let (clock, random) = (clock.clone(), AtomicU64::new(7));
     let components = Components {
         tasks: tokio::runtime::Handle::current(),
@@ -446,7 +449,8 @@ async fn open(store: &Arc<dyn Store>, clock: &Arc<AtomicI64>) -> Arc<Service> {
             bytes.iter_mut().zip(seed.to_le_bytes().iter().cycle()).for_each(|(byte, own)| *byte = *own);
         }),
     };
-    Service::open(components, Settings::default()).await.expect("the service opens")
+    let settings = Settings { tail_events_max, ..Settings::default() };
+    Service::open(components, settings).await.expect("the service opens")
 }
 
 fn instant(micros: i64) -> Timestamp {

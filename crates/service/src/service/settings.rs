@@ -22,6 +22,8 @@ pub struct Settings {
     pub turns_days_max: u32,
     /// How much of the feed is kept.
     pub feed: crate::feed::Bounds,
+    /// Events of an identity that its record tells windows, at most; for others its timeline is read.
+    pub tail_events_max: usize,
     /// Whether computed attributes and segments are left alone: nobody evaluates them, and what depends on them says so.
     pub without_rules: bool,
 }
@@ -38,6 +40,7 @@ impl Default for Settings {
             backup_folder: None,
             turns_days_max: 400,
             feed: crate::feed::Bounds::default(),
+            tail_events_max: tessera_engine::aggregate::Bounds::default().tail_events_max,
             without_rules: false,
         }
     }
