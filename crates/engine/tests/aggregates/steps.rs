@@ -136,7 +136,11 @@ fn body() -> impl Strategy<Value = Body> {
 }
 
 pub(crate) fn bounds() -> impl Strategy<Value = Bounds> {
-    let tight = (1..6usize, 40..600usize).prop_map(|(values_max, bytes_max)| Bounds { values_max, bytes_max, ..Bounds::default() });
+    let tight = (1..6usize, 40..600usize).prop_map(|(values_max, bytes_max)| Bounds {
+        values_max,
+        bytes_max,
+        ..Bounds::default()
+    });
     prop_oneof![2 => Just(Bounds::default()), 1 => tight]
 }
 

@@ -143,18 +143,25 @@ impl World<'_> {
                 if of == Kind::Account && naive.segments.values().any(|is_inside| *is_inside) {
                     one_more(&self.seen.accounts);
                 }
-                let asked = Asked {
-                    config,
-                    cluster: &found.cluster,
-                    node: found.node,
-                    policy: &policy.compiled,
-                    now: at,
-                    events: None,
-                    known: &tessera_engine::rules::Known::default(),
-                    given_up: None,
+                let mut tries = ruled::Tries::default();
+                let ruled = loop {
+                    // A job may write the record while it is looked at.
+                    let found = self.service.finder(WORKSPACE, config).find(&lookup).await.expect("a profile");
+                    let asked = Asked {
+                        config,
+                        cluster: &found.cluster,
+                        node: found.node,
+                        policy: &policy.compiled,
+                        now: at,
+                        events: None,
+                        known: &tessera_engine::rules::Known::default(),
+                        given_up: None,
+                    };
+                    let answer = ruled::answer_of(&*self.store, WORKSPACE, (asked, found.version), read).await;
+                    if !tries.goes_on(&answer) {
+                        break answer.expect("answers");
+                    }
                 };
-                let of = ruled::answer_of(&*self.store, WORKSPACE, (asked, found.version), read).await;
-                let ruled = of.expect("answers");
                 assert!(ruled.troubled.is_empty(), "{:?}", ruled.troubled);
                 let inside = |(name, stands): &(Name, Membership)| match stands {
                     Membership::Inside { entered, .. } => Some((name.clone(), *entered)),

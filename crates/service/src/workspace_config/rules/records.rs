@@ -1,4 +1,5 @@
-//! The stored record of the computed attributes and segments of a workspace, version 3. Version 2 is the same without names for people, and without
+//! The stored record of the computed attributes and segments of a workspace, version 4. Version 3 has the same shape, and was written when nodes
+//! kept every event of a window: what they keep for windows is built anew under other numbers. Version 2 is the same without names for people, and without
 //! whom segments are of: of everybody, so that every membership may be another. Version 1 has the same shape, and was written when identify, group and
 //! alias calls counted as events and texts as ranks: what nodes keep for it is built anew under other numbers.
 
@@ -15,7 +16,9 @@ use super::{Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, Stor
 use crate::codec;
 use crate::error::Error;
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+/// Before windows were kept as what their events come to.
+const VERSION_OF_EVENTS: u8 = 3;
 /// Before segments were of people or of accounts, and people could call a rule something else than its name.
 const VERSION_OF_ALL: u8 = 2;
 /// Before rules saw only what happened.
@@ -149,6 +152,7 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
             let rules = codec::decode(version, bytes)?;
             (version, Record { rules, of_accounts: Vec::new(), attributes: Vec::new(), segments: Vec::new() })
         }
+        Some(&VERSION_OF_EVENTS) => (VERSION_OF_EVENTS, codec::decode(VERSION_OF_EVENTS, bytes)?),
         _ => (VERSION, codec::decode(VERSION, bytes)?),
     };
     let Record { rules: record, of_accounts, attributes, segments } = whole;
@@ -183,8 +187,13 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
     }
     Ok(match version {
         VERSION => rules,
-        VERSION_OF_ALL => asked_anew(rules),
-        _ => built_anew(rules),
+        VERSION_OF_EVENTS => built_anew(rules, false),
+        VERSION_OF_ALL => built_anew(asked_anew(rules), false),
+        _ => {
+            let mut rules = built_anew(rules, true);
+            rules.turning.epoch += u64::from(rules.are_running());
+            rules
+        }
     })
 }
 
@@ -212,21 +221,28 @@ fn asked_anew(rules: StoredRules) -> StoredRules {
     rules
 }
 
-/// The rules as they are brought to everybody once more: nothing that nodes keep for them counts, and every membership may be another. Read
-/// again before it is written it comes to the same, so that what was built meanwhile is found.
-fn built_anew(rules: StoredRules) -> StoredRules {
+/// The rules as they are brought to everybody once more: nothing that nodes keep for windows counts, or nothing at all. Read again before it is
+/// written it comes to the same, so that what was built meanwhile is found.
+fn built_anew(rules: StoredRules, is_all: bool) -> StoredRules {
     let mut rules = rules;
-    if rules.all().all(|(_, rule)| rule.running().next().is_none()) {
+    let is_old = |own: &StoredAggregate| is_all || is_of_window(&own.key);
+    let has_old = rules.aggregates.iter().any(is_old);
+    if !rules.are_running() || !(is_all || has_old) {
         return rules;
     }
     rules.generation += 1;
-    rules.turning.epoch += 1;
     rules.retiring = Some(rules.generation);
-    for own in &mut rules.aggregates {
+    for own in rules.aggregates.iter_mut().filter(|own| is_old(own)) {
         rules.last_aggregate += 1;
         (own.id, own.building) = (AggregateId(rules.last_aggregate), Some(rules.generation));
     }
+    rules.aggregates.sort_unstable_by_key(|own| own.id);
     rules
+}
+
+/// Whether an aggregate is of a window. Of one that only names such a text it may be said as well.
+fn is_of_window(key: &str) -> bool {
+    key.contains(" within ")
 }
 
 fn write_aggregate(own: &StoredAggregate) -> AggregateRecord<'_> {

@@ -204,7 +204,17 @@ fn what_is_stored_is_read_again() {
     config = archive_rule(&config, RuleKind::Segment, "old", |_, _| true, at(8)).expect("archived");
     let bytes = encode(&config.rules);
     assert_eq!(decode(&bytes).expect("rules"), config.rules);
-    golden("config-rules-3", &bytes);
+    golden("config-rules-4", &bytes);
+    // Version 3 had the same shape, and nodes kept the events of windows: that is built anew, and nothing else is another.
+    assert_eq!(decode(&thawed("config-rules-3")).expect("rules"), config.rules);
+    let recent = "xEvent[eventType = \"Order Completed\" and timestamp occurs <= 3 days before now].count()";
+    let windows = walked(&attribute(&config, "recent", recent)).rules;
+    let mut of_events = encode(&windows).to_vec();
+    of_events[0] = 3;
+    let old = decode(&of_events).expect("rules");
+    assert_eq!(old, of_windows_anew(&windows));
+    assert_ne!(old, windows);
+    assert!(old.needs_walk());
     // Version 2 knew no names for people, and did not say of whom segments are: every membership may be another, and what nodes keep is as it
     // was.
     let mut unnamed = config.rules.clone();
@@ -228,6 +238,25 @@ fn what_is_stored_is_read_again() {
     assert_eq!((&is.attributes, &is.segments), (&unnamed.attributes, &unnamed.segments));
 }
 
+/// The rules when nothing counts that nodes keep for windows.
+fn of_windows_anew(rules: &StoredRules) -> StoredRules {
+    let mut rules = rules.clone();
+    rules.generation += 1;
+    rules.retiring = Some(rules.generation);
+    let (windows, others): (Vec<StoredAggregate>, Vec<StoredAggregate>) =
+        rules.aggregates.into_iter().partition(|own| own.key.contains(" within "));
+    rules.aggregates = others;
+    for own in windows {
+        rules.last_aggregate += 1;
+        rules.aggregates.push(StoredAggregate {
+            id: AggregateId(rules.last_aggregate),
+            building: Some(rules.generation),
+            ..own
+        });
+    }
+    rules
+}
+
 #[test]
 fn whom_segments_are_of_is_kept_through_every_state() {
     let of = |config: &StoredConfig| -> Vec<Kind> {
@@ -248,7 +277,7 @@ fn whom_segments_are_of_is_kept_through_every_state() {
     assert_eq!(of(&building), [Kind::Account]);
     let live = walked(&building);
     assert_eq!(of(&live), [Kind::Account, Kind::Account]);
-    golden("config-rules-accounts-3", &encode(&live.rules));
+    golden("config-rules-accounts-4", &encode(&live.rules));
     let edited = put(&live, Kind::Person, false);
     assert_eq!(of(&edited), [Kind::Account, Kind::Person]);
     let turned = put(&walked(&edited), Kind::Account, false);
