@@ -54,6 +54,7 @@ enum Part {
     All,
     Merges,
     Rules,
+    Windows,
 }
 
 impl Plan {
@@ -71,8 +72,11 @@ impl Plan {
                 "--seconds" => plan.seconds = number()?,
                 "--merges" => plan.part = Part::Merges,
                 "--rules" => plan.part = Part::Rules,
+                "--windows" => plan.part = Part::Windows,
                 _ => {
-                    anyhow::bail!("usage: cargo xtask bench [--full | --profiles N] [--seconds N] [--merges | --rules]")
+                    anyhow::bail!(
+                        "usage: cargo xtask bench [--full | --profiles N] [--seconds N] [--merges | --rules | --windows]"
+                    )
                 }
             }
         }
@@ -135,6 +139,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         Part::All => {}
         Part::Merges => return bench.merges(),
         Part::Rules => return bench.rules(),
+        Part::Windows => return bench.windows(),
     }
     let server = Server::start(&bench.data, Cores::Server, bench.roomy())?;
     bench.introduce(&server)?;

@@ -6,6 +6,7 @@ mod backfill;
 mod door;
 mod live;
 mod timers;
+mod windows;
 
 use std::fs;
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ impl Bench {
         self.ingest_beside_rules()?;
         self.backfill_profiles()?;
         self.backfill_events()?;
+        self.windows()?;
         self.timers()
     }
 
@@ -177,6 +179,34 @@ impl Bench {
         );
         let took = [small, large].map(|own| human(own.took()));
         self.report.note(format!("{work}: {} for {few} {unit}, {} for {many}", took[0], took[1]));
+    }
+
+    /// While history grows, on folders of their own.
+    pub(super) fn windows(&mut self) -> Result<()> {
+        let all = [windows::rules(true), windows::rules(false), Vec::new()];
+        let mut grown = Vec::new();
+        for rules in &all {
+            grown.push(windows::grow(&self.folder("windows"), rules, CONNECTIONS)?);
+        }
+        let [with, plain, none] = &grown[..] else { unreachable!("three loads") };
+        let rates = |own: &windows::Grown| {
+            let rates = own.rates.iter().zip(own.lengths).map(|(rate, length)| format!("{length}: {rate:.0}/s"));
+            rates.collect::<Vec<_>>().join(", ")
+        };
+        let flat = with.rates[3] / with.rates[0];
+        let ratio = with.rates[3] / plain.rates[3];
+        self.report.row(
+            &format!("24 windowed rules, {} events a profile", with.lengths[3]),
+            format!("{:.0} events/s", with.rates[3]),
+            format!("at {} events {flat:.2} of the rate; {ratio:.2} of that without windows", with.lengths[0]),
+            ">= 0.8 of the rate at few, >= 0.7 of that without windows",
+            Some(flat >= 0.8 && ratio >= 0.7),
+        );
+        for (own, name) in [(with, "windows"), (plain, "no windows"), (none, "no rules")] {
+            let resident = own.resident >> 20;
+            self.report.note(format!("events a profile, {name}: {}; {resident} MiB resident", rates(own)));
+        }
+        Ok(())
     }
 
     fn timers(&mut self) -> Result<()> {
