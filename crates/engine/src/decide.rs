@@ -24,6 +24,7 @@ mod release;
 mod rule;
 mod separate;
 mod settle;
+mod states;
 mod sweep;
 mod told;
 

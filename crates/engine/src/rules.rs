@@ -22,6 +22,7 @@ mod set;
 mod settle;
 mod standing;
 mod states;
+mod windows;
 mod work;
 
 pub use event::{Event, OpenPayload, Seen};

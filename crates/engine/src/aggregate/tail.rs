@@ -261,10 +261,10 @@ impl Tail {
             Brings::One(Value::Number(number)) => *number,
             Brings::One(_) => Decimal::ZERO,
             Brings::Several(own) => {
-                let numbers =
+                let mut numbers =
                     own.values.iter().filter_map(|own| if let Value::Number(own) = own { Some(*own) } else { None });
                 // What is too large adds nothing: then it is told too early.
-                numbers.fold(Some(Decimal::ZERO), |sum, own| sum?.checked_add(own)).unwrap_or(Decimal::ZERO)
+                numbers.try_fold(Decimal::ZERO, |sum, own| sum.checked_add(own)).unwrap_or(Decimal::ZERO)
             }
         };
         let rows = column.into_iter().flat_map(|column| column.rows.iter().enumerate().map(move |at| (column, at)));

@@ -1,27 +1,27 @@
 //! What a command does to the rules: events are added to the states of their nodes, and the memberships of every profile that it touched
 //! are evaluated in its own commit.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tessera_expr::limits::SCAN_EVENTS_MAX;
 
+use super::states::has_unread;
 use super::{Act, Notice, Outcome, Prompt};
-use crate::aggregate::{Moment, State, Tail};
+use crate::aggregate::State;
 use crate::cluster::{Cluster, Node};
 use crate::config::Config;
 use crate::fact::Identity;
-use crate::id::{EventId, NodeId};
+use crate::id::NodeId;
 use crate::prepare::Prepared;
 use crate::rules::{
-    AggregateId, Brought, Built, Event, Flip, KeptDef, Look, OfNode, ROWS_OF_FLIP, RuleSet, RuleWork, Scope, Sources,
-    Standing, Wanted, add, advance, advance_all, catch_up, contributions, erased_at, evaluate_now, is_late, trim,
+    AggregateId, Flip, Look, ROWS_OF_FLIP, RuleSet, RuleWork, Scope, Sources, Standing, Wanted, advance, advance_all,
+    catch_up, erased_at, evaluate_now, is_late,
 };
-use crate::working::{Lack, Need, NodeStates, Side};
+use crate::working::{Lack, Need, Side};
 
 /// Events of timelines that one command reads for rules. What needs more is put off to when nobody waits for it.
-const EVENTS_READ_MAX: u64 = 100_000;
+pub(super) const EVENTS_READ_MAX: u64 = 100_000;
 
 /// What is to be settled of a profile that nobody has written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) struct Seen {
     /// Whether one of those is not settled yet.
     is_unfinished: bool,
     /// Profiles of which states are still to be built.
-    unread: BTreeSet<NodeId>,
+    pub(super) unread: BTreeSet<NodeId>,
     /// States of windows of the record at hand that were brought on.
     advanced: Vec<(NodeId, AggregateId, Arc<State>)>,
 }
@@ -61,217 +61,6 @@ impl Act<'_> {
         }
         self.seen.asked.insert(id, settling);
         Ok(Outcome::Settled)
-    }
-
-    /// Gives each node of a record the states that it lacks.
-    fn build_states(&mut self, cluster: &Cluster) -> Result<(), Lack> {
-        let rules = self.working.config().rules().clone();
-        let mut built = Vec::new();
-        let mut needs = Vec::new();
-        for node in lacking(cluster, &rules) {
-            match self.working.states_by_now(node.id, self.now) {
-                Ok(own) => built.push((node.id, own)),
-                Err(need) => needs.push(need),
-            }
-        }
-        if !needs.is_empty() {
-            return Err(Lack::Needs(needs));
-        }
-        let is_another = |(node, built): &(NodeId, Arc<Built>)| {
-            let ids = |states: &NodeStates| states.iter().map(|(id, _)| *id).collect::<Vec<_>>();
-            cluster.node(*node).is_some_and(|node| ids(&node.states) != ids(&built.states) || has_unread(node))
-        };
-        if built.iter().any(is_another) {
-            let mut next = self.working.edit(cluster.id())?;
-            for (node, built) in built {
-                put_built(next.node_mut(node).ok_or(Lack::Torn)?, &built);
-            }
-            next.bytes = next.measure();
-            self.working.put_cluster(next);
-        }
-        Ok(())
-    }
-
-    /// The same for a record that a walk has changed: a walk may bring nodes to where a backfill has passed. Where their events are more than
-    /// a command may read, the states are only marked, and the timers have them built.
-    fn build_walked(&mut self, cluster: &Cluster) -> Result<(), Lack> {
-        let rules = self.working.config().rules().clone();
-        let events = lacking(cluster, &rules).map(Node::events).sum::<u64>();
-        if events <= EVENTS_READ_MAX && self.rules_left.is_left() {
-            return self.build_states(cluster);
-        }
-        let nodes: Vec<NodeId> =
-            lacking(cluster, &rules).filter(|node| lacks_states(node, &rules)).map(|node| node.id).collect();
-        if nodes.is_empty() {
-            return Ok(());
-        }
-        let mut next = self.working.edit(cluster.id())?;
-        for node in nodes {
-            self.seen.unread.extend(cluster.profile_id(node));
-            let own = next.node_mut(node).ok_or(Lack::Torn)?;
-            let is_missing = |kept: &&KeptDef| !kept.is_built && own.state(kept.id).is_none();
-            let missing: Vec<_> = rules.all_kept().iter().filter(is_missing).map(|kept| kept.id).collect();
-            missing.into_iter().for_each(|id| mark_unread(&mut own.states, id));
-        }
-        next.bytes = next.measure();
-        self.working.put_cluster(next);
-        Ok(())
-    }
-
-    /// Adds an event to the states of its owner, which was put in its place already.
-    pub(super) fn add_to_states(&mut self, node: NodeId, cluster: NodeId, event: Event) -> Result<(), Lack> {
-        let config = self.working.config().clone();
-        let rules = config.rules();
-        if rules.is_empty() {
-            return Ok(());
-        }
-        let mut steps = self.rules_left.steps;
-        let brought = contributions(&event, rules, &mut steps);
-        self.rules_left.steps = steps;
-        if !brought.is_empty() {
-            let mut next = self.working.edit(cluster)?;
-            let (head, nodes) = (next.profile_id(node).ok_or(Lack::Torn)?, next.nodes.len());
-            let own = next.node_mut(node).ok_or(Lack::Torn)?;
-            let before = own.rules_bytes();
-            let sharing: Vec<&KeptDef> = brought.iter().flat_map(|(kept, _)| rules.sharing(kept)).collect();
-            self.go_on(own, &sharing, head)?;
-            self.begin_tail(own);
-            for (kept, brings) in &brought {
-                if *brings == Brought::Unasked {
-                    rules.sharing(kept).for_each(|kept| mark_unread(&mut own.states, kept.id));
-                    self.seen.unread.insert(head);
-                    continue;
-                }
-                add(&mut own.states, rules.sharing(kept), &event, brings, rules, self.now);
-            }
-            self.note_in_tail(own, &event, brought, nodes);
-            let after = own.rules_bytes();
-            next.bytes = (next.bytes + after).saturating_sub(before);
-            self.working.put_cluster(next);
-        }
-        self.working.add_event(node, Arc::new(event));
-        Ok(())
-    }
-
-    /// Brings the states of a node that an event is added to to now, and reads those anew that are not known. Where its events are more than a
-    /// command may read, they are only marked.
-    fn go_on(&mut self, own: &mut Node, affected: &[&KeptDef], head: NodeId) -> Result<(), Lack> {
-        let config = self.working.config().clone();
-        let rules = config.rules();
-        let wanted = RefCell::default();
-        let mut unknown: Vec<AggregateId> = Vec::new();
-        let tail = own.tail.clone();
-        for kept in affected {
-            if is_unknown(own, kept.id, kept.is_built) {
-                unknown.push(kept.id);
-                continue;
-            }
-            let Ok(at) = own.states.binary_search_by_key(&kept.id, |(id, _)| *id) else { continue };
-            let State::Window(_) = &*own.states[at].1 else { continue };
-            let source = OfNode {
-                node: own.id,
-                tail: tail.as_deref(),
-                column: rules.column(kept).unwrap_or(kept.id),
-                timelines: &*self.working,
-                wanted: &wanted,
-            };
-            let state = Arc::make_mut(&mut own.states[at].1);
-            let asked = wanted.borrow().len();
-            if state.advance(&kept.aggregate, rules.bounds(), (self.now, &kept.zone), &source).is_err()
-                && wanted.borrow().len() == asked
-            {
-                unknown.push(kept.id);
-            }
-        }
-        if !unknown.is_empty() && own.events() <= EVENTS_READ_MAX {
-            // What the node had before this command is on its timeline alone.
-            let built = self.working.states(own.id, None, self.now)?;
-            put_built(own, &built);
-            return Ok(());
-        }
-        let wanted = wanted.into_inner();
-        if !wanted.is_empty() {
-            return Err(Lack::Needs(wanted.into_iter().map(Need::from).collect()));
-        }
-        if !unknown.is_empty() {
-            unknown.into_iter().for_each(|id| mark_unread(&mut own.states, id));
-            self.seen.unread.insert(head);
-        }
-        Ok(())
-    }
-
-    /// Gives a node a tail that has none. Where events of before may be missing in it, it begins when all of them have happened.
-    fn begin_tail(&self, own: &mut Node) {
-        /// No event is further ahead of the clock than that.
-        const AHEAD_MICROS: i64 = 7_200_000_000;
-        let rules = self.working.config().rules();
-        if rules.columns().is_empty() {
-            own.tail = None;
-            return;
-        }
-        let has_none = |id: &AggregateId| {
-            let kept = rules.kept_of(*id);
-            kept.is_some_and(|kept| rules.sharing(kept).all(|kept| kept.is_built && own.state(kept.id).is_none()))
-        };
-        if let Some(tail) = own.tail.as_deref() {
-            // Of an aggregate that came later it knows all while there is nothing.
-            if !tail.is_of(rules.columns()) {
-                let known = rules.columns().iter().filter(|id| tail.knows(**id) || has_none(id)).copied();
-                own.tail = Some(Arc::new(tail.of(known)));
-            }
-            return;
-        }
-        let mut windows = rules.all_kept().iter().filter(|kept| rules.column(kept).is_some());
-        let is_whole = own.events() <= 1 || windows.all(|kept| kept.is_built && own.state(kept.id).is_none());
-        let before = Moment { time: self.now.plus_micros(AHEAD_MICROS), id: EventId::from_bytes([0xff; 12]) };
-        own.tail = Some(Arc::new(Tail::new(rules.columns().iter().copied()).without((!is_whole).then_some(before))));
-    }
-
-    /// Notes what an event brings to windows among the newest of its node.
-    fn note_in_tail(&self, own: &mut Node, event: &Event, brought: Vec<(&KeptDef, Brought)>, nodes: usize) {
-        let rules = self.working.config().rules();
-        let mut noted = Vec::new();
-        let mut unasked = Vec::new();
-        for (kept, brings) in brought {
-            match brings {
-                Brought::Contribution(brings) if rules.column(kept) == Some(kept.id) => noted.push((kept.id, brings)),
-                Brought::Unasked => unasked.push(kept.id),
-                Brought::Contribution(_) | Brought::TooMuch => {}
-            }
-        }
-        if noted.is_empty() && unasked.is_empty() {
-            return;
-        }
-        let Some(tail) = &mut own.tail else { return };
-        let tail = Arc::make_mut(tail);
-        unasked.into_iter().for_each(|id| tail.forget(id));
-        tail.add(event.moment(), noted);
-        trim(tail, nodes, rules);
-    }
-
-    /// Takes an event from the states of its owner: they are read anew without it.
-    pub(super) fn take_from_states(&mut self, node: NodeId, cluster: &mut Cluster, event: EventId) -> Result<(), Lack> {
-        self.working.remove_event(node, event);
-        let own = cluster.node_mut(node).ok_or(Lack::Torn)?;
-        if !own.states.is_empty() {
-            let built = self.working.states(node, Some(event), self.now)?;
-            put_built(own, &built);
-        }
-        Ok(())
-    }
-
-    /// What an erased source said is not in the states of these nodes any more: they are read anew.
-    pub(super) fn states_after_sweep(&self, before: &Cluster, node: &mut Node) -> Result<(), Lack> {
-        let own = before.node(node.id);
-        if own.is_some_and(|own| own.owned != node.owned && !own.states.is_empty()) {
-            if node.events() == 0 {
-                (node.states, node.tail) = (Vec::new(), None);
-            } else {
-                let built = self.working.states(node.id, None, self.now)?;
-                put_built(node, &built);
-            }
-        }
-        Ok(())
     }
 
     /// Evaluates the memberships of all profiles that the command touched. The last thing that a command does.
@@ -567,30 +356,10 @@ impl Act<'_> {
     }
 }
 
-/// A node keeps what its timeline comes to.
-fn put_built(node: &mut Node, built: &Built) {
-    (node.states, node.tail) = (built.states.clone(), built.tail.clone());
-}
-
 /// Whether somebody of a record is late, and no timer wakes one of them.
 fn sleeps(cluster: &Cluster) -> bool {
     let standings = || cluster.nodes.iter().filter_map(|node| node.standing.as_deref());
     standings().any(|own| own.late.is_some()) && !standings().any(Standing::is_awake)
-}
-
-/// The nodes of a record that lack states, or have some that no rule asks for.
-fn lacking<'a>(cluster: &'a Cluster, rules: &RuleSet) -> impl Iterator<Item = &'a Node> {
-    let lacks = |node: &&Node| (node.events() > 0 && lacks_states(node, rules)) || has_others(node, rules);
-    cluster.nodes.iter().filter(lacks)
-}
-
-/// A state that is to be read from the timeline.
-fn mark_unread(states: &mut NodeStates, id: AggregateId) {
-    let unread = Arc::new(State::Unread);
-    match states.binary_search_by_key(&id, |(own, _)| *own) {
-        Ok(at) => states[at].1 = unread,
-        Err(at) => states.insert(at, (id, unread)),
-    }
 }
 
 /// Whether a standing has to be kept.
@@ -600,27 +369,6 @@ fn says_something(standing: &Standing, rules: &RuleSet) -> bool {
     let waits = rules.turns() && Some(standing.settled_at) > turning.turned_at;
     let is_ahead = standing.epoch > turning.settled_epoch;
     !standing.memberships.is_empty() || standing.due.is_some() || standing.late.is_some() || waits || is_ahead
-}
-
-fn is_unknown(node: &Node, id: AggregateId, is_built: bool) -> bool {
-    match node.state(id) {
-        Some(state) => *state == State::Unread,
-        // The event at hand is among its events already.
-        None => !is_built && node.events() > 1,
-    }
-}
-
-fn has_unread(node: &Node) -> bool {
-    node.states.iter().any(|(_, state)| **state == State::Unread)
-}
-
-/// Whether it keeps something that no rule asks for any more.
-fn has_others(node: &Node, rules: &RuleSet) -> bool {
-    node.states.iter().any(|(id, _)| rules.kept_of(*id).is_none())
-}
-
-fn lacks_states(node: &Node, rules: &RuleSet) -> bool {
-    has_unread(node) || rules.all_kept().iter().any(|kept| !kept.is_built && node.state(kept.id).is_none())
 }
 
 /// Which memberships a command can change, by what it says.

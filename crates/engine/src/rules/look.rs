@@ -8,16 +8,16 @@ use tessera_expr::ast::{Comparison, Name};
 use tessera_expr::eval::{Frame, OverBudget};
 use tessera_expr::facts::{Facts, Kept, Membership};
 use tessera_expr::limits::{SCAN_BYTES_MAX, SCAN_EVENTS_MAX};
-use tessera_expr::plan::{Aggregate, Measure, Window};
+use tessera_expr::plan::Aggregate;
 
 use super::RULE_STEPS_MAX;
 use super::event::{Event, NOTHING};
-use super::known::{OfNode, Timelines, Wanted};
+use super::known::{Timelines, Wanted};
 use super::set::{AggregateId, Entry, KeptDef, Layer, RuleKind, RuleSet};
 use super::settle::erased_at;
 use super::standing::{Standing, Trouble};
 use super::work::RuleWork;
-use crate::aggregate::{Lack, State, Unread, fold};
+use crate::aggregate::{Lack, State, fold};
 use crate::cluster::{Cluster, Node};
 use crate::config::{Config, Kind};
 use crate::id::NodeId;
@@ -29,8 +29,6 @@ use crate::view::{self, Lens, Names, Relevance};
 /// How long after a rule had no answer it is asked again: an hour.
 const TROUBLE_MICROS: i64 = 3_600_000_000;
 
-/// What bringing a state of a window on takes.
-const ADVANCE_STEPS: u64 = 20;
 /// What an evaluation takes besides the steps of its rule.
 const EVALUATION_STEPS: u64 = 10;
 
@@ -108,9 +106,9 @@ pub(crate) struct Look<'a> {
     /// Whether something asked for events that have not been read: then nothing of it holds.
     lacks_events: Cell<bool>,
     /// What of timelines has to be read before something of it holds.
-    wanted: RefCell<Vec<Wanted>>,
+    pub(super) wanted: RefCell<Vec<Wanted>>,
     /// States of windows that it has brought on from what the record keeps.
-    advanced: RefCell<HashMap<(NodeId, AggregateId), Arc<State>>>,
+    pub(super) advanced: RefCell<HashMap<(NodeId, AggregateId), Arc<State>>>,
     /// Says that nobody waits any more.
     pub(super) given_up: Option<&'a (dyn Fn() -> bool + Sync)>,
     /// Whether it was heard: then nothing of it holds either.
@@ -166,7 +164,7 @@ impl<'a> Look<'a> {
         self.left.set(self.left.get().without(spent));
     }
 
-    fn spend_steps(&self, steps: u64) {
+    pub(super) fn spend_steps(&self, steps: u64) {
         self.spend(RuleWork { steps, rows: 0 });
     }
 
@@ -405,96 +403,6 @@ impl<'a> Look<'a> {
         }
         let all = states.iter().map(|(node, own)| (*node, own.state()));
         fold(all, &kept.aggregate, self.now, &kept.zone)
-    }
-
-    /// The state of a window that its record keeps of another instant, brought to that of the look.
-    fn brought_on(&self, node: &Node, kept: &KeptDef) -> Result<Arc<State>, Lack> {
-        let (rules, at) = (self.sources.rules, (node.id, kept.id));
-        let is_before = |own: &Arc<State>| matches!(&**own, State::Window(run) if run.at <= self.now);
-        let known = self.advanced.borrow().get(&at).filter(|own| is_before(own)).cloned();
-        if let Some(own) = known.as_ref().filter(|own| own.holds_at(self.now)) {
-            return Ok(own.clone());
-        }
-        let mut next = match &known {
-            Some(own) => (**own).clone(),
-            None => node.state(kept.id).cloned().unwrap_or(State::Unread),
-        };
-        let wanted = self.wanted.borrow().len();
-        let source = OfNode {
-            node: node.id,
-            tail: node.tail.as_deref(),
-            column: rules.column(kept).unwrap_or(kept.id),
-            timelines: self.sources.timelines,
-            wanted: &self.wanted,
-        };
-        self.spend_steps(ADVANCE_STEPS);
-        let next = match next.advance(&kept.aggregate, &rules.bounds, (self.now, &kept.zone), &source) {
-            Ok(()) => Arc::new(next),
-            Err(Unread) if self.wanted.borrow().len() > wanted => return Err(Lack::Scan),
-            Err(Unread) => {
-                let Some(built) = self.sources.timelines.states(node.id, self.now) else {
-                    self.wanted.borrow_mut().push(Wanted::States { node: node.id, at: self.now });
-                    return Err(Lack::Scan);
-                };
-                let own = built.states.binary_search_by_key(&kept.id, |(id, _)| *id);
-                own.map_or_else(|_| Arc::new(State::new(&kept.aggregate, self.now)), |at| built.states[at].1.clone())
-            }
-        };
-        self.advanced.borrow_mut().insert(at, next.clone());
-        Ok(next)
-    }
-}
-
-impl Look<'_> {
-    /// What an aggregate comes to, for as long as a comparison with it comes to the same. Of what only becomes less while nothing comes in, the
-    /// newest events alone tell how long enough of it is left.
-    fn until_it_turns(&self, kept: &KeptDef, value: Kept, comparison: Comparison, number: Decimal) -> Kept {
-        let until = || self.turns_at(kept, &value, comparison, number);
-        match (&value.changes_at, comparison, kept.aggregate.window) {
-            (None, ..) | (_, Comparison::Equal | Comparison::NotEqual, _) => value,
-            (Some(_), _, Window::Sliding { .. }) => match until() {
-                Some(changes_at) => Kept { changes_at, ..value },
-                None => value,
-            },
-            (Some(_), _, Window::Lifetime | Window::Calendar(..)) => value,
-        }
-    }
-
-    /// When a comparison may turn; none where the newest events do not tell.
-    fn turns_at(
-        &self,
-        kept: &KeptDef,
-        value: &Kept,
-        comparison: Comparison,
-        number: Decimal,
-    ) -> Option<Option<Timestamp>> {
-        let Value::Number(now) = value.value else { return None };
-        let holds = |value: Decimal| comparison.holds(value.cmp(&number));
-        let (column, is_count) = (self.sources.rules.column(kept)?, kept.aggregate.measure == Measure::Count);
-        let graph = self.sources.asked.map_or(policy::IdentityGraph::Full, CompiledPolicy::graph);
-        let (first, last) = kept.aggregate.window.reach(self.now, &kept.zone);
-        let (mut newest, mut enters): (Vec<(Timestamp, Decimal)>, Option<Timestamp>) = (Vec::new(), None);
-        for node in policy::unit(self.sources.cluster, self.sources.node, graph) {
-            let known = self.advanced.borrow().get(&(node.id, kept.id)).cloned();
-            let own = known.as_deref().filter(|own| own.holds_at(self.now)).or_else(|| node.state(kept.id));
-            let Some(State::Window(run)) = own else { continue };
-            if !run.only_falls(&kept.aggregate.measure) {
-                return None;
-            }
-            enters = enters.into_iter().chain(run.enters).min();
-            newest.extend(node.tail.as_deref()?.newest((column, is_count), first, last));
-        }
-        newest.sort_unstable_by_key(|(time, _)| *time);
-        let mut rest = newest.iter().try_fold(Decimal::ZERO, |sum, (_, own)| sum.checked_add(*own))?;
-        if holds(rest) != holds(now) {
-            return None;
-        }
-        let turn = newest.iter().find(|(_, own)| {
-            rest = rest.checked_sub(*own).unwrap_or(Decimal::ZERO);
-            holds(rest) != holds(now)
-        });
-        let leaves = turn.and_then(|(time, _)| kept.aggregate.window.counts(*time, self.now, &kept.zone).1);
-        Some(leaves.into_iter().chain(enters).min())
     }
 }
 
