@@ -169,10 +169,10 @@ impl Run {
         }
     }
 
-    /// Goes on to a later instant.
+    /// Goes on to a later instant, or back to one before.
     ///
     /// # Errors
-    /// [`Unread`] when it has to be read again: it is of a later instant, what decides is not among what is kept, or the source does not say.
+    /// [`Unread`] when it has to be read again: what decides is not among what is kept, or the source does not say.
     /// Then it says nothing any more.
     pub fn advance(
         &mut self,
@@ -185,11 +185,14 @@ impl Run {
             self.at = now;
             return Ok(());
         }
-        if self.at > now || self.summary.is_err() {
+        if self.summary.is_err() {
             return Err(Unread);
         }
         let window = aggregate.window;
         let (before, after) = (window.reach(self.at, zone), window.reach(now, zone));
+        if self.at > now {
+            return self.go_back(aggregate, bounds, (before, after), (now, zone), source);
+        }
         if after.0 < before.0 || after.1 < before.1 {
             return Err(Unread);
         }
@@ -201,6 +204,36 @@ impl Run {
             self.let_in(aggregate, bounds, (before, after), (now, zone), source)?;
         }
         self.refill(aggregate, after, (now, zone), source)
+    }
+
+    /// To an instant before its own: those that have left since count again, and those that came in since are ahead.
+    fn go_back(
+        &mut self,
+        aggregate: &Aggregate,
+        bounds: &Bounds,
+        (own, earlier): ((Timestamp, Timestamp), (Timestamp, Timestamp)),
+        (now, zone): (Timestamp, &Zone),
+        source: &dyn Source,
+    ) -> Result<(), Unread> {
+        if own.0 < earlier.0 || own.1 < earlier.1 {
+            return Err(Unread);
+        }
+        let turn = |moment: &Moment| aggregate.window.counts(moment.time, now, zone).1;
+        let ahead = source.stretch(earlier.1.plus_micros(1), own.1).ok_or(Unread)?;
+        for (moment, contribution) in ahead.asked.iter().filter(|(moment, _)| moment.time >= own.0) {
+            let Ok(summary) = &mut self.summary else { return Err(Unread) };
+            summary.remove(&aggregate.measure, *moment, contribution).map_err(|Gone| Unread)?;
+        }
+        self.enters = first(self.enters, ahead.asked.first().and_then(|(moment, _)| turn(moment)));
+        let left = source.stretch(earlier.0, own.0.plus_micros(-1)).ok_or(Unread)?;
+        let counted = || left.asked.iter().filter(|(moment, _)| moment.time <= earlier.1);
+        self.at = now;
+        counted().for_each(|(moment, contribution)| self.put(aggregate, bounds, *moment, contribution));
+        self.leaves = first(self.leaves, counted().next().and_then(|(moment, _)| turn(moment)));
+        if let Ok(Summary::Best(best)) = &self.summary {
+            self.leaves = leaves_of(best, aggregate, (now, zone));
+        }
+        if self.summary.is_err() { Err(Unread) } else { Ok(()) }
     }
 
     /// Those that counted and have left.

@@ -12,7 +12,6 @@ use super::look::{Look, Sources, asked_policy};
 use super::set::{Beside, Layer, RuleKind, RuleSet};
 use super::settle::{advance, evaluate, is_late};
 use super::standing::{Standing, Trouble};
-use crate::aggregate::State;
 use crate::cluster::{Cluster, Node};
 use crate::config::Config;
 use crate::id::NodeId;
@@ -101,20 +100,6 @@ pub struct Explained {
     pub is_of_others: bool,
 }
 
-impl Asked<'_> {
-    /// The same, not before an instant that states of the profile are of already: whoever decides has a clock of its own, which may be ahead.
-    fn by_now(&self) -> Self {
-        Self { now: newest_run(self.cluster).map_or(self.now, |at| at.max(self.now)), ..*self }
-    }
-}
-
-/// The latest instant that states of windows in a record are of.
-fn newest_run(cluster: &Cluster) -> Option<Timestamp> {
-    let states = cluster.nodes.iter().flat_map(|node| &node.states);
-    let at = |state: &State| if let State::Window(run) = state { Some(run.at) } else { None };
-    states.filter_map(|(_, state)| at(state)).max()
-}
-
 fn look_at<'a>(asked: &Asked<'a>) -> Look<'a> {
     let rules: &'a RuleSet = asked.config.rules();
     let head = asked.cluster.profile_id(asked.node).unwrap_or(asked.node);
@@ -159,7 +144,6 @@ fn settled(asked: &Asked<'_>) -> Result<Standing, Unanswered> {
 /// # Errors
 /// [`Unanswered`].
 pub fn read(asked: &Asked<'_>) -> Result<Ruled, Unanswered> {
-    let asked = &asked.by_now();
     let rules = asked.config.rules();
     let mut ruled = Ruled::default();
     if rules.is_empty() {
@@ -206,7 +190,6 @@ pub fn read(asked: &Asked<'_>) -> Result<Ruled, Unanswered> {
 /// # Errors
 /// [`Unanswered`].
 pub fn ask(asked: &Asked<'_>, beside: &Beside) -> Result<Result<Value, Trouble>, Unanswered> {
-    let asked = &asked.by_now();
     let standing = settled(asked)?;
     let mut look = look_at(asked);
     look.standing = standing;
@@ -238,7 +221,7 @@ pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Resul
         return Ok(true);
     }
     // Commits of one instant of the clock come after each other, and the rules with one of them.
-    let now = rules.newest.max(now).max(newest_run(cluster).unwrap_or(Timestamp::MIN));
+    let now = rules.newest.max(now);
     for head in heads {
         let before = cluster.node(head).and_then(|node| node.standing.as_deref()).cloned().unwrap_or_default();
         if before.late.is_some() || before.memberships.iter().any(|own| !rules.has_segment(own.segment)) {
@@ -264,7 +247,6 @@ pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Resul
 /// # Errors
 /// [`Unanswered`].
 pub fn explain(asked: &Asked<'_>, is_attribute: bool, name: &Name) -> Result<Option<Explained>, Unanswered> {
-    let asked = &asked.by_now();
     let rules = asked.config.rules();
     let Some(at) = rules.live(is_attribute, name) else { return Ok(None) };
     let entry = &rules.entries[at];

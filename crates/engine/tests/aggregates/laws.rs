@@ -20,6 +20,7 @@ struct Seen {
     scanned: Cell<usize>,
     rebuilt: Cell<usize>,
     advanced: Cell<usize>,
+    went_back: Cell<usize>,
 }
 
 fn count(cell: &Cell<usize>, more: usize) {
@@ -51,6 +52,7 @@ fn compare(people: &mut People, profile: usize, seen: &Seen) {
             assert!(kept.value == asked.value, "{:?} and not {:?}", show(&kept.value), show(&asked.value));
             assert!(kept.changes_at.is_none_or(|at| at > people.now), "it lies ahead");
             holds_until_it_says(people, profile, &kept, seen);
+            went_back(people, profile, seen);
             count(&seen.compared, 1);
         }
         Told::Overflowed => {
@@ -102,6 +104,25 @@ fn holds_until_it_says(people: &People, profile: usize, kept: &Kept, seen: &Seen
     }
 }
 
+/// The value of before is what the events said then, as far as the states go back.
+fn went_back(people: &People, profile: usize, seen: &Seen) {
+    let own = people.events.iter().map(|event| event.moment.time);
+    let midnights = (0..3).map(|days| instant((people.now.micros().div_euclid(DAY) - days) * DAY - 1));
+    for at in own.chain(midnights).chain([people.now.plus_micros(-1)]).filter(|at| *at < people.now) {
+        if let Some(kept) = people.told_before(profile, at) {
+            let asked = people.asked(profile, at);
+            assert!(kept.value == asked.value, "{} and not {} before", show(&kept.value), show(&asked.value));
+            assert!(kept.changes_at.is_none_or(|turns| turns > at), "it lies ahead of then");
+            count(
+                &seen.went_back,
+                usize::from(
+                    Some(&kept.value) != people.told_before(profile, people.now).map(|kept| kept.value).as_ref(),
+                ),
+            );
+        }
+    }
+}
+
 fn between(start: Timestamp, end: Timestamp) -> Timestamp {
     start.plus_micros((end.micros() - start.micros()) / 2)
 }
@@ -110,7 +131,7 @@ fn between(start: Timestamp, end: Timestamp) -> Timestamp {
 fn what_is_kept_folds_to_what_the_events_say() {
     let seen = Seen::default();
     law(&(written(), bounds(), steps(1..60)), |(written, bounds, steps)| run(&written, bounds, &steps, &seen));
-    let Seen { compared, turned, overflowed, scanned, rebuilt, advanced } = &seen;
+    let Seen { compared, turned, overflowed, scanned, rebuilt, advanced, went_back } = &seen;
     for (what, count) in [
         ("compared", compared),
         ("turned", turned),
@@ -118,6 +139,7 @@ fn what_is_kept_folds_to_what_the_events_say() {
         ("scanned", scanned),
         ("rebuilt", rebuilt),
         ("advanced", advanced),
+        ("went back", went_back),
     ] {
         println!("{what}: {}", count.get());
         assert!(count.get() > 0, "never {what}");

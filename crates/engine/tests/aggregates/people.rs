@@ -269,6 +269,18 @@ impl People {
         unreachable!("the third attempt returns")
     }
 
+    /// The value from the states at an instant before the present, where they go back so far.
+    pub(crate) fn told_before(&self, profile: usize, at: Timestamp) -> Option<Kept> {
+        let aggregate = self.aggregate();
+        let mut back = Vec::new();
+        for node in self.nodes(profile) {
+            let Some(mut state) = self.states.get(&node).cloned() else { continue };
+            state.advance(&aggregate, &self.bounds, (at, &self.zone), &self.knows(node)).ok()?;
+            back.push((node_id(node), state));
+        }
+        fold(back.iter().map(|(node, state)| (*node, state)), &aggregate, at, &self.zone).ok()
+    }
+
     /// Reads those windows again that held too much, as is done after an hour. Answers whether one of them is another now.
     fn looks_again(&mut self, nodes: &[usize]) -> bool {
         let mut is_another = false;
