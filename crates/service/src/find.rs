@@ -112,7 +112,10 @@ pub(crate) fn unknown_namespace(config: &Config) -> Error {
     Error::new(ErrorKind::Invalid, "namespace_unknown", message)
 }
 
-fn restless() -> Error {
+/// What reads of a profile are refused with that was written all the while.
+pub(crate) const CONTENDED: &str = "contended";
+
+pub(crate) fn restless() -> Error {
     let message = "the profile changed all the while; try again";
-    Error { retry_after_secs: Some(1), ..Error::new(ErrorKind::Unavailable, "contended", message) }
+    Error { retry_after_secs: Some(1), ..Error::new(ErrorKind::Unavailable, CONTENDED, message) }
 }

@@ -15,8 +15,8 @@ use tessera_expr::limits::SCAN_EVENTS_MAX;
 use tessera_store::{Store, Version};
 
 use crate::directory::WorkspaceId;
-use crate::error::{Error, ErrorKind};
-use crate::find::{Found, not_found};
+use crate::error::Error;
+use crate::find::{CONTENDED, Found, not_found, restless};
 use crate::gaps::{Gaps, RULES_OFF};
 use crate::keys::Scope;
 use crate::lane::Configured;
@@ -29,9 +29,7 @@ use crate::workspace_config::RuleKind;
 
 /// Events of a profile that are read for an answer on the thread of the reader.
 const EVENTS_AT_ONCE_MAX: u64 = 256;
-/// What an answer is refused with where the profile was written while its timelines were read.
-pub(crate) const CHANGED: &str = "contended";
-/// How often something is begun anew because of that.
+/// How often a read is begun anew because its profile was written meanwhile.
 const TRIES: usize = 16;
 /// How often the rules ask whether somebody waits before they go on elsewhere: about that many thousand steps.
 const LOOKS_AT_ONCE_MAX: u32 = 64;
@@ -173,7 +171,7 @@ async fn answered<T>(
                 // What the record keeps and what stands on the timelines have to be of one instant.
                 let row = row::read(store, scope.cluster(asked.cluster.id())).await?;
                 if row.is_none_or(|row| row.version != version) {
-                    return Err(changed_meanwhile());
+                    return Err(restless());
                 }
             }
             answer => return Ok(answer),
@@ -218,14 +216,8 @@ impl Tries {
     /// Whether to begin anew after this answer.
     pub(crate) fn goes_on<T>(&mut self, answer: &Result<T, Error>) -> bool {
         self.0 += 1;
-        self.0 < TRIES && answer.as_ref().is_err_and(|error| error.code == CHANGED)
+        self.0 < TRIES && answer.as_ref().is_err_and(|error| error.code == CONTENDED)
     }
-}
-
-/// The profile was written while its timelines were read.
-fn changed_meanwhile() -> Error {
-    let message = "the profile changed all the while; try again";
-    Error { retry_after_secs: Some(1), ..Error::new(ErrorKind::Unavailable, CHANGED, message) }
 }
 
 /// How many events would be read.

@@ -182,132 +182,110 @@ impl Run {
         source: &dyn Source,
     ) -> Result<(), Unread> {
         if self.holds_at(now) {
-            self.at = now;
+            // What holds too much stays of the instant that it was read at: the hour is counted from there.
+            self.at = if self.summary.is_ok() { now } else { self.at };
             return Ok(());
         }
         if self.summary.is_err() {
             return Err(Unread);
         }
-        let window = aggregate.window;
-        let (before, after) = (window.reach(self.at, zone), window.reach(now, zone));
+        let (from, to) = (aggregate.window.reach(self.at, zone), aggregate.window.reach(now, zone));
+        let going = Going { aggregate, bounds, now, zone, from, to, source };
         if self.at > now {
-            return self.go_back(aggregate, bounds, (before, after), (now, zone), source);
+            return self.go_back(&going);
         }
-        if after.0 < before.0 || after.1 < before.1 {
+        if to.0 < from.0 || to.1 < from.1 {
             return Err(Unread);
         }
         self.at = now;
         if self.leaves.is_some_and(|at| at <= now) {
-            self.let_go(aggregate, (before, after), (now, zone), source)?;
+            self.let_go(&going)?;
         }
         if self.enters.is_some_and(|at| at <= now) {
-            self.let_in(aggregate, bounds, (before, after), (now, zone), source)?;
+            self.let_in(&going)?;
         }
-        self.refill(aggregate, after, (now, zone), source)
+        self.refill(&going)
     }
 
     /// To an instant before its own: those that have left since count again, and those that came in since are ahead.
-    fn go_back(
-        &mut self,
-        aggregate: &Aggregate,
-        bounds: &Bounds,
-        (own, earlier): ((Timestamp, Timestamp), (Timestamp, Timestamp)),
-        (now, zone): (Timestamp, &Zone),
-        source: &dyn Source,
-    ) -> Result<(), Unread> {
-        if own.0 < earlier.0 || own.1 < earlier.1 {
+    fn go_back(&mut self, going: &Going<'_>) -> Result<(), Unread> {
+        let Going { from, to, .. } = *going;
+        if from.0 < to.0 || from.1 < to.1 {
             return Err(Unread);
         }
-        let turn = |moment: &Moment| aggregate.window.counts(moment.time, now, zone).1;
-        let ahead = source.stretch(earlier.1.plus_micros(1), own.1).ok_or(Unread)?;
-        for (moment, contribution) in ahead.asked.iter().filter(|(moment, _)| moment.time >= own.0) {
+        let ahead = going.stretch(to.1.plus_micros(1), from.1)?;
+        for (moment, contribution) in ahead.asked.iter().filter(|(moment, _)| moment.time >= from.0) {
             let Ok(summary) = &mut self.summary else { return Err(Unread) };
-            summary.remove(&aggregate.measure, *moment, contribution).map_err(|Gone| Unread)?;
+            summary.remove(&going.aggregate.measure, *moment, contribution).map_err(|Gone| Unread)?;
         }
-        self.enters = first(self.enters, ahead.asked.first().and_then(|(moment, _)| turn(moment)));
-        let left = source.stretch(earlier.0, own.0.plus_micros(-1)).ok_or(Unread)?;
-        let counted = || left.asked.iter().filter(|(moment, _)| moment.time <= earlier.1);
-        self.at = now;
-        counted().for_each(|(moment, contribution)| self.put(aggregate, bounds, *moment, contribution));
-        self.leaves = first(self.leaves, counted().next().and_then(|(moment, _)| turn(moment)));
-        if let Ok(Summary::Best(best)) = &self.summary {
-            self.leaves = leaves_of(best, aggregate, (now, zone));
+        self.enters = first(self.enters, ahead.asked.first().and_then(|(moment, _)| going.turn(moment.time)));
+        let left = going.stretch(to.0, from.0.plus_micros(-1))?;
+        let counted = || left.asked.iter().filter(|(moment, _)| moment.time <= to.1);
+        self.at = going.now;
+        counted().for_each(|(moment, own)| self.put(going.aggregate, going.bounds, *moment, own));
+        self.leaves = first(self.leaves, counted().next().and_then(|(moment, _)| going.turn(moment.time)));
+        match &self.summary {
+            Ok(Summary::Best(best)) => self.leaves = going.leaves_of(best),
+            Ok(_) => {}
+            Err(_) => return Err(Unread),
         }
-        if self.summary.is_err() { Err(Unread) } else { Ok(()) }
+        Ok(())
     }
 
     /// Those that counted and have left.
-    fn let_go(
-        &mut self,
-        aggregate: &Aggregate,
-        (before, after): ((Timestamp, Timestamp), (Timestamp, Timestamp)),
-        (now, zone): (Timestamp, &Zone),
-        source: &dyn Source,
-    ) -> Result<(), Unread> {
+    fn let_go(&mut self, going: &Going<'_>) -> Result<(), Unread> {
+        let Going { aggregate, from, to, .. } = *going;
         let Ok(summary) = &mut self.summary else { return Err(Unread) };
         if let Summary::Best(best) = summary {
             let all = best.first.len();
-            best.first.retain(|ranked| ranked.moment.time >= after.0);
+            best.first.retain(|ranked| ranked.moment.time >= to.0);
             if best.first.len() < all && newest_decides(aggregate) {
                 best.behind = 0;
             }
             // Until too few are left, it is those alone that say when it is another.
-            self.leaves = leaves_of(best, aggregate, (now, zone));
+            self.leaves = going.leaves_of(best);
             return Ok(());
         }
-        let stretch = source.stretch(before.0, after.0.plus_micros(-1)).ok_or(Unread)?;
-        for (moment, contribution) in stretch.asked.iter().filter(|(moment, _)| moment.time <= before.1) {
+        let stretch = going.stretch(from.0, to.0.plus_micros(-1))?;
+        for (moment, contribution) in stretch.asked.iter().filter(|(moment, _)| moment.time <= from.1) {
             summary.remove(&aggregate.measure, *moment, contribution).map_err(|Gone| Unread)?;
         }
-        let next = stretch.next().filter(|at| *at <= before.1);
-        self.leaves = next.and_then(|at| aggregate.window.counts(at.max(after.0), now, zone).1);
+        let next = stretch.next().filter(|at| *at <= from.1);
+        self.leaves = next.and_then(|at| going.turn(at.max(to.0)));
         Ok(())
     }
 
     /// Those that were ahead and count now.
-    fn let_in(
-        &mut self,
-        aggregate: &Aggregate,
-        bounds: &Bounds,
-        (before, after): ((Timestamp, Timestamp), (Timestamp, Timestamp)),
-        (now, zone): (Timestamp, &Zone),
-        source: &dyn Source,
-    ) -> Result<(), Unread> {
-        let from = before.1.plus_micros(1);
-        let stretch = source.stretch(from, after.1).ok_or(Unread)?;
-        for (moment, contribution) in stretch.asked.iter().filter(|(moment, _)| moment.time >= after.0) {
+    fn let_in(&mut self, going: &Going<'_>) -> Result<(), Unread> {
+        let Going { aggregate, bounds, from, to, .. } = *going;
+        let stretch = going.stretch(from.1.plus_micros(1), to.1)?;
+        for (moment, contribution) in stretch.asked.iter().filter(|(moment, _)| moment.time >= to.0) {
             self.put(aggregate, bounds, *moment, contribution);
-            self.leaves = first(self.leaves, aggregate.window.counts(moment.time, now, zone).1);
+            self.leaves = first(self.leaves, going.turn(moment.time));
         }
-        self.enters =
-            stretch.next().and_then(|at| aggregate.window.counts(at.max(after.1.plus_micros(1)), now, zone).1);
+        self.enters = stretch.next().and_then(|at| going.turn(at.max(to.1.plus_micros(1))));
         Ok(())
     }
 
     /// Where the events that rank first have left, and others stand behind them.
-    fn refill(
-        &mut self,
-        aggregate: &Aggregate,
-        after: (Timestamp, Timestamp),
-        (now, zone): (Timestamp, &Zone),
-        source: &dyn Source,
-    ) -> Result<(), Unread> {
+    fn refill(&mut self, going: &Going<'_>) -> Result<(), Unread> {
+        let Going { aggregate, to, .. } = *going;
         let Ok(Summary::Best(best)) = &mut self.summary else { return Ok(()) };
         if best.is_enough(&aggregate.measure) {
             return Ok(());
         }
         let Measure::First(_) = aggregate.measure else { return Err(Unread) };
         // The first of all that are left stand where the window begins.
-        let stretch = source.stretch(after.0, after.0).ok_or(Unread)?;
-        let all = stretch.asked.iter().chain(&stretch.then).filter(|(moment, _)| moment.time <= after.1);
-        let (known, is_whole) = (all.clone().count(), stretch.rest.is_none_or(|rest| rest > after.1));
+        let stretch = going.stretch(to.0, to.0)?;
+        let all = stretch.asked.iter().chain(&stretch.then).filter(|(moment, _)| moment.time <= to.1);
+        let (known, is_whole) = (all.clone().count(), stretch.rest.is_none_or(|rest| rest > to.1));
         if known == 0 && !is_whole {
             return Err(Unread);
         }
         *best = Best::default();
         all.for_each(|(moment, contribution)| best.add(&aggregate.measure, *moment, contribution));
         best.behind += u64::from(!is_whole);
-        self.leaves = leaves_of(best, aggregate, (now, zone));
+        self.leaves = going.leaves_of(best);
         Ok(())
     }
 
@@ -317,15 +295,40 @@ impl Run {
     }
 }
 
+/// A window on its way to another instant.
+#[derive(Clone, Copy)]
+struct Going<'a> {
+    aggregate: &'a Aggregate,
+    bounds: &'a Bounds,
+    /// The instant that it goes to.
+    now: Timestamp,
+    zone: &'a Zone,
+    /// The first and the last instant that lie in it where it comes from.
+    from: (Timestamp, Timestamp),
+    /// The same where it goes to.
+    to: (Timestamp, Timestamp),
+    source: &'a dyn Source,
+}
+
+impl Going<'_> {
+    fn stretch(&self, from: Timestamp, to: Timestamp) -> Result<Stretch, Unread> {
+        self.source.stretch(from, to).ok_or(Unread)
+    }
+
+    /// When what happened at an instant leaves, or comes in.
+    fn turn(&self, at: Timestamp) -> Option<Timestamp> {
+        self.aggregate.window.counts(at, self.now, self.zone).1
+    }
+
+    /// When the first of those that are kept leaves.
+    fn leaves_of(&self, best: &Best) -> Option<Timestamp> {
+        best.first.iter().filter_map(|ranked| self.turn(ranked.moment.time)).min()
+    }
+}
+
 /// What is kept cannot go on by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unread;
-
-/// When the first of those that are kept leaves.
-fn leaves_of(best: &Best, aggregate: &Aggregate, (now, zone): (Timestamp, &Zone)) -> Option<Timestamp> {
-    let all = best.first.iter().map(|ranked| ranked.moment.time);
-    all.filter_map(|time| aggregate.window.counts(time, now, zone).1).min()
-}
 
 /// When what some runs come to together is another by itself, at the earliest: when one of those leaves that decide, or one comes in.
 pub(super) fn changes_at(

@@ -149,6 +149,24 @@ fn a_window_of_too_many_values_answers_again_when_they_have_left() {
     assert_eq!(people.rebuilt, 1);
 }
 
+/// However often it is brought on meanwhile: the hour is counted from when it was read.
+#[test]
+fn what_holds_too_much_is_looked_at_again_though_it_is_busy() {
+    let bounds = Bounds { values_max: 2, ..Bounds::default() };
+    let mut people =
+        people("xEvent[timestamp occurs <= 3 hours before now].map(properties.total).distinct().count()", bounds);
+    for at in 0..3 {
+        people.add(sold(at, 0, ago(i64::from(at) * HOUR), number(at.into())));
+    }
+    for at in 3..40 {
+        people.now = people.now.plus_micros(HOUR / 6);
+        people.advance();
+        people.add(sold(at, 0, people.now, number(0)));
+    }
+    assert!(matches!(people.told(0), Told::Kept(Kept { value, .. }) if value == number(1)));
+    assert_eq!(people.rebuilt, 1, "it said itself that it is to be read again");
+}
+
 /// The newest of one node is newer than all of another, and tells when it is no more.
 #[test]
 fn the_last_event_is_that_of_whichever_node_has_it() {
