@@ -95,8 +95,8 @@ impl Budget {
     /// A budget of so many bytes.
     pub(crate) fn new(counted: Counted, bytes: usize) -> Arc<Self> {
         let held = match counted {
-            Counted::Bodies => metrics::gauge!(names::BODY_BYTES),
-            Counted::Answers => metrics::gauge!(names::ANSWER_BYTES),
+            Counted::Bodies => metrics::gauge!(names::MEMORY_BYTES, "part" => "bodies"),
+            Counted::Answers => metrics::gauge!(names::MEMORY_BYTES, "part" => "answers"),
         };
         let given_back = Notify::new();
         Arc::new(Self { counted, whole: Pool::new(bytes), shares: Mutex::default(), given_back, held })

@@ -14,9 +14,7 @@ pub const ACCEPTS_FAILED: &str = "tessera_http_accepts_failed_total";
 pub const CONNECTIONS_CUT: &str = "tessera_http_connections_cut_total";
 /// Requests refused by a limit, by whose limit it was and what it bounds.
 pub const LIMITED: &str = "tessera_http_limited_total";
-/// Bytes of requests' bodies that are held.
-pub const BODY_BYTES: &str = "tessera_http_body_bytes";
-/// Bytes of answers that clients have not taken yet.
-pub const ANSWER_BYTES: &str = "tessera_http_answer_bytes";
+/// Bytes in memory, by `part`: `bodies` of requests, and `answers` that clients have not taken yet.
+pub use tessera_service::names::MEMORY_BYTES;
 /// Events and records taken in, by door and verdict.
 pub const FACTS: &str = "tessera_ingest_facts_total";

@@ -18,6 +18,7 @@
 
 mod best;
 mod groups;
+mod heap;
 mod moment;
 mod run;
 mod summary;

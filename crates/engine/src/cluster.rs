@@ -13,6 +13,7 @@ use crate::rules::{AggregateId, Standing};
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
 
+mod heap;
 mod link;
 mod tally;
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tessera_expr::heap::{Heap, allocated};
 
 use crate::config::NamespaceId;
 use crate::time::Timestamp;
@@ -209,6 +210,16 @@ impl Content {
     #[must_use]
     pub const fn hash(self) -> u64 {
         self.0
+    }
+}
+
+tessera_expr::heap!(Claim: value);
+tessera_expr::heap!(AccountFact: claim, attributes);
+tessera_expr::heap!(Fact: id, claims, document, attributes, account, call);
+
+impl Heap for Call {
+    fn heap_bytes(&self) -> usize {
+        self.name.heap_bytes() + allocated(self.payload.len())
     }
 }
 

@@ -25,4 +25,4 @@ pub mod view;
 pub mod walk;
 pub mod working;
 
-pub use tessera_expr::{time, value};
+pub use tessera_expr::{heap, time, value};

@@ -18,6 +18,7 @@ pub mod eval;
 pub mod explain;
 pub mod facts;
 pub mod filter;
+pub mod heap;
 pub mod limits;
 pub mod pattern;
 pub mod plan;

@@ -16,6 +16,7 @@ mod logging;
 mod serve;
 mod settings;
 mod start;
+mod told;
 mod world;
 
 use std::process::ExitCode;

@@ -11,7 +11,6 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tessera_api::ApiSettings;
 use tessera_service::feed::Bounds;
 use tessera_service::{Components, Service};
-use tessera_store::{Health, Store as _};
 use tessera_store_lsm::LsmStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,15 +19,11 @@ use crate::background::Lanes;
 use crate::files::{self, Files};
 use crate::settings::{ByteSize, Layer, Settings};
 use crate::start::{Rules, Start};
+use crate::told::Told;
 use crate::{background, logging, world};
 
 /// Upper bounds of the buckets of every duration, in seconds.
 const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-
-/// Free bytes on the disk of the data folder; some seconds old.
-const FREE_BYTES: &str = "tessera_store_free_bytes";
-/// 1 for the `state` that the store is in (open; full: writes are refused; shut: reads too), 0 for the others.
-const HEALTH: &str = "tessera_store_state";
 
 /// How often measurements are folded.
 const METRICS_FOLDED: Duration = Duration::from_secs(5);
@@ -122,11 +117,13 @@ pub(crate) async fn serve(
     };
     let router = tessera_api::router(Arc::clone(&service), api.clone());
     tracing::info!(%address, data = %settings.data.display(), version = env!("CARGO_PKG_VERSION"), "server is ready");
-    tell_store(&store);
+    let told = Told { store: &store, service: &service };
+    told.begin(settings);
+    told.tell();
     listening(address);
     tokio::select! {
         () = tessera_api::serve(vec![listener], tls, router, api, stop) => {}
-        () = keep_up(&metrics, &store) => {}
+        () = keep_up(&metrics, || told.tell()) => {}
     }
     tracing::info!("server is stopping");
     service.close().await;
@@ -142,23 +139,13 @@ fn collect_metrics() -> Result<PrometheusHandle> {
     builder.install_recorder().context("metrics are collected already")
 }
 
-/// Folds what was measured, again and again: what nobody asks for would pile up otherwise. Tells how the store is.
-async fn keep_up(metrics: &PrometheusHandle, store: &LsmStore) {
+/// Folds what was measured, again and again: what nobody asks for would pile up otherwise. Tells how the parts are.
+async fn keep_up(metrics: &PrometheusHandle, tell: impl Fn()) {
     let mut beat = tokio::time::interval(METRICS_FOLDED);
     loop {
         beat.tick().await;
-        tell_store(store);
+        tell();
         metrics.run_upkeep();
-    }
-}
-
-/// Tells how the store is and how much room is left.
-fn tell_store(store: &LsmStore) {
-    if let Some(free_bytes) = store.free_bytes() {
-        metrics::gauge!(FREE_BYTES).set(free_bytes as f64);
-    }
-    for (health, name) in [(Health::Open, "open"), (Health::Full, "full"), (Health::Shut, "shut")] {
-        metrics::gauge!(HEALTH, "state" => name).set(f64::from(u8::from(store.health() == health)));
     }
 }
 
@@ -166,6 +153,10 @@ fn open_store(settings: &Settings, files: Files) -> Result<Arc<LsmStore>> {
     let mut store = tessera_store_lsm::Settings::new(&settings.data);
     store.open_tables_max = files.tables;
     store.cache_bytes = settings.store_cache_bytes.bytes();
+    store.write_buffer_bytes = settings.write_buffer_bytes.bytes();
+    // What is remembered of them takes an eighth beside.
+    let recent = store.write_buffer_bytes / 8 / tessera_store_lsm::Settings::RECENT_WRITE_BYTES;
+    store.recent_writes = store.recent_writes.min(usize::try_from(recent).unwrap_or(usize::MAX));
     store.free_bytes_min = settings.free_bytes_min.bytes();
     store.free_bytes_reserve = settings.free_bytes_min.bytes() / 4;
     Ok(Arc::new(LsmStore::open(store)?))

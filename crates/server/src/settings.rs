@@ -1,5 +1,6 @@
 //! Settings: defaults, then the file, then the environment, then flags; filled and validated once.
 
+mod memory;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) connections_max: u32,
     /// Seconds for which a connection may wait for its next request.
     pub(crate) keep_alive_secs: u32,
+    /// Memory of the process, of which the following are parts.
+    pub(crate) memory: ByteSize,
     /// Memory for bodies of requests.
     pub(crate) request_memory_bytes: ByteSize,
     /// Memory for answers that clients have not taken yet.
@@ -51,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) record_cache_bytes: ByteSize,
     /// Memory for blocks of the store.
     pub(crate) store_cache_bytes: ByteSize,
+    /// Memory for the newest writes of the store.
+    pub(crate) write_buffer_bytes: ByteSize,
     /// Free room on the disk below which writes are refused.
     pub(crate) free_bytes_min: ByteSize,
     /// Seconds that what was erased stays in the files of the store at most before they are rewritten without it.
@@ -109,6 +114,11 @@ pub(crate) struct Layer {
     /// [default: 75].
     #[arg(long, env = "TESSERA_KEEP_ALIVE_SECS", value_name = "SECONDS")]
     keep_alive_secs: Option<u32>,
+    /// Memory of the process, shared out among the parts below: of 32 shares, records have 7, answers, blocks and the newest writes 4
+    /// each, views 3, bodies, queues and configurations 2 each; 4 are for all else. Parts that are set keep their size, the rest is shared
+    /// among the others [default: 2GiB].
+    #[arg(long, env = "TESSERA_MEMORY", value_name = "SIZE")]
+    memory: Option<ByteSize>,
     /// Memory for bodies of requests, as they inflate, over all connections; a workspace has at most half of it. What is beyond is
     /// refused for now [default: 128MiB].
     #[arg(long, env = "TESSERA_REQUEST_MEMORY_BYTES", value_name = "SIZE")]
@@ -122,22 +132,25 @@ pub(crate) struct Layer {
     #[arg(long, env = "TESSERA_QUEUE_MEMORY_BYTES", value_name = "SIZE")]
     queue_memory_bytes: Option<ByteSize>,
     /// Memory for what running workspaces hold beside the caches, about: their configurations with all rules, and what was seen of attributes
-    /// and events. Beyond it those that were not used for longest give theirs back before their time [default: 256MiB].
+    /// and events. Beyond it those that were not used for longest give theirs back before their time [default: 128MiB].
     #[arg(long, env = "TESSERA_WORKSPACE_MEMORY_BYTES", value_name = "SIZE")]
     workspace_memory_bytes: Option<ByteSize>,
     /// Seconds after which a workspace that nobody uses gives back its tasks, its configuration and its part of the caches; its next
     /// request reads them again. More is for who has memory for all workspaces and wants no first request slower [default: 300].
     #[arg(long, env = "TESSERA_LANE_IDLE_SECS", value_name = "SECONDS")]
     lane_idle_secs: Option<u32>,
-    /// Memory for rendered profiles; 0 turns that cache off [default: 256MiB].
+    /// Memory for rendered profiles; 0 turns that cache off [default: 192MiB].
     #[arg(long, env = "TESSERA_VIEW_CACHE_BYTES", value_name = "SIZE")]
     view_cache_bytes: Option<ByteSize>,
-    /// Memory for decoded profile records, of all workspaces together [default: 256MiB].
+    /// Memory for decoded profile records, of all workspaces together [default: 448MiB].
     #[arg(long, env = "TESSERA_RECORD_CACHE_BYTES", value_name = "SIZE")]
     record_cache_bytes: Option<ByteSize>,
     /// Memory for blocks read from disk [default: 256MiB].
     #[arg(long, env = "TESSERA_STORE_CACHE_BYTES", value_name = "SIZE")]
     store_cache_bytes: Option<ByteSize>,
+    /// Memory for the newest writes, which are written out as tables once they fill half of it [default: 256MiB].
+    #[arg(long, env = "TESSERA_WRITE_BUFFER_BYTES", value_name = "SIZE")]
+    write_buffer_bytes: Option<ByteSize>,
     /// Free room on the disk of the data folder below which writes are refused with `disk_full`, so that the store can always
     /// tidy up; reads go on, and erasures do down to a quarter of it [default: 256MiB].
     #[arg(long, env = "TESSERA_FREE_BYTES_MIN", value_name = "SIZE")]
@@ -195,6 +208,7 @@ impl Layer {
             public_url: self.public_url.or(under.public_url),
             connections_max: self.connections_max.or(under.connections_max),
             keep_alive_secs: self.keep_alive_secs.or(under.keep_alive_secs),
+            memory: self.memory.or(under.memory),
             request_memory_bytes: self.request_memory_bytes.or(under.request_memory_bytes),
             answer_memory_bytes: self.answer_memory_bytes.or(under.answer_memory_bytes),
             queue_memory_bytes: self.queue_memory_bytes.or(under.queue_memory_bytes),
@@ -203,6 +217,7 @@ impl Layer {
             view_cache_bytes: self.view_cache_bytes.or(under.view_cache_bytes),
             record_cache_bytes: self.record_cache_bytes.or(under.record_cache_bytes),
             store_cache_bytes: self.store_cache_bytes.or(under.store_cache_bytes),
+            write_buffer_bytes: self.write_buffer_bytes.or(under.write_buffer_bytes),
             free_bytes_min: self.free_bytes_min.or(under.free_bytes_min),
             purge_interval_secs: self.purge_interval_secs.or(under.purge_interval_secs),
             feed_secs_max: self.feed_secs_max.or(under.feed_secs_max),
@@ -226,6 +241,27 @@ impl Settings {
             (Some(_), None) => bail!("tls_cert is set without tls_key"),
             (None, Some(_)) => bail!("tls_key is set without tls_cert"),
         };
+        let parts = [
+            layer.request_memory_bytes,
+            layer.answer_memory_bytes,
+            layer.queue_memory_bytes,
+            layer.workspace_memory_bytes,
+            layer.view_cache_bytes,
+            layer.record_cache_bytes,
+            layer.store_cache_bytes,
+            layer.write_buffer_bytes,
+        ];
+        let (memory, parts) = memory::share_out(layer.memory, parts)?;
+        let [
+            request_memory_bytes,
+            answer_memory_bytes,
+            queue_memory_bytes,
+            workspace_memory_bytes,
+            view_cache_bytes,
+            record_cache_bytes,
+            store_cache_bytes,
+            write_buffer_bytes,
+        ] = parts;
         let settings = Self {
             listen: layer.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8640))),
             data: layer.data.unwrap_or_else(|| PathBuf::from("data")),
@@ -233,14 +269,16 @@ impl Settings {
             public_url: layer.public_url,
             connections_max: layer.connections_max.unwrap_or(10_000),
             keep_alive_secs: layer.keep_alive_secs.unwrap_or(75),
-            request_memory_bytes: layer.request_memory_bytes.unwrap_or(ByteSize::mebibytes(128)),
-            answer_memory_bytes: layer.answer_memory_bytes.unwrap_or(ByteSize::mebibytes(256)),
-            queue_memory_bytes: layer.queue_memory_bytes.unwrap_or(ByteSize::mebibytes(128)),
-            workspace_memory_bytes: layer.workspace_memory_bytes.unwrap_or(ByteSize::mebibytes(256)),
+            memory,
+            request_memory_bytes,
+            answer_memory_bytes,
+            queue_memory_bytes,
+            workspace_memory_bytes,
             lane_idle_secs: layer.lane_idle_secs.unwrap_or(300),
-            view_cache_bytes: layer.view_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
-            record_cache_bytes: layer.record_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
-            store_cache_bytes: layer.store_cache_bytes.unwrap_or(ByteSize::mebibytes(256)),
+            view_cache_bytes,
+            record_cache_bytes,
+            store_cache_bytes,
+            write_buffer_bytes,
             free_bytes_min: layer.free_bytes_min.unwrap_or(ByteSize::mebibytes(256)),
             purge_interval_secs: layer.purge_interval_secs.unwrap_or(86_400),
             feed_secs_max: layer.feed_secs_max.unwrap_or(7 * 86_400),
@@ -265,14 +303,6 @@ impl Settings {
         ensure!(self.connections_max > 0, "connections_max is 0: nobody could connect");
         ensure!(self.keep_alive_secs > 0, "keep_alive_secs is 0: no connection could be used twice");
         ensure!(self.lane_idle_secs > 0, "lane_idle_secs is 0: every request would begin its workspace anew");
-        // The largest body, and the largest answer, are to fit into the half that one workspace may have.
-        for (name, size, least) in [
-            ("request_memory_bytes", self.request_memory_bytes, 16),
-            ("answer_memory_bytes", self.answer_memory_bytes, 64),
-            ("queue_memory_bytes", self.queue_memory_bytes, 16),
-        ] {
-            ensure!(size.bytes() >= least << 20, "{name} is {size}: it must be {least}MiB or more");
-        }
         ensure!(self.feed_secs_max >= 60, "feed_secs_max is {}: it must be 60 or more", self.feed_secs_max);
         ensure!(
             self.feed_bytes_max.bytes() >= 1 << 20,
@@ -304,6 +334,11 @@ impl ByteSize {
     /// So many times 1,048,576 bytes.
     pub(crate) const fn mebibytes(count: u64) -> Self {
         Self(count << 20)
+    }
+
+    /// As many whole mebibytes as there are in it.
+    const fn floor(self) -> Self {
+        Self(self.0 >> 20 << 20)
     }
 
     /// The bytes.

@@ -11,6 +11,7 @@ use tessera_store::Limits;
 
 mod looks;
 mod naive;
+mod once;
 mod seen;
 mod steps;
 mod world;

@@ -30,6 +30,7 @@ pub mod feed;
 mod find;
 mod gaps;
 mod graph;
+mod held;
 pub mod idempotency;
 pub mod identity_tokens;
 pub mod jobs;
@@ -70,6 +71,7 @@ pub mod wellknown;
 pub mod workspace_config;
 
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
+pub use held::Held;
 pub use lane::Changed;
 pub use query::{
     EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,
@@ -77,3 +79,8 @@ pub use query::{
 };
 pub use service::{Clock, Components, ErasureState, Extent, PAGE_BYTES, Random, Return, Service, Settings};
 pub use store_error::Readiness;
+
+/// Counts what tests allocate.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);

@@ -12,16 +12,15 @@ pub const COMMITS_AMBIGUOUS: &str = "tessera_commits_ambiguous_total";
 pub const VIEW_READS: &str = "tessera_view_reads_total";
 /// Attributes and events that do not fit the data model of their workspace, by `mode` (warn: stored, strict: refused) and `code`.
 pub const MISFITS: &str = "tessera_misfits_total";
-/// Bytes of writes that are submitted to lanes and not answered, as they are once they are read.
-pub const QUEUE_BYTES: &str = "tessera_queue_bytes";
+/// Bytes in memory, by `part`: those of this crate are the fields of [`Held`](crate::Held), and `queues` for writes that are submitted to lanes
+/// and not answered, as they are once they are read.
+pub const MEMORY_BYTES: &str = "tessera_memory_bytes";
 /// Writes that were refused because too many waited, by `code` (queue_full: of their workspace, queues_full: in all).
 pub const QUEUE_REFUSED: &str = "tessera_queue_refused_total";
 /// Workspaces that run: that have a lane.
 pub const LANES: &str = "tessera_lanes";
 /// Lanes that ended because nobody used their workspace.
 pub const LANES_ENDED: &str = "tessera_lanes_ended_total";
-/// Bytes of decoded records that lanes remember.
-pub const RECORD_CACHE_BYTES: &str = "tessera_record_cache_bytes";
 /// Profiles that were settled because a timer was due.
 pub const TIMERS: &str = "tessera_timers_fired_total";
 /// How late the oldest timer was that is being settled, in seconds; 0 when none is due.

@@ -74,7 +74,8 @@ pub(crate) fn render(view: &View, ruled: &Ruled, gaps: &Gaps, fields: Fields, co
     write_name("_updated_at", &mut out);
     write_text(&format_seconds(view.updated_at), &mut out);
     out.push(b'}');
-    out.into()
+    // It may be kept for long: what a buffer has to spare is given back.
+    out.into_boxed_slice().into()
 }
 
 /// Whether the profile is a member, of every segment that is shown.

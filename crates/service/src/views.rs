@@ -11,12 +11,14 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use tessera_engine::config::Config;
+use tessera_engine::heap::{Heap as _, allocated};
 use tessera_engine::id::NodeId;
 use tessera_engine::time::Timestamp;
 use tessera_engine::view::{Relevance, View};
 
 use crate::directory::WorkspaceId;
 use crate::find::Found;
+use crate::held::place;
 use crate::policies::Chosen;
 use crate::query::{Fields, Lookup, Rendered};
 
@@ -99,9 +101,13 @@ struct ByBytes;
 
 impl Weighter<Box<[u8]>, Cached> for ByBytes {
     fn weight(&self, key: &Box<[u8]>, cached: &Cached) -> u64 {
-        160 + key.len() as u64 + cached.rendered.json.len() as u64 + cached.rendered.etag.len() as u64
+        let held = allocated(key.len()) + allocated(cached.rendered.json.len()) + cached.rendered.etag.heap_bytes();
+        (PLACE + held) as u64
     }
 }
+
+/// What the cache holds for an entry beside its key and answer: its place, and the counters that the answer is shared by.
+const PLACE: usize = place(size_of::<(Box<[u8]>, Cached)>()) + allocated(24);
 
 /// Rendered views by how they were asked for.
 pub(crate) struct Views {
@@ -120,6 +126,11 @@ impl Views {
         let cached = self.cache.as_ref()?.get(key)?;
         let holds = epochs.is_current(cached.epoch) && cached.until.is_none_or(|until| now() < until);
         holds.then_some(cached.rendered)
+    }
+
+    /// Bytes that it holds now.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.cache.as_ref().map_or(0, Cache::weight)
     }
 
     pub(crate) fn keep(&self, key: &[u8], epoch: Epoch, until: Option<Timestamp>, rendered: &Rendered) {

@@ -175,12 +175,17 @@ impl Committer {
             let refused = |error: std::io::Error| TreeError::Refused(error.to_string());
             self.disk.before_write().map_err(refused)?;
             group.write(tree)?;
-            self.disk.after_write().map_err(refused)
+            self.disk.after_write().map_err(refused)?;
+            Ok::<_, TreeError>(tree.bound_write_buffers(self.settings.write_buffer_bytes))
         });
         match written {
-            Ok(()) => {
+            Ok(bounded) => {
                 self.shared.publish(group.head.version);
                 group.note(&mut self.standing);
+                self.shared.remembers(self.standing.recent.len());
+                if let Err(error) = bounded {
+                    tracing::warn!(%error, "the newest writes stay in memory for now");
+                }
                 Ok(())
             }
             Err(error) => {

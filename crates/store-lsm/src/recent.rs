@@ -34,6 +34,11 @@ impl Recent {
         Self { capacity, horizon: head, latest: HashMap::default(), order: VecDeque::new() }
     }
 
+    /// Writes that it remembers.
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     /// Notes that the commit of this version wrote or deleted the key. Versions come in order.
     pub(crate) fn note(&mut self, key: &Key, version: Version) {
         let hash = hash_of(key);

@@ -9,12 +9,12 @@ pub struct Settings {
     pub path: PathBuf,
     /// Memory for blocks read from disk. The one knob most machines need: a fifth to a quarter of their memory.
     pub cache_bytes: u64,
-    /// Memory of one tree's newest writes before they are written out as a table; a few such buffers exist at a time.
-    pub memtable_bytes: u64,
+    /// Memory of the newest writes. They are written out as a table once they fill half of it, or 64 MiB.
+    pub write_buffer_bytes: u64,
     /// Room for the journal before the oldest writes are forced into tables. At least 64 MiB.
     pub journal_bytes: u64,
     /// How many recent writes are remembered in memory, so that the expectations of a commit with a hint need no
-    /// reading. About 50 bytes each.
+    /// reading. About 50 bytes each ([`Settings::RECENT_WRITE_BYTES`]).
     pub recent_writes: usize,
     /// Ordinary writes are refused, and reads go on, while the disk has less free room than this. It is what keeps
     /// compaction and recovery able to work on a full disk.
@@ -28,13 +28,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What one of the recent writes takes in memory, about.
+    pub const RECENT_WRITE_BYTES: u64 = 50;
+
     /// The defaults, fit for a machine with a gigabyte to spare.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
             cache_bytes: 256 << 20,
-            memtable_bytes: 64 << 20,
+            write_buffer_bytes: 256 << 20,
             journal_bytes: 512 << 20,
             recent_writes: 500_000,
             free_bytes_min: 256 << 20,

@@ -8,6 +8,7 @@ use tessera_store::{Health, Limits, ReadError, Room, Version};
 
 use crate::disk::Disk;
 use crate::settings::Settings;
+use crate::store::Held;
 use crate::tree::{Tree, TreeError, contained};
 
 /// The limits that this store declares.
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     free_bytes_reserve: u64,
     /// Somebody has read what is damaged.
     met_damage: AtomicBool,
+    /// Recent writes that the committer remembers.
+    recent_writes: AtomicU64,
 }
 
 enum Slot {
@@ -45,6 +48,7 @@ impl Shared {
             free_bytes_min: settings.free_bytes_min,
             free_bytes_reserve: settings.free_bytes_reserve.min(settings.free_bytes_min),
             met_damage: AtomicBool::new(false),
+            recent_writes: AtomicU64::new(0),
         }
     }
 
@@ -65,6 +69,18 @@ impl Shared {
     /// Free room on the disk as it was last looked at, if it is known.
     pub(crate) fn free_bytes(&self) -> Option<u64> {
         Some(self.free_bytes.load(Ordering::Acquire)).filter(|free_bytes| *free_bytes != u64::MAX)
+    }
+
+    /// The committer remembers so many recent writes.
+    pub(crate) fn remembers(&self, recent_writes: usize) {
+        self.recent_writes.store(recent_writes as u64, Ordering::Relaxed);
+    }
+
+    /// What the store holds in memory; of trees that are not open, nothing.
+    pub(crate) fn held(&self) -> Held {
+        let recent_writes = self.recent_writes.load(Ordering::Relaxed) * Settings::RECENT_WRITE_BYTES;
+        let of_trees = self.with_tree(|tree| tree.map(Tree::held).unwrap_or_default());
+        Held { recent_writes, ..of_trees }
     }
 
     /// Refuses what finds too little room on the disk.

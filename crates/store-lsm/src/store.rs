@@ -33,6 +33,19 @@ pub struct LsmStore {
     settings: Settings,
 }
 
+/// Bytes that the store holds in memory, part by part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Blocks that were read from disk, at most [`Settings::cache_bytes`].
+    pub blocks: u64,
+    /// The newest writes, about [`Settings::write_buffer_bytes`] at most.
+    pub write_buffers: u64,
+    /// Filters and indexes of tables that are always in memory.
+    pub pinned: u64,
+    /// What is remembered of [`Settings::recent_writes`].
+    pub recent_writes: u64,
+}
+
 impl LsmStore {
     /// Opens the folder, creating it if need be. Blocks while the journal is read: half a second after a crash is
     /// usual.
@@ -97,6 +110,12 @@ impl LsmStore {
     #[must_use]
     pub fn free_bytes(&self) -> Option<u64> {
         self.shared.free_bytes()
+    }
+
+    /// What it holds in memory now.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        self.shared.held()
     }
 
     /// Asks the committer. A question it never took was not done; one it took and left unanswered is in doubt.

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use fjall::AbstractTree as _;
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _};
 use tessera_store::{
@@ -17,6 +18,7 @@ use tessera_store::{
 
 use crate::journal::{HEAD, MARK, Mark, ScanError};
 use crate::settings::Settings;
+use crate::store::Held;
 
 mod physical;
 
@@ -100,6 +102,9 @@ pub(crate) fn contained<T, E: From<TreeError>>(work: impl FnOnce() -> Result<T, 
         .unwrap_or_else(|_| Err(TreeError::Corrupt("the storage engine panicked".into()).into()))
 }
 
+/// Newest writes of a tree that are written out as a table, whatever memory there is. It is kept in the folder, from when a tree was made.
+const MEMTABLE_BYTES: u64 = 64 << 20;
+
 /// The open trees. A clone keeps them open.
 #[derive(Clone)]
 pub(crate) struct Tree {
@@ -122,7 +127,7 @@ impl Tree {
                 .worker_threads(settings.workers.max(1))
                 .manual_journal_persist(true)
                 .open()?;
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(settings.memtable_bytes);
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
             // Bloom filters serve `main`, where most idempotency and event id look-ups miss. The feed is only scanned.
             let main = db.keyspace("main", options)?;
             let no_filter = FilterPolicy::new([FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(1.0))]);
@@ -131,6 +136,28 @@ impl Tree {
             let filler = db.keyspace("filler", || options().max_memtable_size(4 << 20))?;
             Ok(Self { path: path.to_path_buf(), db, main, feed, meta, filler })
         })
+    }
+
+    /// Has the newest writes written out as tables once those of a tree fill half of so many bytes, unless that is under way.
+    pub(crate) fn bound_write_buffers(&self, bytes_max: u64) -> Result<(), TreeError> {
+        for tree in [&self.main, &self.feed] {
+            if tree.tree.active_memtable().size() > bytes_max / 2 && tree.sealed_memtable_count() == 0 {
+                tree.rotate_memtable()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is in memory.
+    pub(crate) fn held(&self) -> Held {
+        let trees = [&self.main, &self.feed, &self.meta, &self.filler];
+        let pinned = trees.map(|own| own.tree.pinned_filter_size() + own.tree.pinned_block_index_size());
+        Held {
+            blocks: self.db.cache_size(),
+            write_buffers: self.db.write_buffer_size(),
+            pinned: pinned.iter().sum::<usize>() as u64,
+            recent_writes: 0,
+        }
     }
 
     /// One instant of all trees.

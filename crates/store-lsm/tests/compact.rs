@@ -14,7 +14,7 @@ fn settings(path: &Path) -> Settings {
     let mut settings = Settings::new(path);
     settings.cache_bytes = 4 << 20;
     // Small, so that what is deleted stands in tables of several levels as well as in the journal.
-    settings.memtable_bytes = 64 << 10;
+    settings.write_buffer_bytes = 128 << 10;
     settings.free_bytes_min = 0;
     settings
 }

@@ -332,7 +332,7 @@ fn files(path: &Path, found: &mut Vec<std::path::PathBuf>) {
 /// Writes enough that tables exist beside the journal.
 async fn fill(root: &Path) {
     let mut settings = settings(root);
-    settings.memtable_bytes = 64 << 10;
+    settings.write_buffer_bytes = 128 << 10;
     settings.free_bytes_min = 0;
     let store = LsmStore::open(settings).expect("opens");
     for round in 0..40_u32 {

@@ -14,7 +14,7 @@ const ROWS: usize = 1_600;
 /// A store with tables and a journal.
 async fn filled(root: &Path) {
     let mut settings = Settings::new(root);
-    (settings.cache_bytes, settings.memtable_bytes, settings.free_bytes_min) = (4 << 20, 64 << 10, 0);
+    (settings.cache_bytes, settings.write_buffer_bytes, settings.free_bytes_min) = (4 << 20, 128 << 10, 0);
     let store = LsmStore::open(settings).expect("opens");
     for round in 0..40_u32 {
         let rows = (0..40_u32).map(|number| {

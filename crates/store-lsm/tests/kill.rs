@@ -21,7 +21,7 @@ fn settings(path: &Path) -> Settings {
     let mut settings = Settings::new(path);
     settings.cache_bytes = 4 << 20;
     // Small, so that kills also hit flushes and compactions.
-    settings.memtable_bytes = 256 << 10;
+    settings.write_buffer_bytes = 512 << 10;
     settings.free_bytes_min = 0;
     settings
 }

@@ -46,6 +46,9 @@ const VIEW_BYTES: u64 = 1_600;
 struct Plan {
     people: u64,
     seconds: u64,
+    /// Of the steady load: how long it goes on, and what memory the server has.
+    minutes: u64,
+    memory_bytes: u64,
     part: Part,
 }
 
@@ -55,11 +58,12 @@ enum Part {
     Merges,
     Rules,
     Windows,
+    Growth,
 }
 
 impl Plan {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let mut plan = Self { people: PEOPLE[1], seconds: 10, part: Part::All };
+        let mut plan = Self { people: PEOPLE[1], seconds: 10, minutes: 10, memory_bytes: 1 << 30, part: Part::All };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut number = || -> Result<u64> {
@@ -73,9 +77,12 @@ impl Plan {
                 "--merges" => plan.part = Part::Merges,
                 "--rules" => plan.part = Part::Rules,
                 "--windows" => plan.part = Part::Windows,
+                "--growth" => plan.part = Part::Growth,
+                "--minutes" => plan.minutes = number()?,
+                "--memory-mib" => plan.memory_bytes = number()? << 20,
                 _ => {
                     anyhow::bail!(
-                        "usage: cargo xtask bench [--full | --profiles N] [--seconds N] [--merges | --rules | --windows]"
+                        "usage: cargo xtask bench [--full | --profiles N] [--seconds N] [--minutes N] [--memory-mib N] [--merges | --rules | --windows | --growth]"
                     )
                 }
             }
@@ -85,6 +92,7 @@ impl Plan {
             "--profiles: a multiple of 100, at least {ACTIVE}"
         );
         ensure!((1..=300).contains(&plan.seconds), "--seconds: 1 to 300");
+        ensure!((2..=90).contains(&plan.minutes), "--minutes: 2 to 90");
         Ok(plan)
     }
 
@@ -140,6 +148,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         Part::Merges => return bench.merges(),
         Part::Rules => return bench.rules(),
         Part::Windows => return bench.windows(),
+        Part::Growth => return bench.growth(),
     }
     let server = Server::start(&bench.data, Cores::Server, bench.roomy())?;
     bench.introduce(&server)?;

@@ -24,6 +24,8 @@ pub struct Groups {
     bytes: usize,
 }
 
+tessera_expr::heap!(Groups: groups);
+
 impl Groups {
     /// These groups; those without events are left out.
     #[must_use]

@@ -19,6 +19,8 @@ pub struct Tail {
     columns: Vec<Column>,
 }
 
+tessera_expr::heap!(Tail: moments, columns);
+
 /// What the newest events of a node bring to one aggregate, whatever its window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {

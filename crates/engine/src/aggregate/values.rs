@@ -12,6 +12,8 @@ pub struct Values {
     bytes: usize,
 }
 
+tessera_expr::heap!(Values: counts);
+
 impl Values {
     /// Values and how often each came; those that never came are left out.
     #[must_use]

@@ -137,10 +137,11 @@ pub(crate) fn advance(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip>
     }
 }
 
-/// Evaluates all memberships at `now`, whatever is late, unless just that was put off and has come to its end meanwhile.
+/// Evaluates all memberships at `now`, whatever is late, unless just that was put off and has come to its end meanwhile. What was put off of
+/// an instant before the newest rule was made is not that: it makes up for what happened then.
 pub(crate) fn advance_all(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip>) {
-    let version = look.sources.config.version();
-    let was_begun = look.standing.late.is_some_and(|late| late.version == version);
+    let (version, newest) = (look.sources.config.version(), look.sources.rules.newest);
+    let was_begun = look.standing.late.is_some_and(|late| late.version == version && late.at >= newest);
     advance(look, now, flips);
     if !look.lacks_events() && look.standing.late.is_none() && !was_begun {
         evaluate(look, &Scope::All, flips);

@@ -62,6 +62,9 @@ pub struct Standing {
     pub late: Option<Late>,
 }
 
+tessera_expr::heap!(Standing: memberships);
+tessera_expr::heap!(Membership);
+
 /// An evaluation of all memberships of a profile that was put off, for a commit had no room for it. It is done in parts. Until its end the
 /// profile is late: a read settles a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,13 +12,14 @@ use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::fact::Identity;
+use tessera_engine::heap::Heap as _;
 use tessera_engine::id::NodeId;
 use tessera_engine::working::IdentityRow;
 use tessera_store::Version;
 
-use crate::names;
+use crate::held::place;
 
-/// Entries that a cache expects: it remembers of half as many that they were there.
+/// Entries that a cache expects: it remembers of half as many, by their hashes, that they were there.
 const ITEMS: usize = 1 << 16;
 /// Of the budget, so much is made free at once.
 const FREED: u64 = 64;
@@ -28,18 +29,28 @@ const LEAST: u64 = 64 << 10;
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<NodeId, (Arc<Cluster>, Version)> for ByBytes {
-    fn weight(&self, _: &NodeId, (cluster, _): &(Arc<Cluster>, Version)) -> u64 {
-        // Decoded, a record takes about three times its stored bytes.
-        200 + 3 * cluster.bytes as u64
+/// A record that is remembered.
+struct Remembered {
+    cluster: Arc<Cluster>,
+    version: Version,
+    /// What it holds. It is counted once: a cache asks for it again and again.
+    bytes: u64,
+}
+
+impl Weighter<NodeId, Remembered> for ByBytes {
+    fn weight(&self, _: &NodeId, remembered: &Remembered) -> u64 {
+        remembered.bytes
     }
 }
 
 impl Weighter<Identity, (IdentityRow, Version)> for ByBytes {
     fn weight(&self, identity: &Identity, _: &(IdentityRow, Version)) -> u64 {
-        120 + identity.value.len() as u64
+        (PLACE_OF_IDENTITY + identity.heap_bytes()) as u64
     }
 }
+
+const PLACE_OF_RECORD: usize = place(size_of::<(NodeId, Remembered)>());
+const PLACE_OF_IDENTITY: usize = place(size_of::<(Identity, IdentityRow, Version)>());
 
 /// The memories of all lanes. Finding the largest is linear in lanes, once in a [`FREED`]th of the budget.
 pub(crate) struct Memories {
@@ -56,7 +67,7 @@ struct Slot {
 }
 
 struct Kept {
-    clusters: Cache<NodeId, (Arc<Cluster>, Version), ByBytes>,
+    clusters: Cache<NodeId, Remembered, ByBytes>,
     identities: Cache<Identity, (IdentityRow, Version), ByBytes>,
 }
 
@@ -91,13 +102,9 @@ impl Memories {
             kept.forget(excess.max(self.bytes_max / FREED), self.bytes_max);
             self.weigh(slot, kept.weight());
         }
-        drop(lanes);
-        #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more precision than a double has")]
-        metrics::gauge!(names::RECORD_CACHE_BYTES).set(self.used.load(Ordering::Relaxed) as f64);
     }
 
     /// Bytes that are remembered now.
-    #[cfg(test)]
     pub(crate) fn used(&self) -> u64 {
         self.used.load(Ordering::Acquire)
     }
@@ -140,7 +147,7 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn cluster(&self, id: NodeId) -> Option<(Arc<Cluster>, Version)> {
-        lock(&self.slot.kept).clusters.get(&id).cloned()
+        lock(&self.slot.kept).clusters.get(&id).map(|own| (own.cluster.clone(), own.version))
     }
 
     pub(super) fn identity(&self, identity: &Identity) -> Option<(IdentityRow, Version)> {
@@ -148,7 +155,8 @@ impl Memory {
     }
 
     pub(super) fn keep_cluster(&mut self, id: NodeId, cluster: Arc<Cluster>, version: Version) {
-        self.change(|kept| kept.clusters.insert(id, (cluster, version)));
+        let bytes = (PLACE_OF_RECORD + cluster.heap_bytes()) as u64;
+        self.change(|kept| kept.clusters.insert(id, Remembered { cluster, version, bytes }));
     }
 
     pub(super) fn keep_identity(&mut self, identity: Identity, row: IdentityRow, version: Version) {

@@ -7,8 +7,8 @@
 use std::mem::size_of;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tessera_engine::fact::{Claim, Fact};
-use tessera_engine::value::{Path, Value};
+use tessera_engine::fact::Fact;
+use tessera_engine::heap::Heap as _;
 
 use super::work::{Item, Work};
 use crate::error::{Error, ErrorKind};
@@ -60,7 +60,7 @@ impl Queue {
             self.own.give_back(bytes);
             return Err(full(ErrorKind::Unavailable, "queues_full", "the server has", &self.all.all));
         }
-        metrics::gauge!(names::QUEUE_BYTES).increment(as_f64(bytes));
+        metrics::gauge!(names::MEMORY_BYTES, "part" => "queues").increment(as_f64(bytes));
         Ok(Place { queue: Arc::clone(self), bytes })
     }
 }
@@ -75,7 +75,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.queue.own.give_back(self.bytes);
         self.queue.all.all.give_back(self.bytes);
-        metrics::gauge!(names::QUEUE_BYTES).decrement(as_f64(self.bytes));
+        metrics::gauge!(names::MEMORY_BYTES, "part" => "queues").decrement(as_f64(self.bytes));
     }
 }
 
@@ -141,7 +141,9 @@ fn size_of_work(work: &Work) -> usize {
 fn size_of_item(item: &Item) -> usize {
     let own = size_of::<Item>();
     match item {
-        Item::Fact { fact, admission, .. } => own + size_of_fact(fact) + admission.notes.len() * BYTES_OF_NOTE,
+        Item::Fact { fact, admission, .. } => {
+            own + size_of::<Fact>() + fact.heap_bytes() + admission.notes.len() * BYTES_OF_NOTE
+        }
         Item::Refused { rejection, .. } => own + rejection.message.len(),
         Item::EraseEvent(_) | Item::EndEvent(_) | Item::Directive(_) => own + BYTES_AROUND,
         Item::Erase(_) | Item::Unlink { .. } | Item::Unsay { .. } | Item::Sweep(_) | Item::Settle(..) => own,
@@ -150,40 +152,6 @@ fn size_of_item(item: &Item) -> usize {
 
 /// A note with its path and message, about.
 const BYTES_OF_NOTE: usize = 200;
-/// The count and the rounding of something shared or allocated.
-const BYTES_OF_ALLOCATION: usize = 24;
-
-fn size_of_fact(fact: &Fact) -> usize {
-    let text = |text: &Arc<str>| text.len() + BYTES_OF_ALLOCATION;
-    let claim = |claim: &Claim| size_of::<Claim>() + text(&claim.value);
-    let attribute = |(path, value): &(Path, Value)| {
-        size_of::<(Path, Value)>() + path.as_str().len() + size_of_value(value) + BYTES_OF_ALLOCATION
-    };
-    let account = fact.account.iter();
-    let accounts = account.clone().map(|account| claim(&account.claim));
-    let attributes = account.flat_map(|account| &account.attributes).chain(&fact.attributes).map(attribute);
-    let claims = fact.claims.iter().chain(&fact.document).map(claim);
-    let call = fact.call.iter().map(|call| call.payload.len() + call.name.as_ref().map_or(0, text));
-    let parts = claims.chain(accounts).chain(attributes).chain(call);
-    parts.fold(size_of::<Fact>() + text(&fact.id), usize::saturating_add)
-}
-
-fn size_of_value(value: &Value) -> usize {
-    let own = size_of::<Value>();
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Timestamp(_) => own,
-        Value::Text(text) => own + text.len() + BYTES_OF_ALLOCATION,
-        Value::List(items) | Value::Set(items) => {
-            items.iter().map(size_of_value).fold(own + BYTES_OF_ALLOCATION, usize::saturating_add)
-        }
-        Value::Object(members) => {
-            let member = |(name, value): &(Arc<str>, Value)| {
-                size_of::<Arc<str>>() + name.len() + BYTES_OF_ALLOCATION + size_of_value(value)
-            };
-            members.iter().map(member).fold(own + BYTES_OF_ALLOCATION, usize::saturating_add)
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@ use crate::workspace_config::{Definition, RuleContent, RuleKind, RuleName, Store
 use crate::{check, timers};
 
 mod faults;
+mod held;
 mod idle;
 mod leaps;
 mod of;

@@ -30,7 +30,6 @@ impl Weights {
     }
 
     /// Bytes that they hold now.
-    #[cfg(test)]
     pub(crate) fn held(&self) -> u64 {
         self.held.load(Ordering::Acquire)
     }

@@ -21,7 +21,10 @@ use crate::layout::read_node_key;
 use crate::query::{EventQuery, Lookup, StoredCall};
 use crate::records::cluster;
 use crate::workspace_config::RuleKind;
-use crate::{ruled, timeline};
+use crate::{loose, ruled, timeline};
+
+/// Commits that may share an instant of the clock with the one that is looked at, at a microsecond each.
+const BESIDE: i64 = 16;
 
 /// A profile at an instant.
 struct Shown {
@@ -52,6 +55,7 @@ impl World<'_> {
                     one_more(&self.seen.turned_by_time);
                 }
                 self.last.insert(key.clone(), own);
+                self.held.insert((head, key.1.clone(), entered));
                 known.insert(key, own);
             }
         }
@@ -75,13 +79,15 @@ impl World<'_> {
         if self.is_tiny {
             return entered <= at.plus_micros(TICK);
         }
-        let to = if unsettled_since.is_some() { at.plus_micros(TICK) } else { at };
+        // So are a write and what the timers do beside it, right after a restart.
+        let to = at.plus_micros(if unsettled_since.is_some() { TICK } else { BESIDE });
         let is_now = (unsettled_since.map_or(since, |unsettled| unsettled.min(since))..=to).contains(&entered);
         let is_as_before = self.known.get(key).is_some_and(|(_, was)| *was == entered);
         if self.versions.get(&key.1) != Some(&version) {
-            // It was built meanwhile: it is held as long as the one before was, or from when somebody looked.
-            let was_so = self.last.get(key).is_some_and(|(_, was)| *was == entered);
-            return was_so || (self.put_at[&key.1]..=to).contains(&entered);
+            // It was built meanwhile: it is held as long as the one before was, when it was made or since, or from when somebody looked.
+            let was_so = self.held.contains(&(key.0, key.1.clone(), entered));
+            let put_at = self.put_at[&key.1];
+            return was_so || (unsettled_since.map_or(put_at, |at| at.min(put_at))..=to).contains(&entered);
         }
         if unsettled_since.is_some() {
             // What is late by then is made up for under the new configuration, without what was erased: as if it had been so all along.
@@ -123,6 +129,10 @@ impl World<'_> {
         for row in page.expect("records").rows {
             read_node_key(&row.key).expect("a key");
             let cluster = cluster::decode(&row.value, config).expect("a record");
+            if loose::is_forgotten(&*self.store, scope, &cluster).await.expect("links") {
+                // It goes with what was erased, in steps.
+                continue;
+            }
             let standings = cluster.nodes.iter().filter_map(|node| node.standing.as_ref());
             standings.filter(|own| own.late.is_some()).for_each(|_| one_more(&self.seen.put_off));
             for head in cluster.profile_ids() {

@@ -28,6 +28,7 @@ use crate::directory::{KeyId, ListQuery, WorkspaceId};
 use crate::error::Error;
 use crate::jobs::{Standing, Wish};
 use crate::keys::{Family, Scope};
+use crate::lane::{Answer, Work};
 use crate::layout::{read_member_key, read_segment_key};
 use crate::query::Lookup;
 use crate::service::{Components, Extent, Return, Service, Settings};
@@ -65,6 +66,8 @@ pub(super) struct World<'a> {
     pub(super) known: Known,
     /// The last membership of each profile in each segment, whether it goes on or not.
     pub(super) last: Known,
+    /// Since when each profile was shown in each segment, at any look.
+    pub(super) held: BTreeSet<(NodeId, Name, Timestamp)>,
     pub(super) looked_at: Timestamp,
     /// Since when jobs have been under way at every look: what they do comes at no instant of the steps.
     pub(super) unsettled_since: Option<Timestamp>,
@@ -92,6 +95,7 @@ impl<'a> World<'a> {
             heads: BTreeSet::new(),
             known: Known::new(),
             last: Known::new(),
+            held: BTreeSet::new(),
             looked_at: Timestamp::MIN,
             unsettled_since: None,
             is_tiny: limits != Limits::EMBEDDED,
@@ -135,7 +139,7 @@ impl<'a> World<'a> {
             _ => {}
         }
         let since = self.calm().await;
-        if matches!(step, Step::EraseSource(_) | Step::Keep(..)) {
+        if matches!(step, Step::EraseSource(_) | Step::Keep(..) | Step::PutRuleSlowly(..)) {
             self.unsettled_since.get_or_insert(since);
         }
         self.command(step).await;
@@ -334,6 +338,8 @@ impl<'a> World<'a> {
         let before = self.turned_at().await;
         let running = self.service.running(WORKSPACE);
         let (shared, lane) = (&running.shared, &running.lane);
+        // Who is left of an erasure in steps is a member until the purge.
+        while matches!(lane.submit_own(Work::Purge).await, Ok(Answer::Purged { more: true })) {}
         timers::run_due(shared, lane, Timestamp::MIN).await.expect("timers run");
         if self.is_tiny {
             // What the timers put off themselves is of an instant of the lane, a little ahead of a clock that stands still.

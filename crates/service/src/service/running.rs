@@ -14,6 +14,7 @@ use tessera_engine::time::Timestamp;
 
 use super::{Service, lock};
 use crate::directory::WorkspaceId;
+use crate::held::Held;
 use crate::keeper::{Keeper, keep_workspace};
 use crate::lane::gate::Inside;
 use crate::lane::{Handle, Shared};
@@ -193,6 +194,17 @@ impl Service {
     #[cfg(test)]
     pub(crate) fn memories(&self) -> &crate::lane::Memories {
         &self.memories
+    }
+
+    /// What is held in memory now.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held {
+            views: self.views.bytes(),
+            records: self.memories.used(),
+            workspaces: self.weights.held(),
+            patterns: tessera_expr::pattern::kept_bytes(),
+        }
     }
 
     #[cfg(test)]

@@ -45,6 +45,14 @@ pub(super) fn pinned(cores: Cores, program: &str) -> Command {
     command
 }
 
+/// A server on a folder.
+fn serve(folder: &Path, cores: Cores) -> Command {
+    let mut command = pinned(cores, "tessera");
+    command.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--data"]).arg(folder);
+    command.env("TESSERA_BOOTSTRAP_KEY", KEY);
+    command
+}
+
 fn target(program: &str) -> PathBuf {
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
     folder.join("release").join(program)
@@ -77,8 +85,7 @@ pub(super) struct Server {
 impl Server {
     /// Starts tessera on a folder.
     pub(super) fn start(folder: &Path, cores: Cores, caches: Caches) -> Result<Self> {
-        let mut command = pinned(cores, "tessera");
-        command.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--data"]).arg(folder);
+        let mut command = serve(folder, cores);
         for (flag, bytes) in [
             ("--view-cache-bytes", caches.view_bytes),
             ("--record-cache-bytes", caches.record_bytes),
@@ -86,7 +93,13 @@ impl Server {
         ] {
             command.arg(flag).arg(bytes.to_string());
         }
-        command.env("TESSERA_BOOTSTRAP_KEY", KEY);
+        Self::run(command, 1, "/readyz")
+    }
+
+    /// Starts tessera on a folder with so much memory, however that is shared out.
+    pub(super) fn within(folder: &Path, cores: Cores, memory_bytes: u64) -> Result<Self> {
+        let mut command = serve(folder, cores);
+        command.arg("--memory").arg(memory_bytes.to_string());
         Self::run(command, 1, "/readyz")
     }
 

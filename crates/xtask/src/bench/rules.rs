@@ -4,6 +4,7 @@
 
 mod backfill;
 mod door;
+mod growth;
 mod live;
 mod timers;
 mod windows;
@@ -42,6 +43,7 @@ impl Bench {
         self.backfill_profiles()?;
         self.backfill_events()?;
         self.windows()?;
+        self.growth()?;
         self.timers()
     }
 
@@ -198,7 +200,11 @@ impl Bench {
         self.report.row(
             &format!("24 windowed rules, {} events a profile", with.lengths[3]),
             format!("{:.0} events/s", with.rates[3]),
-            format!("at {} events {flat:.2} of the rate; {ratio:.2} of that without windows", with.lengths[0]),
+            format!(
+                "at {} events {flat:.2} of the rate, exponent {:.3}; {ratio:.2} of that without windows",
+                with.lengths[0],
+                -growth::exponent((with.lengths[0] as f64, with.rates[0]), (with.lengths[3] as f64, with.rates[3]))
+            ),
             ">= 0.8 of the rate at few, >= 0.7 of that without windows",
             Some(flat >= 0.8 && ratio >= 0.7),
         );
@@ -207,6 +213,86 @@ impl Bench {
             self.report.note(format!("events a profile, {name}: {}; {resident} MiB resident", rates(own)));
         }
         Ok(())
+    }
+
+    /// What grows, on folders of their own: minutes of a steady load, a profile of many events, one of many identities.
+    pub(super) fn growth(&mut self) -> Result<()> {
+        self.steady()?;
+        let whale = growth::whale(&self.folder("whale"), &[1_000, 10_000, 100_000])?;
+        self.grown("a write to a profile of 100,000 events, 24 windowed rules", "events", &whale, [10.0, 5.0]);
+        let wide = growth::wide(&self.folder("wide"), &[10, 100, 1_000])?;
+        self.grown("a write to a profile of 1,000 identities", "identities", &wide, [10.0, 5.0]);
+        Ok(())
+    }
+
+    fn steady(&mut self) -> Result<()> {
+        let minutes = growth::steady(&self.folder("steady"), self.plan.minutes, self.plan.memory_bytes)?;
+        for (at, own) in (1..).zip(&minutes) {
+            let [write, read] = [&own.writes, &own.reads].map(|load| human(load.quantile(0.99)));
+            self.report.note(format!(
+                "steady, minute {at}: {:.0} events/s, {:.2} cores, {} MiB resident, {} MiB on disk, p99 of writes {write}, of reads {read}",
+                own.rate,
+                own.writes.server_cores(),
+                own.resident >> 20,
+                own.disk >> 20,
+            ));
+        }
+        let Some(last) = minutes.last() else { return Ok(()) };
+        let middle = &minutes[minutes.len() / 2 - usize::from(minutes.len() > 1)];
+        let rate = minutes.iter().map(|own| own.rate).fold(f64::INFINITY, f64::min);
+        let most = minutes.iter().map(|own| own.resident).max().unwrap_or_default();
+        let (of_budget, grown) =
+            (most as f64 / self.plan.memory_bytes as f64, last.resident as f64 / middle.resident as f64);
+        let slowest = minutes.iter().map(|own| own.reads.quantile(0.99)).max().unwrap_or_default();
+        self.report.row(
+            &format!("{} minutes of {} events/s, 24 windows of minutes", minutes.len(), growth::PACE),
+            format!("{rate:.0} events/s at least, reads p99 {} at most", human(slowest)),
+            format!(
+                "{} MiB resident at most: {of_budget:.2} of the budget of {} MiB; {grown:.2} in the second half",
+                most >> 20,
+                self.plan.memory_bytes >> 20
+            ),
+            "the pace, <= 1.3 of the budget, <= 1.05 in the second half, reads < 5 ms",
+            Some(
+                rate >= f64::from(growth::PACE) * 0.99
+                    && of_budget <= 1.3
+                    && grown <= 1.05
+                    && slowest < std::time::Duration::from_millis(5),
+            ),
+        );
+        Ok(())
+    }
+
+    fn grown(&mut self, work: &str, unit: &str, grown: &[growth::Grown], [write_ms, read_ms]: [f64; 2]) {
+        let [Some(first), Some(last)] = [grown.first(), grown.last()] else { return };
+        let exponent = |of: &dyn Fn(&growth::Grown) -> f64| {
+            growth::exponent((first.size as f64, of(first)), (last.size as f64, of(last)))
+        };
+        let p99 = |load: &super::load::Measured| load.quantile(0.99);
+        let cpu = |own: &growth::Grown| own.writes.cpu_us();
+        self.report.row(
+            work,
+            format!("p99 {}; a read after it {}", human(p99(&last.writes)), human(p99(&last.reads))),
+            format!(
+                "{:.0} us CPU both, at {} {unit} {:.0}: exponent {:.2}",
+                cpu(last),
+                first.size,
+                cpu(first),
+                exponent(&cpu)
+            ),
+            &format!("p99 < {write_ms} ms, < {read_ms} ms"),
+            Some(p99(&last.writes).as_secs_f64() * 1e3 < write_ms && p99(&last.reads).as_secs_f64() * 1e3 < read_ms),
+        );
+        for own in grown {
+            self.report.note(format!(
+                "{work}, at {} {unit}: p50 {}, p99 {}; reads p50 {}, p99 {}",
+                own.size,
+                human(own.writes.quantile(0.5)),
+                human(p99(&own.writes)),
+                human(own.reads.quantile(0.5)),
+                human(p99(&own.reads)),
+            ));
+        }
     }
 
     fn timers(&mut self) -> Result<()> {

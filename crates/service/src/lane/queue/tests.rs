@@ -1,5 +1,6 @@
 use bytes::Bytes;
-use tessera_engine::fact::{Call, CallKind, Strength};
+use tessera_engine::fact::{Call, CallKind, Claim, Strength};
+use tessera_engine::value::{Path, Value};
 
 use super::super::work::Origin;
 use super::*;
@@ -82,11 +83,11 @@ fn a_fact_counts_with_what_it_takes_in_memory() {
     let nulls = |count| vec![(path(), Value::List(vec![Value::Null; count].into()))];
     let size = |fact: Fact| size_of_work(&work(fact));
     let none = size(fact(0, Vec::new()));
-    assert_eq!(size(fact(1_000, Vec::new())) - none, 1_000);
-    let lists = size(fact(0, nulls(1_100))) - size(fact(0, nulls(100)));
-    assert_eq!(lists, 1_000 * size_of::<Value>());
+    assert_eq!(size(fact(1_024, Vec::new())) - none, 1_024);
+    let lists = size(fact(0, nulls(1_000))) - none;
+    assert!(lists >= 1_000 * size_of::<Value>(), "{lists}");
     let text = |count: usize| vec![(path(), Value::text(&"x".repeat(count)))];
-    assert_eq!(size(fact(0, text(5_000))) - size(fact(0, text(1_000))), 4_000);
+    assert!(size(fact(0, text(5_000))) - size(fact(0, text(1_000))) >= 4_000);
     let member = |name: &str| (Arc::from(name), Value::Null);
     let object = size(fact(0, vec![(path(), Value::object(vec![member("a"), member("b")]))]));
     assert!(object > none + 2 * size_of::<Value>());

@@ -12,7 +12,7 @@ use super::door::{Door, Rule};
 /// People: few, so that their histories grow fast.
 const PEOPLE: u64 = 200;
 /// Events of each at which the rate is looked at.
-const LENGTHS: [u64; 4] = [50, 400, 1_000, 4_000];
+const LENGTHS: [u64; 4] = [50, 400, 4_000, 10_000];
 /// How long a look takes.
 const LOOK: Duration = Duration::from_secs(2);
 /// How long the load goes on between two looks.
