@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tessera_api::ApiSettings;
-use tessera_service::feed::Bounds;
+use tessera_service::feed::FeedBounds;
 use tessera_service::{Components, Service};
 use tessera_store_lsm::LsmStore;
 use tokio::net::TcpListener;
@@ -184,7 +184,7 @@ fn service_settings(settings: &Settings, rules: Rules) -> tessera_service::Setti
         purge_interval_secs: settings.purge_interval_secs,
         backup_folder: settings.backup_dir.clone(),
         turns_days_max: settings.turns_days_max,
-        feed: Bounds { secs_max: settings.feed_secs_max, bytes_max: settings.feed_bytes_max.bytes() },
+        feed: FeedBounds { secs_max: settings.feed_secs_max, bytes_max: settings.feed_bytes_max.bytes() },
         without_rules: rules.are_off(),
         ..tessera_service::Settings::default()
     }

@@ -3,11 +3,11 @@
 use tessera_engine::model::DataModel;
 use tessera_engine::time::Timestamp;
 
-use crate::contradictions::{self, Contradictions};
-use crate::directory::WorkspaceId;
-use crate::error::{Error, ErrorKind};
-use crate::service::Service;
-use crate::workspace_config::{ModelChange, StoredConfig, StoredModel, changed_model, with_model};
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::WorkspaceId;
+use crate::config::workspace::{ModelChange, StoredConfig, StoredModel, changed_model, with_model};
+use crate::work::contradictions::{self, Contradictions};
+use crate::work::service::Service;
 
 /// What becomes of a change that stored data contradicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

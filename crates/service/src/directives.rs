@@ -9,23 +9,23 @@ use tessera_engine::decide::{Directive, Named, Refusal};
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{DirectiveId, NodeId};
 use tessera_engine::normalise::normalise;
-use tessera_engine::time::Timestamp;
 use tessera_store::{Direction, ScanLimit};
 
-use crate::cursor::Purpose;
-use crate::directory::{Class, KeyId, ListQuery, WorkspaceId};
-use crate::error::{Error, ErrorKind};
-use crate::find::Finder;
-use crate::idempotency::{self, Given, Once};
-use crate::keys::{Family, Scope};
-use crate::lane::{Answer, Answering, Done, Item, Ordered, Origin, Work};
-use crate::query::Lookup;
-use crate::row;
-use crate::service::Service;
-use crate::store_error::read_failed;
-use crate::verdict::NamedIdentity;
-
-pub(crate) mod records;
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::{KeyId, WorkspaceId};
+use crate::base::store_error::read_failed;
+use crate::base::verdict::NamedIdentity;
+use crate::directory::{Class, ListQuery};
+use crate::read::find::Finder;
+use crate::read::query::Lookup;
+use crate::stored::cursor::Purpose;
+use crate::stored::idempotency::{self, Given, Once};
+use crate::stored::keys::{Family, Scope};
+use crate::stored::row;
+use crate::work::service::Service;
+use crate::write::history::records;
+pub use crate::write::history::{Act, Entry};
+use crate::write::lane::{Answer, Answering, Done, Item, Ordered, Origin, Work};
 
 /// Identities of one side that a separation may name.
 pub const SIDE_MAX: usize = 1_000;
@@ -69,81 +69,6 @@ pub struct MovedIdentity {
     pub from: NodeId,
     /// The profile that it is in now.
     pub into: NodeId,
-}
-
-/// An entry of the history.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its id; later ones are greater.
-    pub id: DirectiveId,
-    /// When.
-    pub at: Timestamp,
-    /// The key that ordered it, or that sent the fact which merged.
-    pub key: KeyId,
-    /// What was done.
-    pub act: Act,
-    /// How many identities changed their profiles.
-    pub moved: u64,
-    /// What has ended it, and when.
-    pub ended: Option<(DirectiveId, Timestamp)>,
-}
-
-/// What an entry of the history did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// A person joined these nodes.
-    Join([NodeId; 2]),
-    /// A person separated these nodes from the rest of their profile; the two first-named may not share one again.
-    Separate {
-        /// The first of each side.
-        apart: [NodeId; 2],
-        /// All nodes of the side.
-        side: Vec<NodeId>,
-    },
-    /// A join was undone.
-    Undo(DirectiveId),
-    /// A separation was lifted.
-    Lift(DirectiveId),
-    /// A link made one profile of two.
-    Merge {
-        /// The ends of the link.
-        link: [NodeId; 2],
-        /// The nodes on the side of each end.
-        sides: [Vec<NodeId>; 2],
-        /// The profile that held both then.
-        into: NodeId,
-    },
-}
-
-impl Act {
-    /// Its name in answers and filters.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Join(_) => "join",
-            Self::Separate { .. } => "separate",
-            Self::Undo(_) => "undo",
-            Self::Lift(_) => "lift",
-            Self::Merge { .. } => "merge",
-        }
-    }
-
-    /// The nodes under which the entry is found again.
-    pub(crate) fn found_by(&self) -> Vec<NodeId> {
-        match self {
-            Self::Join(nodes) | Self::Separate { apart: nodes, .. } | Self::Merge { link: nodes, .. } => nodes.to_vec(),
-            Self::Undo(_) | Self::Lift(_) => Vec::new(),
-        }
-    }
-
-    fn nodes(&self) -> Vec<NodeId> {
-        match self {
-            Self::Join(nodes) => nodes.to_vec(),
-            Self::Separate { apart, side } => apart.iter().chain(side).copied().collect(),
-            Self::Merge { link, sides, into: _ } => link.iter().chain(sides.iter().flatten()).copied().collect(),
-            Self::Undo(_) | Self::Lift(_) => Vec::new(),
-        }
-    }
 }
 
 /// Which part of the history to read.
@@ -367,7 +292,7 @@ impl Service {
 
     async fn node_of(&self, workspace: WorkspaceId, identity: &Identity) -> Result<Option<NodeId>, Error> {
         let row = row::read(&**self.store(), Scope::new(workspace).identity(identity)).await?;
-        Ok(row.map(|row| crate::records::rows::decode_identity(&row.value)).transpose()?.map(|row| row.node))
+        Ok(row.map(|row| crate::stored::records::rows::decode_identity(&row.value)).transpose()?.map(|row| row.node))
     }
 
     async fn profiles_of(
@@ -405,7 +330,7 @@ impl Service {
         let config = &configured.config;
         let after = query.page.cursor.as_deref().map(|cursor| {
             let carried = self.cursors().open_sealed(workspace, Purpose::Directives, cursor)?;
-            Ok(DirectiveId::from_bytes(<[u8; 12]>::try_from(&*carried).map_err(|_| crate::cursor::invalid())?))
+            Ok(DirectiveId::from_bytes(<[u8; 12]>::try_from(&*carried).map_err(|_| crate::stored::cursor::invalid())?))
         });
         let after = after.transpose()?;
         let (mut entries, more) = match &query.profile {
@@ -530,7 +455,7 @@ fn outcome(done: &Done, id: Option<DirectiveId>, config: &Config) -> Option<Outc
 
 fn identity_of(named: &NamedIdentity, config: &Config) -> Result<Identity, Error> {
     let Some(namespace) = config.by_name(&named.namespace) else {
-        return Err(crate::find::unknown_namespace(config));
+        return Err(crate::read::find::unknown_namespace(config));
     };
     let invalid = |_| {
         let message =

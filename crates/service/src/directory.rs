@@ -25,11 +25,13 @@ pub use caller::Caller;
 pub use change::NewKey;
 pub use dataset::{DATASETS_MAX, Dataset, Datasets, SERVERS};
 pub use handle::DirectoryHandle;
-pub use key::{Class, IssuedKey, Key, KeyId, Permission, Permissions, Secret, WorkspaceScope};
+pub use key::{Class, IssuedKey, Key, Permission, Permissions, Secret, WorkspaceScope};
 pub use list::{ListPage, ListQuery};
 pub use name::{DisplayName, Slug};
 pub use rate::RateLimit;
 pub use snapshot::Directory;
+
+pub use crate::base::ids::{KeyId, OrganizationId, WorkspaceId};
 
 use tessera_engine::time::Timestamp;
 
@@ -45,53 +47,6 @@ pub const GRACE_SECS_MAX: u32 = 30 * 86_400;
 pub const RETIRED_KEY_SECS: u32 = 90 * 86_400;
 /// Items of one page of a list.
 pub const LIST_MAX: usize = 1_000;
-
-/// The number of a workspace: the prefix of all its stored keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkspaceId(u32);
-
-impl WorkspaceId {
-    /// Where the service keeps its own rows; no caller can hold it.
-    pub(crate) const SYSTEM: Self = Self(0);
-
-    /// The workspace of this number, which is at least 1.
-    ///
-    /// # Panics
-    /// For 0, the system's own number: whoever could name it would read the directory.
-    #[must_use]
-    pub const fn new(number: u32) -> Self {
-        assert!(number != 0, "workspace 0 is the system's own");
-        Self(number)
-    }
-
-    /// Its number.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        self.0
-    }
-}
-
-/// The number of an organization, at least 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OrganizationId(u32);
-
-impl OrganizationId {
-    /// The organization of this number, which is at least 1.
-    ///
-    /// # Panics
-    /// For 0, which numbers none.
-    #[must_use]
-    pub const fn new(number: u32) -> Self {
-        assert!(number != 0, "organizations are numbered from 1");
-        Self(number)
-    }
-
-    /// Its number.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        self.0
-    }
-}
 
 /// The account that owns workspaces and keys.
 #[derive(Debug, Clone, PartialEq, Eq)]

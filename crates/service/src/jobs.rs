@@ -12,10 +12,10 @@
 //!
 //! # To add a kind
 //!
-//! 1. A file in `jobs/kinds/` with a type that implements [`kind::Kind`]: its name, its parameters, its checkpoint, its step. A step
-//!    reads the store by [`kind::Context::store`] and writes what a lane owns through [`kind::Context::lane`]; `check.rs` is an
+//! 1. A file in `work/kinds/` with a type that implements [`Kind`](crate::work::kind::Kind): its name, its parameters, its checkpoint, its step. A step
+//!    reads the store by `Context::store` and writes what a lane owns through `Context::submit`; `check.rs` is an
 //!    example. It has to be without harm when it is done again.
-//! 2. A line in `jobs/kinds.rs`.
+//! 2. A line in `work/kinds.rs`.
 //! 3. If a path of its own makes its jobs: `MADE_BY`, and in the service a call of [`Jobs::make`], or [`Jobs::draft`] where the job
 //!    has to begin with a commit that does something else too, as the lane's `configure` does.
 //! 4. A line in the table of `crates/server/tests/jobs.rs`: killed in the middle, it must end right.
@@ -30,28 +30,25 @@ use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError};
 use tokio::sync::{Notify, watch};
 
-use crate::cursor::{self, Cursors, Purpose};
-use crate::directory::{KeyId, WorkspaceId};
-use crate::error::{Error, ErrorKind};
-use crate::idempotency::{self, Given, Known, Once};
-use crate::service::Components;
-use crate::store_error::commit_failed;
+use crate::base::components::Components;
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::{KeyId, WorkspaceId};
+use crate::base::store_error::commit_failed;
+use crate::stored::cursor::{self, Cursors, Purpose};
+use crate::stored::idempotency::{self, Given, Known, Once};
 
-mod job;
-pub(crate) mod kind;
-pub(crate) mod kinds;
+pub(crate) mod job;
 pub(crate) mod records;
-mod runner;
+pub(crate) mod sweeps;
 mod table;
-mod worker;
+pub(crate) mod terms;
 
 pub use job::{ATTEMPTS_MAX, Failure, Job, JobId, Progress, Standing, State, Wish};
-pub use kind::{CHECKPOINT_BYTES_MAX, PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX};
-pub(crate) use runner::run;
 pub use table::{Filter, Listed};
+pub use terms::{CHECKPOINT_BYTES_MAX, PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX};
 
-use kind::{AnyKind, Cancelling, MadeBy};
 use table::Table;
+use terms::{Cancelling, MadeBy, Terms};
 
 /// Jobs of one workspace that somebody has asked for and that have not ended.
 pub const OPEN_MAX: usize = 100;
@@ -69,28 +66,28 @@ const FAILED_COUNTED_MAX: usize = 20;
 const TRIES_MAX: usize = 3;
 
 /// Where a job is.
-type Place = (WorkspaceId, JobId);
+pub(crate) type Place = (WorkspaceId, JobId);
 
 /// The jobs of all workspaces.
 pub struct Jobs {
-    table: Table,
+    pub(crate) table: Table,
     cursors: Arc<Cursors>,
-    kinds: Vec<Arc<dyn AnyKind>>,
+    kinds: Vec<Arc<dyn Terms>>,
     ids: Mutex<Ids>,
     /// Held while a job is made, so that the bound on open ones is exact.
     making: tokio::sync::Mutex<()>,
     /// The jobs that have not ended, as this process knows them.
-    live: Mutex<BTreeMap<Place, Arc<Live>>>,
+    pub(crate) live: Mutex<BTreeMap<Place, Arc<Live>>>,
     /// There may be something to start.
-    nudge: Notify,
+    pub(crate) nudge: Notify,
     is_stopping: AtomicBool,
 }
 
 /// A job that has not ended.
-struct Live {
-    present: watch::Sender<Arc<Job>>,
+pub(crate) struct Live {
+    pub(crate) present: watch::Sender<Arc<Job>>,
     /// For its worker: look at the job again, or do not wait any longer.
-    nudge: Notify,
+    pub(crate) nudge: Notify,
 }
 
 /// What somebody asks for.
@@ -149,7 +146,7 @@ pub struct Page {
 }
 
 impl Jobs {
-    pub(crate) fn new(components: &Components, cursors: Arc<Cursors>, kinds: Vec<Arc<dyn AnyKind>>) -> Self {
+    pub(crate) fn new(components: &Components, cursors: Arc<Cursors>, kinds: Vec<Arc<dyn Terms>>) -> Self {
         let mut random = [0u8; 8];
         (components.random)(&mut random);
         let ids = Ids::new((components.clock)().millis(), u64::from_be_bytes(random));
@@ -421,11 +418,11 @@ impl Jobs {
         lock(&self.live).values().for_each(|live| live.nudge.notify_one());
     }
 
-    fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Acquire)
     }
 
-    fn kind(&self, name: &str) -> Result<&Arc<dyn AnyKind>, Error> {
+    pub(crate) fn kind(&self, name: &str) -> Result<&Arc<dyn Terms>, Error> {
         self.kinds.iter().find(|kind| kind.name() == name).ok_or_else(|| {
             let names: Vec<_> = self.kinds.iter().map(|kind| kind.name()).collect();
             let message = format!("no job is of this kind; there are {}", names.join(", "));
@@ -434,7 +431,7 @@ impl Jobs {
     }
 
     /// Whether jobs of a kind cannot be cancelled.
-    fn must_end(&self, kind: &str) -> bool {
+    pub(crate) fn must_end(&self, kind: &str) -> bool {
         match self.kind(kind).map(|kind| kind.cancelling()) {
             Ok(Cancelling::Refused) => true,
             // Of a kind that is gone nobody else could ever end one.
@@ -442,13 +439,13 @@ impl Jobs {
         }
     }
 
-    fn live(&self, place: Place) -> Option<Arc<Live>> {
+    pub(crate) fn live(&self, place: Place) -> Option<Arc<Live>> {
         lock(&self.live).get(&place).cloned()
     }
 
     /// Tells everybody who waits what a row says. One that waits for its turn is started when that comes; one that ended is live no
     /// more. A held one that this process does not know is somebody else's.
-    fn learn(&self, workspace: WorkspaceId, job: Job) {
+    pub(crate) fn learn(&self, workspace: WorkspaceId, job: Job) {
         let (place, standing) = ((workspace, job.id), job.standing());
         let mut live = lock(&self.live);
         match live.get(&place) {
@@ -473,17 +470,17 @@ impl Jobs {
     }
 
     /// Lets go of a job that this process cannot go on with.
-    fn forget(&self, place: Place) {
+    pub(crate) fn forget(&self, place: Place) {
         lock(&self.live).remove(&place);
     }
 }
 
 impl Live {
-    fn of(job: Job) -> Self {
+    pub(crate) fn of(job: Job) -> Self {
         Self { present: watch::Sender::new(Arc::new(job)), nudge: Notify::new() }
     }
 
-    fn job(&self) -> Arc<Job> {
+    pub(crate) fn job(&self) -> Arc<Job> {
         self.present.borrow().clone()
     }
 }
@@ -518,7 +515,7 @@ impl Watch {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 

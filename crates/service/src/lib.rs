@@ -9,76 +9,43 @@
 //! - per workspace, one lane decides all writes in sequence;
 //! - no request reaches a workspace that its caller does not hold.
 
-mod admission;
-pub mod backups;
-mod brought;
-pub mod check;
-pub mod clock;
-pub mod codec;
-pub mod content;
-pub mod contradictions;
-pub mod cursor;
+mod base;
+mod config;
 mod data_model;
 pub mod directives;
 pub mod directory;
-pub mod erasure;
-pub mod error;
-mod explain;
-pub mod export;
-mod facts;
-pub mod feed;
-mod find;
-mod gaps;
-mod graph;
-mod held;
-pub mod idempotency;
-pub mod identity_tokens;
+mod erasures;
 pub mod jobs;
-pub mod json;
-mod keeper;
-pub mod keys;
-mod lane;
 #[cfg(test)]
 mod laws;
-mod layout;
-mod leaps;
-pub mod learned;
-mod loose;
-pub mod members;
-pub mod names;
-pub mod payload;
-mod policies;
-mod pool;
-pub mod quarantine;
-mod query;
-pub mod records;
-mod redaction;
-mod render;
-mod row;
-mod ruled;
+mod read;
 pub mod rules;
 pub mod segments;
 mod service;
-mod store_error;
-mod suppression;
-mod sweeping;
-mod timeline;
-mod timers;
-pub mod turns;
-pub mod verdict;
-mod views;
-pub mod wellknown;
-pub mod workspace_config;
+mod stored;
+mod work;
+mod write;
 
+pub use base::components::{Clock, Components, Random};
+pub use base::held::Held;
+pub use base::settings::Settings;
+pub use base::store_error::Readiness;
+pub use base::{clock, codec, error, json, members, names, payload, verdict, wellknown};
+pub use config::workspace as workspace_config;
+pub use config::{identity_tokens, learned};
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
-pub use held::Held;
-pub use lane::Changed;
-pub use query::{
+pub use erasures::{ErasureState, Extent, Return};
+pub use read::export;
+pub use read::query::{
     EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,
     GraphNode, Lookup, Rendered, StoredCall,
 };
-pub use service::{Clock, Components, ErasureState, Extent, PAGE_BYTES, Random, Return, Service, Settings};
-pub use store_error::Readiness;
+pub use service::PAGE_BYTES;
+pub use stored::{content, cursor, idempotency, keys, records};
+pub use work::service::Service;
+pub use work::{backups, check, contradictions};
+pub use write::lane::Changed;
+pub use write::{erasure, feed, quarantine, turns};
 
 /// Counts what tests allocate.
 #[cfg(test)]

@@ -16,32 +16,26 @@ use tessera_expr::limits::{SCAN_BYTES_MAX, SCAN_EVENTS_MAX, STEPS_MAX};
 use tessera_expr::rule::Rule;
 use tessera_store::Store;
 
-use crate::directory::WorkspaceId;
-use crate::error::{Error, ErrorKind};
-use crate::find::{Found, not_found};
-use crate::json::write_value;
-use crate::keys::Scope;
-use crate::lane::Configured;
-use crate::policies::Chosen;
-use crate::pool::{self, ANSWER_MICROS, Patience};
-use crate::query::{EventQuery, Lookup};
-use crate::ruled::{self, Of, Tries};
-use crate::service::Service;
-use crate::{render, timeline};
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::WorkspaceId;
+use crate::base::json::write_value;
+use crate::config::configured::Configured;
+use crate::config::policies::Chosen;
+use crate::read::find::{Found, not_found};
+use crate::read::pool::{self, ANSWER_MICROS, Patience};
+use crate::read::query::{EventQuery, Lookup};
+use crate::read::render;
+use crate::read::ruled::{self, Of, Tries};
+use crate::read::timeline;
+use crate::stored::keys::Scope;
+use crate::work::service::Service;
 
-pub(crate) mod facts;
-mod model;
-mod payload;
-mod sight;
 mod unheard;
 
-pub use model::RuleModel;
+pub use crate::read::rule_model::RuleModel;
 pub use unheard::{Thing, Unheard};
 
-pub(crate) use payload::open_payload;
-pub(crate) use sight::{Flagged, hides_no_more, named};
-
-use facts::ProfileFacts;
+use crate::read::profile_facts::ProfileFacts;
 
 /// Bytes of JSON that the value of a rule that is tried may come to.
 const VALUE_JSON_BYTES_MAX: usize = 999_000;

@@ -1,166 +1,43 @@
-//! The one value that the doors hold.
+//! What the doors ask of a workspace: facts in, profiles out, the configuration.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use tessera_engine::config::Config;
-use tessera_engine::id::{DirectiveId, Ids};
 use tessera_engine::model::Flags;
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_engine::view::Lens;
-use tessera_store::Store;
-use tokio::task::JoinSet;
 
-use crate::admission::Admission;
-use crate::cursor::{Cursors, Purpose};
-use crate::directory::{Class, DirectoryHandle, KeyId, ListPage, ListQuery, WorkspaceId};
-use crate::error::{Error, ErrorKind};
-use crate::export::Export;
-use crate::find::{Finder, not_found};
-use crate::idempotency::{Given, Once};
-use crate::jobs::Jobs;
-use crate::keeper::{Keeper, Parts};
-use crate::keys::Scope;
-use crate::lane::Configured;
-use crate::lane::{
-    Answer, Answering, Changed, Configuring, Done, Item, Memories, Origin, Queues, Sweeps, Weights, Work,
-};
-use crate::leaps::Leaps;
-use crate::learned::Summary;
-use crate::pool::Pool;
-use crate::quarantine::{Entry, Quarantine};
-use crate::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
-use crate::records::rows::{Counts, decode_lane};
-use crate::render::{render, viewed, visible};
-use crate::ruled::{self, Asker, Of, Tries};
-use crate::timeline::Place;
-use crate::verdict::{Incoming, Verdict};
-use crate::views::{Epochs, Views, etag, view_key};
-use crate::workspace_config::{Policies, StoredConfig, StoredPolicy};
-use crate::{explain, graph, names, policies, row, timeline};
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::{KeyId, WorkspaceId};
+use crate::base::names;
+use crate::base::verdict::{Incoming, Verdict};
+use crate::config::admission::Admission;
+use crate::config::learned::Summary;
+use crate::config::policies;
+use crate::config::workspace::{Policies, StoredConfig, StoredPolicy};
+use crate::directory::{Class, ListPage, ListQuery};
+use crate::read::explain;
+use crate::read::export::Export;
+use crate::read::find::not_found;
+use crate::read::graph;
+use crate::read::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
+use crate::read::render::{render, viewed, visible};
+use crate::read::ruled::{self, Of, Tries};
+use crate::read::timeline;
+use crate::read::timeline::Place;
+use crate::read::views::{etag, view_key};
+use crate::stored::cursor::Purpose;
+use crate::stored::idempotency::{Given, Once};
+use crate::stored::keys::Scope;
+use crate::stored::records::rows::{Counts, decode_lane};
+use crate::stored::row;
+use crate::write::lane::{Answer, Answering, Changed, Configuring, Done, Item, Origin, Sweeps, Work};
+use crate::write::quarantine::Entry;
 
-mod erasures;
-mod life;
-mod running;
-mod settings;
-
-pub use erasures::{ErasureState, Extent, Return};
-#[cfg(test)]
-pub(crate) use running::Running;
-pub(crate) use running::{Idle, Workspaces};
-pub use settings::Settings;
-
-/// Tells the time.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-/// Fills bytes with random bits.
-pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
-
-/// What the service is built on: given at construction, so that nothing inside asks the world.
-#[derive(Clone)]
-pub struct Components {
-    /// Where everything is kept.
-    pub store: Arc<dyn Store>,
-    /// The clock; below the server nothing else tells the time.
-    pub clock: Clock,
-    /// Random bits for ids and secrets.
-    pub random: Random,
-    /// Where lanes and background work run. Best apart from the threads that answer reads: a lane decides for milliseconds on
-    /// end.
-    pub tasks: tokio::runtime::Handle,
-}
-
-/// The service over one store.
-pub struct Service {
-    components: Components,
-    settings: Settings,
-    directory: DirectoryHandle,
-    cursors: Arc<Cursors>,
-    parts: Arc<Parts>,
-    keeper: Arc<Keeper>,
-    /// Begins workspaces that have ended when something of them is due.
-    waker: Arc<Keeper>,
-    feed_keeper: Arc<Keeper>,
-    /// Who looks at the clock, and what it was.
-    look_out: Arc<Keeper>,
-    leaps: Mutex<Leaps>,
-    epochs: Arc<Epochs>,
-    views: Views,
-    pool: Arc<Pool>,
-    /// What may wait in lanes.
-    queues: Arc<Queues>,
-    /// What lanes remember.
-    memories: Arc<Memories>,
-    /// What running workspaces hold beside that.
-    weights: Arc<Weights>,
-    workspaces: Arc<Workspaces>,
-    tasks: Mutex<JoinSet<()>>,
-    /// The runner of jobs, apart from the other tasks: it has to end before the lanes that its steps submit to.
-    runner: Mutex<JoinSet<()>>,
-}
+use crate::work::service::Service;
 
 impl Service {
-    /// Who may do what.
-    #[must_use]
-    pub fn directory(&self) -> &DirectoryHandle {
-        &self.directory
-    }
-
-    /// What was refused.
-    #[must_use]
-    pub fn quarantine(&self) -> &Quarantine {
-        &self.parts.quarantine
-    }
-
-    /// Long work.
-    #[must_use]
-    pub fn jobs(&self) -> &Jobs {
-        &self.parts.jobs
-    }
-
-    /// What seals the cursors of lists.
-    pub(crate) fn cursors(&self) -> &Cursors {
-        &self.cursors
-    }
-
-    /// Where rules are asked that may take long.
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
-    /// What rules of a workspace are asked with.
-    pub(crate) fn asker(&self, workspace: WorkspaceId) -> Asker {
-        Asker { store: self.components.store.clone(), pool: self.pool.clone(), workspace }
-    }
-
-    /// Whether rules are left alone.
-    pub(crate) fn is_without_rules(&self) -> bool {
-        self.settings.without_rules
-    }
-
-    /// An id for a directive that is about to be ordered.
-    pub(crate) fn new_directive_id(&self) -> DirectiveId {
-        let mut random = [0u8; 8];
-        (self.components.random)(&mut random);
-        Ids::new((self.components.clock)().millis(), u64::from_be_bytes(random)).directive()
-    }
-
-    /// Figures that an operator may turn.
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// Where everything is kept.
-    #[must_use]
-    pub fn store(&self) -> &Arc<dyn Store> {
-        &self.components.store
-    }
-
-    /// The configuration in force in a workspace.
-    pub(crate) async fn configured(&self, workspace: WorkspaceId) -> Result<Arc<Configured>, Error> {
-        self.running(workspace).shared.configured().await
-    }
-
     /// Writes facts, in order, each atomic by itself; the answer has one verdict for each and leaves when all are durable and
     /// visible. What is refused goes to the quarantine under the door and key that it came by.
     ///
@@ -353,7 +230,7 @@ impl Service {
         }
         let after = query.cursor.as_deref().map(|cursor| {
             let carried = self.cursors.open_sealed(workspace, Purpose::Events, cursor)?;
-            Place::from_bytes(&carried).ok_or_else(crate::cursor::invalid)
+            Place::from_bytes(&carried).ok_or_else(crate::stored::cursor::invalid)
         });
         let after = after.transpose()?;
         let configured = self.running(workspace).shared.configured().await?;
@@ -494,7 +371,7 @@ impl Service {
         (self.components.random)(bytes);
     }
 
-    /// What was seen of attributes and events in a workspace where nothing is refused: advice, as [`crate::learned`] says.
+    /// What was seen of attributes and events in a workspace where nothing is refused: advice, as [`crate::config::learned`] says.
     ///
     /// # Errors
     /// What the store answers.
@@ -508,15 +385,6 @@ impl Service {
     /// What the store answers.
     pub async fn forget_learned(&self, workspace: WorkspaceId) -> Result<(), Error> {
         self.running(workspace).shared.learned.forget(&*self.components.store, Scope::new(workspace)).await
-    }
-
-    pub(crate) fn components(&self) -> &Components {
-        &self.components
-    }
-
-    pub(crate) fn finder<'a>(&'a self, workspace: WorkspaceId, config: &'a Config) -> Finder<'a> {
-        let (store, epochs) = (&self.components.store, &self.epochs);
-        Finder { store, scope: Scope::new(workspace), config, epochs }
     }
 }
 
@@ -548,10 +416,6 @@ fn verdicts(done: &[Done]) -> Result<Vec<Verdict>, Error> {
     done.iter().map(verdict).collect()
 }
 
-fn mismatch() -> Error {
+pub(crate) fn mismatch() -> Error {
     Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked")
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
-//! Who may depend on whom, and what a crate must never know.
+//! Who may depend on whom, and what a crate must never know; the same for the rooms inside a crate.
 
+pub(crate) mod rooms;
 #[cfg(test)]
 mod tests;
 
@@ -140,9 +141,10 @@ struct Dependency {
 /// Fails when an edge is not in the table.
 pub(crate) fn run() -> Result<()> {
     let metadata = read()?;
-    let faults = check(&metadata, TABLE);
+    let mut faults = check(&metadata, TABLE);
+    faults.extend(rooms::check(&crate::root(), rooms::HOUSES)?);
     if faults.is_empty() {
-        println!("deps: {} crates keep to the table", metadata.packages.len());
+        println!("deps: {} crates and their rooms keep to the table", metadata.packages.len());
         return Ok(());
     }
     bail!("{}", faults.join("\n       "))

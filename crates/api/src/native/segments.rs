@@ -333,7 +333,7 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
     let compiled = rules::compile(&spelled, Purpose::Condition, &model);
     let (rule, _) = compiled.map_err(|problem| rules::refused(&problem, &spelled))?;
-    if model.is_beyond(&rule) {
+    if model.hides_rule(&rule) {
         let message = "the rule reads attributes or events that this key may not see";
         return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message).into());
     }

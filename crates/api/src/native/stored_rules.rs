@@ -246,7 +246,7 @@ async fn set(
 ) -> Result<Given<ShownRule>, Error> {
     let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
     let content = content.compile(kind, &model)?;
-    if model.is_beyond(&content.definition.rule) {
+    if model.hides_rule(&content.definition.rule) {
         let message = "the rule reads attributes or events that this key may not see";
         return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message));
     }

@@ -10,7 +10,8 @@ use tessera_expr::ast::Which;
 use tessera_expr::calendar::Zone;
 use tessera_expr::plan::{Aggregate, Contribution, Measure, Window};
 
-use super::{Best, Bounds, Gone, Moment, OutOfRange, Summary};
+use super::{Best, Bounds, Gone, Moment, OutOfRange, Summary, Tail};
+use crate::rules::AggregateId;
 use crate::time::Timestamp;
 use crate::value::Decimal;
 
@@ -123,6 +124,35 @@ impl Run {
             (Ok(Summary::Totals(own)), Measure::Sum(_)) => own.losses == Decimal::ZERO,
             _ => false,
         }
+    }
+
+    /// How many its events are, or what they come to in sum, none of which is negative.
+    pub(crate) fn total(&self, is_count: bool) -> Option<Decimal> {
+        match &self.summary {
+            Ok(Summary::Totals(own)) if is_count => Some(Decimal::from_u64(own.events)),
+            Ok(Summary::Totals(own)) => Some(own.gains),
+            _ => None,
+        }
+    }
+
+    /// Whether it may stay of an earlier instant although an event comes in now: what has left since would have to be read from the timeline,
+    /// and what came since is all among the newest events, with room for as many again. Whoever asks for it brings it on.
+    pub(crate) fn may_stay(
+        &self,
+        aggregate: &Aggregate,
+        (now, zone): (Timestamp, &Zone),
+        (tail, column, tail_events_max): (&Tail, AggregateId, usize),
+    ) -> bool {
+        if self.holds_at(now) || self.at > now || !matches!(&self.summary, Ok(own) if !matches!(own, Summary::Best(_)))
+        {
+            return false;
+        }
+        let (from, to) = (aggregate.window.reach(self.at, zone), aggregate.window.reach(now, zone));
+        from.0 <= to.0
+            && from.1 <= to.1
+            && tail.covers(column, from.1.plus_micros(1))
+            && !tail.covers(column, from.0)
+            && tail.since(from.1) < tail_events_max / 2
     }
 
     /// An event of the node. No event is added twice.

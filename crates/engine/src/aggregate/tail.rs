@@ -249,6 +249,38 @@ impl Tail {
         Some(Stretch { asked: (start..end).map(placed).collect(), then: then.map(placed).collect(), rest })
     }
 
+    /// Whether it knows all events from an instant on that an aggregate takes.
+    pub(crate) fn covers(&self, id: AggregateId, from: Timestamp) -> bool {
+        self.from.is_none_or(|own| own.time < from) && self.knows(id)
+    }
+
+    /// How many of its events happened after an instant.
+    pub(crate) fn since(&self, at: Timestamp) -> usize {
+        self.moments.len() - self.moments.partition_point(|moment| moment.time <= at)
+    }
+
+    /// When its events happened that an aggregate takes, from an instant on, and what each adds to a count or to a sum; none where that is
+    /// more than one value.
+    pub(crate) fn adds(
+        &self,
+        (id, is_count): (AggregateId, bool),
+        first: Timestamp,
+    ) -> Option<Vec<(Timestamp, Decimal)>> {
+        let column = &self.columns[self.columns.binary_search_by_key(&id, |column| column.id).ok()?];
+        let rows = column.rows.iter().enumerate();
+        let rows = rows.map(|(at, row)| (self.moments[usize::from(*row)].time, column.brings(at)));
+        let adds = rows.filter(|(time, _)| *time >= first).map(|(time, brings)| {
+            let adds = match brings {
+                _ if is_count => Decimal::from_u64(1),
+                Brings::One(Value::Number(number)) => *number,
+                Brings::Nothing | Brings::One(_) => Decimal::ZERO,
+                Brings::Several(_) => return None,
+            };
+            Some((time, adds))
+        });
+        adds.collect()
+    }
+
     /// When its events happened that an aggregate takes, from one instant to another, and what each adds to a count or to a sum.
     pub(crate) fn newest(
         &self,

@@ -116,14 +116,14 @@ impl Act<'_> {
                 continue;
             }
             let Ok(at) = own.states.binary_search_by_key(&kept.id, |(id, _)| *id) else { continue };
-            let State::Window(_) = &*own.states[at].1 else { continue };
-            let source = OfNode {
-                node: own.id,
-                tail: tail.as_deref(),
-                column: rules.column(kept).unwrap_or(kept.id),
-                timelines: &*self.working,
-                wanted: &wanted,
-            };
+            let State::Window(run) = &*own.states[at].1 else { continue };
+            let column = rules.column(kept).unwrap_or(kept.id);
+            let newest = tail.as_deref().map(|tail| (tail, column, rules.bounds().tail_events_max));
+            if newest.is_some_and(|newest| run.may_stay(&kept.aggregate, (self.now, &kept.zone), newest)) {
+                continue;
+            }
+            let source =
+                OfNode { node: own.id, tail: tail.as_deref(), column, timelines: &*self.working, wanted: &wanted };
             let state = Arc::make_mut(&mut own.states[at].1);
             let asked = wanted.borrow().len();
             if state.advance(&kept.aggregate, rules.bounds(), (self.now, &kept.zone), &source).is_err()

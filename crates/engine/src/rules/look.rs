@@ -118,7 +118,7 @@ pub(crate) struct Look<'a> {
     /// What it may still take.
     left: Cell<RuleWork>,
     /// Whether states say what the timelines say: not while an erasure of what they hold has not reached the record.
-    trusts_states: bool,
+    pub(super) trusts_states: bool,
 }
 
 impl<'a> Look<'a> {
@@ -488,7 +488,10 @@ impl Facts for Asking<'_, '_> {
     }
 
     fn kept_against(&self, aggregate: &Aggregate, comparison: Comparison, number: Decimal) -> Option<Kept> {
-        self.kept_until(aggregate, |def, kept| self.look.until_it_turns(def, kept, comparison, number))
+        let decided = |kept: &KeptDef| self.look.decided(kept, comparison, number);
+        let kept = self.look.sources.rules.kept(aggregate, &self.entry.def.zone)?;
+        decided(kept)
+            .or_else(|| self.kept_until(aggregate, |def, kept| self.look.until_it_turns(def, kept, comparison, number)))
     }
 }
 

@@ -56,6 +56,64 @@ impl Look<'_> {
         Ok(next)
     }
 
+    /// What a comparison comes to where windows are of earlier instants and the newest events decide it all the same, so that nothing has to be
+    /// read: they alone are enough, or what the windows came to and what has entered since is not. The value is one for which the comparison
+    /// comes to the same. None where they do not decide it.
+    pub(super) fn decided(&self, kept: &KeptDef, comparison: Comparison, number: Decimal) -> Option<Kept> {
+        let is_sliding = matches!(kept.aggregate.window, Window::Sliding { .. });
+        if !is_sliding || !self.trusts_states || matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+            return None;
+        }
+        let column = (self.sources.rules.column(kept)?, kept.aggregate.measure == Measure::Count);
+        let reach = |at: Timestamp| kept.aggregate.window.reach(at, &kept.zone);
+        let (first, last) = reach(self.now);
+        let graph = self.sources.asked.map_or(policy::IdentityGraph::Full, CompiledPolicy::graph);
+        let (mut most, mut is_behind) = (Decimal::ZERO, false);
+        let (mut newest, mut enters): (Vec<(Timestamp, Decimal)>, Option<Timestamp>) = (Vec::new(), None);
+        for node in policy::unit(self.sources.cluster, self.sources.node, graph) {
+            let known = self.advanced.borrow().get(&(node.id, kept.id)).cloned();
+            let own = match known.as_deref().or_else(|| node.state(kept.id)) {
+                Some(State::Window(run)) if run.at <= self.now && run.only_falls(&kept.aggregate.measure) => run,
+                None if kept.is_built || node.events() == 0 => continue,
+                Some(_) | None => return None,
+            };
+            let (from, to) = reach(own.at);
+            let tail = node.tail.as_deref().filter(|tail| tail.covers(column.0, to.plus_micros(1)))?;
+            is_behind |= !own.holds_at(self.now);
+            // What has left since is at most more.
+            most = most.checked_add(own.total(column.1)?)?;
+            for (time, adds) in tail.adds(column, from.min(first))? {
+                if adds < Decimal::ZERO {
+                    return None;
+                }
+                if time > last {
+                    enters = enters.into_iter().chain([time]).min();
+                    continue;
+                }
+                if time > to {
+                    most = most.checked_add(adds)?;
+                }
+                if time >= first {
+                    newest.push((time, adds));
+                }
+            }
+        }
+        let holds = |value: Decimal| comparison.holds(value.cmp(&number));
+        let mut rest = newest.iter().try_fold(Decimal::ZERO, |sum, (_, own)| sum.checked_add(*own))?;
+        if !is_behind || holds(rest) != holds(most) {
+            return None;
+        }
+        newest.sort_unstable_by_key(|(time, _)| *time);
+        let value = Value::Number(rest);
+        let turn = newest.iter().find(|(_, own)| {
+            rest = rest.checked_sub(*own).unwrap_or(Decimal::ZERO);
+            holds(rest) != holds(most)
+        });
+        let leaves = turn.and_then(|(time, _)| kept.aggregate.window.counts(*time, self.now, &kept.zone).1);
+        let enters = enters.and_then(|time| kept.aggregate.window.counts(time, self.now, &kept.zone).1);
+        Some(Kept { value, changes_at: leaves.into_iter().chain(enters).min() })
+    }
+
     /// What an aggregate comes to, for as long as a comparison with it comes to the same. Of what only becomes less while nothing comes in, the
     /// newest events alone tell how long enough of it is left.
     pub(super) fn until_it_turns(&self, kept: &KeptDef, value: Kept, comparison: Comparison, number: Decimal) -> Kept {

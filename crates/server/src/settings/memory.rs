@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_is_given_is_taken_from_the_whole() {
-        assert_eq!(shared(Some(1_024), &[(4, 512)]), Ok((1_024, [30, 61, 30, 30, 512, 107, 61, 61])));
+        assert_eq!(shared(Some(1_024), &[(4, 448)]), Ok((1_024, [35, 71, 35, 35, 448, 125, 71, 71])));
         assert_eq!(shared(Some(1_024), &[(4, 0), (1, 64)]), Ok((1_024, [79, 64, 79, 79, 0, 277, 158, 158])));
         let error = shared(Some(1_024), &[(4, 512), (5, 512)]).expect_err("too much");
         assert_eq!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tessera_engine::time::Timestamp;
 
 use super::{Caller, Datasets, Directory, Key, OrganizationId, Permission, Permissions, WorkspaceId, WorkspaceScope};
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
 
 /// Someone who changes the directory: checked against the very snapshot that the change is decided over, since the key may
 /// have been revoked while the change waited.

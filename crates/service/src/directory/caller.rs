@@ -6,7 +6,7 @@ use super::snapshot::KeyEntry;
 use super::{
     Class, Datasets, Directory, KeyId, OrganizationId, Permission, Permissions, RateLimit, WorkspaceId, WorkspaceScope,
 };
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
 
 /// Whoever sent a request: the key, and the directory as it was when the key was checked.
 #[derive(Clone)]

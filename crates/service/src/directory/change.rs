@@ -14,7 +14,7 @@ use super::{
     ORGANIZATIONS_MAX, Organization, OrganizationId, Permission, Permissions, RETIRED_KEY_SECS, RateLimit, SERVERS,
     Secret, Slug, WORKSPACES_MAX, Workspace, WorkspaceId, WorkspaceScope,
 };
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
 
 /// What a new key shall be.
 #[derive(Debug, Clone)]

@@ -16,9 +16,9 @@ use super::{
     Caller, Dataset, Directory, IssuedKey, Key, KeyId, LIST_MAX, ListPage, ListQuery, NewKey, Organization,
     OrganizationId, RateLimit, Slug, Workspace, WorkspaceId, records,
 };
-use crate::error::{Error, ErrorKind};
-use crate::idempotency::{self, Given, Known, Once};
-use crate::store_error::{commit_failed, read_failed};
+use crate::base::error::{Error, ErrorKind};
+use crate::base::store_error::{commit_failed, read_failed};
+use crate::stored::idempotency::{self, Given, Known, Once};
 
 type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;

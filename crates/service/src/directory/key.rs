@@ -5,54 +5,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
-use tessera_engine::id::NodeId;
 use tessera_engine::time::Timestamp;
 
-use super::{Datasets, DisplayName, OrganizationId, RateLimit, WorkspaceId};
-use crate::error::{Error, ErrorKind};
-
-/// The id of a key: 96 bits, shown as 24 hexadecimal digits. It is no secret.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId([u8; 12]);
-
-impl KeyId {
-    /// The id with these twelve bytes.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 12]) -> Self {
-        Self(bytes)
-    }
-
-    /// Its twelve bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 12] {
-        &self.0
-    }
-
-    /// Reads 24 hexadecimal digits, of either case.
-    ///
-    /// # Errors
-    /// `NotFound` with `key_not_found`: a text that is no id names no key.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        NodeId::parse(text).map(|id| Self(*id.as_bytes())).map_err(|_| not_found())
-    }
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// The answer for a key that is not there or that the caller does not see.
-pub(super) fn not_found() -> Error {
-    Error::new(ErrorKind::NotFound, "key_not_found", "no key of this id")
-}
+use super::{Datasets, DisplayName, KeyId, OrganizationId, RateLimit, WorkspaceId};
+use crate::base::error::{Error, ErrorKind};
+pub(super) use crate::base::ids::key_not_found as not_found;
 
 /// Where a key may be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

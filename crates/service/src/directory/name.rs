@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
 
 /// The name of an organization or a workspace: 1 to 64 of `a-z 0-9 - _`, beginning with a letter or a digit. It travels in
 /// headers and paths.

@@ -1,6 +1,6 @@
 //! How much a key or a workspace may ask of the service. Kept and set here; the doors enforce it.
 
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
 
 /// A bound on requests. Off unless set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

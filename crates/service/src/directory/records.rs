@@ -11,10 +11,10 @@ use super::{
     Class, Dataset, Datasets, Directory, DisplayName, Key, KeyId, Organization, OrganizationId, Permissions, RateLimit,
     Slug, Workspace, WorkspaceId, WorkspaceScope,
 };
-use crate::codec;
-use crate::error::Error;
-use crate::keys::{Family, KeyBuilder, Scope};
-use crate::store_error::read_failed;
+use crate::base::codec;
+use crate::base::error::Error;
+use crate::base::store_error::read_failed;
+use crate::stored::keys::{Family, KeyBuilder, Scope};
 
 const VERSION: u8 = 1;
 const KEY_VERSION: u8 = 2;

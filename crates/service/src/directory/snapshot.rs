@@ -9,7 +9,7 @@ use tessera_store::Version;
 use super::{
     Caller, Class, Key, KeyId, Organization, OrganizationId, Slug, Workspace, WorkspaceId, WorkspaceScope, key,
 };
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
 
 /// The longest secret that is looked at.
 const SECRET_BYTES_MAX: usize = 1_024;

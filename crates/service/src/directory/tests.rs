@@ -8,7 +8,7 @@ use tessera_store::{Commit, MemoryStore, Store};
 
 use super::snapshot::KeyEntry;
 use super::*;
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
 
 const BOOTSTRAP: &str = "correct horse battery staple";
 const SECOND: i64 = 1_000_000;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tessera_engine::id::EventId;
 use tessera_engine::time::Timestamp;
 
-use crate::directory::KeyId;
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::KeyId;
 
 /// Times that one step may fail, or end with its process, before the job fails.
 pub const ATTEMPTS_MAX: u32 = 10;
@@ -51,7 +51,7 @@ impl fmt::Debug for JobId {
 }
 
 /// The answer for a job that is not there.
-pub(super) fn not_found() -> Error {
+pub(crate) fn not_found() -> Error {
     Error::new(ErrorKind::NotFound, "job_not_found", "no job of this id; ended ones are kept for a while only")
 }
 
@@ -83,9 +83,9 @@ pub struct Job {
     /// Counts the changes of this job; the greater of two readings is the later.
     pub revision: u64,
     /// Counts the workers that took it up. Only the last one may write.
-    pub(super) epoch: u64,
+    pub(crate) epoch: u64,
     /// Where the next step begins, in the kind's own bytes.
-    pub(super) checkpoint: Option<Bytes>,
+    pub(crate) checkpoint: Option<Bytes>,
 }
 
 /// Where a job stands.
@@ -184,7 +184,7 @@ impl Standing {
 
     /// Whether a worker holds it, or did until its process ended.
     #[must_use]
-    pub(super) const fn is_held(self) -> bool {
+    pub(crate) const fn is_held(self) -> bool {
         match self {
             Self::Running | Self::Pausing | Self::Cancelling => true,
             Self::Queued | Self::Paused | Self::Cancelled | Self::Failed | Self::Done => false,
@@ -293,7 +293,7 @@ impl Wish {
 
 /// What the worker of a job writes.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(crate) enum Act {
     /// A step was done, and there is more to do.
     Keep { checkpoint: Bytes, done: u64, total: Option<u64>, worked_micros: u64 },
     /// The last step was done.
@@ -310,11 +310,11 @@ pub(super) enum Act {
 
 /// The writer is not the job's worker any more, if it ever was. It must stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Replaced;
+pub(crate) struct Replaced;
 
 impl Job {
     /// A job that was asked now.
-    pub(super) fn new(
+    pub(crate) fn new(
         id: JobId,
         kind: &str,
         unit: &str,
@@ -371,7 +371,7 @@ impl Job {
     ///
     /// # Errors
     /// `Conflict` with `job_ended`, or with `job_cancelling` for whatever is wished of a job that is about to end.
-    pub(super) fn steer(&self, wish: Wish, now: Timestamp) -> Result<Option<Self>, Error> {
+    pub(crate) fn steer(&self, wish: Wish, now: Timestamp) -> Result<Option<Self>, Error> {
         let state = match (wish, &self.state) {
             (Wish::Pause, State::Queued) => State::Paused,
             (Wish::Pause, State::Running) => State::Pausing,
@@ -401,7 +401,7 @@ impl Job {
 
     /// What becomes of it when a worker takes it up; none when there is nothing to take up. One that still counts as running was
     /// left by a worker that is gone.
-    pub(super) fn take(&self, now: Timestamp) -> Option<Self> {
+    pub(crate) fn take(&self, now: Timestamp) -> Option<Self> {
         let mut job = match &self.state {
             State::Queued => self.turned(State::Running, now),
             State::Running => {
@@ -420,7 +420,7 @@ impl Job {
     }
 
     /// What becomes of it by the worker that took it up as this epoch.
-    pub(super) fn advance(&self, epoch: u64, act: Act, now: Timestamp) -> Result<Self, Replaced> {
+    pub(crate) fn advance(&self, epoch: u64, act: Act, now: Timestamp) -> Result<Self, Replaced> {
         if !self.standing().is_held() || self.epoch != epoch {
             return Err(Replaced);
         }

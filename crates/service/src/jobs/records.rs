@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use tessera_store::{Key, KeyRange};
 
 use super::job::{Failure, Job, JobId, Progress, State};
-use crate::codec;
-use crate::directory::{KeyId, WorkspaceId};
-use crate::error::Error;
-use crate::keys::{Family, KeyBuilder, Scope};
+use crate::base::codec;
+use crate::base::error::Error;
+use crate::base::ids::{KeyId, WorkspaceId};
+use crate::stored::keys::{Family, KeyBuilder, Scope};
 
 const VERSION: u8 = 1;
 /// What the key of a mark has between family and id.

@@ -10,13 +10,13 @@ use tessera_store::{Commit, CommitError, Direction, Key, ScanLimit, Store, Versi
 
 use super::job::{Job, JobId, Standing, not_found};
 use super::records;
-use crate::directory::WorkspaceId;
-use crate::error::Error;
-use crate::names;
-use crate::row;
-use crate::row::rows_at_once;
-use crate::service::Clock;
-use crate::store_error::{commit_failed, read_failed};
+use crate::base::components::Clock;
+use crate::base::error::Error;
+use crate::base::ids::WorkspaceId;
+use crate::base::names;
+use crate::base::store_error::{commit_failed, read_failed};
+use crate::stored::row;
+use crate::stored::row::rows_at_once;
 
 /// Times that a change is decided again after a conflict, or an answer that leaves it open.
 const TRIES_MAX: usize = 16;
@@ -28,7 +28,7 @@ const PAGE_BYTES: usize = 2 << 20;
 const ROWS_AT_ONCE: usize = 200;
 
 /// The rows of jobs of all workspaces.
-pub(super) struct Table {
+pub(crate) struct Table {
     store: Arc<dyn Store>,
     clock: Clock,
 }
@@ -85,12 +85,12 @@ impl Filter {
 }
 
 impl Table {
-    pub(super) fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
         Self { store, clock }
     }
 
     /// The newest job of a kind.
-    pub(super) async fn last_of(&self, workspace: WorkspaceId, kind: &str) -> Result<Option<Job>, Error> {
+    pub(crate) async fn last_of(&self, workspace: WorkspaceId, kind: &str) -> Result<Option<Job>, Error> {
         let filter = Filter { kind: Some(kind.to_owned()), ..Filter::default() };
         let mut after = None;
         loop {
@@ -106,16 +106,16 @@ impl Table {
         }
     }
 
-    pub(super) fn store(&self) -> &dyn Store {
+    pub(crate) fn store(&self) -> &dyn Store {
         &*self.store
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         (self.clock)()
     }
 
     /// A job.
-    pub(super) async fn read(&self, workspace: WorkspaceId, id: JobId) -> Result<Option<Job>, Error> {
+    pub(crate) async fn read(&self, workspace: WorkspaceId, id: JobId) -> Result<Option<Job>, Error> {
         Ok(self.versioned(workspace, id).await?.map(|(job, _)| job))
     }
 
@@ -129,7 +129,7 @@ impl Table {
     ///
     /// # Errors
     /// `NotFound` with `job_not_found`; what was decided; what the store answers.
-    pub(super) async fn change<E: From<Error>>(
+    pub(crate) async fn change<E: From<Error>>(
         &self,
         workspace: WorkspaceId,
         id: JobId,
@@ -159,7 +159,7 @@ impl Table {
     }
 
     /// The ids of the jobs that have not ended, oldest first.
-    pub(super) async fn open_ids(&self, workspace: WorkspaceId) -> Result<Vec<JobId>, Error> {
+    pub(crate) async fn open_ids(&self, workspace: WorkspaceId) -> Result<Vec<JobId>, Error> {
         let mut ids = Vec::new();
         let mut rest = Some(records::marks(workspace));
         while let Some(range) = rest {
@@ -173,7 +173,7 @@ impl Table {
 
     /// The jobs that have not ended, oldest first. One whose record is damaged is logged and left out, so that it keeps no other
     /// from going on.
-    pub(super) async fn open(&self, workspace: WorkspaceId) -> Result<Vec<Job>, Error> {
+    pub(crate) async fn open(&self, workspace: WorkspaceId) -> Result<Vec<Job>, Error> {
         let ids = self.open_ids(workspace).await?;
         let mut jobs = Vec::with_capacity(ids.len());
         for ids in ids.chunks(ROWS_AT_ONCE) {
@@ -196,7 +196,7 @@ impl Table {
 
     /// A page of jobs, newest first, from behind this one on; and the last one looked at, when there may be more. One whose record
     /// is damaged hides no other.
-    pub(super) async fn list(
+    pub(crate) async fn list(
         &self,
         workspace: WorkspaceId,
         filter: &Filter,
@@ -231,7 +231,7 @@ impl Table {
     }
 
     /// Drops ended jobs beyond the newest `kept_max`, and those that ended before an instant. One whose record is damaged stays.
-    pub(super) async fn sweep(&self, workspace: WorkspaceId, kept_max: usize, before: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn sweep(&self, workspace: WorkspaceId, kept_max: usize, before: Timestamp) -> Result<(), Error> {
         let (mut kept, mut rest) = (0, Some(records::all(workspace)));
         while let Some(range) = rest.take() {
             let page = self
@@ -260,7 +260,7 @@ impl Table {
 
 /// Adds the rows of a new job to a commit. Rows of jobs are few and bounded, and erasures need theirs also where other writes find no
 /// room.
-pub(super) fn creation(commit: Commit, workspace: WorkspaceId, job: &Job) -> Commit {
+pub(crate) fn creation(commit: Commit, workspace: WorkspaceId, job: &Job) -> Commit {
     commit
         .with_reserve()
         .create(records::key(workspace, job.id), records::encode(job))
@@ -284,6 +284,6 @@ fn report_end(workspace: WorkspaceId, job: &Job) {
 }
 
 /// Nobody knows whether it happened.
-pub(super) fn ambiguous() -> Error {
+pub(crate) fn ambiguous() -> Error {
     commit_failed(&CommitError::Ambiguous)
 }

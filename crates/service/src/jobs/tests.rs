@@ -4,10 +4,12 @@ use tessera_store::Store;
 use tessera_store::faulty::{Faulty, Plan, ReadFault, WriteFault};
 
 use super::*;
-use crate::idempotency::{IdempotencyKey, Reply, Request, RequestHash};
-use crate::service::{Service, Settings};
-use crate::sweeping::Stalled;
-use crate::workspace_config::{self, NamespaceRules, StoredConfig, update_namespace};
+use crate::base::settings::Settings;
+use crate::config::workspace::{self as workspace_config, NamespaceRules, StoredConfig, update_namespace};
+use crate::stored::idempotency::{IdempotencyKey, Reply, Request, RequestHash};
+use crate::work::service::Service;
+use crate::work::sweeping::Stalled;
+use crate::work::{kind, kinds, worker};
 
 mod world;
 

@@ -16,12 +16,14 @@ use tessera_store::{Direction, ScanLimit};
 use super::naive::{Answers, answers};
 use super::seen::one_more;
 use super::world::{JOBS, Known, TICK, WORKSPACE, World};
-use crate::keys::{Family, Scope};
-use crate::layout::read_node_key;
-use crate::query::{EventQuery, Lookup, StoredCall};
-use crate::records::cluster;
-use crate::workspace_config::RuleKind;
-use crate::{loose, ruled, timeline};
+use crate::config::workspace::RuleKind;
+use crate::read::query::{EventQuery, Lookup, StoredCall};
+use crate::read::ruled;
+use crate::read::timeline;
+use crate::stored::keys::{Family, Scope};
+use crate::stored::layout::read_node_key;
+use crate::stored::loose;
+use crate::stored::records::cluster;
 
 /// Commits that may share an instant of the clock with the one that is looked at, at a microsecond each.
 const BESIDE: i64 = 16;

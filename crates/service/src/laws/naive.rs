@@ -10,9 +10,9 @@ use tessera_expr::eval::Frame;
 use tessera_expr::facts::Membership;
 use tessera_expr::limits::STEPS_MAX;
 
-use crate::query::StoredCall;
-use crate::rules::facts::ProfileFacts;
-use crate::workspace_config::{RuleKind, StoredConfig};
+use crate::config::workspace::{RuleKind, StoredConfig};
+use crate::read::profile_facts::ProfileFacts;
+use crate::read::query::StoredCall;
 
 /// What the live rules come to.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -30,7 +30,7 @@ pub(super) fn answers(config: &StoredConfig, tree: &Tree, events: &[StoredCall],
     let mut answers = Answers::default();
     for _ in 0..count {
         let facts = facts(tree, events, &answers);
-        let ask = |version: &crate::workspace_config::Version| {
+        let ask = |version: &crate::config::workspace::Version| {
             let frame = Frame { now: at, zone: &version.definition.zone, steps_max: STEPS_MAX };
             version.definition.rule.evaluate(&facts, &frame).expect("small worlds are within the budget")
         };

@@ -23,20 +23,25 @@ use tessera_store::{Direction, Limits, MemoryStore, ScanLimit, Store};
 use super::seen::{Seen, one_more};
 use super::steps::{Body, DATASETS, IDENTITIES, Say, Step};
 use super::written::{ATTRIBUTES, WINDOWS};
-use crate::directives::Order;
-use crate::directory::{KeyId, ListQuery, WorkspaceId};
-use crate::error::Error;
-use crate::jobs::{Standing, Wish};
-use crate::keys::{Family, Scope};
-use crate::lane::{Answer, Work};
-use crate::layout::{read_member_key, read_segment_key};
-use crate::query::Lookup;
-use crate::service::{Components, Extent, Return, Service, Settings};
-use crate::verdict::{Incoming, NamedIdentity};
-use crate::workspace_config::{
+use crate::base::components::Components;
+use crate::base::error::Error;
+use crate::base::ids::{KeyId, WorkspaceId};
+use crate::base::settings::Settings;
+use crate::base::verdict::{Incoming, NamedIdentity};
+use crate::config::workspace::{
     Definition, RuleContent, RuleKind, RuleName, StoredConfig, archive_rule, put_rule, with_model,
 };
-use crate::{check, timers};
+use crate::directives::Order;
+use crate::directory::ListQuery;
+use crate::erasures::{Extent, Return};
+use crate::jobs::{Standing, Wish};
+use crate::read::query::Lookup;
+use crate::stored::keys::{Family, Scope};
+use crate::stored::layout::{read_member_key, read_segment_key};
+use crate::work::check;
+use crate::work::service::Service;
+use crate::work::timers;
+use crate::write::lane::{Answer, Work};
 
 pub(super) const WORKSPACE: WorkspaceId = WorkspaceId::new(1);
 const KEY: KeyId = KeyId::from_bytes([7; 12]);

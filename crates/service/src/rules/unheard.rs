@@ -1,5 +1,5 @@
 //! What a rule names that the workspace has never received and does not register: advice to whoever writes it, never a refusal. What was seen is
-//! known as [`crate::learned`] says; where more was seen than is known, nothing is said.
+//! known as [`crate::config::learned`] says; where more was seen than is known, nothing is said.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -11,10 +11,10 @@ use tessera_expr::plan::EventTypes;
 use tessera_expr::rule::Rule;
 
 use super::RuleModel;
-use crate::directory::WorkspaceId;
-use crate::error::Error;
-use crate::learned::{Subject, Summary};
-use crate::service::Service;
+use crate::base::error::Error;
+use crate::base::ids::WorkspaceId;
+use crate::config::learned::{Subject, Summary};
+use crate::work::service::Service;
 
 /// Things that are told of one rule.
 const UNHEARD_MAX: usize = 50;

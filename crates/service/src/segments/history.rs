@@ -7,19 +7,20 @@ use tessera_engine::time::Timestamp;
 use tessera_store::{Direction, Key, KeyRange, ScanLimit};
 
 use super::{ROWS, check_limit};
-use crate::codec::corrupt;
-use crate::cursor::{self, Purpose};
-use crate::directory::{ListQuery, WorkspaceId};
-use crate::error::Error;
-use crate::keys::Scope;
-use crate::lane::Configured;
-use crate::layout::read_turn_key;
-use crate::query::Lookup;
-use crate::records::ruled::decode_turn;
-use crate::service::Service;
-use crate::store_error::read_failed;
-use crate::turns;
-use crate::workspace_config::RuleKind;
+use crate::base::codec::corrupt;
+use crate::base::error::Error;
+use crate::base::ids::WorkspaceId;
+use crate::base::store_error::read_failed;
+use crate::config::configured::Configured;
+use crate::config::workspace::RuleKind;
+use crate::directory::ListQuery;
+use crate::read::query::Lookup;
+use crate::stored::cursor::{self, Purpose};
+use crate::stored::keys::Scope;
+use crate::stored::layout::read_turn_key;
+use crate::stored::records::ruled::decode_turn;
+use crate::work::service::Service;
+use crate::write::turns;
 
 /// That a profile came into a segment or left it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,18 +14,18 @@ use tessera_expr::rule::Rule;
 use tessera_store::{Direction, KeyRange, Row, ScanLimit, Version};
 
 use super::called;
-use crate::directory::WorkspaceId;
-use crate::error::{Error, ErrorKind};
-use crate::keys::{Family, Scope};
-use crate::lane::Configured;
-use crate::layout::read_node_key;
-use crate::policies::Chosen;
-use crate::pool::{PREVIEW_MICROS, Patience, late};
-use crate::records::cluster;
-use crate::row;
-use crate::ruled::{self, Tries};
-use crate::service::Service;
-use crate::store_error::read_failed;
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::WorkspaceId;
+use crate::base::store_error::read_failed;
+use crate::config::configured::Configured;
+use crate::config::policies::Chosen;
+use crate::read::pool::{PREVIEW_MICROS, Patience, late};
+use crate::read::ruled::{self, Tries};
+use crate::stored::keys::{Family, Scope};
+use crate::stored::layout::read_node_key;
+use crate::stored::records::cluster;
+use crate::stored::row;
+use crate::work::service::Service;
 
 /// Profiles that a preview looks at, at most.
 const EXAMINED_MAX: u64 = 20_000;

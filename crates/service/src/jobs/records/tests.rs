@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tessera_engine::time::Timestamp;
 
 use super::*;
-use crate::codec::golden;
+use crate::base::codec::golden;
 use crate::jobs::job::Standing;
 
 fn at(seconds: i64) -> Timestamp {

@@ -9,9 +9,10 @@ use tessera_engine::time::Timestamp;
 use tessera_store::{MemoryStore, Store};
 use tokio::sync::Semaphore;
 
-use super::super::kind::{Context, Kind, Step};
 use super::super::*;
-use crate::service::{Service, Settings};
+use crate::base::settings::Settings;
+use crate::work::kind::{AnyKind, Context, Kind, Step};
+use crate::work::service::Service;
 
 pub(super) const WORKSPACE: WorkspaceId = WorkspaceId::new(1);
 pub(super) const OTHER: WorkspaceId = WorkspaceId::new(2);
@@ -179,8 +180,8 @@ impl Kind for Inner {
         checkpoint: Option<(u64, String)>,
     ) -> Result<Step<(u64, String), String>, Error> {
         let step = self.0.step_from(checkpoint.map_or(0, |(from, _)| from), parameters.steps).await?;
-        match ctx.submit(crate::lane::Work::Purge).await? {
-            crate::lane::Answer::Purged { more: false } => Ok(step),
+        match ctx.submit(crate::write::lane::Work::Purge).await? {
+            crate::write::lane::Answer::Purged { more: false } => Ok(step),
             _ => Err(Error::new(ErrorKind::Internal, "internal", "there was nothing to purge")),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::super::CONNECTIONS;
 use super::super::http::{Connection, post};
 use super::super::ingest::{Sender, all_accepted, introduce};
 use super::super::load::{Client, Measured, open};
@@ -51,13 +52,13 @@ fn of_minutes() -> Vec<Rule> {
 pub(super) fn steady(folder: &Path, minutes: u64, memory_bytes: u64) -> Result<Vec<Minute>> {
     let server = Server::within(folder, Cores::Both, memory_bytes)?;
     Door::open(&server)?.make(&of_minutes())?;
-    introduce(&server, PEOPLE, 16)?;
+    introduce(&server, PEOPLE, CONNECTIONS)?;
     let mut found = Vec::new();
     for run in 0..minutes {
-        let mut senders = Sender::many(&Crowd::Uniform, PEOPLE, run + 1, 4);
+        let mut senders = Sender::many(&Crowd::Uniform, PEOPLE, run + 1, CONNECTIONS);
         let mut readers = Reader::many(PEOPLE, 2);
         let (mut to_write, mut to_read) =
-            (Connection::open_many(server.address(), 4)?, Connection::open_many(server.address(), 2)?);
+            (Connection::open_many(server.address(), CONNECTIONS)?, Connection::open_many(server.address(), 2)?);
         let rate = PACE / u32::try_from(BATCH)?;
         let (writes, reads) = std::thread::scope(|scope| {
             let writing = scope.spawn(|| open(&server, &mut to_write, &mut senders, rate, MINUTE));
@@ -66,6 +67,7 @@ pub(super) fn steady(folder: &Path, minutes: u64, memory_bytes: u64) -> Result<V
         });
         let (writes, reads) = (writes?, reads?);
         let (resident, disk) = (server.resident(), folder_bytes(folder).0);
+        println!("  minute {}: {:.0} events/s, {} MiB resident", run + 1, writes.rate() * BATCH as f64, resident >> 20);
         found.push(Minute { rate: writes.rate() * BATCH as f64, writes, reads, resident, disk });
     }
     server.stop()?;

@@ -1,0 +1,63 @@
+//! The configuration of a workspace as decisions and reads use it: stored form and compiled form, side by side.
+
+use std::sync::Arc;
+
+use tessera_engine::config::Config;
+use tessera_store::Version;
+
+use crate::base::error::{Error, ErrorKind};
+use crate::base::settings::Settings;
+use crate::config::policies::{Chosen, CompiledPolicies};
+use crate::config::visibility::Flagged;
+use crate::config::workspace::{self as workspace_config, StoredConfig};
+
+/// A configuration as it is stored, and as decisions and reads use it.
+pub(crate) struct Configured {
+    pub(crate) stored: Arc<StoredConfig>,
+    pub(crate) config: Arc<Config>,
+    /// Who may see what the rules come to.
+    pub(crate) flagged: Flagged,
+    /// Whether there are rules, and the server was started without them.
+    are_rules_off: bool,
+    policies: CompiledPolicies,
+    pub(crate) version: Option<Version>,
+    /// Bytes of its rows.
+    pub(crate) stored_bytes: usize,
+}
+
+impl Configured {
+    pub(crate) fn new(stored: StoredConfig, version: Option<Version>, settings: &Settings) -> Result<Self, Error> {
+        let without_rules = settings.without_rules;
+        let config = if without_rules { stored.to_engine_without_rules()? } else { stored.to_engine()? };
+        let config = config.with_tails(settings.tail_events_max);
+        let (config, policies) = (Arc::new(config), CompiledPolicies::new(stored.policies()));
+        let flagged = Flagged::new(&stored);
+        let are_rules_off = without_rules && stored.rules().are_running();
+        let rows = workspace_config::rows(&stored, &StoredConfig::default());
+        let stored_bytes = rows.iter().map(|(_, row)| row.len()).sum();
+        Ok(Self { stored: Arc::new(stored), config, flagged, are_rules_off, policies, version, stored_bytes })
+    }
+
+    /// Whether nobody evaluates the rules that there are.
+    pub(crate) fn are_rules_off(&self) -> bool {
+        self.are_rules_off
+    }
+
+    /// Whether what depends on rules can be told.
+    ///
+    /// # Errors
+    /// `Unavailable` with `rules_off`.
+    pub(crate) fn check_rules_are_on(&self) -> Result<(), Error> {
+        if self.are_rules_off {
+            let message =
+                "the server was started without rules; archive the one that keeps it from starting, and start it again";
+            return Err(Error::new(ErrorKind::Unavailable, "rules_off", message));
+        }
+        Ok(())
+    }
+
+    /// The merge policy that a read asks for, or the workspace's default one.
+    pub(crate) fn policy(&self, asked: Option<&str>) -> Result<&Chosen, Error> {
+        self.policies.asked(self.stored.policies(), asked)
+    }
+}

@@ -1,0 +1,164 @@
+//! Who may see what a rule comes to: only those who may see all that it reads, itself and through the rules that it depends on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use tessera_engine::model::{DataModel, Flags};
+use tessera_engine::value::Path;
+use tessera_expr::ast::{Expr, Node};
+use tessera_expr::plan::{Attributes, EventTypes};
+use tessera_expr::rule::{Purpose, Rule};
+
+use crate::base::wellknown::canonical;
+use crate::config::workspace::{RuleKind, StoredConfig};
+
+/// Who may see the rules of a workspace and what they come to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flagged(Arc<HashMap<(RuleKind, String), Flags>>);
+
+impl Flagged {
+    /// Linear in the rules and what they depend on.
+    pub(crate) fn new(config: &StoredConfig) -> Self {
+        let model = &config.model().model;
+        let mut flagged = HashMap::new();
+        if [SEES_NOT_INTERNAL, SEES_NOT_PRIVATE].into_iter().all(|sight| !hides_anything(model, sight)) {
+            return Self::default();
+        }
+        for kind in [RuleKind::Attribute, RuleKind::Segment] {
+            for (name, rule) in config.rules().of(kind) {
+                let mut flags = Flags::default();
+                for definition in rule.definitions() {
+                    let own = flags_of(&definition.rule, config);
+                    (flags.internal, flags.private) = (flags.internal | own.internal, flags.private | own.private);
+                }
+                if flags != Flags::default() {
+                    flagged.insert((kind, name.to_string()), flags);
+                }
+            }
+        }
+        Self(Arc::new(flagged))
+    }
+
+    /// Whether a reader of these rights may not see it.
+    pub(crate) fn is_hidden(&self, kind: RuleKind, name: &str, sight: Flags) -> bool {
+        !self.0.is_empty() && self.0.get(&(kind, name.to_owned())).is_some_and(|flags| flags.exceed(sight))
+    }
+}
+
+const SEES_NOT_INTERNAL: Flags = Flags { internal: false, private: true };
+const SEES_NOT_PRIVATE: Flags = Flags { internal: true, private: false };
+
+/// The flags of all that a rule reads, itself and through others.
+fn flags_of(rule: &Rule, config: &StoredConfig) -> Flags {
+    let mut flags = Flags::default();
+    let mut seen = BTreeSet::new();
+    let mut open = vec![rule];
+    while let Some(rule) = open.pop() {
+        flags.internal |= reads_hidden(rule, &config.model().model, SEES_NOT_INTERNAL);
+        flags.private |= reads_hidden(rule, &config.model().model, SEES_NOT_PRIVATE);
+        for (kind, name) in named(rule, config) {
+            if let Some(own) = config.rules().of(kind).get(&*name)
+                && seen.insert((kind, name))
+            {
+                // An edited one is evaluated as it was until the next version is complete.
+                open.extend(own.definitions().map(|definition| &*definition.rule));
+            }
+        }
+    }
+    flags
+}
+
+/// Whether one definition of a rule reads no more of what is flagged than another.
+pub(crate) fn hides_no_more(one: &Rule, other: &Rule, config: &StoredConfig) -> bool {
+    let (one, other) = (flags_of(one, config), flags_of(other, config));
+    (!one.internal || other.internal) && (!one.private || other.private)
+}
+
+/// Whether a rule, or one that it depends on, reads what a reader of these rights may not see.
+pub(crate) fn is_hidden_from(rule: &Rule, config: &StoredConfig, sight: Flags) -> bool {
+    flags_of(rule, config).exceed(sight)
+}
+
+/// The rules that a rule names, whether they are there or not.
+pub(crate) fn named(rule: &Rule, config: &StoredConfig) -> Vec<(RuleKind, String)> {
+    let plan = rule.plan();
+    let segments = plan.segments.iter().map(|name| (RuleKind::Segment, name.to_string()));
+    let attributes: Vec<String> = match &plan.attributes {
+        Attributes::All => config.rules().of(RuleKind::Attribute).keys().map(ToString::to_string).collect(),
+        Attributes::At(paths) => paths.iter().filter_map(|path| path.first()).map(ToString::to_string).collect(),
+    };
+    segments.chain(attributes.into_iter().map(|name| (RuleKind::Attribute, name))).collect()
+}
+
+fn hides_anything(model: &DataModel, sight: Flags) -> bool {
+    let types = &model.definition().event_types;
+    !model.hidden(sight).is_empty()
+        || types.keys().any(|name| {
+            let properties = model.flagged_properties(name).into_iter().flat_map(std::collections::BTreeMap::values);
+            model.is_event_hidden(name, sight) || properties.into_iter().any(|flags| flags.exceed(sight))
+        })
+}
+
+/// Whether a rule itself reads what is hidden. Rather too often than too seldom: whole events hold all of it.
+fn reads_hidden(rule: &Rule, model: &DataModel, sight: Flags) -> bool {
+    if !hides_anything(model, sight) {
+        return false;
+    }
+    let plan = rule.plan();
+    let hidden = model.hidden(sight);
+    let touches = |path: &Path| hidden.iter().any(|own| own == path || own.is_above(path) || path.is_above(own));
+    let reads_attribute = match &plan.attributes {
+        Attributes::All => !hidden.is_empty(),
+        Attributes::At(paths) => paths
+            .iter()
+            .any(|names| Path::from_segments(names.iter().map(|name| &**name)).is_ok_and(|path| touches(&path))),
+    };
+    let reads_events = plan.events != EventTypes::Some(BTreeSet::new());
+    reads_attribute || (reads_events && (reads_hidden_event(rule, model, sight) || takes_whole_events(rule)))
+}
+
+fn reads_hidden_event(rule: &Rule, model: &DataModel, sight: Flags) -> bool {
+    let types = || model.definition().event_types.keys().filter(|name| rule.plan().events.has(name));
+    if types().any(|name| model.is_event_hidden(name, sight)) {
+        return true;
+    }
+    let flagged: Vec<&Path> = types()
+        .filter_map(|name| model.flagged_properties(name))
+        .flatten()
+        .filter(|(_, flags)| flags.exceed(sight))
+        .map(|(path, _)| path)
+        .collect();
+    let hidden = model.hidden(sight);
+    let meets = |one: &Path, other: &Path| one == other || one.is_above(other) || other.is_above(one);
+    let mut reads = false;
+    each_path(rule.source(), &mut |names| {
+        let (first, rest) = names.split_first().map_or(("", &[][..]), |(first, rest)| (&**first, rest));
+        let below = Path::from_segments(rest.iter().map(|name| &**name)).ok();
+        reads |= match (first, below) {
+            ("properties", Some(path)) => flagged.iter().any(|own| meets(own, &path)),
+            ("properties" | "items", None) => !flagged.is_empty(),
+            // Lines of an order stand under several names.
+            ("items", Some(path)) => flagged.iter().any(|own| {
+                let below: Vec<_> = own.segments().skip(1).collect();
+                Path::from_segments(below.iter().map(|name| &**name)).map_or(true, |own| meets(&own, &path))
+            }),
+            ("traits", Some(path)) => hidden.iter().any(|own| meets(own, &canonical(&path))),
+            ("traits" | "context", _) => !hidden.is_empty(),
+            _ => false,
+        };
+    });
+    reads
+}
+
+/// Whether a value that is asked for may hold whole events.
+fn takes_whole_events(rule: &Rule) -> bool {
+    rule.purpose() == Purpose::Value && rule.plan().scans_events
+}
+
+fn each_path(expr: &Expr, see: &mut dyn FnMut(&[tessera_expr::ast::Name])) {
+    if let Node::Path { names, .. } = &expr.node {
+        see(names);
+    }
+    expr.each_part(&mut |part| each_path(part, see));
+}

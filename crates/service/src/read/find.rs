@@ -1,0 +1,121 @@
+//! Finds the profile that a look-up names.
+
+use std::sync::Arc;
+
+use tessera_engine::cluster::Cluster;
+use tessera_engine::config::Config;
+use tessera_engine::fact::Identity;
+use tessera_engine::id::NodeId;
+use tessera_engine::normalise::normalise;
+use tessera_store::{Store, Version};
+
+use crate::base::error::{Error, ErrorKind};
+use crate::read::query::Lookup;
+use crate::read::views::{Epoch, Epochs};
+use crate::stored::keys::Scope;
+use crate::stored::loose;
+use crate::stored::records::{cluster, rows};
+use crate::stored::row;
+
+/// Reads of one look-up may belong to different instants; so often it begins anew.
+const TRIES: usize = 8;
+
+/// A profile as it was found.
+pub(crate) struct Found {
+    /// The node that was named.
+    pub(crate) node: NodeId,
+    pub(crate) cluster: Cluster,
+    pub(crate) version: Version,
+    /// The cluster's epoch before it was read.
+    pub(crate) epoch: Epoch,
+}
+
+/// Reads on behalf of one look-up.
+pub(crate) struct Finder<'a> {
+    pub(crate) store: &'a Arc<dyn Store>,
+    pub(crate) scope: Scope,
+    pub(crate) config: &'a Config,
+    pub(crate) epochs: &'a Epochs,
+}
+
+impl Finder<'_> {
+    pub(crate) async fn find(&self, lookup: &Lookup) -> Result<Found, Error> {
+        match lookup {
+            Lookup::Identity { namespace, value } => {
+                let Some(namespace) = self.config.by_name(namespace) else {
+                    return Err(unknown_namespace(self.config));
+                };
+                let value = normalise(namespace, value).map_err(|_| not_found())?;
+                self.by_identity(&Identity { namespace: namespace.id, value }).await?.ok_or_else(not_found)
+            }
+            Lookup::Id(id) => {
+                let primary = self.config.primary().and_then(|id| self.config.find(id));
+                if let Some(value) = primary.and_then(|namespace| normalise(namespace, id).ok())
+                    && let Some(namespace) = primary
+                    && let Some(found) = self.by_identity(&Identity { namespace: namespace.id, value }).await?
+                {
+                    return Ok(found);
+                }
+                let node = NodeId::parse(id).map_err(|_| not_found())?;
+                self.by_node(node).await?.ok_or_else(not_found)
+            }
+        }
+    }
+
+    async fn by_identity(&self, identity: &Identity) -> Result<Option<Found>, Error> {
+        for _ in 0..TRIES {
+            let Some(row) = row::read(&**self.store, self.scope.identity(identity)).await? else { return Ok(None) };
+            let row = rows::decode_identity(&row.value)?;
+            if let Some(found) = self.read(row.cluster, row.node).await? {
+                return self.unless_forgotten(found).await;
+            }
+        }
+        Err(restless())
+    }
+
+    pub(crate) async fn by_node(&self, node: NodeId) -> Result<Option<Found>, Error> {
+        for _ in 0..TRIES {
+            if let Some(found) = self.read(node, node).await? {
+                return self.unless_forgotten(found).await;
+            }
+            let Some(home) = row::read(&**self.store, self.scope.home(node)).await? else { return Ok(None) };
+            if let Some(found) = self.read(rows::decode_home(&home.value)?, node).await? {
+                return self.unless_forgotten(found).await;
+            }
+        }
+        Err(restless())
+    }
+
+    /// What only an erased identity was ever seen with is not told any more.
+    async fn unless_forgotten(&self, found: Found) -> Result<Option<Found>, Error> {
+        let is_forgotten = loose::is_forgotten(&**self.store, self.scope, &found.cluster).await?;
+        Ok((!is_forgotten).then_some(found))
+    }
+
+    /// The cluster of this id, if it holds this node.
+    async fn read(&self, id: NodeId, node: NodeId) -> Result<Option<Found>, Error> {
+        let epoch = self.epochs.read(id);
+        let Some(row) = row::read(&**self.store, self.scope.cluster(id)).await? else { return Ok(None) };
+        let cluster = cluster::decode(&row.value, self.config)?;
+        let holds = cluster.position(node).is_some();
+        Ok(holds.then_some(Found { node, cluster, version: row.version, epoch }))
+    }
+}
+
+pub(crate) fn not_found() -> Error {
+    Error::new(ErrorKind::NotFound, "profile_not_found", "no profile matches the identifier")
+}
+
+pub(crate) fn unknown_namespace(config: &Config) -> Error {
+    let names: Vec<&str> = config.namespaces().iter().map(|namespace| namespace.name.as_str()).collect();
+    let message = format!("the namespace is not registered; one of these is expected: {}", names.join(", "));
+    Error::new(ErrorKind::Invalid, "namespace_unknown", message)
+}
+
+/// What reads of a profile are refused with that was written all the while.
+pub(crate) const CONTENDED: &str = "contended";
+
+pub(crate) fn restless() -> Error {
+    let message = "the profile changed all the while; try again";
+    Error { retry_after_secs: Some(1), ..Error::new(ErrorKind::Unavailable, CONTENDED, message) }
+}

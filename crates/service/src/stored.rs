@@ -1,0 +1,11 @@
+//! What is stored: the families of keys, the layout of rows, and their records in all versions.
+
+pub(crate) mod brought;
+pub mod content;
+pub mod cursor;
+pub mod idempotency;
+pub mod keys;
+pub(crate) mod layout;
+pub(crate) mod loose;
+pub mod records;
+pub(crate) mod row;

@@ -1,0 +1,14 @@
+//! Work of the service itself: jobs and their kinds, timers, sweeps, purges, backups, checks.
+
+pub mod backups;
+pub mod check;
+pub mod contradictions;
+pub(crate) mod keeper;
+pub(crate) mod kind;
+pub(crate) mod kinds;
+pub(crate) mod leaps;
+pub(crate) mod runner;
+pub(crate) mod service;
+pub(crate) mod sweeping;
+pub(crate) mod timers;
+pub(crate) mod worker;

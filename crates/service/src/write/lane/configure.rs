@@ -1,0 +1,125 @@
+//! Changes of configuration, in order with the facts. One commit holds the change, the jobs that bring it to all records, and the answer to
+//! the request that asks for it: none of them happens without the others.
+
+use std::sync::Arc;
+
+use tessera_store::{Commit, CommitError, Key};
+
+use super::decide::PartError;
+use super::guard::internal;
+use super::state::State;
+use super::work::{Answer, Changed, Configuring, Sweeps};
+use crate::base::error::Error;
+use crate::base::store_error::commit_failed;
+use crate::config::configured::Configured;
+use crate::config::workspace::{self as workspace_config, Part, StoredConfig};
+use crate::jobs::Draft;
+use crate::jobs::sweeps;
+use crate::jobs::sweeps::BACKFILL;
+use crate::stored::idempotency::{self, Known};
+
+impl State {
+    /// Changes the configuration, unless its request was answered before.
+    pub(super) async fn configure(&mut self, configuring: Configuring) -> Result<Answer, Error> {
+        let Configuring { change, sweeps, once } = configuring;
+        self.ready().await?;
+        let claim = match &once {
+            None => None,
+            Some(once) => match idempotency::look_up(&**self.store(), &once.request, self.now()).await? {
+                Known::Answered(reply) => return Ok(Answer::Before(reply)),
+                Known::New(claim) => Some((claim, once)),
+            },
+        };
+        let present = self.configured().clone();
+        let at = self.tick(self.clock());
+        let stored = change(&present.stored, at)?;
+        let next = if stored == *present.stored {
+            None
+        } else {
+            Some(Configured::new(stored, None, &self.shared().settings)?)
+        };
+        let config = next.as_ref().map_or_else(|| present.stored.clone(), |next| next.stored.clone());
+
+        // Nobody else makes jobs meanwhile, so that there is a place for these.
+        let jobs = self.shared().jobs.clone();
+        let _making = jobs.making().await;
+        let (drafts, building) = match sweeps {
+            Sweeps::Left => (Vec::new(), None),
+            Sweeps::Ordered { by } => {
+                let open = jobs.open(self.shared().workspace).await?;
+                let by = by.map(|by| (by, present.stored.sweeps().number));
+                let wanted = sweeps::wanted(&open, &config, self.shared().settings.without_rules, by);
+                let mut drafts: Vec<Draft> = Vec::with_capacity(wanted.len());
+                for new in &wanted {
+                    drafts.push(jobs.draft(self.shared().workspace, new, &open, drafts.len()).await?);
+                }
+                let building = open.into_iter().chain(drafts.iter().map(|draft| draft.job().clone()));
+                (drafts.clone(), building.into_iter().find(|job| job.kind == BACKFILL && !job.has_ended()))
+            }
+        };
+        let made = drafts.iter().map(|draft| draft.job().clone()).collect();
+        let changed = Changed { config, made, building, members: self.all_counts().clone() };
+        if next.is_none() && drafts.is_empty() && claim.is_none() {
+            return Ok(Answer::Configured(Box::new(changed)));
+        }
+
+        let row = self.row_at(at);
+        let mut commit = match &next {
+            Some(next) => self.changes(&next.stored, &present),
+            None => Commit::new(),
+        };
+        let room = commit.room;
+        commit = drafts.iter().fold(commit, |commit, draft| draft.write(commit));
+        // Only an erasure is let through where other writes find no room.
+        commit.room = room;
+        if let Some((claim, once)) = &claim {
+            commit = claim.answer(commit, &(once.render)(&changed)?, self.now());
+        }
+        let commit = self.add_row(commit, &row);
+        let version = match self.commit_surely(commit, &row).await {
+            Ok(version) => version,
+            Err(error) => {
+                self.forget();
+                return Err(match error {
+                    PartError::Conflict => commit_failed(&CommitError::Conflict(Key::MIN)),
+                    PartError::Failed(error) | PartError::TooLarge { error, .. } => error,
+                    PartError::Broken { .. } | PartError::Unanswerable { .. } => internal(),
+                });
+            }
+        };
+        self.keep_row(row, version);
+        if let Some(next) = next {
+            self.keep_configured(next, version);
+        }
+        drafts.into_iter().for_each(|draft| drop(jobs.begin(draft)));
+        Ok(Answer::Configured(Box::new(changed)))
+    }
+
+    /// The rows of what is another in this configuration.
+    fn changes(&self, stored: &Arc<StoredConfig>, present: &Configured) -> Commit {
+        let mut commit = Commit::new();
+        for (part, bytes) in workspace_config::rows(stored, &present.stored) {
+            let key = self.scope().config(part);
+            if part == Part::Sweeps {
+                // The erasure of a dataset is ordered here.
+                commit = commit.with_reserve();
+            }
+            commit = match (part, present.version) {
+                (Part::Main, Some(version)) => commit.replace(key, version, bytes),
+                (Part::Main, None) => commit.create(key, bytes),
+                // Nobody writes a part without the main row, whose version is asserted.
+                (
+                    Part::Policies
+                    | Part::Model
+                    | Part::Sweeps
+                    | Part::Erasure
+                    | Part::Rules
+                    | Part::Spelling
+                    | Part::Tokens,
+                    _,
+                ) => commit.put(key, bytes),
+            };
+        }
+        commit
+    }
+}

@@ -1,0 +1,71 @@
+//! What the lane knows of erasures besides deciding them: of which kind they are, and whether too much waits already.
+
+use tessera_engine::decide::{Erasure, Outcome, Prompt, Victim, events_of};
+use tessera_engine::prepare::IDENTITY_SUPPRESSED;
+use tessera_engine::working::{Lack, Working};
+
+use super::decide::{PartError, ROUNDS_MAX, too_many_rounds};
+use super::decision::Decision;
+use super::gather::Gatherer;
+use super::pack::{Erasing, Pack};
+use super::state::State;
+use crate::write::erasure::Kind;
+
+impl Decision {
+    /// What it erases, if it does.
+    pub(super) fn erasing(&self) -> Option<Erasing> {
+        let (kind, suppressed): (fn(_) -> _, _) = match self.prompt.as_ref().ok()? {
+            Prompt::Erase(Erasure { victim: Victim::Profile(_), suppresses }) => (Kind::Profile, *suppresses),
+            Prompt::Erase(Erasure { victim: Victim::Node(_), suppresses }) => (Kind::Identity, *suppresses),
+            Prompt::EraseEvent(_) => (Kind::Event, false),
+            Prompt::Fact(_)
+            | Prompt::EndEvent(_)
+            | Prompt::Directive(..)
+            | Prompt::Sweep(_)
+            | Prompt::Unlink { .. }
+            | Prompt::Unsay { .. }
+            | Prompt::Settle(..)
+            | Prompt::Release { .. } => return None,
+        };
+        Some(Erasing { kind, suppressed, event: self.event_row.clone() })
+    }
+}
+
+impl State {
+    /// Whether what came to this may be kept: not if it was refused and names somebody who is let in no more, whatever else was the
+    /// reason.
+    pub(super) async fn may_keep(&self, outcome: &Outcome, sent: &[u8]) -> Result<bool, PartError> {
+        match (outcome, self.secret()) {
+            (Outcome::Rejected(rejection), _) if rejection.code == IDENTITY_SUPPRESSED => Ok(false),
+            (Outcome::Rejected(_), Some(secret)) => {
+                let kept = secret.may_keep(&**self.store(), self.scope(), self.config(), sent).await;
+                kept.map_err(PartError::Failed)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// How many erased events may wait for the purge, if this erasure would make them more. One that suppresses is for somebody's
+    /// privacy, and nothing keeps it waiting.
+    pub(super) async fn too_many_waiting(
+        &self,
+        decision: &Decision,
+        pack: &Pack,
+        working: &mut Working,
+        gatherer: &mut Gatherer,
+    ) -> Result<Option<u64>, PartError> {
+        let Ok(Prompt::Erase(Erasure { victim, suppresses: false })) = &decision.prompt else { return Ok(None) };
+        let Some(max) = self.stored_config().erasure().waiting_events_max else { return Ok(None) };
+        for _ in 0..ROUNDS_MAX {
+            match events_of(*victim, working) {
+                Ok(events) => {
+                    let waiting = self.row_at(decision.at).waiting + pack.waiting + events;
+                    return Ok((waiting > max && events > 0).then_some(max));
+                }
+                Err(Lack::Needs(needs)) => gatherer.load(needs, working).await?,
+                Err(Lack::Torn | Lack::Suppressed(_)) => return Err(PartError::Conflict),
+            }
+        }
+        Err(PartError::Failed(too_many_rounds()))
+    }
+}
