@@ -27,18 +27,18 @@ pub(crate) struct Failure {
     status: Option<StatusCode>,
     write: WriteBody,
     headers: Vec<(HeaderName, HeaderValue)>,
-    beside: Option<Beside>,
+    beside: Option<AdHocRule>,
 }
 
 /// A member of an answer that stands beside `error`: its name, and JSON.
-type Beside = (&'static str, Arc<serde_json::Value>);
+type AdHocRule = (&'static str, Arc<serde_json::Value>);
 
 /// What the transport needs to write the body of a failure: it stands in the response's extensions until then.
 #[derive(Clone)]
 pub(crate) struct Unwritten {
     pub(crate) error: Arc<Error>,
     write: WriteBody,
-    beside: Option<Beside>,
+    beside: Option<AdHocRule>,
 }
 
 impl Unwritten {

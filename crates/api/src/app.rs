@@ -146,7 +146,7 @@ impl Entered {
     }
 
     /// What the caller may see of what the data model flags.
-    pub(crate) fn sight(&self) -> Flags {
+    pub(crate) fn visibility(&self) -> Flags {
         let permissions = self.caller.permissions();
         Flags {
             internal: permissions.contains(Permission::Configure),

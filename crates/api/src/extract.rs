@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use crate::answer::{Failure, invalid};
 
 /// The segments of the path, percent-decoded.
-pub(crate) struct Segments<T>(pub(crate) T);
+pub(crate) struct PathParams<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segments<T> {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathParams<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {

@@ -9,12 +9,12 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tessera_service::directory::Permission;
 use tessera_service::idempotency::Once;
-use tessera_service::jobs::{Filter, Job, JobId, NewJob, Query as Wanted, Standing, Wish};
+use tessera_service::jobs::{Filter, Job, JobId, JobStatus, NewJob, Query as Wanted, Wish};
 
 use crate::answer::{Answer, accepted, json as json_answer, to_json};
 use crate::app::App;
 use crate::bounds::{JOBS_DEFAULT, JOBS_MAX};
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::route::{Access, Route, Tag};
 use crate::{body, once};
 
@@ -95,7 +95,7 @@ fn list_parameters(route: Route) -> Route {
         .query(
             "state",
             "Only those in this state.",
-            json!({ "type": "string", "enum": Standing::ALL.map(Standing::name) }),
+            json!({ "type": "string", "enum": JobStatus::ALL.map(JobStatus::name) }),
         )
         .query("kind", "Only those of this kind.", text.clone())
         .query("limit", "How many.", limit)
@@ -131,29 +131,29 @@ fn rendered(job: &Job) -> bytes::Bytes {
 
 async fn list(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
-    let standing = query.get("state").map(Standing::parse).transpose()?;
-    let filter = Filter { standing, kind: query.get("kind").map(str::to_owned) };
+    let status = query.get("state").map(JobStatus::parse).transpose()?;
+    let filter = Filter { status, kind: query.get("kind").map(str::to_owned) };
     let (limit, cursor) = (query.limit(JOBS_DEFAULT, JOBS_MAX)?, query.get("cursor").map(str::to_owned));
     let page = app.service.jobs().list(entered.workspace, &Wanted { filter, limit, cursor }).await?;
     let items = page.jobs.iter().map(render::listed).collect();
     Ok(entered.answer(json_answer(&wire::Jobs { items, next_cursor: page.next_cursor })))
 }
 
-async fn read(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn read(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let job = app.service.jobs().get(entered.workspace, JobId::parse(&id)?).await?;
     Ok(entered.answer(json_answer(&render::job(&job))))
 }
 
-async fn pause(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn pause(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     steer(&app, &id, &headers, Wish::Pause).await
 }
 
-async fn resume(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn resume(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     steer(&app, &id, &headers, Wish::Resume).await
 }
 
-async fn cancel(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn cancel(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     steer(&app, &id, &headers, Wish::Cancel).await
 }
 

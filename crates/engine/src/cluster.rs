@@ -9,7 +9,7 @@ use crate::aggregate::{State, Tail};
 use crate::config::{Config, NamespaceId, Sweeps};
 use crate::fact::{Class, Identity, Strength};
 use crate::id::{DirectiveId, NodeId};
-use crate::rules::{AggregateId, Standing};
+use crate::rules::{AggregateId, SegmentStates};
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
 
@@ -17,7 +17,7 @@ mod heap;
 mod link;
 mod tally;
 
-pub use link::{End, Evidence, Link, LinkState, Neighbour, Order, Rule, Severer};
+pub use link::{End, Evidence, HoldReason, Link, LinkState, Neighbour, Order, Severer};
 pub use tally::{Source, Tally};
 
 /// One value of an attribute: the newest of its node and dataset.
@@ -236,7 +236,7 @@ pub struct Node {
     /// What the newest of its events bring to aggregates of windows; none where that is not known, and the timeline alone tells.
     pub tail: Option<Arc<Tail>>,
     /// How its profile stands to the segments, where it is the smallest node of one.
-    pub standing: Option<Box<Standing>>,
+    pub segment_states: Option<Box<SegmentStates>>,
 }
 
 impl Node {
@@ -255,7 +255,7 @@ impl Node {
             separated: Vec::new(),
             states: Vec::new(),
             tail: None,
-            standing: None,
+            segment_states: None,
         }
     }
 
@@ -333,7 +333,7 @@ impl Node {
     pub fn rules_bytes(&self) -> usize {
         self.states.iter().map(|(_, state)| 6 + state.size_bytes()).sum::<usize>()
             + self.tail.as_ref().map_or(0, |tail| tail.size_bytes())
-            + self.standing.as_ref().map_or(0, |standing| standing.size_bytes())
+            + self.segment_states.as_ref().map_or(0, |segment_states| segment_states.size_bytes())
     }
 
     /// An estimate of the stored bytes of its facts, rather high.

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::cluster::{End, Rule};
+use crate::cluster::{End, HoldReason};
 use crate::fact::{Call, Identity, Strength};
 use crate::id::{DirectiveId, EventId, Ids, NodeId};
 use crate::prepare::{Ignored, Prepared, Rejection};
@@ -17,6 +17,7 @@ use crate::time::Timestamp;
 use crate::working::{Lack, Need, Working};
 
 mod directive;
+mod effects;
 mod erase;
 mod fact;
 mod link;
@@ -26,15 +27,14 @@ mod separate;
 mod settle;
 mod states;
 mod sweep;
-mod told;
 
 pub use directive::{Acted, DIRECTIVE_DATASET, Directed, Directive, Named, Refusal};
+pub use effects::{Effects, Merge, Moved};
 pub use erase::{Erasure, EventErasure, Victim, events_of};
 pub use link::winner;
 pub use release::RELEASE_DATASET;
 pub use rule::Settling;
 pub use sweep::lags;
-pub use told::{Merge, Moved, Told};
 
 /// What is to be decided.
 #[derive(Debug, Clone)]
@@ -112,7 +112,7 @@ pub struct NewEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldNote {
     /// The rule that holds it.
-    pub rule: Rule,
+    pub rule: HoldReason,
     /// How sure it is.
     pub strength: Strength,
     /// Its ends.
@@ -307,7 +307,7 @@ pub fn decide(
     prompt: &Prompt,
     working: &mut Working,
     context: &mut Context<'_>,
-    told: &mut Told,
+    effects: &mut Effects,
 ) -> Result<Outcome, Lack> {
     let allowed = working.rules_allowed();
     let mut act = Act {
@@ -315,7 +315,7 @@ pub fn decide(
         now: context.now,
         ids: context.ids,
         notices: BTreeSet::new(),
-        walked: told::Walked::default(),
+        walked: effects::Walked::default(),
         seen: rule::Seen::default(),
         rules_left: allowed,
     };
@@ -334,7 +334,7 @@ pub fn decide(
     let outcome = outcome.and_then(|outcome| {
         let is_walked = act.walked.has_walked();
         let walk = act.tell_walked()?;
-        act.tell_memberships(prompt, is_walked)?;
+        act.update_memberships(prompt, is_walked)?;
         let is_in_part = matches!(outcome, Outcome::Settled) && act.seen.is_unfinished();
         Ok((if is_in_part { Outcome::SettledInPart } else { outcome }, walk))
     });
@@ -347,9 +347,9 @@ pub fn decide(
         Ok((outcome, walk)) => {
             working.keep();
             working.spend_rules(spent);
-            told.notices.extend(notices);
-            told.moved.extend(walk.moved);
-            told.merges.extend(walk.merges);
+            effects.notices.extend(notices);
+            effects.moved.extend(walk.moved);
+            effects.merges.extend(walk.merges);
             Ok(outcome)
         }
         Err(lack) => {
@@ -365,7 +365,7 @@ struct Act<'a> {
     now: Timestamp,
     ids: &'a mut Ids,
     notices: BTreeSet<Notice>,
-    walked: told::Walked,
+    walked: effects::Walked,
     seen: rule::Seen,
     /// What rules may still take for it.
     rules_left: RuleWork,

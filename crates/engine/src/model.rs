@@ -270,8 +270,8 @@ impl DataModel {
         }
         let events = definition.event_types.iter().map(|(name, own)| (name.clone(), Properties::of(own))).collect();
         let hidden = [(false, false), (false, true), (true, false), (true, true)].map(|(internal, private)| {
-            let sight = Flags { internal, private };
-            let flagged = definition.attributes.iter().filter(|(_, own)| own.flags.exceed(sight));
+            let visibility = Flags { internal, private };
+            let flagged = definition.attributes.iter().filter(|(_, own)| own.flags.exceed(visibility));
             flagged.map(|(path, _)| path.clone()).collect()
         });
         let flagged = definition.event_types.iter().filter_map(|(name, own)| {
@@ -308,14 +308,14 @@ impl DataModel {
 
     /// The attributes that a reader with these rights may not see, with all below them, by path.
     #[must_use]
-    pub fn hidden(&self, sight: Flags) -> &[Path] {
-        &self.hidden[usize::from(sight.internal) << 1 | usize::from(sight.private)]
+    pub fn hidden(&self, visibility: Flags) -> &[Path] {
+        &self.hidden[usize::from(visibility.internal) << 1 | usize::from(visibility.private)]
     }
 
     /// Whether a reader with these rights may not see events of this name at all.
     #[must_use]
-    pub fn is_event_hidden(&self, name: &str, sight: Flags) -> bool {
-        self.event_type(name).is_some_and(|own| own.flags.exceed(sight))
+    pub fn is_event_hidden(&self, name: &str, visibility: Flags) -> bool {
+        self.event_type(name).is_some_and(|own| own.flags.exceed(visibility))
     }
 
     /// The properties of events of this name that carry flags; none where there are none.
@@ -326,8 +326,8 @@ impl DataModel {
 
     /// Whether a reader with these rights may not see an attribute.
     #[must_use]
-    pub fn is_hidden(&self, path: &Path, sight: Flags) -> bool {
-        self.attributes.along(path).any(|attribute| attribute.flags.exceed(sight))
+    pub fn is_hidden(&self, path: &Path, visibility: Flags) -> bool {
+        self.attributes.along(path).any(|attribute| attribute.flags.exceed(visibility))
     }
 }
 

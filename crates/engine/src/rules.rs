@@ -5,7 +5,7 @@
 //! backfills settle what is stored, a read settles a copy: that is why it is exact even when a timer is late.
 //!
 //! **What is kept.** A node keeps the [`State`](crate::aggregate::State) of each aggregate, so a merge moves none. The head of a profile,
-//! its smallest node, keeps its [`Standing`]: in which segments it is, since when, and the first instant at which that may be otherwise by
+//! its smallest node, keeps its [`SegmentStates`]: in which segments it is, since when, and the first instant at which that may be otherwise by
 //! itself. Values of computed attributes are not kept: they are folded when somebody asks.
 //!
 //! **Layers.** An edited rule is live as it was until its next version is complete for everybody. Rules that depend on it get a next
@@ -18,19 +18,21 @@ mod look;
 mod nobody;
 mod order;
 mod read;
+mod segment_state;
 mod set;
 mod settle;
-mod standing;
 mod states;
 mod windows;
 mod work;
 
 pub use event::{Event, OpenPayload, Seen};
 pub use look::kind_of;
-pub use read::{Asked, Explained, Newest, Ruled, Unanswered, ask, explain, read, would_change};
-pub use set::{AggregateId, Beside, Cycle, KeptDef, Layer, RuleDef, RuleKind, RuleSet, SegmentId, Turning, keepable};
+pub use read::{Asked, Explained, Newest, RuleResults, Unanswered, ask, explain, read, would_change};
+pub use segment_state::{Late, Membership, SegmentStates, Trouble};
+pub use set::{
+    AdHocRule, AggregateId, Cycle, KeptDef, Layer, RuleDef, RuleKind, RuleSet, SegmentId, Turning, keepable,
+};
 pub use settle::{Flip, Scope};
-pub use standing::{Late, Membership, Standing, Trouble};
 
 pub use known::{Chunk, Known, STRETCH_BEYOND, STRETCH_EVENTS_MAX, Timelines, Wanted};
 pub use states::{Brought, Built, TIMELINE_STEPS_MAX, contributions};

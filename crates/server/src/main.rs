@@ -10,13 +10,13 @@ mod client;
 mod data;
 mod demo;
 mod files;
+mod gauges;
 mod jobs;
 mod load;
 mod logging;
 mod serve;
 mod settings;
 mod start;
-mod told;
 mod world;
 
 use std::process::ExitCode;

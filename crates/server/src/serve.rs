@@ -17,9 +17,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::background::Lanes;
 use crate::files::{self, Files};
+use crate::gauges::Gauges;
 use crate::settings::{ByteSize, Layer, Settings};
 use crate::start::{Rules, Start};
-use crate::told::Told;
 use crate::{background, logging, world};
 
 /// Upper bounds of the buckets of every duration, in seconds.
@@ -117,13 +117,13 @@ pub(crate) async fn serve(
     };
     let router = tessera_api::router(Arc::clone(&service), api.clone());
     tracing::info!(%address, data = %settings.data.display(), version = env!("CARGO_PKG_VERSION"), "server is ready");
-    let told = Told { store: &store, service: &service };
-    told.begin(settings);
-    told.tell();
+    let gauges = Gauges { store: &store, service: &service };
+    gauges.begin(settings);
+    gauges.tell();
     listening(address);
     tokio::select! {
         () = tessera_api::serve(vec![listener], tls, router, api, stop) => {}
-        () = keep_up(&metrics, || told.tell()) => {}
+        () = keep_up(&metrics, || gauges.tell()) => {}
     }
     tracing::info!("server is stopping");
     service.close().await;

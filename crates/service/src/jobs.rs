@@ -43,7 +43,7 @@ pub(crate) mod sweeps;
 mod table;
 pub(crate) mod terms;
 
-pub use job::{ATTEMPTS_MAX, Failure, Job, JobId, Progress, Standing, State, Wish};
+pub use job::{ATTEMPTS_MAX, Failure, Job, JobId, JobStatus, Progress, State, Wish};
 pub use table::{Filter, Listed};
 pub use terms::{CHECKPOINT_BYTES_MAX, PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX};
 
@@ -306,7 +306,7 @@ impl Jobs {
         kind: &str,
         parameters: &str,
     ) -> Result<(usize, Option<Timestamp>), Error> {
-        let filter = Filter { standing: Some(Standing::Failed), kind: Some(kind.to_owned()) };
+        let filter = Filter { status: Some(JobStatus::Failed), kind: Some(kind.to_owned()) };
         let (failed, _) = self.table.list(workspace, &filter, None, FAILED_COUNTED_MAX).await?;
         let same = failed.iter().filter_map(Listed::job).filter(|job| job.parameters == parameters);
         Ok((same.clone().count(), same.map(|job| job.updated_at).max()))
@@ -446,7 +446,7 @@ impl Jobs {
     /// Tells everybody who waits what a row says. One that waits for its turn is started when that comes; one that ended is live no
     /// more. A held one that this process does not know is somebody else's.
     pub(crate) fn learn(&self, workspace: WorkspaceId, job: Job) {
-        let (place, standing) = ((workspace, job.id), job.standing());
+        let (place, status) = ((workspace, job.id), job.status());
         let mut live = lock(&self.live);
         match live.get(&place) {
             Some(known) => {
@@ -458,12 +458,12 @@ impl Jobs {
                     is_later
                 });
             }
-            None if standing.is_final() || standing.is_held() => return,
+            None if status.is_final() || status.is_held() => return,
             None => {
                 live.insert(place, Arc::new(Live::of(job)));
             }
         }
-        if standing.is_final() {
+        if status.is_final() {
             live.remove(&place);
         }
         self.nudge.notify_one();

@@ -11,17 +11,19 @@
 
 mod base;
 mod config;
+mod configuration;
 mod data_model;
 pub mod directives;
 pub mod directory;
 mod erasures;
+mod ingest;
 pub mod jobs;
 #[cfg(test)]
 mod laws;
+mod profiles;
 mod read;
 pub mod rules;
 pub mod segments;
-mod service;
 mod stored;
 mod work;
 mod write;
@@ -35,12 +37,12 @@ pub use config::workspace as workspace_config;
 pub use config::{identity_tokens, learned};
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 pub use erasures::{ErasureState, Extent, Return};
+pub use profiles::PAGE_BYTES;
 pub use read::export;
 pub use read::query::{
     EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,
     GraphNode, Lookup, Rendered, StoredCall,
 };
-pub use service::PAGE_BYTES;
 pub use stored::{content, cursor, idempotency, keys, records};
 pub use work::service::Service;
 pub use work::{backups, check, contradictions};

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use tessera_engine::model::Flags;
-use tessera_engine::rules::Ruled;
+use tessera_engine::rules::RuleResults;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Tree, Value};
 use tessera_engine::view::{Lens, Relevance};
@@ -65,8 +65,8 @@ impl Service {
     ///
     /// # Errors
     /// What the store answers.
-    pub async fn rule_model(&self, workspace: WorkspaceId, sight: Flags) -> Result<RuleModel, Error> {
-        Ok(RuleModel::new(&*self.configured(workspace).await?, sight))
+    pub async fn rule_model(&self, workspace: WorkspaceId, visibility: Flags) -> Result<RuleModel, Error> {
+        Ok(RuleModel::new(&*self.configured(workspace).await?, visibility))
     }
 
     /// What a rule comes to for a profile now, under a merge policy and for a reader of these rights.
@@ -80,7 +80,7 @@ impl Service {
         lookup: &Lookup,
         rule: Arc<Rule>,
         policy: Option<&str>,
-        sight: Flags,
+        visibility: Flags,
     ) -> Result<Evaluated, Error> {
         let configured = self.configured(workspace).await?;
         configured.check_rules_are_on()?;
@@ -94,11 +94,11 @@ impl Service {
                 break (found, answer?, now);
             }
         };
-        ruled::hide(&mut ruled, &configured.flagged, sight);
+        ruled::hide(&mut ruled, &configured.flagged, visibility);
         let (store, policy) = (self.store().clone(), policy.map(str::to_owned));
         let work = move |patience: Patience| async move {
             let policy = configured.policy(policy.as_deref())?;
-            let asked = Tried { rule: &rule, configured: &configured, policy, found: &found, ruled, sight, now };
+            let asked = Tried { rule: &rule, configured: &configured, policy, found: &found, ruled, visibility, now };
             tried(&*store, Scope::new(workspace), asked, patience).await
         };
         self.pool().run(workspace, ANSWER_MICROS, work).await
@@ -111,21 +111,21 @@ struct Tried<'a> {
     configured: &'a Configured,
     policy: &'a Chosen,
     found: &'a Found,
-    ruled: Ruled,
-    sight: Flags,
+    ruled: RuleResults,
+    visibility: Flags,
     now: Timestamp,
 }
 
 async fn tried(store: &dyn Store, scope: Scope, asked: Tried<'_>, patience: Patience) -> Result<Evaluated, Error> {
-    let Tried { rule, configured, policy, found, ruled, sight, now } = asked;
+    let Tried { rule, configured, policy, found, ruled, visibility, now } = asked;
     let config = &configured.config;
-    let query = EventQuery { limit: SCAN_EVENTS_MAX, sight, ..EventQuery::default() };
+    let query = EventQuery { limit: SCAN_EVENTS_MAX, visibility, ..EventQuery::default() };
     let bytes_max = SCAN_BYTES_MAX + 1;
     let (events, rest) = timeline::read_within(bytes_max, store, scope, found, &query, None, configured, now).await?;
     let is_cut = events.iter().map(|event| event.payload.len()).sum::<usize>() > SCAN_BYTES_MAX;
     let lens = Lens { policy: &policy.compiled, config, now, relevance: Relevance::Any };
     let view = render::viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
-    let mut view = render::visible(view, configured.stored.model().model.hidden(sight));
+    let mut view = render::visible(view, configured.stored.model().model.hidden(visibility));
     ruled::add(&ruled, &mut view, Relevance::Any, config);
     let profile_id = render::profile_id(&view, config);
     let events_end =

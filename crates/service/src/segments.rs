@@ -88,10 +88,10 @@ impl Service {
         workspace: WorkspaceId,
         kind: RuleKind,
         name: &str,
-        sight: Flags,
+        visibility: Flags,
     ) -> Result<ShownRule, Error> {
         let configured = self.configured(workspace).await?;
-        if configured.flagged.is_hidden(kind, name, sight) {
+        if configured.flagged.is_hidden(kind, name, visibility) {
             return Err(unknown(kind == RuleKind::Attribute));
         }
         let rule = configured.stored.rules().find(kind, name)?.clone();
@@ -109,14 +109,14 @@ impl Service {
         kind: RuleKind,
         name: &RuleName,
         (content, expected): (RuleContent, Option<u64>),
-        sight: Flags,
+        visibility: Flags,
         once: Option<Once<ShownRule>>,
     ) -> Result<Given<ShownRule>, Error> {
         let own = name.clone();
         let change = move |config: &StoredConfig, at| {
             // Names are taken whether they are seen or not.
             if expected != Some(0) {
-                check_seen(config, kind, own.as_str(), sight)?;
+                check_seen(config, kind, own.as_str(), visibility)?;
             }
             put_rule(config, kind, &own, content, expected, at)
         };
@@ -140,12 +140,12 @@ impl Service {
         workspace: WorkspaceId,
         kind: RuleKind,
         name: &str,
-        sight: Flags,
+        visibility: Flags,
     ) -> Result<Arc<StoredConfig>, Error> {
         let own = name.to_owned();
         let change = move |config: &StoredConfig, at| {
-            check_seen(config, kind, &own, sight)?;
-            let is_shown = |kind, name: &str| !Flagged::new(config).is_hidden(kind, name, sight);
+            check_seen(config, kind, &own, visibility)?;
+            let is_shown = |kind, name: &str| !Flagged::new(config).is_hidden(kind, name, visibility);
             archive_rule(config, kind, &own, is_shown, at)
         };
         self.configure_rules(workspace, change).await
@@ -160,7 +160,7 @@ impl Service {
         workspace: WorkspaceId,
         kind: RuleKind,
         query: &ListQuery,
-        sight: Flags,
+        visibility: Flags,
     ) -> Result<ListPage<ShownRule>, Error> {
         check_limit(query.limit)?;
         let configured = self.configured(workspace).await?;
@@ -171,7 +171,7 @@ impl Service {
         let carried = query.cursor.as_deref().map(|cursor| self.cursors().open_sealed(workspace, purpose, cursor));
         let last = carried.transpose()?.unwrap_or_default();
         let last = std::str::from_utf8(&last).map_err(|_| cursor::invalid())?;
-        let is_shown = |name: &str| name > last && !configured.flagged.is_hidden(kind, name, sight);
+        let is_shown = |name: &str| name > last && !configured.flagged.is_hidden(kind, name, visibility);
         let mut rest = configured.stored.rules().of(kind).iter().filter(|(name, _)| is_shown(name.as_str()));
         let page: Vec<StoredRule> = rest.by_ref().take(query.limit).map(|(_, rule)| (**rule).clone()).collect();
         let ended = page.last().filter(|_| rest.next().is_some()).map(|rule| rule.name.clone());
@@ -217,11 +217,11 @@ impl Service {
         workspace: WorkspaceId,
         name: &str,
         query: &ListQuery,
-        sight: Flags,
+        visibility: Flags,
     ) -> Result<ListPage<Member>, Error> {
         check_limit(query.limit)?;
         let configured = self.configured(workspace).await?;
-        let Some(segment) = live(&configured, name, sight)? else {
+        let Some(segment) = live(&configured, name, visibility)? else {
             return Ok(ListPage { items: Vec::new(), next_cursor: None });
         };
         let scope = Scope::new(workspace);
@@ -281,18 +281,18 @@ impl Service {
         workspace: WorkspaceId,
         name: &str,
         others: &[String],
-        sight: Flags,
+        visibility: Flags,
     ) -> Result<Vec<Overlap>, Error> {
         if others.len() > OVERLAPS_MAX {
             let message = format!("at most {OVERLAPS_MAX} segments are compared with one");
             return Err(Error::new(ErrorKind::LimitExceeded, "too_many_segments", message));
         }
         let configured = self.configured(workspace).await?;
-        let own = live(&configured, name, sight)?;
+        let own = live(&configured, name, visibility)?;
         let mut overlaps = Vec::with_capacity(others.len());
         for other in others {
             let (mut count, mut both) = (0, 0);
-            if let Some(segment) = live(&configured, other, sight)? {
+            if let Some(segment) = live(&configured, other, visibility)? {
                 count = self.counts_of(workspace, segment).await?.members;
                 if let Some(own) = own {
                     both = self.common(workspace, own, segment).await?;
@@ -347,11 +347,11 @@ impl Service {
         is_attribute: bool,
         name: &str,
         policy: Option<&str>,
-        sight: Flags,
+        visibility: Flags,
     ) -> Result<(String, Explained), Error> {
         let configured = self.configured(workspace).await?;
         let kind = if is_attribute { RuleKind::Attribute } else { RuleKind::Segment };
-        if configured.flagged.is_hidden(kind, name, sight) {
+        if configured.flagged.is_hidden(kind, name, visibility) {
             return Err(unknown(is_attribute));
         }
         configured.check_rules_are_on()?;
@@ -427,8 +427,8 @@ fn check_limit(limit: usize) -> Result<(), Error> {
 }
 
 /// The number of the segment of this name; none while it is not live.
-fn live(configured: &Configured, name: &str, sight: Flags) -> Result<Option<SegmentId>, Error> {
-    if configured.flagged.is_hidden(RuleKind::Segment, name, sight) {
+fn live(configured: &Configured, name: &str, visibility: Flags) -> Result<Option<SegmentId>, Error> {
+    if configured.flagged.is_hidden(RuleKind::Segment, name, visibility) {
         return Err(unknown(false));
     }
     configured.check_rules_are_on()?;
@@ -439,8 +439,8 @@ fn live(configured: &Configured, name: &str, sight: Flags) -> Result<Option<Segm
     }
 }
 
-fn check_seen(config: &StoredConfig, kind: RuleKind, name: &str, sight: Flags) -> Result<(), Error> {
-    if Flagged::new(config).is_hidden(kind, name, sight) {
+fn check_seen(config: &StoredConfig, kind: RuleKind, name: &str, visibility: Flags) -> Result<(), Error> {
+    if Flagged::new(config).is_hidden(kind, name, visibility) {
         return Err(unknown(kind == RuleKind::Attribute));
     }
     Ok(())

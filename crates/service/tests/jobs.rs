@@ -8,7 +8,7 @@ use std::sync::Arc;
 use support::{WORKSPACE, by, fact, ingest, memory, open, page, read};
 use tessera_service::directory::KeyId;
 use tessera_service::idempotency::Given;
-use tessera_service::jobs::{Filter, Job, Listed, NewJob, Query, Standing, State, Wish};
+use tessera_service::jobs::{Filter, Job, JobStatus, Listed, NewJob, Query, State, Wish};
 use tessera_service::keys::{Family, Scope};
 use tessera_service::verdict::Verdict;
 use tessera_service::workspace_config::{
@@ -96,7 +96,7 @@ async fn a_check_lists_what_is_wrong() {
 
 /// The job of this kind, when it has ended.
 async fn ended(service: &Arc<Service>, kind: &str) -> Job {
-    let filter = Filter { standing: None, kind: Some(kind.to_owned()) };
+    let filter = Filter { status: None, kind: Some(kind.to_owned()) };
     let query = Query { filter, limit: 10, cursor: None };
     let page = service.jobs().list(WORKSPACE, &query).await.expect("jobs");
     let job = page.jobs.first().and_then(Listed::job).expect("a job of this kind");
@@ -113,7 +113,7 @@ async fn the_progress_of_a_sweep_never_goes_back() {
         update_namespace(config, "user_id", None, rules)
     };
     service.configure(WORKSPACE, blocked).await.expect("other rules");
-    let first = Query { filter: Filter { standing: None, kind: Some("recluster".to_owned()) }, limit: 1, cursor: None };
+    let first = Query { filter: Filter { status: None, kind: Some("recluster".to_owned()) }, limit: 1, cursor: None };
     let page = service.jobs().list(WORKSPACE, &first).await.expect("jobs");
     let swept = looks(&service, page.jobs[0].job().expect("a job")).await;
     let erased =
@@ -143,7 +143,7 @@ async fn rules_that_changed_are_brought_to_every_profile_by_a_job() {
     };
     service.configure(WORKSPACE, limited(Some(1))).await.expect("other rules");
     let job = ended(&service, "recluster").await;
-    assert_eq!(job.standing(), Standing::Done, "{job:?}");
+    assert_eq!(job.status(), JobStatus::Done, "{job:?}");
     assert_eq!(service.counts(WORKSPACE).await.expect("counts").profiles, 2, "one e-mail each");
     service.configure(WORKSPACE, limited(None)).await.expect("the rules of before");
     ended(&service, "recluster").await;
@@ -254,7 +254,7 @@ async fn fill(service: &Service) {
 }
 
 async fn open_of(service: &Service, kind: &str) -> Vec<Job> {
-    let query = Query { filter: Filter { standing: None, kind: Some(kind.to_owned()) }, limit: 10, cursor: None };
+    let query = Query { filter: Filter { status: None, kind: Some(kind.to_owned()) }, limit: 10, cursor: None };
     let page = service.jobs().list(WORKSPACE, &query).await.expect("jobs");
     page.jobs.iter().filter_map(Listed::job).cloned().collect()
 }
@@ -286,7 +286,7 @@ async fn an_order_has_its_job_however_many_jobs_others_have_asked_for() {
     let new = NewJob { kind: "check".into(), parameters: "{}".into(), asked_by: Some(key) };
     assert_eq!(service.jobs().ask(WORKSPACE, &new, None).await.expect_err("a job").code, "jobs_full");
     for kind in ["erase_source", "recluster", "backfill"] {
-        assert_eq!(ended(&service, kind).await.standing(), Standing::Done, "{kind}");
+        assert_eq!(ended(&service, kind).await.status(), JobStatus::Done, "{kind}");
     }
     assert_eq!(service.counts(WORKSPACE).await.expect("counts").facts, 0);
     service.close().await;

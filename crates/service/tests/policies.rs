@@ -234,7 +234,7 @@ async fn an_explanation_names_every_contender_and_why_one_won() {
     let explain = async |policy, attribute: Option<&str>| {
         let attribute = attribute.map(path);
         service
-            .explain(WORKSPACE, &lookup, policy, attribute.as_ref(), Fields::ALL.sight)
+            .explain(WORKSPACE, &lookup, policy, attribute.as_ref(), Fields::ALL.visibility)
             .await
             .expect("an explanation")
     };
@@ -275,13 +275,13 @@ async fn an_explanation_is_bounded_and_an_attribute_of_it_is_not_lost() {
             .await;
     }
     let explain = async |attribute: Option<&Path>| {
-        service.explain(WORKSPACE, &by("user_id", "ann"), None, attribute, Fields::ALL.sight).await
+        service.explain(WORKSPACE, &by("user_id", "ann"), None, attribute, Fields::ALL.visibility).await
     };
     let error = explain(None).await.map(|_| ()).expect_err("5,994 contenders are too many");
     assert_eq!(error.code, "explanation_too_large");
     assert!(error.message.contains("5000"), "{error}");
     assert_eq!(explain(Some(&path("a7"))).await.expect("an explanation").attributes[0].contenders.len(), 6);
     let unknown =
-        service.explain(WORKSPACE, &by("user_id", "ann"), Some("none"), None, Fields::ALL.sight).await.map(|_| ());
+        service.explain(WORKSPACE, &by("user_id", "ann"), Some("none"), None, Fields::ALL.visibility).await.map(|_| ());
     assert_eq!(unknown.expect_err("there is no such policy").code, "merge_policy_unknown");
 }

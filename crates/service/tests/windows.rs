@@ -205,7 +205,8 @@ async fn a_value_that_is_not_relevant_any_more_stays_and_is_told() {
         assert_eq!(world.shown(Relevance::Any).await, both);
         assert_eq!(world.shown(Relevance::Relevant).await, relevant);
         assert_eq!(world.shown(Relevance::NotRelevant).await, not);
-        let explained = world.service.explain(WORKSPACE, &by("user_id", "ann"), None, None, Fields::ALL.sight).await;
+        let explained =
+            world.service.explain(WORKSPACE, &by("user_id", "ann"), None, None, Fields::ALL.visibility).await;
         let explained = explained.expect("an explanation").attributes;
         let plan = explained.iter().find(|own| own.path.as_str() == "plan").expect("it is there");
         assert_eq!(plan.relevant_until, Timestamp::from_micros(turn));

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::disk::Disk;
 use crate::folder::Folder;
-use crate::group::{Group, Standing};
+use crate::group::{CommitterState, Group};
 use crate::journal::{self, Scan};
 use crate::recent::Recent;
 use crate::settings::Settings;
@@ -48,7 +48,7 @@ pub(crate) struct Committer {
     folder: Folder,
     shared: Arc<Shared>,
     disk: Arc<dyn Disk>,
-    standing: Standing,
+    state: CommitterState,
     /// A group whose write failed, until the store is open again.
     in_doubt: Option<InDoubt>,
     /// Bytes written since the last look at the free room on the disk.
@@ -71,10 +71,10 @@ impl Committer {
         folder: Folder,
         shared: Arc<Shared>,
         disk: Arc<dyn Disk>,
-        standing: Standing,
+        state: CommitterState,
         watch: Sender<u32>,
     ) -> Self {
-        Self { settings, folder, shared, disk, standing, in_doubt: None, unchecked_bytes: 0, failures: 0, watch }
+        Self { settings, folder, shared, disk, state, in_doubt: None, unchecked_bytes: 0, failures: 0, watch }
     }
 
     /// Works until told to close or until no one is left who could ask, then closes the trees and lets go of the
@@ -88,7 +88,7 @@ impl Committer {
         };
         let reason = TreeError::Refused("store is closed".into());
         requests.close();
-        let mut group = Group::after(&self.standing);
+        let mut group = Group::after(&self.state);
         while let Some(late) = requests.blocking_recv() {
             // Closes again, or hears that it was not done.
             let _ = self.decide(late, &mut group, Err(&reason));
@@ -102,7 +102,7 @@ impl Committer {
 
     fn serve(&mut self, first: Request, requests: &mut mpsc::Receiver<Request>) -> Option<oneshot::Sender<()>> {
         self.look_at_room();
-        let mut group = Group::after(&self.standing);
+        let mut group = Group::after(&self.state);
         let mut answers = Vec::new();
         let mut closing = None;
         let mut is_due = false;
@@ -144,18 +144,18 @@ impl Committer {
         match request {
             Request::Commit(commit, reply) => {
                 let room = (!commit.is_read_only()).then_some(commit.room);
-                let decided = self.usable(tree, room).and_then(|tree| group.commit(*commit, &self.standing, tree));
+                let decided = self.usable(tree, room).and_then(|tree| group.commit(*commit, &self.state, tree));
                 accept(decided, reply)
             }
             Request::Raise(name, reply) => {
-                let decided = self.usable(tree, Some(Room::Ordinary)).map(|_| group.raise(name, &self.standing));
+                let decided = self.usable(tree, Some(Room::Ordinary)).map(|_| group.raise(name, &self.state));
                 accept(decided, reply)
             }
             // A trim is the way out of a full disk.
             Request::Trim(before, reply) => accept(self.usable(tree, None).map(|_| group.trim(before)), reply),
             Request::BeginAt(floor, reply) => {
                 let usable = self.usable(tree, Some(Room::Ordinary));
-                accept(usable.and_then(|_| group.begin_at(&floor, &self.standing)), reply)
+                accept(usable.and_then(|_| group.begin_at(&floor, &self.state)), reply)
             }
             Request::OpenAgain | Request::Close(_) => None,
         }
@@ -181,8 +181,8 @@ impl Committer {
         match written {
             Ok(bounded) => {
                 self.shared.publish(group.head.version);
-                group.note(&mut self.standing);
-                self.shared.remembers(self.standing.recent.len());
+                group.note(&mut self.state);
+                self.shared.remembers(self.state.recent.len());
                 if let Err(error) = bounded {
                     tracing::warn!(%error, "the newest writes stay in memory for now");
                 }
@@ -202,10 +202,10 @@ impl Committer {
     /// Opens the trees, or has the watch ask for it again.
     fn open_again(&mut self) {
         match self.opened() {
-            Ok((tree, standing)) => {
-                tracing::warn!(version = standing.head.version.0, "store is open again");
-                self.shared.reopen(tree, standing.head.version);
-                self.standing = standing;
+            Ok((tree, state)) => {
+                tracing::warn!(version = state.head.version.0, "store is open again");
+                self.shared.reopen(tree, state.head.version);
+                self.state = state;
                 self.in_doubt = None;
                 self.failures = 0;
             }
@@ -222,12 +222,12 @@ impl Committer {
     /// Begins a journal and opens the trees. After a failed sync the kernel may have dropped what was to be synced, and say of
     /// the next sync that it went well: so the journal that failed is never written to again, and what is found in it of the
     /// group in doubt is written and synced once more before anyone reads it.
-    fn opened(&mut self) -> Result<(Tree, Standing), TreeError> {
+    fn opened(&mut self) -> Result<(Tree, CommitterState), TreeError> {
         self.disk.before_reopen().map_err(|error| TreeError::Refused(error.to_string()))?;
-        let was_found = journal::begin_next(&self.folder.tree(), self.standing.group)?;
-        let (tree, mut standing) = open_trees(&self.folder.tree(), &self.settings)?;
-        if standing.head != self.standing.head || standing.group != self.standing.group {
-            let (found, version) = (standing.head.version.0, self.standing.head.version.0);
+        let was_found = journal::begin_next(&self.folder.tree(), self.state.group)?;
+        let (tree, mut state) = open_trees(&self.folder.tree(), &self.settings)?;
+        if state.head != self.state.head || state.group != self.state.group {
+            let (found, version) = (state.head.version.0, self.state.head.version.0);
             return Err(TreeError::Corrupt(format!(
                 "acknowledged commits are gone found={found} acknowledged={version}"
             )));
@@ -236,10 +236,10 @@ impl Committer {
             *was_found_before |= was_found;
             if *was_found_before {
                 group.write(&tree)?;
-                group.note(&mut standing);
+                group.note(&mut state);
             }
         }
-        Ok((tree, standing))
+        Ok((tree, state))
     }
 
     /// Looks at the free room when it was too small, and after so much was written.
@@ -253,26 +253,31 @@ impl Committer {
 }
 
 /// Verifies the journals, opens the trees and reads what the committer must know.
-pub(crate) fn open_trees(path: &Path, settings: &Settings) -> Result<(Tree, Standing), TreeError> {
+pub(crate) fn open_trees(path: &Path, settings: &Settings) -> Result<(Tree, CommitterState), TreeError> {
     let scan = journal::scan(path)?;
     journal::cut_torn(&scan).map_err(|error| TreeError::Refused(error.to_string()))?;
     let tree = Tree::open(path, settings)?;
-    let standing = crate::tree::contained(|| {
+    let state = crate::tree::contained(|| {
         let at = tree.instant();
         let (head, group) = (tree.head(&at)?, tree.group(&at)?);
         let fences = tree.fences(&at)?.into_iter().collect();
-        Ok::<_, TreeError>(Standing { head, group, fences, recent: Recent::new(settings.recent_writes, head.version) })
+        Ok::<_, TreeError>(CommitterState {
+            head,
+            group,
+            fences,
+            recent: Recent::new(settings.recent_writes, head.version),
+        })
     })?;
-    check_read(&scan, &standing)?;
-    Ok((tree, standing))
+    check_read(&scan, &state)?;
+    Ok((tree, state))
 }
 
 /// Whether the storage engine has read the journals to their end.
-fn check_read(scan: &Scan, standing: &Standing) -> Result<(), TreeError> {
-    let is_behind = scan.version.is_some_and(|version| standing.head.version.0 < version)
-        || scan.mark.is_some_and(|mark| standing.group != mark.group);
+fn check_read(scan: &Scan, state: &CommitterState) -> Result<(), TreeError> {
+    let is_behind = scan.version.is_some_and(|version| state.head.version.0 < version)
+        || scan.mark.is_some_and(|mark| state.group != mark.group);
     if is_behind {
-        let (found, group) = (standing.head.version.0, standing.group);
+        let (found, group) = (state.head.version.0, state.group);
         return Err(TreeError::Corrupt(format!(
             "the journals were not read to their end version={found} group={group}"
         )));

@@ -13,7 +13,7 @@ const TRIM_ROWS_MAX: u64 = 2_000;
 
 /// What the committer knows between groups.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct CommitterState {
     pub(crate) head: Head,
     /// The number of the last group.
     pub(crate) group: u64,
@@ -44,10 +44,10 @@ struct Pending {
 
 impl Group {
     /// The group that comes next.
-    pub(crate) fn after(standing: &Standing) -> Self {
-        let head = standing.head;
+    pub(crate) fn after(state: &CommitterState) -> Self {
+        let head = state.head;
         Self {
-            number: standing.group + 1,
+            number: state.group + 1,
             before: head,
             head,
             rows: HashMap::new(),
@@ -78,10 +78,10 @@ impl Group {
     pub(crate) fn commit(
         &mut self,
         commit: Commit,
-        standing: &Standing,
+        state: &CommitterState,
         tree: &Tree,
     ) -> Result<Committed, CommitError> {
-        self.check(&commit, standing, tree)?;
+        self.check(&commit, state, tree)?;
         if commit.is_read_only() {
             return Ok(Committed { version: self.head.version, feed: Vec::new() });
         }
@@ -105,14 +105,14 @@ impl Group {
         Ok(Committed { version, feed })
     }
 
-    fn check(&self, commit: &Commit, standing: &Standing, tree: &Tree) -> Result<(), CommitError> {
+    fn check(&self, commit: &Commit, state: &CommitterState, tree: &Tree) -> Result<(), CommitError> {
         if let Some((key, _)) = &commit.idempotency
             && self.version(key, tree)?.is_some()
         {
             return Err(CommitError::Conflict(key.clone()));
         }
         if let Some(fence) = &commit.fence {
-            let epoch = self.fences.get(&fence.name).or_else(|| standing.fences.get(&fence.name));
+            let epoch = self.fences.get(&fence.name).or_else(|| state.fences.get(&fence.name));
             if epoch != Some(&fence.epoch) {
                 return Err(CommitError::Fenced);
             }
@@ -121,7 +121,7 @@ impl Group {
         let as_of = commit.as_of.filter(|as_of| *as_of <= self.before.version);
         for (key, expect) in &commit.expect {
             if !self.rows.contains_key(key)
-                && as_of.is_some_and(|as_of| standing.recent.check(key, *expect, as_of) == Known::Holds)
+                && as_of.is_some_and(|as_of| state.recent.check(key, *expect, as_of) == Known::Holds)
             {
                 continue;
             }
@@ -145,8 +145,8 @@ impl Group {
     }
 
     /// Raises a fence.
-    pub(crate) fn raise(&mut self, name: FenceName, standing: &Standing) -> Epoch {
-        let last = self.fences.get(&name).or_else(|| standing.fences.get(&name));
+    pub(crate) fn raise(&mut self, name: FenceName, state: &CommitterState) -> Epoch {
+        let last = self.fences.get(&name).or_else(|| state.fences.get(&name));
         let epoch = Epoch(last.map_or(0, |epoch| epoch.0) + 1);
         self.fences.insert(name, epoch);
         epoch
@@ -165,8 +165,8 @@ impl Group {
     }
 
     /// Begins the sequences of a store that was never written to.
-    pub(crate) fn begin_at(&mut self, floor: &Floor, standing: &Standing) -> Result<(), CommitError> {
-        if self.head != Head::EMPTY || !standing.fences.is_empty() || !self.fences.is_empty() {
+    pub(crate) fn begin_at(&mut self, floor: &Floor, state: &CommitterState) -> Result<(), CommitError> {
+        if self.head != Head::EMPTY || !state.fences.is_empty() || !self.fences.is_empty() {
             return Err(CommitError::Invalid("store was written to"));
         }
         self.head.version = floor.version;
@@ -202,12 +202,12 @@ impl Group {
     }
 
     /// Notes the group as written.
-    pub(crate) fn note(&self, standing: &mut Standing) {
-        standing.head = self.head;
-        standing.group = self.number;
-        standing.fences.extend(self.fences.iter().map(|(name, epoch)| (name.clone(), *epoch)));
+    pub(crate) fn note(&self, state: &mut CommitterState) {
+        state.head = self.head;
+        state.group = self.number;
+        state.fences.extend(self.fences.iter().map(|(name, epoch)| (name.clone(), *epoch)));
         for (key, version) in &self.order {
-            standing.recent.note(key, *version);
+            state.recent.note(key, *version);
         }
     }
 }

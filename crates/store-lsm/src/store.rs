@@ -56,7 +56,7 @@ impl LsmStore {
     /// As [`LsmStore::open`], on a disk that a test may fill or break.
     pub fn open_on(settings: Settings, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         let folder = Folder::claim(&settings.path)?;
-        let (tree, standing) = committer::open_trees(&folder.tree(), &settings).map_err(|error| match error {
+        let (tree, state) = committer::open_trees(&folder.tree(), &settings).map_err(|error| match error {
             TreeError::Corrupt(reason) => folder.damaged(reason),
             TreeError::Refused(_) | TreeError::Full { .. } => {
                 OpenError::Io { path: folder.path().to_path_buf(), source: std::io::Error::other(error) }
@@ -64,7 +64,7 @@ impl LsmStore {
         })?;
         let is_empty = tree.is_empty().map_err(|error| folder.damaged(error.to_string()))?;
         folder.seal(is_empty)?;
-        let shared = Arc::new(Shared::new(tree, standing.head.version, &settings));
+        let shared = Arc::new(Shared::new(tree, state.head.version, &settings));
         let path = folder.path().to_path_buf();
         shared.look_at_room(&*disk, &path);
         let (sender, receiver) = mpsc::channel(QUEUE);
@@ -84,8 +84,7 @@ impl LsmStore {
             .map_err(|source| OpenError::Io { path: path.clone(), source })?;
         let compactor = compactor::Handle::start(settings.clone(), Arc::clone(&shared), Arc::clone(&disk))
             .map_err(|source| OpenError::Io { path: path.clone(), source })?;
-        let committer =
-            Committer::new(settings.clone(), folder, Arc::clone(&shared), Arc::clone(&disk), standing, failed);
+        let committer = Committer::new(settings.clone(), folder, Arc::clone(&shared), Arc::clone(&disk), state, failed);
         let thread = thread::Builder::new()
             .name("store-committer".into())
             .spawn(move || committer.run(receiver))

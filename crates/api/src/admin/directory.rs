@@ -20,7 +20,7 @@ use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
 use crate::app::{App, Entered};
 use crate::budget::Share;
 use crate::declared::{self, Wrong};
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::once::whole;
 use crate::route::{Access, Route, Tag};
 use crate::transport::{After, Held, hold_until_sent};
@@ -236,7 +236,7 @@ async fn create_workspace(
 
 async fn get_workspace(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
@@ -248,7 +248,7 @@ async fn get_workspace(
 
 async fn limit_workspace(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     query: Query,
     headers: HeaderMap,
     body: Body,
@@ -306,7 +306,7 @@ fn issued(app: &App) -> impl Fn(&IssuedKey) -> Result<Bytes, Error> + Send + Syn
     move |issued| Ok(to_json(&render::issued(issued.clone(), &service.directory().snapshot())).into())
 }
 
-async fn get_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn get_key(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let asked = app.ask(&headers)?;
     let key = asked.directory().key(&asked.caller, KeyId::parse(&id)?)?;
     let directory = asked.directory().snapshot();
@@ -315,7 +315,7 @@ async fn get_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, he
 
 async fn rotate_key(
     State(app): State<Arc<App>>,
-    Segments(id): Segments<String>,
+    PathParams(id): PathParams<String>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -334,7 +334,7 @@ async fn rotate_key(
     asked.answer_bytes(json)
 }
 
-async fn revoke_key(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn revoke_key(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let asked = app.ask(&headers)?;
     let key = asked.directory().revoke_key(&asked.caller, KeyId::parse(&id)?).await?;
     let directory = asked.directory().snapshot();
@@ -343,7 +343,7 @@ async fn revoke_key(State(app): State<Arc<App>>, Segments(id): Segments<String>,
 
 async fn limit_key(
     State(app): State<Arc<App>>,
-    Segments(id): Segments<String>,
+    PathParams(id): PathParams<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {

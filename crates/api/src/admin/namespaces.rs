@@ -18,7 +18,7 @@ use super::{parse, render, wire};
 use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
 use crate::app::App;
 use crate::declared::{self, Wrong};
-use crate::extract::Segments;
+use crate::extract::PathParams;
 use crate::once::whole;
 use crate::route::{Access, Route, Tag};
 use crate::{body, once};
@@ -150,7 +150,7 @@ fn one(name: String) -> impl Fn(&StoredConfig) -> Result<Bytes, Error> + Send + 
 
 async fn update(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,

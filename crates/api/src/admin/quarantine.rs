@@ -18,7 +18,7 @@ use super::{render, wire};
 use crate::answer::{Answer, json as json_answer};
 use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX, REPLAY_DEFAULT, REPLAY_MAX};
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::route::{Access, Route, Tag};
 use crate::{native, segment};
 
@@ -98,20 +98,20 @@ async fn list(State(app): State<Arc<App>>, pairs: Query, headers: HeaderMap) -> 
     Ok(entered.answer(json_answer(&wire::List { items, next_cursor: page.next_cursor })))
 }
 
-async fn read(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn read(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Export)?;
     let (entry, raw) = app.service.quarantine().get(entered.workspace, entry_id(&id)?).await?;
     let raw = String::from_utf8_lossy(raw.bytes()).into_owned();
     Ok(entered.answer(json_answer(&wire::QuarantineItem { entry: render::quarantine_entry(entry), raw })))
 }
 
-async fn drop_entry(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn drop_entry(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     app.service.quarantine().delete(entered.workspace, entry_id(&id)?).await?;
     Ok(entered.answer(axum::response::IntoResponse::into_response(axum::http::StatusCode::NO_CONTENT)))
 }
 
-async fn replay_one(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn replay_one(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let mut outcome = wire::Replay::default();
     replay(&app, &entered, entry_id(&id)?, &mut outcome).await?;

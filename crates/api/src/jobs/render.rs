@@ -29,7 +29,7 @@ pub(super) fn job(job: &Job) -> wire::Job {
         id: job.id.to_string(),
         kind: job.kind.clone(),
         parameters: raw(&job.parameters),
-        state: job.standing().name(),
+        state: job.status().name(),
         asked_by: job.asked_by.map(|key| key.to_string()),
         created_at: format_timestamp(job.created_at),
         started_at: job.started_at.map(format_timestamp),

@@ -19,7 +19,7 @@ use super::{render, wire};
 use crate::answer::{Answer, to_json};
 use crate::app::App;
 use crate::bounds::{HEARTBEAT_SECS, WATCHERS_MAX};
-use crate::extract::Segments;
+use crate::extract::PathParams;
 use crate::route::Route;
 
 /// Proxies of the nginx family collect an answer before they pass it on, unless they are told not to.
@@ -39,7 +39,11 @@ pub(super) fn route(route: Route, example: &Value) -> Route {
         .answer_empty(204, "The job has ended, and the client has seen so.")
 }
 
-pub(super) async fn watch(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+pub(super) async fn watch(
+    State(app): State<Arc<App>>,
+    PathParams(id): PathParams<String>,
+    headers: HeaderMap,
+) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let place = Arc::clone(&app.watchers).try_acquire_owned().map_err(|_| full())?;
     let mut watch = app.service.jobs().watch(entered.workspace, JobId::parse(&id)?).await?;

@@ -17,7 +17,7 @@ use crate::answer::{Answer, Failure, json as json_answer};
 use crate::app::{App, Entered};
 use crate::body;
 use crate::declared::{self, Wrong};
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::route::{Access, Route, Tag};
 
 mod parse;
@@ -173,7 +173,7 @@ async fn set_mode(State(app): State<Arc<App>>, query: Query, headers: HeaderMap,
 
 async fn set_dataset(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     query: Query,
     headers: HeaderMap,
     body: Body,
@@ -187,7 +187,7 @@ async fn set_dataset(
 
 async fn remove_dataset(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
@@ -198,7 +198,7 @@ async fn remove_dataset(
 
 async fn set_attribute(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     query: Query,
     headers: HeaderMap,
     body: Body,
@@ -211,7 +211,7 @@ async fn set_attribute(
 
 async fn remove_attribute(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
@@ -221,7 +221,7 @@ async fn remove_attribute(
 
 async fn set_event_type(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     query: Query,
     headers: HeaderMap,
     body: Body,
@@ -234,7 +234,7 @@ async fn set_event_type(
 
 async fn remove_event_type(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {

@@ -14,7 +14,7 @@ use super::DOOR;
 use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
 use crate::app::App;
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::route::{Access, Route, Tag};
 use crate::{body, once};
 
@@ -102,7 +102,7 @@ async fn list(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> 
     Ok(entered.answer(json_answer(&render::history(history))))
 }
 
-async fn read(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn read(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let history = app.service.directive_entry(entered.workspace, parse::id(&id)?).await?;
     let mut items = render::history(history).items;

@@ -21,7 +21,7 @@ use crate::answer::{Answer, invalid, json as json_answer, json_bytes, to_json};
 use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::declared::{self, Wrong};
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::once::whole;
 use crate::route::{Access, Route, Tag};
 use crate::{body, once};
@@ -134,7 +134,7 @@ fn back(query: &Query) -> Result<Return, Error> {
 
 pub(super) async fn erase_profile<N: Named>(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<N>,
+    PathParams(name): PathParams<N>,
     query: Query,
     uri: Uri,
     headers: HeaderMap,
@@ -145,7 +145,7 @@ pub(super) async fn erase_profile<N: Named>(
 
 async fn erase_identity(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<(String, String)>,
+    PathParams(name): PathParams<(String, String)>,
     query: Query,
     uri: Uri,
     headers: HeaderMap,
@@ -171,7 +171,7 @@ async fn erase(
 
 async fn erase_event(
     State(app): State<Arc<App>>,
-    Segments(message_id): Segments<String>,
+    PathParams(message_id): PathParams<String>,
     query: Query,
     uri: Uri,
     headers: HeaderMap,
@@ -198,7 +198,7 @@ async fn list(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> 
     Ok(entered.answer(json_answer(&render::page(page))))
 }
 
-async fn read(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn read(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Erase)?;
     let receipt = app.service.erasure(entered.workspace, &id).await?;
     Ok(entered.answer(json_bytes(render::bytes(&receipt))))
@@ -220,7 +220,7 @@ async fn count(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
 
 async fn is_suppressed(
     State(app): State<Arc<App>>,
-    Segments((namespace, value)): Segments<(String, String)>,
+    PathParams((namespace, value)): PathParams<(String, String)>,
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Erase)?;
@@ -230,7 +230,7 @@ async fn is_suppressed(
 
 async fn let_in(
     State(app): State<Arc<App>>,
-    Segments((namespace, value)): Segments<(String, String)>,
+    PathParams((namespace, value)): PathParams<(String, String)>,
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Erase)?;

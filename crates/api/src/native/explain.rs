@@ -22,7 +22,7 @@ use super::policies::wire::IdentityGraph;
 use super::profiles::{Named, READ, policy_parameter};
 use crate::answer::{Answer, json as json_answer};
 use crate::app::App;
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::report::Identity;
 use crate::route::{Route, Tag};
 
@@ -133,15 +133,17 @@ pub(super) fn route(path: &'static str, handler: MethodRouter<Arc<App>>) -> Rout
 
 pub(super) async fn explain<N: Named>(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<N>,
+    PathParams(name): PathParams<N>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let attribute = query.get("attribute").map(|path| parse::attribute_path(path, "attribute")).transpose()?;
     let policy = query.get("merge_policy");
-    let explained =
-        app.service.explain(entered.workspace, &name.lookup(), policy, attribute.as_ref(), entered.sight()).await?;
+    let explained = app
+        .service
+        .explain(entered.workspace, &name.lookup(), policy, attribute.as_ref(), entered.visibility())
+        .await?;
     Ok(entered.answer(render(explained)))
 }
 

@@ -16,7 +16,7 @@ use tessera_service::export::{Export, Held};
 use super::profiles::Named;
 use crate::answer::{Answer, invalid};
 use crate::app::App;
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::route::{Access, Route, Tag};
 use crate::stream::{self, Parts};
 
@@ -87,13 +87,13 @@ impl Format {
 
 pub(super) async fn export<N: Named>(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<N>,
+    PathParams(name): PathParams<N>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Export)?;
     let format = Format::parse(&query)?;
-    let export = app.service.export(entered.workspace, &name.lookup(), entered.sight()).await?;
+    let export = app.service.export(entered.workspace, &name.lookup(), entered.visibility()).await?;
     Ok(entered.answer(answer(format, export)))
 }
 

@@ -26,12 +26,12 @@ use crate::measure::measure;
 use crate::mend::{Flaw, without_great_numbers};
 
 /// Reads which parts of a profile are wanted: a list with commas; none is all.
-pub(super) fn fields(list: Option<&str>, sight: Flags) -> Result<Fields, Error> {
-    list.map_or(Ok(Fields { sight, ..Fields::ALL }), |list| fields_of(list.split(','), sight))
+pub(super) fn fields(list: Option<&str>, visibility: Flags) -> Result<Fields, Error> {
+    list.map_or(Ok(Fields { visibility, ..Fields::ALL }), |list| fields_of(list.split(','), visibility))
 }
 
-fn fields_of<'a>(names: impl Iterator<Item = &'a str>, sight: Flags) -> Result<Fields, Error> {
-    let mut fields = Fields { identifiers: false, attributes: false, audiences: false, sight, ..Fields::ALL };
+fn fields_of<'a>(names: impl Iterator<Item = &'a str>, visibility: Flags) -> Result<Fields, Error> {
+    let mut fields = Fields { identifiers: false, attributes: false, audiences: false, visibility, ..Fields::ALL };
     for name in names {
         match name.trim() {
             "identifiers" => fields.identifiers = true,
@@ -59,7 +59,7 @@ pub(super) fn attribute_path(text: &str, member: &str) -> Result<Path, Error> {
 }
 
 /// Reads which part of a timeline is wanted.
-pub(super) fn event_query(query: &Query, sight: Flags) -> Result<EventQuery, Error> {
+pub(super) fn event_query(query: &Query, visibility: Flags) -> Result<EventQuery, Error> {
     let instant = |name| {
         let invalid = |_| invalid("time_invalid", format!("{name} must be in iso 8601"));
         query.get(name).map(|text| parse_timestamp(text).map_err(invalid)).transpose()
@@ -70,17 +70,17 @@ pub(super) fn event_query(query: &Query, sight: Flags) -> Result<EventQuery, Err
         start: instant("start")?,
         end: instant("end")?,
         event: query.get("event").map(str::to_owned),
-        sight,
+        visibility,
     })
 }
 
 /// Reads a batch of look-ups, with what of each is wanted and under which merge policy.
-pub(super) fn batch_get(body: &[u8], sight: Flags) -> Result<(Vec<Lookup>, Fields, Option<String>), Error> {
+pub(super) fn batch_get(body: &[u8], visibility: Flags) -> Result<(Vec<Lookup>, Fields, Option<String>), Error> {
     let BatchGet { lookups, fields, merge_policy, relevance: asked } = body::json(body)?;
     let lookups = lookups.within("lookups")?;
     let fields = fields.map(|names| names.within("fields")).transpose()?;
-    let all = Fields { sight, ..Fields::ALL };
-    let fields = fields.map_or(Ok(all), |names| fields_of(names.iter().map(String::as_str), sight))?;
+    let all = Fields { visibility, ..Fields::ALL };
+    let fields = fields.map_or(Ok(all), |names| fields_of(names.iter().map(String::as_str), visibility))?;
     let fields = Fields { relevance: relevance(asked.as_deref())?, ..fields };
     Ok((lookups.into_iter().map(lookup).collect::<Result<_, _>>()?, fields, merge_policy))
 }

@@ -19,7 +19,7 @@ use crate::answer::{Answer, json as json_answer, json_bytes};
 use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::declared::{self, Wrong};
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::route::{Access, Route, Tag};
 use crate::{body, once};
 
@@ -94,7 +94,7 @@ async fn list(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> 
     Ok(entered.answer(json_answer(&render::page(config.policies(), page))))
 }
 
-async fn read(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn read(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let config = app.service.configuration(entered.workspace).await?;
     Ok(entered.answer(json_bytes(render::one(config.policies(), &id)?)))
@@ -128,7 +128,7 @@ async fn create(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body:
 
 async fn replace(
     State(app): State<Arc<App>>,
-    Segments(id): Segments<String>,
+    PathParams(id): PathParams<String>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -144,7 +144,7 @@ async fn replace(
     Ok(entered.answer(json_bytes(json)))
 }
 
-async fn remove(State(app): State<Arc<App>>, Segments(id): Segments<String>, headers: HeaderMap) -> Answer {
+async fn remove(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     app.service.configure(entered.workspace, move |config| delete_policy(config, &id)).await?;
     Ok(entered.answer(StatusCode::NO_CONTENT.into_response()))

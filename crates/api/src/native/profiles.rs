@@ -15,7 +15,7 @@ use super::{erasures, explain, export, parse, render, segments};
 use crate::answer::{Answer, json as json_answer};
 use crate::app::App;
 use crate::bounds::{BATCH_GET_BYTES_MAX, PAGE_BYTES};
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::route::{Access, Route, Tag};
 
 /// The two ways to name a profile in a path.
@@ -174,12 +174,12 @@ fn batch_get_route() -> Route {
 
 async fn profile<N: Named>(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<N>,
+    PathParams(name): PathParams<N>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
-    let fields = parse::fields(query.get("fields"), entered.sight())?;
+    let fields = parse::fields(query.get("fields"), entered.visibility())?;
     let fields = Fields { relevance: parse::relevance(query.get("relevance"))?, ..fields };
     let policy = query.get("merge_policy");
     let rendered = app.service.profile(entered.workspace, &name.lookup(), fields, policy).await?;
@@ -188,19 +188,23 @@ async fn profile<N: Named>(
 
 async fn events<N: Named>(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<N>,
+    PathParams(name): PathParams<N>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
     let mut entered = app.enter(&headers, Permission::Read)?;
-    let query = parse::event_query(&query, entered.sight())?;
+    let query = parse::event_query(&query, entered.visibility())?;
     // What was stored, and the answer that is made of it.
     entered.reserve(&app, 2 * PAGE_BYTES).await?;
     let page = app.service.events(entered.workspace, &name.lookup(), &query).await?;
     Ok(entered.answer(render::timeline(page)?))
 }
 
-async fn identities<N: Named>(State(app): State<Arc<App>>, Segments(name): Segments<N>, headers: HeaderMap) -> Answer {
+async fn identities<N: Named>(
+    State(app): State<Arc<App>>,
+    PathParams(name): PathParams<N>,
+    headers: HeaderMap,
+) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let graph = app.service.identities(entered.workspace, &name.lookup()).await?;
     Ok(entered.answer(render::identities(graph)))
@@ -209,7 +213,7 @@ async fn identities<N: Named>(State(app): State<Arc<App>>, Segments(name): Segme
 async fn batch_get(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let mut entered = app.enter(&headers, Permission::Read)?;
     let body = entered.body(&app, &headers, body).await?;
-    let (lookups, fields, policy) = parse::batch_get(&body, entered.sight())?;
+    let (lookups, fields, policy) = parse::batch_get(&body, entered.visibility())?;
     // It is that of the whole call, and so is the mistake in it.
     app.service.configuration(entered.workspace).await?.policies().asked(policy.as_deref())?;
     let (mut results, mut bytes) = (Vec::with_capacity(lookups.len()), 0);

@@ -268,7 +268,7 @@ async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
     let body = entered.body(&app, &headers, body).await?;
     let Check { pql, pql_json, tree, filter, purpose } = body::json(&body)?;
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
-    let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
+    let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
     let compiled = compile(&spelled, purpose, &model);
     let warnings = match &compiled {
         Ok((rule, _)) => warnings(&app, entered.workspace, rule, &model).await?,
@@ -284,11 +284,12 @@ async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -
     let Evaluate { pql, pql_json, tree, filter, purpose, profile, merge_policy } = body::json(&body)?;
     let lookup = parse::lookup(profile)?;
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
-    let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
+    let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
     let (rule, _) = compile(&spelled, purpose, &model).map_err(|problem| refused(&problem, &spelled))?;
     let policy = merge_policy.as_deref();
     let warnings = warnings(&app, entered.workspace, &rule, &model).await?;
-    let evaluated = app.service.evaluate(entered.workspace, &lookup, Arc::new(rule), policy, entered.sight()).await?;
+    let evaluated =
+        app.service.evaluate(entered.workspace, &lookup, Arc::new(rule), policy, entered.visibility()).await?;
     let Evaluated { profile_id, value, at, changes_at, steps, events, is_truncated } = evaluated;
     let changes_at = changes_at.map(format_timestamp);
     let (value, at, truncated) = (raw(&value), format_timestamp(at), is_truncated);

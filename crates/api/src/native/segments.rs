@@ -29,7 +29,7 @@ use crate::answer::{Answer, invalid, json as json_answer};
 use crate::app::App;
 use crate::body;
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::route::{Route, Tag};
 
 /// A page of members.
@@ -309,12 +309,12 @@ fn page(query: &Query) -> Result<ListQuery, Error> {
 
 async fn members(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
-    let page = app.service.segment_members(entered.workspace, &name, &page(&query)?, entered.sight()).await?;
+    let page = app.service.segment_members(entered.workspace, &name, &page(&query)?, entered.visibility()).await?;
     let member = |member: tessera_service::segments::Member| Member {
         profile_id: member.profile_id,
         entered_at: format_timestamp(member.entered_at),
@@ -330,7 +330,7 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     let spelled = rules::spelled(pql, pql_json, tree, filter)?;
     let unknown = || invalid("time_zone_unknown", "time_zone is expected to be a name such as Europe/Paris, or UTC");
     let zone = Zone::named(time_zone.as_deref().unwrap_or("UTC")).ok_or_else(unknown)?;
-    let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
+    let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
     let compiled = rules::compile(&spelled, Purpose::Condition, &model);
     let (rule, _) = compiled.map_err(|problem| rules::refused(&problem, &spelled))?;
     if model.hides_rule(&rule) {
@@ -357,7 +357,7 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
 
 async fn overlap(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
@@ -368,7 +368,7 @@ async fn overlap(
         let message = format!("with is expected to name 1 to {OVERLAPS_MAX} segments, separated by commas");
         return Err(invalid("query_invalid", message).into());
     }
-    let overlaps = app.service.segment_overlap(entered.workspace, &name, &with, entered.sight()).await?;
+    let overlaps = app.service.segment_overlap(entered.workspace, &name, &with, entered.visibility()).await?;
     let count = app.service.segment_counts(entered.workspace, &name).await?.members;
     let shown = |own: tessera_service::segments::Overlap| Overlap { name: own.name, count: own.count, both: own.both };
     let overlaps = Overlaps { name, count, with: overlaps.into_iter().map(shown).collect() };
@@ -377,13 +377,13 @@ async fn overlap(
 
 pub(super) async fn history<N: Named>(
     State(app): State<Arc<App>>,
-    Segments(name): Segments<N>,
+    PathParams(name): PathParams<N>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let query = page(&query)?;
-    let page = app.service.membership_history(entered.workspace, &name.lookup(), &query, entered.sight()).await?;
+    let page = app.service.membership_history(entered.workspace, &name.lookup(), &query, entered.visibility()).await?;
     let turn = |turn: tessera_service::segments::Turn| Turn {
         segment: turn.segment,
         at: format_timestamp(turn.at),
@@ -394,18 +394,18 @@ pub(super) async fn history<N: Named>(
     Ok(entered.answer(json_answer(&history)))
 }
 
-async fn explain_segment(app: State<Arc<App>>, name: Segments<String>, query: Query, headers: HeaderMap) -> Answer {
+async fn explain_segment(app: State<Arc<App>>, name: PathParams<String>, query: Query, headers: HeaderMap) -> Answer {
     explain(false, app, name, query, headers).await
 }
 
-async fn explain_attribute(app: State<Arc<App>>, name: Segments<String>, query: Query, headers: HeaderMap) -> Answer {
+async fn explain_attribute(app: State<Arc<App>>, name: PathParams<String>, query: Query, headers: HeaderMap) -> Answer {
     explain(true, app, name, query, headers).await
 }
 
 async fn explain(
     is_attribute: bool,
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
@@ -421,7 +421,7 @@ async fn explain(
     };
     let policy = query.get("merge_policy");
     let explained =
-        app.service.explain_rule(entered.workspace, &lookup, is_attribute, &name, policy, entered.sight()).await?;
+        app.service.explain_rule(entered.workspace, &lookup, is_attribute, &name, policy, entered.visibility()).await?;
     Ok(entered.answer(json_answer(&why(name, explained))))
 }
 

@@ -19,7 +19,7 @@ use crate::answer::{Answer, json as json_answer, json_bytes};
 use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::declared::{self, Wrong};
-use crate::extract::{Query, Segments};
+use crate::extract::{PathParams, Query};
 use crate::once;
 use crate::route::{Access, Route, Tag};
 
@@ -181,14 +181,14 @@ async fn list(kind: RuleKind, State(app): State<Arc<App>>, query: Query, headers
     let entered = app.enter(&headers, Permission::Read)?;
     let query =
         ListQuery { limit: query.limit(LIST_DEFAULT, LIST_MAX)?, cursor: query.get("cursor").map(str::to_owned) };
-    let page = app.service.stored_rules(entered.workspace, kind, &query, entered.sight()).await?;
+    let page = app.service.stored_rules(entered.workspace, kind, &query, entered.visibility()).await?;
     Ok(entered.answer(json_answer(&render::page(kind, page))))
 }
 
 async fn read(
     kind: RuleKind,
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
@@ -215,7 +215,7 @@ async fn create(kind: RuleKind, State(app): State<Arc<App>>, uri: Uri, headers: 
 async fn replace(
     kind: RuleKind,
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -244,7 +244,7 @@ async fn set(
     warned: Warned,
     once: Option<Once<ShownRule>>,
 ) -> Result<Given<ShownRule>, Error> {
-    let model = app.service.rule_model(entered.workspace, entered.sight()).await?;
+    let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
     let content = content.compile(kind, &model)?;
     if model.hides_rule(&content.definition.rule) {
         let message = "the rule reads attributes or events that this key may not see";
@@ -252,23 +252,23 @@ async fn set(
     }
     let warnings = rules::warnings(app, entered.workspace, &content.definition.rule, &model).await?;
     warned.get_or_init(|| warnings);
-    app.service.put_stored_rule(entered.workspace, kind, &name, (content, expected), entered.sight(), once).await
+    app.service.put_stored_rule(entered.workspace, kind, &name, (content, expected), entered.visibility(), once).await
 }
 
 async fn archive(
     kind: RuleKind,
     State(app): State<Arc<App>>,
-    Segments(name): Segments<String>,
+    PathParams(name): PathParams<String>,
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    app.service.archive_stored_rule(entered.workspace, kind, &name, entered.sight()).await?;
+    app.service.archive_stored_rule(entered.workspace, kind, &name, entered.visibility()).await?;
     let json = shown(&app, &entered, kind, &name).await?;
     Ok(entered.answer(json_bytes(json)))
 }
 
 async fn shown(app: &App, entered: &Entered, kind: RuleKind, name: &str) -> Result<bytes::Bytes, Error> {
-    let shown = app.service.stored_rule(entered.workspace, kind, name, entered.sight()).await?;
+    let shown = app.service.stored_rule(entered.workspace, kind, name, entered.visibility()).await?;
     Ok(render::one(kind, &shown, Vec::new()))
 }
 

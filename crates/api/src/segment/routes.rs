@@ -25,7 +25,7 @@ use crate::body;
 use crate::bounds::{BATCH_BYTES_MAX, KEYLESS_BYTES_MAX};
 use crate::budget::Share;
 use crate::caller::{self, Scheme};
-use crate::extract::{Loose, Query, Segments};
+use crate::extract::{Loose, PathParams, Query};
 use crate::public_url::is_host;
 use crate::report::{self, Report};
 use crate::route::{Access, Route, Tag};
@@ -254,7 +254,7 @@ fn early_caller(app: &App, query: &Query, headers: &HeaderMap) -> Result<Option<
 async fn picture(
     State(app): State<Arc<App>>,
     verb: Method,
-    Segments(method): Segments<String>,
+    PathParams(method): PathParams<String>,
     Loose(query): Loose,
     headers: HeaderMap,
 ) -> Response {
@@ -275,7 +275,7 @@ async fn picture(
 
 async fn settings(
     State(app): State<Arc<App>>,
-    Segments(key): Segments<String>,
+    PathParams(key): PathParams<String>,
     secured: Option<Extension<Secured>>,
     uri: Uri,
     headers: HeaderMap,

@@ -259,51 +259,22 @@ impl Tail {
         self.moments.len() - self.moments.partition_point(|moment| moment.time <= at)
     }
 
-    /// When its events happened that an aggregate takes, from an instant on, and what each adds to a count or to a sum; none where that is
-    /// more than one value.
-    pub(crate) fn adds(
+    /// When its events happened that an aggregate takes, the newest first, and what each adds to a count or to a sum; nothing is said where it
+    /// is several values at once.
+    pub(crate) fn newest_first(
         &self,
         (id, is_count): (AggregateId, bool),
-        first: Timestamp,
-    ) -> Option<Vec<(Timestamp, Decimal)>> {
-        let column = &self.columns[self.columns.binary_search_by_key(&id, |column| column.id).ok()?];
-        let rows = column.rows.iter().enumerate();
-        let rows = rows.map(|(at, row)| (self.moments[usize::from(*row)].time, column.brings(at)));
-        let adds = rows.filter(|(time, _)| *time >= first).map(|(time, brings)| {
-            let adds = match brings {
-                _ if is_count => Decimal::from_u64(1),
-                Brings::One(Value::Number(number)) => *number,
-                Brings::Nothing | Brings::One(_) => Decimal::ZERO,
-                Brings::Several(_) => return None,
-            };
-            Some((time, adds))
-        });
-        adds.collect()
-    }
-
-    /// When its events happened that an aggregate takes, from one instant to another, and what each adds to a count or to a sum.
-    pub(crate) fn newest(
-        &self,
-        (id, is_count): (AggregateId, bool),
-        first: Timestamp,
-        last: Timestamp,
-    ) -> impl Iterator<Item = (Timestamp, Decimal)> {
+    ) -> impl Iterator<Item = (Timestamp, Option<Decimal>)> {
         let column = self.columns.iter().find(|column| column.id == id);
         let adds = move |brings: &Brings| match brings {
-            _ if is_count => Decimal::from_u64(1),
-            Brings::Nothing => Decimal::ZERO,
-            Brings::One(Value::Number(number)) => *number,
-            Brings::One(_) => Decimal::ZERO,
-            Brings::Several(own) => {
-                let mut numbers =
-                    own.values.iter().filter_map(|own| if let Value::Number(own) = own { Some(*own) } else { None });
-                // What is too large adds nothing: then it is told too early.
-                numbers.try_fold(Decimal::ZERO, |sum, own| sum.checked_add(own)).unwrap_or(Decimal::ZERO)
-            }
+            _ if is_count => Some(Decimal::from_u64(1)),
+            Brings::One(Value::Number(number)) => Some(*number),
+            Brings::Nothing | Brings::One(_) => Some(Decimal::ZERO),
+            Brings::Several(_) => None,
         };
-        let rows = column.into_iter().flat_map(|column| column.rows.iter().enumerate().map(move |at| (column, at)));
-        let all = rows.map(move |(column, (at, row))| (self.moments[usize::from(*row)].time, adds(column.brings(at))));
-        all.filter(move |(time, _)| *time >= first && *time <= last)
+        let rows =
+            column.into_iter().flat_map(|column| column.rows.iter().enumerate().rev().map(move |at| (column, at)));
+        rows.map(move |(column, (at, row))| (self.moments[usize::from(*row)].time, adds(column.brings(at))))
     }
 
     /// An estimate of its stored bytes, rather high.

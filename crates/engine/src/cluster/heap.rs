@@ -18,7 +18,7 @@ heap!(End: identity);
 heap!(Evidence: tally);
 heap!(Link: ends, evidence, state);
 heap!(Tally, Separation, Severer, AggregateId);
-heap!(Node: identity, owned, fragments, relations, separated, states, tail, standing);
+heap!(Node: identity, owned, fragments, relations, separated, states, tail, segment_states);
 
 impl Heap for Cluster {
     fn heap_bytes(&self) -> usize {

@@ -43,7 +43,7 @@ impl Evidence {
 
 /// Which rule refuses a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Rule {
+pub enum HoldReason {
     /// Both sides hold a value of the exclusive namespace.
     Exclusive,
     /// One end is a hub.
@@ -58,7 +58,7 @@ pub enum Rule {
     Full,
 }
 
-impl Rule {
+impl HoldReason {
     /// Its name, as answers and metrics show it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -88,7 +88,7 @@ pub enum LinkState {
     /// It holds its profile together.
     Active,
     /// A rule refuses it; it becomes active by itself when the reason goes.
-    Held(Rule),
+    Held(HoldReason),
     /// Undone on purpose, by one or several acts; it comes back when none of them is in force. Sorted, never empty.
     Severed(Vec<Severer>),
 }

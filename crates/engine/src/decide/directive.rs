@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{Act, Outcome};
-use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Rule, Severer, Source, Tally};
+use crate::cluster::{Cluster, End, Evidence, HoldReason, Link, LinkState, Severer, Source, Tally};
 use crate::fact::{Identity, Strength};
 use crate::id::{DirectiveId, NodeId};
 use crate::prepare::Rejection;
@@ -114,7 +114,7 @@ pub enum Refusal {
     /// The join would not hold the two together.
     WouldNotHold {
         /// The rule, if one holds it.
-        rule: Option<Rule>,
+        rule: Option<HoldReason>,
         /// Directives that keep the two apart.
         separations: Vec<DirectiveId>,
     },
@@ -227,7 +227,7 @@ impl Act<'_> {
                 Severer::Document(_) => None,
             })
             .collect();
-        if rule == Some(Rule::Separated) {
+        if rule == Some(HoldReason::Separated) {
             separations.extend(separations_between(&cluster, ends[0].node, ends[1].node));
         }
         Ok(Refusal::WouldNotHold { rule, separations })
@@ -380,7 +380,7 @@ impl Refusal {
                 let message = format!("one identity may be part of at most {SEPARATIONS_MAX} separations in force");
                 Rejection::new("too_many_separations", message)
             }
-            Self::WouldNotHold { rule: Some(Rule::Separated), separations }
+            Self::WouldNotHold { rule: Some(HoldReason::Separated), separations }
             | Self::WouldNotHold { rule: None, separations }
                 if !separations.is_empty() =>
             {
@@ -388,10 +388,10 @@ impl Refusal {
                 let message = format!("a separation keeps the two apart; lift it first ({})", ids.join(", "));
                 Rejection::new("separation_in_force", message)
             }
-            Self::WouldNotHold { rule: Some(Rule::Full), .. } => {
+            Self::WouldNotHold { rule: Some(HoldReason::Full), .. } => {
                 Rejection::new("cluster_full", "the two together would hold more identities than are kept as one")
             }
-            Self::WouldNotHold { rule: Some(Rule::Blocked), .. } => {
+            Self::WouldNotHold { rule: Some(HoldReason::Blocked), .. } => {
                 Rejection::new("identity_blocked", "identities are expected whose values are not blocked")
             }
             Self::WouldNotHold { .. } => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Act, HeldNote};
-use crate::cluster::{Cluster, End, Evidence, Hub, Link, LinkState, Neighbour, Rule, Severer};
+use crate::cluster::{Cluster, End, Evidence, HoldReason, Hub, Link, LinkState, Neighbour, Severer};
 use crate::fact::Identity;
 use crate::id::NodeId;
 use crate::working::Lack;
@@ -120,7 +120,7 @@ impl Act<'_> {
         let (before, counted) = ((link.strength(), link.since()), link.neighbour(&config));
         link.add(evidence);
         let is_reordered = (link.strength(), link.since()) != before;
-        if link.state.is_severed() || !is_reordered && link.state != LinkState::Held(Rule::Full) {
+        if link.state.is_severed() || !is_reordered && link.state != LinkState::Held(HoldReason::Full) {
             self.working.put_held(link);
             return Ok(());
         }
@@ -151,7 +151,7 @@ impl Act<'_> {
         let excluded = !link.is_joined() && first.holds_exclusive() && second.holds_exclusive();
         let is_last = || first.links.iter().chain(&second.links).all(|own| own.order() < link.order());
         if excluded && is_last() {
-            link.state = LinkState::Held(Rule::Exclusive);
+            link.state = LinkState::Held(HoldReason::Exclusive);
             self.working.put_held(link);
             return Ok(());
         }
@@ -159,18 +159,18 @@ impl Act<'_> {
     }
 
     /// The rule that keeps a link out of the walks, by what its ends are.
-    pub(super) fn barred(&self, link: &Link) -> Result<Option<Rule>, Lack> {
+    pub(super) fn barred(&self, link: &Link) -> Result<Option<HoldReason>, Lack> {
         let low = link.hub_end(self.working.config()).map(|end| end.node);
         let mut is_hub = false;
         for end in &link.ends {
             let cluster = self.working.cluster(self.working.known(&end.identity)?.cluster)?;
             let role = cluster.node(end.node).ok_or(Lack::Torn)?.role;
             if role.blocked {
-                return Ok(Some(Rule::Blocked));
+                return Ok(Some(HoldReason::Blocked));
             }
             is_hub |= role.hub.bars(link.class()) && low == Some(end.node);
         }
-        Ok(is_hub.then_some(Rule::Hub))
+        Ok(is_hub.then_some(HoldReason::Hub))
     }
 
     /// Counts, and answers what the low end was a hub for and is one for now.
@@ -198,7 +198,7 @@ impl Act<'_> {
         let mut links = self.working.held_of(end.node)?;
         links.retain(|link| {
             let is_low = || link.hub_end(&config).is_some_and(|low| low.node == end.node);
-            link.state == LinkState::Held(Rule::Hub) && !hub.bars(link.class()) && is_low()
+            link.state == LinkState::Held(HoldReason::Hub) && !hub.bars(link.class()) && is_low()
         });
         links.sort_by(|one, other| one.order().cmp(&other.order()));
         self.working.require_clusters(links.iter().map(|link| &link.other(end.node).identity))?;
@@ -215,9 +215,9 @@ impl Act<'_> {
         let is_low = |link: &Link| link.hub_end(&config).is_some_and(|low| low.node == end.node);
         let makes_hub = |link: &Link| hub.bars(link.class()) && is_low(link);
         for link in self.working.held_of(end.node)? {
-            if matches!(link.state, LinkState::Held(Rule::Exclusive | Rule::Full)) && makes_hub(&link) {
+            if matches!(link.state, LinkState::Held(HoldReason::Exclusive | HoldReason::Full)) && makes_hub(&link) {
                 let mut link = Arc::unwrap_or_clone(link);
-                link.state = LinkState::Held(Rule::Hub);
+                link.state = LinkState::Held(HoldReason::Hub);
                 self.working.put_held(link);
             }
         }
@@ -225,7 +225,7 @@ impl Act<'_> {
         let cluster = self.working.cluster(row.cluster)?;
         if cluster.links.iter().any(makes_hub) {
             for link in cluster.links.iter().filter(|link| makes_hub(link)) {
-                self.working.put_held(Link { state: LinkState::Held(Rule::Hub), ..link.clone() });
+                self.working.put_held(Link { state: LinkState::Held(HoldReason::Hub), ..link.clone() });
             }
             self.detach(row.cluster, |parts| parts.links.retain(|link| !makes_hub(link)))?;
         }
@@ -295,11 +295,13 @@ impl Act<'_> {
 #[must_use]
 pub fn winner(first: &Cluster, second: &Cluster, link: &Link, config: &crate::config::Config) -> Option<[Identity; 2]> {
     let won = match link.state {
-        LinkState::Held(Rule::Limit) => first.limit_winner(link, config)?,
-        LinkState::Held(Rule::Exclusive) => super::settle::exclusive_winner(first, second, link)?,
+        LinkState::Held(HoldReason::Limit) => first.limit_winner(link, config)?,
+        LinkState::Held(HoldReason::Exclusive) => super::settle::exclusive_winner(first, second, link)?,
         LinkState::Active
         | LinkState::Severed(_)
-        | LinkState::Held(Rule::Hub | Rule::Blocked | Rule::Separated | Rule::Full) => return None,
+        | LinkState::Held(HoldReason::Hub | HoldReason::Blocked | HoldReason::Separated | HoldReason::Full) => {
+            return None;
+        }
     };
     Some([won.ends[0].identity.clone(), won.ends[1].identity.clone()])
 }

@@ -15,8 +15,8 @@ use crate::fact::Identity;
 use crate::id::NodeId;
 use crate::prepare::Prepared;
 use crate::rules::{
-    AggregateId, Flip, Look, ROWS_OF_FLIP, RuleSet, RuleWork, Scope, Sources, Standing, Wanted, advance, advance_all,
-    catch_up, erased_at, evaluate_now, is_late,
+    AggregateId, Flip, Look, ROWS_OF_FLIP, RuleSet, RuleWork, Scope, SegmentStates, Sources, Wanted, advance,
+    advance_all, catch_up, erased_at, evaluate_now, is_late,
 };
 use crate::working::{Lack, Need, Side};
 
@@ -64,7 +64,7 @@ impl Act<'_> {
     }
 
     /// Evaluates the memberships of all profiles that the command touched. The last thing that a command does.
-    pub(super) fn tell_memberships(&mut self, prompt: &Prompt, is_walked: bool) -> Result<(), Lack> {
+    pub(super) fn update_memberships(&mut self, prompt: &Prompt, is_walked: bool) -> Result<(), Lack> {
         let config = self.working.config().clone();
         if config.rules().is_empty() && self.seen.asked.is_empty() {
             return Ok(());
@@ -89,27 +89,28 @@ impl Act<'_> {
         Ok(())
     }
 
-    /// The standings of touched profiles, brought to right before now as they were before the command.
+    /// The segment states of touched profiles, brought to right before now as they were before the command.
     fn advanced(
         &mut self,
         touched: &[(NodeId, Option<Arc<Cluster>>)],
         config: &Config,
-    ) -> Result<BTreeMap<NodeId, Standing>, Lack> {
+    ) -> Result<BTreeMap<NodeId, SegmentStates>, Lack> {
         let mut advanced = BTreeMap::new();
         let before: Vec<Arc<Cluster>> =
             touched.iter().filter_map(|(id, _)| self.working.before(*id).cloned()).collect();
         for cluster in before {
             for head in cluster.profile_ids() {
-                let standing = cluster.node(head).and_then(|node| node.standing.as_deref());
+                let segment_states = cluster.node(head).and_then(|node| node.segment_states.as_deref());
                 let erased_at = erased_at(config, &cluster, head);
-                if !is_late(standing, config.rules(), self.now, erased_at) {
+                if !is_late(segment_states, config.rules(), self.now, erased_at) {
                     continue;
                 }
-                let standing = standing.cloned().unwrap_or_default();
-                let standing = self.looked(&cluster, head, standing, Side::Before, config, |look, flips, now| {
-                    catch_up(look, now, flips);
-                })?;
-                advanced.insert(head, standing);
+                let segment_states = segment_states.cloned().unwrap_or_default();
+                let segment_states =
+                    self.looked(&cluster, head, segment_states, Side::Before, config, |look, flips, now| {
+                        catch_up(look, now, flips);
+                    })?;
+                advanced.insert(head, segment_states);
             }
         }
         Ok(advanced)
@@ -121,18 +122,18 @@ impl Act<'_> {
         &mut self,
         id: NodeId,
         (scope, is_walked): (&Scope, bool),
-        late: &mut BTreeMap<NodeId, Standing>,
+        late: &mut BTreeMap<NodeId, SegmentStates>,
         config: &Config,
     ) -> Result<(), Lack> {
         let cluster = self.working.cluster(id)?;
         let asked = self.seen.asked.get(&id).copied();
-        let mut standings: Vec<(NodeId, Option<Box<Standing>>)> = Vec::new();
+        let mut changed: Vec<(NodeId, Option<Box<SegmentStates>>)> = Vec::new();
         let heads: BTreeSet<NodeId> = cluster.profile_ids().collect();
         for node in &cluster.nodes {
-            let (kept, caught_up) = (node.standing.as_deref(), late.remove(&node.id));
+            let (kept, caught_up) = (node.segment_states.as_deref(), late.remove(&node.id));
             if !heads.contains(&node.id) {
-                if let Some(standing) = caught_up.or_else(|| kept.cloned()) {
-                    standings.push((node.id, self.leave(node.id, standing, config)));
+                if let Some(segment_states) = caught_up.or_else(|| kept.cloned()) {
+                    changed.push((node.id, self.leave(node.id, segment_states, config)));
                 }
                 continue;
             }
@@ -141,84 +142,90 @@ impl Act<'_> {
             if !is_changed && asked.is_none() && !was_late && !self.seen.unread.contains(&node.id) {
                 continue;
             }
-            let standing = caught_up.or_else(|| kept.cloned()).unwrap_or_default();
+            let segment_states = caught_up.or_else(|| kept.cloned()).unwrap_or_default();
             let newborn = (node.created_at == self.now).then(|| scope.with_newborn(config.rules()));
             let scope = newborn.as_ref().unwrap_or(scope);
             let next = match asked {
-                Some(settling) => self.settled(&cluster, node.id, standing, settling, config)?,
-                None => self.evaluated(&cluster, node.id, standing, scope, config)?,
+                Some(settling) => self.settled(&cluster, node.id, segment_states, settling, config)?,
+                None => self.evaluated(&cluster, node.id, segment_states, scope, config)?,
             };
             let next = Some(Box::new(next)).filter(|next| says_something(next, config.rules()));
-            if next != node.standing {
-                standings.push((node.id, next));
+            if next != node.segment_states {
+                changed.push((node.id, next));
             }
         }
         drop(cluster);
-        self.put_standings(id, standings, config)?;
+        self.put_segment_states(id, changed, config)?;
         if asked.is_some() {
             let cluster = self.working.cluster(id)?;
             let is_unsettled = |node: &&Node| {
-                let standing = node.standing.as_deref();
+                let segment_states = node.segment_states.as_deref();
                 let is_head = heads.contains(&node.id);
                 let erased_at = || erased_at(config, &cluster, node.id);
-                if is_head { is_late(standing, config.rules(), self.now, erased_at()) } else { standing.is_some() }
+                if is_head {
+                    is_late(segment_states, config.rules(), self.now, erased_at())
+                } else {
+                    segment_states.is_some()
+                }
             };
             self.seen.is_unfinished |= cluster.nodes.iter().find(is_unsettled).is_some();
         }
         Ok(())
     }
 
-    /// The standing of a profile that somebody asked to be settled. What is late of it was not brought to now as one of those that the command
+    /// The segment states of a profile that somebody asked to be settled. What is late of it was not brought to now as one of those that the command
     /// wrote.
     fn settled(
         &mut self,
         cluster: &Cluster,
         head: NodeId,
-        standing: Standing,
+        segment_states: SegmentStates,
         settling: Settling,
         config: &Config,
-    ) -> Result<Standing, Lack> {
+    ) -> Result<SegmentStates, Lack> {
         let erased_at = erased_at(config, cluster, head);
-        let is_asked = settling == Settling::All || is_late(Some(&standing), config.rules(), self.now, erased_at);
+        let is_asked = settling == Settling::All || is_late(Some(&segment_states), config.rules(), self.now, erased_at);
         if !is_asked {
-            return Ok(standing);
+            return Ok(segment_states);
         }
         if !self.rules_left.is_left() {
-            let mut standing = standing;
+            let mut segment_states = segment_states;
             // Whoever asked for everything is told that it is still to come.
-            if settling == Settling::All && standing.late.is_none() {
-                standing.put_off(self.now, config.version());
+            if settling == Settling::All && segment_states.late.is_none() {
+                segment_states.put_off(self.now, config.version());
             }
-            return Ok(standing);
+            return Ok(segment_states);
         }
-        self.looked(cluster, head, standing, Side::After, config, |look, flips, now| match settling {
+        self.looked(cluster, head, segment_states, Side::After, config, |look, flips, now| match settling {
             Settling::Due => advance(look, now, flips),
             Settling::All => advance_all(look, now, flips),
         })
     }
 
-    /// The standing of a profile that the command has changed.
+    /// The segment states of a profile that the command has changed.
     fn evaluated(
         &mut self,
         cluster: &Cluster,
         head: NodeId,
-        standing: Standing,
+        segment_states: SegmentStates,
         scope: &Scope,
         config: &Config,
-    ) -> Result<Standing, Lack> {
+    ) -> Result<SegmentStates, Lack> {
         let is_unread = self.seen.unread.contains(&head);
         if is_unread || (*scope == Scope::All && !self.rules_left.is_left()) {
-            let mut standing = standing;
-            standing.put_off(self.now, config.version());
-            return Ok(standing);
+            let mut segment_states = segment_states;
+            segment_states.put_off(self.now, config.version());
+            return Ok(segment_states);
         }
-        self.looked(cluster, head, standing, Side::After, config, |look, flips, _| evaluate_now(look, scope, flips))
+        self.looked(cluster, head, segment_states, Side::After, config, |look, flips, _| {
+            evaluate_now(look, scope, flips)
+        })
     }
 
-    fn put_standings(
+    fn put_segment_states(
         &mut self,
         id: NodeId,
-        standings: Vec<(NodeId, Option<Box<Standing>>)>,
+        segment_states: Vec<(NodeId, Option<Box<SegmentStates>>)>,
         config: &Config,
     ) -> Result<(), Lack> {
         let bytes_max = config.limits().record_bytes_max;
@@ -228,15 +235,15 @@ impl Act<'_> {
             cluster.node(*node).is_some_and(|node| node.state(*id).is_some_and(|known| *known != **own))
         };
         advanced.retain(is_another);
-        if standings.is_empty() && advanced.is_empty() && cluster.bytes <= bytes_max && !sleeps(&cluster) {
+        if segment_states.is_empty() && advanced.is_empty() && cluster.bytes <= bytes_max && !sleeps(&cluster) {
             return Ok(());
         }
         drop(cluster);
         let mut cluster = self.working.edit(id)?;
-        for (node, standing) in standings {
+        for (node, segment_states) in segment_states {
             let own = cluster.node_mut(node).ok_or(Lack::Torn)?;
             let before = own.rules_bytes();
-            own.standing = standing;
+            own.segment_states = segment_states;
             let after = own.rules_bytes();
             cluster.bytes = (cluster.bytes + after).saturating_sub(before);
         }
@@ -251,7 +258,7 @@ impl Act<'_> {
         }
         if sleeps(&cluster) {
             // One timer wakes all of the record.
-            let mut late = cluster.nodes.iter_mut().filter_map(|node| node.standing.as_mut());
+            let mut late = cluster.nodes.iter_mut().filter_map(|node| node.segment_states.as_mut());
             if let Some((own, late)) = late.find_map(|own| own.late.map(|late| (own, late))) {
                 own.due = Some(late.at);
             }
@@ -268,11 +275,11 @@ impl Act<'_> {
         &mut self,
         cluster: &Cluster,
         head: NodeId,
-        standing: Standing,
+        segment_states: SegmentStates,
         side: Side,
         config: &Config,
         act: impl Fn(&mut Look<'_>, &mut Vec<Flip>, crate::time::Timestamp),
-    ) -> Result<Standing, Lack> {
+    ) -> Result<SegmentStates, Lack> {
         let nodes = || cluster.piece(head).filter(|node| node.events() > 0);
         let events = self.working.newest(nodes().map(|node| node.id), side);
         let sources = Sources {
@@ -284,21 +291,21 @@ impl Act<'_> {
             asked: None,
             timelines: &*self.working,
         };
-        let mut look = Look::new(sources, standing.clone(), self.now);
+        let mut look = Look::new(sources, segment_states.clone(), self.now);
         look.allow(self.rules_left);
         let mut flips = Vec::new();
         act(&mut look, &mut flips, self.now);
         let wanted = look.wanted();
         if !wanted.is_empty() {
-            return self.want(cluster, standing, wanted, config);
+            return self.want(cluster, segment_states, wanted, config);
         }
         if look.lacks_events() {
             let to_read = nodes().map(|node| node.events().min(SCAN_EVENTS_MAX as u64)).sum::<u64>();
             let is_asked = !self.seen.asked.is_empty();
             if !is_asked && self.working.events() as u64 + to_read > EVENTS_READ_MAX {
-                let mut standing = standing;
-                standing.put_off(self.now, config.version());
-                return Ok(standing);
+                let mut segment_states = segment_states;
+                segment_states.put_off(self.now, config.version());
+                return Ok(segment_states);
             }
             return Err(events.err().unwrap_or(Lack::Torn));
         }
@@ -306,42 +313,42 @@ impl Act<'_> {
         if side == Side::After {
             self.seen.advanced.extend(look.advanced());
         }
-        let standing = look.standing;
+        let segment_states = look.segment_states;
         for Flip { segment, at, is_inside } in flips {
             self.notices.insert(Notice::Membership { profile: head, segment, at, is_inside });
         }
-        Ok(standing)
+        Ok(segment_states)
     }
 
     /// What a look wants of timelines is read, or the look is put off where that is more than a command may read.
     fn want(
         &self,
         cluster: &Cluster,
-        standing: Standing,
+        segment_states: SegmentStates,
         wanted: Vec<Wanted>,
         config: &Config,
-    ) -> Result<Standing, Lack> {
+    ) -> Result<SegmentStates, Lack> {
         let events = |own: &Wanted| match own {
             Wanted::States { node, .. } => cluster.node(*node).map_or(0, Node::events),
             Wanted::Stretch { .. } => 0,
         };
         if self.seen.asked.is_empty() && wanted.iter().map(events).sum::<u64>() > EVENTS_READ_MAX {
-            let mut standing = standing;
-            standing.put_off(self.now, config.version());
-            return Ok(standing);
+            let mut segment_states = segment_states;
+            segment_states.put_off(self.now, config.version());
+            return Ok(segment_states);
         }
         Err(Lack::Needs(wanted.into_iter().map(Need::from).collect()))
     }
 
     /// A profile that is no more is in no segment. Answers what it still holds, where that is more than the command may take.
-    fn leave(&mut self, profile: NodeId, standing: Standing, config: &Config) -> Option<Box<Standing>> {
-        let mut standing = standing;
-        while let Some(own) = standing.memberships.last() {
+    fn leave(&mut self, profile: NodeId, segment_states: SegmentStates, config: &Config) -> Option<Box<SegmentStates>> {
+        let mut segment_states = segment_states;
+        while let Some(own) = segment_states.memberships.last() {
             if !self.rules_left.is_left() {
-                if standing.late.is_none() {
-                    standing.put_off(self.now, config.version());
+                if segment_states.late.is_none() {
+                    segment_states.put_off(self.now, config.version());
                 }
-                return Some(Box::new(standing));
+                return Some(Box::new(segment_states));
             }
             let mut rows = 1;
             if own.is_inside() {
@@ -350,7 +357,7 @@ impl Act<'_> {
                 self.notices.insert(notice);
             }
             self.rules_left = self.rules_left.without(RuleWork { steps: 1, rows });
-            standing.memberships.pop();
+            segment_states.memberships.pop();
         }
         None
     }
@@ -358,17 +365,21 @@ impl Act<'_> {
 
 /// Whether somebody of a record is late, and no timer wakes one of them.
 fn sleeps(cluster: &Cluster) -> bool {
-    let standings = || cluster.nodes.iter().filter_map(|node| node.standing.as_deref());
-    standings().any(|own| own.late.is_some()) && !standings().any(Standing::is_awake)
+    let segment_states = || cluster.nodes.iter().filter_map(|node| node.segment_states.as_deref());
+    segment_states().any(|own| own.late.is_some()) && !segment_states().any(SegmentStates::is_awake)
 }
 
-/// Whether a standing has to be kept.
-fn says_something(standing: &Standing, rules: &RuleSet) -> bool {
+/// Whether segment states have to be kept.
+fn says_something(segment_states: &SegmentStates, rules: &RuleSet) -> bool {
     // Where the calendar turns, when it was settled last tells which turns are still to come.
     let turning = rules.turning();
-    let waits = rules.turns() && Some(standing.settled_at) > turning.turned_at;
-    let is_ahead = standing.epoch > turning.settled_epoch;
-    !standing.memberships.is_empty() || standing.due.is_some() || standing.late.is_some() || waits || is_ahead
+    let waits = rules.turns() && Some(segment_states.settled_at) > turning.turned_at;
+    let is_ahead = segment_states.epoch > turning.settled_epoch;
+    !segment_states.memberships.is_empty()
+        || segment_states.due.is_some()
+        || segment_states.late.is_some()
+        || waits
+        || is_ahead
 }
 
 /// Which memberships a command can change, by what it says.

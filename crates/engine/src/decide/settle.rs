@@ -6,9 +6,9 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::Act;
+use super::effects::profiles;
 use super::link::nodes_of;
-use super::told::profiles;
-use crate::cluster::{Cluster, Link, LinkState, Node, Rule};
+use crate::cluster::{Cluster, HoldReason, Link, LinkState, Node};
 use crate::config::Config;
 use crate::fact::{Class, Identity, Strength};
 use crate::id::NodeId;
@@ -100,9 +100,9 @@ impl Act<'_> {
         let stage = parts.walk();
         let at = parts.links.iter().position(|own| nodes_of(own) == ends).ok_or(Lack::Torn)?;
         let rule = if stage.refused[at] {
-            Some(Rule::Exclusive)
+            Some(HoldReason::Exclusive)
         } else {
-            is_too_large(&parts, &stage, &link, &config).then_some(Rule::Full)
+            is_too_large(&parts, &stage, &link, &config).then_some(HoldReason::Full)
         };
         if let Some(rule) = rule {
             link.state = LinkState::Held(rule);
@@ -135,7 +135,7 @@ impl Act<'_> {
         let mut links = Vec::new();
         for node in loosened.keys() {
             let mut held = self.working.held_of(*node)?;
-            held.retain(|link| matches!(link.state, LinkState::Held(Rule::Exclusive | Rule::Full)));
+            held.retain(|link| matches!(link.state, LinkState::Held(HoldReason::Exclusive | HoldReason::Full)));
             links.append(&mut held);
         }
         links.sort_by(|one, other| one.order().cmp(&other.order()));
@@ -194,7 +194,7 @@ impl Act<'_> {
             if one == other {
                 clusters.get_mut(&one).ok_or(Lack::Torn)?.links.push(link);
             } else {
-                link.state = LinkState::Held(Rule::Exclusive);
+                link.state = LinkState::Held(HoldReason::Exclusive);
                 self.working.put_held(link);
             }
         }
@@ -250,7 +250,7 @@ impl Act<'_> {
             for link in self.working.held_of(node)? {
                 let [one, other] = nodes_of(&link);
                 let is_inside = label.get(&one).is_some_and(|own| label.get(&other) == Some(own));
-                let takes_part = matches!(link.state, LinkState::Held(Rule::Exclusive | Rule::Full));
+                let takes_part = matches!(link.state, LinkState::Held(HoldReason::Exclusive | HoldReason::Full));
                 if is_inside && takes_part && seen.insert((one, other)) {
                     self.working.drop_held(one, other);
                     pulled.push(Arc::unwrap_or_clone(link));
@@ -265,7 +265,7 @@ impl Act<'_> {
 fn changes_nothing(link: &Link, tie: &Tie<Place>, part: &Cluster) -> bool {
     let is_tied_before = matches!(tie, Tie::By(place) if *place < place_of(link));
     let is_last = part.links.last().is_none_or(|last| last.order() < link.order());
-    link.state == LinkState::Held(Rule::Exclusive) && (is_tied_before || is_last)
+    link.state == LinkState::Held(HoldReason::Exclusive) && (is_tied_before || is_last)
 }
 
 /// Whether a cluster would pass its bound, or the one that the link joins the share of it that such a link may fill.
@@ -315,8 +315,8 @@ impl Cluster {
         for (link, refused) in self.links.iter_mut().zip(stage.refused) {
             link.state = match refused {
                 None => LinkState::Active,
-                Some(Refusal::Limit { .. }) => LinkState::Held(Rule::Limit),
-                Some(Refusal::Separated) => LinkState::Held(Rule::Separated),
+                Some(Refusal::Limit { .. }) => LinkState::Held(HoldReason::Limit),
+                Some(Refusal::Separated) => LinkState::Held(HoldReason::Separated),
             };
         }
     }

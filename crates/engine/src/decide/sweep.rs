@@ -11,7 +11,7 @@ use hashbrown::{HashMap, HashSet};
 use super::directive::kept;
 use super::link::nodes_of;
 use super::{Act, Outcome};
-use crate::cluster::{Above, Cluster, End, Evidence, Link, LinkState, Node, Role, Rule, Tally};
+use crate::cluster::{Above, Cluster, End, Evidence, HoldReason, Link, LinkState, Node, Role, Tally};
 use crate::config::Config;
 use crate::id::NodeId;
 use crate::normalise::normalise;
@@ -146,7 +146,7 @@ impl Act<'_> {
             let is_moved = is_less
                 || match (&link.before.state, self.barred_anew(&link.before, nodes, config)) {
                     (LinkState::Severed(_), _) => false,
-                    (LinkState::Held(rule @ (Rule::Hub | Rule::Blocked)), Ok(bar)) => bar != Some(*rule),
+                    (LinkState::Held(rule @ (HoldReason::Hub | HoldReason::Blocked)), Ok(bar)) => bar != Some(*rule),
                     (_, Ok(bar)) => bar.is_some(),
                     (_, Err(Lack::Needs(needs))) => {
                         lack.extend(needs);
@@ -162,17 +162,22 @@ impl Act<'_> {
     }
 
     /// The rule that keeps a link out, by what the nodes of the record are now, and those of others as they stand.
-    fn barred_anew(&self, link: &Link, nodes: &HashMap<NodeId, Node>, config: &Config) -> Result<Option<Rule>, Lack> {
+    fn barred_anew(
+        &self,
+        link: &Link,
+        nodes: &HashMap<NodeId, Node>,
+        config: &Config,
+    ) -> Result<Option<HoldReason>, Lack> {
         let low = link.hub_end(config).map(|end| end.node);
         let mut roles = Vec::with_capacity(2);
         for end in &link.ends {
             let own = nodes.get(&end.node).map(|node| node.role);
             if own.is_some_and(|role| role.blocked) {
-                return Ok(Some(Rule::Blocked));
+                return Ok(Some(HoldReason::Blocked));
             }
             roles.push((end, own));
         }
-        let is_held = matches!(link.state, LinkState::Held(Rule::Hub | Rule::Blocked));
+        let is_held = matches!(link.state, LinkState::Held(HoldReason::Hub | HoldReason::Blocked));
         let mut is_hub = false;
         for (end, own) in roles {
             let role = match own {
@@ -186,11 +191,11 @@ impl Act<'_> {
                 }
             };
             if role.blocked {
-                return Ok(Some(Rule::Blocked));
+                return Ok(Some(HoldReason::Blocked));
             }
             is_hub |= role.hub.bars(link.class()) && low == Some(end.node);
         }
-        Ok(is_hub.then_some(Rule::Hub))
+        Ok(is_hub.then_some(HoldReason::Hub))
     }
 
     /// Puts what is left of a link where it belongs, and tells the count of a neighbour in another record.

@@ -502,12 +502,12 @@ fn flags_hide_what_lies_below_too() {
     flag("both", true, true);
     let model = DataModel::new(Definition { attributes: registered, ..Definition::default() }).expect("a model");
     let check = |internal, private, hidden: &str| {
-        let sight = Flags { internal, private };
-        let shown: Vec<&str> = model.hidden(sight).iter().map(Path::as_str).collect();
+        let visibility = Flags { internal, private };
+        let shown: Vec<&str> = model.hidden(visibility).iter().map(Path::as_str).collect();
         assert_eq!(shown.join(" "), hidden);
         for own in ["plan", "address", "address.city", "address.geo.lat", "ssn", "both", "unknown"] {
             let root = own.split('.').next().unwrap_or_default();
-            assert_eq!(model.is_hidden(&path(own), sight), shown.contains(&root), "{own}");
+            assert_eq!(model.is_hidden(&path(own), visibility), shown.contains(&root), "{own}");
         }
     };
     check(false, false, "address both ssn");

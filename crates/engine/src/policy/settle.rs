@@ -55,27 +55,27 @@ fn contest(
     (depth, order): (usize, &Order),
 ) {
     let mut ended: Vec<(usize, usize)> = Vec::new();
-    let mut above: Vec<(usize, Option<Standing>)> = Vec::new();
+    let mut above: Vec<(usize, Option<SegmentStates>)> = Vec::new();
     let live = |at: &usize| choices[*at].ended_by.is_none() && !choices[*at].is_silent();
     for at in range.clone().filter(live) {
         let choice = &choices[at];
         while above.last().is_some_and(|(last, _)| !choices[*last].path.is_above(&choice.path)) {
             above.pop();
         }
-        let standing = standing(choice, policy, order);
-        if let Some((by, _)) = above.iter().find(|(_, ends)| ends.is_some_and(|ends| ends >= standing)) {
+        let segment_states = segment_states(choice, policy, order);
+        if let Some((by, _)) = above.iter().find(|(_, ends)| ends.is_some_and(|ends| ends >= segment_states)) {
             ended.push((at, *by));
         } else if !choice.is_object() {
             let below =
                 (at + 1..range.end).take_while(|below| choice.path.is_above(&choices[*below].path)).filter(live);
-            let mut below = below.map(|below| (below, self::standing(&choices[below], policy, order)));
-            ended.extend(below.find(|(_, below)| *below > standing).map(|(by, _)| (at, by)));
+            let mut below = below.map(|below| (below, self::segment_states(&choices[below], policy, order)));
+            ended.extend(below.find(|(_, below)| *below > segment_states).map(|(by, _)| (at, by)));
         }
         let is_own = policy.region(choice.region).depth == depth;
         let ends = match choice.is_object() {
             true if is_own => before_object(choice, order),
             true => None,
-            false => Some(standing),
+            false => Some(segment_states),
         };
         above.push((at, ends));
     }
@@ -85,7 +85,7 @@ fn contest(
 }
 
 /// The place of a choice in an order of above and below; the greater comes first.
-type Standing = (Reverse<u16>, i64);
+type SegmentStates = (Reverse<u16>, i64);
 
 /// The newest time of what makes a value.
 pub(super) fn said_at(choice: &Choice<'_>) -> Timestamp {
@@ -100,7 +100,7 @@ pub(super) fn said_at(choice: &Choice<'_>) -> Timestamp {
 }
 
 /// That of the best of what makes its value: what was said of it as a whole, and what was added to it.
-fn standing(choice: &Choice<'_>, policy: &CompiledPolicy, order: &Order) -> Standing {
+fn segment_states(choice: &Choice<'_>, policy: &CompiledPolicy, order: &Order) -> SegmentStates {
     let adds = choice.members.iter().filter(|member| member.role == Role::Adds);
     let of_members = adds.map(|member| own_standing(&member.choice, policy, order)).max();
     let speaks = !choice.all.is_empty() && !choice.is_replaced;
@@ -110,7 +110,7 @@ fn standing(choice: &Choice<'_>, policy: &CompiledPolicy, order: &Order) -> Stan
 
 /// Of an object, the best of what stood in its place: what is below it and does not come before that has ended for good. An object that
 /// is chosen for being the first has nothing before it.
-fn before_object(choice: &Choice<'_>, order: &Order) -> Option<Standing> {
+fn before_object(choice: &Choice<'_>, order: &Order) -> Option<SegmentStates> {
     match order {
         Order::Oldest => None,
         Order::Newest | Order::Ranked(_) => {
@@ -120,7 +120,7 @@ fn before_object(choice: &Choice<'_>, order: &Order) -> Option<Standing> {
 }
 
 /// That of the cells at its own path.
-pub(super) fn own_standing(choice: &Choice<'_>, policy: &CompiledPolicy, order: &Order) -> Standing {
+pub(super) fn own_standing(choice: &Choice<'_>, policy: &CompiledPolicy, order: &Order) -> SegmentStates {
     let of = |said: &Said<'_>| {
         let micros = said.cell.time.micros();
         let time = match order {
@@ -151,6 +151,6 @@ pub(super) fn own_standing(choice: &Choice<'_>, policy: &CompiledPolicy, order: 
     }
 }
 
-fn best(said: &[Said<'_>], of: impl Fn(&Said<'_>) -> Standing) -> Standing {
+fn best(said: &[Said<'_>], of: impl Fn(&Said<'_>) -> SegmentStates) -> SegmentStates {
     said.iter().map(of).max().expect("a path without cells makes no choice")
 }

@@ -13,9 +13,9 @@ use tessera_expr::plan::Aggregate;
 use super::RULE_STEPS_MAX;
 use super::event::{Event, NOTHING};
 use super::known::{Timelines, Wanted};
+use super::segment_state::{SegmentStates, Trouble};
 use super::set::{AggregateId, Entry, KeptDef, Layer, RuleKind, RuleSet};
 use super::settle::erased_at;
-use super::standing::{Standing, Trouble};
 use super::work::RuleWork;
 use crate::aggregate::{Lack, State, fold};
 use crate::cluster::{Cluster, Node};
@@ -70,13 +70,13 @@ pub fn kind_of(config: &Config, cluster: &Cluster, node: NodeId) -> Kind {
 
 /// What a rule comes to.
 #[derive(Debug, Clone)]
-pub(crate) struct Came {
+pub(crate) struct Evaluation {
     pub(crate) value: Result<Value, Trouble>,
     /// The first instant after this one at which it may be otherwise by itself, the turns of the calendar aside.
     pub(crate) moves_at: Option<Timestamp>,
 }
 
-impl Came {
+impl Evaluation {
     /// What a segment comes to for those of whom it is not.
     pub(super) fn nobody() -> Self {
         Self { value: Ok(Value::Bool(false)), moves_at: None }
@@ -89,13 +89,13 @@ struct Values {
     /// When one of the values that were not computed ends.
     valid_until: Option<Timestamp>,
     has_base: bool,
-    computed: HashMap<usize, Came>,
+    computed: HashMap<usize, Evaluation>,
 }
 
 pub(crate) struct Look<'a> {
     pub(crate) sources: Sources<'a>,
     pub(crate) now: Timestamp,
-    pub(crate) standing: Standing,
+    pub(crate) segment_states: SegmentStates,
     /// The names that rules may ask for, where one of them is not of the set.
     pub(super) names: Option<Names>,
     /// By policy and layer: in the next layer a name means the next version, where there is one.
@@ -122,14 +122,14 @@ pub(crate) struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub(crate) fn new(sources: Sources<'a>, standing: Standing, now: Timestamp) -> Self {
+    pub(crate) fn new(sources: Sources<'a>, segment_states: SegmentStates, now: Timestamp) -> Self {
         let sweeps = sources.config.sweeps();
         let is_erased = |node: &Node| node.owned.iter().any(|tally| tally.events > 0 && sweeps.erases(&tally.source));
         let lags = sources.cluster.swept < sweeps.number && sources.cluster.piece(sources.node).any(is_erased);
         Self {
             sources,
             now,
-            standing,
+            segment_states,
             names: None,
             values: Vec::new(),
             events: OnceCell::new(),
@@ -207,13 +207,13 @@ impl<'a> Look<'a> {
     }
 
     /// What a rule of the set comes to under a policy.
-    pub(crate) fn evaluate(&mut self, at: usize, policy: usize) -> Came {
+    pub(crate) fn evaluate(&mut self, at: usize, policy: usize) -> Evaluation {
         let rules = self.sources.rules;
         self.evaluate_entry(&rules.entries[at], policy)
     }
 
     /// What a rule comes to under a policy.
-    pub(super) fn evaluate_entry(&mut self, entry: &Entry, policy: usize) -> Came {
+    pub(super) fn evaluate_entry(&mut self, entry: &Entry, policy: usize) -> Evaluation {
         self.make_ready(entry, policy);
         let came = self.ask(entry, policy, |rule, asked, frame| {
             let answer = rule.evaluate(asked, frame)?;
@@ -224,11 +224,13 @@ impl<'a> Look<'a> {
             Err(_) => RULE_STEPS_MAX,
         });
         match came {
-            Ok((value, moves_at, _)) => Came { value: Ok(value), moves_at: self.moves_at(entry, policy, moves_at) },
+            Ok((value, moves_at, _)) => {
+                Evaluation { value: Ok(value), moves_at: self.moves_at(entry, policy, moves_at) }
+            }
             Err(trouble) => {
                 // When it may have an answer again nobody can tell; time may give it one, so it is looked at now and then.
                 let again = entry.reads_clock.then(|| self.now.plus_micros(TROUBLE_MICROS));
-                Came { value: Err(trouble), moves_at: self.moves_at(entry, policy, again) }
+                Evaluation { value: Err(trouble), moves_at: self.moves_at(entry, policy, again) }
             }
         }
     }
@@ -245,7 +247,7 @@ impl<'a> Look<'a> {
     }
 
     /// A computed attribute under a policy, as rules of a layer see it; computed once.
-    pub(super) fn attribute(&mut self, at: usize, policy: usize, layer: Layer) -> Came {
+    pub(super) fn attribute(&mut self, at: usize, policy: usize, layer: Layer) -> Evaluation {
         if let Some(came) = self.values((policy, layer), false).computed.get(&at) {
             return came.clone();
         }
@@ -480,7 +482,7 @@ impl Facts for Asking<'_, '_> {
 
     fn membership(&self, segment: &str) -> Membership {
         let id = self.look.sources.rules.segment(&segment.into(), self.entry.def.layer);
-        id.map_or(Membership::Outside { left: None }, |id| self.look.standing.to(id))
+        id.map_or(Membership::Outside { left: None }, |id| self.look.segment_states.to(id))
     }
 
     fn kept(&self, aggregate: &Aggregate) -> Option<Kept> {

@@ -6,8 +6,8 @@ use tessera_expr::facts::{Facts, Kept, Membership as Stands};
 use tessera_expr::plan::Aggregate;
 
 use super::event::NOTHING;
+use super::segment_state::{Membership, SegmentStates};
 use super::set::{Layer, RuleKind, RuleSet};
-use super::standing::{Membership, Standing};
 use crate::config::Kind;
 use crate::time::Timestamp;
 use crate::value::{Tree, Value};
@@ -24,7 +24,7 @@ pub(super) fn holding_of_nobody(set: &RuleSet) -> Vec<usize> {
 
 /// Those that hold of somebody of this kind: one segment may ask whether another one does not hold, which is of others.
 fn holding_of(set: &RuleSet, kind: Kind) -> Vec<usize> {
-    let mut nobody = Nobody { set, standing: Standing::default(), layer: Layer::Live };
+    let mut nobody = Nobody { set, segment_states: SegmentStates::default(), layer: Layer::Live };
     let mut holding = Vec::new();
     for at in set.segments() {
         let entry = &set.entries[at];
@@ -39,7 +39,7 @@ fn holding_of(set: &RuleSet, kind: Kind) -> Vec<usize> {
         if entry.reads_clock || !entry.attributes.is_empty() || holds() {
             holding.push(at);
             let stands = Stands::Inside { entered: Timestamp::MIN, left: None };
-            nobody.standing.set(Membership { segment: id, stands, trouble: None });
+            nobody.segment_states.set(Membership { segment: id, stands, trouble: None });
         }
     }
     holding
@@ -48,7 +48,7 @@ fn holding_of(set: &RuleSet, kind: Kind) -> Vec<usize> {
 /// Somebody of whom nothing is known.
 struct Nobody<'a> {
     set: &'a RuleSet,
-    standing: Standing,
+    segment_states: SegmentStates,
     layer: Layer,
 }
 
@@ -75,7 +75,7 @@ impl Facts for Nobody<'_> {
 
     fn membership(&self, segment: &str) -> Stands {
         let id = self.set.segment(&segment.into(), self.layer);
-        id.map_or(Stands::Outside { left: None }, |id| self.standing.to(id))
+        id.map_or(Stands::Outside { left: None }, |id| self.segment_states.to(id))
     }
 
     fn kept(&self, _: &Aggregate) -> Option<Kept> {

@@ -17,7 +17,7 @@ pub(super) fn resolve(by_name: &ByName, is_attribute: bool, name: &Name, layer: 
     let [live, next] = by_name.get(&(is_attribute, name.clone()))?;
     match layer {
         Layer::Live => *live,
-        Layer::Next => next.or(*live),
+        Layer::Pending => next.or(*live),
     }
 }
 

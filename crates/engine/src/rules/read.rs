@@ -9,9 +9,9 @@ use tessera_expr::facts::Membership as Stands;
 use super::event::Event;
 use super::known::{Known, Wanted};
 use super::look::{Look, Sources, asked_policy};
-use super::set::{Beside, Layer, RuleKind, RuleSet};
+use super::segment_state::{SegmentStates, Trouble};
+use super::set::{AdHocRule, Layer, RuleKind, RuleSet};
 use super::settle::{advance, evaluate, is_late};
-use super::standing::{Standing, Trouble};
 use crate::cluster::{Cluster, Node};
 use crate::config::Config;
 use crate::id::NodeId;
@@ -74,7 +74,7 @@ impl Unanswered {
 
 /// What the rules come to for a profile.
 #[derive(Debug, Clone, Default)]
-pub struct Ruled {
+pub struct RuleResults {
     /// Computed attributes that have a value, by name.
     pub attributes: Vec<(Name, Value)>,
     /// Computed attributes that have none for a reason.
@@ -103,7 +103,7 @@ pub struct Explained {
 fn look_at<'a>(asked: &Asked<'a>) -> Look<'a> {
     let rules: &'a RuleSet = asked.config.rules();
     let head = asked.cluster.profile_id(asked.node).unwrap_or(asked.node);
-    let standing = asked.cluster.node(head).and_then(|node| node.standing.as_deref()).cloned();
+    let segment_states = asked.cluster.node(head).and_then(|node| node.segment_states.as_deref()).cloned();
     let sources = Sources {
         rules,
         config: asked.config,
@@ -113,7 +113,7 @@ fn look_at<'a>(asked: &Asked<'a>) -> Look<'a> {
         asked: Some(asked.policy),
         timelines: asked.known,
     };
-    let mut look = Look::new(sources, standing.unwrap_or_default(), asked.now);
+    let mut look = Look::new(sources, segment_states.unwrap_or_default(), asked.now);
     look.given_up = asked.given_up;
     look
 }
@@ -126,37 +126,38 @@ impl<'a> Look<'a> {
     }
 }
 
-fn settled(asked: &Asked<'_>) -> Result<Standing, Unanswered> {
+fn settled(asked: &Asked<'_>) -> Result<SegmentStates, Unanswered> {
     let rules = asked.config.rules();
     let mut look = look_at(asked);
     look.see_whole(asked.events);
-    if is_late(Some(&look.standing), rules, asked.now, look.erased_at) {
+    if is_late(Some(&look.segment_states), rules, asked.now, look.erased_at) {
         advance(&mut look, asked.now, &mut Vec::new());
         if look.lacks_events() {
             return Err(Unanswered::of(&look));
         }
     }
-    Ok(look.standing)
+    Ok(look.segment_states)
 }
 
 /// What the rules come to.
 ///
 /// # Errors
 /// [`Unanswered`].
-pub fn read(asked: &Asked<'_>) -> Result<Ruled, Unanswered> {
+pub fn read(asked: &Asked<'_>) -> Result<RuleResults, Unanswered> {
     let rules = asked.config.rules();
-    let mut ruled = Ruled::default();
+    let mut ruled = RuleResults::default();
     if rules.is_empty() {
         return Ok(ruled);
     }
-    let standing = settled(asked)?;
-    ruled.valid_until = standing.due.into_iter().chain(rules.next_turn(asked.now).filter(|_| rules.turns())).min();
+    let segment_states = settled(asked)?;
+    ruled.valid_until =
+        segment_states.due.into_iter().chain(rules.next_turn(asked.now).filter(|_| rules.turns())).min();
     if asked.policy.graph() == IdentityGraph::Full {
         for at in rules.segments() {
             let def = &rules.entries[at].def;
             if let (RuleKind::Segment { id, .. }, Layer::Live) = (def.kind, def.layer) {
-                let own = standing.find(id);
-                ruled.audiences.push((def.name.clone(), standing.to(id)));
+                let own = segment_states.find(id);
+                ruled.audiences.push((def.name.clone(), segment_states.to(id)));
                 let trouble = own.and_then(|own| own.trouble);
                 ruled.troubled_audiences.extend(trouble.map(|trouble| (def.name.clone(), trouble)));
             }
@@ -164,7 +165,7 @@ pub fn read(asked: &Asked<'_>) -> Result<Ruled, Unanswered> {
         ruled.audiences.sort_by(|one, other| one.0.cmp(&other.0));
     }
     let mut look = look_at(asked);
-    look.standing = standing;
+    look.segment_states = segment_states;
     let policy = asked_policy(rules);
     for at in rules.live_attributes() {
         let came = look.attribute(at, policy, Layer::Live);
@@ -189,10 +190,10 @@ pub fn read(asked: &Asked<'_>) -> Result<Ruled, Unanswered> {
 ///
 /// # Errors
 /// [`Unanswered`].
-pub fn ask(asked: &Asked<'_>, beside: &Beside) -> Result<Result<Value, Trouble>, Unanswered> {
-    let standing = settled(asked)?;
+pub fn ask(asked: &Asked<'_>, beside: &AdHocRule) -> Result<Result<Value, Trouble>, Unanswered> {
+    let segment_states = settled(asked)?;
     let mut look = look_at(asked);
-    look.standing = standing;
+    look.segment_states = segment_states;
     look.names = Some(Names::All);
     let came = look.evaluate_entry(&beside.0, asked_policy(asked.config.rules()));
     if look.lacks_events() { Err(Unanswered::of(&look)) } else { Ok(came.value) }
@@ -215,15 +216,15 @@ pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Resul
     if cluster.nodes.iter().any(is_another) {
         return Ok(true);
     }
-    // What was written while the rules were off leaves standings where no head is.
+    // What was written while the rules were off leaves segment states where no head is.
     let heads: Vec<NodeId> = cluster.profile_ids().collect();
-    if cluster.nodes.iter().any(|node| node.standing.is_some() && !heads.contains(&node.id)) {
+    if cluster.nodes.iter().any(|node| node.segment_states.is_some() && !heads.contains(&node.id)) {
         return Ok(true);
     }
     // Commits of one instant of the clock come after each other, and the rules with one of them.
     let now = rules.newest.max(now);
     for head in heads {
-        let before = cluster.node(head).and_then(|node| node.standing.as_deref()).cloned().unwrap_or_default();
+        let before = cluster.node(head).and_then(|node| node.segment_states.as_deref()).cloned().unwrap_or_default();
         if before.late.is_some() || before.memberships.iter().any(|own| !rules.has_segment(own.segment)) {
             return Ok(true);
         }
@@ -235,7 +236,7 @@ pub fn would_change(config: &Config, cluster: &Cluster, now: Timestamp) -> Resul
         if look.lacks_events() {
             return Err(Unanswered::of(&look));
         }
-        if look.standing.memberships != before.memberships || look.standing.due != before.due {
+        if look.segment_states.memberships != before.memberships || look.segment_states.due != before.due {
             return Ok(true);
         }
     }
@@ -250,13 +251,13 @@ pub fn explain(asked: &Asked<'_>, is_attribute: bool, name: &Name) -> Result<Opt
     let rules = asked.config.rules();
     let Some(at) = rules.live(is_attribute, name) else { return Ok(None) };
     let entry = &rules.entries[at];
-    let standing = settled(asked)?;
+    let segment_states = settled(asked)?;
     let membership = match entry.def.kind {
-        RuleKind::Segment { id, .. } => standing.find(id).copied(),
+        RuleKind::Segment { id, .. } => segment_states.find(id).copied(),
         RuleKind::Attribute => None,
     };
     let mut look = look_at(asked);
-    look.standing = standing;
+    look.segment_states = segment_states;
     let policy = if is_attribute { asked_policy(rules) } else { Look::policy_of(entry) };
     if !is_attribute {
         look.see_whole(asked.events);

@@ -35,7 +35,7 @@ pub enum Layer {
     /// The one that is shown.
     Live,
     /// The one that will be, once it is complete for everybody.
-    Next,
+    Pending,
 }
 
 /// What a rule is.
@@ -131,7 +131,7 @@ impl Entry {
 
 /// A rule that is asked beside those of a configuration.
 #[derive(Debug)]
-pub struct Beside(pub(super) Entry);
+pub struct AdHocRule(pub(super) Entry);
 
 /// All rules of a configuration.
 #[derive(Debug)]
@@ -217,7 +217,7 @@ impl RuleSet {
         let mut by_name = ByName::new();
         for (at, def) in defs.iter().enumerate() {
             let slot = by_name.entry((def.kind == RuleKind::Attribute, def.name.clone())).or_default();
-            slot[usize::from(def.layer == Layer::Next)] = Some(at);
+            slot[usize::from(def.layer == Layer::Pending)] = Some(at);
         }
         let needs: Vec<Vec<usize>> = defs.iter().map(|def| needs_of(def, &by_name)).collect();
         let order = ordered(&defs, &needs)?;
@@ -263,7 +263,7 @@ impl RuleSet {
         let bounds = Bounds::default();
         let (first_turn, newborn) = (None, Vec::new());
         let is_coming =
-            |at: &usize| entries[*at].def.kind != RuleKind::Attribute && entries[*at].def.layer == Layer::Next;
+            |at: &usize| entries[*at].def.kind != RuleKind::Attribute && entries[*at].def.layer == Layer::Pending;
         let building = kept.iter().filter(|own| !own.is_built).map(|own| own.id).collect();
         let newest = entries.iter().map(|entry| entry.def.since).max().unwrap_or(Timestamp::MIN);
         let coming = Scope::Some(order.iter().copied().filter(is_coming).collect());
@@ -308,7 +308,7 @@ impl RuleSet {
 
     /// A rule that is not one of them, ready to be asked beside them.
     #[must_use]
-    pub fn beside(&self, rule: Arc<Rule>, zone: Zone) -> Beside {
+    pub fn beside(&self, rule: Arc<Rule>, zone: Zone) -> AdHocRule {
         let def = RuleDef {
             name: "".into(),
             layer: Layer::Live,
@@ -324,7 +324,7 @@ impl RuleSet {
         closure.sort_unstable();
         closure.dedup();
         let plan = def.rule.plan();
-        Beside(Entry {
+        AdHocRule(Entry {
             attributes: attributes_of(closure.iter().copied(), |at| self.entries[at].def.kind, &places_of(&self.order)),
             reads_values: reads_values(&def, &self.by_name),
             reads_clock: plan.reads_clock,
@@ -529,8 +529,8 @@ mod tests {
         check(vec![rich()], &["address", "ltv"]);
         // Before a computed attribute is live, its name means what was said.
         let ltv = |layer| def(RuleKind::Attribute, layer, "ltv", "xEvent.count()");
-        check(vec![rich(), ltv(Layer::Next)], &["address", "ltv"]);
+        check(vec![rich(), ltv(Layer::Pending)], &["address", "ltv"]);
         check(vec![rich(), ltv(Layer::Live)], &["address"]);
-        check(vec![rich(), ltv(Layer::Live), ltv(Layer::Next)], &["address"]);
+        check(vec![rich(), ltv(Layer::Live), ltv(Layer::Pending)], &["address"]);
     }
 }

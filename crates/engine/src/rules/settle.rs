@@ -2,9 +2,9 @@
 
 use tessera_expr::facts::Membership as Stands;
 
-use super::look::{Came, Look};
+use super::look::{Evaluation, Look};
+use super::segment_state::{Late, Membership, SegmentStates};
 use super::set::{RuleKind, RuleSet, SegmentId};
-use super::standing::{Late, Membership, Standing};
 use super::work::RuleWork;
 use crate::cluster::{Cluster, Node};
 use crate::config::{Config, SourceErasure};
@@ -65,38 +65,38 @@ pub(crate) fn erased_at(config: &Config, cluster: &Cluster, node: NodeId) -> Opt
     pending.filter(|erasure| cluster.piece(node).any(|node| takes(node, erasure))).map(|erasure| erasure.at).max()
 }
 
-/// Whether something of a standing may be otherwise by now, an erasure of that instant considered.
+/// Whether something of segment states may be otherwise by now, an erasure of that instant considered.
 pub(crate) fn is_late(
-    standing: Option<&Standing>,
+    segment_states: Option<&SegmentStates>,
     rules: &RuleSet,
     now: Timestamp,
     erased_at: Option<Timestamp>,
 ) -> bool {
-    let settled_at = standing.map_or(Timestamp::MIN, |own| own.settled_at);
+    let settled_at = segment_states.map_or(Timestamp::MIN, |own| own.settled_at);
     if erased_at.is_some_and(|at| at > settled_at) {
         return true;
     }
     let turning = rules.turning();
-    let epoch = standing.map_or(0, |own| own.epoch).max(turning.settled_epoch);
-    if standing.is_some_and(|own| own.late.is_some()) {
+    let epoch = segment_states.map_or(0, |own| own.epoch).max(turning.settled_epoch);
+    if segment_states.is_some_and(|own| own.late.is_some()) {
         return true;
     }
-    let is_due = standing.and_then(|own| own.due).is_some_and(|due| due <= now);
-    let has_turned = || rules.may_have_turned(now) && next_turn(standing, rules).is_some_and(|turn| turn <= now);
+    let is_due = segment_states.and_then(|own| own.due).is_some_and(|due| due <= now);
+    let has_turned = || rules.may_have_turned(now) && next_turn(segment_states, rules).is_some_and(|turn| turn <= now);
     epoch < turning.epoch || is_due || has_turned()
 }
 
-fn next_turn(standing: Option<&Standing>, rules: &RuleSet) -> Option<Timestamp> {
+fn next_turn(segment_states: Option<&SegmentStates>, rules: &RuleSet) -> Option<Timestamp> {
     if !rules.turns() {
         return None;
     }
-    let settled_at = standing.map(|own| own.settled_at).max(rules.turning().turned_at);
+    let settled_at = segment_states.map(|own| own.settled_at).max(rules.turning().turned_at);
     rules.next_turn(settled_at?)
 }
 
-/// What of a standing may be otherwise at an instant by itself, if anything.
+/// What of segment states may be otherwise at an instant by itself, if anything.
 fn scope_at(look: &Look<'_>, at: Timestamp) -> Option<Scope> {
-    let (rules, own) = (look.sources.rules, &look.standing);
+    let (rules, own) = (look.sources.rules, &look.segment_states);
     let turning = rules.turning();
     let is_erased = look.erased_at.is_some_and(|erased| erased > own.settled_at && erased <= at);
     if is_erased || own.epoch.max(turning.settled_epoch) < turning.epoch {
@@ -106,32 +106,38 @@ fn scope_at(look: &Look<'_>, at: Timestamp) -> Option<Scope> {
     (own.due.is_some_and(|due| due <= at) || turn().is_some_and(|turn| turn <= at)).then_some(Scope::Clock)
 }
 
-/// Brings the standing of a look to every instant before `now` at which it may change by itself. What it may not take any more is put off.
+/// Brings the segment states of a look to every instant before `now` at which it may change by itself. What it may not take any more is put off.
 pub(crate) fn catch_up(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip>) {
     let rules = look.sources.rules;
     go_on(look, flips);
-    if look.lacks_events() || look.standing.late.is_some() {
+    if look.lacks_events() || look.segment_states.late.is_some() {
         return;
     }
     for _ in 0..INSTANTS_MAX {
-        let erased_at = look.erased_at.filter(|at| *at > look.standing.settled_at);
-        let due = look.standing.due.into_iter().chain(next_turn(Some(&look.standing), rules)).chain(erased_at).min();
+        let erased_at = look.erased_at.filter(|at| *at > look.segment_states.settled_at);
+        let due = look
+            .segment_states
+            .due
+            .into_iter()
+            .chain(next_turn(Some(&look.segment_states), rules))
+            .chain(erased_at)
+            .min();
         let Some(due) = due.filter(|due| *due < now) else { break };
         look.go_to(due);
         let is_erased = erased_at.is_some_and(|erased| erased <= due);
         evaluate(look, if is_erased { &Scope::All } else { &Scope::Clock }, flips);
-        if look.lacks_events() || look.standing.late.is_some() {
+        if look.lacks_events() || look.segment_states.late.is_some() {
             return;
         }
     }
     look.go_to(now);
 }
 
-/// Brings the standing of a look to every instant until `now` at which it may change by itself, and to the present rules. What it may not
+/// Brings the segment states of a look to every instant until `now` at which it may change by itself, and to the present rules. What it may not
 /// take any more is put off.
 pub(crate) fn advance(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip>) {
     catch_up(look, now, flips);
-    let goes_on = !look.lacks_events() && look.standing.late.is_none();
+    let goes_on = !look.lacks_events() && look.segment_states.late.is_none();
     if let Some(scope) = scope_at(look, now).filter(|_| goes_on) {
         evaluate(look, &scope, flips);
     }
@@ -141,18 +147,18 @@ pub(crate) fn advance(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip>
 /// an instant before the newest rule was made is not that: it makes up for what happened then.
 pub(crate) fn advance_all(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip>) {
     let (version, newest) = (look.sources.config.version(), look.sources.rules.newest);
-    let was_begun = look.standing.late.is_some_and(|late| late.version == version && late.at >= newest);
+    let was_begun = look.segment_states.late.is_some_and(|late| late.version == version && late.at >= newest);
     advance(look, now, flips);
-    if !look.lacks_events() && look.standing.late.is_none() && !was_begun {
+    if !look.lacks_events() && look.segment_states.late.is_none() && !was_begun {
         evaluate(look, &Scope::All, flips);
     }
 }
 
 /// Evaluates memberships at the instant of a look whose profile a command has changed: those of the scope, and what time changes there.
 pub(crate) fn evaluate_now(look: &mut Look<'_>, scope: &Scope, flips: &mut Vec<Flip>) {
-    if look.standing.late.is_some() {
+    if look.segment_states.late.is_some() {
         let (now, version) = (look.now, look.sources.config.version());
-        return look.standing.put_off(now, version);
+        return look.segment_states.put_off(now, version);
     }
     let is_late = scope_at(look, look.now).is_some();
     evaluate(look, if is_late { &Scope::All } else { scope }, flips);
@@ -166,14 +172,14 @@ pub(crate) fn evaluate(look: &mut Look<'_>, scope: &Scope, flips: &mut Vec<Flip>
         Scope::Some(places) => &places[..],
         Scope::Clock if !look.has_ends() => rules.index.clock(),
         Scope::Clock | Scope::All => {
-            look.standing.put_off(at, version);
+            look.segment_states.put_off(at, version);
             return go_on(look, flips);
         }
     };
     let mut first: Option<Timestamp> = None;
     for place in places {
         if !look.left().is_left() {
-            look.standing.put_off(at, version);
+            look.segment_states.put_off(at, version);
             break;
         }
         let moves_at = membership(look, *place, flips);
@@ -182,7 +188,7 @@ pub(crate) fn evaluate(look: &mut Look<'_>, scope: &Scope, flips: &mut Vec<Flip>
             return;
         }
     }
-    let own = &mut look.standing;
+    let own = &mut look.segment_states;
     let is_whole = own.late.is_none();
     own.due = match scope {
         Scope::Clock if is_whole => first,
@@ -198,13 +204,13 @@ pub(crate) fn evaluate(look: &mut Look<'_>, scope: &Scope, flips: &mut Vec<Flip>
 /// Goes on with an evaluation of all memberships that was put off, at its own instant, until its end or until nothing more may be taken.
 fn go_on(look: &mut Look<'_>, flips: &mut Vec<Flip>) {
     let (rules, version) = (look.sources.rules, look.sources.config.version());
-    while let Some(late) = look.standing.late {
+    while let Some(late) = look.segment_states.late {
         // Under other rules the order is another.
         let mut own = if late.version == version { late } else { Late { version, done: 0, first: None, ..late } };
         look.go_to(own.at);
         for place in rules.segments().skip(own.done) {
             if !look.left().is_left() {
-                look.standing.late = Some(own);
+                look.segment_states.late = Some(own);
                 return;
             }
             let moves_at = membership(look, place, flips);
@@ -214,15 +220,15 @@ fn go_on(look: &mut Look<'_>, flips: &mut Vec<Flip>) {
             own.first = own.first.into_iter().chain(moves_at).min();
             own.done += 1;
         }
-        let standing = &mut look.standing;
-        standing.late = own.again.then_some(Late { done: 0, first: None, again: false, ..own });
-        standing.due = own.first;
-        standing.settled_at = standing.settled_at.max(own.at);
+        let segment_states = &mut look.segment_states;
+        segment_states.late = own.again.then_some(Late { done: 0, first: None, again: false, ..own });
+        segment_states.due = own.first;
+        segment_states.settled_at = segment_states.settled_at.max(own.at);
         // What is made up for before the newest rule was made is not all of them yet.
         if own.at >= rules.newest {
-            standing.epoch = rules.turning().epoch;
+            segment_states.epoch = rules.turning().epoch;
         }
-        standing.memberships.retain(|own| rules.has_segment(own.segment));
+        segment_states.memberships.retain(|own| rules.has_segment(own.segment));
     }
 }
 
@@ -235,13 +241,13 @@ fn membership(look: &mut Look<'_>, place: usize, flips: &mut Vec<Flip>) -> Optio
         return None;
     }
     // Of others nobody asks.
-    let came = if look.kind() == of { look.evaluate(place, policy) } else { Came::nobody() };
+    let came = if look.kind() == of { look.evaluate(place, policy) } else { Evaluation::nobody() };
     if look.lacks_events() {
         return None;
     }
     // Who was a member of the version before has been one of this as long.
-    let taken_over = || succeeds.map_or(Stands::Outside { left: None }, |id| look.standing.to(id));
-    let known = look.standing.find(id).copied();
+    let taken_over = || succeeds.map_or(Stands::Outside { left: None }, |id| look.segment_states.to(id));
+    let known = look.segment_states.find(id).copied();
     let before = known.unwrap_or_else(|| Membership { segment: id, stands: taken_over(), trouble: None });
     let next = match came.value {
         Err(trouble) => Membership { trouble: Some(trouble), ..before },
@@ -256,7 +262,7 @@ fn membership(look: &mut Look<'_>, place: usize, flips: &mut Vec<Flip>) -> Optio
     } else if next.trouble != before.trouble {
         look.spend(RuleWork { steps: 0, rows: 1 });
     }
-    look.standing.set(next);
+    look.segment_states.set(next);
     came.moves_at
 }
 

@@ -1,7 +1,9 @@
 //! Windows as a look sees them: brought on to its instant, and until when a comparison with one comes to the same.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tessera_expr::ast::Comparison;
 use tessera_expr::facts::Kept;
 use tessera_expr::plan::{Measure, Window};
@@ -9,7 +11,7 @@ use tessera_expr::plan::{Measure, Window};
 use super::known::{OfNode, Wanted};
 use super::look::Look;
 use super::set::KeptDef;
-use crate::aggregate::{Lack, State, Unread};
+use crate::aggregate::{Lack, Run, State, Tail, Unread};
 use crate::cluster::Node;
 use crate::policy::{self, CompiledPolicy};
 use crate::time::Timestamp;
@@ -65,53 +67,75 @@ impl Look<'_> {
             return None;
         }
         let column = (self.sources.rules.column(kept)?, kept.aggregate.measure == Measure::Count);
-        let reach = |at: Timestamp| kept.aggregate.window.reach(at, &kept.zone);
-        let (first, last) = reach(self.now);
         let graph = self.sources.asked.map_or(policy::IdentityGraph::Full, CompiledPolicy::graph);
-        let (mut most, mut is_behind) = (Decimal::ZERO, false);
-        let (mut newest, mut enters): (Vec<(Timestamp, Decimal)>, Option<Timestamp>) = (Vec::new(), None);
+        let advanced = self.advanced.borrow();
+        let mut windows: SmallVec<[(&Run, &Tail); 1]> = SmallVec::new();
         for node in policy::unit(self.sources.cluster, self.sources.node, graph) {
-            let known = self.advanced.borrow().get(&(node.id, kept.id)).cloned();
-            let own = match known.as_deref().or_else(|| node.state(kept.id)) {
-                Some(State::Window(run)) if run.at <= self.now && run.only_falls(&kept.aggregate.measure) => run,
-                None if kept.is_built || node.events() == 0 => continue,
+            match advanced.get(&(node.id, kept.id)).map(|own| &**own).or_else(|| node.state(kept.id)) {
+                Some(State::Window(run)) if run.at <= self.now => windows.push((run, node.tail.as_deref()?)),
+                None if kept.is_built || node.events() == 0 => {}
                 Some(_) | None => return None,
-            };
-            let (from, to) = reach(own.at);
-            let tail = node.tail.as_deref().filter(|tail| tail.covers(column.0, to.plus_micros(1)))?;
-            is_behind |= !own.holds_at(self.now);
+            }
+        }
+        if windows.iter().all(|(run, _)| run.holds_at(self.now)) {
+            return None;
+        }
+        let last = kept.aggregate.window.reach(self.now, &kept.zone).1;
+        let (mut most, mut enters): (Decimal, Option<Timestamp>) = (Decimal::ZERO, None);
+        for (run, tail) in &windows {
+            let to = kept.aggregate.window.reach(run.at, &kept.zone).1;
+            if !run.only_falls(&kept.aggregate.measure) || !tail.covers(column.0, to.plus_micros(1)) {
+                return None;
+            }
             // What has left since is at most more.
-            most = most.checked_add(own.total(column.1)?)?;
-            for (time, adds) in tail.adds(column, from.min(first))? {
-                if adds < Decimal::ZERO {
-                    return None;
-                }
+            most = most.checked_add(run.total(column.1)?)?;
+            for (time, adds) in tail.newest_first(column).take_while(|(time, _)| *time > to) {
+                let adds = adds.filter(|adds| *adds >= Decimal::ZERO)?;
                 if time > last {
-                    enters = enters.into_iter().chain([time]).min();
-                    continue;
-                }
-                if time > to {
+                    enters = Some(time);
+                } else {
                     most = most.checked_add(adds)?;
-                }
-                if time >= first {
-                    newest.push((time, adds));
                 }
             }
         }
-        let holds = |value: Decimal| comparison.holds(value.cmp(&number));
-        let mut rest = newest.iter().try_fold(Decimal::ZERO, |sum, (_, own)| sum.checked_add(*own))?;
-        if !is_behind || holds(rest) != holds(most) {
-            return None;
-        }
-        newest.sort_unstable_by_key(|(time, _)| *time);
-        let value = Value::Number(rest);
-        let turn = newest.iter().find(|(_, own)| {
-            rest = rest.checked_sub(*own).unwrap_or(Decimal::ZERO);
-            holds(rest) != holds(most)
-        });
-        let leaves = turn.and_then(|(time, _)| kept.aggregate.window.counts(*time, self.now, &kept.zone).1);
         let enters = enters.and_then(|time| kept.aggregate.window.counts(time, self.now, &kept.zone).1);
-        Some(Kept { value, changes_at: leaves.into_iter().chain(enters).min() })
+        let tails = windows.iter().map(|(_, tail)| *tail);
+        let (value, leaves) = self.enough(kept, tails, (comparison, number), most)?;
+        Some(Kept { value: Value::Number(value), changes_at: leaves.into_iter().chain(enters).min() })
+    }
+
+    /// So much of what is in a window now that a comparison with it comes to the same as with `most`, all that is there or more, and when it
+    /// no longer does because something leaves. Nothing that is there is negative. None where the newest events are not enough.
+    fn enough<'t>(
+        &self,
+        kept: &KeptDef,
+        tails: impl ExactSizeIterator<Item = &'t Tail>,
+        (comparison, number): (Comparison, Decimal),
+        most: Decimal,
+    ) -> Option<(Decimal, Option<Timestamp>)> {
+        let holds = |value: Decimal| comparison.holds(value.cmp(&number));
+        if holds(most) == holds(Decimal::ZERO) {
+            return Some((most, None));
+        }
+        let column = (self.sources.rules.column(kept)?, kept.aggregate.measure == Measure::Count);
+        let (first, last) = kept.aggregate.window.reach(self.now, &kept.zone);
+        let is_inside = |(time, _): &(Timestamp, Option<Decimal>)| *time >= first && *time <= last;
+        let mut sum = Decimal::ZERO;
+        let mut is_enough = |(time, adds): (Timestamp, Option<Decimal>)| {
+            // What is several values at once adds nothing: then it is told too early, or not at all.
+            sum = sum.checked_add(adds.unwrap_or(Decimal::ZERO)).unwrap_or(sum);
+            (holds(sum) == holds(most)).then_some((sum, time))
+        };
+        let is_one = tails.len() == 1;
+        let mut newest = tails.flat_map(|tail| tail.newest_first(column)).filter(is_inside);
+        let (sum, time) = if is_one {
+            newest.find_map(&mut is_enough)?
+        } else {
+            let mut all: Vec<_> = newest.collect();
+            all.sort_unstable_by_key(|(time, _)| Reverse(*time));
+            all.into_iter().find_map(&mut is_enough)?
+        };
+        Some((sum, kept.aggregate.window.counts(time, self.now, &kept.zone).1))
     }
 
     /// What an aggregate comes to, for as long as a comparison with it comes to the same. Of what only becomes less while nothing comes in, the
@@ -137,31 +161,20 @@ impl Look<'_> {
         number: Decimal,
     ) -> Option<Option<Timestamp>> {
         let Value::Number(now) = value.value else { return None };
-        let holds = |value: Decimal| comparison.holds(value.cmp(&number));
-        let (column, is_count) = (self.sources.rules.column(kept)?, kept.aggregate.measure == Measure::Count);
         let graph = self.sources.asked.map_or(policy::IdentityGraph::Full, CompiledPolicy::graph);
-        let (first, last) = kept.aggregate.window.reach(self.now, &kept.zone);
-        let (mut newest, mut enters): (Vec<(Timestamp, Decimal)>, Option<Timestamp>) = (Vec::new(), None);
+        let (mut tails, mut enters): (SmallVec<[&Tail; 1]>, Option<Timestamp>) = (SmallVec::new(), None);
+        let advanced = self.advanced.borrow();
         for node in policy::unit(self.sources.cluster, self.sources.node, graph) {
-            let known = self.advanced.borrow().get(&(node.id, kept.id)).cloned();
-            let own = known.as_deref().filter(|own| own.holds_at(self.now)).or_else(|| node.state(kept.id));
+            let known = advanced.get(&(node.id, kept.id)).map(|own| &**own);
+            let own = known.filter(|own| own.holds_at(self.now)).or_else(|| node.state(kept.id));
             let Some(State::Window(run)) = own else { continue };
             if !run.only_falls(&kept.aggregate.measure) {
                 return None;
             }
             enters = enters.into_iter().chain(run.enters).min();
-            newest.extend(node.tail.as_deref()?.newest((column, is_count), first, last));
+            tails.push(node.tail.as_deref()?);
         }
-        newest.sort_unstable_by_key(|(time, _)| *time);
-        let mut rest = newest.iter().try_fold(Decimal::ZERO, |sum, (_, own)| sum.checked_add(*own))?;
-        if holds(rest) != holds(now) {
-            return None;
-        }
-        let turn = newest.iter().find(|(_, own)| {
-            rest = rest.checked_sub(*own).unwrap_or(Decimal::ZERO);
-            holds(rest) != holds(now)
-        });
-        let leaves = turn.and_then(|(time, _)| kept.aggregate.window.counts(*time, self.now, &kept.zone).1);
+        let (_, leaves) = self.enough(kept, tails.iter().copied(), (comparison, number), now)?;
         Some(leaves.into_iter().chain(enters).min())
     }
 }

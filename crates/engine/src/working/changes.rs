@@ -6,7 +6,7 @@ use super::{FactRow, IdentityRow, Working};
 use crate::cluster::{Cluster, Link, Node, Source};
 use crate::fact::{FactKey, Identity};
 use crate::id::NodeId;
-use crate::rules::{Membership, Standing};
+use crate::rules::{Membership, SegmentStates};
 
 /// Bytes of a key before what its family says.
 const HEAD_BYTES: usize = 5;
@@ -57,24 +57,24 @@ impl Pending {
             here.or_else(|| cluster?.node(node.id))
         }
         for (at, node) in after.iter().flat_map(|cluster| &cluster.nodes).enumerate() {
-            let was = same(before, at, node).and_then(|was| was.standing.as_deref());
-            self.add_standing(was, node.standing.as_deref());
+            let was = same(before, at, node).and_then(|was| was.segment_states.as_deref());
+            self.add_standing(was, node.segment_states.as_deref());
         }
         for (at, node) in before.iter().flat_map(|cluster| &cluster.nodes).enumerate() {
-            if node.standing.is_some() && same(after, at, node).is_none() {
-                self.add_standing(node.standing.as_deref(), None);
+            if node.segment_states.is_some() && same(after, at, node).is_none() {
+                self.add_standing(node.segment_states.as_deref(), None);
             }
         }
     }
 
-    fn add_standing(&mut self, before: Option<&Standing>, after: Option<&Standing>) {
+    fn add_standing(&mut self, before: Option<&SegmentStates>, after: Option<&SegmentStates>) {
         if before == after {
             return;
         }
         if before.and_then(|own| own.due) != after.and_then(|own| own.due) {
             self.add(2, 2 * (NODE_KEY_BYTES + 8 + 1));
         }
-        let memberships = |own: Option<&Standing>| own.map_or(0, |own| own.memberships.len());
+        let memberships = |own: Option<&SegmentStates>| own.map_or(0, |own| own.memberships.len());
         let differing = match (before, after) {
             (Some(before), Some(after)) => {
                 let is_other = |own: &&Membership| before.find(own.segment) != Some(*own);

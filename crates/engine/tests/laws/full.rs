@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tessera_engine::cluster::{Link, LinkState, Rule};
+use tessera_engine::cluster::{HoldReason, Link, LinkState};
 use tessera_engine::config::{Config, Limits, default_namespaces};
 use tessera_engine::decide::Outcome;
 use tessera_engine::fact::{Claim, Fact, Strength};
@@ -24,7 +24,7 @@ fn run(setup: &Setup, steps: &[Step]) -> World {
         world.check();
         if let (Step::Say(_), Outcome::Accepted { owner, held, .. }) = (step, &outcome) {
             let fact: &Fact = sent.last().expect("it was sent");
-            let told = held.iter().filter(|note| note.rule == Rule::Full).count();
+            let told = held.iter().filter(|note| note.rule == HoldReason::Full).count();
             let left = full_links(&world).filter(|link| link.touches(*owner) && is_named(fact, link)).count();
             assert_eq!(told, left, "what is left out is told");
         }
@@ -34,7 +34,7 @@ fn run(setup: &Setup, steps: &[Step]) -> World {
 
 fn full_links(world: &World) -> impl Iterator<Item = &Link> {
     let rows = world.tables.held.iter().flat_map(|(node, rows)| rows.values().map(move |link| (node, link)));
-    rows.filter(|(node, link)| link.ends[0].node == **node && link.state == LinkState::Held(Rule::Full))
+    rows.filter(|(node, link)| link.ends[0].node == **node && link.state == LinkState::Held(HoldReason::Full))
         .map(|(_, link)| &**link)
 }
 

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tessera_engine::cluster::{Cluster, End, Hub, Link, LinkState, Rule, Source};
+use tessera_engine::cluster::{Cluster, End, HoldReason, Hub, Link, LinkState, Source};
 use tessera_engine::config::Config;
 use tessera_engine::decide::{
-    Context, Directive, Erasure, EventErasure, Loose, NewEvent, Outcome, Prompt, Told as Notes, Victim, decide,
+    Context, Directive, Effects as Notes, Erasure, EventErasure, Loose, NewEvent, Outcome, Prompt, Victim, decide,
     first_needs, lags, second_needs,
 };
 use tessera_engine::fact::{Class, Fact, Identity};
@@ -594,8 +594,8 @@ impl World {
         for (link, refused) in cluster.links.iter().zip(&stage.refused) {
             let state = match refused {
                 None => LinkState::Active,
-                Some(Refusal::Limit { .. }) => LinkState::Held(Rule::Limit),
-                Some(Refusal::Separated) => LinkState::Held(Rule::Separated),
+                Some(Refusal::Limit { .. }) => LinkState::Held(HoldReason::Limit),
+                Some(Refusal::Separated) => LinkState::Held(HoldReason::Separated),
             };
             assert_eq!(link.state, state, "the links of a record stand as a fresh stage two says");
         }
@@ -625,14 +625,14 @@ impl World {
                 }
                 let clusters = [0, 1].map(|end: usize| at[&link.ends[end].node].1);
                 match &link.state {
-                    LinkState::Held(Rule::Exclusive) => {
+                    LinkState::Held(HoldReason::Exclusive) => {
                         assert_ne!(clusters[0], clusters[1], "an exclusive link is held between clusters");
                         let holds = |id: NodeId| self.tables.clusters[&id].holds_exclusive();
                         assert!(clusters.into_iter().all(holds), "both sides hold an exclusive value");
                     }
-                    LinkState::Held(Rule::Hub | Rule::Blocked | Rule::Full) => {}
+                    LinkState::Held(HoldReason::Hub | HoldReason::Blocked | HoldReason::Full) => {}
                     LinkState::Severed(by) => assert!(!by.is_empty() && by.is_sorted(), "somebody severed it"),
-                    LinkState::Active | LinkState::Held(Rule::Limit | Rule::Separated) => {
+                    LinkState::Active | LinkState::Held(HoldReason::Limit | HoldReason::Separated) => {
                         panic!("such a link belongs into a record: {:?}", link.state);
                     }
                 }

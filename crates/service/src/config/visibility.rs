@@ -22,7 +22,7 @@ impl Flagged {
     pub(crate) fn new(config: &StoredConfig) -> Self {
         let model = &config.model().model;
         let mut flagged = HashMap::new();
-        if [SEES_NOT_INTERNAL, SEES_NOT_PRIVATE].into_iter().all(|sight| !hides_anything(model, sight)) {
+        if [SEES_NOT_INTERNAL, SEES_NOT_PRIVATE].into_iter().all(|visibility| !hides_anything(model, visibility)) {
             return Self::default();
         }
         for kind in [RuleKind::Attribute, RuleKind::Segment] {
@@ -41,8 +41,8 @@ impl Flagged {
     }
 
     /// Whether a reader of these rights may not see it.
-    pub(crate) fn is_hidden(&self, kind: RuleKind, name: &str, sight: Flags) -> bool {
-        !self.0.is_empty() && self.0.get(&(kind, name.to_owned())).is_some_and(|flags| flags.exceed(sight))
+    pub(crate) fn is_hidden(&self, kind: RuleKind, name: &str, visibility: Flags) -> bool {
+        !self.0.is_empty() && self.0.get(&(kind, name.to_owned())).is_some_and(|flags| flags.exceed(visibility))
     }
 }
 
@@ -76,8 +76,8 @@ pub(crate) fn hides_no_more(one: &Rule, other: &Rule, config: &StoredConfig) -> 
 }
 
 /// Whether a rule, or one that it depends on, reads what a reader of these rights may not see.
-pub(crate) fn is_hidden_from(rule: &Rule, config: &StoredConfig, sight: Flags) -> bool {
-    flags_of(rule, config).exceed(sight)
+pub(crate) fn is_hidden_from(rule: &Rule, config: &StoredConfig, visibility: Flags) -> bool {
+    flags_of(rule, config).exceed(visibility)
 }
 
 /// The rules that a rule names, whether they are there or not.
@@ -91,22 +91,22 @@ pub(crate) fn named(rule: &Rule, config: &StoredConfig) -> Vec<(RuleKind, String
     segments.chain(attributes.into_iter().map(|name| (RuleKind::Attribute, name))).collect()
 }
 
-fn hides_anything(model: &DataModel, sight: Flags) -> bool {
+fn hides_anything(model: &DataModel, visibility: Flags) -> bool {
     let types = &model.definition().event_types;
-    !model.hidden(sight).is_empty()
+    !model.hidden(visibility).is_empty()
         || types.keys().any(|name| {
             let properties = model.flagged_properties(name).into_iter().flat_map(std::collections::BTreeMap::values);
-            model.is_event_hidden(name, sight) || properties.into_iter().any(|flags| flags.exceed(sight))
+            model.is_event_hidden(name, visibility) || properties.into_iter().any(|flags| flags.exceed(visibility))
         })
 }
 
 /// Whether a rule itself reads what is hidden. Rather too often than too seldom: whole events hold all of it.
-fn reads_hidden(rule: &Rule, model: &DataModel, sight: Flags) -> bool {
-    if !hides_anything(model, sight) {
+fn reads_hidden(rule: &Rule, model: &DataModel, visibility: Flags) -> bool {
+    if !hides_anything(model, visibility) {
         return false;
     }
     let plan = rule.plan();
-    let hidden = model.hidden(sight);
+    let hidden = model.hidden(visibility);
     let touches = |path: &Path| hidden.iter().any(|own| own == path || own.is_above(path) || path.is_above(own));
     let reads_attribute = match &plan.attributes {
         Attributes::All => !hidden.is_empty(),
@@ -115,21 +115,21 @@ fn reads_hidden(rule: &Rule, model: &DataModel, sight: Flags) -> bool {
             .any(|names| Path::from_segments(names.iter().map(|name| &**name)).is_ok_and(|path| touches(&path))),
     };
     let reads_events = plan.events != EventTypes::Some(BTreeSet::new());
-    reads_attribute || (reads_events && (reads_hidden_event(rule, model, sight) || takes_whole_events(rule)))
+    reads_attribute || (reads_events && (reads_hidden_event(rule, model, visibility) || takes_whole_events(rule)))
 }
 
-fn reads_hidden_event(rule: &Rule, model: &DataModel, sight: Flags) -> bool {
+fn reads_hidden_event(rule: &Rule, model: &DataModel, visibility: Flags) -> bool {
     let types = || model.definition().event_types.keys().filter(|name| rule.plan().events.has(name));
-    if types().any(|name| model.is_event_hidden(name, sight)) {
+    if types().any(|name| model.is_event_hidden(name, visibility)) {
         return true;
     }
     let flagged: Vec<&Path> = types()
         .filter_map(|name| model.flagged_properties(name))
         .flatten()
-        .filter(|(_, flags)| flags.exceed(sight))
+        .filter(|(_, flags)| flags.exceed(visibility))
         .map(|(path, _)| path)
         .collect();
-    let hidden = model.hidden(sight);
+    let hidden = model.hidden(visibility);
     let meets = |one: &Path, other: &Path| one == other || one.is_above(other) || other.is_above(one);
     let mut reads = false;
     each_path(rule.source(), &mut |names| {

@@ -124,7 +124,7 @@ pub enum State {
 
 /// Where a job stands, without its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum JobStatus {
     /// As [`State::Queued`].
     Queued,
     /// As [`State::Running`].
@@ -143,7 +143,7 @@ pub enum Standing {
     Done,
 }
 
-impl Standing {
+impl JobStatus {
     /// All of them, in the order of a job's life.
     pub const ALL: [Self; 8] = [
         Self::Queued,
@@ -176,7 +176,7 @@ impl Standing {
     /// # Errors
     /// `Invalid` with `job_state_unknown`.
     pub fn parse(name: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|standing| standing.name() == name).ok_or_else(|| {
+        Self::ALL.into_iter().find(|status| status.name() == name).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
             Error::new(ErrorKind::Invalid, "job_state_unknown", format!("the state of a job is one of {names}"))
         })
@@ -204,16 +204,16 @@ impl Standing {
 impl State {
     /// Where it stands, without its data.
     #[must_use]
-    pub const fn standing(&self) -> Standing {
+    pub const fn status(&self) -> JobStatus {
         match self {
-            Self::Queued => Standing::Queued,
-            Self::Running => Standing::Running,
-            Self::Pausing => Standing::Pausing,
-            Self::Paused => Standing::Paused,
-            Self::Cancelling => Standing::Cancelling,
-            Self::Cancelled { .. } => Standing::Cancelled,
-            Self::Failed { .. } => Standing::Failed,
-            Self::Done { .. } => Standing::Done,
+            Self::Queued => JobStatus::Queued,
+            Self::Running => JobStatus::Running,
+            Self::Pausing => JobStatus::Pausing,
+            Self::Paused => JobStatus::Paused,
+            Self::Cancelling => JobStatus::Cancelling,
+            Self::Cancelled { .. } => JobStatus::Cancelled,
+            Self::Failed { .. } => JobStatus::Failed,
+            Self::Done { .. } => JobStatus::Done,
         }
     }
 
@@ -342,8 +342,8 @@ impl Job {
 
     /// Where it stands, without its data.
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.state.standing()
+    pub fn status(&self) -> JobStatus {
+        self.state.status()
     }
 
     /// Whether a worker has ever taken it up.
@@ -355,7 +355,7 @@ impl Job {
     /// Whether nothing more will happen.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.standing().is_final()
+        self.status().is_final()
     }
 
     /// When it ended.
@@ -388,7 +388,7 @@ impl Job {
             }
             (Wish::Pause | Wish::Resume, State::Cancelled { .. })
             | (Wish::Pause | Wish::Resume | Wish::Cancel, State::Failed { .. } | State::Done { .. }) => {
-                let message = format!("the job has ended state={}; ask for another", self.standing().name());
+                let message = format!("the job has ended state={}; ask for another", self.status().name());
                 return Err(Error::new(ErrorKind::Conflict, "job_ended", message));
             }
         };
@@ -421,7 +421,7 @@ impl Job {
 
     /// What becomes of it by the worker that took it up as this epoch.
     pub(crate) fn advance(&self, epoch: u64, act: Act, now: Timestamp) -> Result<Self, Replaced> {
-        if !self.standing().is_held() || self.epoch != epoch {
+        if !self.status().is_held() || self.epoch != epoch {
             return Err(Replaced);
         }
         let between = self.state.between_steps(now);
@@ -465,7 +465,7 @@ impl Job {
     }
 
     fn turned(&self, state: State, now: Timestamp) -> Self {
-        let checkpoint = if state.standing().is_final() { None } else { self.checkpoint.clone() };
+        let checkpoint = if state.status().is_final() { None } else { self.checkpoint.clone() };
         // The clock of the machine may go back; that of a job does not.
         let updated_at = self.updated_at.max(now);
         Self { state, checkpoint, updated_at, revision: self.revision + 1, ..self.clone() }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError, Direction, Key, ScanLimit, Store, Version};
 
-use super::job::{Job, JobId, Standing, not_found};
+use super::job::{Job, JobId, JobStatus, not_found};
 use super::records;
 use crate::base::components::Clock;
 use crate::base::error::Error;
@@ -66,7 +66,7 @@ impl Listed {
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Only those that stand so.
-    pub standing: Option<Standing>,
+    pub status: Option<JobStatus>,
     /// Only those of this kind.
     pub kind: Option<String>,
 }
@@ -75,11 +75,11 @@ impl Filter {
     fn includes(&self, listed: &Listed) -> bool {
         match listed {
             Listed::Job(job) => {
-                self.standing.is_none_or(|standing| standing == job.standing())
+                self.status.is_none_or(|status| status == job.status())
                     && self.kind.as_ref().is_none_or(|kind| *kind == job.kind)
             }
             // Nobody can say what it is of.
-            Listed::Damaged(_) => self.standing.is_none() && self.kind.is_none(),
+            Listed::Damaged(_) => self.status.is_none() && self.kind.is_none(),
         }
     }
 }
@@ -275,7 +275,7 @@ fn replacement(workspace: WorkspaceId, version: Version, job: &Job) -> Commit {
 /// Counts a job that has ended by this very change.
 fn report_end(workspace: WorkspaceId, job: &Job) {
     if let Some(at) = job.ended_at() {
-        let (workspace, kind, outcome) = (workspace.number(), job.kind.clone(), job.standing().name());
+        let (workspace, kind, outcome) = (workspace.number(), job.kind.clone(), job.status().name());
         tracing::info!(workspace, job = %job.id, kind, outcome, "a job has ended");
         let labels = [("kind", kind), ("outcome", outcome.to_owned())];
         metrics::counter!(names::JOBS_ENDED, &labels).increment(1);

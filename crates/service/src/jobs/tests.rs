@@ -13,7 +13,7 @@ use crate::work::{kind, kinds, worker};
 
 mod world;
 
-use world::{OTHER, Stepper, Trouble, WORKSPACE, code, components, ended, make, memory, new, open, standing, until};
+use world::{OTHER, Stepper, Trouble, WORKSPACE, code, components, ended, make, memory, new, open, status, until};
 
 #[tokio::test]
 async fn a_job_runs_step_by_step_and_says_so() {
@@ -26,9 +26,9 @@ async fn a_job_runs_step_by_step_and_says_so() {
     while let Some(job) = watch.next().await {
         let Progress { done, total, unit, .. } = &job.progress;
         assert_eq!(unit, "steps");
-        seen.push((job.standing().name(), *done, *total));
+        seen.push((job.status().name(), *done, *total));
         revisions.push(job.revision);
-        stepper.gate.add_permits(usize::from(job.standing() == Standing::Running));
+        stepper.gate.add_permits(usize::from(job.status() == JobStatus::Running));
     }
     // The first look may already find it running.
     seen.retain(|(name, ..)| *name != "queued");
@@ -61,7 +61,7 @@ async fn a_clean_stop_hands_the_job_on() {
     service.close().await;
     stepper.gate.add_permits(1);
     let service = open(&store, stepper.kinds()).await;
-    assert_eq!(ended(&service, id).await.standing(), Standing::Done);
+    assert_eq!(ended(&service, id).await.status(), JobStatus::Done);
     assert_eq!(stepper.log(), [0, 1, 2, 3]);
     service.close().await;
 }
@@ -85,7 +85,7 @@ async fn of_two_workers_the_later_one_works() {
     }
     assert_eq!(service.jobs().get(WORKSPACE, id).await.expect("a job"), before);
     second.gate.add_permits(10);
-    assert_eq!(ended(&service, id).await.standing(), Standing::Done);
+    assert_eq!(ended(&service, id).await.status(), JobStatus::Done);
     assert_eq!((first.log(), second.log()), (vec![0, 1], vec![1, 2]));
     former.close().await;
     service.close().await;
@@ -98,22 +98,22 @@ async fn pause_resume_and_cancel_happen_between_steps() {
     let jobs = service.jobs();
     let id = make(&service, WORKSPACE, &new("stepper", 9)).await;
     stepper.begun(1).await;
-    let steer = async |wish| jobs.steer(WORKSPACE, id, wish).await.map(|job| job.standing());
-    assert_eq!(steer(Wish::Pause).await.expect("it may"), Standing::Pausing);
-    assert_eq!(steer(Wish::Resume).await.expect("it may"), Standing::Running);
-    assert_eq!(steer(Wish::Pause).await.expect("it may"), Standing::Pausing);
+    let steer = async |wish| jobs.steer(WORKSPACE, id, wish).await.map(|job| job.status());
+    assert_eq!(steer(Wish::Pause).await.expect("it may"), JobStatus::Pausing);
+    assert_eq!(steer(Wish::Resume).await.expect("it may"), JobStatus::Running);
+    assert_eq!(steer(Wish::Pause).await.expect("it may"), JobStatus::Pausing);
     stepper.gate.add_permits(1);
-    assert_eq!(standing(&service, id, Standing::Paused).await.progress.done, 1);
-    assert_eq!(steer(Wish::Pause).await.expect("it is"), Standing::Paused);
+    assert_eq!(status(&service, id, JobStatus::Paused).await.progress.done, 1);
+    assert_eq!(steer(Wish::Pause).await.expect("it is"), JobStatus::Paused);
     assert_eq!(stepper.log(), [0]);
     steer(Wish::Resume).await.expect("it may");
     stepper.begun(2).await;
-    assert_eq!(steer(Wish::Cancel).await.expect("it may"), Standing::Cancelling);
+    assert_eq!(steer(Wish::Cancel).await.expect("it may"), JobStatus::Cancelling);
     assert_eq!(steer(Wish::Resume).await.expect_err("too late").code, "job_cancelling");
     stepper.gate.add_permits(9);
     let cancelled = ended(&service, id).await;
-    assert_eq!((cancelled.standing(), cancelled.progress.done), (Standing::Cancelled, 2));
-    assert_eq!(steer(Wish::Cancel).await.expect("it is"), Standing::Cancelled);
+    assert_eq!((cancelled.status(), cancelled.progress.done), (JobStatus::Cancelled, 2));
+    assert_eq!(steer(Wish::Cancel).await.expect("it is"), JobStatus::Cancelled);
     assert_eq!(steer(Wish::Resume).await.expect_err("too late").code, "job_ended");
     assert_eq!(stepper.log(), [0, 1]);
     service.close().await;
@@ -125,26 +125,26 @@ async fn what_has_been_ordered_cannot_be_cancelled() {
     let service = open(&store, stepper.kinds()).await;
     let id = make(&service, WORKSPACE, &new("inner", 2)).await;
     let cancel =
-        async |service: &Service| service.jobs().steer(WORKSPACE, id, Wish::Cancel).await.map(|job| job.standing());
+        async |service: &Service| service.jobs().steer(WORKSPACE, id, Wish::Cancel).await.map(|job| job.status());
     assert_eq!(cancel(&service).await.expect_err("queued").code, "job_not_cancellable");
     stepper.begun(1).await;
     assert_eq!(cancel(&service).await.expect_err("running").code, "job_not_cancellable");
     service.jobs().steer(WORKSPACE, id, Wish::Pause).await.expect("it may rest");
     stepper.gate.add_permits(1);
-    standing(&service, id, Standing::Paused).await;
+    status(&service, id, JobStatus::Paused).await;
     assert_eq!(cancel(&service).await.expect_err("paused").code, "job_not_cancellable");
     assert_eq!(service.jobs().open_of(WORKSPACE, "inner").await.expect("jobs").len(), 1);
     assert!(service.jobs().open_of(WORKSPACE, "stepper").await.expect("jobs").is_empty());
     service.close().await;
     // Where nobody knows the kind any more, nobody else could end it.
     let service = open(&store, kinds::all()).await;
-    assert_eq!(cancel(&service).await.expect("it may"), Standing::Cancelled);
+    assert_eq!(cancel(&service).await.expect("it may"), JobStatus::Cancelled);
     service.close().await;
 }
 
 #[tokio::test]
 async fn wishes_of_a_job_that_nobody_works_on_are_settled_by_the_next_start() {
-    for (wish, expected) in [(Wish::Pause, Standing::Paused), (Wish::Cancel, Standing::Cancelled)] {
+    for (wish, expected) in [(Wish::Pause, JobStatus::Paused), (Wish::Cancel, JobStatus::Cancelled)] {
         let (store, stepper) = (memory(), Stepper::gated());
         let former = open(&store, stepper.kinds()).await;
         let id = make(&former, WORKSPACE, &new("stepper", 2)).await;
@@ -152,7 +152,7 @@ async fn wishes_of_a_job_that_nobody_works_on_are_settled_by_the_next_start() {
         former.jobs().steer(WORKSPACE, id, wish).await.expect("it may");
         let service = Service::open_with(components(&store), Settings::default(), stepper.kinds()).await;
         let service = service.expect("it opens");
-        assert_eq!(standing(&service, id, expected).await.standing(), expected);
+        assert_eq!(status(&service, id, expected).await.status(), expected);
         stepper.gate.add_permits(1);
         former.close().await;
         service.close().await;
@@ -167,7 +167,7 @@ async fn a_panic_fails_the_job_and_nothing_else() {
     let id = make(&service, WORKSPACE, &new("stepper", 3)).await;
     assert_eq!(code(&*ended(&service, id).await), "job_fault");
     let id = make(&service, WORKSPACE, &new("stepper", 3)).await;
-    assert_eq!(ended(&service, id).await.standing(), Standing::Done);
+    assert_eq!(ended(&service, id).await.status(), JobStatus::Done);
     service.close().await;
 }
 
@@ -183,7 +183,7 @@ async fn a_step_is_tried_again_while_it_makes_sense() {
     assert_eq!(stumbled.trouble.as_ref().map(|failure| &*failure.code), Some("store_unavailable"));
     stepper.gate.add_permits(10);
     let done = ended(&service, id).await;
-    assert_eq!((done.standing(), done.attempts, &done.trouble), (Standing::Done, 0, &None));
+    assert_eq!((done.status(), done.attempts, &done.trouble), (JobStatus::Done, 0, &None));
     assert_eq!(stepper.log(), [0, 1, 1, 1, 2]);
     service.close().await;
 
@@ -198,14 +198,14 @@ async fn a_step_is_tried_again_while_it_makes_sense() {
 
 #[tokio::test]
 async fn a_wish_ends_the_wait_of_a_step_that_failed() {
-    for (wish, expected) in [(Wish::Pause, Standing::Paused), (Wish::Cancel, Standing::Cancelled)] {
+    for (wish, expected) in [(Wish::Pause, JobStatus::Paused), (Wish::Cancel, JobStatus::Cancelled)] {
         let unavailable = Trouble::Error(ErrorKind::Unavailable, "store_unavailable");
         let stepper = Stepper::free().trouble(0, &vec![unavailable; 3]);
         let service = open(&memory(), stepper.kinds()).await;
         let id = make(&service, WORKSPACE, &new("stepper", 2)).await;
         until(&service, WORKSPACE, id, |job| job.attempts == 3).await;
         service.jobs().steer(WORKSPACE, id, wish).await.expect("it may");
-        standing(&service, id, expected).await;
+        status(&service, id, expected).await;
         assert_eq!(stepper.log(), [0, 0, 0]);
         service.close().await;
     }
@@ -264,7 +264,7 @@ async fn some_run_at_a_time_and_each_workspace_has_its_turn() {
         let mut running = Vec::new();
         for (at, (workspace, id)) in ids.iter().enumerate() {
             let job = service.jobs().get(*workspace, *id).await.expect("a job");
-            running.extend((job.standing() == Standing::Running).then_some(at));
+            running.extend((job.status() == JobStatus::Running).then_some(at));
         }
         running
     };
@@ -297,25 +297,25 @@ async fn long_work_gives_its_turn_to_others_but_not_to_its_like() {
     for (workspace, kind) in [(WORKSPACE, "stepper"), (WORKSPACE, "inner"), (WORKSPACE, "stepper")] {
         ids.push((workspace, make(&service, workspace, &new(kind, 3)).await));
     }
-    let standings = async |ids: &[(WorkspaceId, JobId)]| {
+    let status = async |ids: &[(WorkspaceId, JobId)]| {
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
-        let mut standings = Vec::new();
+        let mut status = Vec::new();
         for (workspace, id) in ids {
             let job = service.jobs().get(*workspace, *id).await.expect("a job");
-            standings.push((job.standing().name(), job.progress.done));
+            status.push((job.status().name(), job.progress.done));
         }
-        standings
+        status
     };
     stepper.begun(2).await;
     // Nobody else waits but one that has to wait anyway: the turn goes on.
     world::pass(worker::TURN_MICROS);
     stepper.gate.add_permits(2);
-    assert_eq!(standings(&ids).await, [("running", 1), ("running", 1), ("queued", 0)]);
+    assert_eq!(status(&ids).await, [("running", 1), ("running", 1), ("queued", 0)]);
     ids.push((OTHER, make(&service, OTHER, &new("stepper", 3)).await));
     stepper.gate.add_permits(2);
-    let after = standings(&ids).await;
+    let after = status(&ids).await;
     assert_eq!(after.iter().filter(|(name, _)| *name == "running").count(), 2, "{after:?}");
     assert_eq!((after[2], after[3]), (("queued", 0), ("running", 0)), "{after:?}");
     assert_eq!(after[0].1 + after[1].1, 4, "{after:?}");
@@ -323,7 +323,7 @@ async fn long_work_gives_its_turn_to_others_but_not_to_its_like() {
     stepper.gate.add_permits(100);
     for (workspace, id) in &ids {
         let job = until(&service, *workspace, *id, Job::has_ended).await;
-        assert_eq!((job.standing(), job.attempts), (Standing::Done, 0));
+        assert_eq!((job.status(), job.attempts), (JobStatus::Done, 0));
     }
     service.close().await;
 }
@@ -423,9 +423,9 @@ async fn pages_hold_every_job_once_newest_first() {
     };
     for limit in [1, 7, 25, 1_000] {
         assert_eq!(all(&Filter::default(), limit).await, ids);
-        let inner = Filter { kind: Some("inner".to_owned()), standing: Some(Standing::Done) };
+        let inner = Filter { kind: Some("inner".to_owned()), status: Some(JobStatus::Done) };
         assert_eq!(all(&inner, limit).await.len(), 5);
-        let queued = Filter { standing: Some(Standing::Queued), ..Filter::default() };
+        let queued = Filter { status: Some(JobStatus::Queued), ..Filter::default() };
         assert!(all(&queued, limit).await.is_empty());
     }
     let refused = async |query: Query| service.jobs().list(WORKSPACE, &query).await.expect_err("refused").code;
@@ -442,7 +442,7 @@ async fn a_page_ends_with_its_bytes() {
     let service = open(&memory(), Stepper::free().trouble(0, &vec![large; 50]).kinds()).await;
     for _ in 0..50 {
         let id = make(&service, WORKSPACE, &new("stepper", 1)).await;
-        assert_eq!(ended(&service, id).await.standing(), Standing::Done);
+        assert_eq!(ended(&service, id).await.status(), JobStatus::Done);
     }
     let query = Query { limit: 50, ..Query::default() };
     let page = service.jobs().list(WORKSPACE, &query).await.expect("a page");
@@ -486,7 +486,7 @@ async fn what_was_written_while_nobody_listened_is_found() {
     let job = make(&writer, WORKSPACE, &new("stepper", 2)).await;
     assert!(service.jobs().live((WORKSPACE, job)).is_none());
     service.jobs().keep(WORKSPACE).await.expect("a look");
-    assert_eq!(ended(&service, job).await.standing(), Standing::Done);
+    assert_eq!(ended(&service, job).await.status(), JobStatus::Done);
     writer.close().await;
     service.close().await;
 }
@@ -499,11 +499,11 @@ async fn what_ended_while_nobody_listened_is_let_go() {
     let id = make(&service, WORKSPACE, &new("stepper", 1)).await;
     service.jobs().steer(WORKSPACE, id, Wish::Pause).await.expect("it may");
     let mut watch = service.jobs().watch(WORKSPACE, id).await.expect("a job");
-    assert_eq!(watch.next().await.map(|job| job.standing()), Some(Standing::Paused));
+    assert_eq!(watch.next().await.map(|job| job.status()), Some(JobStatus::Paused));
     let other = Service::open_with(components(&store), Settings::default(), stepper.kinds()).await.expect("it opens");
     other.jobs().steer(WORKSPACE, id, Wish::Cancel).await.expect("it may");
     service.jobs().keep(WORKSPACE).await.expect("a look");
-    assert_eq!(watch.next().await.map(|job| job.standing()), Some(Standing::Cancelled));
+    assert_eq!(watch.next().await.map(|job| job.status()), Some(JobStatus::Cancelled));
     assert!(service.jobs().live((WORKSPACE, id)).is_none());
     other.close().await;
     service.close().await;
@@ -519,13 +519,13 @@ async fn a_damaged_row_keeps_no_other_job_from_going_on() {
     store.commit(Commit::new().put(records::key(WORKSPACE, damaged), &b"\0"[..])).await.expect("a commit");
     stepper.gate.add_permits(100);
     // Its worker finds the damage, and the next job has its turn.
-    assert_eq!(ended(&service, sound).await.standing(), Standing::Done);
+    assert_eq!(ended(&service, sound).await.status(), JobStatus::Done);
     service.close().await;
     let service = open(&store, Stepper::free().kinds()).await;
     assert_eq!(service.jobs().get(WORKSPACE, damaged).await.expect_err("damage").code, "record_corrupt");
     // It is listed as what it is, hides no other, and keeps no ended one from being dropped.
     let list = async |kind: Option<&str>, cursor: Option<String>, limit: usize| {
-        let filter = Filter { standing: None, kind: kind.map(str::to_owned) };
+        let filter = Filter { status: None, kind: kind.map(str::to_owned) };
         service.jobs().list(WORKSPACE, &Query { filter, limit, cursor }).await.expect("a page")
     };
     let shown = |page: &Page| page.jobs.iter().map(|listed| (listed.id(), listed.job().is_some())).collect::<Vec<_>>();
@@ -689,9 +689,9 @@ async fn a_full_disk_is_waited_for() {
         service.jobs().nudge();
         tokio::task::yield_now().await;
     }
-    assert_eq!(service.jobs().get(WORKSPACE, id).await.expect("a job").standing(), Standing::Running);
+    assert_eq!(service.jobs().get(WORKSPACE, id).await.expect("a job").status(), JobStatus::Running);
     faulty.free_disk();
-    assert_eq!(ended(&service, id).await.standing(), Standing::Done);
+    assert_eq!(ended(&service, id).await.status(), JobStatus::Done);
     assert_eq!(stepper.log(), [0, 1]);
     service.close().await;
 }

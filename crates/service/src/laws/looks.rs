@@ -135,8 +135,8 @@ impl World<'_> {
                 // It goes with what was erased, in steps.
                 continue;
             }
-            let standings = cluster.nodes.iter().filter_map(|node| node.standing.as_ref());
-            standings.filter(|own| own.late.is_some()).for_each(|_| one_more(&self.seen.put_off));
+            let segment_states = cluster.nodes.iter().filter_map(|node| node.segment_states.as_ref());
+            segment_states.filter(|own| own.late.is_some()).for_each(|_| one_more(&self.seen.put_off));
             for head in cluster.profile_ids() {
                 let lookup = Lookup::Id(head.to_string());
                 let found = self.service.finder(WORKSPACE, config).find(&lookup).await.expect("a profile");
@@ -145,7 +145,7 @@ impl World<'_> {
                 let tree = Tree::Node(view::seen(view, config));
                 let query = EventQuery {
                     limit: 1_000,
-                    sight: Flags { internal: true, private: true },
+                    visibility: Flags { internal: true, private: true },
                     ..EventQuery::default()
                 };
                 let events: (Vec<StoredCall>, _) =

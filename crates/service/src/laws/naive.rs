@@ -1,4 +1,4 @@
-//! Every rule asked anew of everything there is: no state, no standing, no order of dependencies.
+//! Every rule asked anew of everything there is: no state, no segment states, no order of dependencies.
 
 use std::collections::BTreeMap;
 

@@ -34,7 +34,7 @@ use crate::config::workspace::{
 use crate::directives::Order;
 use crate::directory::ListQuery;
 use crate::erasures::{Extent, Return};
-use crate::jobs::{Standing, Wish};
+use crate::jobs::{JobStatus, Wish};
 use crate::read::query::Lookup;
 use crate::stored::keys::{Family, Scope};
 use crate::stored::layout::{read_member_key, read_segment_key};
@@ -324,12 +324,12 @@ impl<'a> World<'a> {
                     is_idle = false;
                     let mut watch = jobs.watch(WORKSPACE, job.id).await.expect("a job");
                     while let Some(job) = watch.next().await {
-                        if matches!(job.standing(), Standing::Paused | Standing::Pausing) {
+                        if matches!(job.status(), JobStatus::Paused | JobStatus::Pausing) {
                             may_fail(jobs.steer(WORKSPACE, job.id, Wish::Resume).await, &["job_ended"]);
                         }
                     }
                     let job = jobs.get(WORKSPACE, job.id).await.expect("a job");
-                    assert_eq!(job.standing(), Standing::Done, "{job:?}");
+                    assert_eq!(job.status(), JobStatus::Done, "{job:?}");
                 }
             }
             if is_idle {
@@ -379,8 +379,8 @@ impl<'a> World<'a> {
         }
         for (name, members) in expected {
             let query = ListQuery { limit: 100, cursor: None };
-            let sight = Flags { internal: true, private: true };
-            let page = self.service.segment_members(WORKSPACE, &name, &query, sight).await.expect("members");
+            let visibility = Flags { internal: true, private: true };
+            let page = self.service.segment_members(WORKSPACE, &name, &query, visibility).await.expect("members");
             assert_eq!(page.items.len(), members.len(), "members of {name}");
             let counts = self.service.segment_counts(WORKSPACE, &name).await.expect("counts");
             assert_eq!(counts.members, members.len() as u64, "count of {name}");

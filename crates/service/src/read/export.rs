@@ -134,7 +134,7 @@ pub struct Export {
     scope: Scope,
     configured: Arc<Configured>,
     found: Found,
-    sight: Flags,
+    visibility: Flags,
     /// What has ended by this instant is held no more.
     now: Timestamp,
     ready: VecDeque<Held>,
@@ -149,19 +149,25 @@ enum Step {
     Values,
     Relations,
     /// Computed attributes and memberships.
-    Ruled,
+    RuleResults,
     /// The events of this node.
     Events(NodeId, Option<KeyRange>),
 }
 
 impl Export {
-    pub(crate) fn new(asker: Asker, configured: Arc<Configured>, found: Found, sight: Flags, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        asker: Asker,
+        configured: Arc<Configured>,
+        found: Found,
+        visibility: Flags,
+        now: Timestamp,
+    ) -> Self {
         let scope = Scope::new(asker.workspace);
         let nodes: Vec<NodeId> = found.cluster.piece(found.node).map(|node| node.id).collect();
         let held = nodes.iter().map(|node| Step::Held(*node, None));
         let events = nodes.iter().map(|node| Step::Events(*node, None));
-        let rest = held.chain([Step::Values, Step::Relations, Step::Ruled]).chain(events).collect();
-        let mut export = Self { asker, scope, configured, found, sight, now, ready: VecDeque::new(), rest };
+        let rest = held.chain([Step::Values, Step::Relations, Step::RuleResults]).chain(events).collect();
+        let mut export = Self { asker, scope, configured, found, visibility, now, ready: VecDeque::new(), rest };
         export.identities();
         export
     }
@@ -183,7 +189,7 @@ impl Export {
                 Some(Step::Held(node, range)) => self.held_links(node, range).await?,
                 Some(Step::Values) => self.values(),
                 Some(Step::Relations) => self.relations(),
-                Some(Step::Ruled) => self.ruled().await?,
+                Some(Step::RuleResults) => self.ruled().await?,
                 Some(Step::Events(node, range)) => self.events(node, range).await?,
             }
         }
@@ -260,7 +266,8 @@ impl Export {
         for node in self.piece() {
             for fragment in &node.fragments {
                 for cell in &fragment.cells {
-                    if cell.is_gone(&fragment.dataset, config, self.now) || model.is_hidden(&cell.path, self.sight) {
+                    if cell.is_gone(&fragment.dataset, config, self.now) || model.is_hidden(&cell.path, self.visibility)
+                    {
                         continue;
                     }
                     let mut json = Vec::new();
@@ -298,7 +305,7 @@ impl Export {
 
     async fn ruled(&mut self) -> Result<(), Error> {
         let mut ruled = self.asker.ruled_anew(&self.configured, &self.found, self.now).await?;
-        ruled::hide(&mut ruled, &self.configured.flagged, self.sight);
+        ruled::hide(&mut ruled, &self.configured.flagged, self.visibility);
         let computed = ruled.attributes.iter().map(|(name, value)| {
             let mut json = Vec::new();
             write_value(value, &mut json);
@@ -326,7 +333,7 @@ impl Export {
             let (_, time, id) = read_event_key(&row.key).ok_or_else(|| corrupt("event key"))?;
             let call = event::decode(id, time, &row.value)?;
             if stands(&call, &self.configured.config, self.now) {
-                let seen = seen_by(call, self.sight, model);
+                let seen = seen_by(call, self.visibility, model);
                 found.extend(seen.map(|call| Held::Event { identity: identity.clone(), call }));
             }
         }

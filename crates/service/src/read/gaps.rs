@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tessera_engine::config::Config;
-use tessera_engine::rules::Ruled;
+use tessera_engine::rules::RuleResults;
 use tessera_engine::value::Tree;
 use tessera_engine::view::View;
 use tessera_expr::ast::Name;
@@ -31,7 +31,14 @@ pub(crate) struct Gaps {
 impl Gaps {
     /// Leaves attributes out of a view that comes to `bytes` of JSON until it comes to `bytes_max`: the largest first, and those that are
     /// computed before the others.
-    pub(crate) fn fit(&mut self, view: &mut View, ruled: &Ruled, bytes: usize, bytes_max: usize, config: &Config) {
+    pub(crate) fn fit(
+        &mut self,
+        view: &mut View,
+        ruled: &RuleResults,
+        bytes: usize,
+        bytes_max: usize,
+        config: &Config,
+    ) {
         let mut sizes: Vec<(bool, usize, Name)> = {
             let taken = taken(view, config);
             let shown = view.attributes.iter().filter(|(name, _)| !taken.contains(&***name));

@@ -37,7 +37,7 @@ pub struct Fields {
     /// `_audiences`.
     pub audiences: bool,
     /// What the reader may see of the attributes that the data model flags.
-    pub sight: Flags,
+    pub visibility: Flags,
     /// Which attributes, by how long their values are relevant.
     pub relevance: Relevance,
 }
@@ -48,7 +48,7 @@ impl Fields {
         identifiers: true,
         attributes: true,
         audiences: true,
-        sight: Flags { internal: true, private: true },
+        visibility: Flags { internal: true, private: true },
         relevance: Relevance::Any,
     };
 }
@@ -78,7 +78,7 @@ pub struct EventQuery {
     /// Only events of this name.
     pub event: Option<String>,
     /// What the reader may see of what the data model flags.
-    pub sight: Flags,
+    pub visibility: Flags,
 }
 
 /// A page of a timeline.

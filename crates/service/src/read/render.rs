@@ -7,7 +7,7 @@ use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
 use tessera_engine::policy::{Explanation, Fate, explain, explain_all};
-use tessera_engine::rules::Ruled;
+use tessera_engine::rules::RuleResults;
 use tessera_engine::value::{Path, Tree};
 use tessera_engine::view::{Lens, View, fold};
 use tessera_expr::facts::Membership;
@@ -46,7 +46,7 @@ pub(crate) fn profile_id(view: &View, config: &Config) -> String {
 }
 
 /// Renders a view. Identifier columns show the latest value of each namespace and win over an attribute of the same name.
-pub(crate) fn render(view: &View, ruled: &Ruled, gaps: &Gaps, fields: Fields, config: &Config) -> Bytes {
+pub(crate) fn render(view: &View, ruled: &RuleResults, gaps: &Gaps, fields: Fields, config: &Config) -> Bytes {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"profile_id\":");
     write_text(&profile_id(view, config), &mut out);
@@ -79,7 +79,7 @@ pub(crate) fn render(view: &View, ruled: &Ruled, gaps: &Gaps, fields: Fields, co
 }
 
 /// Whether the profile is a member, of every segment that is shown.
-fn write_audiences(ruled: &Ruled, out: &mut Vec<u8>) {
+fn write_audiences(ruled: &RuleResults, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"_audiences\":{");
     for (at, (name, stands)) in ruled.audiences.iter().enumerate() {
         write_member(at, name, out);

@@ -25,7 +25,7 @@ pub struct RuleModel {
     model: Arc<DataModel>,
     config: Arc<Config>,
     flagged: Flagged,
-    sight: Flags,
+    visibility: Flags,
     /// How many computed attributes lead here.
     depth: usize,
 }
@@ -34,13 +34,13 @@ pub struct RuleModel {
 const COMPUTED_DEPTH_MAX: usize = 4;
 
 impl RuleModel {
-    pub(crate) fn new(configured: &Configured, sight: Flags) -> Self {
+    pub(crate) fn new(configured: &Configured, visibility: Flags) -> Self {
         Self {
             stored: configured.stored.clone(),
             model: configured.stored.model().model.clone(),
             config: configured.config.clone(),
             flagged: configured.flagged.clone(),
-            sight,
+            visibility,
             depth: 0,
         }
     }
@@ -48,13 +48,13 @@ impl RuleModel {
     /// Whether a rule reads what this reader may not see, itself or through rules that it depends on.
     #[must_use]
     pub fn hides_rule(&self, rule: &Rule) -> bool {
-        is_hidden_from(rule, &self.stored, self.sight)
+        is_hidden_from(rule, &self.stored, self.visibility)
     }
 
     /// The names of the types of events that are registered and that the reader may see.
     pub(crate) fn event_types(&self) -> impl Iterator<Item = &str> {
         let names = self.model.definition().event_types.keys().map(|name| &**name);
-        names.filter(|name| !self.model.is_event_hidden(name, self.sight))
+        names.filter(|name| !self.model.is_event_hidden(name, self.visibility))
     }
 
     /// Whether there is an attribute at these names whatever anybody sends.
@@ -66,12 +66,12 @@ impl RuleModel {
 
     /// Whether the reader may not see what stands there.
     pub(crate) fn hides_attribute(&self, path: &Path) -> bool {
-        self.model.is_hidden(path, self.sight)
+        self.model.is_hidden(path, self.visibility)
     }
 
     fn event_type(&self, event: Option<&str>) -> Option<&EventType> {
         event
-            .filter(|event| !self.model.is_event_hidden(event, self.sight))
+            .filter(|event| !self.model.is_event_hidden(event, self.visibility))
             .and_then(|event| self.model.event_type(event))
     }
 
@@ -79,7 +79,7 @@ impl RuleModel {
     fn computed(&self) -> impl Iterator<Item = &str> {
         let rules = self.stored.rules().of(RuleKind::Attribute).values();
         let runs = rules.filter(|rule| rule.live().or(rule.next()).is_some()).map(|rule| rule.name.as_str());
-        runs.filter(|name| !self.flagged.is_hidden(RuleKind::Attribute, name, self.sight))
+        runs.filter(|name| !self.flagged.is_hidden(RuleKind::Attribute, name, self.visibility))
     }
 
     /// What a computed attribute gives, where that is plain: rules that it asks are not followed without end.
@@ -97,7 +97,7 @@ impl RuleModel {
     fn running_segments(&self) -> impl Iterator<Item = &str> {
         let rules = self.stored.rules().of(RuleKind::Segment).values();
         let runs = rules.filter(|rule| rule.live().or(rule.next()).is_some()).map(|rule| rule.name.as_str());
-        runs.filter(|name| !self.flagged.is_hidden(RuleKind::Segment, name, self.sight))
+        runs.filter(|name| !self.flagged.is_hidden(RuleKind::Segment, name, self.visibility))
     }
 
     /// What is known where nothing is registered.
@@ -109,7 +109,7 @@ impl RuleModel {
 
     fn is_near_registered(&self, path: &Path) -> bool {
         let mut attributes = self.model.definition().attributes.keys();
-        attributes.any(|own| (own.is_above(path) || path.is_above(own)) && !self.model.is_hidden(own, self.sight))
+        attributes.any(|own| (own.is_above(path) || path.is_above(own)) && !self.model.is_hidden(own, self.visibility))
     }
 }
 
@@ -128,7 +128,7 @@ impl Model for RuleModel {
         }
         let Ok(path) = Path::from_segments(names.iter().map(|name| &**name)) else { return Known::Never };
         match self.model.definition().attributes.get(&path) {
-            Some(_) if self.model.is_hidden(&path, self.sight) => self.elsewhere(),
+            Some(_) if self.model.is_hidden(&path, self.visibility) => self.elsewhere(),
             Some(attribute) => Known::Is(type_of(attribute.r#type)),
             None if self.is_near_registered(&path) => Known::Perhaps,
             None => self.elsewhere(),
@@ -140,7 +140,7 @@ impl Model for RuleModel {
         match rule.filter(|rule| rule.live().or(rule.next()).is_some()) {
             None => Known::Never,
             // That the reader may not ask about it is said in another place.
-            Some(_) if self.flagged.is_hidden(RuleKind::Segment, name, self.sight) => Known::Perhaps,
+            Some(_) if self.flagged.is_hidden(RuleKind::Segment, name, self.visibility) => Known::Perhaps,
             Some(_) => Known::Is(Type::Boolean),
         }
     }
@@ -157,7 +157,7 @@ impl Model for RuleModel {
         let Some(event_type) = self.event_type(event) else { return Known::Perhaps };
         let Ok(path) = Path::from_segments(below.iter().map(|name| &**name)) else { return Known::Never };
         match event_type.properties.get(&path) {
-            Some(property) if property.flags.exceed(self.sight) => Known::Perhaps,
+            Some(property) if property.flags.exceed(self.visibility) => Known::Perhaps,
             Some(property) => Known::Is(type_of(property.r#type)),
             None => Known::Perhaps,
         }
@@ -165,13 +165,13 @@ impl Model for RuleModel {
 
     fn attributes(&self) -> Vec<String> {
         let attributes = self.model.definition().attributes.keys();
-        let seen = attributes.filter(|path| !self.model.is_hidden(path, self.sight)).map(ToString::to_string);
+        let seen = attributes.filter(|path| !self.model.is_hidden(path, self.visibility)).map(ToString::to_string);
         seen.chain(self.computed().map(str::to_owned)).collect()
     }
 
     fn properties(&self, event: Option<&str>) -> Vec<String> {
         let properties = self.event_type(event).into_iter().flat_map(|own| &own.properties);
-        let seen = properties.filter(|(_, property)| !property.flags.exceed(self.sight));
+        let seen = properties.filter(|(_, property)| !property.flags.exceed(self.visibility));
         seen.map(|(path, _)| format!("properties.{path}")).collect()
     }
 }

@@ -7,7 +7,7 @@ use tessera_engine::cluster::{Cluster, Node};
 use tessera_engine::config::Config;
 use tessera_engine::model::Flags;
 use tessera_engine::policy::IdentityGraph;
-use tessera_engine::rules::{Asked, Chunk, Known, Newest, Ruled, Unanswered, Wanted, read};
+use tessera_engine::rules::{Asked, Chunk, Known, Newest, RuleResults, Unanswered, Wanted, read};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Tree, Value};
 use tessera_engine::view::{Relevance, View};
@@ -102,7 +102,7 @@ impl Asker {
     ///
     /// # Errors
     /// As [`Self::ask`].
-    pub(crate) async fn ruled(&self, of: Of<'_>) -> Result<Ruled, Error> {
+    pub(crate) async fn ruled(&self, of: Of<'_>) -> Result<RuleResults, Error> {
         self.ask(of, read).await
     }
 
@@ -115,7 +115,7 @@ impl Asker {
         configured: &Arc<Configured>,
         found: &Found,
         now: Timestamp,
-    ) -> Result<Ruled, Error> {
+    ) -> Result<RuleResults, Error> {
         let mut tries = Tries::default();
         loop {
             let key = Scope::new(self.workspace).cluster(found.cluster.id());
@@ -243,15 +243,15 @@ async fn newest(store: &dyn Store, workspace: WorkspaceId, asked: &Asked<'_>) ->
 }
 
 /// Takes away what a reader of these rights may not see.
-pub(crate) fn hide(ruled: &mut Ruled, flagged: &Flagged, sight: Flags) {
-    ruled.attributes.retain(|(name, _)| !flagged.is_hidden(RuleKind::Attribute, name, sight));
-    ruled.troubled.retain(|(name, _)| !flagged.is_hidden(RuleKind::Attribute, name, sight));
-    ruled.troubled_audiences.retain(|(name, _)| !flagged.is_hidden(RuleKind::Segment, name, sight));
-    ruled.audiences.retain(|(name, _)| !flagged.is_hidden(RuleKind::Segment, name, sight));
+pub(crate) fn hide(ruled: &mut RuleResults, flagged: &Flagged, visibility: Flags) {
+    ruled.attributes.retain(|(name, _)| !flagged.is_hidden(RuleKind::Attribute, name, visibility));
+    ruled.troubled.retain(|(name, _)| !flagged.is_hidden(RuleKind::Attribute, name, visibility));
+    ruled.troubled_audiences.retain(|(name, _)| !flagged.is_hidden(RuleKind::Segment, name, visibility));
+    ruled.audiences.retain(|(name, _)| !flagged.is_hidden(RuleKind::Segment, name, visibility));
 }
 
 /// Adds computed attributes to a view, where they take the place of others of their names.
-pub(crate) fn add(ruled: &Ruled, view: &mut View, relevance: Relevance, config: &Config) {
+pub(crate) fn add(ruled: &RuleResults, view: &mut View, relevance: Relevance, config: &Config) {
     for name in config.rules().live_names() {
         view.attributes.remove(name);
     }
@@ -265,7 +265,7 @@ pub(crate) fn add(ruled: &Ruled, view: &mut View, relevance: Relevance, config: 
 }
 
 /// What there is and is not shown, besides what is too large. Where the rules are off, nothing is shown in the place of what they compute.
-pub(crate) fn gaps(ruled: &Ruled, view: &mut View, configured: &Configured, sight: Flags) -> Gaps {
+pub(crate) fn gaps(ruled: &RuleResults, view: &mut View, configured: &Configured, visibility: Flags) -> Gaps {
     let mut gaps = Gaps::default();
     for (name, trouble) in &ruled.troubled {
         gaps.attributes.insert(name.clone(), trouble.name());
@@ -275,7 +275,7 @@ pub(crate) fn gaps(ruled: &Ruled, view: &mut View, configured: &Configured, sigh
         let live = configured.stored.rules().of(RuleKind::Attribute).values().filter(|rule| rule.live().is_some());
         for rule in live {
             view.attributes.remove(rule.name.as_str());
-            if !configured.flagged.is_hidden(RuleKind::Attribute, rule.name.as_str(), sight) {
+            if !configured.flagged.is_hidden(RuleKind::Attribute, rule.name.as_str(), visibility) {
                 gaps.attributes.insert(rule.name.shared(), RULES_OFF);
             }
         }

@@ -107,7 +107,7 @@ pub(crate) async fn read_within(
         let is_asked = query.event.is_none() || query.event.as_deref() == event.name.as_deref();
         if is_asked
             && stands(&event, &configured.config, now)
-            && let Some(event) = seen_by(event, query.sight, model)
+            && let Some(event) = seen_by(event, query.visibility, model)
         {
             bytes += event.payload.len();
             events.push(event);
@@ -211,20 +211,20 @@ pub(crate) fn stands(call: &StoredCall, config: &Config, now: Timestamp) -> bool
 }
 
 /// What a reader may see of a call; none where the type of its event is not for them.
-pub(crate) fn seen_by(mut call: StoredCall, sight: Flags, model: &DataModel) -> Option<StoredCall> {
+pub(crate) fn seen_by(mut call: StoredCall, visibility: Flags, model: &DataModel) -> Option<StoredCall> {
     let name = call.name.as_deref();
-    if name.is_some_and(|name| model.is_event_hidden(name, sight)) {
+    if name.is_some_and(|name| model.is_event_hidden(name, visibility)) {
         return None;
     }
     let flagged = name.and_then(|name| model.flagged_properties(name));
-    if flagged.is_none() && model.hidden(sight).is_empty() {
+    if flagged.is_none() && model.hidden(visibility).is_empty() {
         return Some(call);
     }
     let is_property_hidden = |path: &Path| {
         let own = flagged.and_then(|flagged| flagged.get(path));
-        own.is_some_and(|flags| flags.exceed(sight))
+        own.is_some_and(|flags| flags.exceed(visibility))
     };
-    let stripped = strip(&call.payload, &|path| model.is_hidden(path, sight), &is_property_hidden);
+    let stripped = strip(&call.payload, &|path| model.is_hidden(path, visibility), &is_property_hidden);
     call.payload = stripped.unwrap_or(call.payload);
     Some(call)
 }

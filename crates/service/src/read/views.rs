@@ -170,9 +170,9 @@ pub(crate) fn view_key(workspace: WorkspaceId, lookup: &Lookup, fields: Fields, 
 }
 
 fn mask(fields: Fields) -> u8 {
-    let Fields { identifiers, attributes, audiences, sight, relevance } = fields;
+    let Fields { identifiers, attributes, audiences, visibility, relevance } = fields;
     let (relevant, not) = (relevance == Relevance::Relevant, relevance == Relevance::NotRelevant);
-    let bits = [identifiers, attributes, audiences, sight.internal, sight.private, relevant, not];
+    let bits = [identifiers, attributes, audiences, visibility.internal, visibility.private, relevant, not];
     bits.into_iter().rev().fold(0, |mask, bit| mask << 1 | u8::from(bit))
 }
 

@@ -55,7 +55,7 @@ impl Service {
         workspace: WorkspaceId,
         lookup: &Lookup,
         query: &ListQuery,
-        sight: Flags,
+        visibility: Flags,
     ) -> Result<TurnPage, Error> {
         check_limit(query.limit)?;
         let configured = self.configured(workspace).await?;
@@ -86,7 +86,8 @@ impl Service {
                     return Ok(TurnPage { items, next_cursor: None, older_let_go: true });
                 }
                 let name = names.get(&segment);
-                let is_shown = name.is_some_and(|name| !configured.flagged.is_hidden(RuleKind::Segment, name, sight));
+                let is_shown =
+                    name.is_some_and(|name| !configured.flagged.is_hidden(RuleKind::Segment, name, visibility));
                 if items.len() == query.limit && is_shown {
                     let cursor = |(looked_at, key): (u16, Key)| {
                         let carried = [&looked_at.to_be_bytes()[..], key.as_bytes()].concat();

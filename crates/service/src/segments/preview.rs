@@ -6,7 +6,7 @@ use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Kind;
 use tessera_engine::id::NodeId;
 use tessera_engine::policy::IdentityGraph;
-use tessera_engine::rules::{Asked, Beside, Known, Trouble, ask, kind_of};
+use tessera_engine::rules::{AdHocRule, Asked, Known, Trouble, ask, kind_of};
 use tessera_engine::value::Value;
 use tessera_expr::calendar::Zone;
 use tessera_expr::limits::SCAN_EVENTS_MAX;
@@ -81,7 +81,7 @@ impl Place {
 
 /// A condition, and what one look may still cost.
 struct Asking<'a> {
-    beside: Beside,
+    beside: AdHocRule,
     configured: &'a Configured,
     policy: &'a Chosen,
     of: Kind,

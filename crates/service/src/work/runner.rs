@@ -11,7 +11,7 @@ use super::kind::AnyKind;
 use super::worker::Worker;
 use crate::base::ids::WorkspaceId;
 use crate::base::names;
-use crate::jobs::{Jobs, Live, Place, Standing, lock};
+use crate::jobs::{JobStatus, Jobs, Live, Place, lock};
 use crate::work::service::Service;
 
 /// Jobs that run at one time, over all workspaces.
@@ -60,10 +60,10 @@ impl Jobs {
         let waiting = live.iter().filter(|(place, _)| !given.values().any(|given| given.place == **place));
         let ready = waiting.filter_map(|(place, live)| {
             let job = live.job();
-            let is_running = match job.standing() {
-                Standing::Queued | Standing::Running => true,
-                Standing::Pausing | Standing::Cancelling => false,
-                Standing::Paused | Standing::Cancelled | Standing::Failed | Standing::Done => return None,
+            let is_running = match job.status() {
+                JobStatus::Queued | JobStatus::Running => true,
+                JobStatus::Pausing | JobStatus::Cancelling => false,
+                JobStatus::Paused | JobStatus::Cancelled | JobStatus::Failed | JobStatus::Done => return None,
             };
             if is_running {
                 let same = running(&|other| other.place.0 == place.0 && other.kind == job.kind);
@@ -85,7 +85,7 @@ impl Jobs {
     pub(super) fn is_awaited(&self, place: Place, kind: &str) -> bool {
         lock(&self.live).iter().any(|(other, live)| {
             let job = live.job();
-            job.standing() == Standing::Queued && (other.0, &*job.kind) != (place.0, kind)
+            job.status() == JobStatus::Queued && (other.0, &*job.kind) != (place.0, kind)
         })
     }
 
@@ -93,7 +93,7 @@ impl Jobs {
     fn measure(&self, running: usize) {
         let now = self.table.now();
         let live: Vec<_> = lock(&self.live).values().map(|live| live.job()).collect();
-        let queued = live.iter().filter(|job| job.standing() == Standing::Queued);
+        let queued = live.iter().filter(|job| job.status() == JobStatus::Queued);
         let oldest = queued.clone().max_by_key(|job| Reverse(job.updated_at));
         let waited = oldest.map_or(0, |job| now.micros() - job.updated_at.micros());
         metrics::gauge!(names::JOBS_RUNNING).set(running as f64);

@@ -10,7 +10,7 @@ use super::kind::{AnyKind, Context, Step};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::names;
 use crate::jobs::job::{Act, Replaced};
-use crate::jobs::{Failure, Job, Jobs, Live, Place, Standing};
+use crate::jobs::{Failure, Job, JobStatus, Jobs, Live, Place};
 use crate::work::service::Service;
 
 /// The wait after the first failure; it doubles with each further one.
@@ -68,11 +68,13 @@ impl Worker {
             if heard.revision > job.revision {
                 job = heard;
             }
-            let act = match job.standing() {
-                Standing::Running if self.jobs.is_stopping() || self.turn_is_over(&job, began) => Act::HandBack,
-                Standing::Running => self.step(job).await,
-                Standing::Pausing | Standing::Cancelling => Act::Settle,
-                Standing::Queued | Standing::Paused | Standing::Cancelled | Standing::Failed | Standing::Done => return,
+            let act = match job.status() {
+                JobStatus::Running if self.jobs.is_stopping() || self.turn_is_over(&job, began) => Act::HandBack,
+                JobStatus::Running => self.step(job).await,
+                JobStatus::Pausing | JobStatus::Cancelling => Act::Settle,
+                JobStatus::Queued | JobStatus::Paused | JobStatus::Cancelled | JobStatus::Failed | JobStatus::Done => {
+                    return;
+                }
             };
             let write = |job: &Job, now: Timestamp| Ok(Some(job.advance(epoch, act.clone(), now)?));
             let Some(written) = self.write(write).await else { return };
@@ -150,7 +152,7 @@ impl Worker {
         let (workspace, id) = self.place;
         tracing::warn!(workspace = workspace.number(), job = %id, "another worker has taken the job");
         match self.jobs.table.read(workspace, id).await {
-            Ok(Some(job)) if !job.standing().is_held() => self.jobs.learn(workspace, job),
+            Ok(Some(job)) if !job.status().is_held() => self.jobs.learn(workspace, job),
             Ok(_) | Err(_) => self.jobs.forget(self.place),
         }
     }

@@ -55,7 +55,7 @@ fn rule(kind: RuleKind, shown: &ShownRule, warnings: Vec<Warning>) -> wire::Stor
         next,
         building: shown.job.as_ref().map(|job| wire::Building {
             job: job.id.to_string(),
-            state: job.standing().name(),
+            state: job.status().name(),
             done: job.progress.done,
             total: job.progress.total,
         }),

@@ -5,13 +5,13 @@ use tessera_engine::time::Timestamp;
 
 use super::*;
 use crate::base::codec::golden;
-use crate::jobs::job::Standing;
+use crate::jobs::job::JobStatus;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_700_000_000_000_000 + seconds * 1_000_000).expect("in bounds")
 }
 
-fn sample(standing: Standing) -> Job {
+fn sample(status: JobStatus) -> Job {
     let failure = Failure { code: "store_unavailable".to_owned(), message: "try again".to_owned() };
     let id = JobId::from_bytes([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     let by = Some(KeyId::from_bytes([7; 12]));
@@ -29,24 +29,24 @@ fn sample(standing: Standing) -> Job {
         ..new.clone()
     };
     let ended = |state| Job { state, checkpoint: None, attempts: 0, trouble: None, ..begun.clone() };
-    match standing {
-        Standing::Queued => new,
-        Standing::Running => Job { state: State::Running, ..begun },
-        Standing::Pausing => Job { state: State::Pausing, ..begun },
-        Standing::Paused => Job { state: State::Paused, asked_by: None, ..begun },
-        Standing::Cancelling => Job { state: State::Cancelling, ..begun },
-        Standing::Cancelled => ended(State::Cancelled { at: at(2) }),
-        Standing::Failed => ended(State::Failed { at: at(2), error: failure }),
-        Standing::Done => ended(State::Done { at: at(2), result: r#"{"records":2}"#.to_owned() }),
+    match status {
+        JobStatus::Queued => new,
+        JobStatus::Running => Job { state: State::Running, ..begun },
+        JobStatus::Pausing => Job { state: State::Pausing, ..begun },
+        JobStatus::Paused => Job { state: State::Paused, asked_by: None, ..begun },
+        JobStatus::Cancelling => Job { state: State::Cancelling, ..begun },
+        JobStatus::Cancelled => ended(State::Cancelled { at: at(2) }),
+        JobStatus::Failed => ended(State::Failed { at: at(2), error: failure }),
+        JobStatus::Done => ended(State::Done { at: at(2), result: r#"{"records":2}"#.to_owned() }),
     }
 }
 
 #[test]
 fn records_are_frozen_and_read_again() {
-    for standing in Standing::ALL {
-        let job = sample(standing);
+    for status in JobStatus::ALL {
+        let job = sample(status);
         let bytes = encode(&job);
-        golden(&format!("job-{}-1", standing.name()), &bytes);
+        golden(&format!("job-{}-1", status.name()), &bytes);
         assert_eq!(decode(job.id, &bytes).expect("a record"), job);
         for end in 0..bytes.len() {
             assert_eq!(decode(job.id, &bytes[..end]).expect_err("cut off").code, "record_corrupt");

@@ -224,8 +224,8 @@ pub(super) async fn ended(service: &Service, id: JobId) -> Arc<Job> {
     until(service, WORKSPACE, id, Job::has_ended).await
 }
 
-pub(super) async fn standing(service: &Service, id: JobId, standing: Standing) -> Arc<Job> {
-    until(service, WORKSPACE, id, |job| job.standing() == standing).await
+pub(super) async fn status(service: &Service, id: JobId, status: JobStatus) -> Arc<Job> {
+    until(service, WORKSPACE, id, |job| job.status() == status).await
 }
 
 /// What failed, by its code.

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 use tessera_engine::cluster::{
-    Above, Cell, Cluster, End, Fragment, Hub, Link, LinkState, Node, Relation, Role, Rule, Separation, Source, Tally,
+    Above, Cell, Cluster, End, Fragment, HoldReason, Hub, Link, LinkState, Node, Relation, Role, Separation, Source,
+    Tally,
 };
 use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::fact::{Class, Identity};
@@ -58,10 +59,10 @@ struct ClusterRecord<'a, N> {
 }
 
 /// What was put off of the nodes of a record, whose word some of its fragments are, and which cells were stated as identities.
-type Beside = (Vec<LateRecord>, Vec<SayerRecord>, Vec<ClaimedRecord>);
+type AdHocRule = (Vec<LateRecord>, Vec<SayerRecord>, Vec<ClaimedRecord>);
 
 /// A record, what stands beside it, and what the newest events of its nodes bring to windows.
-type Whole<'a, N> = (ClusterRecord<'a, N>, Beside, Vec<TailRecord<'a>>);
+type Whole<'a, N> = (ClusterRecord<'a, N>, AdHocRule, Vec<TailRecord<'a>>);
 
 /// A cell that was stated as an identity as well.
 #[derive(Serialize, Deserialize)]
@@ -389,9 +390,10 @@ fn write_link<'a>(link: &'a Link, cluster: &Cluster, names: &mut Names<'a>) -> L
     };
     let state = match link.state {
         LinkState::Active => InnerState::Active,
-        LinkState::Held(Rule::Limit) => InnerState::Limit,
-        LinkState::Held(Rule::Separated) => InnerState::Separated,
-        LinkState::Held(Rule::Exclusive | Rule::Hub | Rule::Blocked | Rule::Full) | LinkState::Severed(_) => {
+        LinkState::Held(HoldReason::Limit) => InnerState::Limit,
+        LinkState::Held(HoldReason::Separated) => InnerState::Separated,
+        LinkState::Held(HoldReason::Exclusive | HoldReason::Hub | HoldReason::Blocked | HoldReason::Full)
+        | LinkState::Severed(_) => {
             unreachable!("such links are rows of their own")
         }
     };
@@ -408,12 +410,12 @@ pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
         Some(&(whole::VERSION | whole::VERSION_BARE)) => whole::decode(bytes),
         Some(&VERSION_OF_ONE_CLASS) => {
             let record: ClusterRecord<'_, OldNodeRecord<'_>> = codec::decode(VERSION_OF_ONE_CLASS, bytes)?;
-            let whole = (record, Beside::default(), Vec::new());
+            let whole = (record, AdHocRule::default(), Vec::new());
             read::<_, OldEvidenceRecord<TallyRecord>>(whole, &view::Names::All, bytes.len())
         }
         Some(&VERSION_PUNCTUAL) => {
             let record: ClusterRecord<'_, NodeRecord<'_>> = codec::decode(VERSION_PUNCTUAL, bytes)?;
-            read::<_, EvidenceRecord>((record, Beside::default(), Vec::new()), &view::Names::All, bytes.len())
+            read::<_, EvidenceRecord>((record, AdHocRule::default(), Vec::new()), &view::Names::All, bytes.len())
         }
         Some(&VERSION_ANONYMOUS) => {
             let (record, late): (ClusterRecord<'_, NodeRecord<'_>>, _) = codec::decode(VERSION_ANONYMOUS, bytes)?;
@@ -539,7 +541,7 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
         separated: record.separated.into_iter().map(separation).collect(),
         states: Vec::new(),
         tail: None,
-        standing: None,
+        segment_states: None,
     })
 }
 
@@ -574,8 +576,8 @@ fn read_link<E: StoredEvidence>(record: &LinkRecord<E>, nodes: &[Node], shared: 
     };
     let state = match record.state {
         InnerState::Active => LinkState::Active,
-        InnerState::Limit => LinkState::Held(Rule::Limit),
-        InnerState::Separated => LinkState::Held(Rule::Separated),
+        InnerState::Limit => LinkState::Held(HoldReason::Limit),
+        InnerState::Separated => LinkState::Held(HoldReason::Separated),
     };
     let ends = [end(record.ends[0])?, end(record.ends[1])?];
     Ok(Link { ends, evidence: E::read(&record.evidence, shared)?, state })

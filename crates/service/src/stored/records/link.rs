@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tessera_engine::cluster::{End, Evidence, Link, LinkState, Rule, Severer};
+use tessera_engine::cluster::{End, Evidence, HoldReason, Link, LinkState, Severer};
 use tessera_engine::id::{DirectiveId, NodeId};
 
 use super::cluster::{Names, OldTally, Shared, TallyRecord, identity};
@@ -54,12 +54,12 @@ pub fn encode(link: &Link) -> Bytes {
     let mut names = Names::default();
     let end = |end: &'_ End| (*end.node.as_bytes(), end.identity.namespace.number());
     let state = match &link.state {
-        LinkState::Held(Rule::Exclusive) => OuterState::Exclusive,
-        LinkState::Held(Rule::Hub) => OuterState::Hub,
-        LinkState::Held(Rule::Blocked) => OuterState::Blocked,
-        LinkState::Held(Rule::Full) => OuterState::Full,
+        LinkState::Held(HoldReason::Exclusive) => OuterState::Exclusive,
+        LinkState::Held(HoldReason::Hub) => OuterState::Hub,
+        LinkState::Held(HoldReason::Blocked) => OuterState::Blocked,
+        LinkState::Held(HoldReason::Full) => OuterState::Full,
         LinkState::Severed(all) => write_severed(all),
-        LinkState::Active | LinkState::Held(Rule::Limit | Rule::Separated) => {
+        LinkState::Active | LinkState::Held(HoldReason::Limit | HoldReason::Separated) => {
             unreachable!("such links stand in the record of their cluster")
         }
     };
@@ -91,9 +91,9 @@ pub fn decode(bytes: &[u8]) -> Result<Link, Error> {
     if bytes.first() == Some(&OLD_VERSION) {
         let record: HeldRecord<'_, OldEvidenceRecord<OldTally>, OldState> = codec::decode(OLD_VERSION, bytes)?;
         let state = match record.state {
-            OldState::Exclusive => LinkState::Held(Rule::Exclusive),
-            OldState::Hub => LinkState::Held(Rule::Hub),
-            OldState::Full => LinkState::Held(Rule::Full),
+            OldState::Exclusive => LinkState::Held(HoldReason::Exclusive),
+            OldState::Hub => LinkState::Held(HoldReason::Hub),
+            OldState::Full => LinkState::Held(HoldReason::Full),
             OldState::Severed { by } => LinkState::Severed(vec![Severer::Document(NodeId::from_bytes(by))]),
         };
         return put_together(&record, state);
@@ -108,10 +108,10 @@ pub fn decode(bytes: &[u8]) -> Result<Link, Error> {
 
 fn read_state(record: &OuterState) -> Result<LinkState, Error> {
     Ok(match record {
-        OuterState::Exclusive => LinkState::Held(Rule::Exclusive),
-        OuterState::Hub => LinkState::Held(Rule::Hub),
-        OuterState::Blocked => LinkState::Held(Rule::Blocked),
-        OuterState::Full => LinkState::Held(Rule::Full),
+        OuterState::Exclusive => LinkState::Held(HoldReason::Exclusive),
+        OuterState::Hub => LinkState::Held(HoldReason::Hub),
+        OuterState::Blocked => LinkState::Held(HoldReason::Blocked),
+        OuterState::Full => LinkState::Held(HoldReason::Full),
         OuterState::Severed { documents, directives } => {
             let documents = documents.iter().map(|node| Severer::Document(NodeId::from_bytes(*node)));
             let directives = directives.iter().map(|id| Severer::Directive(DirectiveId::from_bytes(*id)));

@@ -8,7 +8,7 @@ use tessera_engine::aggregate::{
 };
 use tessera_engine::cluster::Node;
 use tessera_engine::id::EventId;
-use tessera_engine::rules::{AggregateId, Late, Membership, SegmentId, Standing, Trouble};
+use tessera_engine::rules::{AggregateId, Late, Membership, SegmentId, SegmentStates, Trouble};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Value};
 use tessera_expr::facts::Membership as Stands;
@@ -28,7 +28,7 @@ pub(super) struct RuledRecord<'a> {
     #[serde(borrow)]
     states: Vec<(u32, StateRecord<'a, PlacedRecord<'a>>)>,
     /// Instants of memberships are told from that up to which it is settled.
-    standing: Option<StandingRecord>,
+    segment_states: Option<StandingRecord>,
 }
 
 /// The same in version 3 of the root record: each entry tells its own moment, and instants are what they are.
@@ -37,7 +37,7 @@ pub(super) struct OldRuledRecord<'a> {
     node: u16,
     #[serde(borrow)]
     states: Vec<(u32, StateRecord<'a, EntryRecord<'a>>)>,
-    standing: Option<StandingRecord>,
+    segment_states: Option<StandingRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -266,7 +266,7 @@ pub(super) struct LateRecord {
 impl LateRecord {
     /// What was put off; none if nothing was.
     pub(super) fn write(at: u16, node: &Node) -> Option<Self> {
-        let late = node.standing.as_ref()?.late?;
+        let late = node.segment_states.as_ref()?.late?;
         Some(Self {
             node: at,
             at: late.at.micros(),
@@ -277,11 +277,11 @@ impl LateRecord {
         })
     }
 
-    /// Gives it to its node, whose standing has been read.
+    /// Gives it to its node, whose segment states have been read.
     pub(super) fn read(self, nodes: &mut [Node]) -> Result<(), Error> {
         let node = nodes.get_mut(usize::from(self.node)).ok_or_else(|| corrupt("place of a node"))?;
-        let standing = node.standing.as_mut().ok_or_else(|| corrupt("standing"))?;
-        standing.late = Some(Late {
+        let segment_states = node.segment_states.as_mut().ok_or_else(|| corrupt("standing"))?;
+        segment_states.late = Some(Late {
             at: time(self.at)?,
             version: self.version,
             done: usize::try_from(self.done).map_err(|_| corrupt("place of a segment"))?,
@@ -295,25 +295,25 @@ impl LateRecord {
 impl<'a> RuledRecord<'a> {
     /// What a node keeps; none if it keeps nothing.
     pub(super) fn write(at: u16, node: &'a Node) -> Option<Self> {
-        if node.states.is_empty() && node.standing.is_none() {
+        if node.states.is_empty() && node.segment_states.is_none() {
             return None;
         }
         let states = node.states.iter().map(|(id, state)| (id.0, write_state(state))).collect();
-        let standing = node.standing.as_deref().map(write_standing);
-        Some(Self { node: at, moments: Vec::new(), states, standing })
+        let segment_states = node.segment_states.as_deref().map(write_standing);
+        Some(Self { node: at, moments: Vec::new(), states, segment_states })
     }
 
     /// Gives its node what it keeps.
     pub(super) fn read(self, nodes: &mut [Node]) -> Result<(), Error> {
-        let base = self.standing.as_ref().map_or(0, |standing| standing.settled_at);
-        keep(nodes, self.node, self.states, self.standing, base)
+        let base = self.segment_states.as_ref().map_or(0, |segment_states| segment_states.settled_at);
+        keep(nodes, self.node, self.states, self.segment_states, base)
     }
 }
 
 impl OldRuledRecord<'_> {
     /// Gives its node what it keeps.
     pub(super) fn read(self, nodes: &mut [Node]) -> Result<(), Error> {
-        keep(nodes, self.node, self.states, self.standing, 0)
+        keep(nodes, self.node, self.states, self.segment_states, 0)
     }
 }
 
@@ -322,13 +322,14 @@ fn keep<E>(
     nodes: &mut [Node],
     at: u16,
     states: Vec<(u32, StateRecord<'_, E>)>,
-    standing: Option<StandingRecord>,
+    segment_states: Option<StandingRecord>,
     base: i64,
 ) -> Result<(), Error> {
     let node = nodes.get_mut(usize::from(at)).ok_or_else(|| corrupt("place of a node"))?;
     let state = |(id, state)| Ok((AggregateId(id), Arc::new(read_state(state)?)));
     node.states = states.into_iter().map(state).collect::<Result<_, Error>>()?;
-    node.standing = standing.map(|standing| read_standing(&standing, base).map(Box::new)).transpose()?;
+    node.segment_states =
+        segment_states.map(|segment_states| read_standing(&segment_states, base).map(Box::new)).transpose()?;
     Ok(())
 }
 
@@ -453,8 +454,8 @@ fn read_moment(record: &MomentRecord) -> Result<Moment, Error> {
     Ok(Moment { time: time(record.0)?, id: EventId::from_bytes(record.1) })
 }
 
-fn write_standing(standing: &Standing) -> StandingRecord {
-    let base = standing.settled_at.micros();
+fn write_standing(segment_states: &SegmentStates) -> StandingRecord {
+    let base = segment_states.settled_at.micros();
     // The years 1 to 9999 are far apart, and nowhere near what the difference of two instants could not hold.
     let since = |at: Timestamp| at.micros() - base;
     let membership = |own: &Membership| {
@@ -474,14 +475,14 @@ fn write_standing(standing: &Standing) -> StandingRecord {
         }
     };
     StandingRecord {
-        epoch: standing.epoch,
+        epoch: segment_states.epoch,
         settled_at: base,
-        due: standing.due.map(|due| due.micros()),
-        memberships: standing.memberships.iter().map(membership).collect(),
+        due: segment_states.due.map(|due| due.micros()),
+        memberships: segment_states.memberships.iter().map(membership).collect(),
     }
 }
 
-fn read_standing(record: &StandingRecord, base: i64) -> Result<Standing, Error> {
+fn read_standing(record: &StandingRecord, base: i64) -> Result<SegmentStates, Error> {
     let instant = |since: i64| time(since.checked_add(base).ok_or_else(|| corrupt("instant"))?);
     let membership = |own: &MembershipRecord| {
         let left = own.left.map(instant).transpose()?;
@@ -496,7 +497,7 @@ fn read_standing(record: &StandingRecord, base: i64) -> Result<Standing, Error> 
         });
         Ok(Membership { segment: SegmentId(own.segment), stands, trouble })
     };
-    Ok(Standing {
+    Ok(SegmentStates {
         epoch: record.epoch,
         settled_at: time(record.settled_at)?,
         due: record.due.map(time).transpose()?,

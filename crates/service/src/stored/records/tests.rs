@@ -9,14 +9,14 @@ use tessera_engine::aggregate::{
     Best, Beyond, Brings, Column, Group, Groups, Moment, Ranked, Run, State, Summary, Tail, Totals, Values,
 };
 use tessera_engine::cluster::{
-    Above, Cell, Cluster, End, Evidence, Fragment, Hub, Link, LinkState, Node, Relation, Role, Rule, Separation,
+    Above, Cell, Cluster, End, Evidence, Fragment, HoldReason, Hub, Link, LinkState, Node, Relation, Role, Separation,
     Severer, Source, Tally,
 };
 use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::decide::{NewEvent, Notice};
 use tessera_engine::fact::{Call, CallKind, Class, Content, Identity, Strength};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
-use tessera_engine::rules::{AggregateId, Late, Membership, SegmentId, Standing, Trouble};
+use tessera_engine::rules::{AggregateId, Late, Membership, SegmentId, SegmentStates, Trouble};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
 use tessera_engine::view::Names;
@@ -105,7 +105,7 @@ fn sample_cluster() -> Cluster {
     let inside = Link {
         ends: [end(1, 2, "ann"), end(2, 5, "device")],
         evidence: evidence(Strength::Verified, 0),
-        state: LinkState::Held(Rule::Limit),
+        state: LinkState::Held(HoldReason::Limit),
     };
     Cluster {
         nodes: vec![first, second],
@@ -121,7 +121,7 @@ fn sample_cluster() -> Cluster {
 fn later_cluster() -> Cluster {
     let mut cluster = sample_cluster();
     cluster.swept = 7;
-    cluster.links[0].state = LinkState::Held(Rule::Separated);
+    cluster.links[0].state = LinkState::Held(HoldReason::Separated);
     cluster.links[0].evidence = evidence(Strength::Joined, 3);
     cluster.nodes[0].owned.push(Tally::one(source("crm", Some("july"), 4), at(6)));
     cluster.nodes[0].separated = vec![Separation { directive: directive(1), other: node_id(2) }];
@@ -197,7 +197,7 @@ fn earlier_ruled_cluster() -> Cluster {
     let inside = Stands::Inside { entered: at(5), left: Some(at(3)) };
     let mut cluster = later_cluster();
     cluster.nodes[0].states = (1..).zip(states).map(|(id, state)| (AggregateId(id), Arc::new(state))).collect();
-    cluster.nodes[0].standing = Some(Box::new(Standing {
+    cluster.nodes[0].segment_states = Some(Box::new(SegmentStates {
         epoch: 4,
         settled_at: at(9),
         due: Some(at(20)),
@@ -219,7 +219,7 @@ fn late_cluster() -> Cluster {
 fn with_late(cluster: Cluster) -> Cluster {
     let mut cluster = cluster;
     let late = Late { at: at(18), version: 7, done: 300, first: Some(at(25)), again: true };
-    cluster.nodes[0].standing.as_mut().expect("a standing").late = Some(late);
+    cluster.nodes[0].segment_states.as_mut().expect("a standing").late = Some(late);
     cluster
 }
 
@@ -333,14 +333,14 @@ fn records_of_earlier_versions_are_read_as_what_they_were() {
         assert_eq!(cluster::decode(&bytes, &config()).expect("a cluster"), expected, "{name}");
     }
     for (name, state) in [
-        ("held-exclusive-1", LinkState::Held(Rule::Exclusive)),
-        ("held-hub-1", LinkState::Held(Rule::Hub)),
-        ("held-full-1", LinkState::Held(Rule::Full)),
+        ("held-exclusive-1", LinkState::Held(HoldReason::Exclusive)),
+        ("held-hub-1", LinkState::Held(HoldReason::Hub)),
+        ("held-full-1", LinkState::Held(HoldReason::Full)),
         ("severed-1", LinkState::Severed(vec![Severer::Document(node_id(3))])),
-        ("held-exclusive-2", LinkState::Held(Rule::Exclusive)),
-        ("held-hub-2", LinkState::Held(Rule::Hub)),
-        ("held-blocked-2", LinkState::Held(Rule::Blocked)),
-        ("held-full-2", LinkState::Held(Rule::Full)),
+        ("held-exclusive-2", LinkState::Held(HoldReason::Exclusive)),
+        ("held-hub-2", LinkState::Held(HoldReason::Hub)),
+        ("held-blocked-2", LinkState::Held(HoldReason::Blocked)),
+        ("held-full-2", LinkState::Held(HoldReason::Full)),
         ("severed-2", severed()),
     ] {
         // The receipt of what public keys said was not kept: its earliest time stands for it, as it did.
@@ -367,10 +367,10 @@ fn records_of_earlier_versions_are_read_as_what_they_were() {
 #[test]
 fn a_link_that_does_not_hold_is_read_as_written() {
     let states = [
-        ("held-exclusive-3", LinkState::Held(Rule::Exclusive)),
-        ("held-hub-3", LinkState::Held(Rule::Hub)),
-        ("held-blocked-3", LinkState::Held(Rule::Blocked)),
-        ("held-full-3", LinkState::Held(Rule::Full)),
+        ("held-exclusive-3", LinkState::Held(HoldReason::Exclusive)),
+        ("held-hub-3", LinkState::Held(HoldReason::Hub)),
+        ("held-blocked-3", LinkState::Held(HoldReason::Blocked)),
+        ("held-full-3", LinkState::Held(HoldReason::Full)),
         ("severed-3", severed()),
     ];
     for (name, state) in states {

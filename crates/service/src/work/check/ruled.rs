@@ -9,7 +9,7 @@ use tessera_engine::cluster::{Cluster, Node};
 use tessera_engine::config::Config;
 use tessera_engine::id::NodeId;
 use tessera_engine::rules::{
-    AggregateId, Built, Event, KeptDef, Late, RuleSet, SegmentId, Standing, TIMELINE_STEPS_MAX, Trouble,
+    AggregateId, Built, Event, KeptDef, Late, RuleSet, SegmentId, SegmentStates, TIMELINE_STEPS_MAX, Trouble,
 };
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::NodeStates;
@@ -39,9 +39,9 @@ impl Ruled {
     /// Takes in a record.
     pub(super) fn see(&mut self, cluster: &Cluster, config: &Config) {
         let heads: HashSet<NodeId> = cluster.profile_ids().collect();
-        let late = || cluster.nodes.iter().filter_map(|node| node.standing.as_ref()?.late.zip(Some(node)));
+        let late = || cluster.nodes.iter().filter_map(|node| node.segment_states.as_ref()?.late.zip(Some(node)));
         let is_awake = |(late, node): (Late, &Node)| {
-            node.standing.as_ref().and_then(|own| own.due).is_some_and(|due| due <= late.at)
+            node.segment_states.as_ref().and_then(|own| own.due).is_some_and(|due| due <= late.at)
         };
         if late().next().is_some() && !late().any(is_awake) {
             self.asleep.push(cluster.id());
@@ -54,10 +54,10 @@ impl Ruled {
                 self.states.insert(node.id, node.states.clone());
             }
             // A profile that is no more may be in segments that it still has to leave.
-            let counts = |own: &&Standing| heads.contains(&node.id) || own.late.is_some();
-            let Some(standing) = node.standing.as_deref().filter(counts) else { continue };
-            self.timers.extend(standing.due.map(|due| (due, node.id)));
-            for own in &standing.memberships {
+            let counts = |own: &&SegmentStates| heads.contains(&node.id) || own.late.is_some();
+            let Some(segment_states) = node.segment_states.as_deref().filter(counts) else { continue };
+            self.timers.extend(segment_states.due.map(|due| (due, node.id)));
+            for own in &segment_states.memberships {
                 if let Stands::Inside { entered, .. } = own.stands {
                     self.members.insert((own.segment, node.id), entered);
                 }

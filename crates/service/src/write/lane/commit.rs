@@ -15,8 +15,8 @@ use tessera_store::{Commit, CommitError, Expect, Key, Limit, Limits, Shard, Vers
 use super::Done;
 use super::decide::PartError;
 use super::gather::Read;
+use super::memberships;
 use super::pack::Pack;
-use super::standing;
 use super::state::State;
 use crate::base::codec::corrupt;
 use crate::base::names;
@@ -58,7 +58,7 @@ impl State {
         }
         let expected = write_changes(&mut commit, &mut changes, &read, self);
         expect_unchanged(&mut commit, working, &read, &expected, self);
-        let ruled = standing::write(&mut commit, &changes, &read, notices, self);
+        let ruled = memberships::write(&mut commit, &changes, &read, notices, self);
         commit.room = pack.room;
         let loose = pack.loose;
         commit.expect.extend(pack.expect);

@@ -5,7 +5,7 @@
 //! settled by the timers. A panic fails the command that caused it, and whoever stands beside it is decided again.
 
 use tessera_engine::config::Config;
-use tessera_engine::decide::{Acted, Context, Moved, Outcome, Prompt, Told, decide, first_needs, second_needs};
+use tessera_engine::decide::{Acted, Context, Effects, Moved, Outcome, Prompt, decide, first_needs, second_needs};
 use tessera_engine::id::Ids;
 use tessera_engine::prepare::Rejection;
 use tessera_engine::rules::RuleWork;
@@ -47,7 +47,7 @@ struct Decided {
 /// What the commands of a part are decided over.
 struct Deciding<'a> {
     working: &'a mut Working,
-    told: &'a mut Told,
+    effects: &'a mut Effects,
     gatherer: &'a mut Gatherer,
     ids: &'a mut Ids,
 }
@@ -213,16 +213,16 @@ impl State {
         gatherer.load(second, &mut working).await?;
 
         let mut pack = Pack::new(self.shared().workspace, self.limits());
-        let mut told = Told::default();
+        let mut effects = Effects::default();
         let mut done = Vec::with_capacity(entries.len());
         let mut last = self.clock();
         for entry in entries {
-            if !done.is_empty() && !pack.has_room(&working, &told.notices) {
+            if !done.is_empty() && !pack.has_room(&working, &effects.notices) {
                 break;
             }
             self.decides(done.len());
             let mut deciding =
-                Deciding { working: &mut working, told: &mut told, gatherer: &mut gatherer, ids: &mut ids };
+                Deciding { working: &mut working, effects: &mut effects, gatherer: &mut gatherer, ids: &mut ids };
             done.push(self.decide_one(entry, replies[entry.reply].origin, &mut deciding, &mut pack).await?);
             if let Err(error) = self.answer(entries, &done, replies, &mut pack) {
                 return Err(PartError::Unanswerable { at: done.len() - 1, error });
@@ -238,7 +238,7 @@ impl State {
         self.keep_ids(ids);
         let read = gatherer.finish();
         let rules_left = working.rules_left();
-        self.commit_part(&mut working, read, pack, &told.notices, (last, done)).await?;
+        self.commit_part(&mut working, read, pack, &effects.notices, (last, done)).await?;
         #[cfg(test)]
         entries.iter().for_each(|entry| entry.fault_at(test_faults::Place::AfterCommit));
         Ok(Decided { done: self.take_done(), rules_left })
@@ -252,26 +252,26 @@ impl State {
         deciding: &mut Deciding<'_>,
         pack: &mut Pack,
     ) -> Result<Done, PartError> {
-        let Deciding { working, told, gatherer, ids } = deciding;
+        let Deciding { working, effects, gatherer, ids } = deciding;
         if let Some(error) = &entry.failed {
             return Ok(Done::Failed(error.clone()));
         }
         if let Some(max) = self.too_many_waiting(entry, pack, working, gatherer).await? {
             return Ok(Done::Waiting(max));
         }
-        let (moved_before, merges_before) = (told.moved.len(), told.merges.len());
+        let (moved_before, merges_before) = (effects.moved.len(), effects.merges.len());
         let outcome = match &entry.prompt {
             Ok(prompt) => {
                 #[cfg(test)]
                 entry.fault_at(test_faults::Place::Decide);
                 ids.at(entry.at.millis());
                 let mut context = Context { now: entry.at, ids };
-                decide_fully(prompt, working, &mut context, told, gatherer).await?
+                decide_fully(prompt, working, &mut context, effects, gatherer).await?
             }
             Err(rejection) => Outcome::Rejected(rejection.clone()),
         };
-        let moved = told.moved.split_off(moved_before);
-        let merges = told.merges.split_off(merges_before);
+        let moved = effects.moved.split_off(moved_before);
+        let merges = effects.merges.split_off(merges_before);
         match (&entry.prompt, &outcome) {
             (Ok(Prompt::Directive(id, _)), Outcome::Directed(directed)) => {
                 pack.directive(*id, directed, entry.ends.clone(), moved.len(), origin.key, entry.at);
@@ -312,12 +312,12 @@ impl State {
             let mut gatherer = Gatherer::new(self);
             gatherer.load(first_needs(&prompt), &mut working).await?;
             gatherer.load(second_needs(&prompt, &working), &mut working).await?;
-            let mut told = Told::default();
+            let mut effects = Effects::default();
             let mut context = Context { now: at, ids: &mut ids };
-            let decided = decide_fully(&prompt, &mut working, &mut context, &mut told, &mut gatherer).await;
+            let decided = decide_fully(&prompt, &mut working, &mut context, &mut effects, &mut gatherer).await;
             self.keep_memory(gatherer.finish().memory);
             match decided {
-                Ok(outcome) => return Ok(done_of(outcome, &[], told.moved, working.config())),
+                Ok(outcome) => return Ok(done_of(outcome, &[], effects.moved, working.config())),
                 Err(PartError::Conflict) => self.forget(),
                 Err(PartError::Failed(error) | PartError::TooLarge { error, .. }) => return Err(error),
                 Err(PartError::Broken { .. } | PartError::Unanswerable { .. }) => return Err(internal()),
@@ -331,12 +331,12 @@ pub(super) async fn decide_fully(
     prompt: &Prompt,
     working: &mut Working,
     context: &mut Context<'_>,
-    told: &mut Told,
+    effects: &mut Effects,
     gatherer: &mut Gatherer,
 ) -> Result<Outcome, PartError> {
     let mut redacted = None;
     for _ in 0..ROUNDS_MAX {
-        match decide(redacted.as_ref().unwrap_or(prompt), working, context, told) {
+        match decide(redacted.as_ref().unwrap_or(prompt), working, context, effects) {
             Ok(outcome) => return Ok(outcome),
             Err(Lack::Needs(needs)) => gatherer.load(needs, working).await?,
             Err(Lack::Torn) => return Err(PartError::Conflict),

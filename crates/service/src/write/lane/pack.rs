@@ -88,7 +88,7 @@ impl Pack {
 
     /// Whether one more command surely fits. Half of what the store takes is left for it.
     pub(super) fn has_room(&mut self, working: &Working, notices: &[Notice]) -> bool {
-        let told = notices.get(self.notices..).unwrap_or_default();
+        let effects = notices.get(self.notices..).unwrap_or_default();
         let turn = |notice: &Notice| match notice {
             Notice::Membership { profile, at, .. } => Some((*profile, *at)),
             Notice::ProfileChanged(_)
@@ -96,9 +96,9 @@ impl Pack {
             | Notice::IdentityMoved { .. }
             | Notice::ProfileErased(_) => None,
         };
-        // Beside turns stands that they are to be looked at.
-        let told = told.iter().filter_map(turn);
-        self.turns += told.clone().count() + turns::looks_max(told);
+        // AdHocRule turns stands that they are to be looked at.
+        let effects = effects.iter().filter_map(turn);
+        self.turns += effects.clone().count() + turns::looks_max(effects);
         self.notices = notices.len();
         let pending = working.pending();
         let feed_bytes = self.notices * feed::NOTICE_BYTES;

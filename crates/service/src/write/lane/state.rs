@@ -12,9 +12,9 @@ use tessera_store::{Commit, CommitError, Direction, Limits, ScanLimit, Store, Ve
 
 use super::Done;
 use super::facts::Placing;
+use super::memberships::{AllCounts, Ruled};
 use super::memory::Memory;
 use super::shared::Shared;
-use super::standing::{AllCounts, Ruled};
 use crate::base::codec::corrupt;
 use crate::base::error::Error;
 use crate::base::store_error::{commit_failed, read_failed};

@@ -86,7 +86,7 @@ impl World {
                 let mut watch = self.service.jobs().watch(WORKSPACE, job.id).await.expect("a job");
                 while watch.next().await.is_some() {}
                 let job = self.service.jobs().get(WORKSPACE, job.id).await.expect("a job");
-                assert_eq!(job.standing(), crate::jobs::Standing::Done, "{job:?}");
+                assert_eq!(job.status(), crate::jobs::JobStatus::Done, "{job:?}");
             }
         }
     }

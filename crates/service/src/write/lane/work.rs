@@ -10,7 +10,7 @@ use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
 use tessera_store::Key;
 
-use super::standing::AllCounts;
+use super::memberships::AllCounts;
 use crate::base::error::Error;
 use crate::base::ids::KeyId;
 use crate::base::verdict::Verdict;

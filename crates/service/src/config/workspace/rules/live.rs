@@ -23,7 +23,7 @@ pub(super) fn defs(config: &StoredConfig) -> Vec<RuleDef> {
     let policies = policies(config);
     let mut defs = Vec::new();
     for (kind, rule) in config.rules.all() {
-        let layers = [(Layer::Live, rule.live()), (Layer::Next, rule.next())];
+        let layers = [(Layer::Live, rule.live()), (Layer::Pending, rule.next())];
         for (layer, version) in layers {
             defs.extend(version.map(|version| def(config, kind, rule, layer, version, &policies)));
         }

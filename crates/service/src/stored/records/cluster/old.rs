@@ -89,6 +89,6 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared, config: &Config) -> Result
         separated: Vec::new(),
         states: Vec::new(),
         tail: None,
-        standing: None,
+        segment_states: None,
     })
 }

@@ -49,7 +49,7 @@ impl Membership {
 
 /// What the head of a profile keeps of its memberships. A profile without one is in no segment, and waits for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct SegmentStates {
     /// The epoch of the rules under which all of them were evaluated last.
     pub epoch: u64,
     /// Up to which instant it is settled.
@@ -62,7 +62,7 @@ pub struct Standing {
     pub late: Option<Late>,
 }
 
-tessera_expr::heap!(Standing: memberships);
+tessera_expr::heap!(SegmentStates: memberships);
 tessera_expr::heap!(Membership);
 
 /// An evaluation of all memberships of a profile that was put off, for a commit had no room for it. It is done in parts. Until its end the
@@ -81,13 +81,13 @@ pub struct Late {
     pub again: bool,
 }
 
-impl Default for Standing {
+impl Default for SegmentStates {
     fn default() -> Self {
         Self { epoch: 0, settled_at: Timestamp::MIN, due: None, memberships: Vec::new(), late: None }
     }
 }
 
-impl Standing {
+impl SegmentStates {
     /// How it stands to a segment.
     #[must_use]
     pub fn to(&self, segment: SegmentId) -> Stands {

@@ -13,7 +13,7 @@ use crate::working::Lack;
 
 /// What commands told, besides what they came to.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct Effects {
     /// For whoever follows the feed.
     pub notices: Vec<Notice>,
     /// Every node that is in another profile than before.

@@ -15,12 +15,12 @@ const FREE_BYTES: &str = "tessera_store_free_bytes";
 const HEALTH: &str = "tessera_store_state";
 
 /// Those who are asked.
-pub(crate) struct Told<'a> {
+pub(crate) struct Gauges<'a> {
     pub(crate) store: &'a LsmStore,
     pub(crate) service: &'a Service,
 }
 
-impl Told<'_> {
+impl Gauges<'_> {
     /// Tells what does not change.
     pub(crate) fn begin(&self, settings: &Settings) {
         let tell = |part: &'static str, size: ByteSize| {

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::decide::Notice;
 use tessera_engine::id::NodeId;
-use tessera_engine::rules::{Membership, SegmentId, Standing, Trouble};
+use tessera_engine::rules::{Membership, SegmentId, SegmentStates, Trouble};
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::Changes;
 use tessera_expr::facts::Membership as Stands;
@@ -21,11 +21,11 @@ use crate::write::turns;
 /// Counts of segments, as a lane knows them.
 pub(super) type AllCounts = BTreeMap<SegmentId, MemberCounts>;
 
-/// The standings of profiles before a commit and after it.
+/// The segment states of profiles before a commit and after it.
 #[derive(Default)]
 struct Change<'a> {
-    before: Option<&'a Standing>,
-    after: Option<&'a Standing>,
+    before: Option<&'a SegmentStates>,
+    after: Option<&'a SegmentStates>,
 }
 
 /// What a commit did to segments and timers, once it has happened.
@@ -43,11 +43,11 @@ pub(super) struct Ruled {
 pub(super) fn write(commit: &mut Commit, changes: &Changes, read: &Read, notices: &[Notice], state: &State) -> Ruled {
     let mut profiles: HashMap<NodeId, Change<'_>> = HashMap::new();
     for (id, after) in &changes.clusters {
-        for (node, standing) in read.before.get(id).into_iter().flat_map(|cluster| standings(cluster)) {
-            profiles.entry(node).or_default().before = Some(standing);
+        for (node, segment_states) in read.before.get(id).into_iter().flat_map(|cluster| segment_states(cluster)) {
+            profiles.entry(node).or_default().before = Some(segment_states);
         }
-        for (node, standing) in after.iter().flat_map(|cluster| standings(cluster)) {
-            profiles.entry(node).or_default().after = Some(standing);
+        for (node, segment_states) in after.iter().flat_map(|cluster| segment_states(cluster)) {
+            profiles.entry(node).or_default().after = Some(segment_states);
         }
     }
     let mut ruled = Ruled::default();
@@ -87,12 +87,12 @@ pub(super) fn write(commit: &mut Commit, changes: &Changes, read: &Read, notices
     ruled
 }
 
-fn standings(cluster: &Cluster) -> impl Iterator<Item = (NodeId, &Standing)> {
-    cluster.nodes.iter().filter_map(|node| Some((node.id, node.standing.as_deref()?)))
+fn segment_states(cluster: &Cluster) -> impl Iterator<Item = (NodeId, &SegmentStates)> {
+    cluster.nodes.iter().filter_map(|node| Some((node.id, node.segment_states.as_deref()?)))
 }
 
 fn write_timer(commit: &mut Commit, profile: NodeId, change: &Change<'_>, state: &State, ruled: &mut Ruled) {
-    let due = |standing: Option<&Standing>| standing.and_then(|own| own.due);
+    let due = |segment_states: Option<&SegmentStates>| segment_states.and_then(|own| own.due);
     let (before, after) = (due(change.before), due(change.after));
     if before == after {
         return;
@@ -108,8 +108,8 @@ fn write_timer(commit: &mut Commit, profile: NodeId, change: &Change<'_>, state:
 
 fn write_members(commit: &mut Commit, profile: NodeId, change: &Change<'_>, state: &State, ruled: &mut Ruled) {
     let mut segments: BTreeMap<SegmentId, [Option<&Membership>; 2]> = BTreeMap::new();
-    for (side, standing) in [change.before, change.after].into_iter().enumerate() {
-        for own in standing.into_iter().flat_map(|standing| &standing.memberships) {
+    for (side, segment_states) in [change.before, change.after].into_iter().enumerate() {
+        for own in segment_states.into_iter().flat_map(|segment_states| &segment_states.memberships) {
             segments.entry(own.segment).or_default()[side] = Some(own);
         }
     }

@@ -1,0 +1,180 @@
+//! Profiles out: one rendered, explained, with its timeline, its identities, or whole.
+
+use tessera_engine::model::Flags;
+use tessera_engine::value::Path;
+use tessera_engine::view::Lens;
+
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::WorkspaceId;
+use crate::base::names;
+use crate::read::explain;
+use crate::read::export::Export;
+use crate::read::find::not_found;
+use crate::read::graph;
+use crate::read::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
+use crate::read::render::{render, viewed, visible};
+use crate::read::ruled::{self, Of, Tries};
+use crate::read::timeline;
+use crate::read::timeline::Place;
+use crate::read::views::{etag, view_key};
+use crate::stored::cursor::Purpose;
+use crate::stored::keys::Scope;
+use crate::stored::records::rows::{Counts, decode_lane};
+use crate::stored::row;
+
+use crate::work::service::Service;
+
+/// Bytes of JSON that a profile may come to (spec/dinmo.md A6).
+const PROFILE_BYTES_MAX: usize = 1_000_000;
+/// Events of one page.
+const EVENTS_MAX: usize = 1_000;
+/// Bytes of payloads with which a page of events ends, however few they are.
+pub const PAGE_BYTES: usize = 4 << 20;
+
+impl Service {
+    /// One profile, rendered under the merge policy of this id, or under the workspace's default one.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`, `merge_policy_unknown`; `LimitExceeded` with
+    /// `profile_too_large` above 1 MB of JSON without any attribute; `Unavailable` with `rules_busy`, `rules_late`.
+    pub async fn profile(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        fields: Fields,
+        policy: Option<&str>,
+    ) -> Result<Rendered, Error> {
+        let key = view_key(workspace, lookup, fields, policy);
+        if let Some(rendered) = self.views.find(&key, &self.epochs, || (self.components.clock)()) {
+            metrics::counter!(names::VIEW_READS, "cache" => "hit").increment(1);
+            return Ok(rendered);
+        }
+        metrics::counter!(names::VIEW_READS, "cache" => "miss").increment(1);
+        let mut tries = Tries::default();
+        loop {
+            let answer = self.read_profile(workspace, lookup, fields, policy, &key).await;
+            if !tries.goes_on(&answer) {
+                return answer;
+            }
+        }
+    }
+
+    async fn read_profile(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        fields: Fields,
+        policy: Option<&str>,
+        key: &[u8],
+    ) -> Result<Rendered, Error> {
+        // Before the configuration: what is made under one that changes meanwhile is not kept as that of the next.
+        let since = self.epochs.of_all();
+        let configured = self.running(workspace).shared.configured().await?;
+        let (config, asked) = (&configured.config, policy);
+        let policy = configured.policy(policy)?;
+        let found = self.finder(workspace, config).find(lookup).await?;
+        let (now, relevance) = ((self.components.clock)(), fields.relevance);
+        let lens = Lens { policy: &policy.compiled, config, now, relevance };
+        let view = viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
+        let mut view = visible(view, configured.stored.model().model.hidden(fields.visibility));
+        let of = Of { configured: &configured, found: &found, policy: asked, now };
+        let mut ruled = self.asker(workspace).ruled(of).await?;
+        ruled::hide(&mut ruled, &configured.flagged, fields.visibility);
+        ruled::add(&ruled, &mut view, relevance, config);
+        let mut gaps = ruled::gaps(&ruled, &mut view, &configured, fields.visibility);
+        let mut json = render(&view, &ruled, &gaps, fields, config);
+        if json.len() > PROFILE_BYTES_MAX {
+            gaps.fit(&mut view, &ruled, json.len(), PROFILE_BYTES_MAX, config);
+            json = render(&view, &ruled, &gaps, fields, config);
+        }
+        if json.len() > PROFILE_BYTES_MAX {
+            let message = "the profile is larger than 1 MB of JSON; ask for fewer fields";
+            return Err(Error::new(ErrorKind::LimitExceeded, "profile_too_large", message));
+        }
+        let etag = etag(&found, &view, &json, fields, config, policy);
+        let rendered = Rendered { json, etag };
+        self.views.keep(key, found.epoch.since(since), view.valid_until, &rendered);
+        Ok(rendered)
+    }
+
+    /// Why an attribute of a profile, and those below it, or all attributes that the reader may see, are what they are under a
+    /// merge policy.
+    ///
+    /// # Errors
+    /// As [`Self::profile`]; `LimitExceeded` with `explanation_too_large` above 5,000 contenders.
+    pub async fn explain(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        policy: Option<&str>,
+        attribute: Option<&Path>,
+        visibility: Flags,
+    ) -> Result<Explained, Error> {
+        let configured = self.running(workspace).shared.configured().await?;
+        let (config, policy) = (&configured.config, configured.policy(policy)?);
+        let found = self.finder(workspace, config).find(lookup).await?;
+        let (now, hidden) = ((self.components.clock)(), configured.stored.model().model.hidden(visibility));
+        explain::build(&found, policy, attribute, config, now, hidden)
+    }
+
+    /// A page of the timeline of a profile, newest first. It ends with the event that reaches [`PAGE_BYTES`], at the latest.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `cursor_invalid`, `limit_invalid`, `namespace_unknown`.
+    pub async fn events(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        query: &EventQuery,
+    ) -> Result<EventPage, Error> {
+        if !(1..=EVENTS_MAX).contains(&query.limit) {
+            let message = format!("limit is expected to be 1 to {EVENTS_MAX}");
+            return Err(Error::new(ErrorKind::Invalid, "limit_invalid", message));
+        }
+        let after = query.cursor.as_deref().map(|cursor| {
+            let carried = self.cursors.open_sealed(workspace, Purpose::Events, cursor)?;
+            Place::from_bytes(&carried).ok_or_else(crate::stored::cursor::invalid)
+        });
+        let after = after.transpose()?;
+        let configured = self.running(workspace).shared.configured().await?;
+        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        let scope = Scope::new(workspace);
+        let (store, now) = (&*self.components.store, self.now());
+        let page = timeline::read_within(PAGE_BYTES, store, scope, &found, query, after, &configured, now);
+        let (events, next) = page.await?;
+        let next_cursor = next.map(|place| self.cursors.seal(workspace, Purpose::Events, &place.to_bytes()));
+        Ok(EventPage { events, next_cursor })
+    }
+
+    /// The identity graph of a profile.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`.
+    pub async fn identities(&self, workspace: WorkspaceId, lookup: &Lookup) -> Result<Graph, Error> {
+        let configured = self.running(workspace).shared.configured().await?;
+        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        graph::read(&self.components.store, Scope::new(workspace), &found, &configured.config).await
+    }
+
+    /// Everything that is held of a profile, but for what the reader may not see.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`; `Unavailable` with `rules_off`.
+    pub async fn export(&self, workspace: WorkspaceId, lookup: &Lookup, visibility: Flags) -> Result<Export, Error> {
+        let configured = self.running(workspace).shared.configured().await?;
+        // What rules come to is part of it.
+        configured.check_rules_are_on()?;
+        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        Ok(Export::new(self.asker(workspace), configured, found, visibility, self.now()))
+    }
+
+    /// What a workspace holds. Exact: the counts change with what they count.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn counts(&self, workspace: WorkspaceId) -> Result<Counts, Error> {
+        let row = row::read(&*self.components.store, Scope::new(workspace).lane()).await?;
+        let row = row.map(|row| decode_lane(&row.value)).transpose()?;
+        Ok(row.map(|row| row.counts).unwrap_or_default())
+    }
+}
