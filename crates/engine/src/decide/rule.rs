@@ -218,7 +218,7 @@ impl Act<'_> {
             return Ok(segment_states);
         }
         self.looked(cluster, head, segment_states, Side::After, config, |look, flips, _| {
-            evaluate_now(look, scope, flips)
+            evaluate_now(look, scope, flips);
         })
     }
 

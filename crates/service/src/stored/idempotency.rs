@@ -2,7 +2,7 @@
 //!
 //! Keys are kept apart by the caller's key, so that nobody is given an answer to another's request. The row is written in
 //! the commit that does what the request asks, so there is an answer exactly when it was done (decision 0046 says which commit that is).
-//! AdHocRule it stands a row in the order of time, by which it is found when it ends.
+//! Beside it stands a row in the order of time, by which it is found when it ends.
 
 use std::sync::Arc;
 

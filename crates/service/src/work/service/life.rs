@@ -69,7 +69,7 @@ impl Service {
         random(&mut drawn);
         let cursors = Arc::new(Cursors::open(&**store, drawn).await?);
         let workspaces: Arc<Workspaces> = Arc::default();
-        let terms = kinds.iter().map(|kind| -> Arc<dyn Terms> { kind.clone() }).collect();
+        let terms = kinds.iter().cloned().map(|kind| kind as Arc<dyn Terms>).collect();
         let kinds: Arc<[Arc<dyn AnyKind>]> = kinds.into();
         let service = Arc::new(Self {
             parts: Arc::new(Parts {

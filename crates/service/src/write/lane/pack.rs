@@ -96,7 +96,7 @@ impl Pack {
             | Notice::IdentityMoved { .. }
             | Notice::ProfileErased(_) => None,
         };
-        // AdHocRule turns stands that they are to be looked at.
+        // Beside turns stands that they are to be looked at.
         let effects = effects.iter().filter_map(turn);
         self.turns += effects.clone().count() + turns::looks_max(effects);
         self.notices = notices.len();
