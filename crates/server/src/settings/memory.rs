@@ -53,7 +53,10 @@ pub(super) fn share_out(memory: Option<ByteSize>, given: [Option<ByteSize>; 8]) 
             let names: Vec<&str> = PARTS.iter().zip(&given).filter_map(|(own, size)| size.map(|_| own.name)).collect();
             if taken > of_parts {
                 let room = ByteSize(of_parts);
-                bail!("memory is {whole}, of which {room} are for its parts: {} are more", names.join(", "));
+                bail!(
+                    "memory is {whole}, of which {room} are for its parts, and {} come to more: lower them, or raise memory",
+                    names.join(", ")
+                );
             }
             let free = PARTS.iter().zip(&given).filter(|(_, size)| size.is_none());
             (of_parts - taken, free.map(|(own, _)| own.shares).sum())
@@ -99,7 +102,8 @@ mod tests {
         let error = shared(Some(1_024), &[(4, 512), (5, 512)]).expect_err("too much");
         assert_eq!(
             error,
-            "memory is 1GiB, of which 896MiB are for its parts: view_cache_bytes, record_cache_bytes are more"
+            "memory is 1GiB, of which 896MiB are for its parts, and view_cache_bytes, record_cache_bytes come to more: lower them, or \
+             raise memory"
         );
         // What is left has to do.
         let error = shared(Some(1_024), &[(4, 800)]).expect_err("too little is left");
