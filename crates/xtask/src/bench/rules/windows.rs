@@ -15,8 +15,10 @@ const PEOPLE: u64 = 200;
 const LENGTHS: [u64; 4] = [50, 400, 4_000, 10_000];
 /// How long a look takes.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long the load goes on between two looks.
-const GROW: Duration = Duration::from_millis(500);
+/// How long the load goes on between two looks, near the next one and while it is far: each stretch has a number of four digits.
+const GROW: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(4)];
+/// Events that are far.
+const FAR: u64 = 200_000;
 
 /// The rates at each length.
 pub(super) struct Grown {
@@ -56,7 +58,8 @@ pub(super) fn grow(folder: &std::path::Path, rules: &[Rule], connections: usize)
     let mut reached = 0;
     for (at, length) in LENGTHS.into_iter().enumerate() {
         while reached < length * PEOPLE {
-            reached += more(GROW)?.events();
+            let is_far = length * PEOPLE - reached > FAR;
+            reached += more(GROW[usize::from(is_far)])?.events();
         }
         let look = more(LOOK)?;
         reached += look.events();
