@@ -8,6 +8,7 @@ pub(crate) mod held;
 pub(crate) mod ids;
 pub mod json;
 pub(crate) mod keeper;
+pub(crate) mod lock;
 pub mod members;
 pub mod names;
 pub(crate) mod opened;

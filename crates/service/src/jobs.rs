@@ -33,6 +33,7 @@ use tokio::sync::{Notify, watch};
 use crate::base::components::Components;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
+use crate::base::lock::lock;
 use crate::base::store_error::commit_failed;
 use crate::stored::cursor::{self, Cursors, Purpose};
 use crate::stored::idempotency::{self, Given, Known, Once};
@@ -513,10 +514,6 @@ impl Watch {
         }
         Some(job)
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! It knows the key layout and the record formats, the lanes that order writes, the directory of organizations, workspaces
 //! and keys, the quarantine, jobs, and the cache of rendered views. It knows no HTTP, no dialect and no concrete store. Start
-//! reading at [`Service`], then `lane`.
+//! reading at `ingest` and `profiles`, then `write::lane`. Its folders are rooms that stand on each other: `base`, `stored`, `directory`, `config`,
+//! `jobs`, `read`, `write`, `work`.
 //!
 //! Invariants:
 //! - an answer to a write leaves after its commit is durable and visible;

@@ -10,8 +10,9 @@ use tokio::task::{Id, JoinSet};
 use super::kind::AnyKind;
 use super::worker::Worker;
 use crate::base::ids::WorkspaceId;
+use crate::base::lock::lock;
 use crate::base::names;
-use crate::jobs::{JobStatus, Jobs, Live, Place, lock};
+use crate::jobs::{JobStatus, Jobs, Live, Place};
 use crate::work::service::Service;
 
 /// Jobs that run at one time, over all workspaces.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
@@ -18,6 +18,7 @@ use tessera_engine::working::IdentityRow;
 use tessera_store::Version;
 
 use crate::base::held::place;
+use crate::base::lock::lock;
 
 /// Entries that a cache expects: it remembers of half as many, by their hashes, that they were there.
 const ITEMS: usize = 1 << 16;
@@ -188,10 +189,6 @@ impl Drop for Memory {
         lock(&self.all.lanes).remove(&self.number);
         self.all.weigh(&self.slot, 0);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
