@@ -2,13 +2,14 @@
 //!
 //! [`decide`] reads only its working set. When something is missing there it says so, leaves nothing behind, and is called
 //! again. The order of work: `fact` applies what a fact says; `link` says what evidence does to a link; `settle` walks
-//! clusters anew when links came or went; `directive`, `separate`, `erase` and `release` are the directives; `sweep` brings one
-//! record under what changed for all; `told` finds what moved.
+//! clusters anew when links came or went; `directive`, `separate`, `erase` and `release` are the directives; `document` writes what an
+//! API keeps as a document; `sweep` brings one record under what changed for all; `effects` finds what moved.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cluster::{End, HoldReason};
+use crate::document::PreparedDocument;
 use crate::fact::{Call, Identity, Strength};
 use crate::id::{DirectiveId, EventId, Ids, NodeId};
 use crate::prepare::{Ignored, Prepared, Rejection};
@@ -17,6 +18,7 @@ use crate::time::Timestamp;
 use crate::working::{Lack, Need, Working};
 
 mod directive;
+mod document;
 mod effects;
 mod erase;
 mod fact;
@@ -67,6 +69,10 @@ pub enum Prompt {
     Sweep(NodeId),
     /// Bring the memberships of the record that holds this node to now.
     Settle(NodeId, Settling),
+    /// Write a document.
+    Document(Box<PreparedDocument>),
+    /// Mark the profile that holds this node as used now, and bring its memberships to now.
+    Touch(NodeId),
     /// Release an identity from a document.
     Release {
         /// The document's identity.
@@ -166,6 +172,25 @@ pub struct Loose {
     pub accounts: Vec<NodeId>,
 }
 
+/// What the write of a document came to.
+#[derive(Debug, Clone)]
+pub struct Documented {
+    /// The node of the document.
+    pub document: NodeId,
+    /// Whether it was made by this.
+    pub is_new: bool,
+    /// Identities that were left to another document, from which this one stays apart.
+    pub left_out: Vec<Identity>,
+    /// Identities that were let go of.
+    pub released: Vec<Identity>,
+    /// Identities that identify nobody.
+    pub ignored: Vec<Ignored>,
+    /// Links that a rule refused.
+    pub held: Vec<HeldNote>,
+    /// Its event, if it has one.
+    pub event: Option<Box<NewEvent>>,
+}
+
 /// What an erasure removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
@@ -205,6 +230,10 @@ pub enum Outcome {
     Rejected(Rejection),
     /// The profile is gone.
     Erased(Erased),
+    /// The document says what it was told.
+    Documented(Box<Documented>),
+    /// Other documents hold these identities; nothing changed.
+    DocumentTaken(Vec<Identity>),
     /// The identity is released; how many links were severed.
     Released {
         /// Links severed.
@@ -222,6 +251,8 @@ pub enum Outcome {
     Unlinked,
     /// The event is off its timeline.
     EventEnded,
+    /// The profile counts as used now.
+    Touched,
     /// The memberships are as they are now.
     Settled,
     /// Some of the memberships are; it took more than one command may. The next one goes on.
@@ -249,7 +280,11 @@ pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
         Prompt::Sweep(cluster) => vec![Need::Cluster(*cluster)],
         Prompt::Unlink { gone, other } => vec![Need::Held(*gone, *other)],
         Prompt::Unsay { gone: _, account } => vec![Need::Home(*account)],
-        Prompt::Settle(node, _) => vec![Need::Home(*node)],
+        Prompt::Settle(node, _) | Prompt::Touch(node) => vec![Need::Home(*node)],
+        Prompt::Document(write) => {
+            let identities = write.identities().map(|identity| Need::Identity(identity.clone()));
+            std::iter::once(Need::Fact(write.prepared.fact.key())).chain(identities).collect()
+        }
         Prompt::Release { document, identity } => {
             vec![Need::Identity(document.clone()), Need::Identity(identity.clone())]
         }
@@ -287,10 +322,15 @@ pub fn second_needs(prompt: &Prompt, working: &Working) -> Vec<Need> {
             needs.extend(working.home(erasure.node).ok().flatten().map(Need::Cluster));
         }
         Prompt::Directive(_, directive) => needs.extend(directive.second_needs(working)),
-        Prompt::Settle(node, _) | Prompt::Unsay { gone: _, account: node } => {
+        Prompt::Settle(node, _) | Prompt::Touch(node) | Prompt::Unsay { gone: _, account: node } => {
             needs.extend(working.home(*node).ok().flatten().map(Need::Cluster));
         }
         Prompt::Sweep(_) | Prompt::Unlink { .. } => {}
+        Prompt::Document(write) => {
+            needs.extend(write.identities().filter_map(row).map(|row| Need::Cluster(row.cluster)));
+            let new = write.identities().filter(|identity| row(identity).is_none());
+            needs.extend(new.map(|identity| Need::Suppression(identity.clone())));
+        }
         Prompt::Release { document, identity } => {
             needs.extend([document, identity].into_iter().filter_map(row).map(|row| Need::Cluster(row.cluster)));
         }
@@ -329,6 +369,8 @@ pub fn decide(
         Prompt::Directive(id, directive) => act.directive(*id, directive),
         Prompt::Sweep(cluster) => act.sweep(*cluster),
         Prompt::Settle(node, settling) => act.settle_rules(*node, *settling),
+        Prompt::Document(write) => act.document(write),
+        Prompt::Touch(node) => act.touch(*node),
         Prompt::Release { document, identity } => act.release(document, identity),
     };
     let outcome = outcome.and_then(|outcome| {
@@ -340,7 +382,7 @@ pub fn decide(
     });
     let (notices, spent) = (act.notices, allowed.without(act.rules_left));
     match outcome {
-        Ok((outcome @ (Outcome::Refused(_) | Outcome::Rejected(_)), _)) => {
+        Ok((outcome @ (Outcome::Refused(_) | Outcome::Rejected(_) | Outcome::DocumentTaken(_)), _)) => {
             working.abandon();
             Ok(outcome)
         }

@@ -14,6 +14,7 @@ pub mod aggregate;
 pub mod cluster;
 pub mod config;
 pub mod decide;
+pub mod document;
 pub mod fact;
 pub mod id;
 pub mod model;

@@ -248,13 +248,15 @@ fn stated(
     lens: &Lens<'_>,
     names: &Names,
 ) -> BTreeMap<NamespaceId, (Class, Timestamp, Arc<str>)> {
+    /// None where a document says that there is none.
+    type Said = (Class, Timestamp, Option<Arc<str>>);
     let unit = || policy::unit(cluster, node, lens.policy.graph());
-    let mut stated: BTreeMap<NamespaceId, (Class, Timestamp, Arc<str>)> = BTreeMap::new();
+    let mut stated: BTreeMap<NamespaceId, Said> = BTreeMap::new();
     let parted = unit().flat_map(|node| &node.separated).map(|own| own.directive.millis()).max();
     for (fragment, cell) in
         unit().flat_map(|node| &node.fragments).flat_map(|own| own.cells.iter().map(move |c| (own, c)))
     {
-        let (Some(class), Value::Text(said)) = (cell.claimed, &cell.value) else { continue };
+        let Some(class) = cell.claimed else { continue };
         if !names.has_at(cell.path.as_str()) || !lens.counts(&fragment.dataset, cell) {
             continue;
         }
@@ -262,10 +264,16 @@ fn stated(
             continue;
         }
         let Some(namespace) = lens.config.by_name(cell.path.as_str()) else { continue };
-        let Ok(value) = normalise(namespace, said) else { continue };
-        let is_later = |own: &(Class, Timestamp, Arc<str>)| {
-            ((class == Class::Private), cell.time, &value) > (own.0 == Class::Private, own.1, &own.2)
+        let value = match &cell.value {
+            Value::Null => None,
+            Value::Text(said) => match normalise(namespace, said) {
+                Ok(value) => Some(value),
+                Err(_) => continue,
+            },
+            _ => continue,
         };
+        let is_later =
+            |own: &Said| ((class == Class::Private), cell.time, &value) > (own.0 == Class::Private, own.1, &own.2);
         if stated.get(&namespace.id).is_none_or(is_later) {
             stated.insert(namespace.id, (class, cell.time, value));
         }
@@ -273,6 +281,6 @@ fn stated(
     let holds = |id: NamespaceId, value: &str| {
         unit().any(|node| node.identity.namespace == id && *node.identity.value == *value)
     };
-    stated.retain(|id, (_, _, value)| !holds(*id, value));
-    stated
+    let told = stated.into_iter().filter_map(|(id, (class, time, value))| Some((id, (class, time, value?))));
+    told.filter(|(id, (_, _, value))| !holds(*id, value)).collect()
 }

@@ -155,6 +155,9 @@ fn verdicts(world: &World, outcome: &Outcome) -> Vec<String> {
             vec![format!("erased {} nodes, {} cells, {} events", erased.nodes.len(), erased.cells, erased.events)]
         }
         Outcome::Released { severed } => vec![format!("severed {severed}")],
+        Outcome::Documented(own) => vec![format!("documented, {} released", own.released.len())],
+        Outcome::Touched => vec!["touched".into()],
+        Outcome::DocumentTaken(taken) => vec![format!("taken {}", taken.len())],
         Outcome::NotFound => vec!["not found".into()],
         Outcome::Directed(directed) => vec![format!("directed, {} profiles", directed.profiles.len())],
         Outcome::Refused(refusal) => vec![format!("refused {}", refusal.rejection().code)],

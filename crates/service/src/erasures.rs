@@ -186,9 +186,17 @@ impl Service {
             }
             Some(Done::NotFound) => Ok(None),
             Some(Done::Failed(error)) => Err(error),
-            Some(Done::Fact(_) | Done::Swept | Done::InPart | Done::Directed { .. } | Done::Refused(_)) | None => {
-                Err(mismatch())
-            }
+            Some(
+                Done::Fact(_)
+                | Done::Swept
+                | Done::InPart
+                | Done::Directed { .. }
+                | Done::Documented(_)
+                | Done::Taken(_)
+                | Done::Touched
+                | Done::Refused(_),
+            )
+            | None => Err(mismatch()),
         }
     }
 

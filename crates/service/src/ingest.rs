@@ -122,6 +122,9 @@ fn verdicts(done: &[Done]) -> Result<Vec<Verdict>, Error> {
         | Done::Swept
         | Done::InPart
         | Done::Directed { .. }
+        | Done::Documented(_)
+        | Done::Taken(_)
+        | Done::Touched
         | Done::Refused(_) => Err(mismatch()),
     };
     done.iter().map(verdict).collect()

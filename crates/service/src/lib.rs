@@ -16,6 +16,7 @@ mod configuration;
 mod data_model;
 pub mod directives;
 pub mod directory;
+mod documents;
 mod erasures;
 mod ingest;
 pub mod jobs;
@@ -37,8 +38,10 @@ pub use base::{clock, codec, error, json, members, names, payload, verdict, well
 pub use config::workspace as workspace_config;
 pub use config::{identity_tokens, learned};
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
+pub use documents::DocumentOutcome;
 pub use erasures::{ErasureState, Extent, Return};
 pub use profiles::PAGE_BYTES;
+pub use read::document::{DocumentFieldValue, DocumentProfile, DocumentQuery};
 pub use read::export;
 pub use read::query::{
     EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,

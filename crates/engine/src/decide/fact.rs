@@ -216,10 +216,14 @@ fn tell(
     if attributes.is_empty() {
         return;
     }
-    let claimed = |path: &Path| {
+    let claimed = |path: &Path, value: &Value| {
         let is_named =
             |other: &Identity| config.find(other.namespace).is_some_and(|own| own.name.as_str() == path.as_str());
-        let claims = by.is_none() && prepared.others.iter().any(|(other, _)| is_named(other));
+        // A document that removes an identity says so of the value, too.
+        let is_cleared = || {
+            *value == Value::Null && fact.document.is_some() && config.by_name(path.as_str()).is_some()
+        };
+        let claims = by.is_none() && (prepared.others.iter().any(|(other, _)| is_named(other)) || is_cleared());
         claims.then_some(prepared.class)
     };
     let fragment = node.fragment(&fact.dataset, by);
@@ -227,7 +231,7 @@ fn tell(
     fragment.drop_gone(config, received_at);
     for (path, value) in attributes {
         let batch = fact.batch.clone();
-        let claimed = claimed(path);
+        let claimed = claimed(path, value);
         fragment.set(Cell { path: path.clone(), value: value.clone(), time, received_at, batch, claimed });
     }
 }

@@ -10,6 +10,7 @@ mod steps;
 mod world;
 
 mod control;
+mod document;
 mod erase;
 mod full;
 mod group;

@@ -91,7 +91,10 @@ pub(crate) fn compare(outcome: &Outcome, expected: &Expected, world: &World, ste
         Outcome::NotFound => Expected::NotFound,
         Outcome::Directed(_) => Expected::Directed,
         Outcome::Refused(_) => Expected::Refused,
-        Outcome::Swept(_)
+        Outcome::Documented(_)
+        | Outcome::DocumentTaken(_)
+        | Outcome::Touched
+        | Outcome::Swept(_)
         | Outcome::SweptInPart
         | Outcome::Unlinked
         | Outcome::EventEnded

@@ -892,6 +892,74 @@ impl Reference {
     }
 }
 
+/// What the law of documents asks.
+impl Reference {
+    pub(crate) fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Whether a fact of this id was taken in.
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        self.facts.iter().any(|fact| !fact.is_of_account && !fact.is_erased && *fact.id == *id)
+    }
+
+    pub(crate) fn is_known(&self, identity: &Identity) -> bool {
+        self.graph().nodes.contains(identity)
+    }
+
+    /// Who is one profile with an identity; nobody where nothing is known of any of them.
+    pub(crate) fn people_of(&self, identity: &Identity) -> BTreeSet<Identity> {
+        let graph = self.graph();
+        let Some(label) = graph.profile.get(identity) else { return BTreeSet::new() };
+        let people = graph.profile.iter().filter(|(_, own)| *own == label).map(|(node, _)| node.clone());
+        let people: BTreeSet<Identity> = people.collect();
+        let is_somebody = self.facts.iter().any(|fact| !fact.is_erased && people.contains(&fact.owner));
+        if is_somebody { people } else { BTreeSet::new() }
+    }
+
+    pub(crate) fn are_linked(&self, one: &Identity, other: &Identity) -> bool {
+        self.graph().standing.get(&pair(one, other)) == Some(&Standing::Active)
+    }
+
+    /// Whether no private key links an identity to others of its profile.
+    pub(crate) fn is_of_public_links(&self, identity: &Identity, people: &BTreeSet<Identity>) -> bool {
+        let graph = self.graph();
+        let mut own = graph.standing.iter().filter(|(ends, standing)| {
+            let other = if ends.0 == *identity { &ends.1 } else { &ends.0 };
+            **standing == Standing::Active && is_end(ends, identity) && people.contains(other)
+        });
+        own.all(|(ends, _)| !is_private(&graph.said[ends]))
+    }
+
+    pub(crate) fn created_at(&self, identity: &Identity) -> Timestamp {
+        self.created[identity]
+    }
+
+    /// How many facts an identity owns.
+    pub(crate) fn owned_by(&self, identity: &Identity) -> u64 {
+        self.facts.iter().filter(|fact| fact.owner == *identity && !fact.is_erased).count() as u64
+    }
+
+    /// Where these say something in a dataset: the newest of each place that is not null.
+    pub(crate) fn paths_of(&self, owners: &[&Identity], dataset: &str) -> BTreeSet<Path> {
+        let mut said = BTreeSet::new();
+        for owner in owners {
+            let mut newest: BTreeMap<(Path, bool), (Timestamp, &Value)> = BTreeMap::new();
+            let facts = self.facts.iter().filter(|fact| fact.owner == **owner && *fact.dataset == *dataset);
+            for fact in facts {
+                for leaf in &fact.attributes {
+                    let own = newest.entry(place(leaf)).or_insert((fact.time, &leaf.1));
+                    if fact.time > own.0 {
+                        *own = (fact.time, &leaf.1);
+                    }
+                }
+            }
+            said.extend(newest.into_iter().filter(|(_, (_, value))| **value != Value::Null).map(|((path, _), _)| path));
+        }
+        said
+    }
+}
+
 impl Graph {
     fn is_joined(&self, ends: &Pair) -> bool {
         self.said[ends].iter().any(|one| one.strength == Strength::Joined)

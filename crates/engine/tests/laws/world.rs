@@ -327,6 +327,12 @@ impl World {
         }
         for outcome in self.pending.drain(..) {
             match outcome {
+                Outcome::Documented(documented) => {
+                    for event in documented.event {
+                        tables.received.insert(event.fact_id.clone(), event.received_at);
+                        tables.events.insert(event.fact_id.clone(), event.node);
+                    }
+                }
                 Outcome::Accepted { event: Some(event), .. } => {
                     let NewEvent { fact_id, node, received_at, .. } = *event;
                     tables.received.insert(fact_id.clone(), received_at);

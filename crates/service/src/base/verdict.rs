@@ -148,6 +148,9 @@ pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> V
         Outcome::Rejected(rejection) => Verdict::Rejected(rejection),
         Outcome::Erased(_)
         | Outcome::Released { .. }
+        | Outcome::Documented(_)
+        | Outcome::DocumentTaken(_)
+        | Outcome::Touched
         | Outcome::NotFound
         | Outcome::Directed(_)
         | Outcome::Refused(_)
@@ -160,7 +163,7 @@ pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> V
     }
 }
 
-fn held_note(held: &HeldNote, config: &Config) -> Note {
+pub(crate) fn held_note(held: &HeldNote, config: &Config) -> Note {
     let named = |[one, other]: &[Identity; 2]| [NamedIdentity::new(one, config), NamedIdentity::new(other, config)];
     for end in &held.between {
         let namespace = config.find(end.namespace).map_or("", |namespace| namespace.name.as_str()).to_owned();

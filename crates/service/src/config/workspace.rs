@@ -13,6 +13,7 @@ use crate::base::error::{Error, ErrorKind};
 use crate::config::identity_tokens::IdentityTokens;
 use tessera_engine::view::RESERVED;
 
+mod documents;
 mod erasure;
 mod limits;
 mod model;
@@ -24,6 +25,7 @@ mod sweeps;
 mod tokens;
 
 pub use crate::stored::layout::Part;
+pub use documents::{DocumentField, DocumentKey, DocumentModel, FIELDS_MAX, set_document_model};
 pub use erasure::{ErasureRules, WAITING_EVENTS_MAX, set_erasure_rules};
 pub use limits::{LimitOverrides, set_limits};
 pub use model::{ModelChange, StoredModel, changed_model, with_model};
@@ -32,8 +34,8 @@ pub use policies::{
     replace_policy, set_default_policy,
 };
 pub use records::{
-    decode, decode_erasure, decode_model, decode_tokens, encode, encode_erasure, encode_model, encode_tokens, read,
-    rows,
+    decode, decode_documents, decode_erasure, decode_model, decode_tokens, encode, encode_documents, encode_erasure,
+    encode_model, encode_tokens, read, rows,
 };
 pub use rules::{
     ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, DISPLAY_NAME_MAX, Definition, POLICIES_IN_USE_MAX,
@@ -72,6 +74,7 @@ pub struct StoredConfig {
     /// The version of the spellings that its records follow; 0 where no row says so.
     spelling: u16,
     tokens: IdentityTokens,
+    documents: DocumentModel,
 }
 
 /// A namespace as it is stored: the engine's, with patterns as they were written.
@@ -144,6 +147,7 @@ impl Default for StoredConfig {
             rules,
             spelling,
             tokens,
+            documents: DocumentModel::default(),
         }
     }
 }
@@ -217,6 +221,12 @@ impl StoredConfig {
     #[must_use]
     pub fn tokens(&self) -> &IdentityTokens {
         &self.tokens
+    }
+
+    /// Which fields of documents identify, and who may see them.
+    #[must_use]
+    pub fn documents(&self) -> &DocumentModel {
+        &self.documents
     }
 
     /// The engine's form of it. What is stored always has one, so an error here means damage.

@@ -25,6 +25,8 @@ pub enum Lookup {
         /// The value.
         value: String,
     },
+    /// By the id of one of its nodes, and by nothing else.
+    Node(NodeId),
 }
 
 /// Which members of a profile an answer holds, besides `profile_id` and `_updated_at`.

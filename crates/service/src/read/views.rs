@@ -165,6 +165,10 @@ pub(crate) fn view_key(workspace: WorkspaceId, lookup: &Lookup, fields: Fields, 
             key.push(0);
             key.extend_from_slice(value.as_bytes());
         }
+        Lookup::Node(node) => {
+            key.push(2);
+            key.extend_from_slice(node.as_bytes());
+        }
     }
     key
 }

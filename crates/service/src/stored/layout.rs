@@ -290,10 +290,12 @@ pub enum Part {
     Spelling,
     /// What is asked of the user ids that public keys send.
     Tokens,
+    /// Which fields of documents identify.
+    Documents,
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Main,
         Self::Policies,
         Self::Model,
@@ -302,6 +304,7 @@ impl Part {
         Self::Rules,
         Self::Spelling,
         Self::Tokens,
+        Self::Documents,
     ];
 
     /// What its key ends with, after the family.
@@ -316,6 +319,7 @@ impl Part {
             Self::Rules => &[5],
             Self::Spelling => &[6],
             Self::Tokens => &[7],
+            Self::Documents => &[8],
         }
     }
 

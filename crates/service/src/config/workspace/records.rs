@@ -9,10 +9,12 @@ use crate::base::codec;
 use crate::base::error::Error;
 use crate::stored::layout::Part;
 
+mod documents;
 mod erasure;
 mod model;
 mod tokens;
 
+pub use documents::{decode_documents, encode_documents};
 pub use erasure::{decode_erasure, encode_erasure};
 pub use model::{decode_model, encode_model};
 pub use tokens::{decode_tokens, encode_tokens};
@@ -85,6 +87,9 @@ pub fn rows(config: &StoredConfig, before: &StoredConfig) -> Vec<(Part, Bytes)> 
     if config.tokens != before.tokens {
         rows.push((Part::Tokens, encode_tokens(&config.tokens)));
     }
+    if config.documents != before.documents {
+        rows.push((Part::Documents, encode_documents(&config.documents)));
+    }
     if config.rules != before.rules {
         rows.push((Part::Rules, rules::encode(&config.rules)));
     }
@@ -114,6 +119,7 @@ pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<Stor
             Part::Rules => config.rules = rules::decode(bytes)?,
             Part::Spelling => config.spelling = spelling::decode(bytes)?,
             Part::Tokens => config.tokens = decode_tokens(bytes)?,
+            Part::Documents => config.documents = decode_documents(bytes)?,
         }
     }
     Ok(config)

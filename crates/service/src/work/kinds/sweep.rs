@@ -155,9 +155,14 @@ pub(super) async fn submit(ctx: &Context, items: Vec<Item>) -> Result<Vec<usize>
             Done::Swept | Done::NotFound => {}
             Done::InPart => in_part.push(at),
             Done::Failed(error) => return Err(error),
-            Done::Fact(_) | Done::Erased(_) | Done::Waiting(_) | Done::Directed { .. } | Done::Refused(_) => {
-                return Err(mismatch());
-            }
+            Done::Fact(_)
+            | Done::Erased(_)
+            | Done::Waiting(_)
+            | Done::Directed { .. }
+            | Done::Documented(_)
+            | Done::Taken(_)
+            | Done::Touched
+            | Done::Refused(_) => return Err(mismatch()),
         }
     }
     Ok(in_part)

@@ -115,7 +115,8 @@ impl State {
                     | Part::Erasure
                     | Part::Rules
                     | Part::Spelling
-                    | Part::Tokens,
+                    | Part::Tokens
+                    | Part::Documents,
                     _,
                 ) => commit.put(key, bytes),
             };

@@ -270,6 +270,9 @@ impl State {
             }
             Err(rejection) => Outcome::Rejected(rejection.clone()),
         };
+        if let (Outcome::Rejected(rejection), false) = (&outcome, entry.is_fact) {
+            return Ok(Done::Failed(refused(rejection)));
+        }
         let moved = effects.moved.split_off(moved_before);
         let merges = effects.merges.split_off(merges_before);
         match (&entry.prompt, &outcome) {
@@ -341,12 +344,16 @@ pub(super) async fn decide_fully(
             Err(Lack::Needs(needs)) => gatherer.load(needs, working).await?,
             Err(Lack::Torn) => return Err(PartError::Conflict),
             Err(Lack::Suppressed(identities)) => {
-                let without = match prompt {
-                    Prompt::Fact(prepared) => redaction::without(prepared, &identities, working.config()),
+                let config = working.config();
+                redacted = match prompt {
+                    Prompt::Fact(prepared) => redaction::without(prepared, &identities, config).map(Prompt::Fact),
+                    Prompt::Document(write) => redaction::without(&write.prepared, &identities, config)
+                        .map(|prepared| Prompt::Document(Box::new(write.saying(prepared)))),
                     _ => None,
                 };
-                let Some(without) = without else { return Ok(Outcome::Rejected(Rejection::suppressed())) };
-                redacted = Some(Prompt::Fact(without));
+                if redacted.is_none() {
+                    return Ok(Outcome::Rejected(Rejection::suppressed()));
+                }
             }
         }
     }
@@ -372,12 +379,20 @@ fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config)
             Done::Directed { directed, before, moved }
         }
         Outcome::Refused(refusal) => Done::Refused(refusal),
+        Outcome::Documented(documented) => Done::Documented(Box::new((*documented, notes.to_vec()))),
+        Outcome::DocumentTaken(taken) => Done::Taken(taken),
+        Outcome::Touched => Done::Touched,
         Outcome::Accepted { .. }
         | Outcome::Duplicate
         | Outcome::Differs
         | Outcome::Rejected(_)
         | Outcome::Released { .. } => Done::Fact(verdict_of(outcome, notes, config)),
     }
+}
+
+/// The answer to what is refused and not kept.
+fn refused(rejection: &Rejection) -> Error {
+    Error::new(ErrorKind::Invalid, rejection.code, rejection.message.clone())
 }
 
 /// Why a mini-transaction did not come about.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tessera_engine::config::Config;
 use tessera_engine::decide::Prompt;
+use tessera_engine::document::prepare_document;
 use tessera_engine::prepare::{Rejection, prepare};
 use tessera_engine::rules::RuleWork;
 use tessera_engine::time::Timestamp;
@@ -13,7 +14,7 @@ use tessera_store::Key;
 use super::guard::test_faults;
 use super::guard::{guarded_now, internal};
 use super::state::State;
-use super::work::{Item, Ordered};
+use super::work::{Item, Ordered, Writing};
 use crate::base::error::Error;
 use crate::base::verdict::Note;
 use crate::config::admission::Admission;
@@ -34,7 +35,8 @@ pub(super) struct Decision {
     pub(super) reply: usize,
     /// Why it is not decided at all.
     pub(super) failed: Option<Error>,
-    is_fact: bool,
+    /// Whether it is kept in the quarantine where it is refused: whoever writes a document is told, and sends it again.
+    pub(super) is_fact: bool,
 }
 
 impl Decision {
@@ -71,6 +73,17 @@ impl Decision {
 
     /// Prepares a fact anew where the configuration has changed.
     pub(super) fn renew(&mut self, config: &Config, stored: &StoredConfig) {
+        if let Ok(Prompt::Document(write)) = &self.prompt
+            && write.prepared.config_version != config.version()
+        {
+            let (version, mut write) = (write.prepared.config_version, write.as_ref().clone().into_write());
+            let notes = std::mem::take(&mut self.notes);
+            let admitted = Admission { config_version: version, notes }.renewed(&mut write.fact, stored);
+            self.prompt = admitted.and_then(|notes| {
+                self.notes = notes;
+                prepare_document(write, self.at, config).map(|prepared| Prompt::Document(Box::new(prepared)))
+            });
+        }
         if let Ok(Prompt::Fact(prepared)) = &self.prompt
             && prepared.config_version != config.version()
         {
@@ -101,6 +114,8 @@ impl State {
                 | Item::Unlink { .. }
                 | Item::Unsay { .. }
                 | Item::Settle(..)
+                | Item::Document(_)
+                | Item::Touch(_)
                 | Item::EndEvent(_) => (false, Bytes::new()),
             };
             let (notes, ends, event_row) = (Vec::new(), None, None);
@@ -127,6 +142,16 @@ impl State {
                     prepare(fact, entry.at, self.config()).map(Prompt::Fact)
                 })
             }
+            Item::Document(writing) => {
+                let Writing { mut write, admission } = *writing;
+                let admitted = admission.renewed(&mut write.fact, self.stored_config());
+                let prepared = admitted.and_then(|admitted| {
+                    entry.notes = admitted;
+                    prepare_document(write, entry.at, self.config())
+                });
+                prepared.map(|prepared| Prompt::Document(Box::new(prepared)))
+            }
+            Item::Touch(node) => Ok(Prompt::Touch(node)),
             Item::Refused { rejection, .. } => Err(rejection),
             Item::Erase(erasure) => Ok(Prompt::Erase(erasure)),
             Item::Directive(ordered) => {

@@ -19,6 +19,8 @@ impl Decision {
             Prompt::Erase(Erasure { victim: Victim::Node(_), suppresses }) => (Kind::Identity, *suppresses),
             Prompt::EraseEvent(_) => (Kind::Event, false),
             Prompt::Fact(_)
+            | Prompt::Document(_)
+            | Prompt::Touch(_)
             | Prompt::EndEvent(_)
             | Prompt::Directive(..)
             | Prompt::Sweep(_)

@@ -129,6 +129,11 @@ impl Pack {
             Outcome::Accepted { event: Some(event), .. } => {
                 self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
             }
+            Outcome::Documented(documented) => {
+                if let Some(event) = &documented.event {
+                    self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
+                }
+            }
             Outcome::Rejected(rejection) => self.quarantine(rejection, raw, origin, at, ids),
             // It may bring the erasure of a dataset to a record.
             Outcome::Swept(_) | Outcome::SweptInPart | Outcome::Unlinked => self.room = Room::Reserve,
@@ -137,6 +142,8 @@ impl Pack {
             | Outcome::Duplicate
             | Outcome::Differs
             | Outcome::Released { .. }
+            | Outcome::DocumentTaken(_)
+            | Outcome::Touched
             | Outcome::Directed(_)
             | Outcome::Refused(_)
             | Outcome::EventEnded

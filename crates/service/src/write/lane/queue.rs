@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tessera_engine::fact::Fact;
 use tessera_engine::heap::Heap as _;
 
-use super::work::{Item, Work};
+use super::work::{Item, Work, Writing};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::names;
 
@@ -146,7 +146,18 @@ fn size_of_item(item: &Item) -> usize {
         }
         Item::Refused { rejection, .. } => own + rejection.message.len(),
         Item::EraseEvent(_) | Item::EndEvent(_) | Item::Directive(_) => own + BYTES_AROUND,
-        Item::Erase(_) | Item::Unlink { .. } | Item::Unsay { .. } | Item::Sweep(_) | Item::Settle(..) => own,
+        Item::Document(writing) => {
+            own + size_of::<Writing>()
+                + size_of::<Fact>()
+                + writing.write.heap_bytes()
+                + writing.admission.notes.len() * BYTES_OF_NOTE
+        }
+        Item::Erase(_)
+        | Item::Unlink { .. }
+        | Item::Unsay { .. }
+        | Item::Sweep(_)
+        | Item::Settle(..)
+        | Item::Touch(_) => own,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tessera_engine::decide::{Directed, Directive, Erasure, EventErasure, Moved, Refusal, Settling};
+use tessera_engine::decide::{Directed, Directive, Documented, Erasure, EventErasure, Moved, Refusal, Settling};
+use tessera_engine::document::DocumentWrite;
 use tessera_engine::fact::{Fact, Identity};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::prepare::Rejection;
@@ -13,7 +14,7 @@ use tessera_store::Key;
 use super::memberships::AllCounts;
 use crate::base::error::Error;
 use crate::base::ids::KeyId;
-use crate::base::verdict::Verdict;
+use crate::base::verdict::{Note, Verdict};
 use crate::config::admission::Admission;
 use crate::config::workspace::StoredConfig;
 use crate::directory::Class;
@@ -38,12 +39,22 @@ pub(crate) enum Item {
     EraseEvent(Box<(EventErasure, Key)>),
     /// A directive of people.
     Directive(Box<Ordered>),
+    /// A document that the data model lets in.
+    Document(Box<Writing>),
+    /// Mark the profile that holds this node as used now.
+    Touch(NodeId),
     /// Bring a cluster's record under the sweeps, and take what has ended out of it.
     Sweep(NodeId),
     /// Bring the memberships of the record that holds this node to now.
     Settle(NodeId, Settling),
     /// Take an event whose window has ended, whose row is this one, off its timeline.
     EndEvent(Box<(EventErasure, Key)>),
+}
+
+/// A write of a document as the lane takes it.
+pub(crate) struct Writing {
+    pub(crate) write: DocumentWrite,
+    pub(crate) admission: Admission,
 }
 
 /// A directive as the lane takes it.
@@ -159,5 +170,10 @@ pub(crate) enum Done {
         moved: Vec<Moved>,
     },
     Refused(Refusal),
+    /// What the write of a document came to, with what of it did not take effect.
+    Documented(Box<(Documented, Vec<Note>)>),
+    /// Other documents hold these.
+    Taken(Vec<Identity>),
+    Touched,
     NotFound,
 }

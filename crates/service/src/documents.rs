@@ -1,0 +1,163 @@
+//! Profiles as documents: what an API keeps as one profile of its own is found by the identities that it names, written whole or in part,
+//! and read field by field, each with its time.
+
+use std::sync::Arc;
+
+use tessera_engine::decide::Documented;
+use tessera_engine::document::DocumentWrite;
+use tessera_engine::fact::Identity;
+use tessera_engine::id::NodeId;
+
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::{KeyId, WorkspaceId};
+use crate::base::verdict::{NamedIdentity, Note, held_note};
+use crate::config::admission::Admission;
+use crate::config::configured::Configured;
+use crate::directory::Class;
+use crate::ingest::mismatch;
+use crate::read::document::{self, DocumentProfile, DocumentQuery};
+use crate::read::find::not_found;
+use crate::read::query::Lookup;
+use crate::read::ruled::Tries;
+use crate::stored::idempotency::{Given, Once};
+use crate::work::service::Service;
+use crate::write::lane::{Answer, Answering, Done, Item, Origin, Work, Writing};
+
+/// What the write of a document came to.
+#[derive(Debug, Clone)]
+pub struct DocumentOutcome {
+    /// The document: the id of its node.
+    pub id: NodeId,
+    /// Whether it was made by this.
+    pub is_new: bool,
+    /// Identities that it named and that another document holds, from which it stays apart.
+    pub left_out: Vec<NamedIdentity>,
+    /// Identities that it let go of: they are found by themselves from now on, with the facts of their own.
+    pub released: Vec<NamedIdentity>,
+    /// What of it did not take effect, or does not fit.
+    pub notes: Vec<Note>,
+}
+
+impl Service {
+    /// Writes a document: finds it by the identities that it names, or makes it, lets go of those that it no longer names, and says what it
+    /// says, in one commit.
+    ///
+    /// # Errors
+    /// `Invalid` with the code of what is wrong, as of a fact; `NotFound` with `document_not_found`; `Conflict` with `document_taken`
+    /// where other documents hold identities that are unique to one, naming their namespaces; what the store answers.
+    pub async fn put_document(
+        &self,
+        workspace: WorkspaceId,
+        write: DocumentWrite,
+        notes: Vec<Note>,
+        (door, key): (&'static str, KeyId),
+        once: Option<Once<DocumentOutcome>>,
+    ) -> Result<Given<DocumentOutcome>, Error> {
+        let running = self.running(workspace);
+        let configured = running.shared.configured().await?;
+        let mut write = write;
+        let admission = Admission::of(&mut write.fact, notes, &configured.stored)
+            .map_err(|rejection| Error::new(ErrorKind::Invalid, rejection.code, rejection.message))?;
+        running.shared.learned.see([&*write.fact].into_iter(), &configured.stored.model().model, self.now());
+        let class = self.directory.snapshot().class_of(key).unwrap_or(Class::Private);
+        let once = once.map(|Once { request, render }| {
+            let configured = configured.clone();
+            // What failed is no answer to keep: the same call may go well.
+            let render = move |done: &[Done]| outcome(done.first()?.clone(), &configured).ok().map(|own| render(&own));
+            Answering { request, render: Box::new(render) }
+        });
+        let items = vec![Item::Document(Box::new(Writing { write, admission }))];
+        let origin = Origin { door, key, class, again: None };
+        match running.lane.submit(Work::Items { items, origin, once }).await? {
+            Answer::Items(mut done) => outcome(done.pop().ok_or_else(mismatch)?, &configured).map(Given::Now),
+            Answer::Before(reply) => Ok(Given::Before(reply)),
+            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Err(mismatch()),
+        }
+    }
+
+    /// Marks a profile as used now, and brings its memberships to now.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; what the store answers.
+    pub async fn touch_profile(&self, workspace: WorkspaceId, node: NodeId, key: KeyId) -> Result<(), Error> {
+        let origin = Origin { door: "touch", key, class: Class::Private, again: None };
+        let items = vec![Item::Touch(node)];
+        match self.running(workspace).lane.submit(Work::Items { items, origin, once: None }).await? {
+            Answer::Items(mut done) => match done.pop() {
+                Some(Done::Touched) => Ok(()),
+                Some(Done::NotFound) => Err(not_found()),
+                Some(Done::Failed(error)) => Err(error),
+                _ => Err(mismatch()),
+            },
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// The profile that the first of these look-ups finds, those that decide first at the front.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`; what the store answers.
+    pub async fn find_document(&self, workspace: WorkspaceId, lookups: &[Lookup]) -> Result<NodeId, Error> {
+        let configured = self.running(workspace).shared.configured().await?;
+        let finder = self.finder(workspace, &configured.config);
+        for lookup in lookups {
+            match finder.find(lookup).await {
+                Ok(found) => return document::id_of(&found, &configured).ok_or_else(not_found),
+                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(not_found())
+    }
+
+    /// A profile as a document.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`, `merge_policy_unknown`; `LimitExceeded` with
+    /// `profile_too_large` above 1 MB of JSON; `Unavailable` with `rules_busy`, `rules_late`; what the store answers.
+    pub async fn document(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        query: &DocumentQuery,
+    ) -> Result<DocumentProfile, Error> {
+        let mut tries = Tries::default();
+        loop {
+            let configured = self.running(workspace).shared.configured().await?;
+            let found = self.finder(workspace, &configured.config).find(lookup).await?;
+            let answer = document::read(self.asker(workspace), &configured, &found, query, self.now()).await;
+            if !tries.goes_on(&answer) {
+                return answer;
+            }
+        }
+    }
+}
+
+fn outcome(done: Done, configured: &Arc<Configured>) -> Result<DocumentOutcome, Error> {
+    match done {
+        Done::Documented(documented) => Ok(of(*documented, configured)),
+        Done::Taken(taken) => Err(document_taken(&taken, configured)),
+        Done::NotFound => Err(Error::new(ErrorKind::NotFound, "document_not_found", "no such document is there")),
+        Done::Failed(error) => Err(error),
+        _ => Err(mismatch()),
+    }
+}
+
+fn of((documented, mut notes): (Documented, Vec<Note>), configured: &Configured) -> DocumentOutcome {
+    let Documented { document, is_new, left_out, released, ignored, held, event: _ } = documented;
+    let named = |all: Vec<Identity>| all.iter().map(|own| NamedIdentity::new(own, &configured.config)).collect();
+    notes.extend(
+        ignored.into_iter().map(|own| Note::IdentityIgnored { namespace: own.namespace, code: own.code }),
+    );
+    notes.extend(held.iter().map(|held| held_note(held, &configured.config)));
+    DocumentOutcome { id: document, is_new, left_out: named(left_out), released: named(released), notes }
+}
+
+/// The answer where other documents hold what is unique to one. It names the namespaces: whose values they are, the sender knows.
+fn document_taken(taken: &[Identity], configured: &Configured) -> Error {
+    let name = |own: &Identity| configured.config.find(own.namespace).map_or(String::new(), |own| own.name.to_string());
+    let mut names: Vec<String> = taken.iter().map(name).collect();
+    names.dedup();
+    let message = format!("another document holds what only one may hold of these: {}", names.join(", "));
+    Error::new(ErrorKind::Conflict, "document_taken", message)
+}

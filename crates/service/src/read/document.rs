@@ -1,0 +1,180 @@
+//! A profile read as a document: its id, what it is known by, and its fields, each with the time of what it says.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use tessera_engine::cluster::Cluster;
+use tessera_engine::document::documents;
+use tessera_engine::id::NodeId;
+use tessera_engine::model::Flags;
+use tessera_engine::policy::{Fate, Part};
+use tessera_engine::time::Timestamp;
+use tessera_engine::view::{Lens, Relevance};
+use tessera_expr::facts::Membership;
+
+use crate::base::error::{Error, ErrorKind};
+use crate::base::json::write_tree;
+use crate::base::verdict::NamedIdentity;
+use crate::config::configured::Configured;
+use crate::config::workspace::RuleKind;
+use crate::read::find::{Found, not_found};
+use crate::read::render::{explained, viewed, visible};
+use crate::read::ruled::{self, Asker, Of};
+
+/// Bytes of JSON that the fields of a document may come to.
+const FIELDS_BYTES_MAX: usize = 1_000_000;
+
+/// What of a document is read.
+#[derive(Debug, Clone, Copy)]
+pub struct DocumentQuery {
+    /// What the reader may see of what the data model flags.
+    pub visibility: Flags,
+    /// Which values, by the windows of relevance.
+    pub relevance: Relevance,
+}
+
+/// A field of a document.
+#[derive(Debug, Clone)]
+pub struct DocumentFieldValue {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its value, as JSON.
+    pub json: Bytes,
+    /// When what it says became true; none for what is computed.
+    pub updated: Option<Timestamp>,
+    /// Whether it is computed by a rule.
+    pub is_computed: bool,
+}
+
+/// A profile as a document.
+#[derive(Debug, Clone)]
+pub struct DocumentProfile {
+    /// The document that was there first; of a profile without one a node that a change of its fields does not part from it.
+    pub id: NodeId,
+    /// The other documents that are part of it: they were merged into it.
+    pub parents: Vec<NodeId>,
+    /// When its first identity was stored.
+    pub created_at: Timestamp,
+    /// When anything of it last changed, or when it was last used.
+    pub updated_at: Timestamp,
+    /// For each namespace the value that a read shows.
+    pub shown: Vec<NamedIdentity>,
+    /// All its identities, each with the time when it was last seen.
+    pub identities: Vec<(NamedIdentity, Option<Timestamp>)>,
+    /// Its attributes, by name. Identities stand aside.
+    pub fields: Vec<DocumentFieldValue>,
+    /// The names of all attributes that it has, whatever is asked for by relevance.
+    pub names: Vec<Arc<str>>,
+    /// The segments that it is a member of, by name.
+    pub segments: Vec<Arc<str>>,
+    /// What there is and is not told, with the reason: computed attributes and segments by name.
+    pub incomplete: Vec<(String, &'static str)>,
+}
+
+/// The id of the document of a profile that was found.
+pub(crate) fn id_of(found: &Found, configured: &Configured) -> Option<NodeId> {
+    let first = documents(&found.cluster, found.node, &configured.config).first().map(|own| own.id);
+    first.or_else(|| standing(found, configured))
+}
+
+/// The node that stands for a profile without a document: one that no change of a field of one value parts from it, if there is any.
+fn standing(found: &Found, configured: &Configured) -> Option<NodeId> {
+    let config = &configured.config;
+    let fields = configured.stored.documents();
+    let may_change = |name: &str| fields.keys().any(|(_, key)| !key.many && key.namespace.as_str() == name);
+    let rank = |id: NodeId, namespace| {
+        let name = config.find(namespace).map_or("", |own| own.name.as_str());
+        (may_change(name), std::cmp::Reverse(config.priority(namespace)), id)
+    };
+    found.cluster.piece(found.node).map(|own| rank(own.id, own.identity.namespace)).min().map(|(_, _, id)| id)
+}
+
+/// Reads a profile that was found.
+///
+/// # Errors
+/// As [`Asker::ask`]; `LimitExceeded` with `profile_too_large`.
+pub(crate) async fn read(
+    asker: Asker,
+    configured: &Arc<Configured>,
+    found: &Found,
+    query: &DocumentQuery,
+    now: Timestamp,
+) -> Result<DocumentProfile, Error> {
+    let (config, cluster, node) = (&configured.config, &found.cluster, found.node);
+    let policy = configured.policy(None)?;
+    let lens = Lens { policy: &policy.compiled, config, now, relevance: query.relevance };
+    let hidden = configured.stored.model().model.hidden(query.visibility);
+    let view = viewed(cluster, node, &lens).ok_or_else(not_found)?;
+    let mut view = visible(view, hidden);
+    let all = Lens { relevance: Relevance::Any, ..lens };
+    let times = times(cluster, node, &all);
+    let whole = visible(viewed(cluster, node, &all).ok_or_else(not_found)?, hidden);
+    let mut ruled = asker.ruled(Of { configured, found, policy: None, now }).await?;
+    ruled::hide(&mut ruled, &configured.flagged, query.visibility);
+    ruled::add(&ruled, &mut view, query.relevance, config);
+    let gaps = ruled::gaps(&ruled, &mut view, configured, query.visibility);
+    let is_identity = |name: &str| config.by_name(name).is_some();
+    let is_computed = |name: &str| configured.stored.rules().find(RuleKind::Attribute, name).is_ok();
+    let mut names: Vec<Arc<str>> = whole.attributes.into_keys().filter(|name| !is_identity(name)).collect();
+    names.extend(ruled.attributes.iter().map(|(name, _)| name.clone()));
+    names.sort_unstable();
+    names.dedup();
+    let mut bytes = 0;
+    let fields = view.attributes.iter().filter(|(name, _)| !is_identity(name)).map(|(name, tree)| {
+        let mut json = Vec::new();
+        write_tree(tree, &mut json);
+        bytes += json.len() + name.len();
+        let is_computed = is_computed(name);
+        let updated = (!is_computed).then(|| times.get(&**name).copied()).flatten();
+        DocumentFieldValue { name: name.clone(), json: json.into(), updated, is_computed }
+    });
+    let fields: Vec<DocumentFieldValue> = fields.collect();
+    if bytes > FIELDS_BYTES_MAX {
+        let message = "the fields of the profile are larger than 1 MB of JSON";
+        return Err(Error::new(ErrorKind::LimitExceeded, "profile_too_large", message));
+    }
+    let mut ids: Vec<NodeId> = documents(cluster, node, config).into_iter().map(|own| own.id).collect();
+    let id = if ids.is_empty() { standing(found, configured).ok_or_else(not_found)? } else { ids.remove(0) };
+    let sweeps = config.sweeps();
+    let named = |own: &tessera_engine::cluster::Node| {
+        (NamedIdentity::new(&own.identity, config), cluster.last_seen(own, sweeps))
+    };
+    let shown = view.identifiers.iter().map(|(namespace, value)| NamedIdentity {
+        namespace: config.find(*namespace).map_or("", |own| own.name.as_str()).into(),
+        value: value.clone(),
+    });
+    let inside = ruled.audiences.iter().filter(|(_, stands)| matches!(stands, Membership::Inside { .. }));
+    let incomplete = gaps.attributes.iter().map(|(name, why)| (name.to_string(), *why));
+    let troubled = gaps.audiences.iter().map(|(name, why)| (format!("_audiences.{name}"), *why));
+    let off = gaps.all_audiences.map(|why| ("_audiences".to_owned(), why));
+    Ok(DocumentProfile {
+        id,
+        parents: ids,
+        created_at: cluster.piece(node).map(|own| own.created_at).min().ok_or_else(not_found)?,
+        updated_at: view.updated_at,
+        shown: shown.collect(),
+        identities: cluster.piece(node).map(named).collect(),
+        segments: inside.map(|(name, _)| name.clone()).collect(),
+        incomplete: incomplete.chain(troubled).chain(off).collect(),
+        fields,
+        names,
+    })
+}
+
+/// For each name at the top of a profile the newest time of what stands there.
+fn times(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> HashMap<String, Timestamp> {
+    let mut times: HashMap<String, Timestamp> = HashMap::new();
+    for attribute in explained(cluster, node, lens, None).attributes {
+        if !matches!(attribute.fate, Fate::Stands { .. } | Fate::Filled) {
+            continue;
+        }
+        let Some(name) = attribute.path.segments().next() else { continue };
+        let won = attribute.contenders.iter().filter(|own| matches!(own.part, Part::Won | Part::Joined));
+        if let Some(time) = won.map(|own| own.time).max() {
+            let own = times.entry(name.into_owned()).or_insert(time);
+            *own = time.max(*own);
+        }
+    }
+    times
+}
