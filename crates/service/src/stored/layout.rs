@@ -290,10 +290,14 @@ pub enum Part {
     Spelling,
     /// What is asked of the user ids that public keys send.
     Tokens,
+    /// The keys that the workspace signs tokens with, private halves and all.
+    SigningKeys,
+    /// The issuers whose tokens the workspace takes.
+    Issuers,
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Main,
         Self::Policies,
         Self::Model,
@@ -302,6 +306,8 @@ impl Part {
         Self::Rules,
         Self::Spelling,
         Self::Tokens,
+        Self::SigningKeys,
+        Self::Issuers,
     ];
 
     /// What its key ends with, after the family.
@@ -316,6 +322,8 @@ impl Part {
             Self::Rules => &[5],
             Self::Spelling => &[6],
             Self::Tokens => &[7],
+            Self::SigningKeys => &[8],
+            Self::Issuers => &[9],
         }
     }
 

@@ -13,6 +13,7 @@ use crate::base::ids::WorkspaceId;
 use crate::base::keeper::Keeper;
 use crate::base::settings::Settings;
 use crate::config::configured::Configured;
+use crate::config::tokens::signing::Signing;
 use crate::directory::DirectoryHandle;
 use crate::jobs::Jobs;
 use crate::read::find::Finder;
@@ -50,6 +51,8 @@ pub struct Service {
     pub(crate) epochs: Arc<Epochs>,
     pub(crate) views: Views,
     pool: Arc<Pool>,
+    /// Where keys are made and tokens signed.
+    pub(crate) signing: Signing,
     /// What may wait in lanes.
     queues: Arc<Queues>,
     /// What lanes remember.

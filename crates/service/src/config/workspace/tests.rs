@@ -225,3 +225,4 @@ proptest! {
 mod erasure;
 mod model;
 mod tokens;
+mod trust;

@@ -115,7 +115,9 @@ impl State {
                     | Part::Erasure
                     | Part::Rules
                     | Part::Spelling
-                    | Part::Tokens,
+                    | Part::Tokens
+                    | Part::SigningKeys
+                    | Part::Issuers,
                     _,
                 ) => commit.put(key, bytes),
             };
