@@ -20,6 +20,7 @@ mod rules;
 mod segments;
 mod stated;
 mod store_health;
+mod tokens;
 mod truncated;
 mod values;
 pub(crate) mod world;
