@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tessera_service::Settings;
 use tessera_store::faulty::WriteFault;
 
+use super::tokens::PEM;
 use super::world::{ROOT, Reply, World, request};
 use crate::openapi;
 
@@ -48,6 +49,13 @@ fn writes(world: &Ready) -> Vec<Write> {
         write("PUT", "/v1/admin/namespaces/{namespace}", "/v1/admin/namespaces/loyalty", json!({ "priority": 333 })),
         same("POST", "/v1/admin/organizations", json!({ "name": "acme" })),
         same("PUT", "/v1/admin/primary-namespace", json!({ "namespace": "user_id" })),
+        same("POST", "/v1/admin/signing-keys", json!({ "overlap_secs": 60 })),
+        write(
+            "PUT",
+            "/v1/admin/token-issuers/{issuer}",
+            "/v1/admin/token-issuers/login",
+            json!({ "iss": "login.example", "algorithm": "RS256", "public_keys": [{ "public_key": PEM }] }),
+        ),
         same("POST", "/v1/admin/workspaces", json!({ "name": "shop" })),
         same("POST", "/v1/attributes", json!({ "name": "orders", "pql": "xEvent.count()" })),
         write("PUT", "/v1/attributes/{name}", "/v1/attributes/tracks", json!({ "pql": "xEvent.count() + 1" })),

@@ -15,6 +15,16 @@ const JWKS: &str = "/v1/organizations/default/workspaces/default/jwks.json";
 /// The clock of these tests stands at 1769860800.
 const LATER: u64 = 1_769_864_400;
 const DAY: i64 = 86_400_000_000;
+/// A public key, made with `openssl` for these tests alone.
+pub(super) const PEM: &str = "-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAqMx0Oaw4B6OzMGf93Vsj
+UII8Otr0Yvrhwus2ewh+x6Jmv5yAmVquX/u5Hb1kOjyJlpqBvBwzq8jgoWt96EHC
+CM6RJAkJrlnBp1nf8GwVywShW++EbuFk70At4AkpFz9Ig5DWfZGlUVk/QzEK2rwe
+VDwn/ZD8FrbY4zEzPbNfW5cKOxS2+vxysMmFMV9tTxa3WtmClZcrl/3dt+rg5lCD
+es0bM2hcb95Mkg767NCpzadnRk/dOh+66ALZ6cYL7by+7UYYBKjdyUxEJjIYI+RA
+NB9vUuerJUhQcVB2IqJTSYax9GtOL1jyMWDZEfe4jUQxihHU7i44ObxRL/3gcPFQ
+SwIDAQAB
+-----END PUBLIC KEY-----";
 
 async fn home(world: &World) -> WorkspaceId {
     let directory = world.service.directory().snapshot();
