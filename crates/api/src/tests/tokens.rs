@@ -1,11 +1,14 @@
 //! Signing keys and token issuers through the doors: what is shown, what is published, what is refused.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use serde_json::{Map, Value, json};
 use tessera_service::Settings;
 use tessera_service::directory::WorkspaceId;
+use tessera_store::{Direction, KeyRange, ScanLimit, Store as _};
 
 use super::world::{ROOT, Reply, World, request};
 
@@ -47,6 +50,23 @@ async fn kids(world: &World) -> Vec<String> {
     let shown = world.get(JWKS, "").await.json();
     let kid = |key: &Value| key["kid"].as_str().expect("a kid").to_owned();
     shown["keys"].as_array().expect("keys").iter().map(kid).collect()
+}
+
+/// How many private keys stand in the store, and in rows of which families.
+async fn private_keys(world: &World) -> (usize, BTreeSet<u8>) {
+    /// How every private key of RSA begins after its length (RFC 5208).
+    const BEGIN: &[u8] = b"\x02\x01\x00\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+    let (mut rest, mut count, mut families) = (Some(KeyRange::all()), 0, BTreeSet::new());
+    while let Some(range) = rest {
+        let page = world.store.scan(&range, ScanLimit::rows(1_000), Direction::Forward).await.expect("a page");
+        for row in &page.rows {
+            let found = row.value.windows(BEGIN.len()).filter(|bytes| *bytes == BEGIN).count();
+            count += found;
+            families.extend((found > 0).then(|| row.key.as_bytes()[4]));
+        }
+        rest = page.next;
+    }
+    (count, families)
 }
 
 /// Whether a token is signed by what is published, verified by what knows nothing of us.
@@ -121,8 +141,11 @@ async fn a_rotation_overlaps_and_outlives_a_start() {
     // Sent again, a rotation is done once.
     let headers = [("idempotency-key", "once")];
     let again = async || world.send(request("POST", KEYS, ROOT, &headers, r#"{"overlap_secs":0}"#)).await.json();
+    let before = private_keys(&world).await;
     assert_eq!(again().await, again().await);
     assert_eq!(kids(&world).await.len(), 1);
+    // The configuration alone has private halves, and none of a key that is gone.
+    assert_eq!((before.1, private_keys(&world).await), (BTreeSet::from([1]), (1, BTreeSet::from([1]))));
     assert!(!is_published(&world, &new).await, "with no overlap nothing of before stands");
 }
 

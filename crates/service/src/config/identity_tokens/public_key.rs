@@ -89,7 +89,7 @@ impl PublicKey {
         &self.pem
     }
 
-    pub(super) fn as_pkcs1(&self) -> &[u8] {
+    pub(crate) fn as_pkcs1(&self) -> &[u8] {
         &self.pkcs1
     }
 }

@@ -126,6 +126,11 @@ impl SigningKey {
         &self.private.0
     }
 
+    /// Whether its halves are of one key.
+    pub(crate) fn is_whole(&self) -> bool {
+        RsaKeyPair::from_pkcs8(self.pkcs8()).is_ok_and(|pair| pair.public().as_ref() == self.public.as_pkcs1())
+    }
+
     /// Whether it verifies no more.
     #[must_use]
     pub fn has_ended(&self, now: Timestamp) -> bool {

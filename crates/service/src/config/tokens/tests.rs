@@ -273,6 +273,15 @@ fn an_issuer_is_checked_when_it_is_set() {
 }
 
 #[test]
+fn halves_of_two_keys_are_told() {
+    let of = |pkcs8: &[u8]| SigningKey::stored(pkcs8.into(), key(0).public, now(), None);
+    assert!(of(key(0).pkcs8()).is_whole());
+    assert!(!of(key(1).pkcs8()).is_whole());
+    assert!(!of(b"no key").is_whole());
+    assert_eq!(of(b"no key").sign(&said(json!({}))).expect_err("no key").code, "record_corrupt");
+}
+
+#[test]
 fn a_pair_is_made_of_the_bits_that_are_given() {
     let random = |seed: u64| -> Random {
         let state = std::sync::atomic::AtomicU64::new(seed);
