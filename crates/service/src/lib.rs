@@ -22,6 +22,7 @@ pub mod jobs;
 #[cfg(test)]
 mod laws;
 mod profiles;
+pub mod queries;
 mod read;
 pub mod rules;
 pub mod segments;

@@ -109,7 +109,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         instant(self.clock.load(Ordering::SeqCst))
     }
 

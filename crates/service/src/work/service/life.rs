@@ -18,6 +18,7 @@ use crate::directory::DirectoryHandle;
 use crate::jobs::Jobs;
 use crate::jobs::terms::Terms;
 use crate::read::pool::Pool;
+use crate::read::scans::Scans;
 use crate::read::views::{Epochs, Views};
 use crate::stored::cursor::Cursors;
 use crate::stored::keys::{Family, Scope};
@@ -92,6 +93,7 @@ impl Service {
             epochs: Arc::new(Epochs::new()),
             views: Views::new(settings.view_cache_bytes),
             pool: Arc::new(Pool::new(tasks.clone(), clock.clone())),
+            scans: Scans::new(tasks.clone(), clock.clone()),
             tasks: Mutex::new(JoinSet::new()),
             runner: Mutex::new(JoinSet::new()),
             directory,
