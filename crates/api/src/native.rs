@@ -11,6 +11,7 @@ mod export;
 mod parse;
 mod policies;
 mod profiles;
+mod queries;
 mod records;
 mod render;
 mod rules;
@@ -31,6 +32,7 @@ pub(crate) const DOOR: &str = "native";
 pub(crate) fn routes() -> Vec<crate::route::Route> {
     let routes = [
         profiles::routes(),
+        queries::routes(),
         erasures::routes(),
         policies::routes(),
         directives::routes(),

@@ -158,6 +158,8 @@ pub(crate) struct Route {
     pub(crate) answers: Vec<Success>,
     /// Whether pages of any origin may call it.
     pub(crate) from_browsers: bool,
+    /// Whether a parameter that it does not know is refused, although it changes nothing.
+    pub(crate) minds_parameters: bool,
 }
 
 impl Route {
@@ -181,6 +183,7 @@ impl Route {
             body: None,
             answers: Vec::new(),
             from_browsers: false,
+            minds_parameters: false,
         }
     }
 
@@ -190,6 +193,11 @@ impl Route {
 
     pub(crate) fn open_to_pages(self) -> Self {
         Self { from_browsers: true, ..self }
+    }
+
+    /// Has parameters refused that it does not know: left out of a question, they would have it be another one.
+    pub(crate) fn known_parameters_only(self) -> Self {
+        Self { minds_parameters: true, ..self }
     }
 
     /// Documents a segment of the path.

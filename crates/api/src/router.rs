@@ -33,10 +33,11 @@ pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
 }
 
 /// What answers a route. A call that changes something and has a parameter that the route does not know is refused: one that is
-/// misspelt, such as `supress` or `previev`, would have it do what was not meant. What SDKs send is theirs to choose.
+/// misspelt, such as `supress` or `previev`, would have it do what was not meant. So is one of a read that says it minds them. What SDKs send
+/// is theirs to choose.
 fn known_parameters(route: &Route) -> MethodRouter<Arc<App>> {
     let handler = route.handler.clone();
-    if route.method == Method::GET || route.tag == Tag::Events {
+    if (route.method == Method::GET && !route.minds_parameters) || route.tag == Tag::Events {
         return handler;
     }
     let in_query = route.parameters.iter().filter(|parameter| parameter.place == "query");

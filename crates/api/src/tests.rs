@@ -16,6 +16,7 @@ mod limits;
 mod matrix;
 mod policies;
 mod price;
+mod queries;
 mod rules;
 mod segments;
 mod stated;

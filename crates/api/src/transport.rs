@@ -120,7 +120,7 @@ fn report(method: &'static str, route: &str, status: StatusCode, took: Duration,
 /// for is counted: whoever floods the server would write the log.
 fn level(error: &Error) -> Level {
     match error.code {
-        "disk_full" | "store_unavailable" | "queues_full" | "rules_busy" => Level::DEBUG,
+        "disk_full" | "store_unavailable" | "queues_full" | "rules_busy" | "query_timeout" => Level::DEBUG,
         _ => rule(error.kind).level,
     }
 }

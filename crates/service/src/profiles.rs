@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
@@ -114,6 +115,27 @@ impl Service {
         }
         let etag = etag(found, &view, &json, fields, config, policy);
         Ok((Rendered { json, etag }, view.valid_until))
+    }
+
+    /// The profile that holds a node as it is now, rendered under the workspace's default merge policy; none if there is none any more.
+    ///
+    /// # Errors
+    /// As [`Self::profile`].
+    pub(crate) async fn rendered_now(
+        &self,
+        workspace: WorkspaceId,
+        configured: &Arc<Configured>,
+        node: NodeId,
+        fields: Fields,
+    ) -> Result<Option<Rendered>, Error> {
+        let mut tries = Tries::default();
+        loop {
+            let Some(found) = self.finder(workspace, &configured.config).by_node(node).await? else { return Ok(None) };
+            let answer = self.rendered(workspace, configured, &found, fields, None).await;
+            if !tries.goes_on(&answer) {
+                return answer.map(|(rendered, _)| Some(rendered));
+            }
+        }
     }
 
     /// Why an attribute of a profile, and those below it, or all attributes that the reader may see, are what they are under a
