@@ -273,3 +273,6 @@ fn digest(query: &ProfileQuery) -> [u8; QUESTION_BYTES] {
     digest.copy_from_slice(&hash.finalize()[..QUESTION_BYTES]);
     digest
 }
+
+#[cfg(test)]
+mod tests;

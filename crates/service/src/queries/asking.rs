@@ -1,5 +1,6 @@
 //! One question, as it is asked of one profile after another.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use tessera_engine::cluster::Cluster;
@@ -16,6 +17,7 @@ use super::{ProfileQuery, Sorting};
 use crate::base::error::Error;
 use crate::base::ids::WorkspaceId;
 use crate::config::configured::Configured;
+use crate::read::find::restless;
 use crate::read::pool::Patience;
 use crate::read::ruled::{self, Tries};
 use crate::read::sorted::{Candidate, First, Position};
@@ -137,7 +139,20 @@ impl Asking {
             known: &Known::default(),
             given_up: Some(&given_up),
         };
-        ruled::answer_of(&*self.store, self.workspace, (asked, version), |asked| ask(asked, &self.question)).await
+        let has_events = Cell::new(false);
+        let question = |asked: &Asked<'_>| {
+            has_events.set(asked.events.is_some());
+            ask(asked, &self.question)
+        };
+        let looked = ruled::answer_of(&*self.store, self.workspace, (asked, version), question).await?;
+        if has_events.get() {
+            // The record may be of an earlier instant than its timelines are.
+            let row = row::read(&*self.store, Scope::new(self.workspace).cluster(cluster.id())).await?;
+            if row.is_none_or(|row| row.version != version) {
+                return Err(restless());
+            }
+        }
+        Ok(looked)
     }
 
     /// Whether nothing speaks of a record any more but what was erased. What has facts is spared the look.

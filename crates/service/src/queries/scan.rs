@@ -63,8 +63,8 @@ impl Service {
             until: self.now().plus_micros(SCAN_MICROS),
         });
         self.walk(&walk).await?;
-        let walk = Arc::into_inner(walk).expect("whoever walked has ended");
-        Ok(walk.first.into_inner().unwrap_or_else(PoisonError::into_inner))
+        let first = std::mem::replace(&mut *walk.lock(), First::new(0, None));
+        Ok(first)
     }
 
     /// Has as many threads walk as there are.
