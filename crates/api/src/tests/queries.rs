@@ -98,11 +98,14 @@ fn check(reply: &Reply, status: u16, code: &str, what: &str) {
     assert!(crate::codes::find(code).is_some(), "{code} is not in the table");
 }
 
+/// Parameters, a status, a code.
+type Refused<'a> = (&'a [(&'a str, &'a str)], u16, &'a str);
+
 #[tokio::test]
 async fn what_cannot_be_asked_is_refused() {
     let world = town().await;
     let long = "x".repeat(2_000);
-    let cases: [(&[(&str, &str)], u16, &str); 20] = [
+    let cases: [Refused<'_>; 20] = [
         (&[("filter", "(")], 400, "rule_invalid"),
         (&[("filter", "city + ")], 400, "rule_invalid"),
         (&[("filtr", "city = \"Lyon\"")], 400, "query_invalid"),

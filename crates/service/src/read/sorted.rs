@@ -106,7 +106,7 @@ impl Position {
     /// `Invalid` with `cursor_invalid` for what is no position of this order.
     pub(crate) fn from_bytes(bytes: &[u8], order: &[Sorting]) -> Result<Self, Error> {
         let read: PositionRecord<'_> = codec::read_section(bytes).map_err(|_| cursor::invalid())?;
-        if read.keys.len() != order.len() || read.record.is_none() != !order.is_empty() {
+        if read.keys.len() != order.len() || read.record.is_none() == order.is_empty() {
             return Err(cursor::invalid());
         }
         let keys = read.keys.into_iter().zip(order);
