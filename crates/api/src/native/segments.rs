@@ -51,7 +51,7 @@ struct Member {
     profile_id: String,
     /// Since when it is a member.
     entered_at: String,
-    /// The profile as a read shows it, where `fields` asks for it; null if it is no more.
+    /// The profile as a read shows it, where `fields` asks for it; left out if it is no more.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     profile: Option<Box<RawValue>>,
