@@ -1,4 +1,4 @@
-//! Administration: organizations, workspaces, keys, namespaces, the quarantine. What each may do is decided by the directory and
+//! Administration: organizations, workspaces, keys, namespaces, tokens, the quarantine. What each may do is decided by the directory and
 //! the service; here it is read and shown.
 
 mod directory;
@@ -7,13 +7,15 @@ mod namespaces;
 mod parse;
 mod quarantine;
 mod render;
+mod tokens;
 mod wire;
 
 pub(crate) use directory::declared_rate_limit;
 pub(crate) use namespaces::{declared_limits, declared_namespace, declared_primary};
+pub(crate) use tokens::declared_token_issuer;
 
 /// All routes of this door.
 pub(crate) fn routes() -> Vec<crate::route::Route> {
-    let configuration = namespaces::routes().into_iter().chain(identity_tokens::routes());
+    let configuration = namespaces::routes().into_iter().chain(identity_tokens::routes()).chain(tokens::routes());
     directory::routes().into_iter().chain(configuration).chain(quarantine::routes()).collect()
 }

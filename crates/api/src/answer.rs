@@ -4,29 +4,25 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tessera_service::error::{Error, ErrorKind};
 
+use crate::door::{Refusal, Refused};
 use crate::kinds::{Retry, rule};
 
 /// What a handler gives back.
 pub(crate) type Answer = Result<Response, Failure>;
-
-/// How a door writes an error; the default is [`native_body`].
-pub(crate) type WriteBody = fn(&Error, &str) -> Vec<u8>;
 
 /// An error on its way to the client.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
     status: Option<StatusCode>,
-    write: WriteBody,
-    headers: Vec<(HeaderName, HeaderValue)>,
     beside: Option<AdHocRule>,
 }
 
@@ -37,14 +33,12 @@ type AdHocRule = (&'static str, Arc<serde_json::Value>);
 #[derive(Clone)]
 pub(crate) struct Unwritten {
     pub(crate) error: Arc<Error>,
-    write: WriteBody,
     beside: Option<AdHocRule>,
 }
 
 impl Unwritten {
-    /// The body, with the id of the request.
-    pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
-        let body = (self.write)(&self.error, request_id);
+    /// The body that a door has made, with what stands beside the error.
+    pub(crate) fn with_beside(&self, body: Vec<u8>) -> Vec<u8> {
         let Some((name, value)) = &self.beside else { return body };
         let mut members: Map<String, Value> = serde_json::from_slice(&body).expect("every door answers with an object");
         members.insert((*name).to_owned(), (**value).clone());
@@ -53,11 +47,6 @@ impl Unwritten {
 }
 
 impl Failure {
-    /// This failure, its body written otherwise: by the door of a dialect.
-    pub(crate) fn written_by(self, write: WriteBody) -> Self {
-        Self { write, ..self }
-    }
-
     /// This failure under another status than its kind has.
     pub(crate) fn with_status(self, status: StatusCode) -> Self {
         Self { status: Some(status), ..self }
@@ -67,17 +56,11 @@ impl Failure {
     pub(crate) fn with_member(self, name: &'static str, value: Value) -> Self {
         Self { beside: Some((name, Arc::new(value))), ..self }
     }
-
-    /// This failure with one more header.
-    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
-        self
-    }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, status: None, write: native_body, headers: Vec::new(), beside: None }
+        Self { error, status: None, beside: None }
     }
 }
 
@@ -98,8 +81,7 @@ impl IntoResponse for Failure {
         if self.error.kind == ErrorKind::Unauthenticated {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"tessera\""));
         }
-        headers.extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)));
-        let unwritten = Unwritten { error: Arc::new(self.error), write: self.write, beside: self.beside };
+        let unwritten = Unwritten { error: Arc::new(self.error), beside: self.beside };
         response.extensions_mut().insert(unwritten);
         response
     }
@@ -121,6 +103,12 @@ impl<'a> ErrorMembers<'a> {
         let retry = rule(error.kind).retry.name();
         Self { code: error.code, message: &error.message, request_id, retry }
     }
+}
+
+/// How the native door says no.
+pub(crate) fn refuse(refusal: &Refusal<'_>) -> Refused {
+    let body = native_body(refusal.error, refusal.request_id);
+    Refused { status: refusal.status, body, headers: HeaderMap::new() }
 }
 
 fn native_body(error: &Error, request_id: &str) -> Vec<u8> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::http::HeaderMap;
+use axum::http::header::ORIGIN;
 use axum::response::Response;
 use bytes::Bytes;
 use tessera_engine::model::Flags;
@@ -19,6 +20,8 @@ use crate::body;
 use crate::bounds::{ANSWER_WAIT, WATCHERS_MAX};
 use crate::budget::{Budget, Counted, Share};
 use crate::caller;
+use crate::door::Door;
+use crate::extract::Query;
 use crate::limiter::{Limiter, Subject};
 use crate::settings::ApiSettings;
 use crate::transport::{self, After, Held};
@@ -74,10 +77,25 @@ impl App {
         self.service.directory().authenticate(&credentials.secret)
     }
 
+    /// Lets a request in that carries its key where a door looks for it.
+    ///
+    /// # Errors
+    /// As [`Self::enter`].
+    pub(crate) fn enter_by(
+        &self,
+        door: &Door,
+        headers: &HeaderMap,
+        query: &Query,
+        permission: Permission,
+    ) -> Result<Entered, Error> {
+        let secret = door.secret(headers, query)?.ok_or_else(|| door.missing())?;
+        self.admit(self.service.directory().authenticate(&secret)?, headers, permission)
+    }
+
     /// Lets a caller in to the workspace that the request means.
     ///
     /// # Errors
-    /// `permission_missing`, `workspace_forbidden`, `workspace_missing`, `rate_limited`, `concurrency_limited`.
+    /// `origin_forbidden`, `permission_missing`, `workspace_forbidden`, `workspace_missing`, `rate_limited`, `concurrency_limited`.
     pub(crate) fn admit(&self, caller: Caller, headers: &HeaderMap, permission: Permission) -> Result<Entered, Error> {
         let named = match headers.get(WORKSPACE) {
             None => None,
@@ -85,6 +103,7 @@ impl App {
                 Some(name.to_str().map_err(|_| invalid("header_invalid", "x-tessera-workspace is not ascii"))?)
             }
         };
+        caller.require_origin(headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("")))?;
         caller.require(permission)?;
         let workspace = caller.workspace(named)?;
         let permit = self.limiter.admit(&[
@@ -92,7 +111,11 @@ impl App {
             (Subject::Workspace(workspace), caller.workspace_rate_limit(workspace)),
         ])?;
         let charge = self.answers.charge(Share::Workspace(workspace));
-        let after = if matches!(permission, Permission::Read | Permission::Export) { After::Read } else { After::Work };
+        let after = if matches!(permission, Permission::ReadPublic | Permission::Read | Permission::Export) {
+            After::Read
+        } else {
+            After::Work
+        };
         Ok(Entered { caller, workspace, held: Held { permit, charge }, after })
     }
 
@@ -143,6 +166,11 @@ impl Entered {
     /// `answers_full`.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), Error> {
         self.held.charge.grow_to(bytes)
+    }
+
+    /// The same request, about another workspace that its key holds.
+    pub(crate) fn of(self, workspace: WorkspaceId) -> Self {
+        Self { workspace, ..self }
     }
 
     /// What the caller may see of what the data model flags.

@@ -33,6 +33,8 @@ pub(crate) const DATASET_CHARS_MAX: usize = 100;
 
 /// Look-ups of one batch read.
 pub(crate) const LOOKUPS_MAX: usize = 100;
+/// Profiles of one page when the request does not say.
+pub(crate) const PROFILES_DEFAULT: usize = 100;
 /// Events of one page.
 pub(crate) const EVENTS_MAX: usize = 1_000;
 /// Events of one page when the request does not say.

@@ -51,6 +51,11 @@ fn basic_user(encoded: &str) -> Result<String, Error> {
     Ok(decoded.split_once(':').map_or(decoded.as_str(), |(user, _)| user).to_owned())
 }
 
+/// The answer to a key in a header that cannot be read.
+pub(crate) fn invalid_in(name: &str) -> Error {
+    Error::new(ErrorKind::Unauthenticated, "key_invalid", format!("the header {name} is not ascii"))
+}
+
 fn unreadable() -> Error {
     Error::new(ErrorKind::Unauthenticated, "key_invalid", "the header authorization is neither bearer nor basic")
 }

@@ -6,6 +6,7 @@ use tessera_service::error::ErrorKind::{
     Unknown,
 };
 
+mod doors;
 mod keys;
 mod verdicts;
 
@@ -124,7 +125,7 @@ const CALLS: &[Code] = &[
     call(
         "merge_policy_without_graph",
         Invalid,
-        "A segment sees profiles whole: its merge policy, or the default one of the workspace, needs the whole identity graph.",
+        "A segment or a query sees profiles whole: its merge policy, or the default one of the workspace, needs the whole identity graph.",
     ),
     call(
         "rule_invalid",
@@ -172,6 +173,12 @@ const CALLS: &[Code] = &[
         Invalid,
         "A limit is no number within its stated bounds; the message says which and from where to where.",
     ),
+    call(
+        "skip_invalid",
+        Invalid,
+        "`skip` is a whole number, with `limit` at most 10,000, and not for a page behind a `cursor`: go on with the cursor of the page before.",
+    ),
+    call("order_too_long", Invalid, "Profiles are sorted by at most 3 attributes at once."),
     call("cursor_invalid", Invalid, "`cursor` is none of ours, or of another list. Start from the first page."),
     call("time_invalid", Invalid, "A time is not in ISO 8601."),
     call(
@@ -284,7 +291,7 @@ const CALLS: &[Code] = &[
     call(
         "rule_reads_hidden",
         Forbidden,
-        "The rule reads attributes or events that this key may not see, so it may not set or try it.",
+        "The rule, or the filter or order of a query, reads attributes or events that this key may not see, so it may not set or try it.",
     ),
     call("scope_exceeded", Forbidden, "A key can only give, or act on, workspaces that it holds itself."),
     call("workspace_forbidden", Forbidden, "The key does not hold a workspace of this name, whether it exists or not."),
@@ -459,6 +466,16 @@ const CALLS: &[Code] = &[
         Throttled,
         "As many watches are open as this server takes. Read the job now and then instead.",
     ),
+    call(
+        "query_busy",
+        Throttled,
+        "Another query looks at all profiles of the workspace, and they take turns. Nothing happened; ask again.",
+    ),
+    call(
+        "query_timeout",
+        Unavailable,
+        "Not all profiles could be looked at within 5 seconds, and no part of an answer is given. Name an identity in the filter, ask without `order_by` and `count` and go on with the cursor, or save the filter as a segment and read its members.",
+    ),
     call("body_timeout", Unavailable, "The body did not arrive in time. Nothing happened; send it again."),
     call(
         "store_unavailable",
@@ -562,7 +579,7 @@ const CALLS: &[Code] = &[
 
 /// All codes, by place and kind.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    CALLS.iter().chain(keys::CALLS).chain(verdicts::VERDICTS)
+    CALLS.iter().chain(keys::CALLS).chain(doors::CALLS).chain(verdicts::VERDICTS)
 }
 
 /// The code of this name.

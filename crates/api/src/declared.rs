@@ -136,6 +136,14 @@ pub fn named_by(rule: &Value) -> Named {
     Named { attributes, segments: plan.segments.iter().map(ToString::to_string).collect() }
 }
 
+/// The token issuer of this name: `iss`, `algorithm`, `audiences`, `public_keys` or `jwks`.
+///
+/// # Errors
+/// As `PUT /v1/admin/token-issuers/{issuer}`.
+pub fn token_issuer(name: &str, json: &str) -> Result<Value, Wrong> {
+    admin::declared_token_issuer(name, json)
+}
+
 /// The rules of erasures.
 ///
 /// # Errors

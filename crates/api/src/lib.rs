@@ -21,6 +21,7 @@ mod caller;
 pub mod codes;
 mod counted;
 pub mod declared;
+mod door;
 mod extract;
 mod jobs;
 mod kept;
@@ -43,6 +44,7 @@ mod serve;
 mod settings;
 mod stream;
 mod transport;
+mod wyng;
 
 pub use openapi::document as openapi_document;
 pub use public_url::{PublicUrl, PublicUrlError};

@@ -5,12 +5,14 @@
 
 mod data_model;
 mod directives;
+mod documents;
 mod erasures;
 mod explain;
 mod export;
 mod parse;
 mod policies;
 mod profiles;
+mod queries;
 mod records;
 mod render;
 mod rules;
@@ -21,20 +23,34 @@ mod wire;
 pub(crate) use data_model::declared as declared_data_model;
 pub(crate) use erasures::declared_rules as declared_erasure_rules;
 pub(crate) use policies::{declared as declared_merge_policy, declared_default as declared_default_policy};
-pub(crate) use records::replay;
 pub(crate) use stored_rules::declared as declared_stored_rule;
 
+use crate::door::{self, Door};
+
 /// The door's name in the quarantine.
-pub(crate) const DOOR: &str = "native";
+const NAME: &str = "native";
+
+/// This door.
+pub(crate) static DOOR: Door = Door {
+    name: NAME,
+    base: None,
+    credentials: door::NATIVE,
+    routes: door::native_routes,
+    refuse: crate::answer::refuse,
+    replay: Some(|kept| records::replay(kept.raw, kept.fresh_id)),
+    errors: None,
+};
 
 /// All routes of this door.
 pub(crate) fn routes() -> Vec<crate::route::Route> {
     let routes = [
         profiles::routes(),
+        queries::routes(),
         erasures::routes(),
         policies::routes(),
         directives::routes(),
         records::routes().into(),
+        documents::routes(),
         data_model::routes(),
         rules::routes(),
         stored_rules::routes(),

@@ -7,9 +7,9 @@ use tessera_service::error::ErrorKind;
 
 use crate::app::WORKSPACE;
 use crate::codes;
+use crate::door::{self, Credential, DOORS, Door, routes};
 use crate::kinds::rule;
 use crate::route::{Access, Content, EVENT_STREAM, Named, Route, Success, Tag};
-use crate::router::routes;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +18,8 @@ mod tests;
 #[must_use]
 pub fn document() -> String {
     let mut schemas = BTreeMap::from([("Error".to_owned(), error_schema())]);
+    let of_doors = DOORS.into_iter().filter_map(|door| door.errors);
+    schemas.extend(of_doors.map(|(name, schema)| (format!("{name}Error"), schema())));
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for route in routes() {
         let operation = operation(&route, &mut schemas);
@@ -41,10 +43,7 @@ pub fn document() -> String {
                 "name": WORKSPACE, "in": "header", "required": false, "schema": { "type": "string" },
                 "description": "One of the workspaces that the key holds; its default one where it is left out."
             } },
-            "securitySchemes": {
-                "bearer": { "type": "http", "scheme": "bearer" },
-                "basic": { "type": "http", "scheme": "basic", "description": "The key as user name, the password empty." }
-            }
+            "securitySchemes": schemes()
         }
     });
     let mut text = serde_json::to_string_pretty(&document).expect("json serialises without fail");
@@ -71,7 +70,7 @@ fn operation(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
         "tags": [route.tag.name()],
         "summary": route.summary,
         "responses": answers(route, schemas),
-        "security": security(route.access),
+        "security": security(route),
     });
     let members = operation.as_object_mut().expect("it was made as an object");
     if !parameters.is_empty() {
@@ -109,12 +108,47 @@ fn needed(access: Access) -> String {
     }
 }
 
-fn security(access: Access) -> Value {
-    match access {
+fn security(route: &Route) -> Value {
+    match route.access {
         // A pixel's key stands in its query.
         Access::Open | Access::Silent(_) => json!([]),
-        Access::Workspace(_) | Access::Directory(_) => json!([{ "bearer": [] }, { "basic": [] }]),
+        Access::Workspace(_) | Access::Directory(_) => {
+            let door = door_of(route);
+            // A key in the query of an event stands among its parameters.
+            let credentials =
+                door.credentials.iter().filter(|own| door.base.is_some() || **own == Credential::Authorization);
+            let schemes = credentials.flat_map(|credential| scheme(*credential));
+            schemes.map(|(name, _)| json!({ name: [] })).collect::<Vec<_>>().into()
+        }
     }
+}
+
+fn door_of(route: &Route) -> &'static Door {
+    door::find(route.door).expect("a route has its door's name")
+}
+
+/// How the document calls a place of a key, and what it says of it.
+fn scheme(credential: Credential) -> Vec<(String, Value)> {
+    match credential {
+        Credential::Authorization => vec![
+            ("bearer".to_owned(), json!({ "type": "http", "scheme": "bearer" })),
+            (
+                "basic".to_owned(),
+                json!({ "type": "http", "scheme": "basic", "description": "The key as user name, the password empty." }),
+            ),
+        ],
+        Credential::Header(name) => vec![(name.to_owned(), json!({ "type": "apiKey", "in": "header", "name": name }))],
+        Credential::Query(name) => {
+            vec![(format!("query_{name}"), json!({ "type": "apiKey", "in": "query", "name": name }))]
+        }
+    }
+}
+
+/// All places of keys, each once.
+fn schemes() -> Value {
+    let doors = DOORS.into_iter().filter(|door| door.base.is_some() || door.credentials == door::NATIVE);
+    let all = doors.flat_map(|door| door.credentials.iter().flat_map(|credential| scheme(*credential)));
+    all.collect::<Map<_, _>>().into()
 }
 
 fn answers(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
@@ -126,8 +160,9 @@ fn answers(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
         }
         answers.insert(status.to_string(), answer);
     }
+    let prefix = door_of(route).errors.map_or("", |(name, _)| name);
     for status in common(route) {
-        answers.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/E{status}") }));
+        answers.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/{prefix}E{status}") }));
     }
     answers.into()
 }
@@ -209,19 +244,22 @@ fn responses() -> Value {
         let text = codes_text(|code| code != "method_not_allowed" && of_kind(code, kind));
         texts.entry(rule(kind).status.as_u16()).or_default().push_str(&text);
     }
-    let response = |(status, text): (u16, String)| {
+    let of_doors = DOORS.into_iter().filter_map(|door| door.errors.map(|(name, _)| name));
+    let shapes: Vec<&str> = std::iter::once("").chain(of_doors).collect();
+    let response = |prefix: &str, (status, text): (u16, String)| {
         let mut response = json!({
             "description": text.trim_end(),
-            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } }
+            "content": { "application/json": { "schema": { "$ref": format!("#/components/schemas/{prefix}Error") } } }
         });
         if status == 429 || status == 503 {
             let description = "Whole seconds after which another try makes sense.";
             response["headers"] =
                 json!({ "Retry-After": { "schema": { "type": "integer" }, "description": description } });
         }
-        (format!("E{status}"), response)
+        (format!("{prefix}E{status}"), response)
     };
-    texts.into_iter().map(response).collect::<Map<_, _>>().into()
+    let all = shapes.iter().flat_map(|prefix| texts.clone().into_iter().map(|text| response(prefix, text)));
+    all.collect::<Map<_, _>>().into()
 }
 
 fn of_kind(code: &str, kind: ErrorKind) -> bool {

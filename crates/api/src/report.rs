@@ -292,7 +292,8 @@ fn takes<T: Serialize>(left: &mut usize, told: &T) -> bool {
 }
 
 impl EntryNote {
-    fn of(note: Note, class: Class) -> Self {
+    /// A note as keys of this class are told it.
+    pub(crate) fn of(note: Note, class: Class) -> Self {
         match note {
             Note::IdentityIgnored { namespace, code } => Self::IdentityIgnored { namespace, code },
             Note::IdentityUnverified { code } => Self::IdentityUnverified { code },

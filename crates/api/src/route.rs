@@ -41,10 +41,12 @@ pub(crate) enum Tag {
     Jobs,
     Administration,
     Operation,
+    Wyng,
+    Documents,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Profiles,
         Self::Erasures,
         Self::MergePolicies,
@@ -58,6 +60,8 @@ impl Tag {
         Self::Jobs,
         Self::Administration,
         Self::Operation,
+        Self::Wyng,
+        Self::Documents,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -75,6 +79,8 @@ impl Tag {
             Self::Jobs => "jobs",
             Self::Administration => "administration",
             Self::Operation => "operation",
+            Self::Wyng => "wyng profiles",
+            Self::Documents => "documents",
         }
     }
 
@@ -95,6 +101,8 @@ impl Tag {
             Self::Jobs => "Long work: made, watched, paused, resumed, cancelled.",
             Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
             Self::Operation => "Health, metrics and this description.",
+            Self::Wyng => "The wire of Wyng's Profiles API.",
+            Self::Documents => "Profiles as documents, found by the identities that they name.",
         }
     }
 }
@@ -158,6 +166,10 @@ pub(crate) struct Route {
     pub(crate) answers: Vec<Success>,
     /// Whether pages of any origin may call it.
     pub(crate) from_browsers: bool,
+    /// The name of its door.
+    pub(crate) door: &'static str,
+    /// Whether a parameter that it does not know is refused, although it changes nothing.
+    pub(crate) minds_parameters: bool,
 }
 
 impl Route {
@@ -181,6 +193,8 @@ impl Route {
             body: None,
             answers: Vec::new(),
             from_browsers: false,
+            door: "native",
+            minds_parameters: false,
         }
     }
 
@@ -190,6 +204,11 @@ impl Route {
 
     pub(crate) fn open_to_pages(self) -> Self {
         Self { from_browsers: true, ..self }
+    }
+
+    /// Has parameters refused that it does not know: left out of a question, they would have it be another one.
+    pub(crate) fn known_parameters_only(self) -> Self {
+        Self { minds_parameters: true, ..self }
     }
 
     /// Documents a segment of the path.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::Method;
 use axum::http::header::RETRY_AFTER;
+use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::routing::MethodRouter;
 use tessera_service::Service;
@@ -14,10 +14,11 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::answer::{Failure, invalid};
 use crate::app::App;
+use crate::door::{routes, tidied};
 use crate::extract::Query;
 use crate::route::{Route, Tag};
 use crate::settings::ApiSettings;
-use crate::{admin, jobs, native, operation, segment, transport};
+use crate::{operation, segment, transport};
 
 /// The doors of this service.
 pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
@@ -29,14 +30,39 @@ pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
     }
     let from_browsers = from_browsers.method_not_allowed_fallback(transport::method_not_allowed).layer(cors());
     let others = others.method_not_allowed_fallback(transport::method_not_allowed);
-    transport::around(from_browsers.merge(others), &app)
+    tidy(transport::around(from_browsers.merge(others), &app))
+}
+
+/// Takes doubled slashes, and one at the end, out of the paths of doors that have their paths for themselves, before they are looked for.
+fn tidy(router: Router) -> Router {
+    let tidy = tower::util::MapRequestLayer::new(|mut request: Request| {
+        if let Some(path) = tidied(request.uri().path())
+            && let Some(uri) = with_path(request.uri(), &path)
+        {
+            *request.uri_mut() = uri;
+        }
+        request
+    });
+    Router::new().fallback_service(tower::Layer::layer(&tidy, router))
+}
+
+/// An address with another path.
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    let whole = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    parts.path_and_query = Some(whole.parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// What answers a route. A call that changes something and has a parameter that the route does not know is refused: one that is
-/// misspelt, such as `supress` or `previev`, would have it do what was not meant. What SDKs send is theirs to choose.
+/// misspelt, such as `supress` or `previev`, would have it do what was not meant. So is one of a read that says it minds them. What SDKs send
+/// is theirs to choose.
 fn known_parameters(route: &Route) -> MethodRouter<Arc<App>> {
     let handler = route.handler.clone();
-    if route.method == Method::GET || route.tag == Tag::Events {
+    if (route.method == Method::GET && !route.minds_parameters) || route.tag == Tag::Events {
         return handler;
     }
     let in_query = route.parameters.iter().filter(|parameter| parameter.place == "query");
@@ -54,14 +80,6 @@ fn known_parameters(route: &Route) -> MethodRouter<Arc<App>> {
             Err(Failure::from(invalid("query_invalid", message)))
         }
     }))
-}
-
-/// Every route of every door.
-pub(crate) fn routes() -> Vec<Route> {
-    [native::routes(), segment::routes::routes(), jobs::routes(), admin::routes(), operation::routes().into()]
-        .into_iter()
-        .flatten()
-        .collect()
 }
 
 /// Pages of any origin may send events: their key is in the page for everyone to see, so the origin protects nothing. Keys of

@@ -8,15 +8,27 @@ mod fact;
 mod parse;
 mod pixel;
 mod render;
-pub(crate) mod routes;
+mod routes;
 pub(crate) mod token;
 mod wire;
 
 pub(crate) use errors::RATE_LIMIT_RESET;
-pub(crate) use parse::replay;
+
+use crate::door::{Credential, Door};
 
 /// The door's name in the quarantine.
-pub(crate) const DOOR: &str = "segment";
+const NAME: &str = "segment";
+
+/// This door. Its paths stand among those of the native one, where SDKs look for them.
+pub(crate) static DOOR: Door = Door {
+    name: NAME,
+    base: None,
+    credentials: &[Credential::Authorization, Credential::Query("writeKey")],
+    routes: routes::routes,
+    refuse: errors::refuse,
+    replay: Some(|kept| parse::replay(kept.raw, kept.received_at, kept.tokens, kept.fresh_id)),
+    errors: None,
+};
 
 #[cfg(test)]
 mod tests;

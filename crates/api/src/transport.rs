@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -23,6 +24,7 @@ use crate::answer::{Failure, Unwritten, invalid};
 use crate::app::App;
 use crate::bounds::{ANSWER_COUNTED_BYTES, COMPRESS_BYTES_MIN, REQUEST_ID_CHARS_MAX, STREAM_BYTES};
 use crate::budget::Charge;
+use crate::door::{self, Door, Refusal};
 use crate::kinds::rule;
 use crate::limiter::Permit;
 use crate::names;
@@ -71,6 +73,7 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     let id = request_id(&request).unwrap_or_else(|| app.fresh_id());
     let method = known_method(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let door = door::of(route.as_ref().map(MatchedPath::as_str), request.uri().path());
     let in_flight = metrics::gauge!(names::IN_FLIGHT);
     in_flight.increment(1);
     let under_way = Count(in_flight);
@@ -81,7 +84,7 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     drop(under_way);
     let unwritten = response.extensions_mut().remove::<Unwritten>();
     if let Some(unwritten) = &unwritten {
-        *response.body_mut() = Body::from(unwritten.body(&id));
+        write(unwritten, door, &id, &mut response);
     }
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     report(method, route, response.status(), started.elapsed(), &id, unwritten.as_ref().map(|it| &*it.error));
@@ -89,6 +92,16 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// Has a door write a failure in its own shape.
+fn write(unwritten: &Unwritten, door: &Door, request_id: &str, response: &mut Response) {
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let (error, status) = (&*unwritten.error, response.status());
+    let refused = (door.refuse)(&Refusal { error, status, request_id, retry_after_secs: retry_after });
+    *response.body_mut() = Body::from(unwritten.with_beside(refused.body));
+    *response.status_mut() = refused.status;
+    response.headers_mut().extend(refused.headers);
 }
 
 /// Goes down when it is dropped: also when the client has gone and the request with it.
@@ -120,7 +133,7 @@ fn report(method: &'static str, route: &str, status: StatusCode, took: Duration,
 /// for is counted: whoever floods the server would write the log.
 fn level(error: &Error) -> Level {
     match error.code {
-        "disk_full" | "store_unavailable" | "queues_full" | "rules_busy" => Level::DEBUG,
+        "disk_full" | "store_unavailable" | "queues_full" | "rules_busy" | "query_timeout" => Level::DEBUG,
         _ => rule(error.kind).level,
     }
 }

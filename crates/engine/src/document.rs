@@ -115,15 +115,7 @@ pub fn prepare_document(write: DocumentWrite, at: Timestamp, config: &Config) ->
         let message = "no identity of it can find a profile: each is malformed or identifies nobody";
         return Err(Rejection::new("identity_unusable", message));
     }
-    Ok(PreparedDocument {
-        prepared,
-        is_named,
-        terms,
-        single: single?,
-        cleared: cleared?,
-        unique: unique?,
-        strong,
-    })
+    Ok(PreparedDocument { prepared, is_named, terms, single: single?, cleared: cleared?, unique: unique?, strong })
 }
 
 impl PreparedDocument {

@@ -17,6 +17,7 @@ mod known;
 mod look;
 mod nobody;
 mod order;
+mod query;
 mod read;
 mod segment_state;
 mod set;
@@ -27,6 +28,7 @@ mod work;
 
 pub use event::{Event, OpenPayload, Seen};
 pub use look::kind_of;
+pub use query::{Question, query};
 pub use read::{Asked, Explained, Newest, RuleResults, Unanswered, ask, explain, read, would_change};
 pub use segment_state::{Late, Membership, SegmentStates, Trouble};
 pub use set::{

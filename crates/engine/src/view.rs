@@ -142,6 +142,17 @@ impl Names {
             Self::Some(names) => names.contains(&*Path::first_of(path)),
         }
     }
+
+    /// These; or any, where one of them is that of a namespace: which identifier a profile shows is told by all that is known of it.
+    #[must_use]
+    pub(crate) fn unless_identifiers(&self, config: &Config) -> Self {
+        match self {
+            Self::Some(names) if !config.namespaces().iter().any(|own| names.contains(own.name.as_str())) => {
+                self.clone()
+            }
+            Self::Some(_) | Self::All => Self::All,
+        }
+    }
 }
 
 /// What rules see of the names that they ask for, and the first instant at which something of it changes by itself: what [`fold`] and

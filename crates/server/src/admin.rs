@@ -16,10 +16,10 @@ pub(crate) enum KeyCommand {
         /// What people call it.
         #[arg(long)]
         name: String,
-        /// Where it may be seen: a public key may only ingest.
+        /// Where it may be seen: a public key may only ingest, and read what is public.
         #[arg(long, default_value = "private", value_parser = ["public", "private"])]
         class: String,
-        /// What it may do, separated by commas: ingest, read, read_private, export, erase, configure, administer, operate.
+        /// What it may do, separated by commas: ingest, read_public, read, read_private, export, erase, configure, administer, operate.
         #[arg(long, value_delimiter = ',', required = true)]
         permissions: Vec<String>,
         /// The workspaces that it holds, separated by commas, the default one first [default: all].
@@ -32,6 +32,9 @@ pub(crate) enum KeyCommand {
         /// The datasets that it is confined to, separated by commas [default: any].
         #[arg(long, value_delimiter = ',')]
         datasets: Option<Vec<String>>,
+        /// The origins of the pages that it may be used from, separated by commas [default: any].
+        #[arg(long, value_delimiter = ',')]
+        origins: Option<Vec<String>>,
         /// Whose key it is, for operators of several organizations.
         #[arg(long)]
         organization: Option<String>,
@@ -92,10 +95,20 @@ pub(crate) enum WorkspaceCommand {
 /// Runs `tessera key …` and prints the answer as JSON.
 pub(crate) fn run_key(command: KeyCommand) -> Result<()> {
     match command {
-        KeyCommand::Create { target, name, class, permissions, workspaces, dataset, datasets, organization } => {
+        KeyCommand::Create {
+            target,
+            name,
+            class,
+            permissions,
+            workspaces,
+            dataset,
+            datasets,
+            origins,
+            organization,
+        } => {
             let body = json!({
                 "name": name, "class": class, "permissions": permissions, "workspaces": workspaces, "dataset": dataset,
-                "datasets": datasets
+                "datasets": datasets, "origins": origins
             });
             let path = format!("/v1/admin/keys{}", query(organization.as_deref(), "?", "")?);
             print(&Client::new(&target)?.json(Method::POST, &path, Some(&body))?)

@@ -43,8 +43,8 @@ Each document (YAML, or JSON) says what it is and what is to be:
   name: loyal
   spec: { pql: 'xEvent[eventType = \"Order Completed\"].count() >= 2', time_zone: Europe/Paris, merge_policy: crm-first }
 
-Kinds with a name: namespace, merge_policy, attribute (a computed one), segment, rate_limit (of a workspace). Others: limits,
-primary_namespace, data_model (several documents may each declare a part), default_merge_policy, erasure_rules. A spec has the
+Kinds with a name: namespace, merge_policy, attribute (a computed one), segment, rate_limit (of a workspace), token_issuer. Others:
+limits, primary_namespace, data_model (several documents may each declare a part), default_merge_policy, erasure_rules. A spec has the
 members that the HTTP API answers with.
 
 The rule of an attribute or a segment stands in one of pql, pql_json, tree, filter, and is compared in the one spelling that all have.
@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     /// With --dry-run: end with 3 where something differs, for a check that runs on a schedule.
     #[arg(long, requires = "dry_run")]
     exit_code: bool,
-    /// Remove attributes, event types and modes of datasets (if a data_model is declared) and merge policies (if one is), and archive
+    /// Remove attributes, event types and modes of datasets (if a data_model is declared), merge policies (if one is) and token issuers (if one is), and archive
     /// computed attributes (if one is declared) and segments (if one is), that no file names.
     #[arg(long)]
     prune: bool,

@@ -49,6 +49,9 @@ name: default
 spec: {rate_limit: {per_second: 5000, burst: 5000, concurrency: 500}}
 "#;
 
+/// A public key, made for these tests alone.
+const JWK: &str = "{kty: RSA, use: sig, alg: RS256, kid: one, n: qMx0Oaw4B6OzMGf93VsjUII8Otr0Yvrhwus2ewh-x6Jmv5yAmVquX_u5Hb1kOjyJlpqBvBwzq8jgoWt96EHCCM6RJAkJrlnBp1nf8GwVywShW--EbuFk70At4AkpFz9Ig5DWfZGlUVk_QzEK2rweVDwn_ZD8FrbY4zEzPbNfW5cKOxS2-vxysMmFMV9tTxa3WtmClZcrl_3dt-rg5lCDes0bM2hcb95Mkg767NCpzadnRk_dOh-66ALZ6cYL7by-7UYYBKjdyUxEJjIYI-RANB9vUuerJUhQcVB2IqJTSYax9GtOL1jyMWDZEfe4jUQxihHU7i44ObxRL_3gcPFQSw, e: AQAB}";
+
 struct World {
     folder: tempfile::TempDir,
     server: Server,
@@ -430,4 +433,37 @@ fn another_workspace_and_standard_input() {
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("nothing to change: 1 documents"));
     let wrong = apply("http://127.0.0.1:1", &world.folder.path().join("files"), &[]);
     assert!(wrong.0 == Some(1) && wrong.2.contains("cannot read what the server has"), "{}", wrong.2);
+}
+
+#[test]
+fn token_issuers_are_declared_and_removed() {
+    let world = World::new();
+    let document = format!(
+        "kind: token_issuer\nname: login\nspec: {{iss: login.example, algorithm: RS256, audiences: [shop], jwks: {{keys: [{JWK}]}}}}\n"
+    );
+    world.write("login.yaml", &document);
+    let Ended(code, told, complained) = world.apply(&[]);
+    assert_eq!((code, complained.as_str()), (Some(0), ""));
+    assert!(
+        told.starts_with("+ token_issuer login: algorithm RS256, audiences [shop], iss login.example, public_keys"),
+        "{told}"
+    );
+    let shown = world.client.get("/v1/admin/token-issuers").expect("issuers");
+    assert_eq!(
+        (&shown["items"][0]["name"], &shown["items"][0]["public_keys"][0]["kid"]),
+        (&"login".into(), &"one".into())
+    );
+    let Ended(code, told, _) = world.apply(&["--dry-run", "--exit-code"]);
+    assert_eq!(code, Some(0), "{told}");
+    let mut issuer = shown["items"][0].clone();
+    issuer.as_object_mut().and_then(|members| members.remove("name"));
+    issuer["iss"] = "other.example".into();
+    world.put("/v1/admin/token-issuers/other", &issuer);
+    let Ended(code, told, _) = world.apply(&["--prune"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.starts_with("- token_issuer other"), "{told}");
+    assert_eq!(world.client.get("/v1/admin/token-issuers").expect("issuers"), shown);
+    world.write("login.yaml", &document.replace("RS256, audiences", "HS256, audiences"));
+    let Ended(code, _, complained) = world.apply(&[]);
+    assert_eq!(code, Some(2), "{complained}");
 }

@@ -5,5 +5,6 @@ pub(crate) mod configured;
 pub mod identity_tokens;
 pub mod learned;
 pub(crate) mod policies;
+pub mod tokens;
 pub(crate) mod visibility;
 pub mod workspace;

@@ -17,6 +17,7 @@ mod handle;
 mod key;
 mod list;
 mod name;
+mod origin;
 mod rate;
 mod records;
 mod snapshot;
@@ -28,6 +29,7 @@ pub use handle::DirectoryHandle;
 pub use key::{Class, IssuedKey, Key, Permission, Permissions, Secret, WorkspaceScope};
 pub use list::{ListPage, ListQuery};
 pub use name::{DisplayName, Slug};
+pub use origin::{ORIGINS_MAX, Origin};
 pub use rate::RateLimit;
 pub use snapshot::Directory;
 

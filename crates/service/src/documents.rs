@@ -146,9 +146,7 @@ fn outcome(done: Done, configured: &Arc<Configured>) -> Result<DocumentOutcome, 
 fn of((documented, mut notes): (Documented, Vec<Note>), configured: &Configured) -> DocumentOutcome {
     let Documented { document, is_new, left_out, released, ignored, held, event: _ } = documented;
     let named = |all: Vec<Identity>| all.iter().map(|own| NamedIdentity::new(own, &configured.config)).collect();
-    notes.extend(
-        ignored.into_iter().map(|own| Note::IdentityIgnored { namespace: own.namespace, code: own.code }),
-    );
+    notes.extend(ignored.into_iter().map(|own| Note::IdentityIgnored { namespace: own.namespace, code: own.code }));
     notes.extend(held.iter().map(|held| held_note(held, &configured.config)));
     DocumentOutcome { id: document, is_new, left_out: named(left_out), released: named(released), notes }
 }

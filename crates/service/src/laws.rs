@@ -12,6 +12,7 @@ use tessera_store::Limits;
 mod looks;
 mod naive;
 mod once;
+mod queries;
 mod seen;
 mod steps;
 mod world;

@@ -23,10 +23,12 @@ pub mod jobs;
 #[cfg(test)]
 mod laws;
 mod profiles;
+pub mod queries;
 mod read;
 pub mod rules;
 pub mod segments;
 mod stored;
+mod tokens;
 mod work;
 mod write;
 
@@ -36,7 +38,7 @@ pub use base::settings::Settings;
 pub use base::store_error::Readiness;
 pub use base::{clock, codec, error, json, members, names, payload, verdict, wellknown};
 pub use config::workspace as workspace_config;
-pub use config::{identity_tokens, learned};
+pub use config::{identity_tokens, learned, tokens as workspace_tokens};
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 pub use documents::DocumentOutcome;
 pub use erasures::{ErasureState, Extent, Return};
@@ -48,6 +50,7 @@ pub use read::query::{
     GraphNode, Lookup, Rendered, StoredCall,
 };
 pub use stored::{content, cursor, idempotency, keys, records};
+pub use tokens::Tokens;
 pub use work::service::Service;
 pub use work::{backups, check, contradictions};
 pub use write::lane::Changed;

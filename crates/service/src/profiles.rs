@@ -1,15 +1,20 @@
 //! Profiles out: one rendered, explained, with its timeline, its identities, or whole.
 
+use std::sync::Arc;
+
+use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
+use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_engine::view::Lens;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::base::names;
+use crate::config::configured::Configured;
 use crate::read::explain;
 use crate::read::export::Export;
-use crate::read::find::not_found;
+use crate::read::find::{Found, not_found};
 use crate::read::graph;
 use crate::read::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
 use crate::read::render::{render, viewed, visible};
@@ -70,18 +75,35 @@ impl Service {
         // Before the configuration: what is made under one that changes meanwhile is not kept as that of the next.
         let since = self.epochs.of_all();
         let configured = self.running(workspace).shared.configured().await?;
+        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        let (rendered, valid_until) = self.rendered(workspace, &configured, &found, fields, policy).await?;
+        self.views.keep(key, found.epoch.since(since), valid_until, &rendered);
+        Ok(rendered)
+    }
+
+    /// A profile that was found, rendered under the merge policy of this id, and the first instant at which it changes by itself.
+    ///
+    /// # Errors
+    /// As [`Self::profile`]; `Unavailable` with `contended` where it was written meanwhile.
+    pub(crate) async fn rendered(
+        &self,
+        workspace: WorkspaceId,
+        configured: &Arc<Configured>,
+        found: &Found,
+        fields: Fields,
+        policy: Option<&str>,
+    ) -> Result<(Rendered, Option<Timestamp>), Error> {
         let (config, asked) = (&configured.config, policy);
         let policy = configured.policy(policy)?;
-        let found = self.finder(workspace, config).find(lookup).await?;
         let (now, relevance) = ((self.components.clock)(), fields.relevance);
         let lens = Lens { policy: &policy.compiled, config, now, relevance };
         let view = viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
         let mut view = visible(view, configured.stored.model().model.hidden(fields.visibility));
-        let of = Of { configured: &configured, found: &found, policy: asked, now };
+        let of = Of { configured, found, policy: asked, now };
         let mut ruled = self.asker(workspace).ruled(of).await?;
         ruled::hide(&mut ruled, &configured.flagged, fields.visibility);
         ruled::add(&ruled, &mut view, relevance, config);
-        let mut gaps = ruled::gaps(&ruled, &mut view, &configured, fields.visibility);
+        let mut gaps = ruled::gaps(&ruled, &mut view, configured, fields.visibility);
         let mut json = render(&view, &ruled, &gaps, fields, config);
         if json.len() > PROFILE_BYTES_MAX {
             gaps.fit(&mut view, &ruled, json.len(), PROFILE_BYTES_MAX, config);
@@ -91,10 +113,29 @@ impl Service {
             let message = "the profile is larger than 1 MB of JSON; ask for fewer fields";
             return Err(Error::new(ErrorKind::LimitExceeded, "profile_too_large", message));
         }
-        let etag = etag(&found, &view, &json, fields, config, policy);
-        let rendered = Rendered { json, etag };
-        self.views.keep(key, found.epoch.since(since), view.valid_until, &rendered);
-        Ok(rendered)
+        let etag = etag(found, &view, &json, fields, config, policy);
+        Ok((Rendered { json, etag }, view.valid_until))
+    }
+
+    /// The profile that holds a node as it is now, rendered under the workspace's default merge policy; none if there is none any more.
+    ///
+    /// # Errors
+    /// As [`Self::profile`].
+    pub(crate) async fn rendered_now(
+        &self,
+        workspace: WorkspaceId,
+        configured: &Arc<Configured>,
+        node: NodeId,
+        fields: Fields,
+    ) -> Result<Option<Rendered>, Error> {
+        let mut tries = Tries::default();
+        loop {
+            let Some(found) = self.finder(workspace, &configured.config).by_node(node).await? else { return Ok(None) };
+            let answer = self.rendered(workspace, configured, &found, fields, None).await;
+            if !tries.goes_on(&answer) {
+                return answer.map(|(rendered, _)| Some(rendered));
+            }
+        }
     }
 
     /// Why an attribute of a profile, and those below it, or all attributes that the reader may see, are what they are under a

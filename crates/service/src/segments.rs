@@ -22,8 +22,9 @@ use crate::config::workspace::{RuleContent, RuleKind, RuleName, StoredConfig, St
 use crate::directory::{LIST_MAX, ListPage, ListQuery};
 use crate::jobs::Job;
 use crate::jobs::sweeps::BACKFILL;
+use crate::profiles::PAGE_BYTES;
 use crate::read::find::{Found, not_found};
-use crate::read::query::Lookup;
+use crate::read::query::{Fields, Lookup, Rendered};
 use crate::read::render;
 use crate::read::ruled::{Of, Tries};
 use crate::stored::cursor::{self, Purpose};
@@ -54,6 +55,8 @@ pub struct Member {
     pub profile_id: String,
     /// Since when it is one.
     pub entered_at: Timestamp,
+    /// The profile, where it is to be shown and is still there.
+    pub profile: Option<Rendered>,
 }
 
 /// What another segment has in common with one.
@@ -207,8 +210,8 @@ impl Service {
         Ok(self.jobs().open_of(workspace, BACKFILL).await?.into_iter().next())
     }
 
-    /// A page of the members of a segment, by the ids of their profiles. Exact for writes; what changes by time alone trails by the lag of
-    /// the timers.
+    /// A page of the members of a segment, by the ids of their profiles, and of each what is asked for, if anything. Exact for writes; what
+    /// changes by time alone trails by the lag of the timers. A page with profiles ends with the one that reaches [`PAGE_BYTES`].
     ///
     /// # Errors
     /// `NotFound` with `segment_not_found`; `Invalid` with `limit_invalid`, `cursor_invalid`.
@@ -217,7 +220,7 @@ impl Service {
         workspace: WorkspaceId,
         name: &str,
         query: &ListQuery,
-        visibility: Flags,
+        (visibility, fields): (Flags, Option<Fields>),
     ) -> Result<ListPage<Member>, Error> {
         check_limit(query.limit)?;
         let configured = self.configured(workspace).await?;
@@ -241,14 +244,23 @@ impl Service {
         let page = self.store().scan(&range, ScanLimit::rows(query.limit), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
         let mut items = Vec::with_capacity(page.rows.len());
-        let mut last = None;
-        for row in &page.rows {
-            let (_, profile) = read_member_key(&row.key).ok_or_else(|| corrupt("key of a member"))?;
-            last = Some(profile);
-            let profile_id = self.name_of(workspace, profile, &configured).await?;
-            items.push(Member { profile_id, entered_at: decode_member(&row.value)? });
+        let (mut last, mut bytes) = (None, 0);
+        for row in page.rows.iter() {
+            if bytes >= PAGE_BYTES {
+                break;
+            }
+            let (_, node) = read_member_key(&row.key).ok_or_else(|| corrupt("key of a member"))?;
+            last = Some(node);
+            let profile_id = self.name_of(workspace, node, &configured).await?;
+            let profile = match fields {
+                Some(fields) => self.rendered_now(workspace, &configured, node, fields).await?,
+                None => None,
+            };
+            bytes += profile.as_ref().map_or(0, |profile| profile.json.len());
+            items.push(Member { profile_id, entered_at: decode_member(&row.value)?, profile });
         }
-        let next_cursor = last.filter(|_| page.next.is_some()).map(|last| {
+        let has_more = page.next.is_some() || items.len() < page.rows.len();
+        let next_cursor = last.filter(|_| has_more).map(|last| {
             let carried = [&segment.0.to_be_bytes()[..], last.as_bytes()].concat();
             self.cursors().seal(workspace, Purpose::Members, &carried)
         });

@@ -1,7 +1,7 @@
 //! From requests to the directory's and the service's own types.
 
 use tessera_engine::config::{Kind, Normaliser};
-use tessera_service::directory::{Class, Dataset, DisplayName, ListQuery, NewKey, Permission, RateLimit, Slug};
+use tessera_service::directory::{Class, Dataset, DisplayName, ListQuery, NewKey, Origin, Permission, RateLimit, Slug};
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{LimitOverrides, NamespaceRules, NewNamespace};
 
@@ -31,6 +31,7 @@ pub(super) fn new_key(wire: wire::NewKey) -> Result<NewKey, Error> {
         workspaces: wire.workspaces.map(slugs).transpose()?,
         dataset: dataset(wire.dataset.as_deref())?,
         datasets: wire.datasets.map(datasets).transpose()?,
+        origins: wire.origins.map(origins).transpose()?,
         rate_limit: rate_limit(wire.rate_limit)?,
     })
 }
@@ -41,6 +42,10 @@ pub(super) fn dataset(name: Option<&str>) -> Result<Option<Dataset>, Error> {
 
 fn datasets(names: Vec<String>) -> Result<Vec<Dataset>, Error> {
     names.iter().map(|name| Dataset::parse(name)).collect()
+}
+
+fn origins(texts: Vec<String>) -> Result<Vec<Origin>, Error> {
+    texts.iter().map(|text| Origin::parse(text)).collect()
 }
 
 pub(super) fn new_namespace(wire: wire::NewNamespace) -> Result<NewNamespace, Error> {

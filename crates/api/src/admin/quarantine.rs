@@ -18,9 +18,9 @@ use super::{render, wire};
 use crate::answer::{Answer, json as json_answer};
 use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX, REPLAY_DEFAULT, REPLAY_MAX};
+use crate::door::{self, Kept};
 use crate::extract::{PathParams, Query};
 use crate::route::{Access, Route, Tag};
-use crate::{native, segment};
 
 /// What was sent is data of persons, of many at once.
 const EXPORT: Access = Access::Workspace(Permission::Export);
@@ -157,12 +157,9 @@ fn read_again(
 ) -> Result<Option<(&'static str, Incoming)>, Error> {
     // What came without an id is one fact however often its entry is sent again.
     let fresh_id = || format!("quarantine-{}", entry.id);
-    let (door, mut read) = match entry.door.as_str() {
-        _ if !raw.is_whole() => return Ok(None),
-        segment::DOOR => (segment::DOOR, segment::replay(raw.bytes(), entry.at, tokens, &fresh_id)?),
-        native::DOOR => (native::DOOR, native::replay(raw.bytes(), &fresh_id)?),
-        _ => return Ok(None),
-    };
+    let found = door::find(&entry.door).filter(|_| raw.is_whole());
+    let Some((door, replay)) = found.and_then(|door| Some((door.name, door.replay?))) else { return Ok(None) };
+    let mut read = replay(&Kept { raw: raw.bytes(), received_at: entry.at, tokens, fresh_id: &fresh_id })?;
     let Some(mut incoming) = read.pop() else { return Ok(None) };
     if let Ok(fact) = &mut incoming.fact {
         // What says no time of its own happened when it came, not when it is sent again.

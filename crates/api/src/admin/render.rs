@@ -49,6 +49,7 @@ pub(super) fn key(key: directory::Key, directory: &Directory) -> wire::Key {
         },
         dataset: key.datasets.own.to_string(),
         datasets: key.datasets.allowed.map(|allowed| allowed.iter().map(ToString::to_string).collect()),
+        origins: key.origins.map(|origins| origins.iter().map(ToString::to_string).collect()),
         created_at: format_timestamp(key.created_at),
         expires_at: key.expires_at.map(format_timestamp),
         revoked_at: key.revoked_at.map(format_timestamp),

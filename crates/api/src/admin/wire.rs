@@ -91,6 +91,8 @@ pub(super) struct Key {
     pub(super) dataset: String,
     /// The datasets that it is confined to; null for any.
     pub(super) datasets: Option<Vec<String>>,
+    /// The origins of the pages that it may be used from; null for any.
+    pub(super) origins: Option<Vec<String>>,
     /// When it was made.
     pub(super) created_at: String,
     /// When it stops working, if that is known.
@@ -120,9 +122,9 @@ pub(super) struct IssuedKey {
 pub(super) struct NewKey {
     /// What people call it.
     pub(super) name: String,
-    /// `public` (for browsers and apps; may only ingest) or `private`.
+    /// `public` (for browsers and apps; may only `ingest` and `read_public`) or `private`.
     pub(super) class: String,
-    /// What it may do: `ingest`, `read`, `read_private`, `export`, `erase`, `configure`, `administer`, `operate`.
+    /// What it may do: `ingest`, `read_public`, `read`, `read_private`, `export`, `erase`, `configure`, `administer`, `operate`.
     pub(super) permissions: Vec<String>,
     /// The workspaces that it holds, the default one first; all of the organization where it is left out.
     #[serde(default)]
@@ -134,6 +136,9 @@ pub(super) struct NewKey {
     /// The datasets that it is confined to, at most 100; any where it is left out. To name another is answered with 403.
     #[serde(default)]
     pub(super) datasets: Option<Vec<String>>,
+    /// The origins of the pages that it may be used from, as in `https://shop.example`, at most 100; any where it is left out.
+    #[serde(default)]
+    pub(super) origins: Option<Vec<String>>,
     /// How much it may ask; no bound where it is left out.
     #[serde(default)]
     pub(super) rate_limit: Option<RateLimit>,

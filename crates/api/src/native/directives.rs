@@ -10,7 +10,7 @@ use serde_json::json;
 use tessera_service::directives::{HistoryQuery, Outcome};
 use tessera_service::directory::{ListQuery, Permission};
 
-use super::DOOR;
+use super::NAME;
 use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
 use crate::app::App;
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
@@ -85,7 +85,7 @@ async fn order(State(app): State<Arc<App>>, uri: Uri, query: Query, headers: Hea
     let order = parse::order(body::json(&body)?)?;
     // A preview changes nothing, so it is no write that could be repeated.
     let key = key.filter(|_| !is_preview);
-    let (by, ordered) = ((DOOR, entered.caller.key()), order.clone());
+    let (by, ordered) = ((NAME, entered.caller.key()), order.clone());
     let render = move |outcome: &Outcome| Ok(to_json(&render::done(&ordered, outcome, is_preview)).into());
     let work = |once| app.service.direct_once(entered.workspace, &order, is_preview, by, once);
     let what = (&Method::POST, uri.path(), &body[..]);

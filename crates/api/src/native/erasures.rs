@@ -15,7 +15,7 @@ use tessera_service::error::Error;
 use tessera_service::workspace_config::{StoredConfig, set_erasure_rules};
 use tessera_service::{Extent, Lookup, Return};
 
-use super::DOOR;
+use super::NAME;
 use super::profiles::Named;
 use crate::answer::{Answer, invalid, json as json_answer, json_bytes, to_json};
 use crate::app::{App, Entered};
@@ -162,7 +162,7 @@ async fn erase(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Answer {
-    let by = (DOOR, entered.caller.key());
+    let by = (NAME, entered.caller.key());
     let work = |once| app.service.erase_once(entered.workspace, lookup, how, by, once);
     let what = (&Method::DELETE, whole(uri), &[][..]);
     let json = once::answer(app, &entered, once::key(headers)?, what, receipt, work).await?;
@@ -177,7 +177,7 @@ async fn erase_event(
     headers: HeaderMap,
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Erase)?;
-    let by = (DOOR, entered.caller.key());
+    let by = (NAME, entered.caller.key());
     let dataset = query.get("dataset");
     dataset.map_or(Ok(()), |dataset| entered.caller.datasets().check(dataset))?;
     let work = |once| app.service.erase_event_once(entered.workspace, &message_id, dataset, by, once);

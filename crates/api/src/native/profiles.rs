@@ -76,7 +76,8 @@ pub(super) fn routes() -> Vec<Route> {
 
 pub(super) const READ: Access = Access::Workspace(Permission::Read);
 
-fn fields_parameter(route: Route) -> Route {
+/// Documents which parts of a profile are wanted.
+pub(super) fn fields_parameter(route: Route) -> Route {
     let schema = json!({ "type": "string", "example": "identifiers,attributes" });
     route.query(
         "fields",
@@ -91,7 +92,8 @@ pub(super) fn policy_parameter(route: Route) -> Route {
     route.query("merge_policy", "The id of a merge policy; the workspace's default one where it is left out.", schema)
 }
 
-fn relevance_parameter(route: Route) -> Route {
+/// Documents which attributes are wanted, by how long they count.
+pub(super) fn relevance_parameter(route: Route) -> Route {
     let schema = json!({ "type": "string", "enum": ["any", "relevant", "not_relevant"], "default": "any" });
     route.query(
         "relevance",

@@ -11,7 +11,7 @@ use tessera_service::directory::{Class, Permission};
 use tessera_service::error::Error;
 use tessera_service::verdict::{Incoming, Rejection};
 
-use super::DOOR;
+use super::NAME;
 use super::parse::{self, Delivery};
 use super::wire::Write;
 use crate::answer::{Answer, json_bytes};
@@ -51,7 +51,7 @@ async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
     };
     let incoming = parse::write(&body, &delivery)?;
     let what = (&Method::POST, "/v1/records", &body[..]);
-    let json = report::ingest_once(&app, &entered, DOOR, incoming, (key.clone(), what)).await?;
+    let json = report::ingest_once(&app, &entered, NAME, incoming, (key.clone(), what)).await?;
     Ok(entered.answer(json_bytes(json)))
 }
 
@@ -59,7 +59,7 @@ async fn write(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
 ///
 /// # Errors
 /// As a write.
-pub(crate) fn replay(kept: &[u8], fresh_id: &(dyn Fn() -> String + Sync)) -> Result<Vec<Incoming>, Error> {
+pub(super) fn replay(kept: &[u8], fresh_id: &(dyn Fn() -> String + Sync)) -> Result<Vec<Incoming>, Error> {
     let Kept { class, delivery: write, .. } = kept::read(kept)?;
     let delivery = Delivery { class, datasets: None, idempotency: None, fresh_id };
     let mut read: Vec<Incoming> =

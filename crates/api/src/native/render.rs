@@ -52,7 +52,13 @@ pub(super) fn answer_full() -> Error {
     Error::new(ErrorKind::LimitExceeded, "answer_full", message)
 }
 
-fn raw(json: &[u8]) -> Result<Box<RawValue>, Error> {
+/// A rendered profile as a part of an answer.
+pub(super) fn shared(json: &[u8]) -> Result<&RawValue, Error> {
+    serde_json::from_slice(json).map_err(|_| Error::new(ErrorKind::Corrupt, "corrupt", "a rendered profile is no json"))
+}
+
+/// A rendered profile, as a part of an answer that outlives it.
+pub(super) fn raw(json: &[u8]) -> Result<Box<RawValue>, Error> {
     let text = std::str::from_utf8(json).map(str::to_owned).ok();
     text.and_then(|text| RawValue::from_string(text).ok())
         .ok_or_else(|| Error::new(ErrorKind::Corrupt, "corrupt", "a rendered profile is no json"))

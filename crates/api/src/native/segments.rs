@@ -25,10 +25,11 @@ use super::explain::raw;
 use super::profiles::{Named, READ, policy_parameter};
 use super::rules;
 use super::stored_rules::wire::Of;
+use super::{parse, render};
 use crate::answer::{Answer, invalid, json as json_answer};
 use crate::app::App;
 use crate::body;
-use crate::bounds::{LIST_DEFAULT, LIST_MAX};
+use crate::bounds::{LIST_DEFAULT, LIST_MAX, PAGE_BYTES};
 use crate::extract::{PathParams, Query};
 use crate::route::{Route, Tag};
 
@@ -50,6 +51,10 @@ struct Member {
     profile_id: String,
     /// Since when it is a member.
     entered_at: String,
+    /// The profile as a read shows it, where `fields` asks for it; left out if it is no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    profile: Option<Box<RawValue>>,
 }
 
 /// A condition to look at before it is saved.
@@ -241,6 +246,12 @@ pub(super) fn routes() -> Vec<Route> {
             .segment("name", "The segment.")
             .query("limit", "How many.", limit.clone())
             .query("cursor", "`next_cursor` of the page before.", text.clone())
+            .query(
+                "fields",
+                "Which parts of each profile to show: a list of `identifiers`, `attributes`, `audiences`. None where it is left out. A page \
+                 with profiles ends when it has 4 MiB.",
+                json!({ "type": "string", "example": "identifiers,attributes" }),
+            )
             .answer::<Members>(200, "A page of members.", json!({ "members": [member], "next_cursor": null })),
         segment(Method::POST, "/v1/segments:preview", post(preview), "Tries a condition on all profiles")
             .describe("Exact in workspaces of up to 20,000 profiles, otherwise estimated from as many of all ages.")
@@ -313,13 +324,20 @@ async fn members(
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
-    let entered = app.enter(&headers, Permission::Read)?;
-    let page = app.service.segment_members(entered.workspace, &name, &page(&query)?, entered.visibility()).await?;
-    let member = |member: tessera_service::segments::Member| Member {
-        profile_id: member.profile_id,
-        entered_at: format_timestamp(member.entered_at),
+    let mut entered = app.enter(&headers, Permission::Read)?;
+    let visibility = entered.visibility();
+    let fields = query.get("fields").map(|list| parse::fields(Some(list), visibility)).transpose()?;
+    let asked = page(&query)?;
+    if fields.is_some() {
+        entered.reserve(&app, 2 * PAGE_BYTES).await?;
+    }
+    let page = app.service.segment_members(entered.workspace, &name, &asked, (visibility, fields)).await?;
+    let member = |member: tessera_service::segments::Member| {
+        let profile = member.profile.map(|own| render::raw(&own.json)).transpose()?;
+        Ok(Member { profile_id: member.profile_id, entered_at: format_timestamp(member.entered_at), profile })
     };
-    let members = Members { members: page.items.into_iter().map(member).collect(), next_cursor: page.next_cursor };
+    let members = page.items.into_iter().map(member).collect::<Result<_, Error>>()?;
+    let members = Members { members, next_cursor: page.next_cursor };
     Ok(entered.answer(json_answer(&members)))
 }
 

@@ -2,26 +2,25 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::verdict::Rejection;
 
-use crate::answer::{ErrorMembers, Failure, to_json};
+use crate::answer::{ErrorMembers, to_json};
 use crate::bounds::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, GROUP_ID_CHARS_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
+use crate::door::{Refusal, Refused};
 
 /// Seconds until a throttled caller may try again: what `Retry-After` says, under the name that Segment documents.
 pub(crate) const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// An error of a whole call, as this door answers it.
-pub(super) fn failure(error: Error) -> Failure {
-    let retry_after_secs = error.retry_after_secs.unwrap_or(1);
-    let is_throttled = error.kind == ErrorKind::Throttled;
-    let failure = Failure::from(error).written_by(body);
-    if !is_throttled {
-        return failure;
+pub(super) fn refuse(refusal: &Refusal<'_>) -> Refused {
+    let mut headers = HeaderMap::new();
+    if refusal.error.kind == ErrorKind::Throttled {
+        headers.insert(RATE_LIMIT_RESET, HeaderValue::from(refusal.retry_after_secs.unwrap_or(1)));
     }
-    failure.with_header(RATE_LIMIT_RESET, HeaderValue::from(retry_after_secs))
+    Refused { status: refusal.status, body: body(refusal.error, refusal.request_id), headers }
 }
 
 /// Segment's Python client reads `code` and `message` at the top; ours stand below `error`, as everywhere.

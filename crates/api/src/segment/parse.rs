@@ -98,7 +98,7 @@ pub(crate) fn single(body: &[u8], r#type: &str, delivery: &Delivery<'_>) -> Resu
 ///
 /// # Errors
 /// As [`batch`].
-pub(crate) fn replay(
+pub(super) fn replay(
     kept: &[u8],
     received_at: Timestamp,
     rules: &IdentityTokens,

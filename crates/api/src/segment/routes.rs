@@ -18,7 +18,7 @@ use tessera_service::identity_tokens::IdentityTokens;
 use super::parse::{self, Delivery, Event};
 use super::token::Tokens;
 use super::wire::{self, Envelope, Item, WithKey};
-use super::{DOOR, errors, pixel, render};
+use super::{NAME, pixel, render};
 use crate::answer::{Answer, Failure, invalid, json as json_answer};
 use crate::app::{App, Entered};
 use crate::body;
@@ -155,22 +155,20 @@ fn others() -> [Route; 4] {
 }
 
 async fn single(r#type: &str, State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
-    let failure = errors::failure;
-    let (entered, body) = enter(&app, &query, &headers, body, KEYLESS_BYTES_MAX).await.map_err(failure)?;
-    let config = app.service.configuration(entered.workspace).await.map_err(failure)?;
+    let (entered, body) = enter(&app, &query, &headers, body, KEYLESS_BYTES_MAX).await?;
+    let config = app.service.configuration(entered.workspace).await?;
     let parse = |delivery: &Delivery<'_>| parse::single(&body, r#type, delivery);
-    let event = app.parse(&entered, &headers, config.tokens(), parse).map_err(failure)?;
-    let report = app.write(&entered, vec![event]).await.map_err(failure)?;
+    let event = app.parse(&entered, &headers, config.tokens(), parse)?;
+    let report = app.write(&entered, vec![event]).await?;
     Ok(entered.answer(json_answer(&report)))
 }
 
 async fn batch(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
-    let failure = errors::failure;
-    let (entered, body) = enter(&app, &query, &headers, body, BATCH_BYTES_MAX).await.map_err(failure)?;
-    let config = app.service.configuration(entered.workspace).await.map_err(failure)?;
+    let (entered, body) = enter(&app, &query, &headers, body, BATCH_BYTES_MAX).await?;
+    let config = app.service.configuration(entered.workspace).await?;
     let parse = |delivery: &Delivery<'_>| parse::batch(&body, delivery);
-    let events = app.parse(&entered, &headers, config.tokens(), parse).map_err(failure)?;
-    let report = app.write(&entered, events).await.map_err(failure)?;
+    let events = app.parse(&entered, &headers, config.tokens(), parse)?;
+    let report = app.write(&entered, events).await?;
     Ok(entered.answer(json_answer(&report)))
 }
 
@@ -191,7 +189,7 @@ impl App {
 
     async fn write(&self, entered: &Entered, events: Vec<Event>) -> Result<Report, Error> {
         let incoming = events.into_iter().map(|event| (event.message_id, event.incoming)).collect();
-        report::ingest(self, entered, DOOR, incoming).await
+        report::ingest(self, entered, NAME, incoming).await
     }
 }
 
@@ -280,9 +278,8 @@ async fn settings(
     uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    let failure = errors::failure;
-    let caller = app.service.directory().authenticate(&key).map_err(failure)?;
-    let entered = app.admit(caller, &headers, Permission::Ingest).map_err(failure)?;
+    let caller = app.service.directory().authenticate(&key)?;
+    let entered = app.admit(caller, &headers, Permission::Ingest)?;
     if let Some(url) = &app.settings.public_url {
         return Ok(entered.answer(render::settings(&key, url.scheme(), url.rest())));
     }
@@ -295,10 +292,9 @@ async fn settings(
 }
 
 async fn source_config(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
-    let failure = errors::failure;
-    let caller = early_caller(&app, &query, &headers).map_err(failure)?.unwrap_or_else(|| Err(caller::missing()));
-    let entered = app.admit(caller.map_err(failure)?, &headers, Permission::Ingest).map_err(failure)?;
-    let secret = caller::from_header(&headers).map_err(failure)?.map(|found| found.secret);
+    let caller = early_caller(&app, &query, &headers)?.unwrap_or_else(|| Err(caller::missing()));
+    let entered = app.admit(caller?, &headers, Permission::Ingest)?;
+    let secret = caller::from_header(&headers)?.map(|found| found.secret);
     let key = secret.as_deref().or(query.get("writeKey")).unwrap_or_default();
     let response = render::source_config(key, app.settings.public_url.as_ref());
     Ok(entered.answer(response))
@@ -309,9 +305,8 @@ async fn metrics() -> Response {
 }
 
 async fn merge(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
-    let failure = errors::failure;
-    enter(&app, &query, &headers, body, KEYLESS_BYTES_MAX).await.map_err(failure)?;
-    Err(failure(invalid("method_unsupported", "merge has no counterpart here; send alias")))
+    enter(&app, &query, &headers, body, KEYLESS_BYTES_MAX).await?;
+    Err(invalid("method_unsupported", "merge has no counterpart here; send alias").into())
 }
 
 async fn health() -> Response {

@@ -359,7 +359,7 @@ async fn pages_may_send_events_and_nothing_else() {
         ];
         request("OPTIONS", path, "", &headers, "")
     };
-    let ingest = crate::router::routes().into_iter().filter(|route| route.from_browsers && !route.path.contains('{'));
+    let ingest = crate::door::routes().into_iter().filter(|route| route.from_browsers && !route.path.contains('{'));
     let ingest: Vec<_> = ingest.map(|route| route.path).collect();
     for path in ["/v1/t", "/v1/batch", "/v1/track", "/beacon/v1/batch", "/v1/m", "/sourceConfig/"] {
         assert!(ingest.contains(&path), "{path}");

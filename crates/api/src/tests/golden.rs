@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::world::{ROOT, World};
 
 /// Sends what stands in this file of the crate, and compares the answers.
-pub(super) async fn check(file: &str) {
+pub(crate) async fn check(file: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let frozen = std::fs::read_to_string(&path).expect("a golden file");
     let world = World::new().await;
@@ -32,7 +32,8 @@ pub(super) async fn check(file: &str) {
         let [method, path] = [words.next(), words.next()].map(|word| word.expect("METHOD /path"));
         world.pass(1_000_000);
         let body = sent(words.next().unwrap_or_default(), &ids);
-        let reply = world.call(method, &sent(path, &ids), ROOT, body).await;
+        let by = [("x-access-token", ROOT)];
+        let reply = world.send(super::world::request(method, &sent(path, &ids), ROOT, &by, body)).await;
         let mut told = comments.into_iter().fold(String::new(), |told, comment| told + comment + "\n");
         write!(told, "{request}\n=> {}", reply.status.as_u16()).expect("a text takes everything");
         let mut json = reply.json();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tessera_service::Settings;
 use tessera_store::faulty::WriteFault;
 
+use super::tokens::PEM;
 use super::world::{ROOT, Reply, World, request};
 use crate::openapi;
 
@@ -48,12 +49,29 @@ fn writes(world: &Ready) -> Vec<Write> {
         write("PUT", "/v1/admin/namespaces/{namespace}", "/v1/admin/namespaces/loyalty", json!({ "priority": 333 })),
         same("POST", "/v1/admin/organizations", json!({ "name": "acme" })),
         same("PUT", "/v1/admin/primary-namespace", json!({ "namespace": "user_id" })),
+        same("POST", "/v1/admin/signing-keys", json!({ "overlap_secs": 60 })),
+        write(
+            "PUT",
+            "/v1/admin/token-issuers/{issuer}",
+            "/v1/admin/token-issuers/login",
+            json!({ "iss": "login.example", "algorithm": "RS256", "public_keys": [{ "public_key": PEM }] }),
+        ),
         same("POST", "/v1/admin/workspaces", json!({ "name": "shop" })),
         same("POST", "/v1/attributes", json!({ "name": "orders", "pql": "xEvent.count()" })),
         write("PUT", "/v1/attributes/{name}", "/v1/attributes/tracks", json!({ "pql": "xEvent.count() + 1" })),
         same("PUT", "/v1/default-merge-policy", json!({ "merge_policy": "crm" })),
         same("POST", "/v1/directives", json!({ "type": "join", "identities": [ann, bob] })),
         same("POST", "/v1/erasures", json!({ "dataset": "segment" })),
+        same(
+            "POST",
+            "/v1/documents",
+            json!({ "dataset": "crm", "identities": [ann] , "attributes": { "plan": "gold" } }),
+        ),
+        same(
+            "PUT",
+            "/v1/document-model",
+            json!({ "strong": "phone", "fields": { "phone": { "namespace": "phone" } } }),
+        ),
         write("DELETE", "/v1/events/{message_id}", "/v1/events/m-ann", none()),
         write("DELETE", "/v1/identities/{namespace}/{value}", "/v1/identities/user_id/ann?suppress=true", none()),
         same("POST", "/v1/jobs", json!({ "kind": "check" })),
@@ -124,7 +142,9 @@ fn told(reply: &Reply) -> (u16, String) {
 async fn every_documented_one_is_tried() {
     let document: Value = serde_json::from_str(&openapi::document()).expect("JSON");
     let mut documented = BTreeSet::new();
-    for (path, methods) in document["paths"].as_object().expect("paths") {
+    // Other doors write their errors their own way, and try it themselves.
+    let paths = document["paths"].as_object().expect("paths");
+    for (path, methods) in paths.iter().filter(|(path, _)| path.starts_with("/v1/")) {
         for (method, operation) in methods.as_object().expect("methods") {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             if parameters.filter_map(|own| own["name"].as_str()).any(|name| name == "idempotency-key") {

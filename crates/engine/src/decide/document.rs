@@ -39,7 +39,11 @@ impl Target {
     /// The links of one of its nodes to others of it.
     fn links_of(&self, node: NodeId) -> impl Iterator<Item = &Link> {
         let inside = |link: &&Link| self.nodes().any(|own| own.id == link.ends[0].node);
-        self.cluster.links.iter().filter(move |link| link.state == LinkState::Active && link.touches(node)).filter(inside)
+        self.cluster
+            .links
+            .iter()
+            .filter(move |link| link.state == LinkState::Active && link.touches(node))
+            .filter(inside)
     }
 }
 
@@ -77,7 +81,15 @@ impl Act<'_> {
         if is_new {
             self.release_all(&prepared.owner, &gone, &mut released)?;
         }
-        Ok(Outcome::Documented(Box::new(Documented { document: owner, is_new, left_out, released, ignored, held, event })))
+        Ok(Outcome::Documented(Box::new(Documented {
+            document: owner,
+            is_new,
+            left_out,
+            released,
+            ignored,
+            held,
+            event,
+        })))
     }
 
     /// Marks a profile as used now.
@@ -127,11 +139,7 @@ impl Act<'_> {
     }
 
     /// Why the document cannot be written as it is asked for.
-    fn refused_document(
-        &self,
-        write: &PreparedDocument,
-        target: Option<&Target>,
-    ) -> Result<Option<Outcome>, Lack> {
+    fn refused_document(&self, write: &PreparedDocument, target: Option<&Target>) -> Result<Option<Outcome>, Lack> {
         let own = write.is_named.then(|| self.working.identity(&write.prepared.owner)).transpose()?.flatten();
         let mut taken = Vec::new();
         match write.terms.existence {
@@ -167,7 +175,11 @@ impl Act<'_> {
     /// The identity of a document that is made now.
     fn new_document(&mut self) -> Identity {
         let namespace = self.working.config().by_name(DOCUMENT_NAMESPACE).expect("it is never removed").id;
-        Identity { namespace, value: self.ids.node().to_string().into() }
+        let identity = Identity { namespace, value: self.ids.node().to_string().into() };
+        // Nobody has it: an id never repeats, and one that is asked for would be another one when the command is decided again.
+        self.working.load_identity(identity.clone(), None);
+        self.working.load_suppression(identity.clone(), false);
+        identity
     }
 
     /// Takes out what another document holds that stays apart from this one, and answers it.
@@ -207,7 +219,8 @@ impl Act<'_> {
         let may = |node: &Node| {
             prepared.class == Class::Private || target.links_of(node.id).all(|link| link.class() == Class::Public)
         };
-        let named = |namespace| prepared.others.iter().map(|(own, _)| own).filter(move |own| own.namespace == namespace);
+        let named =
+            |namespace| prepared.others.iter().map(|(own, _)| own).filter(move |own| own.namespace == namespace);
         let mut gone = Vec::new();
         for node in target.nodes().filter(|node| may(node)) {
             let namespace = node.identity.namespace;

@@ -220,9 +220,7 @@ fn tell(
         let is_named =
             |other: &Identity| config.find(other.namespace).is_some_and(|own| own.name.as_str() == path.as_str());
         // A document that removes an identity says so of the value, too.
-        let is_cleared = || {
-            *value == Value::Null && fact.document.is_some() && config.by_name(path.as_str()).is_some()
-        };
+        let is_cleared = || *value == Value::Null && fact.document.is_some() && config.by_name(path.as_str()).is_some();
         let claims = by.is_none() && (prepared.others.iter().any(|(other, _)| is_named(other)) || is_cleared());
         claims.then_some(prepared.class)
     };

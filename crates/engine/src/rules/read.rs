@@ -62,7 +62,7 @@ pub enum Unanswered {
 }
 
 impl Unanswered {
-    fn of(look: &Look<'_>) -> Self {
+    pub(super) fn of(look: &Look<'_>) -> Self {
         let wanted = look.wanted();
         match () {
             () if look.has_given_up() => Self::GivenUp,
@@ -100,7 +100,7 @@ pub struct Explained {
     pub is_of_others: bool,
 }
 
-fn look_at<'a>(asked: &Asked<'a>) -> Look<'a> {
+pub(super) fn look_at<'a>(asked: &Asked<'a>) -> Look<'a> {
     let rules: &'a RuleSet = asked.config.rules();
     let head = asked.cluster.profile_id(asked.node).unwrap_or(asked.node);
     let segment_states = asked.cluster.node(head).and_then(|node| node.segment_states.as_deref()).cloned();
@@ -126,7 +126,7 @@ impl<'a> Look<'a> {
     }
 }
 
-fn settled(asked: &Asked<'_>) -> Result<SegmentStates, Unanswered> {
+pub(super) fn settled(asked: &Asked<'_>) -> Result<SegmentStates, Unanswered> {
     let rules = asked.config.rules();
     let mut look = look_at(asked);
     look.see_whole(asked.events);

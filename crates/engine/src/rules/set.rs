@@ -139,7 +139,7 @@ pub struct RuleSet {
     pub(crate) entries: Vec<Entry>,
     /// What depends on others stands behind them.
     pub(crate) order: Vec<usize>,
-    by_name: ByName,
+    pub(super) by_name: ByName,
     /// The names of what they read that is not computed.
     pub(crate) names: Names,
     /// The numbers of all segments.
@@ -337,11 +337,7 @@ impl RuleSet {
     /// a workspace of this configuration, that is anything.
     #[must_use]
     pub fn reads(&self, config: &Config) -> Names {
-        let is_identifier = |name: &Name| config.namespaces().iter().any(|own| own.name.as_str() == &**name);
-        match &self.names {
-            Names::Some(names) if !names.iter().any(is_identifier) => self.names.clone(),
-            Names::Some(_) | Names::All => Names::All,
-        }
+        self.names.unless_identifiers(config)
     }
 
     /// Whether there are none.

@@ -267,7 +267,8 @@ impl Reference {
     fn unsay(&self, people: &BTreeSet<Identity>, documents: tessera_engine::config::NamespaceId, fact: &mut Fact) {
         let owners: Vec<&Identity> = people.iter().filter(|own| own.namespace == documents).collect();
         for path in self.paths_of(&owners, &fact.dataset) {
-            let is_said = fact.attributes.iter().any(|(own, _)| *own == path || own.is_above(&path) || path.is_above(own));
+            let is_said =
+                fact.attributes.iter().any(|(own, _)| *own == path || own.is_above(&path) || path.is_above(own));
             if !is_said {
                 fact.attributes.push((path, Value::Null));
             }

@@ -328,7 +328,7 @@ impl World {
         for outcome in self.pending.drain(..) {
             match outcome {
                 Outcome::Documented(documented) => {
-                    for event in documented.event {
+                    if let Some(event) = documented.event {
                         tables.received.insert(event.fact_id.clone(), event.received_at);
                         tables.events.insert(event.fact_id.clone(), event.node);
                     }

@@ -26,6 +26,7 @@ pub(super) enum Kind {
     Segment,
     ErasureRules,
     RateLimit,
+    TokenIssuer,
 }
 
 /// One thing that is configured: a namespace, the limits; of a data model each attribute, event type, mode.
@@ -70,7 +71,7 @@ pub(super) enum Refused {
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Limits,
         Self::Namespace,
         Self::PrimaryNamespace,
@@ -81,6 +82,7 @@ impl Kind {
         Self::Segment,
         Self::ErasureRules,
         Self::RateLimit,
+        Self::TokenIssuer,
     ];
 
     fn name(self) -> &'static str {
@@ -95,6 +97,7 @@ impl Kind {
             Self::Segment => "segment",
             Self::ErasureRules => "erasure_rules",
             Self::RateLimit => "rate_limit",
+            Self::TokenIssuer => "token_issuer",
         }
     }
 
@@ -111,7 +114,12 @@ impl Kind {
     /// Whether a document of it says which one it is about.
     pub(super) fn is_named(self) -> bool {
         match self {
-            Self::Namespace | Self::MergePolicy | Self::Attribute | Self::Segment | Self::RateLimit => true,
+            Self::Namespace
+            | Self::MergePolicy
+            | Self::Attribute
+            | Self::Segment
+            | Self::RateLimit
+            | Self::TokenIssuer => true,
             Self::Limits | Self::PrimaryNamespace | Self::DataModel | Self::DefaultMergePolicy | Self::ErasureRules => {
                 false
             }
@@ -130,13 +138,14 @@ impl Kind {
             | Self::MergePolicy
             | Self::DefaultMergePolicy
             | Self::ErasureRules
-            | Self::RateLimit => called,
+            | Self::RateLimit
+            | Self::TokenIssuer => called,
         }
     }
 
     /// Whether what no file names can be removed.
     pub(super) fn is_pruned(self) -> bool {
-        matches!(self, Self::DataModel | Self::MergePolicy | Self::Attribute | Self::Segment)
+        matches!(self, Self::DataModel | Self::MergePolicy | Self::Attribute | Self::Segment | Self::TokenIssuer)
     }
 
     /// What is declared, in the form of answers. The name is given where [`Kind::is_named`].
@@ -153,6 +162,7 @@ impl Kind {
             Self::Segment => declared::segment(name, json),
             Self::ErasureRules => declared::erasure_rules(json),
             Self::RateLimit => declared::rate_limit(json),
+            Self::TokenIssuer => declared::token_issuer(name, json),
         }
     }
 
@@ -210,6 +220,13 @@ impl Kind {
             Self::Segment => {
                 current.read_policies(client)?;
                 rules::read(self, client, current)
+            }
+            Self::TokenIssuer => {
+                for mut item in items(get("/v1/admin/token-issuers")?)? {
+                    let name = taken_text(&mut item, "name")?;
+                    current.put(self, Some(name), item)?;
+                }
+                Ok(())
             }
             Self::RateLimit => {
                 for name in names {
@@ -285,6 +302,11 @@ impl Current {
             Kind::DefaultMergePolicy => put("/v1/default-merge-policy"),
             Kind::ErasureRules => put("/v1/admin/erasures"),
             Kind::RateLimit => put(&path("/v1/admin/workspaces", "/rate-limit")?),
+            Kind::TokenIssuer => {
+                self.check_unchanged(client, key)?;
+                let method = if after.is_some() { Method::PUT } else { Method::DELETE };
+                send(client, method, &path("/v1/admin/token-issuers", "")?, after.as_ref())
+            }
             Kind::Namespace => {
                 let (method, path) = match before {
                     None => (Method::POST, "/v1/admin/namespaces".to_owned()),

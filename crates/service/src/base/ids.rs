@@ -1,5 +1,6 @@
 //! What organizations, workspaces and keys are told apart by.
 
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 use tessera_engine::id::NodeId;
@@ -72,6 +73,18 @@ impl WorkspaceId {
     pub const fn number(self) -> u32 {
         self.0
     }
+
+    /// An id of it in 24 hexadecimal digits, the same for good, for APIs that give ids to what is one for each workspace.
+    #[must_use]
+    pub fn stable_id(self) -> String {
+        stable_id("workspace", &self.0.to_string())
+    }
+}
+
+/// The id of something that has a kind and a name: 24 hexadecimal digits, the same for good.
+pub(crate) fn stable_id(kind: &str, name: &str) -> String {
+    let hash = Sha256::new().chain_update(kind).chain_update([0]).chain_update(name).finalize();
+    hash.iter().take(12).fold(String::with_capacity(24), |id, byte| format!("{id}{byte:02x}"))
 }
 
 /// The number of an organization, at least 1.

@@ -29,6 +29,8 @@ pub const TIMERS_LAG_SECONDS: &str = "tessera_timers_lag_seconds";
 pub const RULES_WAITING: &str = "tessera_rules_waiting";
 /// Rules that were not asked because too many waited.
 pub const RULES_REFUSED: &str = "tessera_rules_refused_total";
+/// Queries of profiles that were not begun because others of their workspace, or too many of all, were under way.
+pub const QUERIES_REFUSED: &str = "tessera_queries_refused_total";
 /// Jobs that do steps at this moment.
 pub const JOBS_RUNNING: &str = "tessera_jobs_running";
 /// Jobs that wait for their turn.

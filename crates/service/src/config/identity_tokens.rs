@@ -9,14 +9,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::{hmac, signature};
 use serde::Deserialize;
 use serde_json::Value;
 use tessera_engine::time::Timestamp;
 
 use crate::base::error::{Error, ErrorKind};
+use crate::config::tokens::signed::{Holds, Signed, holds};
 
 mod public_key;
 
@@ -28,10 +27,6 @@ pub const KEYS_MAX: usize = 4;
 pub const SECRET_BYTES: std::ops::RangeInclusive<usize> = 32..=1_024;
 /// Characters of the name of a key.
 const KID_CHARS_MAX: usize = 100;
-/// Bytes of a token that is looked at.
-const TOKEN_BYTES_MAX: usize = 8 << 10;
-/// How far ahead of ours the clock of the server that made a token may be, where it says from when it holds.
-const AHEAD_SECS: f64 = 60.0;
 
 /// What a workspace asks of the user ids that public keys send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,7 +110,7 @@ impl Material {
         }
     }
 
-    fn verifies(&self, signed: &[u8], tag: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, signed: &[u8], tag: &[u8]) -> bool {
         match self {
             Self::Secret(secret) => hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret), signed, tag).is_ok(),
             Self::Public(key) => {
@@ -162,16 +157,6 @@ impl Fault {
 }
 
 #[derive(Deserialize)]
-struct Header {
-    alg: String,
-    #[serde(default)]
-    kid: Option<String>,
-    /// Extensions that have to be understood; none is here.
-    #[serde(default)]
-    crit: Option<Value>,
-}
-
-#[derive(Deserialize)]
 struct Claims {
     sub: Value,
     exp: Value,
@@ -185,30 +170,15 @@ impl IdentityTokens {
     /// # Errors
     /// `Invalid` or `Expired`.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<str>, Fault> {
-        if token.len() > TOKEN_BYTES_MAX {
+        let signed = Signed::read(token).ok_or(Fault::Invalid)?;
+        if !signed.is_by(self.keys.iter().map(|key| (Some(&*key.kid), &key.material))) {
             return Err(Fault::Invalid);
         }
-        let (signed, tag) = token.rsplit_once('.').ok_or(Fault::Invalid)?;
-        let (header, claims) = signed.split_once('.').ok_or(Fault::Invalid)?;
-        let header: Header = read(header)?;
-        let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| Fault::Invalid)?;
-        if header.crit.is_some() {
-            return Err(Fault::Invalid);
-        }
-        // Without a name every key of the algorithm may be it.
-        let is_named = |key: &&TokenKey| header.kid.as_ref().is_none_or(|kid| **kid == *key.kid);
-        let mut keys = self.keys.iter().filter(is_named).filter(|key| key.material.algorithm() == header.alg);
-        if !keys.any(|key| key.material.verifies(signed.as_bytes(), &tag)) {
-            return Err(Fault::Invalid);
-        }
-        let claims: Claims = read(claims)?;
-        let now_secs = now.micros() as f64 / 1e6;
-        let exp = seconds(&claims.exp)?;
-        if claims.nbf.as_ref().map(seconds).transpose()?.is_some_and(|from| from > now_secs + AHEAD_SECS) {
-            return Err(Fault::Invalid);
-        }
-        if exp <= now_secs {
-            return Err(Fault::Expired);
+        let claims: Claims = signed.claims().ok_or(Fault::Invalid)?;
+        match holds(&claims.exp, claims.nbf.as_ref(), now, 0).ok_or(Fault::Invalid)? {
+            Holds::Now => {}
+            Holds::NoLonger => return Err(Fault::Expired),
+            Holds::NotYet => return Err(Fault::Invalid),
         }
         match claims.sub {
             Value::String(sub) if !sub.trim().is_empty() => Ok(sub.into()),
@@ -216,16 +186,6 @@ impl IdentityTokens {
             _ => Err(Fault::Invalid),
         }
     }
-}
-
-fn read<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, Fault> {
-    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| Fault::Invalid)?;
-    serde_json::from_slice(&json).map_err(|_| Fault::Invalid)
-}
-
-/// A time in seconds since 1970.
-fn seconds(value: &Value) -> Result<f64, Fault> {
-    value.as_f64().filter(|seconds| seconds.is_finite()).ok_or(Fault::Invalid)
 }
 
 /// Reads the name of a key.

@@ -11,6 +11,7 @@ use tessera_engine::normalise::{VALUE_BYTES_MAX, blocked_pattern, normalise};
 
 use crate::base::error::{Error, ErrorKind};
 use crate::config::identity_tokens::IdentityTokens;
+use crate::config::tokens::{Issuers, SigningKeys};
 use tessera_engine::view::RESERVED;
 
 mod documents;
@@ -23,6 +24,7 @@ mod rules;
 mod spelling;
 mod sweeps;
 mod tokens;
+mod trust;
 
 pub use crate::stored::layout::Part;
 pub use documents::{DocumentField, DocumentKey, DocumentModel, FIELDS_MAX, set_document_model};
@@ -34,8 +36,8 @@ pub use policies::{
     replace_policy, set_default_policy,
 };
 pub use records::{
-    decode, decode_documents, decode_erasure, decode_model, decode_tokens, encode, encode_documents, encode_erasure,
-    encode_model, encode_tokens, read, rows,
+    decode, decode_documents, decode_erasure, decode_issuers, decode_model, decode_signing_keys, decode_tokens, encode,
+    encode_documents, encode_erasure, encode_issuers, encode_model, encode_signing_keys, encode_tokens, read, rows,
 };
 pub use rules::{
     ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, DISPLAY_NAME_MAX, Definition, POLICIES_IN_USE_MAX,
@@ -45,6 +47,8 @@ pub use rules::{
 pub use spelling::{fresh as fresh_spelling, is_outdated, respelled};
 pub use sweeps::{ENDED_MAX, ERASURES_MAX, StoredEnded, StoredSweeps, ended_is_gone, erase_source, erased, swept};
 pub use tokens::{NewTokenKey, set_identity_tokens};
+pub use trust::{OVERLAP_SECS, OVERLAP_SECS_MAX, delete_token_issuer, put_token_issuer};
+pub(crate) use trust::{add_signing_key, overlapping, with_first_signing_key, without_ended_keys};
 
 /// Namespaces of one workspace.
 pub const NAMESPACES_MAX: usize = 200;
@@ -74,6 +78,8 @@ pub struct StoredConfig {
     /// The version of the spellings that its records follow; 0 where no row says so.
     spelling: u16,
     tokens: IdentityTokens,
+    signing_keys: SigningKeys,
+    issuers: Issuers,
     documents: DocumentModel,
 }
 
@@ -147,6 +153,8 @@ impl Default for StoredConfig {
             rules,
             spelling,
             tokens,
+            signing_keys: SigningKeys::default(),
+            issuers: Issuers::default(),
             documents: DocumentModel::default(),
         }
     }
@@ -227,6 +235,18 @@ impl StoredConfig {
     #[must_use]
     pub fn documents(&self) -> &DocumentModel {
         &self.documents
+    }
+
+    /// The keys that the workspace signs tokens with.
+    #[must_use]
+    pub fn signing_keys(&self) -> &SigningKeys {
+        &self.signing_keys
+    }
+
+    /// The issuers whose tokens the workspace takes.
+    #[must_use]
+    pub fn issuers(&self) -> &Issuers {
+        &self.issuers
     }
 
     /// The engine's form of it. What is stored always has one, so an error here means damage.

@@ -80,7 +80,7 @@ pub(super) fn may_grant(actor: &Actor<'_>, grant: &Grant<'_>) -> Result<(), Erro
             Some(_) | None => Ok(()),
         };
     }
-    if let Some(missing) = permissions.iter().find(|permission| !caller.permissions().contains(*permission)) {
+    if let Some(missing) = permissions.iter().find(|permission| !caller.permissions().allow(*permission)) {
         let message = format!("this key cannot give what it lacks permission={}", missing.name());
         return Err(Error::new(ErrorKind::Forbidden, "permission_exceeded", message));
     }

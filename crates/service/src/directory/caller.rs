@@ -38,6 +38,21 @@ impl Caller {
         &self.entry.key.datasets
     }
 
+    /// Refuses a page of another origin than the key may be used from.
+    ///
+    /// # Errors
+    /// `Forbidden` with `origin_forbidden`.
+    pub fn require_origin(&self, sent: Option<&str>) -> Result<(), Error> {
+        match (&self.entry.key.origins, sent) {
+            (None, _) | (_, None) => Ok(()),
+            (Some(origins), Some(sent)) if origins.iter().any(|own| own.is(sent)) => Ok(()),
+            (Some(_), Some(_)) => {
+                let message = "this key may not be used from pages of this origin";
+                Err(Error::new(ErrorKind::Forbidden, "origin_forbidden", message))
+            }
+        }
+    }
+
     /// Refuses a key that everyone may have.
     ///
     /// # Errors
@@ -69,7 +84,7 @@ impl Caller {
     /// # Errors
     /// `Forbidden` with `permission_missing`, naming the permission.
     pub fn require(&self, permission: Permission) -> Result<(), Error> {
-        if self.permissions().contains(permission) {
+        if self.permissions().allow(permission) {
             Ok(())
         } else {
             let message = format!("this key lacks the permission {}", permission.name());

@@ -11,8 +11,8 @@ use super::key::{hash, not_found};
 use super::snapshot::{KeyEntry, Root};
 use super::{
     Class, DATASETS_MAX, Dataset, Datasets, Directory, DisplayName, GRACE_SECS_MAX, IssuedKey, KEYS_MAX, Key, KeyId,
-    ORGANIZATIONS_MAX, Organization, OrganizationId, Permission, Permissions, RETIRED_KEY_SECS, RateLimit, SERVERS,
-    Secret, Slug, WORKSPACES_MAX, Workspace, WorkspaceId, WorkspaceScope,
+    ORGANIZATIONS_MAX, ORIGINS_MAX, Organization, OrganizationId, Origin, Permission, Permissions, RETIRED_KEY_SECS,
+    RateLimit, SERVERS, Secret, Slug, WORKSPACES_MAX, Workspace, WorkspaceId, WorkspaceScope,
 };
 use crate::base::error::{Error, ErrorKind};
 
@@ -32,6 +32,8 @@ pub struct NewKey {
     pub dataset: Option<Dataset>,
     /// The datasets that it is confined to; any if none is said.
     pub datasets: Option<Vec<Dataset>>,
+    /// The origins of the pages that it may be used from; any if none is said.
+    pub origins: Option<Vec<Origin>>,
     /// How much it may ask of the service.
     pub rate_limit: Option<RateLimit>,
 }
@@ -162,6 +164,7 @@ pub(super) fn create_key(
         permissions: new.permissions,
         scope,
         datasets,
+        origins: new.origins.clone(),
         created_at: actor.now,
         expires_at: None,
         revoked_at: None,
@@ -275,6 +278,7 @@ pub(super) fn ensure_bootstrap(
             permissions: Permissions::ALL,
             scope: WorkspaceScope::All { default: Some(workspace) },
             datasets: Datasets { own: Dataset::of_servers(), allowed: None },
+            origins: None,
             created_at: now,
             expires_at: None,
             revoked_at: None,
@@ -323,12 +327,19 @@ fn check_permissions(new: &NewKey) -> Result<(), Error> {
     if new.permissions.is_empty() {
         return Err(Error::new(ErrorKind::Invalid, "permissions_empty", "a key needs at least one permission"));
     }
-    let public = Permissions::NONE.with(Permission::Ingest);
+    let public = Permissions::NONE.with(Permission::Ingest).with(Permission::ReadPublic);
     if new.class == Class::Public && !public.covers(new.permissions) {
-        let message = "a public key may be seen by everyone, so it may only ingest";
+        let message = "a public key may be seen by everyone, so it may only ingest and read_public";
         return Err(Error::new(ErrorKind::Invalid, "public_key_permission", message));
     }
-    Ok(())
+    match new.origins.as_deref() {
+        Some([]) => {
+            let message = "list at least one origin, or leave the list out for any";
+            Err(Error::new(ErrorKind::Invalid, "origins_empty", message))
+        }
+        Some(origins) if origins.len() > ORIGINS_MAX => Err(full("origins_full", "origins of one key", ORIGINS_MAX)),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The datasets of a new key: its own, and those that it is confined to, its own among them.

@@ -7,14 +7,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use tessera_engine::time::Timestamp;
 
-use super::{Datasets, DisplayName, KeyId, OrganizationId, RateLimit, WorkspaceId};
+use super::{Datasets, DisplayName, KeyId, OrganizationId, Origin, RateLimit, WorkspaceId};
 use crate::base::error::{Error, ErrorKind};
 pub(super) use crate::base::ids::key_not_found as not_found;
 
 /// Where a key may be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// In browsers and apps, so everyone may have it: it may only ingest.
+    /// In browsers and apps, so everyone may have it: it may only ingest, and read what is public.
     Public,
     /// On servers only.
     Private,
@@ -39,12 +39,15 @@ pub enum Permission {
     Administer,
     /// Run this host: manage the organizations and what every organization administers, but not their data.
     Operate,
+    /// Read of a profile what the document model calls public. Whoever may read may do so too.
+    ReadPublic,
 }
 
 impl Permission {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ingest,
+        Self::ReadPublic,
         Self::Read,
         Self::ReadPrivate,
         Self::Export,
@@ -58,7 +61,13 @@ impl Permission {
     #[must_use]
     pub const fn is_about_data(self) -> bool {
         match self {
-            Self::Ingest | Self::Read | Self::ReadPrivate | Self::Export | Self::Erase | Self::Configure => true,
+            Self::Ingest
+            | Self::ReadPublic
+            | Self::Read
+            | Self::ReadPrivate
+            | Self::Export
+            | Self::Erase
+            | Self::Configure => true,
             Self::Administer | Self::Operate => false,
         }
     }
@@ -68,6 +77,7 @@ impl Permission {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
+            Self::ReadPublic => "read_public",
             Self::Read => "read",
             Self::ReadPrivate => "read_private",
             Self::Export => "export",
@@ -85,7 +95,7 @@ impl Permission {
     pub fn parse(name: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|permission| permission.name() == name).ok_or_else(|| {
             let message =
-                "a permission is one of ingest, read, read_private, export, erase, configure, administer, operate";
+                "a permission is one of ingest, read_public, read, read_private, export, erase, configure, administer, operate";
             Error::new(ErrorKind::Invalid, "permission_unknown", message)
         })
     }
@@ -101,6 +111,7 @@ impl Permission {
             Self::Administer => 1 << 5,
             Self::Operate => 1 << 6,
             Self::ReadPrivate => 1 << 7,
+            Self::ReadPublic => 1 << 8,
         }
     }
 }
@@ -140,6 +151,12 @@ impl Permissions {
     #[must_use]
     pub const fn contains(self, permission: Permission) -> bool {
         self.0 & permission.bit() != 0
+    }
+
+    /// Whether they allow what this one does: it is among them, or one that includes it. Whoever may read may read what is public.
+    #[must_use]
+    pub const fn allow(self, permission: Permission) -> bool {
+        self.contains(permission) || matches!(permission, Permission::ReadPublic) && self.contains(Permission::Read)
     }
 
     /// Whether all of the others are among them.
@@ -202,6 +219,8 @@ pub struct Key {
     pub scope: WorkspaceScope,
     /// Where what it sends stands, and which datasets it may name.
     pub datasets: Datasets,
+    /// The origins of the pages that it may be used from; any where there is no list. Servers send none, and are not asked.
+    pub origins: Option<Vec<Origin>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it stops working, if that is known.

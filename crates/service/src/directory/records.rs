@@ -8,8 +8,8 @@ use tessera_store::{Direction, Key as StoreKey, KeyRange, ScanLimit, Snapshot, S
 use super::change::Change;
 use super::snapshot::{KeyEntry, Root};
 use super::{
-    Class, Dataset, Datasets, Directory, DisplayName, Key, KeyId, Organization, OrganizationId, Permissions, RateLimit,
-    Slug, Workspace, WorkspaceId, WorkspaceScope,
+    Class, Dataset, Datasets, Directory, DisplayName, Key, KeyId, Organization, OrganizationId, Origin, Permissions,
+    RateLimit, Slug, Workspace, WorkspaceId, WorkspaceScope,
 };
 use crate::base::codec;
 use crate::base::error::Error;
@@ -18,6 +18,7 @@ use crate::stored::keys::{Family, KeyBuilder, Scope};
 
 const VERSION: u8 = 1;
 const KEY_VERSION: u8 = 2;
+const KEY_VERSION_WITH_ORIGINS: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct RootRecord {
@@ -72,6 +73,15 @@ struct KeyRecord2<'a> {
     dataset: &'a str,
     #[serde(borrow)]
     datasets: Option<Vec<&'a str>>,
+}
+
+/// The same of a key that is confined to origins, since version 3. Others stay of version 2.
+#[derive(Serialize, Deserialize)]
+struct KeyRecord3<'a> {
+    #[serde(borrow)]
+    key: KeyRecord2<'a>,
+    #[serde(borrow)]
+    origins: Vec<&'a str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -233,17 +243,31 @@ pub(super) fn encode_key(entry: &KeyEntry) -> Bytes {
         dataset: key.datasets.own.as_str(),
         datasets: allowed.map(|allowed| allowed.iter().map(Dataset::as_str).collect()),
     };
-    codec::encode(KEY_VERSION, &record)
+    match &key.origins {
+        None => codec::encode(KEY_VERSION, &record),
+        Some(origins) => {
+            let origins = origins.iter().map(Origin::as_str).collect();
+            codec::encode(KEY_VERSION_WITH_ORIGINS, &KeyRecord3 { key: record, origins })
+        }
+    }
 }
 
 /// Reads a key. One of version 1 sent to `segment`, and goes on doing so, whatever its class.
 fn decode_key(suffix: &[u8], value: &[u8]) -> Result<KeyEntry, Error> {
-    let (record, datasets): (KeyRecord<'_>, _) = if value.first() == Some(&VERSION) {
-        (codec::decode(VERSION, value)?, Datasets { own: Dataset::of_servers(), allowed: None })
-    } else {
-        let KeyRecord2 { key, dataset: own, datasets } = codec::decode(KEY_VERSION, value)?;
-        let allowed = datasets.map(|names| names.into_iter().map(dataset).collect::<Result<_, _>>());
-        (key, Datasets { own: dataset(own)?, allowed: allowed.transpose()? })
+    let of_version_2 = |KeyRecord2 { key, dataset: own, datasets }| {
+        let allowed = datasets.map(|names: Vec<_>| names.into_iter().map(dataset).collect::<Result<_, _>>());
+        Ok::<_, Error>((key, Datasets { own: dataset(own)?, allowed: allowed.transpose()? }))
+    };
+    let ((record, datasets), origins): ((KeyRecord<'_>, _), _) = match value.first() {
+        Some(&VERSION) => {
+            ((codec::decode(VERSION, value)?, Datasets { own: Dataset::of_servers(), allowed: None }), None)
+        }
+        Some(&KEY_VERSION_WITH_ORIGINS) => {
+            let KeyRecord3 { key, origins } = codec::decode(KEY_VERSION_WITH_ORIGINS, value)?;
+            let origin = |text| Origin::parse(text).map_err(|_| codec::corrupt("origin of a key"));
+            (of_version_2(key)?, Some(origins.into_iter().map(origin).collect::<Result<_, _>>()?))
+        }
+        _ => (of_version_2(codec::decode(KEY_VERSION, value)?)?, None),
     };
     let id = suffix.try_into().map_err(|_| codec::corrupt("id of a key"))?;
     let key = Key {
@@ -262,6 +286,7 @@ fn decode_key(suffix: &[u8], value: &[u8]) -> Result<KeyEntry, Error> {
             }
         },
         datasets,
+        origins,
         created_at: codec::instant(record.created_at)?,
         expires_at: record.expires_at.map(codec::instant).transpose()?,
         revoked_at: record.revoked_at.map(codec::instant).transpose()?,

@@ -74,6 +74,7 @@ fn new_key(permissions: &[Permission], workspaces: Option<&[&str]>) -> NewKey {
         workspaces: workspaces.map(|names| names.iter().map(|name| Slug::parse(name).unwrap()).collect()),
         dataset: None,
         datasets: None,
+        origins: None,
         rate_limit: None,
     }
 }
@@ -483,15 +484,17 @@ fn names_are_read_or_refused() {
 
 proptest! {
     #[test]
-    fn permissions_are_a_set(bits in 0u16..256, other in 0u16..256) {
+    fn permissions_are_a_set(bits in 0u16..512, other in 0u16..512) {
         let [one, two] = [bits, other].map(|bits| Permissions::from_bits(bits).expect("all bits are known"));
         prop_assert_eq!(one.iter().collect::<Permissions>(), one);
         prop_assert_eq!(one.covers(two), two.iter().all(|permission| one.contains(permission)));
         for permission in Permission::ALL {
             prop_assert_eq!(Permission::parse(permission.name()).unwrap(), permission);
+            let includes = permission == Permission::ReadPublic && one.contains(Permission::Read);
+            prop_assert_eq!(one.allow(permission), one.contains(permission) || includes);
             prop_assert!(one.with(permission).contains(permission) && !one.without(permission).contains(permission));
         }
-        prop_assert!(Permissions::from_bits(bits | 256).is_none());
+        prop_assert!(Permissions::from_bits(bits | 512).is_none());
     }
 
     #[test]

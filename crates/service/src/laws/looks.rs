@@ -28,6 +28,16 @@ use crate::stored::records::cluster;
 /// Commits that may share an instant of the clock with the one that is looked at, at a microsecond each.
 const BESIDE: i64 = 16;
 
+/// A profile with all that is said of it.
+pub(super) struct Whole {
+    pub(super) record: NodeId,
+    pub(super) head: NodeId,
+    pub(super) of: Kind,
+    pub(super) tree: Tree,
+    pub(super) events: Vec<StoredCall>,
+    pub(super) naive: Answers,
+}
+
 /// A profile at an instant.
 struct Shown {
     head: NodeId,
@@ -122,12 +132,13 @@ impl World<'_> {
         format!("{all:?}")
     }
 
-    async fn shown(&self, at: Timestamp) -> Vec<Shown> {
+    /// Every profile with all that is said of it at an instant.
+    pub(super) async fn everybody(&self, at: Timestamp) -> Vec<Whole> {
         let configured = self.service.configured(WORKSPACE).await.expect("a configuration");
         let (config, scope) = (&configured.config, Scope::new(WORKSPACE));
         let policy = configured.policy(None).expect("the default policy");
         let page = self.store.scan(&scope.all_of(Family::Cluster), ScanLimit::rows(100), Direction::Forward).await;
-        let mut shown = Vec::new();
+        let mut everybody = Vec::new();
         for row in page.expect("records").rows {
             read_node_key(&row.key).expect("a key");
             let cluster = cluster::decode(&row.value, config).expect("a record");
@@ -152,39 +163,49 @@ impl World<'_> {
                     timeline::read(&*self.store, scope, &found, &query, None, &configured, at).await.expect("events");
                 let of = kind_of(config, &found.cluster, found.node);
                 let naive = answers(&configured.stored, &tree, &events.0, of, at);
-                if of == Kind::Account && naive.segments.values().any(|is_inside| *is_inside) {
-                    one_more(&self.seen.accounts);
-                }
-                let mut tries = ruled::Tries::default();
-                let ruled = loop {
-                    // A job may write the record while it is looked at.
-                    let found = self.service.finder(WORKSPACE, config).find(&lookup).await.expect("a profile");
-                    let asked = Asked {
-                        config,
-                        cluster: &found.cluster,
-                        node: found.node,
-                        policy: &policy.compiled,
-                        now: at,
-                        events: None,
-                        known: &tessera_engine::rules::Known::default(),
-                        given_up: None,
-                    };
-                    let answer = ruled::answer_of(&*self.store, WORKSPACE, (asked, found.version), read).await;
-                    if !tries.goes_on(&answer) {
-                        break answer.expect("answers");
-                    }
-                };
-                assert!(ruled.troubled.is_empty(), "{:?}", ruled.troubled);
-                let inside = |(name, stands): &(Name, Membership)| match stands {
-                    Membership::Inside { entered, .. } => Some((name.clone(), *entered)),
-                    Membership::Outside { .. } => None,
-                };
-                let entered: BTreeMap<Name, Timestamp> = ruled.audiences.iter().filter_map(inside).collect();
-                let segments =
-                    ruled.audiences.iter().map(|(name, _)| (name.clone(), entered.contains_key(name))).collect();
-                let told = Answers { attributes: ruled.attributes.into_iter().collect(), segments };
-                shown.push(Shown { head, naive, told, entered });
+                everybody.push(Whole { record: cluster.id(), head, of, tree, events: events.0, naive });
             }
+        }
+        everybody
+    }
+
+    async fn shown(&self, at: Timestamp) -> Vec<Shown> {
+        let configured = self.service.configured(WORKSPACE).await.expect("a configuration");
+        let (config, mut shown) = (&configured.config, Vec::new());
+        let policy = configured.policy(None).expect("the default policy");
+        for Whole { head, of, naive, .. } in self.everybody(at).await {
+            if of == Kind::Account && naive.segments.values().any(|is_inside| *is_inside) {
+                one_more(&self.seen.accounts);
+            }
+            let mut tries = ruled::Tries::default();
+            let ruled = loop {
+                // A job may write the record while it is looked at.
+                let lookup = Lookup::Id(head.to_string());
+                let found = self.service.finder(WORKSPACE, config).find(&lookup).await.expect("a profile");
+                let asked = Asked {
+                    config,
+                    cluster: &found.cluster,
+                    node: found.node,
+                    policy: &policy.compiled,
+                    now: at,
+                    events: None,
+                    known: &tessera_engine::rules::Known::default(),
+                    given_up: None,
+                };
+                let answer = ruled::answer_of(&*self.store, WORKSPACE, (asked, found.version), read).await;
+                if !tries.goes_on(&answer) {
+                    break answer.expect("answers");
+                }
+            };
+            assert!(ruled.troubled.is_empty(), "{:?}", ruled.troubled);
+            let inside = |(name, stands): &(Name, Membership)| match stands {
+                Membership::Inside { entered, .. } => Some((name.clone(), *entered)),
+                Membership::Outside { .. } => None,
+            };
+            let entered: BTreeMap<Name, Timestamp> = ruled.audiences.iter().filter_map(inside).collect();
+            let segments = ruled.audiences.iter().map(|(name, _)| (name.clone(), entered.contains_key(name))).collect();
+            let told = Answers { attributes: ruled.attributes.into_iter().collect(), segments };
+            shown.push(Shown { head, naive, told, entered });
         }
         shown
     }

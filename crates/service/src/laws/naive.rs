@@ -45,7 +45,8 @@ pub(super) fn answers(config: &StoredConfig, tree: &Tree, events: &[StoredCall],
     answers
 }
 
-fn facts(tree: &Tree, events: &[StoredCall], answers: &Answers) -> ProfileFacts {
+/// A profile with what rules come to for it.
+pub(super) fn facts(tree: &Tree, events: &[StoredCall], answers: &Answers) -> ProfileFacts {
     let Tree::Node(members) = tree else { unreachable!("a profile is a node") };
     let mut members = members.clone();
     for (name, value) in &answers.attributes {

@@ -109,7 +109,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         instant(self.clock.load(Ordering::SeqCst))
     }
 
@@ -380,7 +380,8 @@ impl<'a> World<'a> {
         for (name, members) in expected {
             let query = ListQuery { limit: 100, cursor: None };
             let visibility = Flags { internal: true, private: true };
-            let page = self.service.segment_members(WORKSPACE, &name, &query, visibility).await.expect("members");
+            let page =
+                self.service.segment_members(WORKSPACE, &name, &query, (visibility, None)).await.expect("members");
             assert_eq!(page.items.len(), members.len(), "members of {name}");
             let counts = self.service.segment_counts(WORKSPACE, &name).await.expect("counts");
             assert_eq!(counts.members, members.len() as u64, "count of {name}");

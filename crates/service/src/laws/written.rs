@@ -109,7 +109,7 @@ fn leaf() -> impl Strategy<Value = String> {
     ]
 }
 
-fn condition() -> impl Strategy<Value = String> {
+pub(super) fn condition() -> impl Strategy<Value = String> {
     prop_oneof![
         5 => leaf(),
         2 => (leaf(), pick(&["and", "or"]), leaf()).prop_map(|(one, joint, other)| format!("({one}) {joint} ({other})")),

@@ -66,7 +66,8 @@ impl Finder<'_> {
         }
     }
 
-    async fn by_identity(&self, identity: &Identity) -> Result<Option<Found>, Error> {
+    /// The profile that holds an identity, if there is one.
+    pub(crate) async fn by_identity(&self, identity: &Identity) -> Result<Option<Found>, Error> {
         for _ in 0..TRIES {
             let Some(row) = row::read(&**self.store, self.scope.identity(identity)).await? else { return Ok(None) };
             let row = rows::decode_identity(&row.value)?;
@@ -77,6 +78,7 @@ impl Finder<'_> {
         Err(restless())
     }
 
+    /// The profile that holds a node, if there is one.
     pub(crate) async fn by_node(&self, node: NodeId) -> Result<Option<Found>, Error> {
         for _ in 0..TRIES {
             if let Some(found) = self.read(node, node).await? {

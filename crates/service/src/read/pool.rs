@@ -2,6 +2,7 @@
 //! asked for something else.
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::base::names;
 
 /// Questions that are worked on at once: as many as cores, within these bounds. Each may hold the events of one profile, which are at most
 /// twice [`SCAN_BYTES_MAX`](tessera_expr::limits::SCAN_BYTES_MAX).
-const THREADS: std::ops::RangeInclusive<usize> = 2..=4;
+const THREADS: RangeInclusive<usize> = 2..=4;
 /// Questions that wait for a thread, at most.
 const WAITING_MAX: usize = 256;
 /// Those of one workspace.
@@ -31,10 +32,13 @@ pub(crate) const PREVIEW_MICROS: i64 = 15_000_000;
 
 /// The threads.
 pub(crate) struct Pool {
+    threads: usize,
     places: Arc<Semaphore>,
     waiting: Arc<Mutex<Waiting>>,
     tasks: Handle,
     clock: Clock,
+    /// What is answered when too many wait.
+    busy: fn() -> Error,
 }
 
 #[derive(Default)]
@@ -56,19 +60,35 @@ impl Patience {
     pub(crate) fn is_over(&self) -> bool {
         self.has_left.load(Ordering::Relaxed) || (self.clock)() > self.until
     }
+
+    /// The same, at most until an instant.
+    pub(crate) fn no_later_than(&self, until: Timestamp) -> Self {
+        Self { until: self.until.min(until), ..self.clone() }
+    }
 }
 
 impl Pool {
+    /// For rules that are asked of one profile, or of some of many.
     pub(crate) fn new(tasks: Handle, clock: Clock) -> Self {
-        let cores = std::thread::available_parallelism().map_or(*THREADS.start(), usize::from);
-        let places = Arc::new(Semaphore::new(cores.clamp(*THREADS.start(), *THREADS.end())));
-        Self { places, waiting: Arc::default(), tasks, clock }
+        Self::of(THREADS, busy, tasks, clock)
+    }
+
+    /// As many threads as there are cores, within these bounds, and what is answered when too many wait for them.
+    pub(crate) fn of(threads: RangeInclusive<usize>, busy: fn() -> Error, tasks: Handle, clock: Clock) -> Self {
+        let cores = std::thread::available_parallelism().map_or(*threads.start(), usize::from);
+        let threads = cores.clamp(*threads.start(), *threads.end());
+        Self { threads, places: Arc::new(Semaphore::new(threads)), waiting: Arc::default(), tasks, clock, busy }
+    }
+
+    /// How many it works on at once.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
     }
 
     /// Does some work on one of the threads, which it may hold as long as `micros` of the clock.
     ///
     /// # Errors
-    /// `Unavailable` with `rules_busy` when too many wait; what the work answers.
+    /// That it is busy when too many wait; what the work answers.
     pub(crate) async fn run<T, F>(
         &self,
         workspace: WorkspaceId,
@@ -79,9 +99,9 @@ impl Pool {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>>,
     {
-        let waits = Waits::new(self.waiting.clone(), workspace)?;
+        let waits = Waits::new(self.waiting.clone(), workspace).ok_or_else(self.busy)?;
         let place = tokio::time::timeout(WAIT, self.places.clone().acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(busy()) };
+        let Ok(Ok(place)) = place else { return Err((self.busy)()) };
         drop(waits);
         let clock = self.clock.clone();
         let has_left = Arc::new(AtomicBool::new(false));
@@ -115,17 +135,17 @@ struct Waits {
 }
 
 impl Waits {
-    fn new(waiting: Arc<Mutex<Waiting>>, workspace: WorkspaceId) -> Result<Self, Error> {
+    fn new(waiting: Arc<Mutex<Waiting>>, workspace: WorkspaceId) -> Option<Self> {
         let mut all = lock(&waiting);
         let of_one = all.of_one.get(&workspace).copied().unwrap_or_default();
         if all.all >= WAITING_MAX || of_one >= WAITING_OF_ONE_MAX {
-            return Err(busy());
+            return None;
         }
         all.all += 1;
         all.of_one.insert(workspace, of_one + 1);
         metrics::gauge!(names::RULES_WAITING).set(all.all as f64);
         drop(all);
-        Ok(Self { waiting, workspace })
+        Some(Self { waiting, workspace })
     }
 }
 
@@ -189,7 +209,7 @@ mod tests {
         let pool = pool(&Arc::default());
         let (one, other) = (WorkspaceId::new(1), WorkspaceId::new(2));
         let waits: Vec<_> = (0..WAITING_OF_ONE_MAX).map(|_| Waits::new(pool.waiting.clone(), one)).collect();
-        assert!(waits.iter().all(Result::is_ok));
+        assert!(waits.iter().all(Option::is_some));
         let refused = pool.run(one, ANSWER_MICROS, |_| async { Ok(()) }).await.expect_err("the queue is full");
         assert_eq!((refused.kind, refused.code), (ErrorKind::Unavailable, "rules_busy"));
         assert_eq!(pool.run(other, ANSWER_MICROS, |_| async { Ok(7) }).await.ok(), Some(7));

@@ -17,7 +17,7 @@ use crate::base::store_error::{commit_failed, read_failed};
 use crate::stored::keys::{Family, Scope};
 
 /// Bytes that a cursor may carry.
-const CARRIED_BYTES_MAX: usize = 512;
+pub(crate) const CARRIED_BYTES_MAX: usize = 1_024;
 const TAG_BYTES: usize = 16;
 /// The version of the record of the secret.
 const VERSION: u8 = 1;
@@ -45,6 +45,8 @@ pub enum Purpose {
     Attributes = 13,
     /// The segments of a workspace.
     Segments = 14,
+    /// Profiles that a filter was asked of.
+    Profiles = 15,
 }
 
 /// Seals and opens cursors.
@@ -80,7 +82,7 @@ impl Cursors {
         Self { key: hmac(secret, &[b"tessera cursor 1"]) }
     }
 
-    /// A cursor of this list in this workspace that carries these bytes, at most 512.
+    /// A cursor of this list in this workspace that carries these bytes, at most 1,024.
     #[must_use]
     pub fn seal(&self, workspace: WorkspaceId, purpose: Purpose, carried: &[u8]) -> String {
         assert!(carried.len() <= CARRIED_BYTES_MAX, "a cursor carries a position, not data");

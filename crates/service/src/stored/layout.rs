@@ -290,12 +290,16 @@ pub enum Part {
     Spelling,
     /// What is asked of the user ids that public keys send.
     Tokens,
+    /// The keys that the workspace signs tokens with, private halves and all.
+    SigningKeys,
+    /// The issuers whose tokens the workspace takes.
+    Issuers,
     /// Which fields of documents identify.
     Documents,
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Main,
         Self::Policies,
         Self::Model,
@@ -304,6 +308,8 @@ impl Part {
         Self::Rules,
         Self::Spelling,
         Self::Tokens,
+        Self::SigningKeys,
+        Self::Issuers,
         Self::Documents,
     ];
 
@@ -319,7 +325,9 @@ impl Part {
             Self::Rules => &[5],
             Self::Spelling => &[6],
             Self::Tokens => &[7],
-            Self::Documents => &[8],
+            Self::SigningKeys => &[8],
+            Self::Issuers => &[9],
+            Self::Documents => &[10],
         }
     }
 

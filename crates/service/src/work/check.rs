@@ -125,6 +125,9 @@ impl Check<'_> {
             self.fault(Family::Config, error.to_string());
             StoredConfig::default()
         });
+        for key in stored.signing_keys().iter().filter(|key| !key.is_whole()) {
+            self.fault(Family::Config, format!("the halves of the signing key {} are not of one key", key.kid));
+        }
         stored.to_engine()
     }
 

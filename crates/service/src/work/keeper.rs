@@ -11,6 +11,7 @@ use crate::base::error::Error;
 use crate::base::ids::WorkspaceId;
 use crate::base::keeper::Keeper;
 use crate::base::store_error::commit_failed;
+use crate::config::workspace::{StoredConfig, without_ended_keys};
 use crate::jobs::NewJob;
 use crate::jobs::sweeps::EXPIRE;
 use crate::stored::idempotency;
@@ -21,10 +22,10 @@ use crate::work::sweeping::Stalled;
 use crate::work::timers;
 use crate::write::erasure::purge::{Purge, RECEIPTS_AT_ONCE};
 use crate::write::feed::trim::{Trimmed, Trimmer};
-use crate::write::lane::{Answer, Handle, Shared, Work};
+use crate::write::lane::{Answer, Configuring, Handle, Shared, Sweeps, Work};
 use crate::write::turns;
 
-/// Keeps one workspace: purges what was erased, keeps the quarantine and ended jobs within their bounds, asks again for sweeps whose
+/// Keeps one workspace: purges what was erased, removes signing keys that have ended, keeps the quarantine and ended jobs within their bounds, asks again for sweeps whose
 /// job has failed, forgets old answers, writes what was seen of attributes and events, also at the end. Ends the workspace when nobody uses
 /// it.
 pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane: Handle, shared: Arc<Shared>) {
@@ -35,6 +36,7 @@ pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane:
         report("purge", purge(&keeper, &parts, &lane, &shared).await);
         report("quarantine", sweep_quarantine(&keeper, &parts, &shared).await);
         report("expiry", expire(&parts, &shared).await);
+        report("signing keys", end_signing_keys(&parts, &lane, &shared).await);
         report("jobs", parts.jobs.keep(workspace).await);
         parts.backups.let_go((parts.components.clock)()).await;
         report("sweeps", go_on_sweeping(&mut stalled, &parts, &shared).await);
@@ -82,11 +84,12 @@ async fn first_due(keeper: &Keeper, parts: &Parts, shared: &Shared) -> Result<Op
         Purge { store, workspace: shared.workspace, config: configured.config.clone(), learned: &shared.learned };
     let purged = purge.since(&purge.waiting().await?).await?.map(after);
     let expired = last_expiry(parts, shared).await?.map(after);
+    let signed = configured.stored.signing_keys().next_end();
     let ruled = match shared.settings.without_rules {
         true => None,
         false => timers::first_due(shared).await?,
     };
-    Ok(Some([purged, expired, ruled].into_iter().flatten().min().unwrap_or(Timestamp::MAX)))
+    Ok(Some([purged, expired, signed, ruled].into_iter().flatten().min().unwrap_or(Timestamp::MAX)))
 }
 
 /// When what has ended was last taken away, where anything ever ends.
@@ -191,6 +194,17 @@ async fn expire(parts: &Parts, shared: &Shared) -> Result<(), Error> {
     }
     let new = NewJob { kind: EXPIRE.to_owned(), parameters: "{}".to_owned(), asked_by: None };
     parts.jobs.make(shared.workspace, &new, None).await?;
+    Ok(())
+}
+
+/// Removes signing keys that have ended, private halves and all.
+async fn end_signing_keys(parts: &Parts, lane: &Handle, shared: &Shared) -> Result<(), Error> {
+    let now = (parts.components.clock)();
+    if shared.configured().await?.stored.signing_keys().next_end().is_none_or(|end| end > now) {
+        return Ok(());
+    }
+    let change = Box::new(move |config: &StoredConfig, _| without_ended_keys(config, now));
+    lane.submit_own(Work::Configure(Configuring { change, sweeps: Sweeps::Left, once: None })).await?;
     Ok(())
 }
 

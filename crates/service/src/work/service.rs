@@ -13,11 +13,13 @@ use crate::base::ids::WorkspaceId;
 use crate::base::keeper::Keeper;
 use crate::base::settings::Settings;
 use crate::config::configured::Configured;
+use crate::config::tokens::signing::Signing;
 use crate::directory::DirectoryHandle;
 use crate::jobs::Jobs;
 use crate::read::find::Finder;
 use crate::read::pool::Pool;
 use crate::read::ruled::Asker;
+use crate::read::scans::Scans;
 use crate::read::views::{Epochs, Views};
 use crate::stored::cursor::Cursors;
 use crate::stored::keys::Scope;
@@ -50,6 +52,9 @@ pub struct Service {
     pub(crate) epochs: Arc<Epochs>,
     pub(crate) views: Views,
     pool: Arc<Pool>,
+    /// Where keys are made and tokens signed.
+    pub(crate) signing: Signing,
+    scans: Scans,
     /// What may wait in lanes.
     queues: Arc<Queues>,
     /// What lanes remember.
@@ -89,6 +94,11 @@ impl Service {
     /// Where rules are asked that may take long.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Where questions are asked of everybody.
+    pub(crate) fn scans(&self) -> &Scans {
+        &self.scans
     }
 
     /// What rules of a workspace are asked with.

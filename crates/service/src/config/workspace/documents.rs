@@ -123,7 +123,9 @@ pub fn set_document_model(config: &StoredConfig, model: DocumentModel) -> Result
         seen.push(&key.namespace);
     }
     match model.key(&model.strong) {
-        None => return Err(invalid(format!("the strong field {} is expected to be one that identifies", model.strong))),
+        None => {
+            return Err(invalid(format!("the strong field {} is expected to be one that identifies", model.strong)));
+        }
         Some(key) if key.many => {
             return Err(invalid(format!("the strong field {} is expected to have one value", model.strong)));
         }

@@ -13,11 +13,13 @@ mod documents;
 mod erasure;
 mod model;
 mod tokens;
+mod trust;
 
 pub use documents::{decode_documents, encode_documents};
 pub use erasure::{decode_erasure, encode_erasure};
 pub use model::{decode_model, encode_model};
 pub use tokens::{decode_tokens, encode_tokens};
+pub use trust::{decode_issuers, decode_signing_keys, encode_issuers, encode_signing_keys};
 
 const VERSION: u8 = 1;
 
@@ -90,6 +92,12 @@ pub fn rows(config: &StoredConfig, before: &StoredConfig) -> Vec<(Part, Bytes)> 
     if config.documents != before.documents {
         rows.push((Part::Documents, encode_documents(&config.documents)));
     }
+    if config.signing_keys != before.signing_keys {
+        rows.push((Part::SigningKeys, encode_signing_keys(&config.signing_keys)));
+    }
+    if config.issuers != before.issuers {
+        rows.push((Part::Issuers, encode_issuers(&config.issuers)));
+    }
     if config.rules != before.rules {
         rows.push((Part::Rules, rules::encode(&config.rules)));
     }
@@ -119,6 +127,8 @@ pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<Stor
             Part::Rules => config.rules = rules::decode(bytes)?,
             Part::Spelling => config.spelling = spelling::decode(bytes)?,
             Part::Tokens => config.tokens = decode_tokens(bytes)?,
+            Part::SigningKeys => config.signing_keys = decode_signing_keys(bytes)?,
+            Part::Issuers => config.issuers = decode_issuers(bytes)?,
             Part::Documents => config.documents = decode_documents(bytes)?,
         }
     }

@@ -222,6 +222,8 @@ proptest! {
     }
 }
 
+mod documents;
 mod erasure;
 mod model;
 mod tokens;
+mod trust;

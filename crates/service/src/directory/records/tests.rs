@@ -14,9 +14,12 @@ fn key() -> KeyEntry {
         organization: OrganizationId::new(1),
         name: DisplayName::parse("Web shop").expect("a name"),
         class: Class::Public,
-        permissions: Permissions::ALL.without(crate::directory::Permission::ReadPrivate),
+        permissions: Permissions::ALL
+            .without(crate::directory::Permission::ReadPrivate)
+            .without(crate::directory::Permission::ReadPublic),
         scope: WorkspaceScope::Listed(vec![WorkspaceId::new(300), WorkspaceId::new(2)]),
         datasets: Datasets { own: dataset("web"), allowed: Some(vec![dataset("web"), dataset("app")]) },
+        origins: None,
         created_at: at(1),
         expires_at: Some(at(2)),
         revoked_at: Some(at(-3)),
@@ -66,6 +69,11 @@ fn the_records_are_frozen_and_read_as_written() {
     let all = KeyEntry { key: all, hash: [5; 32] };
     codec::golden("key-all-2", &encode_key(&all));
     assert_eq!(decode_key(&[3; 12], &encode_key(&all)).unwrap(), all);
+
+    let origins = ["https://shop.example", "http://localhost:3000"].map(|text| Origin::parse(text).expect("an origin"));
+    let confined = KeyEntry { key: Key { origins: Some(origins.into()), ..listed.key.clone() }, hash: [5; 32] };
+    codec::golden("key-origins-3", &encode_key(&confined));
+    assert_eq!(decode_key(&[3; 12], &encode_key(&confined)).unwrap(), confined);
 
     // Keys of before send to the dataset that they sent to.
     let datasets = Datasets { own: dataset("segment"), allowed: None };

@@ -13,11 +13,13 @@ use crate::base::keeper::Keeper;
 use crate::base::lock::lock;
 use crate::base::settings::Settings;
 use crate::base::store_error::{self, Readiness, read_failed};
-use crate::config::workspace::{Part, renewed};
+use crate::config::tokens::signing::Signing;
+use crate::config::workspace::{Part, decode_signing_keys, renewed};
 use crate::directory::DirectoryHandle;
 use crate::jobs::Jobs;
 use crate::jobs::terms::Terms;
 use crate::read::pool::Pool;
+use crate::read::scans::Scans;
 use crate::read::views::{Epochs, Views};
 use crate::stored::cursor::Cursors;
 use crate::stored::keys::{Family, Scope};
@@ -92,6 +94,8 @@ impl Service {
             epochs: Arc::new(Epochs::new()),
             views: Views::new(settings.view_cache_bytes),
             pool: Arc::new(Pool::new(tasks.clone(), clock.clone())),
+            signing: Signing::new(tasks.clone()),
+            scans: Scans::new(tasks.clone(), clock.clone()),
             tasks: Mutex::new(JoinSet::new()),
             runner: Mutex::new(JoinSet::new()),
             directory,
@@ -130,14 +134,24 @@ impl Service {
         self.jobs().nudge();
     }
 
-    /// Starts the workspaces that have rules, or in which what was erased is still on disk; the others start when somebody asks for them.
-    /// At most three short reads for each workspace.
+    /// Starts the workspaces that have rules, or signing keys that end, or in which what was erased is still on disk; the others start when somebody asks for them.
+    /// At most four short reads for each workspace.
     async fn go_on_keeping(&self) -> Result<(), Error> {
         let directory = self.directory.snapshot();
         for workspace in directory.workspaces() {
             let scope = Scope::new(workspace.id);
             // The calendar may turn for its rules.
             if row::read(&**self.store(), scope.config(Part::Rules)).await?.is_some() {
+                self.wake(workspace.id);
+                continue;
+            }
+            // A key that was replaced may have ended meanwhile.
+            let keys = row::read(&**self.store(), scope.config(Part::SigningKeys)).await?;
+            if keys
+                .map(|row| decode_signing_keys(&row.value))
+                .transpose()?
+                .is_some_and(|keys| keys.next_end().is_some())
+            {
                 self.wake(workspace.id);
                 continue;
             }

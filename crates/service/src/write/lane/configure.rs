@@ -116,6 +116,8 @@ impl State {
                     | Part::Rules
                     | Part::Spelling
                     | Part::Tokens
+                    | Part::SigningKeys
+                    | Part::Issuers
                     | Part::Documents,
                     _,
                 ) => commit.put(key, bytes),

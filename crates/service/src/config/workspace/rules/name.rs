@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::RuleKind;
 use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::stable_id;
 
 /// Characters of what people call a rule.
 pub const DISPLAY_NAME_MAX: usize = 255;
@@ -37,6 +38,12 @@ impl RuleName {
         };
         let message = format!("the name of a {} is expected to be 1 to 64 letters, digits and _{more}", kind.noun());
         Err(Error::new(ErrorKind::Invalid, "name_invalid", message))
+    }
+
+    /// The id of the rule of this name in 24 hexadecimal digits: the same as long as there is a rule of this name, whatever it says.
+    #[must_use]
+    pub fn stable_id(&self, kind: RuleKind) -> String {
+        stable_id(kind.noun(), &self.0)
     }
 
     /// The name of a rule that people call so, and what they call it where that is not its name: a text that is no name has one made of it,

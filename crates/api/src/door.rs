@@ -1,0 +1,164 @@
+//! The seam: what a dialect says of itself, and what is done for all of them in one place.
+//!
+//! A door is a value. The router, the writer of errors, the documents and the quarantine go through [`DOORS`], and nothing outside a door's
+//! folder names one. A handler extracts, parses, calls and renders; it sees no shape of errors.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
+use tessera_engine::time::Timestamp;
+use tessera_service::error::Error;
+use tessera_service::identity_tokens::IdentityTokens;
+use tessera_service::verdict::Incoming;
+
+use crate::caller;
+use crate::extract::Query;
+use crate::route::Route;
+use crate::{admin, jobs, native, operation, segment, wyng};
+
+/// One dialect's set of paths.
+pub(crate) struct Door {
+    /// Its name: in the quarantine, in metrics, and the default of its dataset.
+    pub(crate) name: &'static str,
+    /// What all its paths begin with; none where they share their beginnings with others.
+    pub(crate) base: Option<&'static str>,
+    /// Where a key is looked for, in this order.
+    pub(crate) credentials: &'static [Credential],
+    /// Its paths.
+    pub(crate) routes: fn() -> Vec<Route>,
+    /// How it says no, whoever says it: a handler, an extractor, a limit, or the net below panics.
+    pub(crate) refuse: fn(&Refusal<'_>) -> Refused,
+    /// How it reads again what the quarantine has kept of it; none where it keeps nothing there.
+    pub(crate) replay: Option<Replay>,
+    /// The name of its errors in the documents, and their schema; none for the native shape.
+    pub(crate) errors: Option<ErrorSchema>,
+}
+
+/// The name of a door's errors in the documents, and what makes their schema.
+pub(crate) type ErrorSchema = (&'static str, fn() -> Value);
+
+/// Reads again what the quarantine has kept.
+pub(crate) type Replay = fn(&Kept<'_>) -> Result<Vec<Incoming>, Error>;
+
+/// What the quarantine has kept of something, and what it is read under.
+pub(crate) struct Kept<'a> {
+    pub(crate) raw: &'a [u8],
+    pub(crate) received_at: Timestamp,
+    pub(crate) tokens: &'a IdentityTokens,
+    pub(crate) fresh_id: &'a (dyn Fn() -> String + Sync),
+}
+
+/// A place where a key is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// The header `Authorization`, as bearer token or as user of `Basic`.
+    Authorization,
+    /// A header with nothing but the key.
+    Header(&'static str),
+    /// A parameter of the query. It reaches no log: these name routes, not addresses.
+    Query(&'static str),
+}
+
+/// Something that is refused, as a door writes it.
+pub(crate) struct Refusal<'a> {
+    pub(crate) error: &'a Error,
+    /// The status that it has of its kind.
+    pub(crate) status: StatusCode,
+    pub(crate) request_id: &'a str,
+    /// Seconds after which another try makes sense, where one does.
+    pub(crate) retry_after_secs: Option<u32>,
+}
+
+/// What a door makes of it.
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Vec<u8>,
+    pub(crate) headers: HeaderMap,
+}
+
+/// All doors. The first one answers what is no other's.
+pub(crate) static DOORS: [&Door; 3] = [&native::DOOR, &segment::DOOR, &wyng::DOOR];
+
+/// Every route of every door.
+pub(crate) fn routes() -> Vec<Route> {
+    let of = |door: &'static Door| (door.routes)().into_iter().map(|route| Route { door: door.name, ..route });
+    DOORS.into_iter().flat_map(of).collect()
+}
+
+/// Those of the native door that stand in folders of their own.
+pub(crate) fn native_routes() -> Vec<Route> {
+    [native::routes(), jobs::routes(), admin::routes(), operation::routes().into()].into_iter().flatten().collect()
+}
+
+/// The door of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Door> {
+    DOORS.into_iter().find(|door| door.name == name)
+}
+
+/// The door that answers a request: that of the route that it matched, otherwise that whose base its path begins with.
+pub(crate) fn of(route: Option<&str>, path: &str) -> &'static Door {
+    static BY_ROUTE: LazyLock<HashMap<&'static str, &'static str>> =
+        LazyLock::new(|| routes().into_iter().map(|route| (route.path, route.door)).collect());
+    let by_route = route.and_then(|route| BY_ROUTE.get(route)).and_then(|name| find(name));
+    let is_below = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let by_base = || DOORS.into_iter().find(|door| door.base.is_some_and(is_below));
+    by_route.or_else(by_base).unwrap_or(DOORS[0])
+}
+
+impl Door {
+    /// The key of a request, where it has one.
+    ///
+    /// # Errors
+    /// `key_invalid` for a header that cannot be read.
+    pub(crate) fn secret(&self, headers: &HeaderMap, query: &Query) -> Result<Option<String>, Error> {
+        for credential in self.credentials {
+            let found = match credential {
+                Credential::Authorization if headers.contains_key(AUTHORIZATION) => {
+                    caller::from_header(headers)?.map(|found| found.secret)
+                }
+                Credential::Authorization => None,
+                Credential::Header(name) => match headers.get(*name) {
+                    None => None,
+                    Some(value) => Some(value.to_str().map_err(|_| caller::invalid_in(name))?.trim().to_owned()),
+                },
+                Credential::Query(name) => query.get(name).map(str::to_owned),
+            };
+            if let Some(secret) = found.filter(|secret| !secret.is_empty()) {
+                return Ok(Some(secret));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What to say to a request without a key.
+    pub(crate) fn missing(&self) -> Error {
+        let places = self.credentials.iter().map(|credential| match credential {
+            Credential::Authorization => "as bearer token or as basic user name".to_owned(),
+            Credential::Header(name) => format!("in the header {name}"),
+            Credential::Query(name) => format!("as the query parameter {name}"),
+        });
+        let places: Vec<String> = places.collect();
+        let message = format!("the request carries no key: send it {}", places.join(", or "));
+        Error { message: message.into(), ..caller::missing() }
+    }
+}
+
+/// A path without doubled slashes and without one at its end, for doors that have their paths for themselves; none where it has none.
+pub(crate) fn tidied(path: &str) -> Option<String> {
+    let is_untidy = path.contains("//") || (path.len() > 1 && path.ends_with('/'));
+    if !is_untidy {
+        return None;
+    }
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let tidy = format!("/{}", segments.join("/"));
+    of(None, &tidy).base.is_some().then_some(tidy)
+}
+
+/// The native schemes are not looked for elsewhere.
+pub(crate) const NATIVE: &[Credential] = &[Credential::Authorization];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! The seam: every door says no in its own shape, whoever says it, and finds keys where it says that it does.
+
+use serde_json::{Value, json};
+
+use super::{Credential, DOORS, Door, of, tidied};
+use crate::route::Access;
+use crate::tests::world::{ROOT, Reply, World, request};
+
+/// What an error of a door looks like.
+fn is_in_shape(door: &Door, error: &Value) -> bool {
+    let members = |value: &Value| value.as_object().map(|own| own.keys().cloned().collect::<Vec<_>>());
+    let native = ["code", "message", "request_id", "retry"].map(str::to_owned);
+    match door.name {
+        "native" => members(error) == Some(vec!["error".into()]) && members(&error["error"]) == Some(native.into()),
+        "segment" => {
+            error["success"] == json!(false) && error["code"] == error["error"]["code"] && error["message"].is_string()
+        }
+        "wyng" => members(&error["error"]) == Some(vec!["code".into(), "message".into(), "request_id".into()]),
+        name => panic!("what do errors of {name} look like?"),
+    }
+}
+
+/// A path of a door that takes a body, and one that does not.
+fn path_of(door: &Door, has_body: bool) -> (String, &'static str) {
+    let routes = (door.routes)();
+    let fits = |route: &&crate::route::Route| {
+        route.body.is_some() == has_body
+            && matches!(route.access, Access::Workspace(_))
+            && !route.path.contains('{')
+            && (has_body || route.method == "GET")
+    };
+    let found = routes.iter().find(fits).expect("a door has both");
+    (found.method.to_string(), found.path)
+}
+
+fn with_key(credential: Credential, path: &str, key: &str) -> (String, Vec<(&'static str, String)>) {
+    match credential {
+        Credential::Authorization => (path.to_owned(), vec![("authorization", format!("Bearer {key}"))]),
+        Credential::Header(name) => (path.to_owned(), vec![(name, key.to_owned())]),
+        Credential::Query(name) => (format!("{path}?{name}={key}"), Vec::new()),
+    }
+}
+
+async fn send(world: &World, method: &str, door: &Door, path: &str, key: &str, body: &str) -> Reply {
+    let (path, headers) =
+        if key.is_empty() { (path.to_owned(), Vec::new()) } else { with_key(door.credentials[0], path, key) };
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    world.send(request(method, &path, "", &headers, body.to_owned())).await
+}
+
+#[tokio::test]
+async fn every_door_refuses_in_its_own_shape() {
+    let world = World::new().await;
+    world.workspace("other").await;
+    let powerless = world.key("private", &["operate"], &["other"]).await;
+    for door in DOORS {
+        let ((post, takes), (_, reads)) = (path_of(door, true), path_of(door, false));
+        let huge = "x".repeat(5 << 20);
+        let mut refused = vec![
+            (404, send(&world, "GET", door, &format!("{}/no/such/path", door.base.unwrap_or("")), ROOT, "").await),
+            (401, send(&world, &post, door, takes, "", "{}").await),
+            (401, send(&world, &post, door, takes, "unknown", "{}").await),
+            (403, send(&world, &post, door, takes, &powerless, "{}").await),
+            (400, send(&world, &post, door, takes, ROOT, "{\"never").await),
+            (400, send(&world, &post, door, takes, ROOT, "").await),
+            (413, send(&world, &post, door, takes, ROOT, &huge).await),
+            (405, send(&world, "DELETE", door, takes, ROOT, "").await),
+        ];
+        if door.base.is_none() && door.name != "native" {
+            // Its paths stand among those of the native door: what is no path at all is that one's.
+            refused.remove(0);
+        }
+        for (status, reply) in refused {
+            let error = reply.json();
+            assert!(
+                reply.status.as_u16() == status || (status == 413 && reply.status == 400),
+                "{}: {} instead of {status}: {error}",
+                door.name,
+                reply.status
+            );
+            assert!(is_in_shape(door, &error), "{} {status}: {error}", door.name);
+            assert!(!reply.header("x-request-id").is_empty(), "{}", door.name);
+        }
+        let read = send(&world, "GET", door, reads, ROOT, "").await;
+        assert!(read.status != 401 && read.status != 403, "{} {reads}: {}", door.name, read.json());
+    }
+}
+
+#[tokio::test]
+async fn keys_are_found_wherever_a_door_looks_for_them() {
+    let world = World::new().await;
+    for door in DOORS {
+        let (_, path) = path_of(door, false);
+        for credential in door.credentials {
+            let (path, headers) = with_key(*credential, path, ROOT);
+            let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let reply = world.send(request("GET", &path, "", &headers, "")).await;
+            assert!(reply.status != 401 && reply.status != 403, "{} {credential:?}: {}", door.name, reply.json());
+        }
+        // The scheme of another door is none of its own.
+        let foreign = if door.name == "wyng" { "authorization" } else { "x-access-token" };
+        let value = if door.name == "wyng" { format!("Bearer {ROOT}") } else { ROOT.to_owned() };
+        let reply = world.send(request("GET", path, "", &[(foreign, &value)], "")).await;
+        assert_eq!(reply.status, 401, "{} takes {foreign}", door.name);
+    }
+}
+
+#[tokio::test]
+async fn keys_of_pages_are_confined_to_their_origins() {
+    let world = World::new().await;
+    let new = json!({
+        "name": "page", "class": "public", "permissions": ["ingest", "read_public"], "workspaces": ["default"],
+        "origins": ["https://shop.example", "http://localhost:3000"]
+    });
+    let made = world.call("POST", "/v1/admin/keys", ROOT, new.to_string()).await.json();
+    assert_eq!(made["key"]["origins"], json!(["https://shop.example", "http://localhost:3000"]), "{made}");
+    let key = made["secret"].as_str().expect("a secret");
+    let upsert = r#"{"fields":{"uids":{"value":["visitor"]}}}"#;
+    for (origin, status) in [
+        (Some("https://shop.example"), 200),
+        (Some("http://localhost:3000"), 200),
+        (Some("https://evil.example"), 403),
+        (Some("https://shop.example:444"), 403),
+        (Some("null"), 403),
+        (None, 200),
+    ] {
+        let mut headers = vec![("x-access-token", key)];
+        headers.extend(origin.map(|origin| ("origin", origin)));
+        let path = "/api/v1/consumer/profiles/upsert";
+        let reply = world.send(request("POST", path, "", &headers, upsert)).await;
+        assert_eq!(reply.status.as_u16(), status, "{origin:?}: {}", reply.json());
+        headers[0] = ("authorization", "");
+        let bearer = format!("Bearer {key}");
+        headers[0].1 = &bearer;
+        let event = r#"{"anonymousId":"visitor","event":"x"}"#;
+        let reply = world.send(request("POST", "/v1/track", "", &headers, event)).await;
+        assert_eq!(reply.status.as_u16(), status, "{origin:?}: {}", reply.json());
+    }
+    for (origins, code) in [(json!([]), "origins_empty"), (json!(["shop.example"]), "origin_invalid")] {
+        let mut new = new.clone();
+        new["origins"] = origins;
+        assert_eq!(world.call("POST", "/v1/admin/keys", ROOT, new.to_string()).await.code(), code);
+    }
+}
+
+#[test]
+fn a_request_finds_its_door() {
+    for (route, path, door) in [
+        (None, "/api/v1/consumer/nothing", "wyng"),
+        (None, "/api/v1/consumer", "wyng"),
+        (None, "/api/v1/consumers", "native"),
+        (None, "/nothing", "native"),
+        (Some("/v1/track"), "/v1/track", "segment"),
+        (Some("/v1/segments"), "/v1/segments", "native"),
+    ] {
+        assert_eq!(of(route, path).name, door, "{path}");
+    }
+    for (path, tidy) in [
+        ("/api/v1/consumer/segments", None),
+        ("/api/v1/consumer/segments/", Some("/api/v1/consumer/segments")),
+        ("/api//v1/consumer//segments", Some("/api/v1/consumer/segments")),
+        ("/v1/segments/", None),
+        ("/", None),
+        ("//", None),
+    ] {
+        assert_eq!(tidied(path).as_deref(), tidy, "{path}");
+    }
+}

@@ -1,0 +1,278 @@
+//! Profiles by what they are: those of whom a condition holds, in an order, with how many there are.
+//!
+//! Where the condition names identities in the open, these are looked up and nobody else is asked. Otherwise everybody is, at one instant of
+//! the store, by several threads at once and within a bound of time: there is either the whole answer or none. A workspace asks one such
+//! question at a time. What is found is rendered as a read of the profile shows it.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use tessera_engine::config::Kind;
+use tessera_engine::id::NodeId;
+use tessera_engine::policy::IdentityGraph;
+use tessera_engine::value::Path;
+use tessera_expr::ast::{Expr, Node};
+use tessera_expr::calendar::Zone;
+use tessera_expr::pql;
+use tessera_expr::rule::{Purpose, Rule};
+
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::WorkspaceId;
+use crate::config::configured::Configured;
+use crate::config::visibility::{is_hidden_from, named};
+use crate::profiles::PAGE_BYTES;
+use crate::read::find::Found;
+use crate::read::pool::ANSWER_MICROS;
+use crate::read::query::{Fields, Rendered};
+use crate::read::ruled::Tries;
+use crate::read::sorted::{Candidate, First, Position};
+use crate::stored::cursor::{self, CARRIED_BYTES_MAX, Purpose as List};
+use crate::work::service::Service;
+
+mod asking;
+mod lookups;
+mod scan;
+
+use asking::Asking;
+
+pub use crate::read::sorted::{Sorting, Undecided};
+
+/// Profiles of one page.
+pub const PROFILES_MAX: usize = 1_000;
+/// Profiles that may be skipped and shown together: so many are kept in order. Beyond it, a cursor goes on.
+pub const WINDOW_MAX: usize = 10_000;
+/// Attributes that profiles are sorted by at once.
+pub const SORTINGS_MAX: usize = 3;
+/// Bytes that tell one question from another in a cursor.
+const QUESTION_BYTES: usize = 16;
+
+/// Which profiles are asked for.
+#[derive(Debug, Clone)]
+pub struct ProfileQuery {
+    /// The condition that has to hold of them; without one it is everybody.
+    pub filter: Option<Arc<Rule>>,
+    /// Where the days of the condition begin.
+    pub zone: Zone,
+    /// Whether people or accounts are asked for.
+    pub of: Kind,
+    /// Attributes, identifiers or computed attributes that they are sorted by, the first one first. Without any they come in the order in
+    /// which they are kept: by the id of the record, then of the profile.
+    pub order_by: Vec<(Path, Sorting)>,
+    /// How many of the first to leave out; none behind a cursor.
+    pub skip: usize,
+    /// How many, at most [`PROFILES_MAX`].
+    pub top: usize,
+    /// Where an earlier page of the same question ended.
+    pub cursor: Option<String>,
+    /// What is shown of each, and what the reader may see: nothing else may be asked about.
+    pub fields: Fields,
+    /// The id of a merge policy; without it the workspace's default one.
+    pub policy: Option<String>,
+    /// Whether to count all of whom the condition holds.
+    pub count: bool,
+}
+
+/// Profiles of whom a condition holds.
+#[derive(Debug, Clone)]
+pub struct ProfilePage {
+    /// They, as a read shows them. A page ends with the one that reaches [`PAGE_BYTES`], at the latest. One that was erased, or of whom the
+    /// condition held no more when it was rendered, is left out.
+    pub profiles: Vec<Rendered>,
+    /// How many there are in all, where that was asked for. Exact at the instant of the question.
+    pub total: Option<u64>,
+    /// Of whom of those that were looked at the condition has no answer.
+    pub undecided: Undecided,
+    /// Where the next page begins; none on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl Service {
+    /// Profiles of whom a condition holds.
+    ///
+    /// # Errors
+    /// `Invalid` with `limit_invalid`, `skip_invalid`, `order_too_long`, `cursor_invalid`, `merge_policy_unknown`,
+    /// `merge_policy_without_graph`; `Forbidden` with `rule_reads_hidden`; `Throttled` with `query_busy`; `Unavailable` with
+    /// `query_timeout`, `rules_off`, `rules_busy`, `rules_late`; what the store answers.
+    pub async fn profiles_where(
+        self: &Arc<Self>,
+        workspace: WorkspaceId,
+        query: &ProfileQuery,
+    ) -> Result<ProfilePage, Error> {
+        check_bounds(query)?;
+        let configured = self.configured(workspace).await?;
+        if configured.policy(query.policy.as_deref())?.compiled.graph() == IdentityGraph::None {
+            let message = "profiles are asked for under a merge policy with the whole identity graph";
+            return Err(Error::new(ErrorKind::Invalid, "merge_policy_without_graph", message));
+        }
+        let order = sorted_by(&query.order_by)?;
+        for rule in query.filter.iter().chain(&order) {
+            check_may_ask(rule, &configured, query)?;
+        }
+        let question = digest(query);
+        let after =
+            query.cursor.as_deref().map(|cursor| self.opened(workspace, cursor, &question, query)).transpose()?;
+        let asking = Arc::new(Asking::new(self, workspace, configured.clone(), query, order));
+        let first = First::new(query.skip + query.top + 1, after);
+        let first = match self.looked_up(&asking, query).await? {
+            Some(found) => self.ask_some(&asking, found, first).await?,
+            None => self.ask_everybody(&asking, first, query).await?,
+        };
+        let (total, undecided) = (query.count.then_some(first.matched), first.undecided);
+        let mut candidates = first.into_sorted();
+        let more = candidates.split_off(candidates.len().min(query.skip + query.top));
+        candidates.drain(..candidates.len().min(query.skip));
+        let (profiles, reached) = self.rendered_all(&asking, &candidates, query).await?;
+        let is_last = reached == candidates.len() && more.is_empty();
+        let last = candidates.get(reached.wrapping_sub(1)).filter(|_| !is_last);
+        let next_cursor = last.map(|last| self.sealed(workspace, &last.at, &question));
+        Ok(ProfilePage { profiles, total, undecided, next_cursor })
+    }
+
+    /// Renders candidates as they are now, and tells how many were come by.
+    async fn rendered_all(
+        &self,
+        asking: &Arc<Asking>,
+        candidates: &[Candidate],
+        query: &ProfileQuery,
+    ) -> Result<(Vec<Rendered>, usize), Error> {
+        let (mut profiles, mut bytes) = (Vec::with_capacity(candidates.len()), 0);
+        // Two that were merged since they were asked are one.
+        let mut seen: Vec<NodeId> = Vec::new();
+        for (at, candidate) in candidates.iter().enumerate() {
+            if bytes >= PAGE_BYTES {
+                return Ok((profiles, at));
+            }
+            let mut tries = Tries::default();
+            let rendered = loop {
+                let answer = self.shown_now(asking, candidate, query, &mut seen).await;
+                if !tries.goes_on(&answer) {
+                    break answer?;
+                }
+            };
+            if let Some(rendered) = rendered {
+                bytes += rendered.json.len();
+                profiles.push(rendered);
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok((profiles, candidates.len()))
+    }
+
+    async fn shown_now(
+        &self,
+        asking: &Arc<Asking>,
+        candidate: &Candidate,
+        query: &ProfileQuery,
+        seen: &mut Vec<NodeId>,
+    ) -> Result<Option<Rendered>, Error> {
+        let Asking { workspace, configured, .. } = &**asking;
+        let found = self.finder(*workspace, &configured.config).by_node(candidate.at.profile).await?;
+        let Some(found) = found else { return Ok(None) };
+        if found.version != candidate.version && !self.still_holds(asking, &found).await? {
+            return Ok(None);
+        }
+        let profile = found.cluster.profile_id(found.node).unwrap_or(found.node);
+        if seen.contains(&profile) {
+            return Ok(None);
+        }
+        let rendered = self.rendered(*workspace, configured, &found, query.fields, query.policy.as_deref()).await?;
+        seen.push(profile);
+        Ok(Some(rendered.0))
+    }
+
+    /// Whether the condition holds of a profile that was written since it was asked.
+    async fn still_holds(&self, asking: &Arc<Asking>, found: &Found) -> Result<bool, Error> {
+        let (workspace, asking) = (asking.workspace, asking.clone());
+        let (cluster, version) = (found.cluster.clone(), found.version);
+        let profile = cluster.profile_id(found.node).unwrap_or(found.node);
+        let work = move |patience| async move {
+            let looked = asking.look((&cluster, version), profile, &patience).await?;
+            Ok(looked.is_ok_and(|values| values.is_some()))
+        };
+        self.pool().run(workspace, ANSWER_MICROS, work).await
+    }
+
+    fn opened(
+        &self,
+        workspace: WorkspaceId,
+        cursor: &str,
+        question: &[u8; QUESTION_BYTES],
+        query: &ProfileQuery,
+    ) -> Result<Position, Error> {
+        let carried = self.cursors().open_sealed(workspace, List::Profiles, cursor)?;
+        let (of, position) = carried.split_first_chunk().ok_or_else(cursor::invalid)?;
+        let order: Vec<Sorting> = query.order_by.iter().map(|(_, sorting)| *sorting).collect();
+        if of == question { Position::from_bytes(position, &order) } else { Err(cursor::invalid()) }
+    }
+
+    fn sealed(&self, workspace: WorkspaceId, at: &Position, question: &[u8; QUESTION_BYTES]) -> String {
+        let carried = [&question[..], &at.to_bytes()].concat();
+        debug_assert!(carried.len() <= CARRIED_BYTES_MAX, "what profiles are sorted by is bounded");
+        self.cursors().seal(workspace, List::Profiles, &carried)
+    }
+}
+
+fn check_bounds(query: &ProfileQuery) -> Result<(), Error> {
+    let invalid = |code, message| Err(Error::new(ErrorKind::Invalid, code, message));
+    if query.top > PROFILES_MAX {
+        return invalid("limit_invalid", format!("limit is expected to be at most {PROFILES_MAX}"));
+    }
+    if query.skip.saturating_add(query.top) > WINDOW_MAX {
+        let message = format!("skip and limit are expected to be at most {WINDOW_MAX} together; go on with the cursor");
+        return invalid("skip_invalid", message);
+    }
+    if query.skip > 0 && query.cursor.is_some() {
+        return invalid("skip_invalid", "behind a cursor nothing is skipped: leave skip out".to_owned());
+    }
+    if query.order_by.len() > SORTINGS_MAX {
+        return invalid("order_too_long", format!("profiles are sorted by at most {SORTINGS_MAX} attributes"));
+    }
+    Ok(())
+}
+
+/// A rule for each value that is sorted by.
+fn sorted_by(order_by: &[(Path, Sorting)]) -> Result<Vec<Arc<Rule>>, Error> {
+    let rule = |(path, _): &(Path, Sorting)| {
+        let names = path.segments().map(|name| name.as_ref().into()).collect();
+        let value = Expr::new(Node::Path { of: Box::new(Expr::new(Node::Context(0))), names });
+        let refused = |_| Error::new(ErrorKind::Invalid, "attribute_path_invalid", "order_by: the path is too long");
+        Rule::compile(value, Purpose::Value).map(Arc::new).map_err(refused)
+    };
+    order_by.iter().map(rule).collect()
+}
+
+/// Whether the reader may see all that a rule reads, and whether that can be told.
+fn check_may_ask(rule: &Rule, configured: &Configured, query: &ProfileQuery) -> Result<(), Error> {
+    if is_hidden_from(rule, &configured.stored, query.fields.visibility) {
+        let message = "the query reads attributes or events that this key may not see";
+        return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message));
+    }
+    let rules = configured.stored.rules();
+    if named(rule, &configured.stored).iter().any(|(kind, name)| rules.of(*kind).contains_key(name.as_str())) {
+        configured.check_rules_are_on()?;
+    }
+    Ok(())
+}
+
+/// What tells a question from others of which a cursor may be, but for what is shown.
+fn digest(query: &ProfileQuery) -> [u8; QUESTION_BYTES] {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(bytes.len().to_be_bytes());
+        hash.update(bytes);
+    };
+    part(query.filter.as_ref().map(|rule| pql::print(rule.source())).unwrap_or_default().as_bytes());
+    part(query.zone.name().unwrap_or_default().as_bytes());
+    part(&[u8::from(query.of == Kind::Account), u8::from(query.policy.is_some())]);
+    part(query.policy.as_deref().unwrap_or_default().as_bytes());
+    for (path, sorting) in &query.order_by {
+        part(path.as_str().as_bytes());
+        part(&[u8::from(*sorting == Sorting::Descending)]);
+    }
+    let mut digest = [0; QUESTION_BYTES];
+    digest.copy_from_slice(&hash.finalize()[..QUESTION_BYTES]);
+    digest
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Asking those alone whom a condition names.
+
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+use tessera_engine::fact::Identity;
+use tessera_engine::id::NodeId;
+
+use super::ProfileQuery;
+use super::asking::{Asking, keep};
+use crate::base::error::Error;
+use crate::read::find::Finder;
+use crate::read::named::identities;
+use crate::read::pool::{ANSWER_MICROS, Patience};
+use crate::read::scans::late;
+use crate::read::sorted::First;
+use crate::stored::loose;
+use crate::work::service::Service;
+
+/// Links that do not hold at an identity, whose other ends may show it as theirs: where there are more, everybody is asked.
+const LINKS_MAX: usize = 1_000;
+/// Nodes that are looked up for one condition, at most.
+const NODES_MAX: usize = 10_000;
+
+impl Service {
+    /// The nodes of all who may be meant, where the condition names them; otherwise none.
+    pub(super) async fn looked_up(&self, asking: &Asking, query: &ProfileQuery) -> Result<Option<Vec<NodeId>>, Error> {
+        let config = &asking.configured.config;
+        let named = query.filter.as_ref().and_then(|rule| identities(rule.source(), config));
+        let Some(named) = named else { return Ok(None) };
+        let finder = self.finder(asking.workspace, config);
+        let mut nodes: Vec<NodeId> = Vec::new();
+        for identity in &named {
+            match self.may_show(&finder, identity).await? {
+                Some(own) if nodes.len() + own.len() <= NODES_MAX => nodes.extend(own),
+                Some(_) | None => return Ok(None),
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(Some(nodes))
+    }
+
+    /// The node of an identity, and those that say it is theirs although a rule keeps it from them; none where they are too many.
+    async fn may_show(&self, finder: &Finder<'_>, identity: &Identity) -> Result<Option<Vec<NodeId>>, Error> {
+        let Some(found) = finder.by_identity(identity).await? else { return Ok(Some(Vec::new())) };
+        let (scope, node) = (finder.scope, found.node);
+        let page = loose::links_of(&**self.store(), scope, node, &scope.held_of(node), LINKS_MAX).await?;
+        let others = page.links.iter().map(|link| link.other(node).node);
+        Ok(page.rest.is_none().then(|| std::iter::once(node).chain(others).collect()))
+    }
+
+    /// Asks the profiles of the records of some nodes, those of which a record holds several as well: one of them may show what another is
+    /// known by. One record after the other, so that only one is held.
+    pub(super) async fn ask_some(
+        self: &Arc<Self>,
+        asking: &Arc<Asking>,
+        nodes: Vec<NodeId>,
+        first: First,
+    ) -> Result<First, Error> {
+        let (service, asking, workspace) = (self.clone(), asking.clone(), asking.workspace);
+        let work = move |patience: Patience| async move {
+            let (mut first, mut seen) = (first, HashSet::new());
+            let finder = service.finder(workspace, &asking.configured.config);
+            for node in nodes {
+                if patience.is_over() {
+                    return Err(late());
+                }
+                if let Some(found) = finder.by_node(node).await?
+                    && seen.insert(found.cluster.id())
+                {
+                    asking.ask_record(&found.cluster, found.version, &patience, |told| keep(&mut first, told)).await?;
+                }
+            }
+            Ok(first)
+        };
+        self.pool().run(workspace, ANSWER_MICROS, work).await
+    }
+}
