@@ -42,7 +42,7 @@ pub const PROFILES_MAX: usize = 1_000;
 /// Profiles that may be skipped and shown together: so many are kept in order. Beyond it, a cursor goes on.
 pub const WINDOW_MAX: usize = 10_000;
 /// Attributes that profiles are sorted by at once.
-pub const SORTINGS_MAX: usize = 3;
+pub const ORDER_MAX: usize = 3;
 /// Bytes that tell one question from another in a cursor.
 const QUESTION_BYTES: usize = 16;
 
@@ -224,8 +224,8 @@ fn check_bounds(query: &ProfileQuery) -> Result<(), Error> {
     if query.skip > 0 && query.cursor.is_some() {
         return invalid("skip_invalid", "behind a cursor nothing is skipped: leave skip out".to_owned());
     }
-    if query.order_by.len() > SORTINGS_MAX {
-        return invalid("order_too_long", format!("profiles are sorted by at most {SORTINGS_MAX} attributes"));
+    if query.order_by.len() > ORDER_MAX {
+        return invalid("order_too_long", format!("profiles are sorted by at most {ORDER_MAX} attributes"));
     }
     Ok(())
 }

@@ -48,6 +48,11 @@ async fn a_document_is_made_changed_and_replaced() {
     assert_eq!(found["id"], made["id"], "{found}");
     let gone = world.call("POST", "/v1/documents:lookup", ROOT, lookup("ann@shop.example")).await;
     assert_eq!((gone.status.as_u16(), gone.code().as_str()), (404, "profile_not_found"));
+    // Nor does a query count it, or find it.
+    let all = world.get("/v1/profiles?count=true", ROOT).await.json();
+    assert_eq!((&all["total"], all["profiles"].as_array().map(Vec::len)), (&json!(1), Some(1)), "{all}");
+    let path = "/v1/profiles?count=true&filter=email%20%3D%20%22ann%40shop.example%22";
+    assert_eq!(world.get(path, ROOT).await.json()["total"], 0);
 }
 
 #[tokio::test]

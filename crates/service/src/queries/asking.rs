@@ -165,7 +165,8 @@ impl Asking {
         let scope = Scope::new(self.workspace);
         let Some(row) = row::read(&*self.store, scope.cluster(glance.id())).await? else { return Ok(true) };
         let whole = cluster::decode(&row.value, &self.configured.config)?;
-        loose::is_forgotten(&*self.store, scope, &whole).await
+        Ok(loose::is_forgotten(&*self.store, scope, &whole).await?
+            || loose::is_let_go(&*self.store, scope, &whole, node.id).await?)
     }
 }
 

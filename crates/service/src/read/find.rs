@@ -2,26 +2,23 @@
 
 use std::sync::Arc;
 
-use tessera_engine::cluster::{Cluster, LinkState, Severer};
+use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
 use tessera_engine::normalise::normalise;
-use tessera_store::{Direction, ScanLimit, Store, Version};
+use tessera_store::{Store, Version};
 
 use crate::base::error::{Error, ErrorKind};
-use crate::base::store_error::read_failed;
 use crate::read::query::Lookup;
 use crate::read::views::{Epoch, Epochs};
 use crate::stored::keys::Scope;
 use crate::stored::loose;
-use crate::stored::records::{cluster, link, rows};
+use crate::stored::records::{cluster, rows};
 use crate::stored::row;
 
 /// Reads of one look-up may belong to different instants; so often it begins anew.
 const TRIES: usize = 8;
-/// Links that are looked through for one by which a document has let go of an identity of which nothing else is known.
-const HELD_MAX: usize = 100;
 
 /// A profile as it was found.
 pub(crate) struct Found {
@@ -96,23 +93,8 @@ impl Finder<'_> {
     /// speaks of.
     async fn unless_forgotten(&self, found: Found) -> Result<Option<Found>, Error> {
         let is_forgotten = loose::is_forgotten(&**self.store, self.scope, &found.cluster).await?;
-        Ok((!is_forgotten && !self.is_let_go(&found).await?).then_some(found))
-    }
-
-    /// Whether nothing is known of a profile but that a document has let go of it.
-    async fn is_let_go(&self, found: &Found) -> Result<bool, Error> {
-        if found.cluster.piece(found.node).any(|node| node.facts() > 0) {
-            return Ok(false);
-        }
-        let range = self.scope.held_of(found.node);
-        let page = self.store.scan(&range, ScanLimit::rows(HELD_MAX), Direction::Forward).await;
-        for row in &page.map_err(|error| read_failed(&error))?.rows {
-            let link = link::decode(&row.value)?;
-            if matches!(&link.state, LinkState::Severed(by) if by.iter().any(|by| matches!(by, Severer::Document(_)))) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let is_let_go = loose::is_let_go(&**self.store, self.scope, &found.cluster, found.node).await?;
+        Ok((!is_forgotten && !is_let_go).then_some(found))
     }
 
     /// The cluster of this id, if it holds this node.
