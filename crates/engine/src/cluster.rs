@@ -457,7 +457,8 @@ impl Cluster {
     }
 
     /// Whether a private key links this node to another of its profile.
-    pub(crate) fn is_vouched_for(&self, node: &Node, sweeps: &Sweeps) -> bool {
+    #[must_use]
+    pub fn is_vouched_for(&self, node: &Node, sweeps: &Sweeps) -> bool {
         let vouches = |own: &Evidence| own.strength.class() == Class::Private && !sweeps.erases(&own.tally.source);
         let links = self.links.iter().filter(|link| link.state == LinkState::Active && link.touches(node.id));
         links.flat_map(|link| &link.evidence).any(vouches)

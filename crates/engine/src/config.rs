@@ -12,6 +12,7 @@ mod sweeps;
 
 pub use sweeps::{SourceErasure, Sweeps};
 
+use crate::document::DOCUMENT_NAMESPACE;
 use crate::fact::Class;
 use crate::model::Keeping;
 use crate::rules::RuleSet;
@@ -81,6 +82,7 @@ pub struct Config {
     by_name: HashMap<NamespaceName, NamespaceId>,
     exclusive: Option<NamespaceId>,
     primary: Option<NamespaceId>,
+    document: Option<NamespaceId>,
     limits: Limits,
     sweeps: Sweeps,
     keeping: Keeping,
@@ -148,8 +150,9 @@ impl Config {
         };
         let mut namespaces: Vec<_> = namespaces.into_iter().map(Arc::new).collect();
         namespaces.sort_by_key(|namespace| namespace.id);
+        let document = by_name.get(DOCUMENT_NAMESPACE).copied();
         let (sweeps, keeping, rules) = (Sweeps::default(), Keeping::default(), Arc::default());
-        Ok(Self { version, namespaces, by_name, exclusive, primary, limits, sweeps, keeping, rules })
+        Ok(Self { version, namespaces, by_name, exclusive, primary, document, limits, sweeps, keeping, rules })
     }
 
     /// This configuration with the windows of the data model.
@@ -238,6 +241,12 @@ impl Config {
     #[must_use]
     pub fn primary(&self) -> Option<NamespaceId> {
         self.primary
+    }
+
+    /// The namespace of documents.
+    #[must_use]
+    pub fn document(&self) -> Option<NamespaceId> {
+        self.document
     }
 
     /// The bounds.

@@ -100,6 +100,12 @@ pub fn prepare_document(write: DocumentWrite, at: Timestamp, config: &Config) ->
         let unknown = || Rejection::new("namespace_unknown", format!("the namespace {name} is not registered"));
         config.by_name(name).map(|own| own.id).ok_or_else(unknown)
     };
+    for name in &terms.single {
+        if fact.claims.iter().filter(|claim| claim.namespace == *name).count() > 1 {
+            let message = format!("a document holds one value of {name}, and more are named");
+            return Err(Rejection::new("too_many_identities", message));
+        }
+    }
     let [single, cleared, unique] = terms.bounded().map(|names| names.iter().map(find).collect::<Result<Vec<_>, _>>());
     let strong = terms.strong.as_ref().map(find).transpose()?;
     let is_named = fact.document.is_some();

@@ -7,6 +7,7 @@ use tessera_engine::decide::Documented;
 use tessera_engine::document::DocumentWrite;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
+use tessera_engine::normalise::normalise;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
@@ -16,7 +17,7 @@ use crate::config::configured::Configured;
 use crate::directory::Class;
 use crate::ingest::mismatch;
 use crate::read::document::{self, DocumentProfile, DocumentQuery};
-use crate::read::find::not_found;
+use crate::read::find::{not_found, unknown_namespace};
 use crate::read::query::Lookup;
 use crate::read::ruled::Tries;
 use crate::stored::idempotency::{Given, Once};
@@ -108,6 +109,22 @@ impl Service {
             }
         }
         Err(not_found())
+    }
+
+    /// A value in the one spelling of a namespace; none where it is no value of it.
+    ///
+    /// # Errors
+    /// `Invalid` with `namespace_unknown`; what the store answers.
+    pub async fn normalised(
+        &self,
+        workspace: WorkspaceId,
+        namespace: &str,
+        value: &str,
+    ) -> Result<Option<Arc<str>>, Error> {
+        let configured = self.running(workspace).shared.configured().await?;
+        let config = &configured.config;
+        let namespace = config.by_name(namespace).ok_or_else(|| unknown_namespace(config))?;
+        Ok(normalise(namespace, value).ok())
     }
 
     /// A profile as a document.

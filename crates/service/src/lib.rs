@@ -43,7 +43,7 @@ pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 pub use documents::DocumentOutcome;
 pub use erasures::{ErasureState, Extent, Return};
 pub use profiles::PAGE_BYTES;
-pub use read::document::{DocumentFieldValue, DocumentProfile, DocumentQuery};
+pub use read::document::{DocumentFieldValue, DocumentIdentity, DocumentProfile, DocumentQuery};
 pub use read::export;
 pub use read::query::{
     EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,

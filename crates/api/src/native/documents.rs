@@ -178,7 +178,7 @@ async fn read_document(State(app): State<Arc<App>>, PathParams(id): PathParams<S
     let identities = profile
         .identities
         .into_iter()
-        .map(|(own, seen)| wire::Known { identity: own.into(), last_seen: seen.map(format_timestamp) });
+        .map(|own| wire::Known { identity: own.identity.into(), last_seen: own.last_seen.map(format_timestamp) });
     let fields = profile.fields.iter().filter_map(|field| {
         let value: Json = serde_json::from_slice(&field.json).ok()?;
         Some((field.name.to_string(), wire::FieldValue { value, updated: field.updated.map(format_timestamp) }))

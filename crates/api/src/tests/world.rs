@@ -67,7 +67,7 @@ impl World {
     }
 
     /// The same world after a stop and a start with other settings.
-    pub(super) async fn reopened(self, settings: Settings) -> Self {
+    pub(crate) async fn reopened(self, settings: Settings) -> Self {
         self.service.close().await;
         // No service of one store draws what another has drawn.
         let draws = self.draws + 1_000_000;

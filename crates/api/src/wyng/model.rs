@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Number, Value as Json};
 use tessera_engine::config::{Kind, NamespaceName, Normaliser};
+use tessera_engine::document::DOCUMENT_NAMESPACE;
 use tessera_engine::model::{Allowed, Attribute, Definition, Scalar, Status, Type, Window};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
@@ -182,7 +183,7 @@ fn key(config: &mut StoredConfig, documents: &DocumentModel, field: &Field) -> R
     let is_taken = |name: &str| documents.keys().any(|(_, key)| key.namespace.as_str() == name);
     let fits = |name: &str, config: &StoredConfig| {
         let found = config.namespaces().iter().find(|own| own.name.as_str() == name);
-        !is_taken(name) && found.is_none_or(|own| own.kind == Kind::Person)
+        name != DOCUMENT_NAMESPACE && !is_taken(name) && found.is_none_or(|own| own.kind == Kind::Person)
     };
     let names = std::iter::once(name.clone()).chain((2..100).map(|at| format!("{name}-{at}")));
     let name = names.into_iter().find(|name| fits(name, config));
@@ -220,6 +221,9 @@ fn register(definition: &mut Definition, field: &Field) -> Result<(), Error> {
     };
     if field.r#type != "set" && (field.values.is_some() || field.allow_other_values == Some(false)) {
         return Err(expected("values and allow_other_values are of sets"));
+    }
+    if field.allow_other_values == Some(false) && field.values.as_ref().is_none_or(Vec::is_empty) {
+        return Err(expected("a set that allows no other values has some in values"));
     }
     let member = |json: &Json| match json {
         Json::String(text) => Ok(Value::text(text)),

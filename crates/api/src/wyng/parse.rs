@@ -134,6 +134,13 @@ fn in_order(model: &DocumentModel, mut found: BTreeMap<String, Vec<String>>, cla
     claims
 }
 
+/// What a value of a field that identifies is.
+const ID: &str = "of 1 to 512 bytes without control characters";
+
+fn is_id(text: &str) -> bool {
+    (1..=512).contains(&text.trim().len()) && !text.chars().any(char::is_control)
+}
+
 /// What an upsert says, field by field.
 #[derive(Default)]
 struct Said {
@@ -188,8 +195,8 @@ impl Said {
             value => vec![value],
         };
         let text = |value| match value {
-            Json::String(text) if !text.trim().is_empty() => Ok(text),
-            _ => Err(invalid_field(name, "a list of ids as texts is expected")),
+            Json::String(text) if is_id(&text) => Ok(text),
+            _ => Err(invalid_field(name, format!("a list of ids is expected, texts {ID}"))),
         };
         let values: Vec<String> = values.into_iter().map(text).collect::<Result<_, _>>()?;
         if name != UIDS || !values.is_empty() {
@@ -202,7 +209,7 @@ impl Said {
     fn identity(&mut self, name: &str, value: Json) -> Result<(), Error> {
         match value {
             Json::Null => self.cleared.push(name.into()),
-            Json::String(text) if !text.trim().is_empty() => {
+            Json::String(text) if is_id(&text) => {
                 self.attributes.insert(name.to_owned(), json!(text));
                 self.claims.insert(name.to_owned(), vec![text]);
                 return Ok(());
@@ -212,7 +219,7 @@ impl Said {
                 self.claims.insert(name.to_owned(), vec![number.to_string()]);
                 return Ok(());
             }
-            _ => return Err(invalid_field(name, "a text is expected, or null to clear it")),
+            _ => return Err(invalid_field(name, format!("a text {ID} is expected, or null to clear it"))),
         }
         self.attributes.insert(name.to_owned(), Json::Null);
         Ok(())

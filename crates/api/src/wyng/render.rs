@@ -80,18 +80,23 @@ pub(super) fn values(
         values.insert(field.name.to_string(), Value { value, updated: field.updated.map(zoneless) });
     }
     for (name, key) in config.documents().keys() {
-        values.remove(&**name);
+        let said = values.remove(&**name);
         let of = |namespace: &str| namespace == key.namespace.as_str();
-        let found = profile.identities.iter().filter(|(own, _)| of(&own.namespace));
+        let mut found = profile.identities.iter().filter(|own| of(&own.identity.namespace));
         if key.many {
-            let ids: Vec<Json> = found.map(|(own, _)| Json::from(&*own.value)).collect();
+            let ids: Vec<Json> = found.map(|own| Json::from(&*own.identity.value)).collect();
             if !ids.is_empty() && relevance != Relevance::NotRelevant {
                 values.insert(name.to_string(), Value { value: ids.into(), updated: None });
             }
             continue;
         }
-        let Some(shown) = profile.shown.iter().find(|own| of(&own.namespace)) else { continue };
-        let seen = found.filter(|(own, _)| own.value == shown.value).find_map(|(_, seen)| *seen);
+        let shown = profile.shown.iter().find(|own| of(&own.namespace));
+        let seen = shown.and_then(|shown| found.find(|own| own.identity.value == shown.value)?.last_seen);
+        // What can find nobody is shown as it was said, where nothing finds the profile by this field.
+        let Some(shown) = shown else {
+            values.extend(said.map(|said| (name.to_string(), said)));
+            continue;
+        };
         if is_asked_for(config, name, seen, (relevance, now)) {
             let value = Json::from(&*shown.value);
             values.insert(name.to_string(), Value { value, updated: seen.map(zoneless) });

@@ -227,3 +227,103 @@ async fn the_token_of_a_verification_is_exchanged() {
     let late = exchange(&token, "email").await;
     assert_eq!((late.status.as_u16(), late.code().as_str()), (401, "token_expired"), "{}", late.json());
 }
+
+async fn says(world: &World, token: &str, fields: Value) {
+    world.pass(1_000_000);
+    let reply = call(world, "POST", "/profiles/upsert", token, &json!({ "fields": fields })).await;
+    assert_eq!(reply.status, 200, "{fields}: {}", reply.json());
+}
+
+/// Whom a look-up finds; null where nobody.
+async fn finds(world: &World, query: &str) -> Value {
+    call(world, "GET", &format!("/profiles/lookup?{query}"), ROOT, &Value::Null).await.json()["id"].clone()
+}
+
+async fn shows(world: &World, id: &Value, field: &str) -> Value {
+    let path = format!("/profiles/{}", id.as_str().expect("an id"));
+    call(world, "GET", &path, ROOT, &Value::Null).await.json()["fields"][field]["value"].clone()
+}
+
+#[tokio::test]
+async fn a_page_takes_over_nobody_and_joins_nobody_that_servers_know() {
+    let world = World::new().await;
+    let page = public(&world).await;
+    says(&world, ROOT, json!({"email": {"value": "rich@x.example"}, "phone": {"value": "+33699999999"}})).await;
+    says(&world, &page, json!({"email": {"value": "rich@x.example"}, "uids": {"value": ["mallory"]}})).await;
+    says(&world, &page, json!({"uids": {"value": ["mallory"]}, "email": {"value": "mallory@x.example"}})).await;
+    let rich = finds(&world, "email=rich%40x.example").await;
+    assert_ne!(finds(&world, "email=mallory%40x.example").await, rich, "another address beside one that a server said");
+    says(&world, ROOT, json!({"email": {"value": "mallory@x.example"}, "phone": {"value": "+33688888888"}})).await;
+    assert_eq!(shows(&world, &rich, "email").await, "rich@x.example");
+    assert_eq!(shows(&world, &rich, "phone").await, "+33699999999");
+    // Two that servers know stay two, whoever decides first.
+    says(&world, ROOT, json!({"email": {"value": "one@x.example"}, "uids": {"value": ["u1"]}})).await;
+    says(&world, ROOT, json!({"uids": {"value": ["u2"]}, "phone": {"value": "+33612345671"}})).await;
+    says(&world, &page, json!({"uids": {"value": ["u2"]}, "email": {"value": "one@x.example"}})).await;
+    assert_ne!(finds(&world, "uid=u2").await, finds(&world, "email=one%40x.example").await);
+    // A visitor whom only pages know joins whom they say to be.
+    says(&world, &page, json!({"uids": {"value": ["visitor"]}})).await;
+    says(&world, &page, json!({"uids": {"value": ["visitor"]}, "email": {"value": "one@x.example"}})).await;
+    assert_eq!(finds(&world, "uid=visitor").await, finds(&world, "email=one%40x.example").await);
+}
+
+#[tokio::test]
+async fn what_is_older_is_neither_shown_nor_found() {
+    let world = World::new().await;
+    says(&world, ROOT, json!({"phone": {"value": "+33699999999"}, "email": {"value": "live@x.example"}})).await;
+    let id = finds(&world, "phone=%2B33699999999").await;
+    for email in [json!({"value": "import@x.example"}), Value::Null] {
+        let old =
+            json!({"fields": {"phone": {"value": "+33699999999"}, "email": email}, "timestamp": "2020-01-01 00:00"});
+        assert_eq!(call(&world, "POST", "/profiles/upsert", ROOT, &old).await.status, 200);
+        assert_eq!(shows(&world, &id, "email").await, "live@x.example", "{old}");
+        assert_eq!(finds(&world, "email=live%40x.example").await, id, "{old}");
+        assert_eq!(finds(&world, "email=import%40x.example").await, Value::Null, "{old}");
+    }
+}
+
+#[tokio::test]
+async fn fields_are_shown_whatever_else_has_their_name() {
+    let world = World::new().await;
+    let first =
+        call(&world, "POST", "/profiles/upsert", ROOT, &json!({"fields": {"email": {"value": "a@x.example"}}})).await;
+    let tdm = first.json()["tdm_id"].as_str().expect("an id").to_owned();
+    let model = json!({"fields": [{"id": "email", "name": "E", "is_key": true}, {"id": "user_id", "name": "U"}, {"id": "phone", "name": "P"}],
+        "strong_id": "email"});
+    assert_eq!(call(&world, "PUT", &format!("/tdm/{tdm}"), ROOT, &model).await.status, 200);
+    says(
+        &world,
+        ROOT,
+        json!({"email": {"value": "a@x.example"}, "user_id": {"value": "U-1"}, "phone": {"value": "0612"}}),
+    )
+    .await;
+    let id = finds(&world, "email=a%40x.example").await;
+    assert_eq!(shows(&world, &id, "user_id").await, "U-1");
+    assert_eq!(shows(&world, &id, "phone").await, "0612");
+    let internal = json!({"fields": [{"id": "email", "name": "E", "is_key": true}, {"id": "profile", "name": "P", "is_key": true}], "strong_id": "email"});
+    let set = call(&world, "PUT", &format!("/tdm/{tdm}"), ROOT, &internal).await;
+    assert_eq!(set.status, 200, "{}", set.json());
+    says(&world, ROOT, json!({"email": {"value": "a@x.example"}, "profile": {"value": "X1"}})).await;
+    assert_eq!(shows(&world, &id, "profile").await, "X1");
+    let parents =
+        call(&world, "GET", &format!("/profiles/{}", id.as_str().expect("an id")), ROOT, &Value::Null).await.json();
+    assert_eq!(parents["parent_profiles"], json!([]));
+    for (field, value) in [("email", json!("x".repeat(600))), ("uids", json!(["a\u{0}b"])), ("uids", json!([7]))] {
+        let reply = call(&world, "POST", "/profiles/upsert", ROOT, &json!({"fields": {field: {"value": value}}})).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "field_invalid"), "{}", reply.json());
+    }
+}
+
+/// What is stored is read again at every start.
+#[tokio::test]
+async fn an_expression_keeps_the_bounds_of_a_text() {
+    let world = World::new().await;
+    let long = |bytes: usize| json!({"name": "long", "expression": {"operator": "profile-attribute-equal", "operands": ["email", "x".repeat(bytes)]}});
+    let made = call(&world, "POST", "/segments", ROOT, &long(20_000)).await;
+    assert_eq!(made.status, 201, "{}", made.json());
+    let refused = call(&world, "POST", "/segments", ROOT, &long(40_000)).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "expression_invalid"));
+    let world = world.reopened(tessera_service::Settings::default()).await;
+    let listed = call(&world, "GET", "/segments", ROOT, &Value::Null).await;
+    assert_eq!(listed.json().as_array().map(Vec::len), Some(1), "{}", listed.json());
+}

@@ -59,8 +59,21 @@ pub(super) async fn exchange(State(app): State<Arc<App>>, query: Query, headers:
     let Some(email) = claims.get("email").and_then(Value::as_str) else {
         return Err(refused("the token names no e-mail address").into());
     };
-    let lookup = Lookup::Identity { namespace: key.namespace.as_str().to_owned(), value: email.to_owned() };
-    let profile = canonical(&app, &entered, lookup).await?;
+    let namespace = key.namespace.as_str();
+    let lookup = Lookup::Identity { namespace: namespace.to_owned(), value: email.to_owned() };
+    let query = DocumentQuery { visibility: Flags::default(), relevance: Relevance::Any };
+    let found = app.service.document(entered.workspace, &lookup, &query).await?;
+    // That the address is somebody's was verified; that this profile is theirs, only a server can say: a page may claim any address.
+    let normal = app.service.normalised(entered.workspace, namespace, email).await?;
+    let is_theirs = found.identities.iter().any(|own| {
+        own.is_vouched_for && *own.identity.namespace == *namespace && Some(&*own.identity.value) == normal.as_deref()
+    });
+    if !is_theirs {
+        return Err(
+            Error::new(ErrorKind::NotFound, "profile_not_found", "no server has said whose this address is").into()
+        );
+    }
+    let profile = found.id;
     let jwt = sign(&app, &entered, profile).await?;
     Ok(entered.answer(json_answer(&jwt)))
 }

@@ -247,7 +247,8 @@ impl Link {
     }
 
     /// The end that this link may make a hub: the one of lower priority, unless its namespace is the exclusive one. Joined
-    /// and severed links make no hub, nor do ends of equal priority.
+    /// and severed links make no hub, nor do ends of equal priority. A document is none of the neighbours that are counted: it is found by
+    /// the value, and of several the value is part of one.
     #[must_use]
     pub fn hub_end(&self, config: &Config) -> Option<&End> {
         if self.is_joined() || self.state.is_severed() {
@@ -260,7 +261,8 @@ impl Link {
             std::cmp::Ordering::Greater => second,
             std::cmp::Ordering::Equal => return None,
         };
-        (Some(lower.identity.namespace) != config.exclusive()).then_some(lower)
+        let is_document = config.document() == Some(self.other(lower.node).identity.namespace);
+        (!is_document && Some(lower.identity.namespace) != config.exclusive()).then_some(lower)
     }
 
     /// What it counts for, if anything.

@@ -182,47 +182,84 @@ impl Act<'_> {
         identity
     }
 
-    /// Takes out what another document holds that stays apart from this one, and answers it.
+    /// Takes out what the document does not get, and answers it: what another one holds that stays apart, a value beside one that stays, and
+    /// by the word of a public key whoever a private one knows as another profile.
     fn leave_out(
         &self,
         write: &PreparedDocument,
         target: Option<&Target>,
         prepared: &mut Prepared,
     ) -> Result<Vec<Identity>, Lack> {
-        let (Some(strong), Some(target)) = (write.strong, target) else { return Ok(Vec::new()) };
-        let given = || prepared.others.iter().map(|(own, _)| own).filter(|own| own.namespace == strong);
-        let own: Vec<Identity> = match given().next() {
-            Some(_) => given().cloned().collect(),
-            None if write.cleared.contains(&strong) => Vec::new(),
-            None => target.values_of(strong).cloned().collect(),
-        };
-        let mut left_out = Vec::new();
-        for (identity, _) in &prepared.others {
+        let Some(target) = target else { return Ok(Vec::new()) };
+        let namespaces = write.single.iter().filter(|namespace| self.keeps_value(**namespace, target, prepared));
+        let kept: Vec<NamespaceId> = namespaces.copied().collect();
+        let is_beside = |own: &Identity| kept.contains(&own.namespace) && !target.holds(own);
+        let others = || prepared.others.iter().map(|(own, _)| own);
+        let mut left_out: Vec<Identity> = others().filter(|own| is_beside(own)).cloned().collect();
+        let own: Vec<Identity> = write.strong.map_or_else(Vec::new, |strong| {
+            let given = others().filter(|own| own.namespace == strong && !left_out.contains(own)).cloned();
+            match given.collect::<Vec<_>>() {
+                given if !given.is_empty() => given,
+                _ if write.cleared.contains(&strong) => Vec::new(),
+                _ => target.values_of(strong).cloned().collect(),
+            }
+        });
+        for identity in others() {
             let Some(other) = self.profile_of(identity)?.filter(|other| !other.is_same(target)) else { continue };
-            let mut theirs = other.values_of(strong).peekable();
-            let differs = theirs.peek().is_some() && !own.is_empty() && theirs.all(|value| !own.contains(value));
-            if identity.namespace != strong && differs {
+            let differs = write.strong.is_some_and(|strong| {
+                let mut theirs = other.values_of(strong).peekable();
+                let has_other = theirs.peek().is_some() && !own.is_empty() && theirs.all(|value| !own.contains(value));
+                identity.namespace != strong && has_other
+            });
+            let are_known =
+                prepared.class == Class::Public && self.is_vouched_for(target) && self.is_vouched_for(&other);
+            if (differs || are_known) && !left_out.contains(identity) {
                 left_out.push(identity.clone());
             }
         }
         prepared.others.retain(|(identity, _)| !left_out.contains(identity));
+        // Nor does it say so: what stands under the name of an identity is that identity.
+        let config = self.working.config();
+        let is_left_out = |path: &Path| {
+            let namespace = config.by_name(path.as_str()).map(|own| own.id);
+            namespace.is_some_and(|id| left_out.iter().any(|own| own.namespace == id))
+        };
+        prepared.fact.attributes.retain(|(path, _)| !is_left_out(path));
         Ok(left_out)
     }
 
-    /// The identities that the document lets go of: what it held beside a value that it names now, and all of what it clears. What a private
-    /// key has linked is never let go of by the word of a public one.
+    /// Whether a private key says what holds a profile together.
+    fn is_vouched_for(&self, target: &Target) -> bool {
+        let sweeps = self.working.config().sweeps();
+        target.nodes().any(|node| target.cluster.is_vouched_for(node, sweeps))
+    }
+
+    /// Whether a profile keeps a value of this namespace although the document names another one.
+    fn keeps_value(&self, namespace: NamespaceId, target: &Target, prepared: &Prepared) -> bool {
+        let named = |own: &Identity| prepared.others.iter().any(|(other, _)| other == own);
+        let mut values = target.nodes().filter(|node| node.identity.namespace == namespace && !named(&node.identity));
+        values.any(|node| !self.may_release(node, target, prepared))
+    }
+
+    /// Whether a write may let go of an identity: what a private key has linked is never let go of by the word of a public one, nor what was
+    /// said later than the write says.
+    fn may_release(&self, node: &Node, target: &Target, prepared: &Prepared) -> bool {
+        let time = prepared.fact.time.unwrap_or(self.now);
+        let mut links = target.links_of(node.id);
+        links
+            .all(|link| (prepared.class == Class::Private || link.class() == Class::Public) && link.last_seen() <= time)
+    }
+
+    /// The identities that the document lets go of: what it held beside a value that it names now, and all of what it clears.
     fn replaced(&self, write: &PreparedDocument, target: Option<&Target>, prepared: &Prepared) -> Vec<Identity> {
         let Some(target) = target else { return Vec::new() };
         let document = target.nodes().find(|node| node.identity == prepared.owner).map(|node| node.id);
         let is_of_document =
             |node: &Node| document.is_some_and(|document| target.links_of(node.id).any(|link| link.touches(document)));
-        let may = |node: &Node| {
-            prepared.class == Class::Private || target.links_of(node.id).all(|link| link.class() == Class::Public)
-        };
         let named =
             |namespace| prepared.others.iter().map(|(own, _)| own).filter(move |own| own.namespace == namespace);
         let mut gone = Vec::new();
-        for node in target.nodes().filter(|node| may(node)) {
+        for node in target.nodes().filter(|node| self.may_release(node, target, prepared)) {
             let namespace = node.identity.namespace;
             let is_replaced = write.single.contains(&namespace)
                 && named(namespace).next().is_some()

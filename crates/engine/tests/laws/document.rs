@@ -194,11 +194,33 @@ impl Reference {
         let first = known.min_by_key(|own| (self.created_at(own), (*own).clone())).cloned();
         let document = named.or(first.clone()).or(made.cloned()).expect("the engine has made one");
         let is_new = !self.is_known(&document);
-        let left_out = self.apart(&people, &others, (strong, cleared.contains(&strong.unwrap_or(documents))));
-        others.retain(|own| !left_out.contains(own));
         let is_public = write.prepared.class == tessera_engine::fact::Class::Public;
+        let at = write.prepared.fact.time.unwrap_or(now);
+        let may = |own: &Identity| {
+            (!is_public || self.is_of_public_links(own, &people))
+                && self.last_said(own, &people).is_none_or(|said| said <= at)
+        };
+        // A value that stays keeps others of a namespace of one value away.
+        let stays = |own: &Identity| single.contains(&own.namespace) && !others.contains(own) && !may(own);
+        let keeping: BTreeSet<_> = people.iter().filter(|own| stays(own)).map(|own| own.namespace).collect();
+        let is_beside = |own: &&Identity| keeping.contains(&own.namespace) && !people.contains(*own);
+        let mut left_out: Vec<Identity> = others.iter().filter(is_beside).cloned().collect();
+        let rest: Vec<Identity> = others.iter().filter(|own| !left_out.contains(own)).cloned().collect();
+        let apart = self.apart(&people, (&others, &rest), (strong, cleared.contains(&strong.unwrap_or(documents))));
+        let is_known = |own: &&Identity| {
+            let theirs = self.people_of(own);
+            is_public
+                && !people.is_empty()
+                && !theirs.is_empty()
+                && theirs != people
+                && self.are_vouched_for(&people)
+                && self.are_vouched_for(&theirs)
+        };
+        let known: Vec<Identity> = others.iter().filter(is_known).cloned().collect();
+        left_out.extend(apart.into_iter().chain(known));
+        others.retain(|own| !left_out.contains(own));
         let mut gone: Vec<Identity> = Vec::new();
-        for own in people.iter().filter(|own| !is_public || self.is_of_public_links(own, &people)) {
+        for own in people.iter().filter(|own| may(own)) {
             let given: Vec<&Identity> = others.iter().filter(|other| other.namespace == own.namespace).collect();
             let holds_given = given.iter().any(|other| people.contains(*other));
             let is_linked = people.contains(&document) && self.are_linked(own, &document);
@@ -245,11 +267,11 @@ impl Reference {
     fn apart(
         &self,
         people: &BTreeSet<Identity>,
-        others: &[Identity],
+        (others, rest): (&[Identity], &[Identity]),
         (strong, is_cleared): (Option<tessera_engine::config::NamespaceId>, bool),
     ) -> Vec<Identity> {
         let Some(strong) = strong.filter(|_| !people.is_empty()) else { return Vec::new() };
-        let given: BTreeSet<&Identity> = others.iter().filter(|own| own.namespace == strong).collect();
+        let given: BTreeSet<&Identity> = rest.iter().filter(|own| own.namespace == strong).collect();
         let own: BTreeSet<&Identity> = if given.is_empty() && !is_cleared {
             people.iter().filter(|own| own.namespace == strong).collect()
         } else {

@@ -675,7 +675,8 @@ impl Reference {
             }
             let (low, high) =
                 if priority(&ends.0) < priority(&ends.1) { (&ends.0, &ends.1) } else { (&ends.1, &ends.0) };
-            if self.config.exclusive() != Some(low.namespace) {
+            let is_document = self.config.find(high.namespace).is_some_and(|own| own.name.as_str() == "profile");
+            if self.config.exclusive() != Some(low.namespace) && !is_document {
                 let class = usize::from(!is_private(said));
                 low_end.insert(ends.clone(), (low.clone(), class));
                 graph.above.entry(low.clone()).or_default()[class].insert(high.clone());
@@ -929,6 +930,21 @@ impl Reference {
             **standing == Standing::Active && is_end(ends, identity) && people.contains(other)
         });
         own.all(|(ends, _)| !is_private(&graph.said[ends]))
+    }
+
+    /// When somebody last said what holds an identity in its profile.
+    pub(crate) fn last_said(&self, identity: &Identity, people: &BTreeSet<Identity>) -> Option<Timestamp> {
+        let graph = self.graph();
+        let own = graph.standing.iter().filter(|(ends, standing)| {
+            let other = if ends.0 == *identity { &ends.1 } else { &ends.0 };
+            **standing == Standing::Active && is_end(ends, identity) && people.contains(other)
+        });
+        own.flat_map(|(ends, _)| &graph.said[ends]).map(|said| said.time).max()
+    }
+
+    /// Whether a private key says something of what holds these together.
+    pub(crate) fn are_vouched_for(&self, people: &BTreeSet<Identity>) -> bool {
+        people.iter().any(|own| !self.is_of_public_links(own, people))
     }
 
     pub(crate) fn created_at(&self, identity: &Identity) -> Timestamp {

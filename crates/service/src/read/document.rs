@@ -47,6 +47,17 @@ pub struct DocumentFieldValue {
     pub is_computed: bool,
 }
 
+/// An identity of a document.
+#[derive(Debug, Clone)]
+pub struct DocumentIdentity {
+    /// The identity.
+    pub identity: NamedIdentity,
+    /// When it was last seen.
+    pub last_seen: Option<Timestamp>,
+    /// Whether a private key says that it is part of the profile.
+    pub is_vouched_for: bool,
+}
+
 /// A profile as a document.
 #[derive(Debug, Clone)]
 pub struct DocumentProfile {
@@ -60,9 +71,9 @@ pub struct DocumentProfile {
     pub updated_at: Timestamp,
     /// For each namespace the value that a read shows.
     pub shown: Vec<NamedIdentity>,
-    /// All its identities, each with the time when it was last seen.
-    pub identities: Vec<(NamedIdentity, Option<Timestamp>)>,
-    /// Its attributes, by name. Identities stand aside.
+    /// All its identities.
+    pub identities: Vec<DocumentIdentity>,
+    /// Its attributes, by name. Those of the name of a namespace say what was said, whatever it is found by.
     pub fields: Vec<DocumentFieldValue>,
     /// The names of all attributes that it has, whatever is asked for by relevance.
     pub names: Vec<Arc<str>>,
@@ -114,14 +125,13 @@ pub(crate) async fn read(
     ruled::hide(&mut ruled, &configured.flagged, query.visibility);
     ruled::add(&ruled, &mut view, query.relevance, config);
     let gaps = ruled::gaps(&ruled, &mut view, configured, query.visibility);
-    let is_identity = |name: &str| config.by_name(name).is_some();
     let is_computed = |name: &str| configured.stored.rules().find(RuleKind::Attribute, name).is_ok();
-    let mut names: Vec<Arc<str>> = whole.attributes.into_keys().filter(|name| !is_identity(name)).collect();
+    let mut names: Vec<Arc<str>> = whole.attributes.into_keys().collect();
     names.extend(ruled.attributes.iter().map(|(name, _)| name.clone()));
     names.sort_unstable();
     names.dedup();
     let mut bytes = 0;
-    let fields = view.attributes.iter().filter(|(name, _)| !is_identity(name)).map(|(name, tree)| {
+    let fields = view.attributes.iter().map(|(name, tree)| {
         let mut json = Vec::new();
         write_tree(tree, &mut json);
         bytes += json.len() + name.len();
@@ -137,8 +147,10 @@ pub(crate) async fn read(
     let mut ids: Vec<NodeId> = documents(cluster, node, config).into_iter().map(|own| own.id).collect();
     let id = if ids.is_empty() { standing(found, configured).ok_or_else(not_found)? } else { ids.remove(0) };
     let sweeps = config.sweeps();
-    let named = |own: &tessera_engine::cluster::Node| {
-        (NamedIdentity::new(&own.identity, config), cluster.last_seen(own, sweeps))
+    let named = |own: &tessera_engine::cluster::Node| DocumentIdentity {
+        identity: NamedIdentity::new(&own.identity, config),
+        last_seen: cluster.last_seen(own, sweeps),
+        is_vouched_for: cluster.is_vouched_for(own, sweeps),
     };
     let shown = view.identifiers.iter().map(|(namespace, value)| NamedIdentity {
         namespace: config.find(*namespace).map_or("", |own| own.name.as_str()).into(),

@@ -104,12 +104,7 @@ const HELD_MAX: usize = 100;
 ///
 /// # Errors
 /// What the store answers; `Corrupt`.
-pub(crate) async fn is_let_go(
-    store: &dyn Store,
-    scope: Scope,
-    cluster: &Cluster,
-    node: NodeId,
-) -> Result<bool, Error> {
+pub(crate) async fn is_let_go(store: &dyn Store, scope: Scope, cluster: &Cluster, node: NodeId) -> Result<bool, Error> {
     if cluster.piece(node).any(|node| node.facts() > 0) {
         return Ok(false);
     }

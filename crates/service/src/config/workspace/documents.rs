@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tessera_engine::config::{Kind, NamespaceName};
-use tessera_engine::document::DocumentTerms;
+use tessera_engine::document::{DOCUMENT_NAMESPACE, DocumentTerms};
 
 use super::StoredConfig;
 use crate::base::error::{Error, ErrorKind};
@@ -116,6 +116,9 @@ pub fn set_document_model(config: &StoredConfig, model: DocumentModel) -> Result
         let namespace = config.namespaces().iter().find(|own| own.name == key.namespace).ok_or_else(unknown)?;
         if namespace.kind != Kind::Person {
             return Err(invalid(format!("{name}: the namespace {} is of accounts", key.namespace)));
+        }
+        if key.namespace.as_str() == DOCUMENT_NAMESPACE {
+            return Err(invalid(format!("{name}: the namespace {DOCUMENT_NAMESPACE} is of the documents themselves")));
         }
         if seen.contains(&&key.namespace) {
             return Err(invalid(format!("{name}: another field has the namespace {}", key.namespace)));

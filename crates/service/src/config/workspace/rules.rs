@@ -108,7 +108,9 @@ impl Definition {
     /// # Errors
     /// The first [`Problem`] of it.
     pub fn new(kind: RuleKind, expr: Expr, zone: Zone, merge_policy: Option<PolicyId>) -> Result<Self, Problem> {
-        let pql = pql::print(&expr).into();
+        let pql: Arc<str> = pql::print(&expr).into();
+        // What is stored is read again at every start: whatever language a rule came in, its text keeps the bounds of a text.
+        pql::parse(&pql)?;
         let rule = Arc::new(Rule::compile(expr, kind.purpose())?);
         Ok(Self { pql, rule, zone, merge_policy, of: Kind::Person })
     }
