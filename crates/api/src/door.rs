@@ -157,7 +157,7 @@ pub(crate) fn tidied(path: &str) -> Option<String> {
     of(None, &tidy).base.is_some().then_some(tidy)
 }
 
-/// The native schemes are not looked for elsewhere.
+/// Where the native door looks for keys.
 pub(crate) const NATIVE: &[Credential] = &[Credential::Authorization];
 
 #[cfg(test)]

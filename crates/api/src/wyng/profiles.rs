@@ -11,7 +11,7 @@ use tessera_engine::view::Relevance;
 use tessera_service::directory::{Class, Permission, SERVERS};
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::workspace_config::StoredConfig;
-use tessera_service::{DocumentOutcome, DocumentQuery, Lookup};
+use tessera_service::{DocumentOutcome, DocumentProfile, DocumentQuery, Lookup};
 
 use super::errors::{field_not_found, invalid_field};
 use super::model::{self, meant};
@@ -59,11 +59,10 @@ pub(super) async fn upsert(
         once::answer(&app, &entered, key, (&axum::http::Method::POST, uri.path(), &body[..]), render, work).await?;
     let (id, mut upserted): (String, serde_json::Value) =
         serde_json::from_slice(&kept).map_err(|_| Error::new(ErrorKind::Internal, "internal", "a kept answer"))?;
-    let node = node(&id)?;
-    let query = DocumentQuery { visibility: entered.visibility(), relevance: Relevance::Any };
-    let profile = app.service.document(entered.workspace, &Lookup::Node(node), &query).await?;
-    let config = app.service.configuration(entered.workspace).await?;
-    upserted["segment_id"] = render::segment_ids(&config, profile.segments.iter().map(AsRef::as_ref)).into();
+    // A key that may only send learns nothing of whom it names.
+    if entered.caller.permissions().allow(Permission::ReadPublic) {
+        upserted["segment_id"] = segments_of(&app, &entered, node(&id)?, entered.visibility()).await?.into();
+    }
     Ok(entered.answer(json_bytes(to_json(&upserted).into())))
 }
 
@@ -124,6 +123,23 @@ pub(super) async fn sees(app: &App, entered: &Entered, query: &Query, profile: N
     Ok((Sees::All, Flags { internal: false, private: true }))
 }
 
+/// A profile as its reader sees it, and the configuration that says what its fields are.
+async fn seen(
+    app: &App,
+    entered: &Entered,
+    (node, visibility, relevance): (NodeId, Flags, Relevance),
+) -> Result<(DocumentProfile, Arc<StoredConfig>), Error> {
+    let query = DocumentQuery { visibility, relevance };
+    let profile = app.service.document(entered.workspace, &Lookup::Node(node), &query).await?;
+    Ok((profile, app.service.configuration(entered.workspace).await?))
+}
+
+/// The ids of the segments that a profile is in.
+async fn segments_of(app: &App, entered: &Entered, node: NodeId, visibility: Flags) -> Result<Vec<String>, Error> {
+    let (profile, config) = seen(app, entered, (node, visibility, Relevance::Any)).await?;
+    Ok(render::segment_ids(&config, profile.segments.iter().map(AsRef::as_ref)))
+}
+
 pub(super) async fn retrieve(
     State(app): State<Arc<App>>,
     PathParams(id): PathParams<String>,
@@ -139,9 +155,7 @@ pub(super) async fn retrieve(
     };
     let node = node(&id)?;
     let (sees, visibility) = sees(&app, &entered, &query, node).await?;
-    let asked = DocumentQuery { visibility, relevance };
-    let profile = app.service.document(entered.workspace, &Lookup::Node(node), &asked).await?;
-    let config = app.service.configuration(entered.workspace).await?;
+    let (profile, config) = seen(&app, &entered, (node, visibility, relevance)).await?;
     let shown = render::profile(&profile, &config, entered.workspace, (sees, relevance, app.now()));
     Ok(entered.answer(json(&shown)))
 }
@@ -155,9 +169,7 @@ pub(super) async fn field(
     let entered = app.enter_by(&DOOR, &headers, &query, Permission::ReadPublic)?;
     let node = node(&id)?;
     let (sees, visibility) = sees(&app, &entered, &query, node).await?;
-    let asked = DocumentQuery { visibility, relevance: Relevance::Relevant };
-    let profile = app.service.document(entered.workspace, &Lookup::Node(node), &asked).await?;
-    let config = app.service.configuration(entered.workspace).await?;
+    let (profile, config) = seen(&app, &entered, (node, visibility, Relevance::Relevant)).await?;
     let name = meant(config.documents(), &field);
     let is_public = config.documents().fields.get(name).is_some_and(|own| own.public);
     let mut values = render::values(&profile, &config, Relevance::Relevant, app.now());
@@ -184,9 +196,6 @@ pub(super) async fn segments(
     let node = node(&id)?;
     let (_, visibility) = sees(&app, &entered, &query, node).await?;
     app.service.touch_profile(entered.workspace, node, entered.caller.key()).await?;
-    let asked = DocumentQuery { visibility, relevance: Relevance::Any };
-    let profile = app.service.document(entered.workspace, &Lookup::Node(node), &asked).await?;
-    let config = app.service.configuration(entered.workspace).await?;
-    let ids = render::segment_ids(&config, profile.segments.iter().map(AsRef::as_ref));
+    let ids = segments_of(&app, &entered, node, visibility).await?;
     Ok(entered.answer(json(&ids)))
 }

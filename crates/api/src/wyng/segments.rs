@@ -77,11 +77,7 @@ pub(super) async fn create(State(app): State<Arc<App>>, query: Query, headers: H
     // A name that is taken by another segment goes on as what people call this one.
     let display_name = display_name.or_else(|| (name.as_str() != called).then(|| called.as_str().into()));
     let content = content(&app, &entered, &config, (display_name, None), &expression).await?;
-    let made =
-        app.service.put_stored_rule(entered.workspace, KIND, &name, (content, Some(0)), entered.visibility(), None);
-    let made = built(&app, &entered, made.await?.now()?).await?;
-    let config = app.service.configuration(entered.workspace).await?;
-    let mut response = json(&segment(&made.rule, &config, entered.workspace));
+    let mut response = json(&set(&app, &entered, &name, (content, Some(0))).await?);
     *response.status_mut() = StatusCode::CREATED;
     Ok(entered.answer(response))
 }
@@ -107,12 +103,21 @@ pub(super) async fn update(
     let expression = expression.unwrap_or_else(|| expression::of(rule, &config));
     let content = content(&app, &entered, &config, (display_name, rule.description.clone()), &expression).await?;
     let version = Some(rule.version);
-    let made =
-        app.service.put_stored_rule(entered.workspace, KIND, &name, (content, version), entered.visibility(), None);
-    let made = built(&app, &entered, made.await?.now()?).await?;
-    let config = app.service.configuration(entered.workspace).await?;
-    let response = json(&segment(&made.rule, &config, entered.workspace));
+    let response = json(&set(&app, &entered, &name, (content, version)).await?);
     Ok(entered.answer(response))
+}
+
+/// Makes a segment or changes it, and answers it as it stands then.
+async fn set(
+    app: &App,
+    entered: &Entered,
+    name: &RuleName,
+    content: (RuleContent, Option<u64>),
+) -> Result<Segment, Error> {
+    let made = app.service.put_stored_rule(entered.workspace, KIND, name, content, entered.visibility(), None);
+    let made = built(app, entered, made.await?.now()?).await?;
+    let config = app.service.configuration(entered.workspace).await?;
+    Ok(segment(&made.rule, &config, entered.workspace))
 }
 
 /// What a segment says, compiled and checked as any rule is.

@@ -314,6 +314,20 @@ async fn fields_are_shown_whatever_else_has_their_name() {
     }
 }
 
+/// Keys that stand in pages already may only send: they learn nothing by sending.
+#[tokio::test]
+async fn a_token_that_may_only_send_learns_no_segments() {
+    let world = World::new().await;
+    let all = json!({"name": "all", "expression": {"operator": "profile-attribute-exists", "operands": ["email"]}});
+    assert_eq!(call(&world, "POST", "/segments", ROOT, &all).await.status, 201);
+    let upsert = json!({"fields": {"email": {"value": "ann@shop.example"}}});
+    for (permissions, count) in [(&["ingest"][..], 0), (&["ingest", "read_public"], 1)] {
+        let key = world.key("public", permissions, &["default"]).await;
+        let reply = call(&world, "POST", "/profiles/upsert", &key, &upsert).await.json();
+        assert_eq!(reply["segment_id"].as_array().map(Vec::len), Some(count), "{permissions:?}: {reply}");
+    }
+}
+
 /// What is stored is read again at every start.
 #[tokio::test]
 async fn an_expression_keeps_the_bounds_of_a_text() {
