@@ -283,7 +283,8 @@ pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
         Prompt::Settle(node, _) | Prompt::Touch(node) => vec![Need::Home(*node)],
         Prompt::Document(write) => {
             let identities = write.identities().map(|identity| Need::Identity(identity.clone()));
-            std::iter::once(Need::Fact(write.prepared.fact.key())).chain(identities).collect()
+            let of = write.of.map(Need::Home);
+            std::iter::once(Need::Fact(write.prepared.fact.key())).chain(identities).chain(of).collect()
         }
         Prompt::Release { document, identity } => {
             vec![Need::Identity(document.clone()), Need::Identity(identity.clone())]
@@ -328,6 +329,7 @@ pub fn second_needs(prompt: &Prompt, working: &Working) -> Vec<Need> {
         Prompt::Sweep(_) | Prompt::Unlink { .. } => {}
         Prompt::Document(write) => {
             needs.extend(write.identities().filter_map(row).map(|row| Need::Cluster(row.cluster)));
+            needs.extend(write.of.and_then(|node| working.home(node).ok().flatten()).map(Need::Cluster));
             let new = write.identities().filter(|identity| row(identity).is_none());
             needs.extend(new.map(|identity| Need::Suppression(identity.clone())));
         }

@@ -27,6 +27,28 @@ pub enum Existence {
     MustExist,
 }
 
+/// Who counts as holding an identity that is unique to a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Holders {
+    /// Other documents. Whoever is no document yet becomes this one.
+    #[default]
+    Documents,
+    /// Every other profile.
+    Profiles,
+}
+
+/// What becomes of values that were said before and are not said now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Replace {
+    /// They stay.
+    #[default]
+    Nothing,
+    /// Those that documents said in the same dataset are removed.
+    Own,
+    /// All of the profile are removed, whoever said them.
+    All,
+}
+
 /// How a document is written: what becomes of those that are there, and of identities that it no longer names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DocumentTerms {
@@ -36,12 +58,16 @@ pub struct DocumentTerms {
     pub single: Vec<Arc<str>>,
     /// Namespaces of which it holds no value from now on.
     pub cleared: Vec<Arc<str>>,
-    /// Namespaces of which no two documents hold the same value: the write is refused where another document does.
+    /// Namespaces of which it holds the values that it names, and no other from now on.
+    pub whole: Vec<Arc<str>>,
+    /// Namespaces of which no two hold the same value: the write is refused where another one does.
     pub unique: Vec<Arc<str>>,
+    /// Who counts as another one.
+    pub holders: Holders,
     /// The namespace that decides whether two documents are one: with different values of it they stay apart, whatever else both name.
     pub strong: Option<Arc<str>>,
-    /// What the document said before in this dataset and does not say now is removed.
-    pub replace: bool,
+    /// What becomes of what was said before and is not said now.
+    pub replace: Replace,
 }
 
 /// The documents that are part of the profile of a node, the one that was there first at the front.
@@ -61,14 +87,17 @@ pub struct DocumentWrite {
     pub fact: Box<Fact>,
     /// How it is written.
     pub terms: DocumentTerms,
+    /// A node of the profile that it is written to where the document that it names is not there: a profile that no document is part of
+    /// becomes this one, otherwise its document is written.
+    pub of: Option<NodeId>,
 }
 
-tessera_expr::heap!(DocumentTerms: single, cleared, unique, strong);
+tessera_expr::heap!(DocumentTerms: single, cleared, whole, unique, strong);
 tessera_expr::heap!(DocumentWrite: fact, terms);
 
 impl DocumentTerms {
-    fn bounded(&self) -> [&[Arc<str>]; 3] {
-        [&self.single, &self.cleared, &self.unique]
+    fn bounded(&self) -> [&[Arc<str>]; 4] {
+        [&self.single, &self.cleared, &self.whole, &self.unique]
     }
 }
 
@@ -81,8 +110,11 @@ pub struct PreparedDocument {
     pub is_named: bool,
     /// As they were given.
     pub terms: DocumentTerms,
+    /// A node of the profile that it is written to where the document is not there.
+    pub of: Option<NodeId>,
     pub(crate) single: Vec<NamespaceId>,
     pub(crate) cleared: Vec<NamespaceId>,
+    pub(crate) whole: Vec<NamespaceId>,
     pub(crate) unique: Vec<NamespaceId>,
     pub(crate) strong: Option<NamespaceId>,
 }
@@ -95,7 +127,7 @@ const UNCHOSEN: &str = "000000000000000000000000";
 /// # Errors
 /// As [`prepare`]; `namespace_unknown` where the terms name a namespace that is not there.
 pub fn prepare_document(write: DocumentWrite, at: Timestamp, config: &Config) -> Result<PreparedDocument, Rejection> {
-    let DocumentWrite { mut fact, terms } = write;
+    let DocumentWrite { mut fact, terms, of } = write;
     let find = |name: &Arc<str>| {
         let unknown = || Rejection::new("namespace_unknown", format!("the namespace {name} is not registered"));
         config.by_name(name).map(|own| own.id).ok_or_else(unknown)
@@ -106,7 +138,7 @@ pub fn prepare_document(write: DocumentWrite, at: Timestamp, config: &Config) ->
             return Err(Rejection::new("too_many_identities", message));
         }
     }
-    let [single, cleared, unique] = terms.bounded().map(|names| names.iter().map(find).collect::<Result<Vec<_>, _>>());
+    let [single, cleared, whole, unique] = terms.bounded().map(|names| names.iter().map(find).collect::<Result<Vec<_>, _>>());
     let strong = terms.strong.as_ref().map(find).transpose()?;
     let is_named = fact.document.is_some();
     if !is_named {
@@ -121,7 +153,8 @@ pub fn prepare_document(write: DocumentWrite, at: Timestamp, config: &Config) ->
         let message = "no identity of it can find a profile: each is malformed or identifies nobody";
         return Err(Rejection::new("identity_unusable", message));
     }
-    Ok(PreparedDocument { prepared, is_named, terms, single: single?, cleared: cleared?, unique: unique?, strong })
+    let (single, cleared, whole, unique) = (single?, cleared?, whole?, unique?);
+    Ok(PreparedDocument { prepared, is_named, terms, of, single, cleared, whole, unique, strong })
 }
 
 impl PreparedDocument {
@@ -138,7 +171,7 @@ impl PreparedDocument {
         if !self.is_named {
             fact.document = None;
         }
-        DocumentWrite { fact, terms: self.terms }
+        DocumentWrite { fact, terms: self.terms, of: self.of }
     }
 
     /// All identities that it names, those that decide first at the front.

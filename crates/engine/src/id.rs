@@ -76,6 +76,38 @@ id96! {
     ErasureId
 }
 
+impl NodeId {
+    /// What a UUID that stands for a node has where an id of ours has nothing: version 8, and a mark.
+    const UUID: [u8; 4] = [0x8e, 0x55, 0xa7, 0x5e];
+
+    /// The same id in the form of a UUID, for those who take no other: the first six bytes, four that say so, the last six.
+    #[must_use]
+    pub fn to_uuid(&self) -> String {
+        let [a, b, c, d, e, f, rest @ ..] = self.0;
+        let [w, x, y, z] = Self::UUID;
+        let bytes = [a, b, c, d, e, f, w, x, y, z].into_iter().chain(rest);
+        let mut text = String::with_capacity(36);
+        for (at, byte) in bytes.enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                text.push('-');
+            }
+            let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
+        }
+        text
+    }
+
+    /// The id that a UUID made by [`Self::to_uuid`] stands for; none for any other.
+    #[must_use]
+    pub fn from_uuid(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.split('-').collect();
+        let [first, second, third, fourth, last] = parts[..] else { return None };
+        let is_form = [first, second, third, fourth, last].map(str::len) == [8, 4, 4, 4, 12];
+        let [w, x, y, z] = Self::UUID;
+        let is_marked = format!("{third}{fourth}").eq_ignore_ascii_case(&format!("{w:02x}{x:02x}{y:02x}{z:02x}"));
+        if is_form && is_marked { Self::parse(&format!("{first}{second}{last}")).ok() } else { None }
+    }
+}
+
 impl DirectiveId {
     /// When it was made, in milliseconds since 1970.
     #[must_use]

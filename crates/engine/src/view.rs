@@ -164,18 +164,48 @@ pub(crate) fn seen_at(
     names: &Names,
 ) -> (BTreeMap<Arc<str>, Tree>, Option<Timestamp>) {
     let attributes = attributes(cluster, node, lens, names);
-    let identifiers = identifiers(cluster, node, lens, names);
+    let shown = identifiers(cluster, node, lens, names);
     let (_, valid_until) = turns(cluster, node, lens, names);
-    (as_seen(attributes, &identifiers, lens.config), valid_until)
+    let mut seen = as_seen(attributes, &shown, lens.config);
+    if names.has(IDENTITIES) {
+        seen.insert(IDENTITIES.into(), all_identities(cluster, node, lens));
+    }
+    (seen, valid_until)
+}
+
+/// The name under which rules see all identities of a profile: a list of values for each namespace, and the ids of its nodes under
+/// [`NODE_IDS`].
+pub const IDENTITIES: &str = "_identities";
+
+/// The name of the ids of nodes among identities; no namespace begins so.
+pub const NODE_IDS: &str = "_id";
+
+fn all_identities(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Tree {
+    let mut all: BTreeMap<Arc<str>, Vec<Value>> = BTreeMap::new();
+    for own in policy::unit(cluster, node, lens.policy.graph()) {
+        all.entry(NODE_IDS.into()).or_default().push(Value::text(&own.id.to_string()));
+        if let Some(namespace) = lens.config.find(own.identity.namespace) {
+            let values = all.entry(namespace.name.as_str().into()).or_default();
+            values.push(Value::Text(own.identity.value.clone()));
+        }
+    }
+    let sorted = |mut values: Vec<Value>| {
+        values.sort_unstable();
+        Tree::Leaf(Value::List(values.into()))
+    };
+    Tree::Node(all.into_iter().map(|(name, values)| (name, sorted(values))).collect())
 }
 
 /// Names at the top of a profile that no attribute may take: those of the answer itself.
-pub const RESERVED: [&str; 4] = ["profile_id", "_audiences", "_updated_at", "_incomplete"];
+pub const RESERVED: [&str; 5] = ["profile_id", "_audiences", "_updated_at", "_incomplete", IDENTITIES];
 
-/// What a rule sees of a view: attributes and identifiers at the top, as a read shows them, the answer's own members aside.
+/// What a rule sees of a view of this node: attributes and identifiers at the top, as a read shows them, the answer's own members aside, and
+/// all identities under [`IDENTITIES`].
 #[must_use]
-pub fn seen(view: View, config: &Config) -> BTreeMap<Arc<str>, Tree> {
-    as_seen(view.attributes, &view.identifiers, config)
+pub fn seen(view: View, (cluster, node): (&Cluster, NodeId), lens: &Lens<'_>) -> BTreeMap<Arc<str>, Tree> {
+    let mut seen = as_seen(view.attributes, &view.identifiers, lens.config);
+    seen.insert(IDENTITIES.into(), all_identities(cluster, node, lens));
+    seen
 }
 
 fn as_seen(

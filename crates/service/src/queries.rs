@@ -21,6 +21,7 @@ use crate::base::ids::WorkspaceId;
 use crate::config::configured::Configured;
 use crate::config::visibility::{is_hidden_from, named};
 use crate::profiles::PAGE_BYTES;
+use crate::read::document::{self, DocumentProfile, DocumentQuery};
 use crate::read::find::Found;
 use crate::read::pool::ANSWER_MICROS;
 use crate::read::query::{Fields, Rendered};
@@ -30,6 +31,7 @@ use crate::stored::cursor::{self, CARRIED_BYTES_MAX, Purpose as List};
 use crate::work::service::Service;
 
 mod asking;
+pub mod events;
 mod lookups;
 mod scan;
 
@@ -55,9 +57,9 @@ pub struct ProfileQuery {
     pub zone: Zone,
     /// Whether people or accounts are asked for.
     pub of: Kind,
-    /// Attributes, identifiers or computed attributes that they are sorted by, the first one first. Without any they come in the order in
-    /// which they are kept: by the id of the record, then of the profile.
-    pub order_by: Vec<(Path, Sorting)>,
+    /// Values that they are sorted by, the first one first; [`sorted_by`] makes one of an attribute, an identifier or a computed attribute.
+    /// Without any they come in the order in which they are kept: by the id of the record, then of the profile.
+    pub order_by: Vec<(Arc<Rule>, Sorting)>,
     /// How many of the first to leave out; none behind a cursor.
     pub skip: usize,
     /// How many, at most [`PROFILES_MAX`].
@@ -86,6 +88,30 @@ pub struct ProfilePage {
     pub next_cursor: Option<String>,
 }
 
+/// Profiles of whom a condition holds, as documents.
+#[derive(Debug, Clone)]
+pub struct DocumentPage {
+    /// They, in the order that was asked for. One that was erased, or of whom the condition held no more when it was read, is left out.
+    pub documents: Vec<DocumentProfile>,
+    /// How many there are in all, where that was asked for. Exact at the instant of the question.
+    pub total: Option<u64>,
+    /// Of whom of those that were looked at the condition has no answer.
+    pub undecided: Undecided,
+    /// Where the next page begins; none on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// Those that were found, before they are shown.
+struct Asked {
+    asking: Arc<Asking>,
+    candidates: Vec<Candidate>,
+    /// Whether there are more behind them.
+    has_more: bool,
+    total: Option<u64>,
+    undecided: Undecided,
+    question: [u8; QUESTION_BYTES],
+}
+
 impl Service {
     /// Profiles of whom a condition holds.
     ///
@@ -98,13 +124,76 @@ impl Service {
         workspace: WorkspaceId,
         query: &ProfileQuery,
     ) -> Result<ProfilePage, Error> {
+        let asked = self.asked(workspace, query).await?;
+        let (profiles, reached) = self.rendered_all(&asked.asking, &asked.candidates, query).await?;
+        let next_cursor = self.next(workspace, &asked, reached);
+        Ok(ProfilePage { profiles, total: asked.total, undecided: asked.undecided, next_cursor })
+    }
+
+    /// Profiles of whom a condition holds, read as documents. What the query says of fields and of a policy is not asked: documents are
+    /// shown under the default one.
+    ///
+    /// # Errors
+    /// As [`Self::profiles_where`]; `LimitExceeded` with `profile_too_large`.
+    pub async fn documents_where(
+        self: &Arc<Self>,
+        workspace: WorkspaceId,
+        query: &ProfileQuery,
+        shown: &DocumentQuery,
+    ) -> Result<DocumentPage, Error> {
+        let asked = self.asked(workspace, query).await?;
+        let (mut documents, mut bytes, mut seen, mut reached) = (Vec::new(), 0, Vec::new(), 0);
+        for candidate in &asked.candidates {
+            if bytes >= PAGE_BYTES {
+                break;
+            }
+            reached += 1;
+            let mut tries = Tries::default();
+            let document = loop {
+                let answer = self.document_now(&asked.asking, candidate, shown, &mut seen).await;
+                if !tries.goes_on(&answer) {
+                    break answer?;
+                }
+            };
+            bytes += document.as_ref().map_or(0, DocumentProfile::bytes);
+            documents.extend(document);
+            tokio::task::yield_now().await;
+        }
+        let next_cursor = self.next(workspace, &asked, reached);
+        Ok(DocumentPage { documents, total: asked.total, undecided: asked.undecided, next_cursor })
+    }
+
+    async fn document_now(
+        &self,
+        asking: &Arc<Asking>,
+        candidate: &Candidate,
+        shown: &DocumentQuery,
+        seen: &mut Vec<NodeId>,
+    ) -> Result<Option<DocumentProfile>, Error> {
+        let Some(found) = self.found_now(asking, candidate, seen).await? else { return Ok(None) };
+        let profile = found.cluster.profile_id(found.node).unwrap_or(found.node);
+        let Asking { workspace, configured, .. } = &**asking;
+        let read = document::read(self.asker(*workspace), configured, &found, shown, self.now()).await?;
+        seen.push(profile);
+        Ok(Some(read))
+    }
+
+    /// Where the page behind those ends of whom so many were come by.
+    fn next(&self, workspace: WorkspaceId, asked: &Asked, reached: usize) -> Option<String> {
+        let is_last = reached == asked.candidates.len() && !asked.has_more;
+        let last = asked.candidates.get(reached.wrapping_sub(1)).filter(|_| !is_last);
+        last.map(|last| self.sealed(workspace, &last.at, &asked.question))
+    }
+
+    /// Asks the question.
+    async fn asked(self: &Arc<Self>, workspace: WorkspaceId, query: &ProfileQuery) -> Result<Asked, Error> {
         check_bounds(query)?;
         let configured = self.configured(workspace).await?;
         if configured.policy(query.policy.as_deref())?.compiled.graph() == IdentityGraph::None {
             let message = "profiles are asked for under a merge policy with the whole identity graph";
             return Err(Error::new(ErrorKind::Invalid, "merge_policy_without_graph", message));
         }
-        let order = sorted_by(&query.order_by)?;
+        let order: Vec<Arc<Rule>> = query.order_by.iter().map(|(rule, _)| rule.clone()).collect();
         for rule in query.filter.iter().chain(&order) {
             check_may_ask(rule, &configured, query)?;
         }
@@ -121,11 +210,7 @@ impl Service {
         let mut candidates = first.into_sorted();
         let more = candidates.split_off(candidates.len().min(query.skip + query.top));
         candidates.drain(..candidates.len().min(query.skip));
-        let (profiles, reached) = self.rendered_all(&asking, &candidates, query).await?;
-        let is_last = reached == candidates.len() && more.is_empty();
-        let last = candidates.get(reached.wrapping_sub(1)).filter(|_| !is_last);
-        let next_cursor = last.map(|last| self.sealed(workspace, &last.at, &question));
-        Ok(ProfilePage { profiles, total, undecided, next_cursor })
+        Ok(Asked { asking, candidates, has_more: !more.is_empty(), total, undecided, question })
     }
 
     /// Renders candidates as they are now, and tells how many were come by.
@@ -165,6 +250,21 @@ impl Service {
         query: &ProfileQuery,
         seen: &mut Vec<NodeId>,
     ) -> Result<Option<Rendered>, Error> {
+        let Some(found) = self.found_now(asking, candidate, seen).await? else { return Ok(None) };
+        let profile = found.cluster.profile_id(found.node).unwrap_or(found.node);
+        let Asking { workspace, configured, .. } = &**asking;
+        let rendered = self.rendered(*workspace, configured, &found, query.fields, query.policy.as_deref()).await?;
+        seen.push(profile);
+        Ok(Some(rendered.0))
+    }
+
+    /// A candidate as it is now, unless it is gone, the condition does not hold of it any more, or it was shown as part of another one.
+    async fn found_now(
+        &self,
+        asking: &Arc<Asking>,
+        candidate: &Candidate,
+        seen: &[NodeId],
+    ) -> Result<Option<Found>, Error> {
         let Asking { workspace, configured, .. } = &**asking;
         let found = self.finder(*workspace, &configured.config).by_node(candidate.at.profile).await?;
         let Some(found) = found else { return Ok(None) };
@@ -172,12 +272,7 @@ impl Service {
             return Ok(None);
         }
         let profile = found.cluster.profile_id(found.node).unwrap_or(found.node);
-        if seen.contains(&profile) {
-            return Ok(None);
-        }
-        let rendered = self.rendered(*workspace, configured, &found, query.fields, query.policy.as_deref()).await?;
-        seen.push(profile);
-        Ok(Some(rendered.0))
+        Ok((!seen.contains(&profile)).then_some(found))
     }
 
     /// Whether the condition holds of a profile that was written since it was asked.
@@ -230,15 +325,15 @@ fn check_bounds(query: &ProfileQuery) -> Result<(), Error> {
     Ok(())
 }
 
-/// A rule for each value that is sorted by.
-fn sorted_by(order_by: &[(Path, Sorting)]) -> Result<Vec<Arc<Rule>>, Error> {
-    let rule = |(path, _): &(Path, Sorting)| {
-        let names = path.segments().map(|name| name.as_ref().into()).collect();
-        let value = Expr::new(Node::Path { of: Box::new(Expr::new(Node::Context(0))), names });
-        let refused = |_| Error::new(ErrorKind::Invalid, "attribute_path_invalid", "order_by: the path is too long");
-        Rule::compile(value, Purpose::Value).map(Arc::new).map_err(refused)
-    };
-    order_by.iter().map(rule).collect()
+/// What stands at a path, as a value that profiles are sorted by.
+///
+/// # Errors
+/// `Invalid` with `attribute_path_invalid` for a path that is too long.
+pub fn sorted_by(path: &Path) -> Result<Arc<Rule>, Error> {
+    let names = path.segments().map(|name| name.as_ref().into()).collect();
+    let value = Expr::new(Node::Path { of: Box::new(Expr::new(Node::Context(0))), names });
+    let refused = |_| Error::new(ErrorKind::Invalid, "attribute_path_invalid", "order_by: the path is too long");
+    Rule::compile(value, Purpose::Value).map(Arc::new).map_err(refused)
 }
 
 /// Whether the reader may see all that a rule reads, and whether that can be told.
@@ -265,8 +360,8 @@ fn digest(query: &ProfileQuery) -> [u8; QUESTION_BYTES] {
     part(query.zone.name().unwrap_or_default().as_bytes());
     part(&[u8::from(query.of == Kind::Account), u8::from(query.policy.is_some())]);
     part(query.policy.as_deref().unwrap_or_default().as_bytes());
-    for (path, sorting) in &query.order_by {
-        part(path.as_str().as_bytes());
+    for (rule, sorting) in &query.order_by {
+        part(pql::print(rule.source()).as_bytes());
         part(&[u8::from(*sorting == Sorting::Descending)]);
     }
     let mut digest = [0; QUESTION_BYTES];

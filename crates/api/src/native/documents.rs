@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::routing::{get, post, put};
 use serde_json::{Value as Json, json};
 use tessera_engine::config::NamespaceName;
-use tessera_engine::document::{DOCUMENT_NAMESPACE, DocumentTerms, DocumentWrite, Existence};
+use tessera_engine::document::{DOCUMENT_NAMESPACE, DocumentTerms, DocumentWrite, Existence, Replace};
 use tessera_engine::fact::{Claim, Fact, Strength};
 use tessera_engine::id::NodeId;
 use tessera_engine::view::Relevance;
@@ -152,9 +152,10 @@ fn parsed(write: wire::Write, config: &StoredConfig, fresh_id: String) -> Result
         cleared: names(write.clear, Vec::new(), "clear")?,
         unique: names(write.unique, Vec::new(), "unique")?,
         strong: write.strong.map_or(usual.strong, |name| Some(name.into())),
-        replace: write.replace,
+        replace: if write.replace { Replace::Own } else { Replace::Nothing },
+        ..DocumentTerms::default()
     };
-    Ok((DocumentWrite { fact: Box::new(fact), terms }, notes))
+    Ok((DocumentWrite { fact: Box::new(fact), terms, of: None }, notes))
 }
 
 async fn lookup(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
@@ -173,7 +174,7 @@ async fn read_document(State(app): State<Arc<App>>, PathParams(id): PathParams<S
     let entered = app.enter(&headers, Permission::Read)?;
     let missing = |_| Error::new(ErrorKind::NotFound, "profile_not_found", "no profile matches the identifier");
     let node = NodeId::parse(&id).map_err(missing)?;
-    let query = DocumentQuery { visibility: entered.visibility(), relevance: Relevance::Any };
+    let query = DocumentQuery { visibility: entered.visibility(), relevance: Relevance::Any, values: [].into() };
     let profile = app.service.document(entered.workspace, &Lookup::Node(node), &query).await?;
     let identities = profile
         .identities

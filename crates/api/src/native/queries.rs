@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 use tessera_engine::config::Kind;
 use tessera_engine::value::Path;
 use tessera_expr::calendar::Zone;
-use tessera_expr::rule::Purpose;
+use tessera_expr::rule::{Purpose, Rule};
 use tessera_service::Fields;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
-use tessera_service::queries::{PROFILES_MAX, ProfilePage, ProfileQuery, Sorting, Undecided, WINDOW_MAX};
+use tessera_service::queries::{PROFILES_MAX, ProfilePage, ProfileQuery, Sorting, Undecided, WINDOW_MAX, sorted_by};
 use utoipa::ToSchema;
 
 use super::profiles::{READ, fields_parameter, policy_parameter, relevance_parameter};
@@ -128,7 +128,7 @@ async fn asked(app: &App, entered: &Entered, query: &Query) -> Result<ProfileQue
         filter,
         zone: Zone::named(query.get("time_zone").unwrap_or("UTC")).ok_or_else(unknown)?,
         of: of(query.get("of"))?,
-        order_by: query.get("order_by").map_or(Ok(Vec::new()), order_by)?,
+        order_by: query.get("order_by").map_or(Ok(Vec::new()), order_by)?.iter().map(sorted).collect::<Result<_, _>>()?,
         skip: skip(query.get("skip"))?,
         top: query.limit(PROFILES_DEFAULT, PROFILES_MAX)?,
         cursor: query.get("cursor").map(str::to_owned),
@@ -149,6 +149,10 @@ fn of(name: Option<&str>) -> Result<Kind, Error> {
 fn skip(text: Option<&str>) -> Result<usize, Error> {
     let invalid = |_| invalid("skip_invalid", format!("skip must be a whole number from 0 to {WINDOW_MAX}"));
     text.map_or(Ok(0), |text| text.parse().map_err(invalid))
+}
+
+fn sorted((path, sorting): &(Path, Sorting)) -> Result<(Arc<Rule>, Sorting), Error> {
+    Ok((sorted_by(path)?, *sorting))
 }
 
 fn order_by(list: &str) -> Result<Vec<(Path, Sorting)>, Error> {

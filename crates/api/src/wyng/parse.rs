@@ -106,7 +106,7 @@ pub(super) fn upsert(body: &[u8], sender: &Sender<'_>) -> Result<Read, Error> {
         call: None,
         content: None,
     };
-    let write = DocumentWrite { fact: Box::new(fact), terms: model.terms(&said.cleared) };
+    let write = DocumentWrite { fact: Box::new(fact), terms: model.terms(&said.cleared), of: None };
     Ok(Read { write, notes, fields: fields.0.into_iter().map(|(name, _)| name).collect() })
 }
 

@@ -129,7 +129,7 @@ async fn seen(
     entered: &Entered,
     (node, visibility, relevance): (NodeId, Flags, Relevance),
 ) -> Result<(DocumentProfile, Arc<StoredConfig>), Error> {
-    let query = DocumentQuery { visibility, relevance };
+    let query = DocumentQuery { visibility, relevance, values: [].into() };
     let profile = app.service.document(entered.workspace, &Lookup::Node(node), &query).await?;
     Ok((profile, app.service.configuration(entered.workspace).await?))
 }

@@ -61,7 +61,7 @@ pub(super) async fn exchange(State(app): State<Arc<App>>, query: Query, headers:
     };
     let namespace = key.namespace.as_str();
     let lookup = Lookup::Identity { namespace: namespace.to_owned(), value: email.to_owned() };
-    let query = DocumentQuery { visibility: Flags::default(), relevance: Relevance::Any };
+    let query = DocumentQuery { visibility: Flags::default(), relevance: Relevance::Any, values: [].into() };
     let found = app.service.document(entered.workspace, &lookup, &query).await?;
     // That the address is somebody's was verified; that this profile is theirs, only a server can say: a page may claim any address.
     let normal = app.service.normalised(entered.workspace, namespace, email).await?;
@@ -79,7 +79,7 @@ pub(super) async fn exchange(State(app): State<Arc<App>>, query: Query, headers:
 }
 
 async fn canonical(app: &App, entered: &Entered, lookup: Lookup) -> Result<NodeId, Error> {
-    let query = DocumentQuery { visibility: Flags::default(), relevance: Relevance::Any };
+    let query = DocumentQuery { visibility: Flags::default(), relevance: Relevance::Any, values: [].into() };
     Ok(app.service.document(entered.workspace, &lookup, &query).await?.id)
 }
 

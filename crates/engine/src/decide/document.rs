@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Act, Documented, Notice, Outcome};
 use crate::cluster::{Cluster, Link, LinkState, Node};
 use crate::config::NamespaceId;
-use crate::document::{DOCUMENT_NAMESPACE, Existence, PreparedDocument, documents};
-use crate::fact::{Class, Identity};
+use crate::document::{DOCUMENT_NAMESPACE, Existence, Holders, PreparedDocument, Replace, documents};
+use crate::fact::{Class, Identity, Strength};
 use crate::id::NodeId;
 use crate::prepare::Prepared;
 use crate::value::{Path, Value};
@@ -52,12 +52,23 @@ impl Act<'_> {
         if self.known_fact(&write.prepared.fact.key())?.is_some() {
             return self.fact(&write.prepared);
         }
-        let target = self.target_of(write)?;
-        if let Some(refused) = self.refused_document(write, target.as_ref())? {
+        let adopted = self.adopted(write)?;
+        let target = match adopted {
+            Some(adopted) => Some(adopted),
+            None => self.target_of(write)?,
+        };
+        let is_adopted = self.is_adopted(write, target.as_ref())?;
+        if let Some(refused) = self.refused_document(write, target.as_ref(), is_adopted)? {
             return Ok(refused);
         }
         let mut prepared = write.prepared.clone();
-        let chosen = if write.is_named { Some(prepared.owner.clone()) } else { self.document_of(target.as_ref()) };
+        let chosen = match self.document_of(target.as_ref()).filter(|_| !write.is_named || is_adopted) {
+            None if write.is_named => Some(prepared.owner.clone()),
+            document => document,
+        };
+        if let Some(target) = target.as_ref().filter(|_| is_adopted) {
+            adopt(target, &mut prepared);
+        }
         let is_new = match &chosen {
             Some(identity) => self.working.identity(identity)?.is_none(),
             None => true,
@@ -68,9 +79,7 @@ impl Act<'_> {
         };
         let left_out = self.leave_out(write, target.as_ref(), &mut prepared)?;
         let gone = self.replaced(write, target.as_ref(), &prepared);
-        if write.terms.replace {
-            self.remove_unsaid(target.as_ref(), &mut prepared);
-        }
+        self.remove_unsaid(write.terms.replace, target.as_ref(), &mut prepared);
         // Only a document that is there can let go of something, and who is let go of first makes room.
         let mut released = Vec::new();
         if !is_new {
@@ -138,12 +147,34 @@ impl Act<'_> {
         Ok(None)
     }
 
+    /// The profile that becomes the document that is named and not there.
+    fn adopted(&self, write: &PreparedDocument) -> Result<Option<Target>, Lack> {
+        let Some(node) = write.of else { return Ok(None) };
+        if write.is_named && self.working.identity(&write.prepared.owner)?.is_some() {
+            return Ok(None);
+        }
+        let Some(home) = self.working.home(node)? else { return Ok(None) };
+        let target = Target { cluster: self.working.cluster(home)?, node };
+        let is_somebody = target.nodes().any(|own| own.facts() > 0);
+        Ok(is_somebody.then_some(target))
+    }
+
+    fn is_adopted(&self, write: &PreparedDocument, target: Option<&Target>) -> Result<bool, Lack> {
+        let Some((node, target)) = write.of.zip(target) else { return Ok(false) };
+        Ok(target.node == node && self.adopted(write)?.is_some())
+    }
+
     /// Why the document cannot be written as it is asked for.
-    fn refused_document(&self, write: &PreparedDocument, target: Option<&Target>) -> Result<Option<Outcome>, Lack> {
+    fn refused_document(
+        &self,
+        write: &PreparedDocument,
+        target: Option<&Target>,
+        is_adopted: bool,
+    ) -> Result<Option<Outcome>, Lack> {
         let own = write.is_named.then(|| self.working.identity(&write.prepared.owner)).transpose()?.flatten();
         let mut taken = Vec::new();
         match write.terms.existence {
-            Existence::MustExist if own.is_none() && (write.is_named || target.is_none()) => {
+            Existence::MustExist if own.is_none() && !is_adopted && (write.is_named || target.is_none()) => {
                 return Ok(Some(Outcome::NotFound));
             }
             Existence::MustBeNew if own.is_some() => taken.push(write.prepared.owner.clone()),
@@ -155,10 +186,9 @@ impl Act<'_> {
                 continue;
             }
             let Some(holder) = self.profile_of(identity)? else { continue };
-            let is_own = own.is_some() && target.is_some_and(|target| target.is_same(&holder));
-            // Whoever is no document yet becomes this one.
-            let is_document = self.document_of(Some(&holder)).is_some();
-            if (is_document && write.is_named && !is_own) || (must_be_new && is_document) {
+            let is_own = (own.is_some() || is_adopted) && target.is_some_and(|target| target.is_same(&holder));
+            let counts = write.terms.holders == Holders::Profiles || self.document_of(Some(&holder)).is_some();
+            if (counts && write.is_named && !is_own) || (must_be_new && counts) {
                 taken.push(identity.clone());
             }
         }
@@ -265,7 +295,8 @@ impl Act<'_> {
                 && named(namespace).next().is_some()
                 && !named(namespace).any(|own| *own == node.identity)
                 && (is_of_document(node) || !named(namespace).any(|own| target.holds(own)));
-            if is_replaced || write.cleared.contains(&namespace) {
+            let is_left = write.whole.contains(&namespace) && !named(namespace).any(|own| *own == node.identity);
+            if is_replaced || is_left || write.cleared.contains(&namespace) {
                 gone.push(node.identity.clone());
             }
         }
@@ -274,14 +305,19 @@ impl Act<'_> {
         gone
     }
 
-    /// Removes what the documents of a profile said before in this dataset and this one does not say now.
-    fn remove_unsaid(&self, target: Option<&Target>, prepared: &mut Prepared) {
+    /// Removes what was said before and is not said now: of all, or of what documents said in this dataset.
+    fn remove_unsaid(&self, replace: Replace, target: Option<&Target>, prepared: &mut Prepared) {
         let Some((target, namespace)) = target.zip(self.working.config().by_name(DOCUMENT_NAMESPACE)) else { return };
+        let is_all = match replace {
+            Replace::Nothing => return,
+            Replace::Own => false,
+            Replace::All => true,
+        };
         let fragments = target
             .nodes()
-            .filter(|node| node.identity.namespace == namespace.id)
+            .filter(|node| is_all || node.identity.namespace == namespace.id)
             .flat_map(|node| &node.fragments)
-            .filter(|fragment| fragment.by.is_none() && fragment.dataset == prepared.fact.dataset);
+            .filter(|fragment| fragment.by.is_none() && (is_all || fragment.dataset == prepared.fact.dataset));
         let cells = fragments.flat_map(|fragment| &fragment.cells).filter(|cell| cell.value != Value::Null);
         let mut unsaid: Vec<Path> = cells.map(|cell| cell.path.spoken_of().into_owned()).collect();
         unsaid.sort();
@@ -293,4 +329,15 @@ impl Act<'_> {
         prepared.bytes += unsaid.iter().map(|path| 40 + path.as_str().len()).sum::<usize>();
         prepared.fact.attributes.extend(unsaid.into_iter().map(|path| (path, Value::Null)));
     }
+}
+
+/// Has a write name an identity of the profile that it is written to, so that it becomes part of it.
+fn adopt(target: &Target, prepared: &mut Prepared) {
+    let is_named = |node: &Node| prepared.others.iter().any(|(own, _)| *own == node.identity);
+    if target.nodes().any(is_named) {
+        return;
+    }
+    let strength = prepared.fact.claims.iter().map(|claim| claim.strength).max().unwrap_or(Strength::Verified);
+    let node = target.nodes().find(|node| node.id == target.node);
+    prepared.others.extend(node.map(|node| (node.identity.clone(), strength)));
 }

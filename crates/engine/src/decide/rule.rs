@@ -11,6 +11,7 @@ use super::{Act, Notice, Outcome, Prompt};
 use crate::aggregate::State;
 use crate::cluster::{Cluster, Node};
 use crate::config::Config;
+use crate::document::Replace;
 use crate::fact::Identity;
 use crate::id::NodeId;
 use crate::prepare::Prepared;
@@ -18,6 +19,7 @@ use crate::rules::{
     AggregateId, Flip, Look, ROWS_OF_FLIP, RuleSet, RuleWork, Scope, SegmentStates, Sources, Wanted, advance,
     advance_all, catch_up, erased_at, evaluate_now, is_late,
 };
+use crate::view::IDENTITIES;
 use crate::working::{Lack, Need, Side};
 
 /// Events of timelines that one command reads for rules. What needs more is put off to when nobody waits for it.
@@ -386,7 +388,7 @@ fn says_something(segment_states: &SegmentStates, rules: &RuleSet) -> bool {
 fn scope_of(prompt: &Prompt, is_walked: bool, config: &Config) -> Scope {
     match prompt {
         Prompt::Fact(prepared) if !is_walked => Scope::Some(affected(prepared, config)),
-        Prompt::Document(write) if !is_walked && !write.terms.replace => Scope::Some(affected(&write.prepared, config)),
+        Prompt::Document(write) if !is_walked && write.terms.replace == Replace::Nothing => Scope::Some(affected(&write.prepared, config)),
         Prompt::Fact(_)
         | Prompt::Document(_)
         | Prompt::Touch(_)
@@ -416,7 +418,8 @@ fn affected(prepared: &Prepared, config: &Config) -> Vec<usize> {
         .chain(&prepared.account);
     let name = |identity: &Identity| config.find(identity.namespace);
     let namespaces: Vec<_> = identities.filter_map(name).collect();
-    let names = names.iter().map(AsRef::as_ref).chain(namespaces.iter().map(|namespace| namespace.name.as_str()));
+    let named = namespaces.iter().map(|namespace| namespace.name.as_str()).chain([IDENTITIES]);
+    let names = names.iter().map(AsRef::as_ref).chain(named);
     config.rules().index.segments(event, names)
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use tessera_engine::decide::{Documented, Outcome, Prompt};
-use tessera_engine::document::{DocumentTerms, DocumentWrite, Existence, PreparedDocument, prepare_document};
+use tessera_engine::document::{
+    DocumentTerms, DocumentWrite, Existence, Holders, PreparedDocument, Replace, prepare_document,
+};
 use tessera_engine::fact::{Fact, Identity};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Value;
@@ -46,12 +48,17 @@ fn terms() -> impl Strategy<Value = DocumentTerms> {
     let strong = prop::option::weighted(0.6, 1usize..4).prop_map(|at| at.map(|at| NAMESPACES[at].0.into()));
     let cleared = prop_oneof![4 => Just(Vec::new()).boxed(), 1 => some(1).boxed()];
     let unique = prop_oneof![2 => Just(Vec::new()).boxed(), 1 => some(2).boxed()];
-    (existence, some(3), cleared, unique, strong, any::<bool>()).prop_map(
-        |(existence, single, cleared, unique, strong, replace)| DocumentTerms {
+    let whole = prop_oneof![3 => Just(Vec::new()).boxed(), 1 => some(2).boxed()];
+    let holders = prop_oneof![2 => Just(Holders::Documents), 1 => Just(Holders::Profiles)];
+    let replace = prop_oneof![2 => Just(Replace::Nothing), 2 => Just(Replace::Own), 1 => Just(Replace::All)];
+    (existence, some(3), cleared, (whole, unique, holders), strong, replace).prop_map(
+        |(existence, single, cleared, (whole, unique, holders), strong, replace)| DocumentTerms {
             existence,
             single,
             cleared,
+            whole,
             unique,
+            holders,
             strong,
             replace,
         },
@@ -74,7 +81,7 @@ fn write(both: &mut Both, say: &Say, terms: &DocumentTerms) {
     both.commit();
     let (now, fact) = (both.world.next_now(), say.fact(both.sent.len()));
     both.sent.push(fact.clone());
-    let write = DocumentWrite { fact: Box::new(fact), terms: terms.clone() };
+    let write = DocumentWrite { fact: Box::new(fact), terms: terms.clone(), of: None };
     let Ok(write) = prepare_document(write, now, &both.world.config.clone()) else { return };
     let outcome = both.world.write(&write);
     both.commit_world();
@@ -128,7 +135,7 @@ fn a_document_does_not_hang_on_how_it_is_read() {
             let Act::Document(say, terms) = act else { continue };
             let mut outcomes = worlds.iter_mut().map(|world| {
                 world.commit();
-                let write = DocumentWrite { fact: Box::new(say.fact(at)), terms: terms.clone() };
+                let write = DocumentWrite { fact: Box::new(say.fact(at)), terms: terms.clone(), of: None };
                 let write = prepare_document(write, world.next_now(), &world.config.clone()).ok()?;
                 let outcome = world.write(&write);
                 world.commit();
@@ -162,6 +169,7 @@ impl Reference {
         let number = |name: &std::sync::Arc<str>| config.by_name(name).expect("it is known").id;
         let numbers = |names: &[std::sync::Arc<str>]| names.iter().map(number).collect::<BTreeSet<_>>();
         let (single, cleared) = (numbers(&write.terms.single), numbers(&write.terms.cleared));
+        let whole = numbers(&write.terms.whole);
         let (unique, documents) = (numbers(&write.terms.unique), number(&"profile".into()));
         let strong = write.terms.strong.as_ref().map(number);
         let (mut fact, owner) = ((*write.prepared.fact).clone(), write.prepared.owner.clone());
@@ -181,9 +189,10 @@ impl Reference {
             named.iter().filter(|_| existence == Existence::MustBeNew && is_there).cloned().collect();
         for other in others.iter().filter(|own| unique.contains(&own.namespace)) {
             let holder = self.people_of(other);
-            let has_document = holder.iter().any(|own| own.namespace == documents);
+            let is_profile = write.terms.holders == Holders::Profiles && !holder.is_empty();
+            let counts = is_profile || holder.iter().any(|own| own.namespace == documents);
             let is_own = is_there && holder == people;
-            if has_document && (existence == Existence::MustBeNew || write.is_named && !is_own) {
+            if counts && (existence == Existence::MustBeNew || write.is_named && !is_own) {
                 taken.push(other.clone());
             }
         }
@@ -228,12 +237,15 @@ impl Reference {
                 && !given.is_empty()
                 && !given.contains(&own)
                 && (is_linked || !holds_given);
-            if is_replaced || cleared.contains(&own.namespace) {
+            let is_left = whole.contains(&own.namespace) && !given.contains(&own);
+            if is_replaced || is_left || cleared.contains(&own.namespace) {
                 gone.push(own.clone());
             }
         }
-        if write.terms.replace {
-            self.unsay(&people, documents, &mut fact);
+        match write.terms.replace {
+            Replace::Nothing => {}
+            Replace::Own => self.unsay(&people, Some(documents), &mut fact),
+            Replace::All => self.unsay(&people, None, &mut fact),
         }
         let keeps = |claim: &tessera_engine::fact::Claim| {
             let namespace = number(&claim.namespace);
@@ -285,10 +297,16 @@ impl Reference {
         others.iter().filter(|other| other.namespace != strong).filter(stays).cloned().collect()
     }
 
-    /// Removes what the documents among these people said in the dataset of a fact, and it does not say.
-    fn unsay(&self, people: &BTreeSet<Identity>, documents: tessera_engine::config::NamespaceId, fact: &mut Fact) {
-        let owners: Vec<&Identity> = people.iter().filter(|own| own.namespace == documents).collect();
-        for path in self.paths_of(&owners, &fact.dataset) {
+    /// Removes what the documents among these people said in the dataset of a fact, or what anybody among them said, and it does not say.
+    fn unsay(
+        &self,
+        people: &BTreeSet<Identity>,
+        documents: Option<tessera_engine::config::NamespaceId>,
+        fact: &mut Fact,
+    ) {
+        let owners: Vec<&Identity> =
+            people.iter().filter(|own| documents.is_none_or(|documents| own.namespace == documents)).collect();
+        for path in self.paths_of(&owners, documents.map(|_| &*fact.dataset)) {
             let is_said =
                 fact.attributes.iter().any(|(own, _)| *own == path || own.is_above(&path) || path.is_above(own));
             if !is_said {

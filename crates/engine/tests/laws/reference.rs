@@ -957,9 +957,13 @@ impl Reference {
     }
 
     /// Where these say something in a dataset: the newest of each place that is not null.
-    pub(crate) fn paths_of(&self, owners: &[&Identity], dataset: &str) -> BTreeSet<Path> {
+    pub(crate) fn paths_of(&self, owners: &[&Identity], dataset: Option<&str>) -> BTreeSet<Path> {
+        let datasets: BTreeSet<&str> = match dataset {
+            Some(dataset) => [dataset].into(),
+            None => self.facts.iter().map(|fact| &*fact.dataset).collect(),
+        };
         let mut said = BTreeSet::new();
-        for owner in owners {
+        for (owner, dataset) in owners.iter().flat_map(|owner| datasets.iter().map(move |own| (owner, *own))) {
             let mut newest: BTreeMap<(Path, bool), (Timestamp, &Value)> = BTreeMap::new();
             let facts = self.facts.iter().filter(|fact| fact.owner == **owner && *fact.dataset == *dataset);
             for fact in facts {

@@ -153,7 +153,7 @@ impl World<'_> {
                 let found = self.service.finder(WORKSPACE, config).find(&lookup).await.expect("a profile");
                 let lens = Lens { policy: &policy.compiled, config, now: at, relevance: Relevance::Any };
                 let view = view::fold(&found.cluster, head, &lens).expect("a view");
-                let tree = Tree::Node(view::seen(view, config));
+                let tree = Tree::Node(view::seen(view, (&found.cluster, head), &lens));
                 let query = EventQuery {
                     limit: 1_000,
                     visibility: Flags { internal: true, private: true },

@@ -10,7 +10,7 @@ use super::ProfileQuery;
 use super::asking::{Asking, keep};
 use crate::base::error::Error;
 use crate::read::find::Finder;
-use crate::read::named::identities;
+use crate::read::named::{Named, Speaks, identities};
 use crate::read::pool::{ANSWER_MICROS, Patience};
 use crate::read::scans::late;
 use crate::read::sorted::First;
@@ -26,12 +26,16 @@ impl Service {
     /// The nodes of all who may be meant, where the condition names them; otherwise none.
     pub(super) async fn looked_up(&self, asking: &Asking, query: &ProfileQuery) -> Result<Option<Vec<NodeId>>, Error> {
         let config = &asking.configured.config;
-        let named = query.filter.as_ref().and_then(|rule| identities(rule.source(), config));
+        let named = query.filter.as_ref().and_then(|rule| identities(rule.source(), config, Speaks::OfProfiles));
         let Some(named) = named else { return Ok(None) };
         let finder = self.finder(asking.workspace, config);
         let mut nodes: Vec<NodeId> = Vec::new();
-        for identity in &named {
-            match self.may_show(&finder, identity).await? {
+        for named in &named {
+            let shows = match named {
+                Named::Identity(identity) => self.may_show(&finder, identity).await?,
+                Named::Node(node) => Some(vec![*node]),
+            };
+            match shows {
                 Some(own) if nodes.len() + own.len() <= NODES_MAX => nodes.extend(own),
                 Some(_) | None => return Ok(None),
             }
@@ -41,7 +45,7 @@ impl Service {
     }
 
     /// The node of an identity, and those that say it is theirs although a rule keeps it from them; none where they are too many.
-    async fn may_show(&self, finder: &Finder<'_>, identity: &Identity) -> Result<Option<Vec<NodeId>>, Error> {
+    pub(super) async fn may_show(&self, finder: &Finder<'_>, identity: &Identity) -> Result<Option<Vec<NodeId>>, Error> {
         let Some(found) = finder.by_identity(identity).await? else { return Ok(Some(Vec::new())) };
         let (scope, node) = (finder.scope, found.node);
         let page = loose::links_of(&**self.store(), scope, node, &scope.held_of(node), LINKS_MAX).await?;

@@ -9,14 +9,19 @@ use tessera_engine::document::documents;
 use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
 use tessera_engine::policy::{Fate, Part};
+use tessera_engine::rules::query as question_of;
 use tessera_engine::time::Timestamp;
+use tessera_engine::value::Value;
 use tessera_engine::view::{Lens, Relevance};
+use tessera_expr::calendar::Zone;
 use tessera_expr::facts::Membership;
+use tessera_expr::rule::Rule;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::json::write_tree;
 use crate::base::verdict::NamedIdentity;
 use crate::config::configured::Configured;
+use crate::config::visibility::is_hidden_from;
 use crate::config::workspace::RuleKind;
 use crate::read::find::{Found, not_found};
 use crate::read::render::{explained, viewed, visible};
@@ -26,12 +31,14 @@ use crate::read::ruled::{self, Asker, Of};
 const FIELDS_BYTES_MAX: usize = 1_000_000;
 
 /// What of a document is read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct DocumentQuery {
     /// What the reader may see of what the data model flags.
     pub visibility: Flags,
     /// Which values, by the windows of relevance.
     pub relevance: Relevance,
+    /// Values that are computed of the profile as rules compute them.
+    pub values: Arc<[Arc<Rule>]>,
 }
 
 /// A field of a document.
@@ -63,6 +70,8 @@ pub struct DocumentIdentity {
 pub struct DocumentProfile {
     /// The document that was there first; of a profile without one a node that a change of its fields does not part from it.
     pub id: NodeId,
+    /// The value of its identity as a document, where it is one.
+    pub name: Option<Arc<str>>,
     /// The other documents that are part of it: they were merged into it.
     pub parents: Vec<NodeId>,
     /// When its first identity was stored.
@@ -81,6 +90,19 @@ pub struct DocumentProfile {
     pub segments: Vec<Arc<str>>,
     /// What there is and is not told, with the reason: computed attributes and segments by name.
     pub incomplete: Vec<(String, &'static str)>,
+    /// The values that were asked for, in their order: null where there is none, where the reader may not see what it is computed of, and
+    /// where it cannot be computed within the bounds of rules.
+    pub values: Vec<Value>,
+}
+
+impl DocumentProfile {
+    /// About how many bytes it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let fields: usize = self.fields.iter().map(|own| own.name.len() + own.json.len() + 40).sum();
+        let identities: usize = self.identities.iter().map(|own| own.identity.value.len() + 80).sum();
+        fields + identities
+    }
 }
 
 /// The id of the document of a profile that was found.
@@ -113,6 +135,7 @@ pub(crate) async fn read(
     now: Timestamp,
 ) -> Result<DocumentProfile, Error> {
     let (config, cluster, node) = (&configured.config, &found.cluster, found.node);
+    let values = values(&asker, configured, found, query, now).await?;
     let policy = configured.policy(None)?;
     let lens = Lens { policy: &policy.compiled, config, now, relevance: query.relevance };
     let hidden = configured.stored.model().model.hidden(query.visibility);
@@ -144,7 +167,9 @@ pub(crate) async fn read(
         let message = "the fields of the profile are larger than 1 MB of JSON";
         return Err(Error::new(ErrorKind::LimitExceeded, "profile_too_large", message));
     }
-    let mut ids: Vec<NodeId> = documents(cluster, node, config).into_iter().map(|own| own.id).collect();
+    let all = documents(cluster, node, config);
+    let name = all.first().map(|own| own.identity.value.clone());
+    let mut ids: Vec<NodeId> = all.into_iter().map(|own| own.id).collect();
     let id = if ids.is_empty() { standing(found, configured).ok_or_else(not_found)? } else { ids.remove(0) };
     let sweeps = config.sweeps();
     let named = |own: &tessera_engine::cluster::Node| DocumentIdentity {
@@ -162,6 +187,8 @@ pub(crate) async fn read(
     let off = gaps.all_audiences.map(|why| ("_audiences".to_owned(), why));
     Ok(DocumentProfile {
         id,
+        name,
+        values,
         parents: ids,
         created_at: cluster.piece(node).map(|own| own.created_at).min().ok_or_else(not_found)?,
         updated_at: view.updated_at,
@@ -172,6 +199,26 @@ pub(crate) async fn read(
         fields,
         names,
     })
+}
+
+/// The values that were asked for.
+async fn values(
+    asker: &Asker,
+    configured: &Arc<Configured>,
+    found: &Found,
+    query: &DocumentQuery,
+    now: Timestamp,
+) -> Result<Vec<Value>, Error> {
+    if query.values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let hides = |rule: &Arc<Rule>| is_hidden_from(rule, &configured.stored, query.visibility);
+    let may_see: Vec<bool> = query.values.iter().map(|rule| !hides(rule)).collect();
+    let question = configured.config.rules().question(None, query.values.to_vec(), &Zone::utc());
+    let of = Of { configured, found, policy: None, now };
+    let answer = asker.ask(of, move |asked| question_of(asked, &question)).await?;
+    let values = answer.ok().flatten().unwrap_or_else(|| vec![Value::Null; query.values.len()]);
+    Ok(values.into_iter().zip(may_see).map(|(value, may)| if may { value } else { Value::Null }).collect())
 }
 
 /// For each name at the top of a profile the newest time of what stands there.

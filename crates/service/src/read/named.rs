@@ -4,36 +4,58 @@ use std::sync::Arc;
 
 use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
+use tessera_engine::id::NodeId;
 use tessera_engine::normalise::normalise;
-use tessera_engine::view::RESERVED;
+use tessera_engine::view::{IDENTITIES, NODE_IDS, RESERVED};
 use tessera_expr::ast::{Comparison, Expr, Function, Literal, Name, Node};
 
 /// Identities that are looked up for one condition, at most; where it names more, everybody is asked.
 const IDENTITIES_MAX: usize = 1_000;
 
-/// The identities one of which a profile must have for the condition to hold of it, where the condition says so in the open: in itself, in
+/// Who is named: an identity, or a node by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// An identity.
+    Identity(Identity),
+    /// A node.
+    Node(NodeId),
+}
+
+/// What a condition speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// Of a profile, which shows one identifier of each namespace.
+    OfProfiles,
+    /// Of an event.
+    OfEvents,
+}
+
+/// Those one of whom a profile or an event must name for the condition to hold of it, where the condition says so in the open: in itself, in
 /// one of the parts that all have to hold, or in each of several one of which has to. Values that can be no identity are left out.
-pub(crate) fn identities(condition: &Expr, config: &Config) -> Option<Vec<Identity>> {
-    let said = said(condition, config)?;
+pub(crate) fn identities(condition: &Expr, config: &Config, speaks: Speaks) -> Option<Vec<Named>> {
+    let said = said(condition, (config, speaks))?;
     if said.len() > IDENTITIES_MAX {
         return None;
     }
-    let identity = |(name, value): &(&Name, Arc<str>)| {
+    let named = |(name, value): &(&Name, Arc<str>)| {
+        if ***name == *NODE_IDS {
+            return NodeId::parse(value).ok().map(Named::Node);
+        }
         let namespace = config.by_name(name)?;
-        Some(Identity { namespace: namespace.id, value: normalise(namespace, value).ok()? })
+        Some(Named::Identity(Identity { namespace: namespace.id, value: normalise(namespace, value).ok()? }))
     };
-    Some(said.iter().filter_map(identity).collect())
+    Some(said.iter().filter_map(named).collect())
 }
 
-fn said<'e>(condition: &'e Expr, config: &Config) -> Option<Vec<(&'e Name, Arc<str>)>> {
+fn said<'e>(condition: &'e Expr, known: (&Config, Speaks)) -> Option<Vec<(&'e Name, Arc<str>)>> {
     match &condition.node {
-        Node::And(parts) => parts.iter().filter_map(|part| said(part, config)).min_by_key(Vec::len),
+        Node::And(parts) => parts.iter().filter_map(|part| said(part, known)).min_by_key(Vec::len),
         Node::Or(parts) => {
-            let all: Option<Vec<_>> = parts.iter().map(|part| said(part, config)).collect();
+            let all: Option<Vec<_>> = parts.iter().map(|part| said(part, known)).collect();
             Some(all?.into_iter().flatten().collect())
         }
         Node::Compare(Comparison::Equal, one, other) => {
-            let (name, value) = match (namespace(one, config), namespace(other, config)) {
+            let (name, value) = match (namespace(one, known), namespace(other, known)) {
                 (Some(name), None) => (name, constant(other)?),
                 (None, Some(name)) => (name, constant(one)?),
                 _ => return None,
@@ -42,19 +64,49 @@ fn said<'e>(condition: &'e Expr, config: &Config) -> Option<Vec<(&'e Name, Arc<s
         }
         Node::Call { function: Function::In, arguments } => {
             let [subject, list] = &arguments[..] else { return None };
-            let (name, Node::List(items)) = (namespace(subject, config)?, &list.node) else { return None };
+            if let Some(name) = listed(list, known.0) {
+                return Some(vec![(name, constant(subject)?)]);
+            }
+            let (name, Node::List(items)) = (namespace(subject, known)?, &list.node) else { return None };
             items.iter().map(|item| Some((name, constant(item)?))).collect()
+        }
+        Node::Call { function: Function::Includes, arguments } => {
+            let [list, subject] = &arguments[..] else { return None };
+            Some(vec![(listed(list, known.0)?, constant(subject)?)])
+        }
+        Node::Call { function: Function::Exists, arguments } => {
+            let [list, body] = &arguments[..] else { return None };
+            let (name, Node::Compare(Comparison::Equal, one, other)) = (listed(list, known.0)?, &body.node) else {
+                return None;
+            };
+            let value = match (&one.node, &other.node) {
+                (Node::Context(0), _) => constant(other)?,
+                (_, Node::Context(0)) => constant(one)?,
+                _ => return None,
+            };
+            Some(vec![(name, value)])
         }
         _ => None,
     }
 }
 
-/// The namespace whose identifier of the profile is meant.
-fn namespace<'e>(expr: &'e Expr, config: &Config) -> Option<&'e Name> {
+/// The namespace whose identifier is meant: that which a profile shows, or all.
+fn namespace<'e>(expr: &'e Expr, (config, speaks): (&Config, Speaks)) -> Option<&'e Name> {
+    if let Some(name) = listed(expr, config) {
+        return Some(name);
+    }
     let Node::Path { of, names } = &expr.node else { return None };
     let ([name], Node::Context(0) | Node::Profile) = (&names[..], &of.node) else { return None };
-    let is_shown = !RESERVED.contains(&&**name);
+    let is_shown = speaks == Speaks::OfProfiles && !RESERVED.contains(&&**name);
     config.by_name(name).filter(|_| is_shown).map(|_| name)
+}
+
+/// The namespace all identities of which are meant, or the name of the ids of nodes.
+fn listed<'e>(expr: &'e Expr, config: &Config) -> Option<&'e Name> {
+    let Node::Path { of, names } = &expr.node else { return None };
+    let ([all, name], Node::Context(0) | Node::Profile) = (&names[..], &of.node) else { return None };
+    let is_known = **all == *IDENTITIES && (**name == *NODE_IDS || config.by_name(name).is_some());
+    is_known.then_some(name)
 }
 
 fn constant(expr: &Expr) -> Option<Arc<str>> {
@@ -74,8 +126,11 @@ mod tests {
 
     fn check(condition: &str, expected: Option<&[&str]>) {
         let config = Config::new(1, default_namespaces(), None, Limits::default()).expect("a configuration");
-        let found = identities(&pql::parse(condition).expect("a condition"), &config);
-        let shown = |own: &Identity| format!("{}:{}", config.find(own.namespace).expect("known").name, own.value);
+        let found = identities(&pql::parse(condition).expect("a condition"), &config, Speaks::OfProfiles);
+        let shown = |own: &Named| match own {
+            Named::Identity(own) => format!("{}:{}", config.find(own.namespace).expect("known").name, own.value),
+            Named::Node(id) => id.to_string(),
+        };
         let found = found.map(|all| all.iter().map(shown).collect::<Vec<_>>());
         assert_eq!(
             found.as_deref(),
@@ -100,5 +155,11 @@ mod tests {
         check("home.email = \"a@b.example\"", None);
         check("city = \"Lyon\"", None);
         check("email.startsWith(\"ann\")", None);
+        check("\"d1\" in _identities.anonymous_id", Some(&["anonymous_id:d1"]));
+        check("_identities.anonymous_id.includes(\"d1\")", Some(&["anonymous_id:d1"]));
+        check("_identities.anonymous_id.exists(this = \"d1\") or email = \"a@b.example\"", Some(&["anonymous_id:d1", "email:a@b.example"]));
+        check("_identities._id.includes(\"019a0f3e5b2c7d41e0a8f5c2\")", Some(&["019a0f3e5b2c7d41e0a8f5c2"]));
+        check("_identities.other.includes(\"d1\")", None);
+        check("not (\"d1\" in _identities.anonymous_id)", None);
     }
 }

@@ -32,14 +32,14 @@ pub enum Sorting {
 
 /// A value that profiles are sorted by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum SortKey {
+pub(crate) enum SortKey {
     Up(Value),
     Down(Reverse<Value>),
     Missing,
 }
 
 impl SortKey {
-    fn new(value: Value, sorting: Sorting) -> Self {
+    pub(crate) fn new(value: Value, sorting: Sorting) -> Self {
         let value = match value {
             Value::Null | Value::List(_) | Value::Set(_) | Value::Object(_) => return Self::Missing,
             Value::Text(text) if text.len() > SORTED_BYTES => Value::text(beginning(&text)),

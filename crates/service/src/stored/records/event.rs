@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::decide::NewEvent;
-use tessera_engine::fact::{Call, CallKind};
+use tessera_engine::config::NamespaceId;
+use tessera_engine::fact::{Call, CallKind, Identity};
 use tessera_engine::id::EventId;
 use tessera_engine::rules::Event;
 use tessera_engine::time::Timestamp;
@@ -104,6 +105,17 @@ pub fn decode(
         batch: record.batch.map(Into::into),
         payload: bytes.slice_ref(record.payload),
     })
+}
+
+/// The identities that a call names, its owner first.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn identities(bytes: &Bytes) -> Result<Vec<Identity>, Error> {
+    let record: EventRecord<'_> = codec::decode(VERSION, bytes)?;
+    let identity =
+        |(namespace, value): (u16, &str)| Identity { namespace: NamespaceId::new(namespace), value: value.into() };
+    Ok(record.identities.into_iter().map(identity).collect())
 }
 
 /// A call on the timeline, newest first.

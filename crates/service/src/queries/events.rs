@@ -1,0 +1,458 @@
+//! Events across people: those for which a condition holds, in an order, with how many there are.
+//!
+//! A condition that names an identity in the open reads the timelines of those who may have events that name it. Any other reads all
+//! timelines at one instant of the store, by several threads at once and within a bound of time: there is either the whole answer or none.
+
+use std::cell::OnceCell;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use hashbrown::HashSet;
+use tessera_engine::config::Config;
+use tessera_engine::id::{EventId, NodeId};
+use tessera_engine::model::Flags;
+use tessera_engine::rules::Event;
+use tessera_engine::time::Timestamp;
+use tessera_engine::value::{Tree, Value};
+use tessera_engine::view::IDENTITIES;
+use tessera_expr::ast::{Expr, Function, Name, Node};
+use tessera_expr::calendar::Zone;
+use tessera_expr::eval::{Frame, OverBudget};
+use tessera_expr::facts::{Facts, Kept, Membership, look_into};
+use tessera_expr::limits::STEPS_MAX;
+use tessera_expr::plan::Aggregate;
+use tessera_expr::problem::Problem;
+use tessera_expr::rule::{Purpose, Rule};
+use tessera_store::{Direction, KeyRange, Row, ScanLimit, Snapshot};
+use tokio::task::JoinSet;
+
+use super::{ORDER_MAX, PAGE_BYTES, Sorting, WINDOW_MAX};
+use crate::base::codec;
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::WorkspaceId;
+use crate::base::opened::open_payload;
+use crate::base::store_error::read_failed;
+use crate::base::verdict::NamedIdentity;
+use crate::config::configured::Configured;
+use crate::read::named::{Named, Speaks, identities};
+use crate::read::pool::{ANSWER_MICROS, Patience};
+use crate::read::query::StoredCall;
+use crate::read::scans::{SCAN_MICROS, late};
+use crate::read::sorted::SortKey;
+use crate::read::timeline::{seen_by, stands};
+use crate::stored::keys::{Family, Scope};
+use crate::stored::layout::{read_event_key, read_node_key};
+use crate::stored::records::event;
+use crate::work::service::Service;
+
+/// Events, and bytes of them, that a thread reads in one go.
+const PAGE: ScanLimit = ScanLimit { rows: 1_000, bytes: 2 << 20 };
+/// Pages after which a thread lets those of other workspaces have their turn.
+const PAGES_AT_ONCE: usize = 4;
+/// Timelines that are read for one condition that names somebody; where it may be more, all are.
+const TIMELINES_MAX: usize = 10_000;
+/// Steps that a condition may take for one event.
+const STEPS_OF_ONE: u64 = STEPS_MAX / 10;
+
+/// What is computed of one event. An expression speaks of the event: `eventType`, `timestamp`, `_id`, `properties`, `traits`, `context`, and
+/// under `_identities` a list of values for each namespace of which it names one.
+#[derive(Debug, Clone)]
+pub struct EventRule {
+    source: Expr,
+    rule: Arc<Rule>,
+}
+
+impl EventRule {
+    /// A condition.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn condition(source: Expr) -> Result<Self, Problem> {
+        let arguments = vec![Expr::new(Node::Events), source.clone()];
+        let holds = Expr::new(Node::Call { function: Function::Exists, arguments });
+        Ok(Self { source, rule: Arc::new(Rule::compile(holds, Purpose::Condition)?) })
+    }
+
+    /// A value.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn value(source: Expr) -> Result<Self, Problem> {
+        let arguments = vec![Expr::new(Node::Events), source.clone()];
+        let all = Expr::new(Node::Call { function: Function::Map, arguments });
+        let first = Expr::new(Node::Call { function: Function::Head, arguments: vec![all] });
+        Ok(Self { source, rule: Arc::new(Rule::compile(first, Purpose::Value)?) })
+    }
+}
+
+/// Which events are asked for.
+#[derive(Debug, Clone)]
+pub struct EventsQuery {
+    /// The condition that has to hold of them; without one it is all.
+    pub filter: Option<EventRule>,
+    /// What they are sorted by, the first one first; without any the newest come first.
+    pub order_by: Vec<(EventRule, Sorting)>,
+    /// How many of the first to leave out.
+    pub skip: usize,
+    /// How many; with those that are left out at most [`WINDOW_MAX`].
+    pub top: usize,
+    /// What the reader may see: what is hidden from it is not there, for the condition either.
+    pub visibility: Flags,
+}
+
+/// An event that was asked for.
+#[derive(Debug, Clone)]
+pub struct FoundEvent {
+    /// The call.
+    pub call: StoredCall,
+    /// The identities that it names, its owner first.
+    pub identities: Vec<NamedIdentity>,
+}
+
+/// Events for which a condition holds.
+#[derive(Debug, Clone)]
+pub struct EventsPage {
+    /// They, in the order that was asked for. They end with the one that reaches [`PAGE_BYTES`], at the latest.
+    pub events: Vec<FoundEvent>,
+    /// How many there are in all. Exact at the instant of the question.
+    pub total: u64,
+    /// Whether they end for their size, before all that was asked for.
+    pub is_cut: bool,
+    /// For how many the condition gave no answer within its bounds. They are not among those for which it holds.
+    pub undecided: u64,
+}
+
+impl Service {
+    /// Events for which a condition holds, whosever they are.
+    ///
+    /// # Errors
+    /// `Invalid` with `skip_invalid`, `order_too_long`; `Throttled` with `query_busy`; `Unavailable` with `query_timeout`; what the store
+    /// answers.
+    pub async fn events_where(
+        self: &Arc<Self>,
+        workspace: WorkspaceId,
+        query: &EventsQuery,
+    ) -> Result<EventsPage, Error> {
+        if query.skip.saturating_add(query.top) > WINDOW_MAX {
+            let message = format!("at most {WINDOW_MAX} events are skipped and shown together; narrow the condition");
+            return Err(Error::new(ErrorKind::Invalid, "skip_invalid", message));
+        }
+        if query.order_by.len() > ORDER_MAX {
+            let message = format!("events are sorted by at most {ORDER_MAX} values");
+            return Err(Error::new(ErrorKind::Invalid, "order_too_long", message));
+        }
+        let configured = self.configured(workspace).await?;
+        let named = self.timelines_of(workspace, &configured, query).await?;
+        let snapshot = self.store().snapshot().await.map_err(|error| read_failed(&error))?;
+        let (scope, is_named) = (Scope::new(workspace), named.is_some());
+        let ranges = match named {
+            Some(nodes) => nodes.into_iter().map(|node| scope.events_of(node)).collect(),
+            None => vec![scope.all_of(Family::Event)],
+        };
+        let erased = erased(&*snapshot, scope).await?;
+        let walk = Arc::new(Walk {
+            configured,
+            query: query.clone(),
+            snapshot,
+            erased,
+            rest: tokio::sync::Mutex::new(ranges),
+            first: Mutex::default(),
+            now: self.now(),
+            until: self.now().plus_micros(SCAN_MICROS),
+        });
+        if is_named {
+            let own = walk.clone();
+            let work = move |patience: Patience| async move {
+                while own.some_pages(&patience).await? {}
+                Ok(())
+            };
+            self.pool().run(workspace, ANSWER_MICROS, work).await?;
+        } else {
+            let _turn = self.scans().wait(workspace).await?;
+            self.walk_events(workspace, &walk).await?;
+        }
+        walk.page(scope).await
+    }
+
+    /// The nodes whose timelines may hold events that the condition names, where it names any.
+    async fn timelines_of(
+        &self,
+        workspace: WorkspaceId,
+        configured: &Configured,
+        query: &EventsQuery,
+    ) -> Result<Option<HashSet<NodeId>>, Error> {
+        let config = &configured.config;
+        let named = query.filter.as_ref().and_then(|rule| identities(&rule.source, config, Speaks::OfEvents));
+        let Some(named) = named else { return Ok(None) };
+        let finder = self.finder(workspace, config);
+        let mut nodes = HashSet::new();
+        for named in named {
+            let Named::Identity(identity) = named else { return Ok(None) };
+            // Who owns an event that names an identity has a link with it: one that holds, within its record, or one that does not.
+            let Some(found) = finder.by_identity(&identity).await? else { continue };
+            nodes.extend(found.cluster.nodes.iter().map(|node| node.id));
+            let Some(others) = self.may_show(&finder, &identity).await? else { return Ok(None) };
+            nodes.extend(others);
+            if nodes.len() > TIMELINES_MAX {
+                return Ok(None);
+            }
+        }
+        Ok(Some(nodes))
+    }
+
+    /// Has as many threads walk as there are.
+    async fn walk_events(self: &Arc<Self>, workspace: WorkspaceId, walk: &Arc<Walk>) -> Result<(), Error> {
+        let mut walkers = JoinSet::new();
+        for _ in 0..self.scans().pool.threads() {
+            let (service, walk) = (self.clone(), walk.clone());
+            walkers.spawn(async move {
+                let mut goes_on = true;
+                while goes_on {
+                    let own = walk.clone();
+                    let work = move |patience: Patience| async move { own.some_pages(&patience).await };
+                    goes_on = service.scans().pool.run(workspace, SCAN_MICROS, work).await?;
+                }
+                Ok(())
+            });
+        }
+        while let Some(ended) = walkers.join_next().await {
+            ended
+                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "internal", "a query met a fault of ours")))?;
+        }
+        Ok(())
+    }
+}
+
+/// The nodes that were erased and whose events are still to be purged.
+async fn erased(snapshot: &dyn Snapshot, scope: Scope) -> Result<HashSet<NodeId>, Error> {
+    let (mut erased, mut range) = (HashSet::new(), Some(scope.all_of(Family::Purge)));
+    while let Some(open) = range {
+        let page = snapshot.scan(&open, PAGE, Direction::Forward).await.map_err(|error| read_failed(&error))?;
+        for row in &page.rows {
+            erased.insert(read_node_key(&row.key).ok_or_else(|| codec::corrupt("key of a purge"))?);
+        }
+        range = page.next;
+    }
+    Ok(erased)
+}
+
+/// An event for which the condition holds, by its place in the order.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    keys: Vec<SortKey>,
+    /// Of what is equal the newer one comes first.
+    place: Reverse<(Timestamp, EventId)>,
+    node: NodeId,
+}
+
+/// Those that come first, and how many there are.
+#[derive(Debug, Default)]
+struct First {
+    heap: BinaryHeap<Candidate>,
+    total: u64,
+    undecided: u64,
+}
+
+/// A walk over timelines, shared by the threads that do it.
+struct Walk {
+    configured: Arc<Configured>,
+    query: EventsQuery,
+    snapshot: Box<dyn Snapshot>,
+    erased: HashSet<NodeId>,
+    /// What nobody has read.
+    rest: tokio::sync::Mutex<Vec<KeyRange>>,
+    first: Mutex<First>,
+    now: Timestamp,
+    until: Timestamp,
+}
+
+impl Walk {
+    /// Asks some pages of events. Answers whether there may be more.
+    async fn some_pages(&self, patience: &Patience) -> Result<bool, Error> {
+        let patience = patience.no_later_than(self.until);
+        for _ in 0..PAGES_AT_ONCE {
+            let rows = {
+                let mut rest = self.rest.lock().await;
+                let Some(range) = rest.pop() else { return Ok(false) };
+                if patience.is_over() {
+                    return Err(late());
+                }
+                let page = self.snapshot.scan(&range, PAGE, Direction::Forward).await;
+                let page = page.map_err(|error| read_failed(&error))?;
+                rest.extend(page.next);
+                page.rows
+            };
+            self.ask(&rows, &patience)?;
+        }
+        Ok(true)
+    }
+
+    fn ask(&self, rows: &[Row], patience: &Patience) -> Result<(), Error> {
+        let (mut found, mut total, mut undecided) = (Vec::new(), 0, 0);
+        for row in rows {
+            let (node, time, id) = read_event_key(&row.key).ok_or_else(|| codec::corrupt("event key"))?;
+            if self.erased.contains(&node) {
+                continue;
+            }
+            match self.look((time, id), &row.value, patience)? {
+                Looked::Not => {}
+                Looked::Undecided => undecided += 1,
+                Looked::Holds(keys) => {
+                    total += 1;
+                    found.push(Candidate { keys, place: Reverse((time, id)), node });
+                }
+            }
+            if patience.is_over() {
+                return Err(late());
+            }
+        }
+        let most = self.query.skip + self.query.top;
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.total += total;
+        first.undecided += undecided;
+        for candidate in found {
+            first.heap.push(candidate);
+            if first.heap.len() > most {
+                first.heap.pop();
+            }
+        }
+        Ok(())
+    }
+
+    /// The call of a row, as the reader sees it; none where it is no event, or not there any more.
+    fn seen(&self, (time, id): (Timestamp, EventId), bytes: &Bytes) -> Result<Option<StoredCall>, Error> {
+        let call = event::decode(id, time, bytes)?;
+        if !call.kind.is_event() || !stands(&call, &self.configured.config, self.now) {
+            return Ok(None);
+        }
+        Ok(seen_by(call, self.query.visibility, &self.configured.stored.model().model))
+    }
+
+    fn look(&self, at: (Timestamp, EventId), bytes: &Bytes, patience: &Patience) -> Result<Looked, Error> {
+        let Some(call) = self.seen(at, bytes)? else { return Ok(Looked::Not) };
+        let event = Event::from(call);
+        let one = One { event: &event, row: bytes, config: &self.configured.config, identities: OnceCell::new(), patience };
+        let zone = Zone::utc();
+        let frame = Frame { now: self.now, zone: &zone, steps_max: STEPS_OF_ONE };
+        if let Some(filter) = &self.query.filter {
+            match filter.rule.evaluate(&one, &frame) {
+                Ok(answer) if answer.value != Value::Bool(true) => return Ok(Looked::Not),
+                Ok(_) => {}
+                Err(OverBudget::GivenUp) => return Err(late()),
+                Err(OverBudget::Steps | OverBudget::Value | OverBudget::Pattern) => return Ok(Looked::Undecided),
+            }
+        }
+        let mut keys = Vec::with_capacity(self.query.order_by.len());
+        for (rule, sorting) in &self.query.order_by {
+            let value = match rule.rule.evaluate(&one, &frame) {
+                Ok(answer) => answer.value,
+                Err(OverBudget::GivenUp) => return Err(late()),
+                Err(OverBudget::Steps | OverBudget::Value | OverBudget::Pattern) => Value::Null,
+            };
+            keys.push(SortKey::new(value, *sorting));
+        }
+        Ok(Looked::Holds(keys))
+    }
+
+    /// What comes first, read again as of the same instant.
+    async fn page(&self, scope: Scope) -> Result<EventsPage, Error> {
+        let first = std::mem::take(&mut *self.first.lock().unwrap_or_else(PoisonError::into_inner));
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        let config = &self.configured.config;
+        let mut shown = first.heap.into_sorted_vec().into_iter().skip(self.query.skip).take(self.query.top).peekable();
+        while let Some(Candidate { place: Reverse((time, id)), node, .. }) = shown.next_if(|_| bytes < PAGE_BYTES) {
+            let key = scope.event(node, time, id);
+            let range = KeyRange::between(key.clone(), key.successor());
+            let page = self.snapshot.scan(&range, ScanLimit::rows(1), Direction::Forward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            let Some(row) = page.rows.first() else { continue };
+            let Some(call) = self.seen((time, id), &row.value)? else { continue };
+            bytes += row.value.len();
+            let identities = event::identities(&row.value)?;
+            let identities = identities.iter().map(|own| NamedIdentity::new(own, config)).collect();
+            events.push(FoundEvent { call, identities });
+        }
+        let is_cut = shown.peek().is_some();
+        Ok(EventsPage { events, total: first.total, is_cut, undecided: first.undecided })
+    }
+}
+
+enum Looked {
+    Not,
+    Undecided,
+    Holds(Vec<SortKey>),
+}
+
+/// No attributes.
+static NOTHING: Tree = Tree::Node(BTreeMap::new());
+
+/// One event, as its condition sees it.
+struct One<'a> {
+    event: &'a Event,
+    row: &'a Bytes,
+    config: &'a Config,
+    identities: OnceCell<Value>,
+    patience: &'a Patience,
+}
+
+impl One<'_> {
+    /// The identities that it names: a list for each namespace.
+    fn identities(&self) -> &Value {
+        self.identities.get_or_init(|| {
+            let mut all: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+            let named = event::identities(self.row).unwrap_or_default();
+            for identity in &named {
+                if let Some(namespace) = self.config.find(identity.namespace) {
+                    all.entry(namespace.name.as_str()).or_default().push(Value::Text(identity.value.clone()));
+                }
+            }
+            Value::object(all.into_iter().map(|(name, values)| (name.into(), Value::List(values.into()))).collect())
+        })
+    }
+}
+
+impl Facts for One<'_> {
+    fn attributes(&self) -> &Tree {
+        &NOTHING
+    }
+
+    fn event_count(&self) -> usize {
+        1
+    }
+
+    fn event_time(&self, _: usize) -> Timestamp {
+        self.event.time
+    }
+
+    fn event_name(&self, _: usize) -> Name {
+        self.event.event_type()
+    }
+
+    fn event_value(&self, _: usize, names: &[Name]) -> (Value, usize) {
+        match names {
+            [first, rest @ ..] if **first == *IDENTITIES => {
+                let (value, used) = look_into(self.identities(), rest);
+                (value, used + 1)
+            }
+            _ => self.event.at(names, open_payload),
+        }
+    }
+
+    fn event_bytes(&self, _: usize) -> usize {
+        self.event.call.payload.len()
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.patience.is_over()
+    }
+
+    fn membership(&self, _: &str) -> Membership {
+        Membership::Outside { left: None }
+    }
+
+    fn kept(&self, _: &Aggregate) -> Option<Kept> {
+        None
+    }
+}
