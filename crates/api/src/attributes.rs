@@ -34,6 +34,14 @@ pub(crate) fn read_native(json: &str, notes: &mut Vec<Note>) -> Result<List, Rej
     read_as(json, Spelling::Native, notes)
 }
 
+/// The attributes of an object in somebody else's words, each under the name that it came under.
+///
+/// # Errors
+/// `attribute_invalid`, `too_many_attributes`.
+pub(crate) fn read_plain(json: &str, notes: &mut Vec<Note>) -> Result<List, Rejection> {
+    read_as(json, Spelling::Plain, notes)
+}
+
 fn read_as(json: &str, spelling: Spelling, notes: &mut Vec<Note>) -> Result<List, Rejection> {
     let Some(Json::Object(object)) = parse(json.as_bytes()) else {
         let message = "the attributes are no object, or hold text that is not unicode".into();

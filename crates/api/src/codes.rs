@@ -7,7 +7,9 @@ use tessera_service::error::ErrorKind::{
 };
 
 mod doors;
+
 mod keys;
+mod profile_store;
 mod verdicts;
 
 /// A code and what it means.
@@ -579,7 +581,7 @@ const CALLS: &[Code] = &[
 
 /// All codes, by place and kind.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    CALLS.iter().chain(keys::CALLS).chain(doors::CALLS).chain(verdicts::VERDICTS)
+    CALLS.iter().chain(keys::CALLS).chain(doors::CALLS).chain(profile_store::CALLS).chain(verdicts::VERDICTS)
 }
 
 /// The code of this name.

@@ -17,14 +17,16 @@ use tessera_service::verdict::Incoming;
 use crate::caller;
 use crate::extract::Query;
 use crate::route::Route;
-use crate::{admin, jobs, native, operation, segment, wyng};
+use crate::{admin, jobs, native, operation, optimizely, segment, wyng};
 
 /// One dialect's set of paths.
 pub(crate) struct Door {
     /// Its name: in the quarantine, in metrics, and the default of its dataset.
     pub(crate) name: &'static str,
-    /// What all its paths begin with; none where they share their beginnings with others.
-    pub(crate) base: Option<&'static str>,
+    /// What its paths begin with; none where they share their beginnings with others.
+    pub(crate) base: &'static [&'static str],
+    /// Whether the case of letters in its paths, parameters aside, does not matter.
+    pub(crate) ignores_case: bool,
     /// Where a key is looked for, in this order.
     pub(crate) credentials: &'static [Credential],
     /// Its paths.
@@ -56,6 +58,8 @@ pub(crate) struct Kept<'a> {
 pub(crate) enum Credential {
     /// The header `Authorization`, as bearer token or as user of `Basic`.
     Authorization,
+    /// The header `Authorization` under a scheme of the door's own: its name, a blank, the key.
+    Scheme(&'static str),
     /// A header with nothing but the key.
     Header(&'static str),
     /// A parameter of the query. It reaches no log: these name routes, not addresses.
@@ -80,7 +84,7 @@ pub(crate) struct Refused {
 }
 
 /// All doors. The first one answers what is no other's.
-pub(crate) static DOORS: [&Door; 3] = [&native::DOOR, &segment::DOOR, &wyng::DOOR];
+pub(crate) static DOORS: [&Door; 4] = [&native::DOOR, &segment::DOOR, &wyng::DOOR, &optimizely::DOOR];
 
 /// Every route of every door.
 pub(crate) fn routes() -> Vec<Route> {
@@ -103,12 +107,41 @@ pub(crate) fn of(route: Option<&str>, path: &str) -> &'static Door {
     static BY_ROUTE: LazyLock<HashMap<&'static str, &'static str>> =
         LazyLock::new(|| routes().into_iter().map(|route| (route.path, route.door)).collect());
     let by_route = route.and_then(|route| BY_ROUTE.get(route)).and_then(|name| find(name));
-    let is_below = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let by_base = || DOORS.into_iter().find(|door| door.base.is_some_and(is_below));
+    let by_base = || DOORS.into_iter().find(|door| door.base.iter().any(|base| door.is_below(base, path)));
     by_route.or_else(by_base).unwrap_or(DOORS[0])
 }
 
 impl Door {
+    /// Whether a path is this beginning, or stands below it.
+    fn is_below(&self, base: &str, path: &str) -> bool {
+        let Some((start, rest)) = path.split_at_checked(base.len()) else { return false };
+        let is_start = if self.ignores_case { start.eq_ignore_ascii_case(base) } else { start == base };
+        is_start && (rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The paths of its routes.
+    fn paths(&self) -> &'static [&'static str] {
+        static PATHS: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
+            let paths = |door: &&Door| (door.routes)().into_iter().map(|route| route.path).collect();
+            DOORS.iter().map(|door| (door.name, paths(door))).collect()
+        });
+        PATHS.get(self.name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The path as its route spells it; what stands in place of parameters stays as it is.
+    fn spelled(&self, path: &str) -> Option<String> {
+        let segments: Vec<&str> = path.split('/').collect();
+        let fits = |own: &&str| {
+            let own: Vec<&str> = own.split('/').collect();
+            let is_same = |(own, given): (&&str, &&str)| own.starts_with('{') || own.eq_ignore_ascii_case(given);
+            own.len() == segments.len() && own.iter().zip(&segments).all(is_same)
+        };
+        let own = self.paths().iter().copied().filter(fits).min_by_key(|own| own.matches('{').count())?;
+        let spelled = own.split('/').zip(&segments);
+        let spelled: Vec<&str> = spelled.map(|(own, given)| if own.starts_with('{') { given } else { own }).collect();
+        Some(spelled.join("/"))
+    }
+
     /// The key of a request, where it has one.
     ///
     /// # Errors
@@ -120,6 +153,11 @@ impl Door {
                     caller::from_header(headers)?.map(|found| found.secret)
                 }
                 Credential::Authorization => None,
+                Credential::Scheme(scheme) => headers
+                    .get(AUTHORIZATION)
+                    .and_then(|value| value.to_str().ok()?.trim().split_once(' '))
+                    .filter(|(own, _)| own.eq_ignore_ascii_case(scheme))
+                    .map(|(_, secret)| secret.trim().to_owned()),
                 Credential::Header(name) => match headers.get(*name) {
                     None => None,
                     Some(value) => Some(value.to_str().map_err(|_| caller::invalid_in(name))?.trim().to_owned()),
@@ -137,6 +175,7 @@ impl Door {
     pub(crate) fn missing(&self) -> Error {
         let places = self.credentials.iter().map(|credential| match credential {
             Credential::Authorization => "as bearer token or as basic user name".to_owned(),
+            Credential::Scheme(scheme) => format!("in the header authorization behind {scheme} and a blank"),
             Credential::Header(name) => format!("in the header {name}"),
             Credential::Query(name) => format!("as the query parameter {name}"),
         });
@@ -146,15 +185,20 @@ impl Door {
     }
 }
 
-/// A path without doubled slashes and without one at its end, for doors that have their paths for themselves; none where it has none.
+/// A path without doubled slashes and without one at its end, and as its route spells it where case does not matter, for doors that have their
+/// paths for themselves; none where it is so already.
 pub(crate) fn tidied(path: &str) -> Option<String> {
     let is_untidy = path.contains("//") || (path.len() > 1 && path.ends_with('/'));
-    if !is_untidy {
+    let tidy = is_untidy.then(|| {
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        format!("/{}", segments.join("/"))
+    });
+    let door = of(None, tidy.as_deref().unwrap_or(path));
+    if door.base.is_empty() {
         return None;
     }
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    let tidy = format!("/{}", segments.join("/"));
-    of(None, &tidy).base.is_some().then_some(tidy)
+    let spelled = if door.ignores_case { door.spelled(tidy.as_deref().unwrap_or(path)) } else { None };
+    spelled.filter(|spelled| spelled != path).or(tidy)
 }
 
 /// Where the native door looks for keys.

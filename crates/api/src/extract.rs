@@ -1,10 +1,16 @@
 //! Extractors whose refusals have our shape.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Path};
+use axum::http::header::HOST;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::answer::{Failure, invalid};
+use crate::app::App;
+use crate::public_url::is_host;
+use crate::transport::Secured;
 
 /// The segments of the path, percent-decoded.
 pub(crate) struct PathParams<T>(pub(crate) T);
@@ -35,6 +41,24 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
         bytes.extend_from_slice(rest);
     }
     Some(bytes)
+}
+
+/// Where the client reached us, without a slash at its end: the public address that is set, otherwise what the request says.
+pub(crate) struct BaseUrl(pub(crate) String);
+
+impl FromRequestParts<Arc<App>> for BaseUrl {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
+        if let Some(url) = &app.settings.public_url {
+            return Ok(Self(url.to_string()));
+        }
+        let authority = parts.uri.authority().map(|authority| authority.as_str());
+        let named = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).or(authority);
+        let host = named.filter(|host| is_host(host)).unwrap_or("localhost");
+        let scheme = if parts.extensions.get::<Secured>().is_some() { "https" } else { "http" };
+        Ok(Self(format!("{scheme}://{host}")))
+    }
 }
 
 /// The parameters of the query, in their order, percent-decoded.

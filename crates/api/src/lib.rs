@@ -35,6 +35,7 @@ mod number;
 mod once;
 mod openapi;
 mod operation;
+mod optimizely;
 mod public_url;
 mod report;
 mod route;

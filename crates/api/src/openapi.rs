@@ -116,7 +116,7 @@ fn security(route: &Route) -> Value {
             let door = door_of(route);
             // A key in the query of an event stands among its parameters.
             let credentials =
-                door.credentials.iter().filter(|own| door.base.is_some() || **own == Credential::Authorization);
+                door.credentials.iter().filter(|own| !door.base.is_empty() || **own == Credential::Authorization);
             let schemes = credentials.flat_map(|credential| scheme(*credential));
             schemes.map(|(name, _)| json!({ name: [] })).collect::<Vec<_>>().into()
         }
@@ -137,6 +137,13 @@ fn scheme(credential: Credential) -> Vec<(String, Value)> {
                 json!({ "type": "http", "scheme": "basic", "description": "The key as user name, the password empty." }),
             ),
         ],
+        Credential::Scheme(name) => {
+            let described = format!("`{name}`, a blank, the key.");
+            vec![(
+                name.to_owned(),
+                json!({ "type": "apiKey", "in": "header", "name": "authorization", "description": described }),
+            )]
+        }
         Credential::Header(name) => vec![(name.to_owned(), json!({ "type": "apiKey", "in": "header", "name": name }))],
         Credential::Query(name) => {
             vec![(format!("query_{name}"), json!({ "type": "apiKey", "in": "query", "name": name }))]
@@ -146,7 +153,7 @@ fn scheme(credential: Credential) -> Vec<(String, Value)> {
 
 /// All places of keys, each once.
 fn schemes() -> Value {
-    let doors = DOORS.into_iter().filter(|door| door.base.is_some() || door.credentials == door::NATIVE);
+    let doors = DOORS.into_iter().filter(|door| !door.base.is_empty() || door.credentials == door::NATIVE);
     let all = doors.flat_map(|door| door.credentials.iter().flat_map(|credential| scheme(*credential)));
     all.collect::<Map<_, _>>().into()
 }

@@ -138,7 +138,8 @@ pub fn prepare_document(write: DocumentWrite, at: Timestamp, config: &Config) ->
             return Err(Rejection::new("too_many_identities", message));
         }
     }
-    let [single, cleared, whole, unique] = terms.bounded().map(|names| names.iter().map(find).collect::<Result<Vec<_>, _>>());
+    let [single, cleared, whole, unique] =
+        terms.bounded().map(|names| names.iter().map(find).collect::<Result<Vec<_>, _>>());
     let strong = terms.strong.as_ref().map(find).transpose()?;
     let is_named = fact.document.is_some();
     if !is_named {

@@ -11,7 +11,7 @@ use tessera_engine::normalise::normalise;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
-use crate::base::verdict::{NamedIdentity, Note, held_note};
+use crate::base::verdict::{NamedIdentity, Note, Verdict, held_note};
 use crate::config::admission::Admission;
 use crate::config::configured::Configured;
 use crate::directory::Class;
@@ -45,7 +45,8 @@ impl Service {
     ///
     /// # Errors
     /// `Invalid` with the code of what is wrong, as of a fact; `NotFound` with `document_not_found`; `Conflict` with `document_taken`
-    /// where other documents hold identities that are unique to one, naming their namespaces; what the store answers.
+    /// where others hold identities that are unique to one, naming their namespaces, with `fact_duplicate` and `fact_differs` where something
+    /// was said before under the id of the fact; what the store answers.
     pub async fn put_document(
         &self,
         workspace: WorkspaceId,
@@ -156,6 +157,18 @@ fn outcome(done: Done, configured: &Arc<Configured>) -> Result<DocumentOutcome, 
         Done::Taken(taken) => Err(document_taken(&taken, configured)),
         Done::NotFound => Err(Error::new(ErrorKind::NotFound, "document_not_found", "no such document is there")),
         Done::Failed(error) => Err(error),
+        Done::Fact(Verdict::Duplicate) => Err(Error::new(
+            ErrorKind::Conflict,
+            "fact_duplicate",
+            "this was said before under the same id; nothing has changed",
+        )),
+        Done::Fact(Verdict::Differs) => {
+            let message = "something else was said before under the same id; nothing has changed";
+            Err(Error::new(ErrorKind::Conflict, "fact_differs", message))
+        }
+        Done::Fact(Verdict::Rejected(rejection)) => {
+            Err(Error::new(ErrorKind::Invalid, rejection.code, rejection.message))
+        }
         _ => Err(mismatch()),
     }
 }

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tessera_engine::config::Kind;
 use tessera_engine::id::NodeId;
 use tessera_engine::policy::IdentityGraph;
+use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_expr::ast::{Expr, Node};
 use tessera_expr::calendar::Zone;
@@ -211,6 +212,22 @@ impl Service {
         let more = candidates.split_off(candidates.len().min(query.skip + query.top));
         candidates.drain(..candidates.len().min(query.skip));
         Ok(Asked { asking, candidates, has_more: !more.is_empty(), total, undecided, question })
+    }
+
+    /// An id of a request about something of a workspace, in which its time stands: nothing is kept of it.
+    pub fn seal_request(&self, workspace: WorkspaceId, about: &str) -> String {
+        let digest = Sha256::digest(about.as_bytes());
+        let carried = [&self.now().micros().to_be_bytes()[..], &digest[..QUESTION_BYTES]].concat();
+        self.cursors().seal(workspace, List::Exports, &carried)
+    }
+
+    /// When a request about this was made; none for whatever was not given out for it.
+    #[must_use]
+    pub fn opened_request(&self, workspace: WorkspaceId, about: &str, request: &str) -> Option<Timestamp> {
+        let carried = self.cursors().open_sealed(workspace, List::Exports, request).ok()?;
+        let (micros, digest) = carried.split_first_chunk::<8>()?;
+        let is_own = *digest == Sha256::digest(about.as_bytes())[..QUESTION_BYTES];
+        Timestamp::from_micros(i64::from_be_bytes(*micros)).filter(|_| is_own)
     }
 
     /// Renders candidates as they are now, and tells how many were come by.

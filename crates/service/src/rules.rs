@@ -131,7 +131,11 @@ async fn tried(store: &dyn Store, scope: Scope, asked: Tried<'_>, patience: Pati
     let events_end =
         events.iter().filter_map(|event| config.keeping().event_kept_until(event.name.as_deref(), event.time));
     let valid_until = view.valid_until.into_iter().chain(events_end.min()).min();
-    let facts = ProfileFacts::new(Tree::Node(tessera_engine::view::seen(view, (&found.cluster, found.node), &lens)), events, ruled.audiences);
+    let facts = ProfileFacts::new(
+        Tree::Node(tessera_engine::view::seen(view, (&found.cluster, found.node), &lens)),
+        events,
+        ruled.audiences,
+    );
     let facts = facts.within(is_cut, patience).without(rest.map(|last| last.time));
     let zone = Zone::utc();
     let answer = rule.evaluate(&facts, &Frame { now, zone: &zone, steps_max: STEPS_MAX });

@@ -128,7 +128,12 @@ async fn asked(app: &App, entered: &Entered, query: &Query) -> Result<ProfileQue
         filter,
         zone: Zone::named(query.get("time_zone").unwrap_or("UTC")).ok_or_else(unknown)?,
         of: of(query.get("of"))?,
-        order_by: query.get("order_by").map_or(Ok(Vec::new()), order_by)?.iter().map(sorted).collect::<Result<_, _>>()?,
+        order_by: query
+            .get("order_by")
+            .map_or(Ok(Vec::new()), order_by)?
+            .iter()
+            .map(sorted)
+            .collect::<Result<_, _>>()?,
         skip: skip(query.get("skip"))?,
         top: query.limit(PROFILES_DEFAULT, PROFILES_MAX)?,
         cursor: query.get("cursor").map(str::to_owned),

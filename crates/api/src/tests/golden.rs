@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Blocks are separated by blank lines and sent in their order, a second apart, with the operator's key. Ids of ours are drawn, so
-//! each is shown as `<id1>`, `<id2>` in the order in which they come up, and may be sent by that name. Ids of requests and cursors
-//! are not shown. `TESSERA_BLESS` writes the answers into the file.
+//! each is shown as `<id1>`, `<id2>` in the order in which they come up, and may be sent by that name; one in the form of a UUID as well, unless
+//! a request chooses it. Ids of requests and cursors are not shown. `TESSERA_BLESS` writes the answers into the file.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,10 +20,16 @@ use super::world::{ROOT, World};
 
 /// Sends what stands in this file of the crate, and compares the answers.
 pub(crate) async fn check(file: &str) {
+    check_by(file, &[("authorization", &format!("Bearer {ROOT}")), ("x-access-token", ROOT)]).await;
+}
+
+/// The same, with these headers.
+pub(crate) async fn check_by(file: &str, by: &[(&str, &str)]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let frozen = std::fs::read_to_string(&path).expect("a golden file");
     let world = World::new().await;
     let (mut ids, mut played, mut count) = (Vec::new(), Vec::new(), 0);
+    let chosen: String = frozen.split("\n\n").filter_map(|block| block.split("\n=> ").next()).collect();
     for block in frozen.split("\n\n").filter(|block| !block.trim().is_empty()) {
         let asked = block.trim().split("\n=> ").next().expect("a first part");
         let (comments, request): (Vec<_>, Vec<_>) = asked.lines().partition(|line| line.starts_with('#'));
@@ -32,13 +38,12 @@ pub(crate) async fn check(file: &str) {
         let [method, path] = [words.next(), words.next()].map(|word| word.expect("METHOD /path"));
         world.pass(1_000_000);
         let body = sent(words.next().unwrap_or_default(), &ids);
-        let by = [("x-access-token", ROOT)];
-        let reply = world.send(super::world::request(method, &sent(path, &ids), ROOT, &by, body)).await;
+        let reply = world.send(super::world::request(method, &sent(path, &ids), "", by, body)).await;
         let mut told = comments.into_iter().fold(String::new(), |told, comment| told + comment + "\n");
         write!(told, "{request}\n=> {}", reply.status.as_u16()).expect("a text takes everything");
         let mut json = reply.json();
         if json != Value::Null {
-            hide(&mut json, &mut ids);
+            hide(&mut json, &mut ids, &chosen);
             let pretty = serde_json::to_string_pretty(&json).expect("json");
             write!(told, "\n{pretty}").expect("a text takes everything");
         }
@@ -64,19 +69,19 @@ fn sent(text: &str, ids: &[String]) -> String {
 }
 
 /// Puts names in place of what is drawn.
-fn hide(json: &mut Value, ids: &mut Vec<String>) {
+fn hide(json: &mut Value, ids: &mut Vec<String>, chosen: &str) {
     match json {
-        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, ids)),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, ids, chosen)),
         Value::Object(members) => {
             for (name, value) in members {
                 match name.as_str() {
-                    "request_id" => *value = "<request>".into(),
+                    "request_id" | "requestId" => *value = "<request>".into(),
                     "next_cursor" if value.is_string() => *value = "<cursor>".into(),
-                    _ => hide(value, ids),
+                    _ => hide(value, ids, chosen),
                 }
             }
         }
-        Value::String(text) if text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+        Value::String(text) if is_id(text, chosen) => {
             let at = ids.iter().position(|id| id == text).unwrap_or_else(|| {
                 ids.push(text.clone());
                 ids.len() - 1
@@ -85,4 +90,10 @@ fn hide(json: &mut Value, ids: &mut Vec<String>) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// Whether a text is an id of ours, in one of its forms.
+fn is_id(text: &str, chosen: &str) -> bool {
+    let is_uuid = text.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && !chosen.contains(text);
+    (text.len() == 24 || is_uuid) && text.bytes().all(|b| b.is_ascii_hexdigit() || (is_uuid && b == b'-'))
 }

@@ -59,7 +59,12 @@ async fn no_route_answers_without_its_key() {
         let call = async |path: &str, key: &str, more: &[(&str, &str)]| {
             let name = door::find(route.door).map(|door| door.credentials[0]);
             let bearer = format!("Bearer {key}");
+            let schemed = |scheme: &str| format!("{scheme} {key}");
+            let of_scheme = name.map_or(String::new(), |own| {
+                if let Credential::Scheme(scheme) = own { schemed(scheme) } else { String::new() }
+            });
             let own = match name {
+                Some(Credential::Scheme(_)) => ("authorization", of_scheme.as_str()),
                 Some(Credential::Header(name)) => (name, key),
                 _ => ("authorization", bearer.as_str()),
             };

@@ -47,7 +47,9 @@ impl Reply {
 
     /// The code of an error.
     pub(crate) fn code(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+        let json = self.json();
+        let code = json["error"]["code"].as_str().or(json["code"].as_str());
+        code.unwrap_or_default().to_owned()
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {

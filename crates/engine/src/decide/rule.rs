@@ -388,7 +388,9 @@ fn says_something(segment_states: &SegmentStates, rules: &RuleSet) -> bool {
 fn scope_of(prompt: &Prompt, is_walked: bool, config: &Config) -> Scope {
     match prompt {
         Prompt::Fact(prepared) if !is_walked => Scope::Some(affected(prepared, config)),
-        Prompt::Document(write) if !is_walked && write.terms.replace == Replace::Nothing => Scope::Some(affected(&write.prepared, config)),
+        Prompt::Document(write) if !is_walked && write.terms.replace == Replace::Nothing => {
+            Scope::Some(affected(&write.prepared, config))
+        }
         Prompt::Fact(_)
         | Prompt::Document(_)
         | Prompt::Touch(_)

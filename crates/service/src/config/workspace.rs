@@ -18,6 +18,7 @@ mod documents;
 mod erasure;
 mod limits;
 mod model;
+mod objects;
 mod policies;
 mod records;
 mod rules;
@@ -31,13 +32,15 @@ pub use documents::{DocumentField, DocumentKey, DocumentModel, FIELDS_MAX, set_d
 pub use erasure::{ErasureRules, WAITING_EVENTS_MAX, set_erasure_rules};
 pub use limits::{LimitOverrides, set_limits};
 pub use model::{ModelChange, StoredModel, changed_model, with_model};
+pub use objects::{OBJECT_BYTES_MAX, OBJECTS_MAX, Objects, set_object};
 pub use policies::{
     Origin, POLICIES_MAX, Policies, PolicyContent, PolicyId, StoredPolicy, add_policy, delete_policy, invalid_policy,
     replace_policy, set_default_policy,
 };
 pub use records::{
-    decode, decode_documents, decode_erasure, decode_issuers, decode_model, decode_signing_keys, decode_tokens, encode,
-    encode_documents, encode_erasure, encode_issuers, encode_model, encode_signing_keys, encode_tokens, read, rows,
+    decode, decode_documents, decode_erasure, decode_issuers, decode_model, decode_objects, decode_signing_keys,
+    decode_tokens, encode, encode_documents, encode_erasure, encode_issuers, encode_model, encode_objects,
+    encode_signing_keys, encode_tokens, read, rows,
 };
 pub use rules::{
     ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, DISPLAY_NAME_MAX, Definition, POLICIES_IN_USE_MAX,
@@ -81,6 +84,7 @@ pub struct StoredConfig {
     signing_keys: SigningKeys,
     issuers: Issuers,
     documents: DocumentModel,
+    objects: Objects,
 }
 
 /// A namespace as it is stored: the engine's, with patterns as they were written.
@@ -156,6 +160,7 @@ impl Default for StoredConfig {
             signing_keys: SigningKeys::default(),
             issuers: Issuers::default(),
             documents: DocumentModel::default(),
+            objects: Objects::default(),
         }
     }
 }
@@ -235,6 +240,12 @@ impl StoredConfig {
     #[must_use]
     pub fn documents(&self) -> &DocumentModel {
         &self.documents
+    }
+
+    /// What dialects keep.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     /// The keys that the workspace signs tokens with.

@@ -238,7 +238,11 @@ fn asked(query: &Query, skip: usize, top: usize, cursor: Option<String>, count: 
         filter: query.filter.as_ref().map(rule),
         zone: Zone::utc(),
         of: query.of,
-        order_by: query.order_by.iter().map(|(name, sorting)| (crate::queries::sorted_by(&path(name)).expect("a rule"), *sorting)).collect(),
+        order_by: query
+            .order_by
+            .iter()
+            .map(|(name, sorting)| (crate::queries::sorted_by(&path(name)).expect("a rule"), *sorting))
+            .collect(),
         skip,
         top,
         cursor,

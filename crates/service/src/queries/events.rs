@@ -333,7 +333,8 @@ impl Walk {
     fn look(&self, at: (Timestamp, EventId), bytes: &Bytes, patience: &Patience) -> Result<Looked, Error> {
         let Some(call) = self.seen(at, bytes)? else { return Ok(Looked::Not) };
         let event = Event::from(call);
-        let one = One { event: &event, row: bytes, config: &self.configured.config, identities: OnceCell::new(), patience };
+        let one =
+            One { event: &event, row: bytes, config: &self.configured.config, identities: OnceCell::new(), patience };
         let zone = Zone::utc();
         let frame = Frame { now: self.now, zone: &zone, steps_max: STEPS_OF_ONE };
         if let Some(filter) = &self.query.filter {

@@ -45,7 +45,11 @@ impl Service {
     }
 
     /// The node of an identity, and those that say it is theirs although a rule keeps it from them; none where they are too many.
-    pub(super) async fn may_show(&self, finder: &Finder<'_>, identity: &Identity) -> Result<Option<Vec<NodeId>>, Error> {
+    pub(super) async fn may_show(
+        &self,
+        finder: &Finder<'_>,
+        identity: &Identity,
+    ) -> Result<Option<Vec<NodeId>>, Error> {
         let Some(found) = finder.by_identity(identity).await? else { return Ok(Some(Vec::new())) };
         let (scope, node) = (finder.scope, found.node);
         let page = loose::links_of(&**self.store(), scope, node, &scope.held_of(node), LINKS_MAX).await?;

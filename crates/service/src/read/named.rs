@@ -76,7 +76,7 @@ fn said<'e>(condition: &'e Expr, known: (&Config, Speaks)) -> Option<Vec<(&'e Na
         }
         Node::Call { function: Function::Exists, arguments } => {
             let [list, body] = &arguments[..] else { return None };
-            let (name, Node::Compare(Comparison::Equal, one, other)) = (listed(list, known.0)?, &body.node) else {
+            let (name, Node::Compare(Comparison::Equal, one, other)) = (namespace(list, known)?, &body.node) else {
                 return None;
             };
             let value = match (&one.node, &other.node) {
@@ -157,7 +157,10 @@ mod tests {
         check("email.startsWith(\"ann\")", None);
         check("\"d1\" in _identities.anonymous_id", Some(&["anonymous_id:d1"]));
         check("_identities.anonymous_id.includes(\"d1\")", Some(&["anonymous_id:d1"]));
-        check("_identities.anonymous_id.exists(this = \"d1\") or email = \"a@b.example\"", Some(&["anonymous_id:d1", "email:a@b.example"]));
+        check(
+            "_identities.anonymous_id.exists(this = \"d1\") or email = \"a@b.example\"",
+            Some(&["anonymous_id:d1", "email:a@b.example"]),
+        );
         check("_identities._id.includes(\"019a0f3e5b2c7d41e0a8f5c2\")", Some(&["019a0f3e5b2c7d41e0a8f5c2"]));
         check("_identities.other.includes(\"d1\")", None);
         check("not (\"d1\" in _identities.anonymous_id)", None);

@@ -47,6 +47,8 @@ pub enum Purpose {
     Segments = 14,
     /// Profiles that a filter was asked of.
     Profiles = 15,
+    /// An export that was asked for.
+    Exports = 16,
 }
 
 /// Seals and opens cursors.

@@ -296,10 +296,12 @@ pub enum Part {
     Issuers,
     /// Which fields of documents identify.
     Documents,
+    /// What dialects keep.
+    Objects,
 }
 
 impl Part {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Main,
         Self::Policies,
         Self::Model,
@@ -311,6 +313,7 @@ impl Part {
         Self::SigningKeys,
         Self::Issuers,
         Self::Documents,
+        Self::Objects,
     ];
 
     /// What its key ends with, after the family.
@@ -328,6 +331,7 @@ impl Part {
             Self::SigningKeys => &[8],
             Self::Issuers => &[9],
             Self::Documents => &[10],
+            Self::Objects => &[11],
         }
     }
 

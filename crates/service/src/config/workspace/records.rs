@@ -12,12 +12,14 @@ use crate::stored::layout::Part;
 mod documents;
 mod erasure;
 mod model;
+mod objects;
 mod tokens;
 mod trust;
 
 pub use documents::{decode_documents, encode_documents};
 pub use erasure::{decode_erasure, encode_erasure};
 pub use model::{decode_model, encode_model};
+pub use objects::{decode_objects, encode_objects};
 pub use tokens::{decode_tokens, encode_tokens};
 pub use trust::{decode_issuers, decode_signing_keys, encode_issuers, encode_signing_keys};
 
@@ -92,6 +94,9 @@ pub fn rows(config: &StoredConfig, before: &StoredConfig) -> Vec<(Part, Bytes)> 
     if config.documents != before.documents {
         rows.push((Part::Documents, encode_documents(&config.documents)));
     }
+    if config.objects != before.objects {
+        rows.push((Part::Objects, encode_objects(&config.objects)));
+    }
     if config.signing_keys != before.signing_keys {
         rows.push((Part::SigningKeys, encode_signing_keys(&config.signing_keys)));
     }
@@ -130,6 +135,7 @@ pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<Stor
             Part::SigningKeys => config.signing_keys = decode_signing_keys(bytes)?,
             Part::Issuers => config.issuers = decode_issuers(bytes)?,
             Part::Documents => config.documents = decode_documents(bytes)?,
+            Part::Objects => config.objects = decode_objects(bytes)?,
         }
     }
     Ok(config)

@@ -225,5 +225,6 @@ proptest! {
 mod documents;
 mod erasure;
 mod model;
+mod objects;
 mod tokens;
 mod trust;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tessera_engine::decide::NewEvent;
 use tessera_engine::config::NamespaceId;
+use tessera_engine::decide::NewEvent;
 use tessera_engine::fact::{Call, CallKind, Identity};
 use tessera_engine::id::EventId;
 use tessera_engine::rules::Event;

@@ -118,7 +118,8 @@ impl State {
                     | Part::Tokens
                     | Part::SigningKeys
                     | Part::Issuers
-                    | Part::Documents,
+                    | Part::Documents
+                    | Part::Objects,
                     _,
                 ) => commit.put(key, bytes),
             };

@@ -1,0 +1,377 @@
+//! Profiles: asked for, made, replaced, deleted (spec/optimizely.md section 5).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::Value as Json;
+use tessera_engine::config::Kind;
+use tessera_engine::document::{DOCUMENT_NAMESPACE, DocumentTerms, DocumentWrite, Existence, Holders, Replace};
+use tessera_engine::fact::{Claim, Fact, Strength};
+use tessera_engine::id::NodeId;
+use tessera_engine::view::Relevance;
+use tessera_expr::ast::{Expr, Name};
+use tessera_expr::calendar::Zone;
+use tessera_expr::rule::{Purpose, Rule};
+use tessera_service::directory::{Permission, SERVERS, WorkspaceId};
+use tessera_service::error::{Error, ErrorKind};
+use tessera_service::queries::{PROFILES_MAX, ProfileQuery, Sorting};
+use tessera_service::workspace_config::{RuleKind, StoredConfig};
+use tessera_service::{DocumentProfile, DocumentQuery, Extent, Fields, Lookup, Return};
+
+use super::asked::{Asked, List};
+use super::errors::{invalid_filter, invalid_member, profile_not_found};
+use super::filter::{OfProfiles, Words as _, emails, may_hold, sort_shown, translated};
+use super::parse::{self, Sent};
+use super::scopes::{self, Scoped};
+use super::words::{DEVICES, EMAIL, computed};
+use super::{DOOR, NAME, render};
+use crate::answer::{Answer, json};
+use crate::app::{App, Entered};
+use crate::extract::{BaseUrl, PathParams, Query};
+
+/// What is read of a profile.
+pub(super) fn shown(entered: &Entered) -> DocumentQuery {
+    DocumentQuery { visibility: entered.visibility(), relevance: Relevance::Any, values: computed() }
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
+    let mut entered = app.enter_by(&DOOR, &headers, &query, Permission::Read)?;
+    let asked = Asked::read(&query)?;
+    let list = found(&app, &mut entered, &asked).await?;
+    let response = json(&list);
+    Ok(entered.answer(response))
+}
+
+/// The profiles of all scopes for which a filter holds.
+async fn found(app: &App, entered: &mut Entered, asked: &Asked) -> Result<List, Error> {
+    let named = asked.filter.as_ref().map(scopes_of);
+    let scopes = scopes::asked(entered, |scope| named.as_ref().is_none_or(|named| named(scope)))?;
+    let several = scopes.len() > 1;
+    let sorted = !asked.order_by.is_empty();
+    let (mut total, mut items) = (0, Vec::new());
+    for scope in &scopes {
+        // Of several scopes in an order, the first of each may be the first of all.
+        let (skip, top) = match (several, sorted) {
+            (true, true) => (0, asked.skip + asked.top),
+            _ => {
+                let before = usize::try_from(total).unwrap_or(usize::MAX);
+                (asked.skip.saturating_sub(before), asked.top - items.len().min(asked.top))
+            }
+        };
+        let page = of_scope(app, entered, scope, asked, (skip, top)).await?;
+        total += page.total;
+        items.extend(page.items);
+    }
+    if several && sorted {
+        sort_shown(&mut items, &asked.order_by);
+        items = items.into_iter().skip(asked.skip).take(asked.top).collect();
+    }
+    Ok(List::new(total, items))
+}
+
+/// Which scopes a filter may hold in, as far as it says so in the open.
+fn scopes_of(filter: &Expr) -> impl Fn(&str) -> bool {
+    let filter = filter.clone();
+    move |scope| may_hold(&filter, scope)
+}
+
+/// E-mail addresses that a filter names, in the spelling that they have in a workspace.
+pub(super) async fn spelled(
+    app: &App,
+    workspace: WorkspaceId,
+    filter: Option<&Expr>,
+    members: &[&[&str]],
+) -> Result<HashMap<String, String>, Error> {
+    let mut spelled = HashMap::new();
+    for text in members.iter().flat_map(|member| filter.map(|filter| emails(filter, member)).unwrap_or_default()) {
+        if let Some(own) = app.service.normalised(workspace, EMAIL, &text).await? {
+            spelled.insert(text, own.to_string());
+        }
+    }
+    Ok(spelled)
+}
+
+/// A filter as a condition on the profiles of a scope.
+pub(super) async fn condition(app: &App, scope: &Scoped, filter: &Expr) -> Result<Expr, Error> {
+    let emails = spelled(app, scope.workspace, Some(filter), &[&["Info", "Email"]]).await?;
+    translated(filter, &OfProfiles { scope: &scope.name, emails: &emails })
+}
+
+/// What of a scope is asked for.
+async fn question(app: &App, entered: &Entered, scope: &Scoped, asked: &Asked) -> Result<ProfileQuery, Error> {
+    let filter = match &asked.filter {
+        None => None,
+        Some(filter) => {
+            let condition = condition(app, scope, filter).await?;
+            let rule = Rule::compile(condition, Purpose::Condition);
+            Some(Arc::new(rule.map_err(|problem| invalid_filter("$filter", problem.expected))?))
+        }
+    };
+    let emails = HashMap::new();
+    let words = OfProfiles { scope: &scope.name, emails: &emails };
+    let order = |(names, sorting): &(Vec<Name>, Sorting)| {
+        let value =
+            words.value(names).map_err(|_| invalid_filter("$orderBy", "a member that can be sorted by is expected"))?;
+        let rule =
+            Rule::compile(value, Purpose::Value).map_err(|problem| invalid_filter("$orderBy", problem.expected))?;
+        Ok((Arc::new(rule), *sorting))
+    };
+    Ok(ProfileQuery {
+        filter,
+        zone: Zone::utc(),
+        of: Kind::Person,
+        order_by: asked.order_by.iter().map(order).collect::<Result<_, Error>>()?,
+        skip: 0,
+        top: 0,
+        cursor: None,
+        fields: Fields { visibility: entered.visibility(), ..Fields::ALL },
+        policy: None,
+        count: true,
+    })
+}
+
+/// The profiles of a scope for which a filter holds.
+async fn of_scope(
+    app: &App,
+    entered: &mut Entered,
+    scope: &Scoped,
+    asked: &Asked,
+    (skip, top): (usize, usize),
+) -> Result<List, Error> {
+    let question = question(app, entered, scope, asked).await?;
+    let config = app.service.configuration(scope.workspace).await?;
+    let shown = shown(entered);
+    let mut query = ProfileQuery { skip, top: top.min(PROFILES_MAX), ..question };
+    let (mut total, mut items, mut bytes) = (0, Vec::new(), 0);
+    loop {
+        let page = app.service.documents_where(scope.workspace, &query, &shown).await?;
+        total = page.total.unwrap_or(total);
+        for document in &page.documents {
+            bytes += document.bytes();
+            items.push(rendered(document, &scope.name, &config));
+        }
+        entered.grow_to(2 * bytes)?;
+        let left = top - items.len().min(top);
+        if page.next_cursor.is_none() || left == 0 {
+            return Ok(List::new(total, items));
+        }
+        query = ProfileQuery { skip: 0, top: left.min(PROFILES_MAX), cursor: page.next_cursor, count: false, ..query };
+    }
+}
+
+/// A profile as it is shown.
+pub(super) fn rendered(document: &DocumentProfile, scope: &str, config: &StoredConfig) -> Json {
+    let is_namespace = |name: &str| config.namespace(name).is_ok();
+    serde_json::to_value(render::profile(document, scope, &is_namespace)).unwrap_or_default()
+}
+
+/// The profile of an id in a scope.
+///
+/// # Errors
+/// `profile_not_found`.
+pub(super) async fn find(app: &App, entered: &Entered, scope: &Scoped, id: &str) -> Result<DocumentProfile, Error> {
+    let named = Lookup::Identity { namespace: DOCUMENT_NAMESPACE.into(), value: id.to_ascii_lowercase() };
+    let by_node = NodeId::from_uuid(id).map(Lookup::Node);
+    let query = shown(entered);
+    for lookup in std::iter::once(named).chain(by_node) {
+        match app.service.document(scope.workspace, &lookup, &query).await {
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            found => return found,
+        }
+    }
+    Err(profile_not_found())
+}
+
+async fn answered(app: &App, scope: &Scoped, document: &DocumentProfile) -> Result<Response, Error> {
+    let config = app.service.configuration(scope.workspace).await?;
+    Ok(json(&rendered(document, &scope.name, &config)))
+}
+
+pub(super) async fn retrieve(
+    State(app): State<Arc<App>>,
+    PathParams((scope, id)): PathParams<(String, String)>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter_by(&DOOR, &headers, &query, Permission::Read)?;
+    let scope = scopes::find(&entered, Some(&scope))?;
+    let document = find(&app, &entered, &scope, &id).await?;
+    let response = answered(&app, &scope, &document).await?;
+    Ok(entered.answer(response))
+}
+
+/// The profile of an id in whatever scope: where `Location` leads.
+pub(super) async fn retrieve_anywhere(
+    State(app): State<Arc<App>>,
+    PathParams(id): PathParams<String>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter_by(&DOOR, &headers, &query, Permission::Read)?;
+    for scope in scopes::asked(&entered, |_| true)? {
+        match find(&app, &entered, &scope, &id).await {
+            Ok(document) => {
+                let response = answered(&app, &scope, &document).await?;
+                return Ok(entered.answer(response));
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(profile_not_found().into())
+}
+
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    query: Query,
+    base: BaseUrl,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter_by(&DOOR, &headers, &query, Permission::Ingest)?;
+    let terms = DocumentTerms { existence: Existence::MustBeNew, ..terms() };
+    write(&app, entered, (&base, &headers, body), (fresh_uuid(&app), None, terms)).await
+}
+
+pub(super) async fn replace(
+    State(app): State<Arc<App>>,
+    PathParams(id): PathParams<String>,
+    query: Query,
+    base: BaseUrl,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter_by(&DOOR, &headers, &query, Permission::Ingest)?;
+    if !render::is_uuid(&id) {
+        return Err(invalid_member("ProfileId", "a UUID is expected").into());
+    }
+    let of = NodeId::from_uuid(&id);
+    write(&app, entered, (&base, &headers, body), (id.to_ascii_lowercase(), of, terms())).await
+}
+
+/// How profiles of this API are written: whole, and nobody has the device or the e-mail address of another.
+fn terms() -> DocumentTerms {
+    let own = [DEVICES, EMAIL].map(std::sync::Arc::<str>::from);
+    DocumentTerms {
+        whole: own.to_vec(),
+        unique: own.to_vec(),
+        holders: Holders::Profiles,
+        replace: Replace::All,
+        ..DocumentTerms::default()
+    }
+}
+
+/// A UUID that nobody has: of version 4.
+fn fresh_uuid(app: &App) -> String {
+    let mut bytes = [0; 16];
+    app.service.random(&mut bytes);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+async fn write(
+    app: &App,
+    entered: Entered,
+    (base, headers, body): (&BaseUrl, &HeaderMap, Body),
+    (id, of, terms): (String, Option<NodeId>, DocumentTerms),
+) -> Answer {
+    entered.caller.require_private()?;
+    let bytes = entered.body(app, headers, body).await?;
+    let now = app.now();
+    let name = parse::Object::read(crate::body::json(&bytes)?).text("Scope")?;
+    let scope = scopes::find_or_make(app, &entered, name.as_deref()).await?;
+    let config = app.service.configuration(scope.workspace).await?;
+    let is_computed = |name: &str| config.rules().of(RuleKind::Attribute).contains_key(name);
+    let Sent { devices, email, attributes, notes } = parse::profile(&bytes, &is_computed, now)?;
+    if let Some(email) = &email
+        && app.service.normalised(scope.workspace, EMAIL, email).await?.is_none()
+    {
+        return Err(invalid_member("Info.Email", "an e-mail address is expected").into());
+    }
+    let existed = match of {
+        Some(_) => find(app, &entered, &scope, &id).await.is_ok(),
+        None => false,
+    };
+    let claim = |namespace: &str, value: &str| Claim {
+        namespace: namespace.into(),
+        value: value.into(),
+        strength: Strength::Verified,
+    };
+    let dataset = dataset(&entered)?;
+    let claims = devices.iter().map(|own| claim(DEVICES, own)).chain(email.iter().map(|own| claim(EMAIL, own)));
+    let fact = Fact {
+        id: app.fresh_id().into(),
+        dataset,
+        batch: None,
+        time: None,
+        claims: claims.collect(),
+        document: Some(claim(DOCUMENT_NAMESPACE, &id)),
+        attributes,
+        account: None,
+        call: None,
+        content: None,
+    };
+    let write = DocumentWrite { fact: Box::new(fact), terms, of };
+    let by = (NAME, entered.caller.key());
+    let written = app.service.put_document(scope.workspace, write, notes, by, None).await.and_then(|own| own.now());
+    let outcome = written.map_err(taken)?;
+    let is_new = outcome.is_new && !existed;
+    // A key that may only send learns no more than it said.
+    let mut response = if entered.caller.permissions().allow(Permission::Read) {
+        let query = shown(&entered);
+        let document = app.service.document(scope.workspace, &Lookup::Node(outcome.id), &query).await?;
+        answered(app, &scope, &document).await?
+    } else {
+        json(&serde_json::json!({ "ProfileId": id, "Scope": scope.name }))
+    };
+    if is_new {
+        *response.status_mut() = StatusCode::CREATED;
+        let location = format!("{}/api/v1.0/profiles/{id}", base.0);
+        if let Ok(location) = HeaderValue::from_str(&location) {
+            response.headers_mut().insert(LOCATION, location);
+        }
+    }
+    Ok(entered.answer(response))
+}
+
+/// Another profile has a device or the e-mail address, in the words of this API.
+fn taken(error: Error) -> Error {
+    if error.code != "document_taken" {
+        return error;
+    }
+    let of_device = error.message.contains(DEVICES).then_some("DeviceIds");
+    let target = of_device.unwrap_or("Info.Email");
+    let message = format!("{target}: another profile of the scope has this already");
+    Error::new(ErrorKind::Conflict, "profile_exists", message)
+}
+
+/// The dataset of what a key writes by this door: one of the door's own, unless the key has one.
+pub(super) fn dataset(entered: &Entered) -> Result<Arc<str>, Error> {
+    let datasets = entered.caller.datasets();
+    let is_usual = datasets.own.as_str() == SERVERS && datasets.allowed.is_none();
+    let dataset: Arc<str> = if is_usual { NAME.into() } else { datasets.own.as_str().into() };
+    datasets.check(&dataset)?;
+    Ok(dataset)
+}
+
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    PathParams((scope, id)): PathParams<(String, String)>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter_by(&DOOR, &headers, &query, Permission::Erase)?;
+    let scope = scopes::find(&entered, Some(&scope))?;
+    let document = find(&app, &entered, &scope, &id).await?;
+    let (how, by) = ((Extent::Profile, Return::Allowed), (NAME, entered.caller.key()));
+    let erased = app.service.erase(scope.workspace, &Lookup::Node(document.id), how, by).await;
+    erased.map_err(|error| if error.kind == ErrorKind::NotFound { profile_not_found() } else { error })?;
+    Ok(entered.answer(StatusCode::OK.into_response()))
+}

@@ -1,0 +1,283 @@
+//! The paths of this door (spec/optimizely.md section 3). The case of their letters does not matter.
+
+use axum::http::Method;
+use axum::routing::{MethodRouter, delete, get, post, put};
+use serde_json::{Value, json};
+use tessera_service::directory::Permission;
+
+use super::asked::List;
+use super::wire::{Export, Profile, ProfileBody, Scope, ScopeBody, Segment, SegmentBody, Track, Tracked};
+use super::{events, export, profiles, scopes, segments, track};
+use crate::app::App;
+use crate::route::{Access, Route, Tag};
+
+type Handler = MethodRouter<std::sync::Arc<App>>;
+
+const READ: Access = Access::Workspace(Permission::Read);
+const INGEST: Access = Access::Workspace(Permission::Ingest);
+const ERASE: Access = Access::Workspace(Permission::Erase);
+const EXPORT: Access = Access::Workspace(Permission::Export);
+const CONFIGURE: Access = Access::Workspace(Permission::Configure);
+const ADMINISTER: Access = Access::Workspace(Permission::Administer);
+
+/// All routes of this door.
+pub(super) fn routes() -> Vec<Route> {
+    [of_profiles(), of_events(), of_segments(), of_exports(), of_scopes()].into_iter().flatten().collect()
+}
+
+/// A route of this door. Tools in pages call it.
+fn route(method: Method, path: &'static str, access: Access, handler: Handler, summary: &'static str) -> Route {
+    Route::new(method, path, access, handler, Tag::Optimizely, summary).open_to_pages()
+}
+
+/// The options of a list.
+fn listed(route: Route, example: &str) -> Route {
+    let number = |default: u32| json!({ "type": "integer", "minimum": 0, "maximum": 10_000, "default": default });
+    route
+        .query(
+            "$filter",
+            "Members, `eq ne gt ge lt le`, values, `and or not`. All where it is left out.",
+            json!({ "type": "string", "example": example }),
+        )
+        .query("$skip", "How many to leave out.", number(0))
+        .query("$top", "How many; with `$skip` at most 10,000.", number(100))
+        .query(
+            "$orderBy",
+            "Up to 3 members with `asc` or `desc` behind them, separated by commas.",
+            json!({ "type": "string" }),
+        )
+}
+
+const ID: &str = "0b7f2a54-3c1e-4d0a-9e55-7a1c9f0d2e11";
+
+fn example_profile() -> Value {
+    json!({
+        "ProfileId": ID, "DeviceIds": ["dev-a1"], "Name": "Tove Holm", "ProfileManager": null, "FirstSeen": "2020-02-01T08:00:00Z",
+        "LastSeen": "2020-03-05T17:42:10Z", "Visits": 9, "UpdateTime": "2020-03-05T17:45:00.1234567Z", "Scope": "default",
+        "VisitorGroups": [], "Info": { "Email": "tove@holm.example" }, "ContactInformation": ["Mailable", "Known"],
+        "Payload": { "loyaltyTier": "gold" }
+    })
+}
+
+fn example_body() -> Value {
+    json!({
+        "DeviceIds": ["dev-a1"], "Name": "Tove Holm", "Scope": "default", "Info": { "Email": "tove@holm.example" },
+        "Payload": { "loyaltyTier": "gold" }
+    })
+}
+
+fn list_of(item: &Value) -> Value {
+    json!({ "total": 1, "count": 1, "items": [item] })
+}
+
+fn of_profiles() -> Vec<Route> {
+    let (all, one) = ("/api/v1.0/profiles", "/api/v1.0/profiles/{id}");
+    let in_scope = "/api/v1.0/profiles/{scope}/{id}";
+    let id = |route: Route| route.segment("id", "The id of a profile.");
+    let scoped = |route: Route| id(route.segment("scope", "The name of a scope."));
+    let (example, body) = (example_profile(), example_body());
+    vec![
+        listed(route(Method::GET, all, READ, get(profiles::list), "Lists profiles"), "Info.Email eq tove@holm.example")
+            .describe(
+                "Of all scopes that the key holds, unless the filter says which. A filter on `ProfileId`, `DeviceIds` or `Info.Email` is a \
+                 look-up; any other looks at everybody, within 5 seconds. Without `$orderBy` they come in the order in which they are kept.",
+            )
+            .answer::<List>(200, "Those for which the filter holds.", list_of(&example)),
+        scoped(route(Method::GET, in_scope, READ, get(profiles::retrieve), "Reads a profile")).answer::<Profile>(
+            200,
+            "The profile.",
+            example.clone(),
+        ),
+        id(route(Method::GET, one, READ, get(profiles::retrieve_anywhere), "Reads a profile of whatever scope"))
+            .answer::<Profile>(200, "The profile.", example.clone()),
+        route(Method::POST, all, INGEST, post(profiles::create), "Makes a profile")
+            .describe("Taken from private keys. 409 where another profile of the scope has one of its devices or its e-mail address. At most 256 KB.")
+            .body::<ProfileBody>(body.clone())
+            .answer::<Profile>(201, "It is made; `Location` says where.", example.clone()),
+        id(route(Method::PUT, one, INGEST, put(profiles::replace), "Replaces a profile, or makes it under this id"))
+            .describe("What is not sent is no more, whoever said it: devices are let go of, values removed. Members that are computed are passed over.")
+            .body::<ProfileBody>(body)
+            .answer::<Profile>(200, "It is replaced.", example.clone())
+            .answer::<Profile>(201, "It is made.", example),
+        scoped(route(Method::DELETE, in_scope, ERASE, delete(profiles::delete), "Deletes a profile with its events"))
+            .describe("429 where too many events would wait to be purged.")
+            .answer_empty(200, "It is in no answer any more."),
+    ]
+}
+
+fn of_events() -> Vec<Route> {
+    let event = json!({
+        "TrackId": "t-1", "DeviceId": "dev-a1", "EventType": "kiosk-scan", "Value": "Scanned SKU 77", "PageUri": "https://shop.example/p/77",
+        "PageTitle": "P77", "RemoteAddress": "203.0.113.7", "EventTime": "2020-03-05T17:42:10.0000000Z", "CountryCode": null,
+        "Scope": "default", "User": { "Name": "Tove Holm", "Email": "tove@holm.example", "Info": {} }, "Payload": { "sku": "77" }
+    });
+    let sent = json!({
+        "deviceId": "dev-a1", "eventType": "kiosk-scan", "value": "Scanned SKU 77", "user": { "email": "tove@holm.example" },
+        "payload": { "sku": "77" }
+    });
+    let tracked = json!({ "accepted": 1, "duplicates": 0, "rejected": [] });
+    let lists = ["/api/v1.0/TrackEvents", "/api/v2.0/TrackEvents"].map(|path| {
+        listed(route(Method::GET, path, READ, get(events::list), "Lists track events"), "EventType eq epiPageView and EventTime gt 2020-01-31")
+            .describe(
+                "Events of all doors, the newest first unless `$orderBy` says otherwise. A filter on `DeviceId` or `User.Email` is a look-up; any \
+                 other looks at all events, within 5 seconds.",
+            )
+            .answer::<List>(200, "Those for which the filter holds.", list_of(&event))
+    });
+    let deletes = [
+        "/api/v2.0/TrackEvents/{scope}/{id}",
+        "/api/v1.0/trackingevents/{scope}/{id}",
+        "/api/v1.0/TrackEvents/{scope}/{id}",
+    ]
+    .map(|path| {
+        route(Method::DELETE, path, ERASE, delete(events::delete), "Deletes a track event")
+            .segment("scope", "The name of a scope.")
+            .segment("id", "The `TrackId` of an event.")
+            .answer_empty(200, "It is in no answer any more.")
+    });
+    let sends = [
+        route(Method::POST, "/api/v1.0/Track", INGEST, post(track::one), "Takes a track event")
+            .describe("Durable and visible when this answers. A scope that is not there is made, as far as the key may. At most 256 KB.")
+            .body::<Track>(sent.clone())
+            .answer::<Tracked>(200, "It is taken, or was there already.", tracked.clone()),
+        route(Method::POST, "/api/v1.0/TrackBulk", INGEST, post(track::bulk), "Takes up to 100 track events")
+            .describe("The body is a list. One that cannot be read refuses the call, and none is taken.")
+            .body::<Track>(json!([sent]))
+            .answer::<Tracked>(200, "What became of them.", tracked),
+    ];
+    lists.into_iter().chain(deletes).chain(sends).collect()
+}
+
+fn example_segment() -> Value {
+    json!({
+        "SegmentId": ID, "Name": "Gold", "Description": null, "Scope": "default", "SegmentManager": null,
+        "ProfileQuery": "Payload.loyaltyTier eq 'gold'", "ProfileFilter": null, "MatchingProfiles": 1,
+        "LastProfileCount": "2020-03-05T17:45:00+00:00", "AvailableForPersonalization": true, "Archived": false, "FavoredBy": [],
+        "LabelIds": [], "Labels": [], "Created": "2020-03-05T17:45:00+00:00", "Modified": "2020-03-05T17:45:00+00:00", "ModifiedBy": null
+    })
+}
+
+fn of_segments() -> Vec<Route> {
+    let body = json!({ "Name": "Gold", "Scope": "default", "ProfileQuery": "Payload.loyaltyTier eq 'gold'", "AvailableForPersonalization": true });
+    let (example, profile) = (example_segment(), example_profile());
+    let id = |route: Route| route.segment("id", "The id of a segment.");
+    let lists = ["/api/v1.0/segments", "/api/v2.0/segments"];
+    let ones = ["/api/v1.0/segments/{id}", "/api/v2.0/segments/{id}"];
+    let matches = "/api/v1.0/segments/{id}/matchbyprofileid";
+    let by_email = "/api/v1.0/segments/{id}/matchbyemail";
+    let of_all = lists.into_iter().flat_map(|path| {
+        let list = listed(
+            route(Method::GET, path, READ, get(segments::list), "Lists segments"),
+            "AvailableForPersonalization eq true",
+        );
+        let create = route(Method::POST, path, CONFIGURE, post(segments::create), "Makes a segment");
+        [
+            list.answer::<List>(200, "Those for which the filter holds.", list_of(&example)),
+            create.body::<SegmentBody>(body.clone()).answer::<Segment>(
+                201,
+                "It is made; `Location` says where.",
+                example.clone(),
+            ),
+        ]
+    });
+    let of_one = ones.into_iter().flat_map(|path| {
+        let read =
+            id(route(Method::GET, path, READ, get(segments::retrieve), "Reads a segment, its profiles counted now"));
+        let replace = id(route(
+            Method::PUT,
+            path,
+            CONFIGURE,
+            put(segments::replace),
+            "Replaces a segment, or makes it under this id",
+        ));
+        [
+            read.answer::<Segment>(200, "The segment.", example.clone()),
+            replace
+                .describe("One that says what no filter can say is not replaced.")
+                .body::<SegmentBody>(body.clone())
+                .answer::<Segment>(200, "It is replaced.", example.clone())
+                .answer::<Segment>(201, "It is made.", example.clone()),
+        ]
+    });
+    let others = [
+        id(route(
+            Method::POST,
+            matches,
+            READ,
+            post(segments::match_ids),
+            "Tells which of some profiles are in a segment",
+        ))
+        .describe("The body is a list of up to 1,000 ids of profiles.")
+        .body::<Vec<String>>(json!([ID]))
+        .answer::<List>(200, "Those that are.", list_of(&profile)),
+        id(route(
+            Method::POST,
+            by_email,
+            READ,
+            post(segments::match_emails),
+            "Tells which of some e-mail addresses are in a segment",
+        ))
+        .describe("The body is a list of up to 1,000 addresses.")
+        .body::<Vec<String>>(json!(["tove@holm.example"]))
+        .answer::<List>(200, "The profiles that are.", list_of(&profile)),
+        listed(
+            route(
+                Method::POST,
+                "/api/v2.0/segments/preview",
+                READ,
+                post(segments::preview),
+                "Tells whom a draft would hold of",
+            ),
+            "",
+        )
+        .describe("`ProfileQuery` of the draft is asked; nothing is kept.")
+        .body::<SegmentBody>(body.clone())
+        .answer::<List>(200, "The profiles.", list_of(&profile)),
+    ];
+    of_all.chain(of_one).chain(others).collect()
+}
+
+fn of_exports() -> Vec<Route> {
+    let example = json!({ "SegmentId": ID, "RequestId": "AAY…", "Status": "Finished", "ResultUrl": "https://cdp.example/api/v1.0/segments/…" });
+    let begin = "/api/v1.0/segments/{id}/Export";
+    let (poll, file) = ("/api/v1.0/segments/{id}/Export/{request}", "/api/v1.0/segments/{id}/Export/{request}/file");
+    let id = |route: Route| route.segment("id", "The id of a segment.");
+    let request = |route: Route| id(route).segment("request", "The `RequestId` of an export.");
+    let begins = [(Method::GET, get(export::begin)), (Method::POST, post(export::begin))].map(|(method, handler)| {
+        id(route(method, begin, EXPORT, handler, "Begins an export of a segment's profiles"))
+            .describe("The file is written while it is read, so it is finished at once. The request lives for a day.")
+            .answer::<Export>(200, "The request.", example.clone())
+    });
+    let others =
+        [
+            request(route(Method::GET, poll, EXPORT, get(export::poll), "Tells how far an export is"))
+                .answer::<Export>(200, "The request.", example.clone()),
+            request(route(Method::GET, file, EXPORT, get(export::file), "Reads the profiles of a segment"))
+                .describe("One in a line. An answer that breaks off is not whole.")
+                .answer_other(200, "The profiles.", "application/x-ndjson"),
+        ];
+    begins.into_iter().chain(others).collect()
+}
+
+fn of_scopes() -> Vec<Route> {
+    let example = json!({ "ScopeId": "nordics", "Description": "Shops of the north" });
+    let id = |route: Route| route.segment("id", "The name of a scope.");
+    let one = "/api/v1.0/scopes/{id}";
+    vec![
+        listed(
+            route(Method::GET, "/api/v1.0/scopes", READ, get(scopes::list), "Lists scopes, the default one last"),
+            "ScopeId eq nordics",
+        )
+        .answer::<List>(200, "Those that the key holds.", list_of(&example)),
+        id(route(Method::GET, one, READ, get(scopes::retrieve), "Reads a scope")).answer::<Scope>(
+            200,
+            "The scope.",
+            example.clone(),
+        ),
+        id(route(Method::PUT, one, ADMINISTER, put(scopes::put), "Describes a scope, or makes it"))
+            .describe("At most 20 besides the default one, which cannot be changed.")
+            .body::<ScopeBody>(json!({ "Description": "Shops of the north" }))
+            .answer::<Scope>(200, "It is described.", example.clone())
+            .answer::<Scope>(201, "It is made.", example),
+    ]
+}
