@@ -7,6 +7,7 @@ use tessera_service::error::ErrorKind::{
 };
 
 mod doors;
+mod exports;
 mod keys;
 mod verdicts;
 
@@ -579,7 +580,7 @@ const CALLS: &[Code] = &[
 
 /// All codes, by place and kind.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    CALLS.iter().chain(keys::CALLS).chain(doors::CALLS).chain(verdicts::VERDICTS)
+    CALLS.iter().chain(keys::CALLS).chain(doors::CALLS).chain(exports::CALLS).chain(verdicts::VERDICTS)
 }
 
 /// The code of this name.

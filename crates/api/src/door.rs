@@ -16,17 +16,20 @@ use tessera_service::verdict::Incoming;
 
 use crate::caller;
 use crate::extract::Query;
+use crate::quota::Quota;
 use crate::route::Route;
-use crate::{admin, jobs, native, operation, segment, wyng};
+use crate::{admin, dfinery, jobs, native, operation, segment, wyng};
 
 /// One dialect's set of paths.
 pub(crate) struct Door {
     /// Its name: in the quarantine, in metrics, and the default of its dataset.
     pub(crate) name: &'static str,
-    /// What all its paths begin with; none where they share their beginnings with others.
-    pub(crate) base: Option<&'static str>,
+    /// What its paths begin with; none where they share their beginnings with others.
+    pub(crate) base: &'static [&'static str],
     /// Where a key is looked for, in this order.
     pub(crate) credentials: &'static [Credential],
+    /// How often its paths may be called in a workspace, beside the limits of key and workspace.
+    pub(crate) quotas: &'static [Quota],
     /// Its paths.
     pub(crate) routes: fn() -> Vec<Route>,
     /// How it says no, whoever says it: a handler, an extractor, a limit, or the net below panics.
@@ -80,7 +83,7 @@ pub(crate) struct Refused {
 }
 
 /// All doors. The first one answers what is no other's.
-pub(crate) static DOORS: [&Door; 3] = [&native::DOOR, &segment::DOOR, &wyng::DOOR];
+pub(crate) static DOORS: [&Door; 5] = [&native::DOOR, &segment::DOOR, &wyng::DOOR, &dfinery::IMPORT, &dfinery::EXPORT];
 
 /// Every route of every door.
 pub(crate) fn routes() -> Vec<Route> {
@@ -103,8 +106,8 @@ pub(crate) fn of(route: Option<&str>, path: &str) -> &'static Door {
     static BY_ROUTE: LazyLock<HashMap<&'static str, &'static str>> =
         LazyLock::new(|| routes().into_iter().map(|route| (route.path, route.door)).collect());
     let by_route = route.and_then(|route| BY_ROUTE.get(route)).and_then(|name| find(name));
-    let is_below = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let by_base = || DOORS.into_iter().find(|door| door.base.is_some_and(is_below));
+    let is_below = |base: &&str| path.strip_prefix(*base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let by_base = || DOORS.into_iter().find(|door| door.base.iter().any(is_below));
     by_route.or_else(by_base).unwrap_or(DOORS[0])
 }
 
@@ -154,7 +157,7 @@ pub(crate) fn tidied(path: &str) -> Option<String> {
     }
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let tidy = format!("/{}", segments.join("/"));
-    of(None, &tidy).base.is_some().then_some(tidy)
+    (!of(None, &tidy).base.is_empty()).then_some(tidy)
 }
 
 /// Where the native door looks for keys.

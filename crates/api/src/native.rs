@@ -33,7 +33,8 @@ const NAME: &str = "native";
 /// This door.
 pub(crate) static DOOR: Door = Door {
     name: NAME,
-    base: None,
+    base: &[],
+    quotas: &[],
     credentials: door::NATIVE,
     routes: door::native_routes,
     refuse: crate::answer::refuse,

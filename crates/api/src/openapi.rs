@@ -57,7 +57,7 @@ fn operation(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
         .iter()
         .map(|parameter| {
             json!({
-                "name": parameter.name, "in": parameter.place, "required": parameter.place == "path",
+                "name": parameter.name, "in": parameter.place, "required": parameter.is_required,
                 "description": parameter.description, "schema": parameter.schema
             })
         })
@@ -116,7 +116,7 @@ fn security(route: &Route) -> Value {
             let door = door_of(route);
             // A key in the query of an event stands among its parameters.
             let credentials =
-                door.credentials.iter().filter(|own| door.base.is_some() || **own == Credential::Authorization);
+                door.credentials.iter().filter(|own| !door.base.is_empty() || **own == Credential::Authorization);
             let schemes = credentials.flat_map(|credential| scheme(*credential));
             schemes.map(|(name, _)| json!({ name: [] })).collect::<Vec<_>>().into()
         }
@@ -146,7 +146,7 @@ fn scheme(credential: Credential) -> Vec<(String, Value)> {
 
 /// All places of keys, each once.
 fn schemes() -> Value {
-    let doors = DOORS.into_iter().filter(|door| door.base.is_some() || door.credentials == door::NATIVE);
+    let doors = DOORS.into_iter().filter(|door| !door.base.is_empty() || door.credentials == door::NATIVE);
     let all = doors.flat_map(|door| door.credentials.iter().flat_map(|credential| scheme(*credential)));
     all.collect::<Map<_, _>>().into()
 }

@@ -43,10 +43,11 @@ pub(crate) enum Tag {
     Operation,
     Wyng,
     Documents,
+    Dfinery,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Profiles,
         Self::Erasures,
         Self::MergePolicies,
@@ -62,6 +63,7 @@ impl Tag {
         Self::Operation,
         Self::Wyng,
         Self::Documents,
+        Self::Dfinery,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -81,6 +83,7 @@ impl Tag {
             Self::Operation => "operation",
             Self::Wyng => "wyng profiles",
             Self::Documents => "documents",
+            Self::Dfinery => "dfinery open api",
         }
     }
 
@@ -102,6 +105,7 @@ impl Tag {
             Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
             Self::Operation => "Health, metrics and this description.",
             Self::Wyng => "The wire of Wyng's Profiles API.",
+            Self::Dfinery => "The wire of DFINERY's Open API.",
             Self::Documents => "Profiles as documents, found by the identities that they name.",
         }
     }
@@ -116,6 +120,7 @@ pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     /// `path`, `query` or `header`.
     pub(crate) place: &'static str,
+    pub(crate) is_required: bool,
     pub(crate) description: &'static str,
     pub(crate) schema: Value,
 }
@@ -221,6 +226,15 @@ impl Route {
         self.parameter("query", name, description, schema)
     }
 
+    /// Documents a query parameter without which nothing is done.
+    pub(crate) fn required_query(self, name: &'static str, description: &'static str, schema: Value) -> Self {
+        let mut route = self.query(name, description, schema);
+        if let Some(parameter) = route.parameters.last_mut() {
+            parameter.is_required = true;
+        }
+        route
+    }
+
     /// Documents a header.
     pub(crate) fn header(self, name: &'static str, description: &'static str) -> Self {
         self.parameter("header", name, description, serde_json::json!({ "type": "string" }))
@@ -234,7 +248,7 @@ impl Route {
     }
 
     fn parameter(mut self, place: &'static str, name: &'static str, description: &'static str, schema: Value) -> Self {
-        self.parameters.push(Parameter { name, place, description, schema });
+        self.parameters.push(Parameter { name, place, is_required: place == "path", description, schema });
         self
     }
 

@@ -22,7 +22,8 @@ const NAME: &str = "segment";
 /// This door. Its paths stand among those of the native one, where SDKs look for them.
 pub(crate) static DOOR: Door = Door {
     name: NAME,
-    base: None,
+    base: &[],
+    quotas: &[],
     credentials: &[Credential::Authorization, Credential::Query("writeKey")],
     routes: routes::routes,
     refuse: errors::refuse,

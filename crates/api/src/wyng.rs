@@ -23,7 +23,8 @@ const NAME: &str = "wyng";
 /// This door.
 pub(crate) static DOOR: Door = Door {
     name: NAME,
-    base: Some("/api/v1/consumer"),
+    base: &["/api/v1/consumer"],
+    quotas: &[],
     credentials: &[Credential::Header("x-access-token"), Credential::Query("access_token")],
     routes: routes::routes,
     refuse: errors::refuse,
