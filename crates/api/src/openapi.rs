@@ -62,7 +62,7 @@ fn operation(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
             })
         })
         .collect();
-    if let Access::Workspace(_) | Access::Silent(_) = route.access {
+    if let (Access::Workspace(_) | Access::Silent(_), false) = (route.access, route.workspace_in_query) {
         parameters.push(json!({ "$ref": "#/components/parameters/Workspace" }));
     }
     let mut operation = json!({

@@ -175,6 +175,8 @@ pub(crate) struct Route {
     pub(crate) door: &'static str,
     /// Whether a parameter that it does not know is refused, although it changes nothing.
     pub(crate) minds_parameters: bool,
+    /// Whether a parameter of its query names the workspace, and no header.
+    pub(crate) workspace_in_query: bool,
 }
 
 impl Route {
@@ -200,6 +202,7 @@ impl Route {
             from_browsers: false,
             door: "native",
             minds_parameters: false,
+            workspace_in_query: false,
         }
     }
 
@@ -226,13 +229,13 @@ impl Route {
         self.parameter("query", name, description, schema)
     }
 
-    /// Documents a query parameter without which nothing is done.
-    pub(crate) fn required_query(self, name: &'static str, description: &'static str, schema: Value) -> Self {
+    /// Documents the query parameter that names the workspace, without which nothing is done.
+    pub(crate) fn workspace_in_query(self, name: &'static str, description: &'static str, schema: Value) -> Self {
         let mut route = self.query(name, description, schema);
         if let Some(parameter) = route.parameters.last_mut() {
             parameter.is_required = true;
         }
-        route
+        Self { workspace_in_query: true, ..route }
     }
 
     /// Documents a header.

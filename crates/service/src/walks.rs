@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Kind;
 use tessera_engine::id::{EventId, NodeId};
@@ -86,6 +87,8 @@ struct Records {
     configured: Arc<Configured>,
     snapshot: Box<dyn Snapshot>,
     rest: Option<KeyRange>,
+    /// Rows that were read, and the profiles of the one that is looked at.
+    rows: VecDeque<(Bytes, Version)>,
     ready: VecDeque<(Arc<Cluster>, Version, NodeId)>,
     began: Timestamp,
 }
@@ -255,10 +258,20 @@ impl Records {
         let snapshot = service.store().snapshot().await.map_err(|error| read_failed(&error))?;
         let began = service.now();
         let rest = Some(Scope::new(workspace).all_of(Family::Cluster));
-        Ok(Self { service: service.clone(), workspace, configured, snapshot, rest, ready: VecDeque::new(), began })
+        Ok(Self {
+            service: service.clone(),
+            workspace,
+            configured,
+            snapshot,
+            rest,
+            rows: VecDeque::new(),
+            ready: VecDeque::new(),
+            began,
+        })
     }
 
     fn rewind(&mut self) {
+        self.rows.clear();
         self.ready.clear();
         self.rest = Some(Scope::new(self.workspace).all_of(Family::Cluster));
     }
@@ -277,18 +290,21 @@ impl Records {
             if let Some(found) = self.ready.pop_front() {
                 return Ok(Some(found));
             }
+            // Others have their turn after each record.
+            tokio::task::yield_now().await;
+            let config = &self.configured.config;
+            if let Some((row, version)) = self.rows.pop_front() {
+                let cluster = Arc::new(cluster::decode(&row, config)?);
+                let persons = cluster.profile_ids().filter(|head| kind_of(config, &cluster, *head) == Kind::Person);
+                self.ready.extend(persons.map(|head| (cluster.clone(), version, head)));
+                continue;
+            }
             let Some(range) = self.rest.take() else { return Ok(None) };
             self.check_time()?;
             let page = self.snapshot.scan(&range, PAGE, Direction::Forward).await;
             let page = page.map_err(|error| read_failed(&error))?;
-            let config = &self.configured.config;
-            for row in &page.rows {
-                let cluster = Arc::new(cluster::decode(&row.value, config)?);
-                let persons = cluster.profile_ids().filter(|head| kind_of(config, &cluster, *head) == Kind::Person);
-                self.ready.extend(persons.map(|head| (cluster.clone(), row.version, head)));
-            }
+            self.rows.extend(page.rows.into_iter().map(|row| (row.value, row.version)));
             self.rest = page.next;
-            tokio::task::yield_now().await;
         }
     }
 }

@@ -17,7 +17,7 @@ const ERASE: Access = Access::Workspace(Permission::Erase);
 const EXPORTS: Access = Access::Workspace(Permission::Export);
 
 fn route(path: &'static str, access: Access, handler: Handler, summary: &'static str) -> Route {
-    Route::new(Method::POST, path, access, handler, Tag::Dfinery, summary).required_query(
+    Route::new(Method::POST, path, access, handler, Tag::Dfinery, summary).workspace_in_query(
         import::SERVICE_ID,
         "The name of the workspace, or its id.",
         json!({ "type": "string" }),

@@ -23,10 +23,13 @@ pub(super) struct Envelope {
     pub(super) data: Json,
 }
 
+/// The code of success.
+const TAKEN: &str = "20000";
+
 impl Envelope {
     /// That it was taken.
     pub(super) fn ok() -> Self {
-        Self { status: true, code: "20000".into(), message: "OK".into(), data: json!(true) }
+        Self { status: true, code: TAKEN.into(), message: "OK".into(), data: json!(true) }
     }
 }
 

@@ -92,8 +92,8 @@ async fn no_route_answers_without_its_key() {
         if let Access::Workspace(_) = route.access {
             let path = if is_settings { filled(&route, &holding) } else { none };
             for workspace in ["other", "missing"] {
-                let is_in_query = route.parameters.iter().any(|own| own.name == "service_id");
-                let path = if is_in_query { format!("{path}?service_id={workspace}") } else { path.clone() };
+                let path =
+                    if route.workspace_in_query { format!("{path}?service_id={workspace}") } else { path.clone() };
                 let reply = call(&path, &holding, &[("x-tessera-workspace", workspace)]).await;
                 assert!(says(&route, &reply, 403, "workspace_forbidden"), "{name}: {}", reply.json());
             }
