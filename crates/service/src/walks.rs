@@ -1,7 +1,7 @@
 //! Everybody, one after the other, as they are at one instant: profiles as documents, and their events.
 //!
-//! Nothing is kept but the page that is read: records come at most [`PAGE`] at a time, events too. Who was erased since a walk began is passed
-//! over. A walk holds its instant of the store, and so ends after [`WALK_MICROS_MAX`], whole or not.
+//! Nothing is kept but the page that is read: records come at most [`PAGE`] at a time, events too. Whoever and whatever was erased since a walk
+//! began is passed over: records are of the walk's instant, events are read as they stand and left out where they came later. A walk holds its instant of the store, and so ends after [`WALK_MICROS_MAX`], whole or not.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -66,9 +66,8 @@ pub struct EventWalk {
 
 /// Whose events are read.
 struct Owner {
-    head: NodeId,
     document: NodeId,
-    rest: VecDeque<KeyRange>,
+    rest: VecDeque<(NodeId, KeyRange)>,
 }
 
 /// An event, and the document that stands for whose it is.
@@ -213,32 +212,31 @@ impl EventWalk {
         let at = |node: NodeId, time: Timestamp| scope.event(node, time, EventId::from_bytes([0; 12]));
         let span = |node| KeyRange::between(at(node, self.span.from), at(node, self.span.to));
         let nodes = cluster.piece(head).filter(|node| node.events() > 0);
-        let rest: VecDeque<KeyRange> = nodes.map(|node| span(node.id)).collect();
+        let rest: VecDeque<(NodeId, KeyRange)> = nodes.map(|node| (node.id, span(node.id))).collect();
         if rest.is_empty() {
             return None;
         }
         let epoch = service.epochs.read(cluster.id());
         let found = Found { node: head, cluster: (**cluster).clone(), version, epoch };
-        Some(Owner { head, document: document::id_of(&found, configured)?, rest })
+        Some(Owner { document: document::id_of(&found, configured)?, rest })
     }
 
     /// Reads on in the timelines of the profile. Answers whether there may be more of it.
     async fn fill(&mut self) -> Result<bool, Error> {
         let Some(owner) = &mut self.profile else { return Ok(false) };
-        let Some(range) = owner.rest.pop_front() else {
+        let Some((node, range)) = owner.rest.pop_front() else {
             self.profile = None;
             return Ok(false);
         };
+        self.records.refresh().await?;
         let Records { service, workspace, configured, snapshot, began, .. } = &self.records;
-        self.records.check_time()?;
         // Erased since the walk began, it is gone from every answer.
-        if service.finder(*workspace, &configured.config).by_node(owner.head).await?.is_none() {
-            self.profile = None;
-            return Ok(false);
+        if service.finder(*workspace, &configured.config).by_node(node).await?.is_none() {
+            return Ok(true);
         }
-        let page = snapshot.scan(&range, PAGE, Direction::Forward).await.map_err(|error| read_failed(&error))?;
-        let model = &configured.stored.model().model;
-        for row in &page.rows {
+        let page = service.store().scan(&range, PAGE, Direction::Forward).await.map_err(|error| read_failed(&error))?;
+        let (model, as_of) = (&configured.stored.model().model, snapshot.as_of());
+        for row in page.rows.iter().filter(|row| row.version <= as_of) {
             let (_, time, id) = read_event_key(&row.key).ok_or_else(|| corrupt("event key"))?;
             let call = event::decode(id, time, &row.value)?;
             if call.kind.is_event() && stands(&call, &configured.config, *began) {
@@ -246,7 +244,7 @@ impl EventWalk {
             }
         }
         if let Some(next) = page.next {
-            owner.rest.push_front(next);
+            owner.rest.push_front((node, next));
         }
         Ok(true)
     }
@@ -276,8 +274,10 @@ impl Records {
         self.rest = Some(Scope::new(self.workspace).all_of(Family::Cluster));
     }
 
-    fn check_time(&self) -> Result<(), Error> {
+    /// Goes on under the configuration as it is by now: what was erased, or hidden, meanwhile counts no more.
+    async fn refresh(&mut self) -> Result<(), Error> {
         if self.service.now() <= self.began.plus_micros(WALK_MICROS_MAX) {
+            self.configured = self.service.configured(self.workspace).await?;
             return Ok(());
         }
         let message = format!("an export may take {} minutes; ask for less of it", WALK_MICROS_MAX / 60_000_000);
@@ -292,15 +292,15 @@ impl Records {
             }
             // Others have their turn after each record.
             tokio::task::yield_now().await;
-            let config = &self.configured.config;
             if let Some((row, version)) = self.rows.pop_front() {
+                let config = &self.configured.config;
                 let cluster = Arc::new(cluster::decode(&row, config)?);
                 let persons = cluster.profile_ids().filter(|head| kind_of(config, &cluster, *head) == Kind::Person);
                 self.ready.extend(persons.map(|head| (cluster.clone(), version, head)));
                 continue;
             }
             let Some(range) = self.rest.take() else { return Ok(None) };
-            self.check_time()?;
+            self.refresh().await?;
             let page = self.snapshot.scan(&range, PAGE, Direction::Forward).await;
             let page = page.map_err(|error| read_failed(&error))?;
             self.rows.extend(page.rows.into_iter().map(|row| (row.value, row.version)));

@@ -13,7 +13,7 @@ use crate::answer::{Failure, invalid, to_json};
 use crate::door::{Refusal, Refused};
 
 /// Faults of one request that are told.
-const FAULTS_MAX: usize = 20;
+pub(super) const FAULTS_MAX: usize = 20;
 
 /// What is wrong with a member of a request, and where.
 #[derive(Debug, Clone, Serialize)]

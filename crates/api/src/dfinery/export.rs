@@ -139,7 +139,8 @@ async fn export_profiles(app: &Arc<App>, entered: &Entered, body: &Bytes) -> Res
     };
     let visibility = entered.visibility();
     let config = app.service.configuration(entered.workspace).await?;
-    let identifiers: BTreeSet<String> = config.namespaces().iter().map(|own| own.name.to_string()).collect();
+    let mut identifiers: BTreeSet<String> = config.namespaces().iter().map(|own| own.name.to_string()).collect();
+    identifiers.insert(EXTERNAL_ID.to_owned());
     if let Choice::Include(names) = &properties
         && let Some(name) = names.iter().find(|name| identifiers.contains(*name))
     {

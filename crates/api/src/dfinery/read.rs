@@ -7,7 +7,7 @@ use tessera_engine::value::Decimal;
 use tessera_service::clock::parse_timestamp;
 use tessera_service::members::Members;
 
-use super::errors::Faults;
+use super::errors::{FAULTS_MAX, Faults};
 use crate::bounds::PROPERTIES_MAX;
 
 /// Bytes of the name of an event or a property.
@@ -50,10 +50,16 @@ pub(super) fn object<'a>(
     Some(members)
 }
 
-/// Tells of members that are none of these.
+/// Tells of members that are none of these, or stand twice.
 pub(super) fn only(faults: &mut Faults, field: &str, members: &Members<'_>, known: &[&str]) {
-    for (name, _) in members.0.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+    let unknown = members.0.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    for (name, _) in unknown.take(FAULTS_MAX) {
         faults.add(&below(field, name), "unknown", format!("only these members are expected: {}", known.join(", ")));
+    }
+    for name in known {
+        if members.0.iter().filter(|(own, _)| own == name).count() > 1 {
+            faults.add(&below(field, name), "format", "the name stands twice");
+        }
     }
 }
 

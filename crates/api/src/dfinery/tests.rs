@@ -92,6 +92,11 @@ async fn requests_have_bounds() {
     // What is refused leaves nothing behind.
     let counts = world.get("/v1/admin/counts", ROOT).await.json();
     assert_eq!(counts["events"], 102, "{counts}");
+    // A member that stands twice says two things.
+    let twice = r#"{"identity":{"external_id":"a","external_id":"b"},"request_datetime":"2026-01-31T10:00:00Z"}"#;
+    let path = "/api/v1/identities?service_id=default";
+    let reply = world.send(request("POST", path, ROOT, &[], twice)).await;
+    assert_eq!(reply.json()["data"][0]["field"], "identity.external_id", "{}", reply.json());
     // Of many faults the first are told.
     let many: Vec<Value> = (0..30).map(|_| json!({})).collect();
     let reply = call(&world, "/events", ROOT, &of_ann(&many)).await;

@@ -115,6 +115,29 @@ async fn events_are_walked_between_two_instants() {
     }
 }
 
+/// An event that was erased, that of somebody who was, and one that came later are left out.
+#[tokio::test]
+async fn events_are_those_of_its_beginning_that_still_stand() {
+    let (service, _) = town().await;
+    let span = EventSpan { from: at(BEGAN - 10), to: at(BEGAN), visibility: Flags::default() };
+    let mut walk = service.walk_events(WORKSPACE, span).await.expect("a walk");
+    let by = ("test", KeyId::from_bytes([0; 12]));
+    let erased = said(3, Some(BEGAN - 5)).fact.expect("a fact").id;
+    service.erase_event(WORKSPACE, &erased, None, by).await.expect("an erasure");
+    let lookup = Lookup::Identity { namespace: "user_id".into(), value: "u7".into() };
+    service.erase(WORKSPACE, &lookup, (Extent::Profile, Return::Allowed), by).await.expect("an erasure");
+    write(&service, vec![said(5, Some(BEGAN - 7))]).await;
+    for _ in 0..2 {
+        let mut events = 0;
+        while let Some(event) = walk.next().await.expect("an event") {
+            assert_ne!(event.call.message_id, erased);
+            events += 1;
+        }
+        assert_eq!(events, 2 * PEOPLE - 3);
+        walk.rewind();
+    }
+}
+
 #[tokio::test]
 async fn a_walk_ends_in_time() {
     let (service, clock) = town().await;
