@@ -24,6 +24,8 @@ pub(crate) struct Failure {
     pub(crate) error: Error,
     status: Option<StatusCode>,
     beside: Option<AdHocRule>,
+    /// Headers that come with it, besides those of its kind.
+    headers: Option<Box<HeaderMap>>,
 }
 
 /// A member of an answer that stands beside `error`: its name, and JSON.
@@ -52,6 +54,11 @@ impl Failure {
         Self { status: Some(status), ..self }
     }
 
+    /// This failure with these headers.
+    pub(crate) fn with_headers(self, headers: HeaderMap) -> Self {
+        Self { headers: (!headers.is_empty()).then(|| Box::new(headers)), ..self }
+    }
+
     /// This failure with one more member beside `error`.
     pub(crate) fn with_member(self, name: &'static str, value: Value) -> Self {
         Self { beside: Some((name, Arc::new(value))), ..self }
@@ -60,7 +67,7 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, status: None, beside: None }
+        Self { error, status: None, beside: None, headers: None }
     }
 }
 
@@ -80,6 +87,9 @@ impl IntoResponse for Failure {
         }
         if self.error.kind == ErrorKind::Unauthenticated {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"tessera\""));
+        }
+        if let Some(more) = self.headers {
+            headers.extend(*more);
         }
         let unwritten = Unwritten { error: Arc::new(self.error), beside: self.beside };
         response.extensions_mut().insert(unwritten);

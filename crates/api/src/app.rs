@@ -15,7 +15,7 @@ use tessera_service::directory::{Caller, Permission, WorkspaceId};
 use tessera_service::error::Error;
 use tokio::sync::Semaphore;
 
-use crate::answer::invalid;
+use crate::answer::{Answer, Failure, invalid};
 use crate::body;
 use crate::bounds::{ANSWER_WAIT, WATCHERS_MAX};
 use crate::budget::{Budget, Counted, Share};
@@ -23,6 +23,7 @@ use crate::caller;
 use crate::door::Door;
 use crate::extract::Query;
 use crate::limiter::{Limiter, Subject};
+use crate::quota::Quotas;
 use crate::settings::ApiSettings;
 use crate::transport::{self, After, Held};
 
@@ -37,6 +38,7 @@ pub(crate) struct App {
     /// Bytes of answers.
     pub(crate) answers: Arc<Budget>,
     limiter: Limiter,
+    quotas: Quotas,
     ids: FreshIds,
 }
 
@@ -47,8 +49,9 @@ impl App {
         let watchers = Arc::new(Semaphore::new(WATCHERS_MAX));
         let bodies = Budget::new(Counted::Bodies, settings.bodies_bytes);
         let answers = Budget::new(Counted::Answers, settings.answers_bytes);
-        let limiter = Limiter::new(Arc::new(move || clock.now()));
-        Self { service, settings, watchers, bodies, answers, limiter, ids }
+        let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(move || clock.now());
+        let (limiter, quotas) = (Limiter::new(clock.clone()), Quotas::new(clock));
+        Self { service, settings, watchers, bodies, answers, limiter, quotas, ids }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -106,6 +109,47 @@ impl App {
         caller.require_origin(headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("")))?;
         caller.require(permission)?;
         let workspace = caller.workspace(named)?;
+        self.let_in(caller, workspace, permission)
+    }
+
+    /// Lets a request in to the workspace that a parameter of its query names, by its name or its id, under the quotas of its door. The headers
+    /// that tell of these come with whatever is answered by [`Entered::answered`].
+    ///
+    /// # Errors
+    /// As [`Self::enter`]; `service_id_missing`, `quota_exceeded`, `quota_at_once`.
+    pub(crate) fn enter_named(
+        &self,
+        door: &Door,
+        (path, headers, query): (&str, &HeaderMap, &Query),
+        parameter: &'static str,
+        permission: Permission,
+    ) -> Result<Entered, Failure> {
+        let secret = door.secret(headers, query)?.ok_or_else(|| door.missing())?;
+        let caller = self.service.directory().authenticate(&secret)?;
+        caller.require_origin(headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("")))?;
+        caller.require(permission)?;
+        caller.require_private()?;
+        let name = query.get(parameter).ok_or_else(|| {
+            invalid(
+                "service_id_missing",
+                format!("the query parameter {parameter} is expected, the name of a workspace"),
+            )
+        })?;
+        let workspace = caller.workspace_called(name)?;
+        let mut entered = self.let_in(caller, workspace, permission)?;
+        if let Some(quota) = door.quotas.iter().find(|quota| quota.paths.contains(&path)) {
+            let (spent, place) = self.quotas.admit(quota, workspace);
+            entered.told = (quota.tell)(&spent);
+            match place {
+                Ok(place) => place.into_iter().for_each(|place| entered.held.permit.hold(place)),
+                Err(error) => return Err(Failure::from(error).with_headers(entered.told)),
+            }
+        }
+        Ok(entered)
+    }
+
+    /// Gives a caller a place in a workspace, under the limits of both.
+    fn let_in(&self, caller: Caller, workspace: WorkspaceId, permission: Permission) -> Result<Entered, Error> {
         let permit = self.limiter.admit(&[
             (Subject::Key(caller.key()), caller.rate_limit()),
             (Subject::Workspace(workspace), caller.workspace_rate_limit(workspace)),
@@ -116,7 +160,7 @@ impl App {
         } else {
             After::Work
         };
-        Ok(Entered { caller, workspace, held: Held { permit, charge }, after })
+        Ok(Entered { caller, workspace, held: Held { permit, charge }, after, told: HeaderMap::new() })
     }
 
     /// Lets a caller in to what belongs to no workspace; only its key's own limit holds.
@@ -139,6 +183,8 @@ pub(crate) struct Entered {
     pub(crate) workspace: WorkspaceId,
     held: Held,
     after: After,
+    /// What is told of the quotas of its door.
+    told: HeaderMap,
 }
 
 impl Entered {
@@ -179,6 +225,18 @@ impl Entered {
         Flags {
             internal: permissions.contains(Permission::Configure),
             private: permissions.contains(Permission::ReadPrivate),
+        }
+    }
+
+    /// Gives what a request came to, with what is told of the quotas of its door.
+    pub(crate) fn answered(mut self, done: Result<Response, Failure>) -> Answer {
+        let told = std::mem::take(&mut self.told);
+        match done {
+            Ok(mut response) => {
+                response.headers_mut().extend(told);
+                Ok(self.answer(response))
+            }
+            Err(failure) => Err(failure.with_headers(told)),
         }
     }
 

@@ -7,7 +7,7 @@ use tessera_service::error::ErrorKind::{
 };
 
 mod doors;
-
+mod exports;
 mod keys;
 mod profile_store;
 mod verdicts;
@@ -581,7 +581,8 @@ const CALLS: &[Code] = &[
 
 /// All codes, by place and kind.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    CALLS.iter().chain(keys::CALLS).chain(doors::CALLS).chain(profile_store::CALLS).chain(verdicts::VERDICTS)
+    let doors = doors::CALLS.iter().chain(profile_store::CALLS).chain(exports::CALLS);
+    CALLS.iter().chain(keys::CALLS).chain(doors).chain(verdicts::VERDICTS)
 }
 
 /// The code of this name.

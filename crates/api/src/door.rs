@@ -16,8 +16,9 @@ use tessera_service::verdict::Incoming;
 
 use crate::caller;
 use crate::extract::Query;
+use crate::quota::Quota;
 use crate::route::Route;
-use crate::{admin, jobs, native, operation, optimizely, segment, wyng};
+use crate::{admin, dfinery, jobs, native, operation, optimizely, segment, wyng};
 
 /// One dialect's set of paths.
 pub(crate) struct Door {
@@ -29,6 +30,8 @@ pub(crate) struct Door {
     pub(crate) ignores_case: bool,
     /// Where a key is looked for, in this order.
     pub(crate) credentials: &'static [Credential],
+    /// How often its paths may be called in a workspace, beside the limits of key and workspace.
+    pub(crate) quotas: &'static [Quota],
     /// Its paths.
     pub(crate) routes: fn() -> Vec<Route>,
     /// How it says no, whoever says it: a handler, an extractor, a limit, or the net below panics.
@@ -84,7 +87,8 @@ pub(crate) struct Refused {
 }
 
 /// All doors. The first one answers what is no other's.
-pub(crate) static DOORS: [&Door; 4] = [&native::DOOR, &segment::DOOR, &wyng::DOOR, &optimizely::DOOR];
+pub(crate) static DOORS: [&Door; 6] =
+    [&native::DOOR, &segment::DOOR, &wyng::DOOR, &optimizely::DOOR, &dfinery::IMPORT, &dfinery::EXPORT];
 
 /// Every route of every door.
 pub(crate) fn routes() -> Vec<Route> {

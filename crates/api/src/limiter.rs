@@ -58,6 +58,11 @@ impl Permit {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Holds one more place.
+    pub(crate) fn hold(&mut self, place: OwnedSemaphorePermit) {
+        self.0.push(place);
+    }
 }
 
 struct Bucket {

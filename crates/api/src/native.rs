@@ -35,6 +35,7 @@ pub(crate) static DOOR: Door = Door {
     name: NAME,
     base: &[],
     ignores_case: false,
+    quotas: &[],
     credentials: door::NATIVE,
     routes: door::native_routes,
     refuse: crate::answer::refuse,

@@ -57,12 +57,12 @@ fn operation(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
         .iter()
         .map(|parameter| {
             json!({
-                "name": parameter.name, "in": parameter.place, "required": parameter.place == "path",
+                "name": parameter.name, "in": parameter.place, "required": parameter.is_required,
                 "description": parameter.description, "schema": parameter.schema
             })
         })
         .collect();
-    if let Access::Workspace(_) | Access::Silent(_) = route.access {
+    if let (Access::Workspace(_) | Access::Silent(_), false) = (route.access, route.workspace_in_query) {
         parameters.push(json!({ "$ref": "#/components/parameters/Workspace" }));
     }
     let mut operation = json!({

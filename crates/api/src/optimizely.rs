@@ -28,6 +28,7 @@ pub(crate) static DOOR: Door = Door {
     name: NAME,
     base: &["/api/v1.0", "/api/v2.0"],
     ignores_case: true,
+    quotas: &[],
     credentials: &[Credential::Scheme("epi-single"), Credential::Header("ocp-apim-subscription-key")],
     routes: routes::routes,
     refuse: errors::refuse,

@@ -211,7 +211,7 @@ pub(crate) async fn ingest_once(
 }
 
 /// Counts what became of a write.
-fn count(door: &'static str, verdicts: &[Verdict]) {
+pub(crate) fn count(door: &'static str, verdicts: &[Verdict]) {
     let of = |is: fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| is(verdict)).count() as u64;
     for (name, count) in [
         ("accepted", of(|own| matches!(own, Verdict::Accepted { .. }))),

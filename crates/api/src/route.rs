@@ -44,10 +44,11 @@ pub(crate) enum Tag {
     Wyng,
     Documents,
     Optimizely,
+    Dfinery,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Profiles,
         Self::Erasures,
         Self::MergePolicies,
@@ -64,6 +65,7 @@ impl Tag {
         Self::Wyng,
         Self::Documents,
         Self::Optimizely,
+        Self::Dfinery,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -84,6 +86,7 @@ impl Tag {
             Self::Wyng => "wyng profiles",
             Self::Documents => "documents",
             Self::Optimizely => "optimizely profile store",
+            Self::Dfinery => "dfinery open api",
         }
     }
 
@@ -105,6 +108,7 @@ impl Tag {
             Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
             Self::Operation => "Health, metrics and this description.",
             Self::Wyng => "The wire of Wyng's Profiles API.",
+            Self::Dfinery => "The wire of DFINERY's Open API.",
             Self::Documents => "Profiles as documents, found by the identities that they name.",
             Self::Optimizely => "The wire of Optimizely's Profile Store and Tracking API.",
         }
@@ -120,6 +124,7 @@ pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     /// `path`, `query` or `header`.
     pub(crate) place: &'static str,
+    pub(crate) is_required: bool,
     pub(crate) description: &'static str,
     pub(crate) schema: Value,
 }
@@ -174,6 +179,8 @@ pub(crate) struct Route {
     pub(crate) door: &'static str,
     /// Whether a parameter that it does not know is refused, although it changes nothing.
     pub(crate) minds_parameters: bool,
+    /// Whether a parameter of its query names the workspace, and no header.
+    pub(crate) workspace_in_query: bool,
 }
 
 impl Route {
@@ -199,6 +206,7 @@ impl Route {
             from_browsers: false,
             door: "native",
             minds_parameters: false,
+            workspace_in_query: false,
         }
     }
 
@@ -225,6 +233,15 @@ impl Route {
         self.parameter("query", name, description, schema)
     }
 
+    /// Documents the query parameter that names the workspace, without which nothing is done.
+    pub(crate) fn workspace_in_query(self, name: &'static str, description: &'static str, schema: Value) -> Self {
+        let mut route = self.query(name, description, schema);
+        if let Some(parameter) = route.parameters.last_mut() {
+            parameter.is_required = true;
+        }
+        Self { workspace_in_query: true, ..route }
+    }
+
     /// Documents a header.
     pub(crate) fn header(self, name: &'static str, description: &'static str) -> Self {
         self.parameter("header", name, description, serde_json::json!({ "type": "string" }))
@@ -238,7 +255,7 @@ impl Route {
     }
 
     fn parameter(mut self, place: &'static str, name: &'static str, description: &'static str, schema: Value) -> Self {
-        self.parameters.push(Parameter { name, place, description, schema });
+        self.parameters.push(Parameter { name, place, is_required: place == "path", description, schema });
         self
     }
 

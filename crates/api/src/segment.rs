@@ -24,6 +24,7 @@ pub(crate) static DOOR: Door = Door {
     name: NAME,
     base: &[],
     ignores_case: false,
+    quotas: &[],
     credentials: &[Credential::Authorization, Credential::Query("writeKey")],
     routes: routes::routes,
     refuse: errors::refuse,

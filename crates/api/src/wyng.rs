@@ -25,6 +25,7 @@ pub(crate) static DOOR: Door = Door {
     name: NAME,
     base: &["/api/v1/consumer"],
     ignores_case: false,
+    quotas: &[],
     credentials: &[Credential::Header("x-access-token"), Credential::Query("access_token")],
     routes: routes::routes,
     refuse: errors::refuse,

@@ -66,6 +66,9 @@ pub struct DocumentTerms {
     pub holders: Holders,
     /// The namespace that decides whether two documents are one: with different values of it they stay apart, whatever else both name.
     pub strong: Option<Arc<str>>,
+    /// A document never changes its strong value: one that another identity finds and that has another strong value than the write names is
+    /// not written, and what it holds is left out. Otherwise such a document takes the new value.
+    pub keep_strong: bool,
     /// What becomes of what was said before and is not said now.
     pub replace: Replace,
 }

@@ -29,6 +29,7 @@ pub mod rules;
 pub mod segments;
 mod stored;
 mod tokens;
+pub mod walks;
 mod work;
 mod write;
 

@@ -152,6 +152,7 @@ fn parsed(write: wire::Write, config: &StoredConfig, fresh_id: String) -> Result
         cleared: names(write.clear, Vec::new(), "clear")?,
         unique: names(write.unique, Vec::new(), "unique")?,
         strong: write.strong.map_or(usual.strong, |name| Some(name.into())),
+        keep_strong: write.keep_strong,
         replace: if write.replace { Replace::Own } else { Replace::Nothing },
         ..DocumentTerms::default()
     };

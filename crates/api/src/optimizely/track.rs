@@ -318,7 +318,7 @@ fn document(read: Read, email: &str, from: &From<'_>, fresh_id: String) -> Docum
     let mut fact = fact(read, from, fresh_id);
     let strength = fact.claims[0].strength;
     fact.claims.insert(0, Claim { namespace: EMAIL.into(), value: email.into(), strength });
-    let terms = DocumentTerms { strong: Some(EMAIL.into()), ..DocumentTerms::default() };
+    let terms = DocumentTerms { strong: Some(EMAIL.into()), keep_strong: true, ..DocumentTerms::default() };
     DocumentWrite { fact: Box::new(fact), terms, of: None }
 }
 

@@ -7,6 +7,8 @@
 //! { the answer, as JSON }
 //! ```
 //!
+//! A line `> name: value` is a header that is sent instead of the operator's key. An answer that is no JSON is shown as it is.
+//!
 //! Blocks are separated by blank lines and sent in their order, a second apart, with the operator's key. Ids of ours are drawn, so
 //! each is shown as `<id1>`, `<id2>` in the order in which they come up, and may be sent by that name; one in the form of a UUID as well, unless
 //! a request chooses it. Ids of requests and cursors are not shown. `TESSERA_BLESS` writes the answers into the file.
@@ -33,19 +35,29 @@ pub(crate) async fn check_by(file: &str, by: &[(&str, &str)]) {
     for block in frozen.split("\n\n").filter(|block| !block.trim().is_empty()) {
         let asked = block.trim().split("\n=> ").next().expect("a first part");
         let (comments, request): (Vec<_>, Vec<_>) = asked.lines().partition(|line| line.starts_with('#'));
+        let (headers, request): (Vec<_>, Vec<_>) = request.into_iter().partition(|line| line.starts_with("> "));
         let request = request.join("\n");
         let mut words = request.splitn(3, ' ');
         let [method, path] = [words.next(), words.next()].map(|word| word.expect("METHOD /path"));
         world.pass(1_000_000);
         let body = sent(words.next().unwrap_or_default(), &ids);
+        let own: Vec<(&str, &str)> = headers.iter().map(|line| header(line)).collect();
+        let by = if own.is_empty() { by } else { &own[..] };
         let reply = world.send(super::world::request(method, &sent(path, &ids), "", by, body)).await;
-        let mut told = comments.into_iter().fold(String::new(), |told, comment| told + comment + "\n");
+        let lines = comments.into_iter().chain(headers);
+        let mut told = lines.fold(String::new(), |told, line| told + line + "\n");
         write!(told, "{request}\n=> {}", reply.status.as_u16()).expect("a text takes everything");
         let mut json = reply.json();
         if json != Value::Null {
             hide(&mut json, &mut ids, &chosen);
             let pretty = serde_json::to_string_pretty(&json).expect("json");
             write!(told, "\n{pretty}").expect("a text takes everything");
+        } else if let Ok(text) = std::str::from_utf8(&reply.body)
+            && !text.is_empty()
+        {
+            let named = ids.iter().enumerate();
+            let text = named.fold(text.to_owned(), |text, (at, id)| text.replace(id, &format!("<id{}>", at + 1)));
+            write!(told, "\n{}", text.trim_end()).expect("a text takes everything");
         }
         count += 1;
         played.push(told);
@@ -60,6 +72,11 @@ pub(crate) async fn check_by(file: &str, by: &[(&str, &str)]) {
         assert_eq!(told, kept, "{file}, line {}", at + 1);
     }
     assert_eq!(played, frozen, "{file}");
+}
+
+/// The name and the value of a header that a line says.
+fn header(line: &str) -> (&str, &str) {
+    line.trim_start_matches("> ").split_once(": ").expect("a header")
 }
 
 /// The request, with ids in place of their names.

@@ -47,6 +47,15 @@ impl Target {
     }
 }
 
+/// Whether a profile has strong values, and none of those that a write names.
+fn has_other_strong(write: &PreparedDocument, target: &Target) -> bool {
+    let Some(strong) = write.strong else { return false };
+    let mut named = write.prepared.others.iter().filter(|(own, _)| own.namespace == strong).peekable();
+    let has_named = named.peek().is_some();
+    let is_its_own = named.any(|(own, _)| target.holds(own));
+    has_named && !is_its_own && target.values_of(strong).next().is_some()
+}
+
 impl Act<'_> {
     pub(super) fn document(&mut self, write: &PreparedDocument) -> Result<Outcome, Lack> {
         if self.known_fact(&write.prepared.fact.key())?.is_some() {
@@ -137,10 +146,12 @@ impl Act<'_> {
     }
 
     /// The profile that the document is, or will be, part of: that of the document where it is named, otherwise that of the first identity
-    /// that leads to one.
+    /// that leads to one; one with another strong value does not count where strong values are kept.
     fn target_of(&self, write: &PreparedDocument) -> Result<Option<Target>, Lack> {
         for identity in write.identities() {
-            if let Some(target) = self.profile_of(identity)? {
+            if let Some(target) = self.profile_of(identity)?
+                && !(write.terms.keep_strong && !write.is_named && has_other_strong(write, &target))
+            {
                 return Ok(Some(target));
             }
         }
@@ -220,7 +231,41 @@ impl Act<'_> {
         target: Option<&Target>,
         prepared: &mut Prepared,
     ) -> Result<Vec<Identity>, Lack> {
-        let Some(target) = target else { return Ok(Vec::new()) };
+        let left_out = match target {
+            Some(target) => self.left_out_of(write, target, prepared)?,
+            None if write.terms.keep_strong && !write.is_named => self.held_by_others(write)?,
+            None => Vec::new(),
+        };
+        prepared.others.retain(|(identity, _)| !left_out.contains(identity));
+        // Nor does it say so: what stands under the name of an identity is that identity.
+        let config = self.working.config();
+        let is_left_out = |path: &Path| {
+            let namespace = config.by_name(path.as_str()).map(|own| own.id);
+            namespace.is_some_and(|id| left_out.iter().any(|own| own.namespace == id))
+        };
+        prepared.fact.attributes.retain(|(path, _)| !is_left_out(path));
+        Ok(left_out)
+    }
+
+    /// What a new document does not get: it belongs to documents with other strong values.
+    fn held_by_others(&self, write: &PreparedDocument) -> Result<Vec<Identity>, Lack> {
+        let mut held = Vec::new();
+        for (identity, _) in &write.prepared.others {
+            let Some(holder) = self.profile_of(identity)? else { continue };
+            if Some(identity.namespace) != write.strong && has_other_strong(write, &holder) {
+                held.push(identity.clone());
+            }
+        }
+        Ok(held)
+    }
+
+    /// What a document that is part of this profile does not get.
+    fn left_out_of(
+        &self,
+        write: &PreparedDocument,
+        target: &Target,
+        prepared: &Prepared,
+    ) -> Result<Vec<Identity>, Lack> {
         let namespaces = write.single.iter().filter(|namespace| self.keeps_value(**namespace, target, prepared));
         let kept: Vec<NamespaceId> = namespaces.copied().collect();
         let is_beside = |own: &Identity| kept.contains(&own.namespace) && !target.holds(own);
@@ -247,14 +292,6 @@ impl Act<'_> {
                 left_out.push(identity.clone());
             }
         }
-        prepared.others.retain(|(identity, _)| !left_out.contains(identity));
-        // Nor does it say so: what stands under the name of an identity is that identity.
-        let config = self.working.config();
-        let is_left_out = |path: &Path| {
-            let namespace = config.by_name(path.as_str()).map(|own| own.id);
-            namespace.is_some_and(|id| left_out.iter().any(|own| own.namespace == id))
-        };
-        prepared.fact.attributes.retain(|(path, _)| !is_left_out(path));
         Ok(left_out)
     }
 

@@ -51,8 +51,8 @@ fn terms() -> impl Strategy<Value = DocumentTerms> {
     let whole = prop_oneof![3 => Just(Vec::new()).boxed(), 1 => some(2).boxed()];
     let holders = prop_oneof![2 => Just(Holders::Documents), 1 => Just(Holders::Profiles)];
     let replace = prop_oneof![2 => Just(Replace::Nothing), 2 => Just(Replace::Own), 1 => Just(Replace::All)];
-    (existence, some(3), cleared, (whole, unique, holders), strong, replace).prop_map(
-        |(existence, single, cleared, (whole, unique, holders), strong, replace)| DocumentTerms {
+    (existence, some(3), cleared, (whole, unique, holders), (strong, any::<bool>()), replace).prop_map(
+        |(existence, single, cleared, (whole, unique, holders), (strong, keep_strong), replace)| DocumentTerms {
             existence,
             single,
             cleared,
@@ -60,6 +60,7 @@ fn terms() -> impl Strategy<Value = DocumentTerms> {
             unique,
             holders,
             strong,
+            keep_strong,
             replace,
         },
     )
@@ -178,7 +179,15 @@ impl Reference {
             return Written::Other(Expected::Duplicate);
         }
         let named = write.is_named.then(|| owner.clone());
-        let own = named.iter().chain(&others).map(|own| self.people_of(own)).find(|people| !people.is_empty());
+        let keeps = write.terms.keep_strong && !write.is_named;
+        let of_strong = |own: &&Identity| Some(own.namespace) == strong;
+        let given: BTreeSet<Identity> = others.iter().filter(of_strong).cloned().collect();
+        let is_another = |people: &BTreeSet<Identity>| {
+            let theirs: BTreeSet<Identity> = people.iter().filter(of_strong).cloned().collect();
+            keeps && !theirs.is_empty() && !given.is_empty() && theirs.is_disjoint(&given)
+        };
+        let found = named.iter().chain(&others).map(|own| self.people_of(own));
+        let own = found.into_iter().find(|people| !people.is_empty() && !is_another(people));
         let people = own.clone().unwrap_or_default();
         let is_there = named.as_ref().is_some_and(|named| self.is_known(named));
         let existence = write.terms.existence;
@@ -215,7 +224,11 @@ impl Reference {
         let is_beside = |own: &&Identity| keeping.contains(&own.namespace) && !people.contains(*own);
         let mut left_out: Vec<Identity> = others.iter().filter(is_beside).cloned().collect();
         let rest: Vec<Identity> = others.iter().filter(|own| !left_out.contains(own)).cloned().collect();
-        let apart = self.apart(&people, (&others, &rest), (strong, cleared.contains(&strong.unwrap_or(documents))));
+        let mut apart = self.apart(&people, (&others, &rest), (strong, cleared.contains(&strong.unwrap_or(documents))));
+        if people.is_empty() {
+            let stays = |own: &&Identity| Some(own.namespace) != strong && is_another(&self.people_of(own));
+            apart.extend(others.iter().filter(stays).cloned());
+        }
         let is_known = |own: &&Identity| {
             let theirs = self.people_of(own);
             is_public

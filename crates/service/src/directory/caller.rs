@@ -109,6 +109,19 @@ impl Caller {
         }
     }
 
+    /// The workspace of this name, or of this stable id.
+    ///
+    /// # Errors
+    /// `Forbidden` with `workspace_forbidden`, the same whether the workspace exists or not.
+    pub fn workspace_called(&self, name: &str) -> Result<WorkspaceId, Error> {
+        let named = self.directory.workspace_by_name(self.organization(), name);
+        let is_id = name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_called = |own: &WorkspaceId| self.holds(*own) && own.stable_id() == name;
+        let by_id = || self.directory.workspaces().map(|own| own.id).filter(|_| is_id).find(is_called);
+        let found = named.map(|own| own.id).filter(|id| self.holds(*id)).or_else(by_id);
+        found.ok_or_else(workspace_forbidden)
+    }
+
     /// The workspace of requests that name none.
     #[must_use]
     pub fn default_workspace(&self) -> Option<WorkspaceId> {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use tessera_engine::config::Config;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::Flags;
@@ -45,6 +45,7 @@ use crate::read::timeline::{seen_by, stands};
 use crate::stored::keys::{Family, Scope};
 use crate::stored::layout::{read_event_key, read_node_key};
 use crate::stored::records::event;
+use crate::stored::row;
 use crate::work::service::Service;
 
 /// Events, and bytes of them, that a thread reads in one go.
@@ -171,9 +172,9 @@ impl Service {
             self.pool().run(workspace, ANSWER_MICROS, work).await?;
         } else {
             let _turn = self.scans().wait(workspace).await?;
-            self.walk_events(workspace, &walk).await?;
+            self.read_timelines(workspace, &walk).await?;
         }
-        walk.page(scope).await
+        walk.page(self, scope).await
     }
 
     /// The nodes whose timelines may hold events that the condition names, where it names any.
@@ -203,7 +204,7 @@ impl Service {
     }
 
     /// Has as many threads walk as there are.
-    async fn walk_events(self: &Arc<Self>, workspace: WorkspaceId, walk: &Arc<Walk>) -> Result<(), Error> {
+    async fn read_timelines(self: &Arc<Self>, workspace: WorkspaceId, walk: &Arc<Walk>) -> Result<(), Error> {
         let mut walkers = JoinSet::new();
         for _ in 0..self.scans().pool.threads() {
             let (service, walk) = (self.clone(), walk.clone());
@@ -357,18 +358,23 @@ impl Walk {
         Ok(Looked::Holds(keys))
     }
 
-    /// What comes first, read again as of the same instant.
-    async fn page(&self, scope: Scope) -> Result<EventsPage, Error> {
+    /// What comes first, read again as it is now: what was erased meanwhile is left out.
+    async fn page(&self, service: &Service, scope: Scope) -> Result<EventsPage, Error> {
         let first = std::mem::take(&mut *self.first.lock().unwrap_or_else(PoisonError::into_inner));
-        let (mut events, mut bytes) = (Vec::new(), 0);
-        let config = &self.configured.config;
+        let (mut events, mut bytes, mut standing) = (Vec::new(), 0, HashMap::new());
+        let (config, store) = (&self.configured.config, &**service.store());
         let mut shown = first.heap.into_sorted_vec().into_iter().skip(self.query.skip).take(self.query.top).peekable();
         while let Some(Candidate { place: Reverse((time, id)), node, .. }) = shown.next_if(|_| bytes < PAGE_BYTES) {
-            let key = scope.event(node, time, id);
-            let range = KeyRange::between(key.clone(), key.successor());
-            let page = self.snapshot.scan(&range, ScanLimit::rows(1), Direction::Forward).await;
-            let page = page.map_err(|error| read_failed(&error))?;
-            let Some(row) = page.rows.first() else { continue };
+            let is_standing = match standing.get(&node) {
+                Some(is_standing) => *is_standing,
+                None => {
+                    let is_standing = row::read(store, scope.purge(node)).await?.is_none();
+                    standing.insert(node, is_standing);
+                    is_standing
+                }
+            };
+            let row = if is_standing { row::read(store, scope.event(node, time, id)).await? } else { None };
+            let Some(row) = row else { continue };
             let Some(call) = self.seen((time, id), &row.value)? else { continue };
             bytes += row.value.len();
             let identities = event::identities(&row.value)?;

@@ -48,6 +48,9 @@ pub(super) struct Write {
     /// The namespace that keeps documents apart which have different values of it; that of the document model where it is left out.
     #[serde(default)]
     pub(super) strong: Option<String>,
+    /// Whether a document that another identity finds is left alone where it has another value of the strong namespace than is named.
+    #[serde(default)]
+    pub(super) keep_strong: bool,
 }
 
 /// What a write came to.

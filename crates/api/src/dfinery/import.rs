@@ -1,0 +1,149 @@
+//! What is taken: events, identifiers, properties, deletions.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use bytes::Bytes;
+use tessera_service::directory::{Permission, SERVERS};
+use tessera_service::error::{Error, ErrorKind};
+use tessera_service::verdict::Verdict;
+use tessera_service::{Extent, Lookup, Return};
+
+use super::errors::{Faults, is_of_taxonomy};
+use super::parse::{self, Written};
+use super::wire::Envelope;
+use super::{IMPORT, NAME};
+use crate::answer::{Answer, Failure, json};
+use crate::app::{App, Entered};
+use crate::extract::Query;
+use crate::report;
+
+/// The parameter that names the workspace.
+pub(super) const SERVICE_ID: &str = "service_id";
+
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Ingest)?;
+    let done = match entered.body(&app, &headers, body).await {
+        Ok(body) => take_events(&app, &entered, &body).await,
+        Err(error) => Err(error.into()),
+    };
+    entered.answered(done)
+}
+
+pub(super) async fn identities(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Ingest)?;
+    let done = match entered.body(&app, &headers, body).await {
+        Ok(body) => take_identities(&app, &entered, &body).await,
+        Err(error) => Err(error.into()),
+    };
+    entered.answered(done)
+}
+
+pub(super) async fn user_profile(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Ingest)?;
+    let done = match entered.body(&app, &headers, body).await {
+        Ok(body) => take_user_profile(&app, &entered, &body).await,
+        Err(error) => Err(error.into()),
+    };
+    entered.answered(done)
+}
+
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Erase)?;
+    let done = match entered.body(&app, &headers, body).await {
+        Ok(body) => erase(&app, &entered, &body).await,
+        Err(error) => Err(error.into()),
+    };
+    entered.answered(done)
+}
+
+fn taken() -> Response {
+    json(&Envelope::ok())
+}
+
+/// Where what a key sends stands: in a dataset of this door, unless the key has one of its own.
+fn dataset(entered: &Entered) -> Result<Arc<str>, Error> {
+    let datasets = entered.caller.datasets();
+    let dataset: Arc<str> = match datasets.own.as_str() {
+        SERVERS if datasets.allowed.is_none() => NAME.into(),
+        own => own.into(),
+    };
+    datasets.check(&dataset)?;
+    Ok(dataset)
+}
+
+/// What the data model refuses is dropped and stands in the quarantine; what can be nobody's, or is refused for another reason, is told.
+async fn take_events(app: &App, entered: &Entered, body: &Bytes) -> Result<Response, Failure> {
+    let incoming = parse::events(body, &dataset(entered)?)?;
+    let verdicts = app.service.ingest(entered.workspace, incoming, NAME, entered.caller.key()).await?;
+    report::count(NAME, &verdicts);
+    let mut faults = Faults::default();
+    for (at, verdict) in verdicts.into_iter().enumerate() {
+        match verdict {
+            Verdict::Rejected(why) if !is_of_taxonomy(why.code) => {
+                faults.add(&format!("events[{at}]"), why.code, why.message);
+            }
+            // One that says something else under the id of another was sent before, and is taken once.
+            Verdict::Rejected(_) | Verdict::Accepted { .. } | Verdict::Duplicate | Verdict::Differs => {}
+        }
+    }
+    faults.check()?;
+    Ok(taken())
+}
+
+fn written(app: &App, entered: &Entered) -> Result<Written, Error> {
+    Ok(Written { dataset: dataset(entered)?, fresh_id: app.fresh_id() })
+}
+
+async fn take_identities(app: &App, entered: &Entered, body: &Bytes) -> Result<Response, Failure> {
+    let write = parse::identities(body, written(app, entered)?)?;
+    let by = (NAME, entered.caller.key());
+    app.service.put_document(entered.workspace, write, Vec::new(), by, None).await?;
+    Ok(taken())
+}
+
+async fn take_user_profile(app: &App, entered: &Entered, body: &Bytes) -> Result<Response, Failure> {
+    let (write, notes) = parse::user_profile(body, written(app, entered)?)?;
+    let by = (NAME, entered.caller.key());
+    app.service.put_document(entered.workspace, write, notes, by, None).await?;
+    Ok(taken())
+}
+
+/// Erases a profile with all that is known of it. Whoever is not there is gone.
+async fn erase(app: &App, entered: &Entered, body: &Bytes) -> Result<Response, Failure> {
+    let claim = parse::deletion(body)?;
+    let lookup = Lookup::Identity { namespace: claim.namespace.to_string(), value: claim.value.to_string() };
+    let (how, by) = ((Extent::Profile, Return::Allowed), (NAME, entered.caller.key()));
+    match app.service.erase(entered.workspace, &lookup, how, by).await {
+        Ok(_) => Ok(taken()),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(taken()),
+        Err(error) => Err(error.into()),
+    }
+}
