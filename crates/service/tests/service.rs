@@ -123,7 +123,7 @@ async fn a_timeline_is_paged_newest_first_without_gaps() {
         let expected: Vec<_> = (0..250).rev().map(|at| format!("m{at}")).collect();
         assert_eq!(seen, expected, "limit={limit}");
     }
-    let query = EventQuery { event: Some("E1".into()), ..page(1_000) };
+    let query = EventQuery { include: vec!["E1".into()], ..page(1_000) };
     let odd = service.events(WORKSPACE, &by("anonymous_id", "a"), &query).await.expect("events");
     assert_eq!(odd.events.len(), 125);
 }

@@ -43,6 +43,8 @@ pub struct DocumentFieldValue {
     pub json: Bytes,
     /// When what it says became true; none for what is computed.
     pub updated: Option<Timestamp>,
+    /// The dataset that said so; of several that are part of it the one that said so last. None for what is computed.
+    pub dataset: Option<Arc<str>>,
     /// Whether it is computed by a rule.
     pub is_computed: bool,
 }
@@ -136,8 +138,9 @@ pub(crate) async fn read(
         write_tree(tree, &mut json);
         bytes += json.len() + name.len();
         let is_computed = is_computed(name);
-        let updated = (!is_computed).then(|| times.get(&**name).copied()).flatten();
-        DocumentFieldValue { name: name.clone(), json: json.into(), updated, is_computed }
+        let said = times.get(&**name).filter(|_| !is_computed).cloned();
+        let (updated, dataset) = said.map_or((None, None), |(time, dataset)| (Some(time), Some(dataset)));
+        DocumentFieldValue { name: name.clone(), json: json.into(), updated, dataset, is_computed }
     });
     let fields: Vec<DocumentFieldValue> = fields.collect();
     if bytes > FIELDS_BYTES_MAX {
@@ -174,18 +177,20 @@ pub(crate) async fn read(
     })
 }
 
-/// For each name at the top of a profile the newest time of what stands there.
-fn times(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> HashMap<String, Timestamp> {
-    let mut times: HashMap<String, Timestamp> = HashMap::new();
+/// For each name at the top of a profile the newest time of what stands there, and the dataset that said it.
+fn times(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> HashMap<String, (Timestamp, Arc<str>)> {
+    let mut times: HashMap<String, (Timestamp, Arc<str>)> = HashMap::new();
     for attribute in explained(cluster, node, lens, None).attributes {
         if !matches!(attribute.fate, Fate::Stands { .. } | Fate::Filled) {
             continue;
         }
         let Some(name) = attribute.path.segments().next() else { continue };
         let won = attribute.contenders.iter().filter(|own| matches!(own.part, Part::Won | Part::Joined));
-        if let Some(time) = won.map(|own| own.time).max() {
-            let own = times.entry(name.into_owned()).or_insert(time);
-            *own = time.max(*own);
+        if let Some((time, dataset)) = won.map(|own| (own.time, &own.dataset)).max() {
+            let own = times.entry(name.into_owned()).or_insert_with(|| (time, dataset.clone()));
+            if (time, dataset) > (own.0, &own.1) {
+                *own = (time, dataset.clone());
+            }
         }
     }
     times

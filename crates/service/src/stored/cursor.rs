@@ -47,6 +47,10 @@ pub enum Purpose {
     Segments = 14,
     /// Profiles that a filter was asked of.
     Profiles = 15,
+    /// The timeline of a profile, oldest first.
+    EventsOldestFirst = 30,
+    /// A list that is made of one answer: the attributes of a profile, its identities, its accounts.
+    Parts = 31,
 }
 
 /// Seals and opens cursors.
