@@ -17,7 +17,7 @@ use tessera_service::verdict::Incoming;
 use crate::caller;
 use crate::extract::Query;
 use crate::route::Route;
-use crate::{admin, jobs, native, operation, segment, wyng};
+use crate::{admin, jobs, native, operation, segment, segment_profiles, wyng};
 
 /// One dialect's set of paths.
 pub(crate) struct Door {
@@ -80,7 +80,7 @@ pub(crate) struct Refused {
 }
 
 /// All doors. The first one answers what is no other's.
-pub(crate) static DOORS: [&Door; 3] = [&native::DOOR, &segment::DOOR, &wyng::DOOR];
+pub(crate) static DOORS: [&Door; 4] = [&native::DOOR, &segment::DOOR, &wyng::DOOR, &segment_profiles::DOOR];
 
 /// Every route of every door.
 pub(crate) fn routes() -> Vec<Route> {

@@ -43,10 +43,11 @@ pub(crate) enum Tag {
     Operation,
     Wyng,
     Documents,
+    SegmentProfiles,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Profiles,
         Self::Erasures,
         Self::MergePolicies,
@@ -62,6 +63,7 @@ impl Tag {
         Self::Operation,
         Self::Wyng,
         Self::Documents,
+        Self::SegmentProfiles,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -81,6 +83,7 @@ impl Tag {
             Self::Operation => "operation",
             Self::Wyng => "wyng profiles",
             Self::Documents => "documents",
+            Self::SegmentProfiles => "segment profiles",
         }
     }
 
@@ -103,6 +106,7 @@ impl Tag {
             Self::Operation => "Health, metrics and this description.",
             Self::Wyng => "The wire of Wyng's Profiles API.",
             Self::Documents => "Profiles as documents, found by the identities that they name.",
+            Self::SegmentProfiles => "The wire of Segment's Profile API.",
         }
     }
 }

@@ -42,7 +42,7 @@ pub use config::workspace as workspace_config;
 pub use config::{identity_tokens, learned, tokens as workspace_tokens};
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 pub use documents::DocumentOutcome;
-pub use erasures::{ErasureState, Extent, Return};
+pub use erasures::{ErasureState, Extent, IDENTITIES_MAX, Return};
 pub use parts::{ACCOUNTS_MAX, AccountPage};
 pub use profiles::{EVENT_NAMES_MAX, PAGE_BYTES};
 pub use read::document::{DocumentFieldValue, DocumentIdentity, DocumentProfile, DocumentQuery};

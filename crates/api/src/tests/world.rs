@@ -45,9 +45,10 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// The code of an error.
+    /// The code of an error: ours, where its door has another one beside it.
     pub(crate) fn code(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+        let error = &self.json()["error"];
+        error["reason"].as_str().or(error["code"].as_str()).unwrap_or_default().to_owned()
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {

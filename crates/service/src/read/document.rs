@@ -10,6 +10,7 @@ use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
 use tessera_engine::policy::{Fate, Part};
 use tessera_engine::time::Timestamp;
+use tessera_engine::value::Path;
 use tessera_engine::view::{Lens, Relevance};
 use tessera_expr::facts::Membership;
 
@@ -19,7 +20,7 @@ use crate::base::verdict::NamedIdentity;
 use crate::config::configured::Configured;
 use crate::config::workspace::RuleKind;
 use crate::read::find::{Found, not_found};
-use crate::read::render::{explained, viewed, visible};
+use crate::read::render::{explained, viewed, visible, visible_explanation};
 use crate::read::ruled::{self, Asker, Of};
 
 /// Bytes of JSON that the fields of a document may come to.
@@ -121,7 +122,7 @@ pub(crate) async fn read(
     let view = viewed(cluster, node, &lens).ok_or_else(not_found)?;
     let mut view = visible(view, hidden);
     let all = Lens { relevance: Relevance::Any, ..lens };
-    let times = times(cluster, node, &all);
+    let times = times(cluster, node, &all, hidden);
     let whole = visible(viewed(cluster, node, &all).ok_or_else(not_found)?, hidden);
     let mut ruled = asker.ruled(Of { configured, found, policy: None, now }).await?;
     ruled::hide(&mut ruled, &configured.flagged, query.visibility);
@@ -177,10 +178,15 @@ pub(crate) async fn read(
     })
 }
 
-/// For each name at the top of a profile the newest time of what stands there, and the dataset that said it.
-fn times(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> HashMap<String, (Timestamp, Arc<str>)> {
+/// For each name at the top of a profile the newest time of what the reader sees there, and the dataset that said it.
+fn times(
+    cluster: &Cluster,
+    node: NodeId,
+    lens: &Lens<'_>,
+    hidden: &[Path],
+) -> HashMap<String, (Timestamp, Arc<str>)> {
     let mut times: HashMap<String, (Timestamp, Arc<str>)> = HashMap::new();
-    for attribute in explained(cluster, node, lens, None).attributes {
+    for attribute in visible_explanation(explained(cluster, node, lens, None), hidden).attributes {
         if !matches!(attribute.fate, Fate::Stands { .. } | Fate::Filled) {
             continue;
         }
