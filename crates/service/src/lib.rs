@@ -48,8 +48,8 @@ pub use profiles::{EVENT_NAMES_MAX, PAGE_BYTES};
 pub use read::document::{DocumentFieldValue, DocumentIdentity, DocumentProfile, DocumentQuery};
 pub use read::export;
 pub use read::query::{
-    EventOrder, EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,
-    GraphNode, Lookup, Rendered, StoredCall,
+    EventOrder, EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld,
+    GraphLink, GraphNode, Lookup, Rendered, StoredCall,
 };
 pub use read::summary::{KnownIdentity, Summary};
 pub use stored::{content, cursor, idempotency, keys, records};

@@ -138,7 +138,8 @@ fn is_first(
     said: &BTreeMap<(Arc<str>, Arc<str>), Vec<NodeId>>,
     config: &Config,
 ) -> bool {
-    let own = account.cluster.piece(account.node).map(|node| (place(&NamedIdentity::new(&node.identity, config)), node.id));
+    let own =
+        account.cluster.piece(account.node).map(|node| (place(&NamedIdentity::new(&node.identity, config)), node.id));
     let named = own.filter(|(own, node)| said.get(own).is_some_and(|nodes| nodes.contains(node)));
     named.map(|(own, _)| own).min().is_none_or(|first| first == *identity)
 }

@@ -68,6 +68,14 @@ pub(super) const CALLS: &[Code] = &[
         NotFound,
         "The profile has no such external id. The message says where it stands in the call. Nothing was deleted.",
     ),
-    call("event_names_too_many", Invalid, "A page of events is confined to at most 100 names, and is without at most 100."),
-    call("cursor_too_large", LimitExceeded, "The place where the page ended fits into no cursor: ask for a larger page."),
+    call(
+        "event_names_too_many",
+        Invalid,
+        "A page of events is confined to at most 100 names, and is without at most 100.",
+    ),
+    call(
+        "cursor_too_large",
+        LimitExceeded,
+        "The place where the page ended fits into no cursor: ask for a larger page.",
+    ),
 ];

@@ -66,7 +66,8 @@ fn check(asked: &Asked, profile: &str, ids: &[DeletedId]) -> Result<(), Error> {
         None => Ok(()),
         Some(at) => {
             let types = types.join(", ");
-            let message = format!("delete_external_ids[{at}].type: one of these is expected: {types}; nothing was deleted");
+            let message =
+                format!("delete_external_ids[{at}].type: one of these is expected: {types}; nothing was deleted");
             Err(invalid("unsupported_eid_type", message))
         }
     }

@@ -9,9 +9,9 @@ use tessera_service::directory::{Caller, Permission, WorkspaceId};
 use tessera_service::error::Error;
 use tessera_service::workspace_config::StoredConfig;
 
+use super::DOOR;
 use super::errors::{REQUEST_ID, space_not_found};
 use super::parse::{self, Collection};
-use super::DOOR;
 use crate::app::{App, Entered, named_workspace};
 use crate::extract::Query;
 use crate::transport::IdIn;

@@ -36,13 +36,24 @@ fn code(error: &Error) -> &'static str {
         ("unsupported_eid_type", _) => "unsupported_eid_type",
         // What is wrong with a body: only the deletion of external ids takes one.
         (
-            "batch_empty" | "batch_too_many" | "body_broken" | "body_invalid" | "body_missing" | "body_too_large"
-            | "content_encoding_invalid" | "deletion_target_invalid" | "json_invalid",
+            "batch_empty"
+            | "batch_too_many"
+            | "body_broken"
+            | "body_invalid"
+            | "body_missing"
+            | "body_too_large"
+            | "content_encoding_invalid"
+            | "deletion_target_invalid"
+            | "json_invalid",
             _,
         ) => "bad_request",
         // What is no question of this API at all.
         (
-            "collection_unknown" | "header_invalid" | "links_of_accounts_not_kept" | "method_not_allowed" | "path_invalid"
+            "collection_unknown"
+            | "header_invalid"
+            | "links_of_accounts_not_kept"
+            | "method_not_allowed"
+            | "path_invalid"
             | "profile_reference_invalid",
             _,
         ) => "invalid_request_error",

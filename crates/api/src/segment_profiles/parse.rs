@@ -97,10 +97,12 @@ pub(super) fn spellings(value: &str) -> Vec<String> {
     spellings
 }
 
-/// The names that a parameter lists, separated by commas. Those around which white space stands are meant without.
+/// The names that a parameter lists, separated by commas; of several parameters of one name those of all. White space around one is not part
+/// of it.
 fn names<'a>(query: &'a Query, name: &str) -> Result<Vec<&'a str>, Error> {
-    let list = query.get(name).into_iter().flat_map(|list| list.split(','));
-    let names: Vec<&str> = list.map(str::trim).filter(|own| !own.is_empty()).collect();
+    let lists = query.0.iter().filter(|(own, _)| own == name);
+    let names = lists.flat_map(|(_, list)| list.split(',')).map(str::trim).filter(|own| !own.is_empty());
+    let names: Vec<&str> = names.collect();
     if names.len() > NAMES_MAX {
         return Err(invalid_parameter(name, format_args!("at most {NAMES_MAX} names are expected")));
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use tessera_engine::view::Relevance;
+use tessera_service::cursor;
 use tessera_service::directory::Permission;
+use tessera_service::error::Error;
 use tessera_service::verdict::NamedIdentity;
 use tessera_service::{DocumentQuery, EventOrder, EventQuery, PAGE_BYTES, StoredCall};
 
@@ -18,8 +20,6 @@ use super::wire::{Events, ExternalIds, Links, MetadataAnswer, Traits};
 use crate::answer::{Answer, invalid, json};
 use crate::app::App;
 use crate::extract::{PathParams, Query};
-use tessera_service::cursor;
-use tessera_service::error::Error;
 
 /// What stands between the parts of the key of an identity; no name of a namespace has it.
 const SEPARATOR: char = '\0';
@@ -49,8 +49,9 @@ pub(super) async fn traits(
 }
 
 /// A list with the parameters that say what it is of.
-fn list<'a>(name: &'a str, query: &'a Query, filters: &[&'a str], max: usize) -> Result<List<'a>, Error> {
-    let said = filters.iter().flat_map(|filter| [*filter, query.get(filter).unwrap_or_default()]);
+fn list<'a>(name: &'a str, query: &'a Query, filters: &[&str], max: usize) -> Result<List<'a>, Error> {
+    let said = query.0.iter().filter(|(own, value)| filters.contains(&own.as_str()) && !value.is_empty());
+    let said = said.flat_map(|(own, value)| [own.as_str(), value.as_str()]);
     Ok(List {
         question: std::iter::once(name).chain(said).collect(),
         limit: query.limit(LIMIT_DEFAULT.min(max), max)?,

@@ -17,7 +17,11 @@ use super::wire::{Event, EventId, ExternalId, Link, Metadata, Trait, VerboseTrai
 const ENCODING: &str = "none";
 
 /// The traits of a profile that are of this class, by name. An audience whose name an attribute has too is shown where audiences are asked for.
-pub(super) fn traits(profile: &DocumentProfile, class: Class, verbose: bool) -> Result<BTreeMap<Arc<str>, Trait>, Error> {
+pub(super) fn traits(
+    profile: &DocumentProfile,
+    class: Class,
+    verbose: bool,
+) -> Result<BTreeMap<Arc<str>, Trait>, Error> {
     let shown = |value, said: (Option<Arc<str>>, Option<String>)| match verbose {
         false => Trait::Plain(value),
         true => Trait::Verbose(VerboseTrait { value, source_id: said.0, updated_at: said.1 }),
@@ -69,7 +73,8 @@ pub(super) fn link(account: Summary) -> Link {
 
 /// A call on the timeline.
 pub(super) fn event<'a>(call: &'a StoredCall, config: &StoredConfig) -> Result<Event<'a>, Error> {
-    let payload: Payload<'_> = serde_json::from_slice(&call.payload).map_err(|_| corrupt("the payload of a stored call"))?;
+    let payload: Payload<'_> =
+        serde_json::from_slice(&call.payload).map_err(|_| corrupt("the payload of a stored call"))?;
     let named = call.identities.iter().filter_map(|identity| {
         let namespace = config.namespaces().iter().find(|own| own.id == identity.namespace)?;
         Some(EventId {

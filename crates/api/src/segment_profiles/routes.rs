@@ -63,7 +63,8 @@ fn traits() -> Route {
          of the name of an attribute is shown with `class=audience` alone.",
     );
     let class = json!({ "type": "string", "enum": ["audience", "computed_trait"] });
-    let list = verbose(paged(list, LIST_MAX), "Whether each trait is an object of `value`, `source_id` and `updated_at`.");
+    let list =
+        verbose(paged(list, LIST_MAX), "Whether each trait is an object of `value`, `source_id` and `updated_at`.");
     list.query("include", "Only these traits: their names, separated by commas.", text())
         .query("class", "Only audiences, or only computed traits.", class)
         .answer::<Traits>(
@@ -89,8 +90,9 @@ fn events() -> Route {
     let path = "/v1/spaces/{space}/collections/{collection}/profiles/{profile}/events";
     let instant = json!({ "type": "string", "format": "date-time" });
     let sort = json!({ "type": "string", "enum": ["asc", "desc"], "default": "desc" });
-    let list = route(Method::GET, path, READ, get(reads::events), "Reads the events of a profile")
-        .describe("A page ends when it has `limit` events or 4 MiB; there are more as long as `cursor.has_more` is true.");
+    let list = route(Method::GET, path, READ, get(reads::events), "Reads the events of a profile").describe(
+        "A page ends when it has `limit` events or 4 MiB; there are more as long as `cursor.has_more` is true.",
+    );
     paged(list, EVENTS_MAX)
         .query("include", "Only events of these names, separated by commas; at most 100.", text())
         .query("exclude", "No events of these names, separated by commas; at most 100.", text())
@@ -111,8 +113,9 @@ fn events() -> Route {
 
 fn metadata() -> Route {
     let path = "/v1/spaces/{space}/collections/{collection}/profiles/{profile}/metadata";
-    let read = route(Method::GET, path, READ, get(reads::metadata), "Reads the metadata of a profile")
-        .describe("The first and the last message are the ends of the timeline as the key sees it. What is not kept is null.");
+    let read = route(Method::GET, path, READ, get(reads::metadata), "Reads the metadata of a profile").describe(
+        "The first and the last message are the ends of the timeline as the key sees it. What is not kept is null.",
+    );
     verbose(read, "Taken; all of the metadata is shown without it as well.").answer::<MetadataAnswer>(
         200,
         "The metadata.",

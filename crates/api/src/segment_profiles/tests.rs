@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tessera_service::Settings;
 
 use crate::tests::golden;
 use crate::tests::world::{ROOT, Reply, World, request};
@@ -57,15 +58,26 @@ async fn all(world: &World, path: &str, part: &str) -> (Vec<Value>, usize) {
 #[tokio::test]
 async fn pages_together_are_the_whole() {
     let world = World::new().await;
-    let traits: Value = (0..23).map(|at| (format!("trait_{at:02}"), json!(at))).collect::<serde_json::Map<_, _>>().into();
-    sent(&world, "identify", json!({ "userId": "ann", "anonymousId": "a-0", "messageId": "i-0", "traits": traits })).await;
+    let traits: Value =
+        (0..23).map(|at| (format!("trait_{at:02}"), json!(at))).collect::<serde_json::Map<_, _>>().into();
+    sent(&world, "identify", json!({ "userId": "ann", "anonymousId": "a-0", "messageId": "i-0", "traits": traits }))
+        .await;
     for at in 1..13 {
-        sent(&world, "identify", json!({ "userId": "ann", "anonymousId": format!("a-{at}"), "messageId": format!("i-{at}") })).await;
-        sent(&world, "group", json!({ "userId": "ann", "groupId": format!("g-{at}"), "messageId": format!("g-{at}") })).await;
+        sent(
+            &world,
+            "identify",
+            json!({ "userId": "ann", "anonymousId": format!("a-{at}"), "messageId": format!("i-{at}") }),
+        )
+        .await;
+        sent(&world, "group", json!({ "userId": "ann", "groupId": format!("g-{at}"), "messageId": format!("g-{at}") }))
+            .await;
     }
-    for (list, part, max, count) in
-        [("traits", "traits", 200, 23), ("external_ids", "data", 200, 14), ("links", "data", 20, 12), ("events", "data", 100, 25)]
-    {
+    for (list, part, max, count) in [
+        ("traits", "traits", 200, 23),
+        ("external_ids", "data", 200, 14),
+        ("links", "data", 20, 12),
+        ("events", "data", 100, 25),
+    ] {
         let whole = all(&world, &format!("{ANN}/{list}?limit={max}"), part).await;
         assert_eq!((whole.0.len(), whole.1), (count, 1), "{list}");
         for limit in [1, 4, 12] {
@@ -77,6 +89,9 @@ async fn pages_together_are_the_whole() {
             assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "limit_invalid"), "{list} {limit}");
         }
     }
+    // A list of names may stand in several parameters.
+    let twice = read(&world, &format!("{ANN}/traits?include=trait_01&include=trait_02,nothing")).await;
+    assert_eq!(twice["traits"], json!({ "trait_01": 1, "trait_02": 2 }));
     let newest = all(&world, &format!("{ANN}/events?limit=7&sort=desc"), "data").await.0;
     let mut oldest = all(&world, &format!("{ANN}/events?limit=4&sort=asc"), "data").await.0;
     oldest.reverse();
@@ -90,7 +105,12 @@ async fn a_cursor_of_another_question_is_refused() {
     world.workspace("shop").await;
     for user in ["ann", "bob"] {
         let traits = json!({ "a": 1, "b": 2, "c": 3 });
-        sent(&world, "identify", json!({ "userId": user, "anonymousId": "x", "messageId": format!("{user}-0"), "traits": traits })).await;
+        sent(
+            &world,
+            "identify",
+            json!({ "userId": user, "anonymousId": "x", "messageId": format!("{user}-0"), "traits": traits }),
+        )
+        .await;
         sent(&world, "track", json!({ "userId": user, "event": "x", "messageId": format!("{user}-1") })).await;
     }
     let next = async |path: &str| {
@@ -105,6 +125,7 @@ async fn a_cursor_of_another_question_is_refused() {
     for path in [
         format!("{ANN}/traits?next={traits}"),
         format!("{ANN}/traits?include=a,c&next={traits}"),
+        format!("{ANN}/traits?include=a,b&include=c&next={traits}"),
         format!("{ANN}/traits?include=a,b&class=audience&next={traits}"),
         format!("{bob}/traits?include=a,b&next={traits}"),
         format!("{ANN}/external_ids?include=a,b&next={traits}"),
@@ -141,8 +162,14 @@ async fn events_are_filtered_in_both_orders() {
     }
     // Of the same person, owned by another identity, in between; two of one time.
     let time = "2026-01-30T10:00:04Z";
-    sent(&world, "track", json!({ "anonymousId": "a", "messageId": "a-04", "event": "Viewed", "timestamp": time })).await;
-    sent(&world, "identify", json!({ "userId": "ann", "anonymousId": "a", "messageId": "i-20", "timestamp": "2026-01-30T10:00:20Z" })).await;
+    sent(&world, "track", json!({ "anonymousId": "a", "messageId": "a-04", "event": "Viewed", "timestamp": time }))
+        .await;
+    sent(
+        &world,
+        "identify",
+        json!({ "userId": "ann", "anonymousId": "a", "messageId": "i-20", "timestamp": "2026-01-30T10:00:20Z" }),
+    )
+    .await;
     let start = "start=2026-01-30T10:00:02Z&end=2026-01-30T10:00:07Z";
     for (asked, expected) in [
         (start, BTreeSet::from(["m-02", "m-03", "m-04", "a-04", "m-05", "m-06"])),
@@ -157,7 +184,11 @@ async fn events_are_filtered_in_both_orders() {
                 let (seen, _) = all(&world, &format!("{ANN}/events?{asked}&sort={sort}&limit={limit}"), "data").await;
                 let page = json!({ "data": seen });
                 let seen: Vec<String> = ids(&page).into_iter().map(str::to_owned).collect();
-                assert_eq!(seen.iter().map(String::as_str).collect::<BTreeSet<_>>(), expected, "{asked} {sort} {limit}");
+                assert_eq!(
+                    seen.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+                    expected,
+                    "{asked} {sort} {limit}"
+                );
                 assert_eq!(seen.len(), expected.len(), "{asked} {sort} {limit}");
                 orders.push(if sort == "asc" { seen } else { seen.into_iter().rev().collect() });
             }
@@ -222,7 +253,8 @@ async fn the_access_token_says_which_spaces_may_be_read() {
     }
     // Whether there is such a space is told to nobody who does not hold it.
     let [held_by_others, none] = ["default", "elsewhere"].map(|name| path.replace("/default/", &format!("/{name}/")));
-    let told = [sent_as(&world, &held_by_others, &basic(&of_shop)).await, sent_as(&world, &none, &basic(&of_shop)).await];
+    let told =
+        [sent_as(&world, &held_by_others, &basic(&of_shop)).await, sent_as(&world, &none, &basic(&of_shop)).await];
     assert_eq!(told[0].body, told[1].body);
     // No page of any origin may ask.
     let headers = [("origin", "https://shop.example"), ("access-control-request-method", "GET")];
@@ -238,7 +270,7 @@ async fn the_access_token_says_which_spaces_may_be_read() {
 async fn too_many_requests_are_told_so() {
     let world = World::new().await;
     tracked(&world, 0, "x").await;
-    let limit = json!({ "per_second": 1, "burst": 1 });
+    let limit = json!({ "per_second": 1, "burst": 1, "concurrency": 10 });
     let new = json!({ "name": "slow", "class": "private", "permissions": ["read"], "workspaces": ["default"], "rate_limit": limit });
     let made = world.call("POST", "/v1/admin/keys", ROOT, new.to_string()).await.json();
     let key = made["secret"].as_str().unwrap_or_else(|| panic!("{made}"));
@@ -255,13 +287,36 @@ async fn too_many_requests_are_told_so() {
 async fn a_fault_inside_keeps_its_code() {
     let world = World::new().await;
     tracked(&world, 0, "x").await;
+    world.faulty.shut();
+    let mut replies = vec![deletes(&world, ROOT, &json!([{ "id": "ann", "type": "user_id" }])).await];
+    for list in ["traits", "external_ids", "events", "metadata", "links"] {
+        replies.push(world.get(&format!("{ANN}/{list}"), ROOT).await);
+    }
+    for reply in replies {
+        let error = reply.json();
+        assert_eq!((reply.status.as_u16(), &error["error"]["code"]), (503, &json!("store_unavailable")), "{error}");
+        assert_eq!(error["error"]["code"], error["error"]["reason"], "{error}");
+        assert!(!reply.header("retry-after").is_empty() && !reply.header("request-id").is_empty());
+    }
+    world.faulty.open_again();
+    assert_eq!(world.get(&format!("{ANN}/traits"), ROOT).await.status, 200);
     world.service.close().await;
-    let delete = json!({ "delete_external_ids": [{ "id": "ann", "type": "user_id" }] }).to_string();
-    let reply = world.call("POST", &format!("{ANN}/external_ids/delete"), ROOT, delete).await;
-    let error = reply.json();
-    assert!(reply.status.as_u16() >= 500, "{} {error}", reply.status);
-    assert_eq!(error["error"]["code"], error["error"]["reason"], "{error}");
-    assert!(!reply.header("request-id").is_empty());
+}
+
+/// What could not be told is named; what is merely not there is not.
+#[tokio::test]
+async fn what_could_not_be_told_is_named() {
+    let world = World::new().await;
+    let computed = json!({ "name": "visits", "pql": "xEvent.count()" }).to_string();
+    assert!(world.call("POST", "/v1/attributes", ROOT, computed).await.status.is_success());
+    sent(&world, "identify", json!({ "userId": "ann", "messageId": "m", "traits": { "plan": "gold" } })).await;
+    let whole = read(&world, &format!("{ANN}/traits")).await;
+    assert_eq!((&whole["traits"], whole.get("incomplete")), (&json!({ "plan": "gold", "visits": 1 }), None));
+    let world = world.reopened(Settings { without_rules: true, ..Settings::default() }).await;
+    let part = read(&world, &format!("{ANN}/traits")).await;
+    assert_eq!(part["traits"], json!({ "plan": "gold" }), "{part}");
+    assert_eq!(part["incomplete"]["visits"], "rules_off", "{part}");
+    world.service.close().await;
 }
 
 /// What the data model flags is shown to keys that may see it, with neither its source nor its time to others.
@@ -329,11 +384,19 @@ async fn an_audience_and_an_attribute_of_one_name() {
 async fn links_are_accounts_that_are_there() {
     let world = World::new().await;
     for group in ["g-1", "g-2", "g-3"] {
-        sent(&world, "group", json!({ "userId": "ann", "groupId": group, "messageId": group, "traits": { "name": group } })).await;
+        sent(
+            &world,
+            "group",
+            json!({ "userId": "ann", "groupId": group, "messageId": group, "traits": { "name": group } }),
+        )
+        .await;
     }
     let accounts = async || {
         let links = all(&world, &format!("{ANN}/links?limit=1"), "data").await.0;
-        links.iter().map(|own| own["external_ids"].as_array().expect("a list").iter().map(|id| id["id"].clone()).collect()).collect::<Vec<Vec<Value>>>()
+        links
+            .iter()
+            .map(|own| own["external_ids"].as_array().expect("a list").iter().map(|id| id["id"].clone()).collect())
+            .collect::<Vec<Vec<Value>>>()
     };
     assert_eq!(accounts().await, [["g-1"], ["g-2"], ["g-3"]]);
     let ends = ["g-1", "g-3"].map(|value| json!({ "namespace": "group_id", "value": value }));
@@ -354,10 +417,16 @@ async fn deletes(world: &World, key: &str, ids: &Value) -> Reply {
 #[tokio::test]
 async fn a_deleted_id_goes_with_what_it_owned() {
     let world = World::new().await;
-    sent(&world, "track", json!({ "anonymousId": "a", "messageId": "a-1", "event": "Viewed", "timestamp": "2026-01-30T09:00:00Z" })).await;
+    sent(
+        &world,
+        "track",
+        json!({ "anonymousId": "a", "messageId": "a-1", "event": "Viewed", "timestamp": "2026-01-30T09:00:00Z" }),
+    )
+    .await;
     tracked(&world, 0, "Bought").await;
     let traits = json!({ "email": "ann@shop.example" });
-    sent(&world, "identify", json!({ "userId": "ann", "anonymousId": "a", "messageId": "i-1", "traits": traits })).await;
+    sent(&world, "identify", json!({ "userId": "ann", "anonymousId": "a", "messageId": "i-1", "traits": traits }))
+        .await;
     assert_eq!(ids(&read(&world, &format!("{ANN}/events?sort=asc")).await), ["a-1", "m-00", "i-1"]);
     let reader = world.key("private", &["read"], &["default"]).await;
     let refused = deletes(&world, &reader, &json!([{ "id": "a", "type": "anonymous_id" }])).await;
@@ -370,7 +439,10 @@ async fn a_deleted_id_goes_with_what_it_owned() {
     assert_eq!(done.status, 200, "{}", done.json());
     let receipt = done.json()["data"][0]["erasure_id"].as_str().expect("an id").to_owned();
     let receipt = read(&world, &format!("/v1/erasures/{receipt}")).await;
-    assert_eq!((&receipt["kind"], &receipt["events"], &receipt["suppressed"]), (&json!("identity"), &json!(1), &json!(false)));
+    assert_eq!(
+        (&receipt["kind"], &receipt["events"], &receipt["suppressed"]),
+        (&json!("identity"), &json!(1), &json!(false))
+    );
     let events = read(&world, &format!("{ANN}/events?sort=asc")).await;
     assert_eq!(ids(&events), ["m-00", "i-1"]);
     assert_eq!(events["data"][1]["external_ids"].as_array().map(Vec::len), Some(2), "{events}");
@@ -381,7 +453,11 @@ async fn a_deleted_id_goes_with_what_it_owned() {
     assert_eq!(done.json()["data"][1]["erasure_id"], Value::Null, "{}", done.json());
     for id in ["user_id:ann", "email:ann@shop.example"] {
         let gone = world.get(&ANN.replace("user_id:ann", &format!("{id}/traits")), ROOT).await;
-        assert_eq!((gone.status.as_u16(), &gone.json()["error"]["message"]), (404, &json!("Profile was not found.")), "{id}");
+        assert_eq!(
+            (gone.status.as_u16(), &gone.json()["error"]["message"]),
+            (404, &json!("Profile was not found.")),
+            "{id}"
+        );
     }
     assert_eq!(deletes(&world, ROOT, &all).await.code(), "profile_not_found");
 }

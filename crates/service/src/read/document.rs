@@ -179,12 +179,7 @@ pub(crate) async fn read(
 }
 
 /// For each name at the top of a profile the newest time of what the reader sees there, and the dataset that said it.
-fn times(
-    cluster: &Cluster,
-    node: NodeId,
-    lens: &Lens<'_>,
-    hidden: &[Path],
-) -> HashMap<String, (Timestamp, Arc<str>)> {
+fn times(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, hidden: &[Path]) -> HashMap<String, (Timestamp, Arc<str>)> {
     let mut times: HashMap<String, (Timestamp, Arc<str>)> = HashMap::new();
     for attribute in visible_explanation(explained(cluster, node, lens, None), hidden).attributes {
         if !matches!(attribute.fate, Fate::Stands { .. } | Fate::Filled) {

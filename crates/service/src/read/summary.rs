@@ -58,7 +58,7 @@ pub(crate) fn build(found: &Found, configured: &Configured, now: Timestamp) -> R
         first_dataset: first_dataset(cluster, node, config.sweeps()),
     };
     let mut identities: Vec<KnownIdentity> = cluster.piece(found.node).map(known).collect();
-    identities.sort_by(|one, other| place(&one.identity).cmp(&place(&other.identity)));
+    identities.sort_by_key(|own| place(&own.identity));
     Ok(Summary {
         id: cluster.profile_id(found.node).unwrap_or(found.node),
         created_at: cluster.piece(found.node).map(|own| own.created_at).min().ok_or_else(not_found)?,

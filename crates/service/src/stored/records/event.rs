@@ -87,10 +87,8 @@ pub fn decode(
     bytes: &Bytes,
 ) -> Result<StoredCall, Error> {
     let record: EventRecord<'_> = codec::decode(VERSION, bytes)?;
-    let identity = |(namespace, value): &(u16, &str)| Identity {
-        namespace: NamespaceId::new(*namespace),
-        value: (*value).into(),
-    };
+    let identity =
+        |(namespace, value): &(u16, &str)| Identity { namespace: NamespaceId::new(*namespace), value: (*value).into() };
     let identities = record.identities.iter().map(identity).collect();
     Ok(StoredCall { identities, ..call(id, at, bytes, &record)? })
 }
