@@ -1,4 +1,4 @@
-//! Parts of a profile for lists: what it is known by, the accounts that it belongs to, and places in lists that are made of one answer.
+//! Parts of a profile for lists: what it is known by, the accounts that it belongs to, the people of an account, and places in lists that are made of one answer.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -17,6 +17,10 @@ use crate::read::query::Lookup;
 use crate::read::summary::{self, Summary, place};
 use crate::stored::cursor::{self, CARRIED_BYTES_MAX, Purpose};
 use crate::work::service::Service;
+
+mod users;
+
+pub use users::{ProfilePlace, USERS_MAX, UserPage};
 
 /// Accounts of one page.
 pub const ACCOUNTS_MAX: usize = 100;

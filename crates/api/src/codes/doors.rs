@@ -49,11 +49,6 @@ pub(super) const CALLS: &[Code] = &[
         "The collection has no external ids of this type. The message lists the types that it has.",
     ),
     call(
-        "links_of_accounts_not_kept",
-        Invalid,
-        "Which users belong to an account is kept with the users: read the links of a user.",
-    ),
-    call(
         "deletion_target_invalid",
         Invalid,
         "External ids are deleted of a profile of the collection `users` that is named by its `user_id`.",

@@ -28,10 +28,10 @@ fn path_of(door: &Door, has_body: bool) -> (String, String) {
     let fits = |route: &&crate::route::Route| {
         route.body.is_some() == has_body
             && matches!(route.access, Access::Workspace(_))
-            && (!route.path.contains('{') || door.name == "segment_profiles")
             && (has_body || route.method == "GET")
     };
-    let found = routes.iter().find(fits).expect("a door has both");
+    let is_plain = |route: &&crate::route::Route| fits(route) && !route.path.contains('{');
+    let found = routes.iter().find(is_plain).or_else(|| routes.iter().find(fits)).expect("a door has both");
     (found.method.to_string(), filled(found, ""))
 }
 

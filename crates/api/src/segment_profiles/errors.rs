@@ -51,7 +51,6 @@ fn code(error: &Error) -> &'static str {
         (
             "collection_unknown"
             | "header_invalid"
-            | "links_of_accounts_not_kept"
             | "method_not_allowed"
             | "path_invalid"
             | "profile_reference_invalid",

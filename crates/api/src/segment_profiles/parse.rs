@@ -57,6 +57,14 @@ impl Collection {
         }
     }
 
+    /// The one that its profiles are linked to.
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Users => Self::Accounts,
+            Self::Accounts => Self::Users,
+        }
+    }
+
     /// The types of its external ids: the names of our namespaces.
     pub(super) fn types(self, config: &StoredConfig) -> Vec<&str> {
         let own = config.namespaces().iter().filter(|own| Self::of(own.kind) == self);

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
+use tessera_engine::id::NodeId;
 use tessera_engine::view::Relevance;
 use tessera_service::cursor;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::verdict::NamedIdentity;
-use tessera_service::{DocumentQuery, EventOrder, EventQuery, PAGE_BYTES, StoredCall};
+use tessera_service::{DocumentQuery, EventOrder, EventQuery, PAGE_BYTES, ProfilePlace, StoredCall, Summary};
 
 use super::enter::{self, Asked, Path, told};
 use super::parse::{self, Collection, LIMIT_DEFAULT, LINKS_MAX, LIST_MAX};
 use super::place::{List, page};
 use super::render;
 use super::wire::{Events, ExternalIds, Links, MetadataAnswer, Traits};
-use crate::answer::{Answer, invalid, json};
+use crate::answer::{Answer, json};
 use crate::app::App;
 use crate::extract::{PathParams, Query};
 
@@ -144,16 +145,35 @@ pub(super) async fn links(
     headers: HeaderMap,
 ) -> Answer {
     let asked = enter::profile(&app, &path, (&uri, &headers, &query), Permission::Read).await?;
-    if asked.collection == Collection::Accounts {
-        let message = "which users belong to an account is kept with the users: read the links of a user";
-        return Err(invalid("links_of_accounts_not_kept", message).into());
-    }
     let list = list("links", &query, &[], LINKS_MAX)?;
-    let after = list.after(&app, &asked)?.map(|key| of_key(&key)).transpose()?;
-    let found = app.service.accounts_of(asked.entered.workspace, &asked.lookup, after.as_ref(), list.limit).await?;
+    let after = list.after(&app, &asked)?;
+    let (linked, last) = match asked.collection {
+        Collection::Users => accounts(&app, &asked, after.as_deref(), list.limit).await?,
+        Collection::Accounts => users(&app, &asked, after.as_deref(), list.limit).await?,
+    };
+    let to = asked.collection.other();
     let answer = Links {
-        data: found.accounts.into_iter().map(render::link).collect(),
-        cursor: list.cursor(&app, &asked, found.next.as_ref().map(key).as_deref())?,
+        data: linked.into_iter().map(|own| render::link(to, own)).collect(),
+        cursor: list.cursor(&app, &asked, last.as_deref())?,
     };
     Ok(asked.entered.answer(told(json(&answer))))
+}
+
+/// Profiles that are linked to another, and the key behind which the next page begins.
+type Linked = (Vec<Summary>, Option<String>);
+
+async fn accounts(app: &App, asked: &Asked, after: Option<&str>, limit: usize) -> Result<Linked, Error> {
+    let after = after.map(of_key).transpose()?;
+    let found = app.service.accounts_of(asked.entered.workspace, &asked.lookup, after.as_ref(), limit).await?;
+    Ok((found.accounts, found.next.as_ref().map(key)))
+}
+
+async fn users(app: &App, asked: &Asked, after: Option<&str>, limit: usize) -> Result<Linked, Error> {
+    let place = |key: &str| {
+        let (record, profile) = key.split_once(SEPARATOR)?;
+        Some(ProfilePlace { record: NodeId::parse(record).ok()?, profile: NodeId::parse(profile).ok()? })
+    };
+    let after = after.map(|key| place(key).ok_or_else(cursor::invalid)).transpose()?;
+    let found = app.service.users_of(asked.entered.workspace, &asked.lookup, after, limit).await?;
+    Ok((found.users, found.next.map(|last| format!("{}{SEPARATOR}{}", last.record, last.profile))))
 }

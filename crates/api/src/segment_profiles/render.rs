@@ -65,10 +65,10 @@ pub(super) fn external_id(own: KnownIdentity) -> ExternalId {
     }
 }
 
-/// An account.
-pub(super) fn link(account: Summary) -> Link {
-    let external_ids = account.identities.into_iter().map(external_id).collect();
-    Link { to_collection: Collection::Accounts.name(), external_ids }
+/// A profile of this collection that another one is linked to.
+pub(super) fn link(to: Collection, linked: Summary) -> Link {
+    let external_ids = linked.identities.into_iter().map(external_id).collect();
+    Link { to_collection: to.name(), external_ids }
 }
 
 /// A call on the timeline.

@@ -130,11 +130,14 @@ fn links() -> Route {
     let path = "/v1/spaces/{space}/collections/{collection}/profiles/{profile}/links";
     let mut id = example_id();
     (id["collection"], id["type"], id["id"]) = (json!("accounts"), json!("group_id"), json!("g-17"));
-    let list = route(Method::GET, path, READ, get(reads::links), "Reads the accounts that a user belongs to")
-        .describe("Of a profile of `users` alone: which users belong to an account is kept with the users.");
+    let list = route(Method::GET, path, READ, get(reads::links), "Reads the accounts of a user, or the users of an account")
+        .describe(
+            "Each user keeps its accounts. For the users of an account everybody is looked at, up to 50,000 records or two seconds for one page: a page \
+             may hold fewer than `limit`, or nobody, and there are more as long as `cursor.has_more` is true.",
+        );
     paged(list, LINKS_MAX).answer::<Links>(
         200,
-        "A page of accounts.",
+        "A page of links.",
         json!({ "data": [{ "to_collection": "accounts", "external_ids": [id] }], "cursor": cursor("links") }),
     )
 }

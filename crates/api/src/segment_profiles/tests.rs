@@ -310,6 +310,7 @@ async fn what_could_not_be_told_is_named() {
     let computed = json!({ "name": "visits", "pql": "xEvent.count()" }).to_string();
     assert!(world.call("POST", "/v1/attributes", ROOT, computed).await.status.is_success());
     sent(&world, "identify", json!({ "userId": "ann", "messageId": "m", "traits": { "plan": "gold" } })).await;
+    tracked(&world, 1, "x").await;
     let whole = read(&world, &format!("{ANN}/traits")).await;
     assert_eq!((&whole["traits"], whole.get("incomplete")), (&json!({ "plan": "gold", "visits": 1 }), None));
     let world = world.reopened(Settings { without_rules: true, ..Settings::default() }).await;
@@ -406,6 +407,45 @@ async fn links_are_accounts_that_are_there() {
     assert_eq!(accounts().await, [vec!["g-1", "g-3"], vec!["g-2"]]);
     assert_eq!(world.call("DELETE", "/v1/profiles/identifier/group_id/g-2", ROOT, "").await.status, 200);
     assert_eq!(accounts().await, [["g-1", "g-3"]]);
+}
+
+/// The users of an account, page by page: those who still belong to it, each once.
+#[tokio::test]
+async fn links_of_an_account_are_its_users() {
+    let world = World::new().await;
+    for at in 0..9 {
+        let (user, group) = (format!("u-{at}"), format!("g-{}", at % 2));
+        sent(&world, "group", json!({ "userId": user, "groupId": group, "messageId": format!("m-{at}") })).await;
+        // By another of the identities of the same person as well.
+        let also = json!({ "userId": user, "anonymousId": format!("a-{at}"), "messageId": format!("i-{at}") });
+        sent(&world, "identify", also).await;
+        sent(
+            &world,
+            "group",
+            json!({ "anonymousId": format!("a-{at}"), "groupId": group, "messageId": format!("b-{at}") }),
+        )
+        .await;
+    }
+    let users = async |group: &str, limit: usize| {
+        let path = format!("/v1/spaces/default/collections/accounts/profiles/group_id:{group}/links?limit={limit}");
+        let links = all(&world, &path, "data").await.0;
+        assert!(links.iter().all(|own| own["to_collection"] == "users"), "{links:?}");
+        let ids = links.iter().flat_map(|own| own["external_ids"].as_array().expect("a list"));
+        let ids = ids.filter(|id| id["type"] == "user_id").map(|id| id["id"].as_str().expect("a text").to_owned());
+        let ids: Vec<String> = ids.collect();
+        assert_eq!(links.len(), ids.len());
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+        ids.into_iter().collect::<BTreeSet<_>>()
+    };
+    let of = |users: &[&str]| users.iter().map(|own| (*own).to_owned()).collect::<BTreeSet<_>>();
+    for limit in [1, 2, 3, 20] {
+        assert_eq!(users("g-0", limit).await, of(&["u-0", "u-2", "u-4", "u-6", "u-8"]), "{limit}");
+        assert_eq!(users("g-1", limit).await, of(&["u-1", "u-3", "u-5", "u-7"]), "{limit}");
+    }
+    assert_eq!(world.call("DELETE", "/v1/profiles/identifier/user_id/u-3", ROOT, "").await.status, 200);
+    assert_eq!(users("g-1", 2).await, of(&["u-1", "u-5", "u-7"]));
+    let unknown = world.get("/v1/spaces/default/collections/accounts/profiles/group_id:none/links", ROOT).await;
+    assert_eq!((unknown.status.as_u16(), unknown.code().as_str()), (404, "profile_not_found"));
 }
 
 async fn deletes(world: &World, key: &str, ids: &Value) -> Reply {

@@ -179,13 +179,13 @@ pub(super) struct Links {
     pub(super) cursor: Cursor,
 }
 
-/// An account that a user belongs to.
+/// An account that a user belongs to, or a user of an account.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SegmentLink)]
 pub(super) struct Link {
-    /// `accounts`.
+    /// `accounts` for a user, `users` for an account.
     pub(super) to_collection: &'static str,
-    /// What the account is known by.
+    /// What the profile is known by.
     pub(super) external_ids: Vec<ExternalId>,
 }
 
