@@ -100,15 +100,24 @@ impl App {
     /// # Errors
     /// `origin_forbidden`, `permission_missing`, `workspace_forbidden`, `workspace_missing`, `rate_limited`, `concurrency_limited`.
     pub(crate) fn admit(&self, caller: Caller, headers: &HeaderMap, permission: Permission) -> Result<Entered, Error> {
-        let named = match headers.get(WORKSPACE) {
-            None => None,
-            Some(name) => {
-                Some(name.to_str().map_err(|_| invalid("header_invalid", "x-tessera-workspace is not ascii"))?)
-            }
-        };
+        let named = named_workspace(headers)?;
+        self.admit_to(caller, headers, permission, |caller| caller.workspace(named))
+    }
+
+    /// Lets a caller in to a workspace that is told by something else than the header.
+    ///
+    /// # Errors
+    /// `origin_forbidden`, `permission_missing`, `rate_limited`, `concurrency_limited`; what tells the workspace.
+    pub(crate) fn admit_to(
+        &self,
+        caller: Caller,
+        headers: &HeaderMap,
+        permission: Permission,
+        workspace: impl FnOnce(&Caller) -> Result<WorkspaceId, Error>,
+    ) -> Result<Entered, Error> {
         caller.require_origin(headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("")))?;
         caller.require(permission)?;
-        let workspace = caller.workspace(named)?;
+        let workspace = workspace(&caller)?;
         self.let_in(caller, workspace, permission)
     }
 
@@ -176,6 +185,15 @@ impl App {
 
 /// The header by which a request names one of the workspaces that its key holds.
 pub(crate) const WORKSPACE: &str = "x-tessera-workspace";
+
+/// The workspace that the header of a request names.
+///
+/// # Errors
+/// `header_invalid`.
+pub(crate) fn named_workspace(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let unreadable = |_| invalid("header_invalid", "x-tessera-workspace is not ascii");
+    headers.get(WORKSPACE).map(|name| name.to_str().map_err(unreadable)).transpose()
+}
 
 /// A request that was let in.
 pub(crate) struct Entered {

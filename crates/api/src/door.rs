@@ -18,7 +18,7 @@ use crate::caller;
 use crate::extract::Query;
 use crate::quota::Quota;
 use crate::route::Route;
-use crate::{admin, dfinery, jobs, native, operation, optimizely, segment, wyng};
+use crate::{admin, dfinery, jobs, native, operation, optimizely, segment, segment_profiles, wyng};
 
 /// One dialect's set of paths.
 pub(crate) struct Door {
@@ -87,8 +87,15 @@ pub(crate) struct Refused {
 }
 
 /// All doors. The first one answers what is no other's.
-pub(crate) static DOORS: [&Door; 6] =
-    [&native::DOOR, &segment::DOOR, &wyng::DOOR, &optimizely::DOOR, &dfinery::IMPORT, &dfinery::EXPORT];
+pub(crate) static DOORS: [&Door; 7] = [
+    &native::DOOR,
+    &segment::DOOR,
+    &segment_profiles::DOOR,
+    &wyng::DOOR,
+    &optimizely::DOOR,
+    &dfinery::IMPORT,
+    &dfinery::EXPORT,
+];
 
 /// Every route of every door.
 pub(crate) fn routes() -> Vec<Route> {

@@ -43,6 +43,7 @@ mod report;
 mod route;
 mod router;
 mod segment;
+mod segment_profiles;
 mod serve;
 mod settings;
 mod stream;

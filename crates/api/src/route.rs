@@ -45,10 +45,11 @@ pub(crate) enum Tag {
     Documents,
     Optimizely,
     Dfinery,
+    SegmentProfiles,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Profiles,
         Self::Erasures,
         Self::MergePolicies,
@@ -66,6 +67,7 @@ impl Tag {
         Self::Documents,
         Self::Optimizely,
         Self::Dfinery,
+        Self::SegmentProfiles,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -87,6 +89,7 @@ impl Tag {
             Self::Documents => "documents",
             Self::Optimizely => "optimizely profile store",
             Self::Dfinery => "dfinery open api",
+            Self::SegmentProfiles => "segment profiles",
         }
     }
 
@@ -111,6 +114,7 @@ impl Tag {
             Self::Dfinery => "The wire of DFINERY's Open API.",
             Self::Documents => "Profiles as documents, found by the identities that they name.",
             Self::Optimizely => "The wire of Optimizely's Profile Store and Tracking API.",
+            Self::SegmentProfiles => "The wire of Segment's Profile API.",
         }
     }
 }

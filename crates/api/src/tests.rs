@@ -14,7 +14,7 @@ mod identity_tokens;
 mod jobs;
 mod keys;
 mod limits;
-mod matrix;
+pub(crate) mod matrix;
 mod policies;
 mod price;
 mod queries;

@@ -33,6 +33,10 @@ use crate::serve::Refused;
 /// The header with a request's id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Stands in the extensions of an answer whose door tells the id of the request in a header of its own as well.
+#[derive(Debug, Clone)]
+pub(crate) struct IdIn(pub(crate) HeaderName);
+
 /// Stands in the extensions of a request that came over TLS.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Secured;
@@ -89,6 +93,9 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     report(method, route, response.status(), started.elapsed(), &id, unwritten.as_ref().map(|it| &*it.error));
     if let Ok(id) = HeaderValue::from_str(&id) {
+        if let Some(IdIn(header)) = response.extensions_mut().remove() {
+            response.headers_mut().insert(header, id.clone());
+        }
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response

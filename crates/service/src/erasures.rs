@@ -8,6 +8,7 @@ use tessera_store::CommitError;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
 use crate::base::store_error::commit_failed;
+use crate::base::verdict::NamedIdentity;
 use crate::config::configured::Configured;
 use crate::directory::{Class, ListPage, ListQuery};
 use crate::ingest::mismatch;
@@ -29,6 +30,9 @@ const RETRY_SECS: u32 = 60;
 
 /// Datasets that an error names.
 const NAMED_MAX: usize = 10;
+
+/// Identities that one call erases.
+pub const IDENTITIES_MAX: usize = 100;
 
 /// What of a look-up is erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +99,49 @@ impl Service {
         let erasure = Erasure { victim, suppresses: back == Return::Refused };
         let origin = Origin { door, key, class: Class::Private, again: None };
         self.submit_erasure(workspace, Item::Erase(erasure), origin, once).await?.ok_or_else(not_found)
+    }
+
+    /// Erases identities of one profile, one after the other, each in a commit of its own. Of one that was known by the others alone, and has
+    /// gone with them, there is no receipt.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`, and with `identity_not_found` where one is none of the profile: then nothing was erased. `Invalid`
+    /// with `namespace_unknown`, `batch_too_many` above [`IDENTITIES_MAX`]. As [`Self::erase`]; the message says how many were erased before.
+    pub async fn erase_identities(
+        &self,
+        workspace: WorkspaceId,
+        profile: &Lookup,
+        identities: &[NamedIdentity],
+        back: Return,
+        by: (&'static str, KeyId),
+    ) -> Result<Vec<Option<Receipt>>, Error> {
+        if identities.len() > IDENTITIES_MAX {
+            let message = format!("at most {IDENTITIES_MAX} identities are erased in one call; nothing was erased");
+            return Err(Error::new(ErrorKind::Invalid, "batch_too_many", message));
+        }
+        let configured = self.running(workspace).shared.configured().await?;
+        let found = self.finder(workspace, &configured.config).find(profile).await?;
+        for (at, named) in identities.iter().enumerate() {
+            let own = identity_of(&configured, &named.namespace, &named.value)?;
+            if !found.cluster.piece(found.node).any(|node| node.identity == own) {
+                let message = format!("identity {at} is none of the profile; nothing was erased");
+                return Err(Error::new(ErrorKind::NotFound, "identity_not_found", message));
+            }
+        }
+        let mut receipts: Vec<Option<Receipt>> = Vec::with_capacity(identities.len());
+        for NamedIdentity { namespace, value } in identities {
+            let lookup = Lookup::Identity { namespace: namespace.to_string(), value: value.to_string() };
+            match self.erase(workspace, &lookup, (Extent::Identity, back), by).await {
+                Ok(receipt) => receipts.push(Some(receipt)),
+                Err(error) if error.kind == ErrorKind::NotFound => receipts.push(None),
+                Err(error) => {
+                    let (before, all) = (receipts.len(), identities.len());
+                    let message = format!("{}; of {all} identities the first {before} were erased", error.message);
+                    return Err(Error { message: message.into(), ..error });
+                }
+            }
+        }
+        Ok(receipts)
     }
 
     /// Erases one event, by the id that it was sent with, and its dataset where several have one of that id. Links that it was evidence

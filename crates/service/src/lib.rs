@@ -22,6 +22,7 @@ mod ingest;
 pub mod jobs;
 #[cfg(test)]
 mod laws;
+mod parts;
 mod profiles;
 pub mod queries;
 mod read;
@@ -42,14 +43,16 @@ pub use config::workspace as workspace_config;
 pub use config::{identity_tokens, learned, tokens as workspace_tokens};
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 pub use documents::DocumentOutcome;
-pub use erasures::{ErasureState, Extent, Return};
-pub use profiles::PAGE_BYTES;
+pub use erasures::{ErasureState, Extent, IDENTITIES_MAX, Return};
+pub use parts::{ACCOUNTS_MAX, AccountPage, ProfilePlace, USERS_MAX, UserPage};
+pub use profiles::{EVENT_NAMES_MAX, PAGE_BYTES};
 pub use read::document::{DocumentFieldValue, DocumentIdentity, DocumentProfile, DocumentQuery};
 pub use read::export;
 pub use read::query::{
-    EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld, GraphLink,
-    GraphNode, Lookup, Rendered, StoredCall,
+    EventOrder, EventPage, EventQuery, Explained, ExplainedAttribute, ExplainedContender, Fields, Graph, GraphHeld,
+    GraphLink, GraphNode, Lookup, Rendered, StoredCall,
 };
+pub use read::summary::{KnownIdentity, Summary};
 pub use stored::{content, cursor, idempotency, keys, records};
 pub use tokens::Tokens;
 pub use work::service::Service;

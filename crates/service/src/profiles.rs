@@ -16,7 +16,7 @@ use crate::read::explain;
 use crate::read::export::Export;
 use crate::read::find::{Found, not_found};
 use crate::read::graph;
-use crate::read::query::{EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
+use crate::read::query::{EventOrder, EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
 use crate::read::render::{render, viewed, visible};
 use crate::read::ruled::{self, Of, Tries};
 use crate::read::timeline;
@@ -33,6 +33,8 @@ use crate::work::service::Service;
 const PROFILE_BYTES_MAX: usize = 1_000_000;
 /// Events of one page.
 const EVENTS_MAX: usize = 1_000;
+/// Names of events that a page may be confined to, and as many that it may be without.
+pub const EVENT_NAMES_MAX: usize = 100;
 /// Bytes of payloads with which a page of events ends, however few they are.
 pub const PAGE_BYTES: usize = 4 << 20;
 
@@ -158,10 +160,10 @@ impl Service {
         explain::build(&found, policy, attribute, config, now, hidden)
     }
 
-    /// A page of the timeline of a profile, newest first. It ends with the event that reaches [`PAGE_BYTES`], at the latest.
+    /// A page of the timeline of a profile, in the order that is asked for. It ends with the event that reaches [`PAGE_BYTES`], at the latest.
     ///
     /// # Errors
-    /// `NotFound` with `profile_not_found`; `Invalid` with `cursor_invalid`, `limit_invalid`, `namespace_unknown`.
+    /// `NotFound` with `profile_not_found`; `Invalid` with `cursor_invalid`, `limit_invalid`, `event_names_too_many`, `namespace_unknown`.
     pub async fn events(
         &self,
         workspace: WorkspaceId,
@@ -172,8 +174,16 @@ impl Service {
             let message = format!("limit is expected to be 1 to {EVENTS_MAX}");
             return Err(Error::new(ErrorKind::Invalid, "limit_invalid", message));
         }
+        if query.include.len().max(query.exclude.len()) > EVENT_NAMES_MAX {
+            let message = format!("at most {EVENT_NAMES_MAX} names of events are expected");
+            return Err(Error::new(ErrorKind::Invalid, "event_names_too_many", message));
+        }
+        let purpose = match query.order {
+            EventOrder::NewestFirst => Purpose::Events,
+            EventOrder::OldestFirst => Purpose::EventsOldestFirst,
+        };
         let after = query.cursor.as_deref().map(|cursor| {
-            let carried = self.cursors.open_sealed(workspace, Purpose::Events, cursor)?;
+            let carried = self.cursors.open_sealed(workspace, purpose, cursor)?;
             Place::from_bytes(&carried).ok_or_else(crate::stored::cursor::invalid)
         });
         let after = after.transpose()?;
@@ -183,7 +193,7 @@ impl Service {
         let (store, now) = (&*self.components.store, self.now());
         let page = timeline::read_within(PAGE_BYTES, store, scope, &found, query, after, &configured, now);
         let (events, next) = page.await?;
-        let next_cursor = next.map(|place| self.cursors.seal(workspace, Purpose::Events, &place.to_bytes()));
+        let next_cursor = next.map(|place| self.cursors.seal(workspace, purpose, &place.to_bytes()));
         Ok(EventPage { events, next_cursor })
     }
 

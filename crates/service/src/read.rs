@@ -16,5 +16,6 @@ pub(crate) mod rule_model;
 pub(crate) mod ruled;
 pub(crate) mod scans;
 pub(crate) mod sorted;
+pub(crate) mod summary;
 pub(crate) mod timeline;
 pub(crate) mod views;

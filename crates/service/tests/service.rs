@@ -4,10 +4,11 @@
 mod support;
 
 use support::{WORKSPACE, by, erase, fact, ingest, memory, open, page, read};
+use tessera_service::directory::WorkspaceId;
 use tessera_service::records::rows::Counts;
 use tessera_service::verdict::{Note, Verdict};
 use tessera_service::workspace_config::{NamespaceRules, StoredConfig, update_namespace};
-use tessera_service::{EventQuery, Fields, Lookup, Return, check};
+use tessera_service::{EventOrder, EventQuery, Fields, Lookup, Return, check};
 
 #[tokio::test]
 async fn what_was_written_is_read_by_every_identity() {
@@ -102,15 +103,16 @@ async fn a_purge_that_was_broken_off_goes_on_by_itself() {
 }
 
 #[tokio::test]
-async fn a_timeline_is_paged_newest_first_without_gaps() {
+async fn a_timeline_is_paged_in_either_order_without_gaps() {
     let service = open(&memory()).await;
     let facts = (0..250).map(|at| {
         let who = if at % 3 == 0 { "user_id:ann anonymous_id:a" } else { "anonymous_id:a" };
         fact(&format!("m{at}"), &format!("{who} !E{} @{at}", at % 2))
     });
     ingest(&service, facts.collect()).await;
-    for limit in [1, 7, 100, 1_000] {
-        let mut query = page(limit);
+    let orders = [EventOrder::NewestFirst, EventOrder::OldestFirst];
+    for (limit, order) in [1, 7, 100, 1_000].into_iter().flat_map(|limit| orders.map(|order| (limit, order))) {
+        let mut query = EventQuery { order, ..page(limit) };
         let mut seen = Vec::new();
         loop {
             let page = service.events(WORKSPACE, &by("anonymous_id", "a"), &query).await.expect("events");
@@ -120,12 +122,47 @@ async fn a_timeline_is_paged_newest_first_without_gaps() {
                 break;
             }
         }
-        let expected: Vec<_> = (0..250).rev().map(|at| format!("m{at}")).collect();
-        assert_eq!(seen, expected, "limit={limit}");
+        if order == EventOrder::NewestFirst {
+            seen.reverse();
+        }
+        let expected: Vec<_> = (0..250).map(|at| format!("m{at}")).collect();
+        assert_eq!(seen, expected, "limit={limit} order={order:?}");
     }
-    let query = EventQuery { event: Some("E1".into()), ..page(1_000) };
+    // A cursor is of one order.
+    for (at, order) in orders.into_iter().enumerate() {
+        let query = EventQuery { order, ..page(1) };
+        let cursor = service.events(WORKSPACE, &by("anonymous_id", "a"), &query).await.expect("events").next_cursor;
+        let other = EventQuery { cursor, order: orders[1 - at], ..page(1) };
+        let refused = service.events(WORKSPACE, &by("anonymous_id", "a"), &other).await.expect_err("another list");
+        assert_eq!(refused.code, "cursor_invalid");
+    }
+    let query = EventQuery { include: vec!["E1".into()], ..page(1_000) };
     let odd = service.events(WORKSPACE, &by("anonymous_id", "a"), &query).await.expect("events");
     assert_eq!(odd.events.len(), 125);
+    let query = EventQuery { exclude: vec!["E1".into()], ..page(1_000) };
+    let even = service.events(WORKSPACE, &by("anonymous_id", "a"), &query).await.expect("events");
+    assert!(even.events.iter().all(|event| event.name.as_deref() == Some("E0")), "{:?}", even.events);
+    assert_eq!(even.events.len(), 125);
+}
+
+/// A place in a list is sealed for one question; what no cursor can carry is refused.
+#[tokio::test]
+async fn a_place_is_good_for_its_question() {
+    let service = open(&memory()).await;
+    let cursor = service.seal_place(WORKSPACE, &["traits", "ann"], b"plan").expect("a cursor");
+    assert_eq!(service.open_place(WORKSPACE, &["traits", "ann"], &cursor).expect("a place"), b"plan"[..]);
+    let other = WorkspaceId::new(2);
+    for (workspace, question) in [
+        (WORKSPACE, &["traits", "bob"][..]),
+        (WORKSPACE, &["traitsann"]),
+        (WORKSPACE, &["traits", "ann", ""]),
+        (other, &["traits", "ann"]),
+    ] {
+        let refused = service.open_place(workspace, question, &cursor).expect_err("another question");
+        assert_eq!(refused.code, "cursor_invalid", "{question:?}");
+    }
+    let refused = service.seal_place(WORKSPACE, &["traits", "ann"], &[0; 1_100]).expect_err("too large");
+    assert_eq!(refused.code, "cursor_too_large");
 }
 
 #[tokio::test]

@@ -40,4 +40,37 @@ pub(super) const CALLS: &[Code] = &[
         Forbidden,
         "The identity token is not taken: it was not signed here, is over, or is of another profile. The message says which.",
     ),
+    call("space_not_found", NotFound, "The key holds no workspace of this name or id, whether or not there is one."),
+    call("collection_unknown", Invalid, "The collection of a path is `users` or `accounts`."),
+    call("profile_reference_invalid", Invalid, "A path names a profile by `type:value`, as in `user_id:7001`."),
+    call(
+        "external_id_type_unknown",
+        Invalid,
+        "The collection has no external ids of this type. The message lists the types that it has.",
+    ),
+    call(
+        "deletion_target_invalid",
+        Invalid,
+        "External ids are deleted of a profile of the collection `users` that is named by its `user_id`.",
+    ),
+    call(
+        "unsupported_eid_type",
+        Invalid,
+        "External ids of this type cannot be deleted. The message says where it stands and lists those that can. Nothing was deleted.",
+    ),
+    call(
+        "external_id_not_found",
+        NotFound,
+        "The profile has no such external id. The message says where it stands in the call. Nothing was deleted.",
+    ),
+    call(
+        "event_names_too_many",
+        Invalid,
+        "A page of events is confined to at most 100 names, and is without at most 100.",
+    ),
+    call(
+        "cursor_too_large",
+        LimitExceeded,
+        "The place where the page ended fits into no cursor: ask for a larger page.",
+    ),
 ];

@@ -69,8 +69,9 @@ pub(super) fn event_query(query: &Query, visibility: Flags) -> Result<EventQuery
         cursor: query.get("cursor").map(str::to_owned),
         start: instant("start")?,
         end: instant("end")?,
-        event: query.get("event").map(str::to_owned),
+        include: query.get("event").map(str::to_owned).into_iter().collect(),
         visibility,
+        ..EventQuery::default()
     })
 }
 

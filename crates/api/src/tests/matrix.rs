@@ -8,7 +8,7 @@ use crate::door::{self, Credential, routes};
 use crate::route::{Access, Content, Route};
 
 /// The path with something in each of its segments.
-fn filled(route: &Route, key: &str) -> String {
+pub(crate) fn filled(route: &Route, key: &str) -> String {
     route
         .path
         .split('/')
@@ -16,6 +16,8 @@ fn filled(route: &Route, key: &str) -> String {
             "{write_key}" => key,
             "{namespace}" => "user_id",
             "{method}" => "track",
+            "{collection}" => "users",
+            "{profile}" => "user_id:7001",
             "{key}" | "{id}" => "019a0f3e5b2c7d41e0a8f5c2",
             segment if segment.starts_with('{') => "default",
             segment => segment,

@@ -45,10 +45,11 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// The code of an error.
+    /// The code of an error: ours, where its door has another one beside it.
     pub(crate) fn code(&self) -> String {
         let json = self.json();
-        let code = json["error"]["code"].as_str().or(json["code"].as_str());
+        let error = &json["error"];
+        let code = error["reason"].as_str().or(error["code"].as_str()).or(json["code"].as_str());
         code.unwrap_or_default().to_owned()
     }
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 use tessera_engine::config::Config;
+use tessera_engine::fact::Identity;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::Flags;
 use tessera_engine::rules::Event;
@@ -333,9 +334,9 @@ impl Walk {
 
     fn look(&self, at: (Timestamp, EventId), bytes: &Bytes, patience: &Patience) -> Result<Looked, Error> {
         let Some(call) = self.seen(at, bytes)? else { return Ok(Looked::Not) };
-        let event = Event::from(call);
-        let one =
-            One { event: &event, row: bytes, config: &self.configured.config, identities: OnceCell::new(), patience };
+        let (named, event) = (call.identities.clone(), Event::from(call));
+        let config = &self.configured.config;
+        let one = One { event: &event, named: &named, config, identities: OnceCell::new(), patience };
         let zone = Zone::utc();
         let frame = Frame { now: self.now, zone: &zone, steps_max: STEPS_OF_ONE };
         if let Some(filter) = &self.query.filter {
@@ -377,8 +378,7 @@ impl Walk {
             let Some(row) = row else { continue };
             let Some(call) = self.seen((time, id), &row.value)? else { continue };
             bytes += row.value.len();
-            let identities = event::identities(&row.value)?;
-            let identities = identities.iter().map(|own| NamedIdentity::new(own, config)).collect();
+            let identities = call.identities.iter().map(|own| NamedIdentity::new(own, config)).collect();
             events.push(FoundEvent { call, identities });
         }
         let is_cut = shown.peek().is_some();
@@ -398,7 +398,7 @@ static NOTHING: Tree = Tree::Node(BTreeMap::new());
 /// One event, as its condition sees it.
 struct One<'a> {
     event: &'a Event,
-    row: &'a Bytes,
+    named: &'a [Identity],
     config: &'a Config,
     identities: OnceCell<Value>,
     patience: &'a Patience,
@@ -409,8 +409,7 @@ impl One<'_> {
     fn identities(&self) -> &Value {
         self.identities.get_or_init(|| {
             let mut all: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-            let named = event::identities(self.row).unwrap_or_default();
-            for identity in &named {
+            for identity in self.named {
                 if let Some(namespace) = self.config.find(identity.namespace) {
                     all.entry(namespace.name.as_str()).or_default().push(Value::Text(identity.value.clone()));
                 }

@@ -11,7 +11,7 @@ use tessera_engine::model::Flags;
 use tessera_engine::policy::{Fate, Part};
 use tessera_engine::rules::query as question_of;
 use tessera_engine::time::Timestamp;
-use tessera_engine::value::Value;
+use tessera_engine::value::{Path, Value};
 use tessera_engine::view::{Lens, Relevance};
 use tessera_expr::calendar::Zone;
 use tessera_expr::facts::Membership;
@@ -24,7 +24,7 @@ use crate::config::configured::Configured;
 use crate::config::visibility::is_hidden_from;
 use crate::config::workspace::RuleKind;
 use crate::read::find::{Found, not_found};
-use crate::read::render::{explained, viewed, visible};
+use crate::read::render::{explained, viewed, visible, visible_explanation};
 use crate::read::ruled::{self, Asker, Of};
 
 /// Bytes of JSON that the fields of a document may come to.
@@ -50,6 +50,8 @@ pub struct DocumentFieldValue {
     pub json: Bytes,
     /// When what it says became true; none for what is computed.
     pub updated: Option<Timestamp>,
+    /// The dataset that said so; of several that are part of it the one that said so last. None for what is computed.
+    pub dataset: Option<Arc<str>>,
     /// Whether it is computed by a rule.
     pub is_computed: bool,
 }
@@ -142,7 +144,7 @@ pub(crate) async fn read(
     let view = viewed(cluster, node, &lens).ok_or_else(not_found)?;
     let mut view = visible(view, hidden);
     let all = Lens { relevance: Relevance::Any, ..lens };
-    let times = times(cluster, node, &all);
+    let times = times(cluster, node, &all, hidden);
     let whole = visible(viewed(cluster, node, &all).ok_or_else(not_found)?, hidden);
     let mut ruled = asker.ruled(Of { configured, found, policy: None, now }).await?;
     ruled::hide(&mut ruled, &configured.flagged, query.visibility);
@@ -159,8 +161,9 @@ pub(crate) async fn read(
         write_tree(tree, &mut json);
         bytes += json.len() + name.len();
         let is_computed = is_computed(name);
-        let updated = (!is_computed).then(|| times.get(&**name).copied()).flatten();
-        DocumentFieldValue { name: name.clone(), json: json.into(), updated, is_computed }
+        let said = times.get(&**name).filter(|_| !is_computed).cloned();
+        let (updated, dataset) = said.map_or((None, None), |(time, dataset)| (Some(time), Some(dataset)));
+        DocumentFieldValue { name: name.clone(), json: json.into(), updated, dataset, is_computed }
     });
     let fields: Vec<DocumentFieldValue> = fields.collect();
     if bytes > FIELDS_BYTES_MAX {
@@ -221,18 +224,20 @@ async fn values(
     Ok(values.into_iter().zip(may_see).map(|(value, may)| if may { value } else { Value::Null }).collect())
 }
 
-/// For each name at the top of a profile the newest time of what stands there.
-fn times(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> HashMap<String, Timestamp> {
-    let mut times: HashMap<String, Timestamp> = HashMap::new();
-    for attribute in explained(cluster, node, lens, None).attributes {
+/// For each name at the top of a profile the newest time of what the reader sees there, and the dataset that said it.
+fn times(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, hidden: &[Path]) -> HashMap<String, (Timestamp, Arc<str>)> {
+    let mut times: HashMap<String, (Timestamp, Arc<str>)> = HashMap::new();
+    for attribute in visible_explanation(explained(cluster, node, lens, None), hidden).attributes {
         if !matches!(attribute.fate, Fate::Stands { .. } | Fate::Filled) {
             continue;
         }
         let Some(name) = attribute.path.segments().next() else { continue };
         let won = attribute.contenders.iter().filter(|own| matches!(own.part, Part::Won | Part::Joined));
-        if let Some(time) = won.map(|own| own.time).max() {
-            let own = times.entry(name.into_owned()).or_insert(time);
-            *own = time.max(*own);
+        if let Some((time, dataset)) = won.map(|own| (own.time, &own.dataset)).max() {
+            let own = times.entry(name.into_owned()).or_insert_with(|| (time, dataset.clone()));
+            if (time, dataset) > (own.0, &own.1) {
+                *own = (time, dataset.clone());
+            }
         }
     }
     times

@@ -77,16 +77,30 @@ pub struct EventQuery {
     pub start: Option<Timestamp>,
     /// Only events before this instant.
     pub end: Option<Timestamp>,
-    /// Only events of this name.
-    pub event: Option<String>,
+    /// Only events of these names; all where there is none. Calls without a name are events of no name.
+    pub include: Vec<String>,
+    /// No events of these names.
+    pub exclude: Vec<String>,
+    /// Which of them come first.
+    pub order: EventOrder,
     /// What the reader may see of what the data model flags.
     pub visibility: Flags,
+}
+
+/// In which order a timeline is read. A cursor is of one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventOrder {
+    /// From the newest to the oldest.
+    #[default]
+    NewestFirst,
+    /// From the oldest to the newest.
+    OldestFirst,
 }
 
 /// A page of a timeline.
 #[derive(Debug, Clone)]
 pub struct EventPage {
-    /// The calls, newest first.
+    /// The calls, in the order that was asked for.
     pub events: Vec<StoredCall>,
     /// Where the next page begins; none on the last.
     pub next_cursor: Option<String>,

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use tessera_engine::config::Config;
+use tessera_engine::fact::Identity;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::{DataModel, Flags};
 use tessera_engine::rules::{Built, Event, STRETCH_BEYOND, STRETCH_EVENTS_MAX, TIMELINE_STEPS_MAX};
@@ -18,7 +20,7 @@ use crate::base::payload::strip;
 use crate::base::store_error::read_failed;
 use crate::config::configured::Configured;
 use crate::read::find::Found;
-use crate::read::query::{EventQuery, StoredCall};
+use crate::read::query::{EventOrder, EventQuery, StoredCall};
 use crate::stored::keys::Scope;
 use crate::stored::layout::read_event_key;
 use crate::stored::records::event;
@@ -27,7 +29,7 @@ use crate::stored::records::event;
 /// shows whether there is another.
 const LOOKED_THROUGH_MAX: usize = SCAN_EVENTS_MAX + 1;
 
-/// Where a page ends: the place of its last event, newest first.
+/// Where a page ends: the place of its last event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) time: Timestamp,
@@ -49,7 +51,7 @@ impl Place {
     }
 }
 
-/// One node's timeline while it is read, newest first.
+/// One node's timeline while it is read, in the order of the page.
 struct Stream {
     range: Option<KeyRange>,
     buffer: VecDeque<StoredCall>,
@@ -84,6 +86,7 @@ pub(crate) async fn read_within(
     let model = &configured.stored.model().model;
     let nodes: Vec<NodeId> =
         found.cluster.piece(found.node).filter(|node| node.events() > 0).map(|node| node.id).collect();
+    let own: HashSet<&Identity> = found.cluster.piece(found.node).map(|node| &node.identity).collect();
     let rows = (query.limit / nodes.len().max(1)).clamp(16, 256).min(query.limit + 1);
     // What is read ahead of a thousand nodes would otherwise be many pages.
     let at_once = ScanLimit { rows, bytes: bytes_max / nodes.len().max(1) };
@@ -94,26 +97,40 @@ pub(crate) async fn read_within(
     let mut last = None;
     for _ in 0..LOOKED_THROUGH_MAX {
         for stream in streams.iter_mut().filter(|stream| stream.buffer.is_empty()) {
-            fill(store, stream, at_once).await?;
+            fill(store, stream, at_once, query.order).await?;
         }
-        let newest = (streams.iter_mut())
-            .filter(|stream| !stream.buffer.is_empty())
-            .max_by_key(|stream| stream.buffer.front().map(|event| (event.time, event.id)));
-        let Some(event) = newest.and_then(|stream| stream.buffer.pop_front()) else { return Ok((events, None)) };
+        let Some(event) = first_of(&mut streams, query.order) else { return Ok((events, None)) };
         if events.len() == query.limit || bytes >= bytes_max {
             return Ok((events, last));
         }
         last = Some(Place { time: event.time, id: event.id });
-        let is_asked = query.event.is_none() || query.event.as_deref() == event.name.as_deref();
-        if is_asked
+        if is_asked_for(query, event.name.as_deref())
             && stands(&event, &configured.config, now)
-            && let Some(event) = seen_by(event, query.visibility, model)
+            && let Some(mut event) = seen_by(event, query.visibility, model)
         {
+            // Those that it named and that are of another profile by now, or were erased, are told of nobody here.
+            event.identities.retain(|named| own.contains(named));
             bytes += event.payload.len();
             events.push(event);
         }
     }
     Ok((events, last))
+}
+
+/// Takes the event that comes first of all that were read.
+fn first_of(streams: &mut [Stream], order: EventOrder) -> Option<StoredCall> {
+    let waiting = streams.iter_mut().filter(|stream| !stream.buffer.is_empty());
+    let place = |stream: &&mut Stream| stream.buffer.front().map(|event| (event.time, event.id));
+    let first = match order {
+        EventOrder::NewestFirst => waiting.max_by_key(place),
+        EventOrder::OldestFirst => waiting.min_by_key(place),
+    };
+    first.and_then(|stream| stream.buffer.pop_front())
+}
+
+fn is_asked_for(query: &EventQuery, name: Option<&str>) -> bool {
+    let is_in = |names: &[String]| name.is_some_and(|name| names.iter().any(|own| own == name));
+    (query.include.is_empty() || is_in(&query.include)) && !is_in(&query.exclude)
 }
 
 /// The newest events of a node, as many as rules look at, oldest last.
@@ -230,24 +247,28 @@ pub(crate) fn seen_by(mut call: StoredCall, visibility: Flags, model: &DataModel
 }
 
 fn range_of(scope: Scope, node: NodeId, query: &EventQuery, after: Option<Place>) -> KeyRange {
-    let first = query.start.unwrap_or(Timestamp::MIN);
-    let lowest = scope.event(node, first, EventId::from_bytes([0; 12]));
-    let until = query.end.map(|end| Place { time: end, id: EventId::from_bytes([0; 12]) });
-    let bound = match (after, until) {
-        (Some(after), Some(until)) if (after.time, after.id) < (until.time, until.id) => Some(after),
-        (Some(after), None) => Some(after),
-        (_, until) => until,
-    };
-    let highest = match bound {
-        Some(place) => scope.event(node, place.time, place.id),
+    let first_at = |time: Timestamp| scope.event(node, time, EventId::from_bytes([0; 12]));
+    let lowest = first_at(query.start.unwrap_or(Timestamp::MIN));
+    let highest = match query.end {
+        Some(end) => first_at(end),
         None => scope.event(node, Timestamp::MAX, EventId::from_bytes([0xff; 12])).successor(),
+    };
+    let after = after.map(|place| scope.event(node, place.time, place.id));
+    let (lowest, highest) = match (query.order, after) {
+        (_, None) => (lowest, highest),
+        (EventOrder::NewestFirst, Some(after)) => (lowest, highest.min(after)),
+        (EventOrder::OldestFirst, Some(after)) => (lowest.max(after.successor()), highest),
     };
     KeyRange::between(lowest.clone(), highest.max(lowest))
 }
 
-async fn fill(store: &dyn Store, stream: &mut Stream, at_once: ScanLimit) -> Result<(), Error> {
+async fn fill(store: &dyn Store, stream: &mut Stream, at_once: ScanLimit, order: EventOrder) -> Result<(), Error> {
     let Some(range) = stream.range.take() else { return Ok(()) };
-    let page = store.scan(&range, at_once, Direction::Backward).await;
+    let direction = match order {
+        EventOrder::NewestFirst => Direction::Backward,
+        EventOrder::OldestFirst => Direction::Forward,
+    };
+    let page = store.scan(&range, at_once, direction).await;
     let page = page.map_err(|error| read_failed(&error))?;
     for row in page.rows {
         let (_, time, id) = read_event_key(&row.key).ok_or_else(|| codec::corrupt("event key"))?;

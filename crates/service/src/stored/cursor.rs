@@ -49,6 +49,10 @@ pub enum Purpose {
     Profiles = 15,
     /// An export that was asked for.
     Exports = 16,
+    /// The timeline of a profile, oldest first.
+    EventsOldestFirst = 30,
+    /// A list that is made of one answer: the attributes of a profile, its identities, its accounts.
+    Parts = 31,
 }
 
 /// Seals and opens cursors.

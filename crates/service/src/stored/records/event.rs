@@ -73,7 +73,8 @@ pub fn encode(event: &NewEvent) -> Bytes {
 /// `Corrupt`.
 pub(crate) fn decode_for_rules(key: &Key, bytes: &Bytes) -> Result<Event, Error> {
     let (_, at, id) = read_event_key(key).ok_or_else(|| codec::corrupt("event key"))?;
-    Ok(decode(id, at, bytes)?.into())
+    let record: EventRecord<'_> = codec::decode(VERSION, bytes)?;
+    Ok(call(id, at, bytes, &record)?.into())
 }
 
 /// Reads a call; the key tells its id and time.
@@ -86,6 +87,14 @@ pub fn decode(
     bytes: &Bytes,
 ) -> Result<StoredCall, Error> {
     let record: EventRecord<'_> = codec::decode(VERSION, bytes)?;
+    let identity =
+        |(namespace, value): &(u16, &str)| Identity { namespace: NamespaceId::new(*namespace), value: (*value).into() };
+    let identities = record.identities.iter().map(identity).collect();
+    Ok(StoredCall { identities, ..call(id, at, bytes, &record)? })
+}
+
+/// The call of a record, without its identities.
+fn call(id: EventId, at: Timestamp, bytes: &Bytes, record: &EventRecord<'_>) -> Result<StoredCall, Error> {
     let kind = match record.kind {
         KindRecord::Track => CallKind::Track,
         KindRecord::Page => CallKind::Page,
@@ -103,22 +112,12 @@ pub fn decode(
         received_at: time(record.received_at)?,
         dataset: record.dataset.into(),
         batch: record.batch.map(Into::into),
+        identities: Vec::new(),
         payload: bytes.slice_ref(record.payload),
     })
 }
 
-/// The identities that a call names, its owner first.
-///
-/// # Errors
-/// `Corrupt`.
-pub(crate) fn identities(bytes: &Bytes) -> Result<Vec<Identity>, Error> {
-    let record: EventRecord<'_> = codec::decode(VERSION, bytes)?;
-    let identity =
-        |(namespace, value): (u16, &str)| Identity { namespace: NamespaceId::new(namespace), value: value.into() };
-    Ok(record.identities.into_iter().map(identity).collect())
-}
-
-/// A call on the timeline, newest first.
+/// A call on the timeline.
 #[derive(Debug, Clone)]
 pub struct StoredCall {
     /// Its id.
@@ -137,13 +136,15 @@ pub struct StoredCall {
     pub dataset: Arc<str>,
     /// The named delivery, if any.
     pub batch: Option<Arc<str>>,
+    /// The identities that it named, its owner first.
+    pub identities: Vec<Identity>,
     /// The payload, as the door stored it.
     pub payload: Bytes,
 }
 
 impl From<StoredCall> for Event {
     fn from(call: StoredCall) -> Self {
-        let StoredCall { id, message_id, kind, name, time, received_at, dataset, batch, payload } = call;
+        let StoredCall { id, message_id, kind, name, time, received_at, dataset, batch, identities: _, payload } = call;
         Self::new((time, id), message_id, received_at, (dataset, batch), Call { kind, name, payload })
     }
 }
