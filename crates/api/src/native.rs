@@ -7,6 +7,7 @@ mod data_model;
 mod directives;
 mod documents;
 mod erasures;
+mod events;
 mod explain;
 mod export;
 mod parse;
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Vec<crate::route::Route> {
     let routes = [
         profiles::routes(),
         queries::routes(),
+        events::routes(),
         erasures::routes(),
         policies::routes(),
         directives::routes(),

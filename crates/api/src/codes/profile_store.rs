@@ -40,6 +40,7 @@ pub(super) const CALLS: &[Code] = &[
         NotFound,
         "No export of this id is there, or it is over: it lives for a day. Begin another one.",
     ),
+    call("order_invalid", Invalid, "`order_by` names what is no value of an event. The message says what is expected."),
     call("object_name_invalid", Invalid, "What is kept under a name has one of 1 to 200 bytes."),
     call("object_too_large", LimitExceeded, "What is kept beside a segment or a scope comes to more than 16 KiB."),
     call("objects_full", LimitExceeded, "A workspace keeps at most 2,000 of these."),

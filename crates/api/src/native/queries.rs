@@ -151,7 +151,7 @@ fn of(name: Option<&str>) -> Result<Kind, Error> {
     }
 }
 
-fn skip(text: Option<&str>) -> Result<usize, Error> {
+pub(super) fn skip(text: Option<&str>) -> Result<usize, Error> {
     let invalid = |_| invalid("skip_invalid", format!("skip must be a whole number from 0 to {WINDOW_MAX}"));
     text.map_or(Ok(0), |text| text.parse().map_err(invalid))
 }

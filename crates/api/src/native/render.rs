@@ -71,7 +71,7 @@ pub(super) fn timeline(page: EventPage) -> Result<Response, Error> {
     Ok(json(&Timeline { events, next_cursor: page.next_cursor }))
 }
 
-fn event<'a>(call: &'a StoredCall, nothing: &'a RawValue) -> Result<TimelineEvent<'a>, Error> {
+pub(super) fn event<'a>(call: &'a StoredCall, nothing: &'a RawValue) -> Result<TimelineEvent<'a>, Error> {
     let payload: Payload<'_> = serde_json::from_slice(&call.payload)
         .map_err(|_| Error::new(ErrorKind::Corrupt, "corrupt", "the payload of a stored call is no json"))?;
     Ok(TimelineEvent {

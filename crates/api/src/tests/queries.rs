@@ -185,3 +185,58 @@ async fn members_of_a_segment_are_shown_with_what_is_asked_for() {
     assert!(plain["members"][0].get("profile").is_none() && plain["next_cursor"].is_string(), "{plain}");
     check(&world.get("/v1/segments/lyon/members?fields=all", ROOT).await, 400, "fields_unknown", "fields");
 }
+
+#[tokio::test]
+async fn events_are_found_across_people() {
+    let world = World::new().await;
+    let send = async |user: &str, anonymous: &str, id: &str, event: &str, time: &str, total: u32| {
+        let body = json!({ "userId": user, "anonymousId": anonymous, "messageId": id, "event": event, "timestamp": time,
+            "properties": { "total": total } });
+        let reply = world.call("POST", "/v1/track", ROOT, body.to_string()).await;
+        assert_eq!(reply.status, 200, "{}", reply.json());
+    };
+    send("1", "a", "m1", "Order", "2026-01-01T10:00:00Z", 10).await;
+    send("1", "b", "m2", "View", "2026-01-02T10:00:00Z", 0).await;
+    send("2", "c", "m3", "Order", "2026-01-03T10:00:00Z", 30).await;
+    // Two users of one device: the rule keeps the device from one of them, and its event names it all the same.
+    send("3", "c", "m4", "Order", "2026-01-04T10:00:00Z", 20).await;
+    let identify = json!({ "userId": "1", "messageId": "i1", "timestamp": "2026-01-05T10:00:00Z" });
+    assert_eq!(world.call("POST", "/v1/identify", ROOT, identify.to_string()).await.status, 200);
+    let found = async |query: &str| {
+        let reply = world.get(&format!("/v1/events?{}", query.replace(' ', "%20").replace('"', "%22")), ROOT).await;
+        assert_eq!(reply.status, 200, "{query}: {}", reply.json());
+        let json = reply.json();
+        let ids = json["events"].as_array().expect("events").iter().map(|own| own["message_id"].clone());
+        (ids.collect::<Vec<_>>(), json["total"].clone())
+    };
+    for (query, ids, total) in [
+        ("", &["m4", "m3", "m2", "m1"][..], 4),
+        ("limit=1&skip=1", &["m3"], 4),
+        ("filter=eventType = \"Order\"", &["m4", "m3", "m1"], 3),
+        ("filter=eventType = \"Order\" and properties.total > 10&order_by=properties.total desc", &["m3", "m4"], 2),
+        ("order_by=eventType,timestamp", &["m1", "m3", "m4", "m2"], 4),
+        ("filter=timestamp < \"2026-01-03\"", &["m2", "m1"], 2),
+        ("filter=_identities.user_id.includes(\"1\")", &["m2", "m1"], 2),
+        ("filter=\"c\" in _identities.anonymous_id", &["m4", "m3"], 2),
+        ("filter=_identities.anonymous_id.exists(this = \"c\") and eventType = \"View\"", &[], 0),
+        ("filter=_identities.anonymous_id.includes(\"nobody\")", &[], 0),
+        ("filter=not _identities.user_id.includes(\"1\")", &["m4", "m3"], 2),
+        ("filter=_id = \"m2\"", &["m2"], 1),
+    ] {
+        assert_eq!(found(query).await, (ids.iter().map(|id| json!(id)).collect::<Vec<_>>(), json!(total)), "{query}");
+    }
+    for (query, code) in [
+        ("filter=eventType ==", "rule_invalid"),
+        ("order_by=a,b,c,timestamp", "order_too_long"),
+        ("order_by=)", "order_invalid"),
+        ("skip=10000", "skip_invalid"),
+        ("limit=0", "limit_invalid"),
+        ("nonsense=1", "query_invalid"),
+    ] {
+        assert_eq!(world.get(&format!("/v1/events?{}", query.replace(' ', "%20")), ROOT).await.code(), code, "{query}");
+    }
+    // What was erased is found no more, before the purge has run and after it.
+    assert_eq!(world.call("DELETE", "/v1/profiles/identifier/user_id/3", ROOT, "").await.status, 200);
+    assert_eq!(found("").await, (vec![json!("m3"), json!("m2"), json!("m1")], json!(3)));
+    assert_eq!(found("filter=\"c\" in _identities.anonymous_id").await, (vec![json!("m3")], json!(1)));
+}

@@ -77,6 +77,12 @@ impl EventRule {
         Ok(Self { source, rule: Arc::new(Rule::compile(holds, Purpose::Condition)?) })
     }
 
+    /// The rule that is asked, which speaks of a profile that has this event alone.
+    #[must_use]
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
     /// A value.
     ///
     /// # Errors
