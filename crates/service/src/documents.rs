@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tessera_engine::decide::Documented;
-use tessera_engine::document::DocumentWrite;
+use tessera_engine::document::{DocumentWrite, documents};
 use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
 use tessera_engine::normalise::normalise;
@@ -75,6 +75,30 @@ impl Service {
             Answer::Before(reply) => Ok(Given::Before(reply)),
             Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Err(mismatch()),
         }
+    }
+
+    /// Makes a document of the profile that these identities find, as this write says, unless it has one: then nothing is done.
+    ///
+    /// # Errors
+    /// As [`Self::put_document`].
+    pub async fn ensure_document(
+        &self,
+        workspace: WorkspaceId,
+        write: DocumentWrite,
+        by: (&'static str, KeyId),
+    ) -> Result<(), Error> {
+        let configured = self.running(workspace).shared.configured().await?;
+        let finder = self.finder(workspace, &configured.config);
+        for claim in &write.fact.claims {
+            let lookup = Lookup::Identity { namespace: claim.namespace.to_string(), value: claim.value.to_string() };
+            match finder.find(&lookup).await {
+                Ok(found) if documents(&found.cluster, found.node, &configured.config).is_empty() => break,
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.put_document(workspace, write, Vec::new(), by, None).await.map(drop)
     }
 
     /// Marks a profile as used now, and brings its memberships to now.

@@ -102,8 +102,18 @@ fn dataset(entered: &Entered) -> Result<Arc<str>, Error> {
 /// What the data model refuses is dropped and stands in the quarantine; what can be nobody's, or is refused for another reason, is told.
 async fn take_events(app: &App, entered: &Entered, body: &Bytes) -> Result<Response, Failure> {
     let incoming = parse::events(body, &dataset(entered)?)?;
+    let facts = || incoming.iter().filter_map(|own| own.fact.as_ref().ok());
+    let claims = facts().next().map(|fact| fact.claims.clone()).unwrap_or_default();
+    let times: Vec<_> = facts().map(|fact| fact.time).collect();
+    let by = (NAME, entered.caller.key());
     let verdicts = app.service.ingest(entered.workspace, incoming, NAME, entered.caller.key()).await?;
     report::count(NAME, &verdicts);
+    let is_there = |verdict: &Verdict| !matches!(verdict, Verdict::Rejected(_));
+    let newest = times.into_iter().zip(&verdicts).filter(|(_, verdict)| is_there(verdict)).filter_map(|(time, _)| time);
+    if let Some(newest) = newest.max() {
+        let write = parse::profile_of_events(claims, newest, written(app, entered)?);
+        app.service.ensure_document(entered.workspace, write, by).await?;
+    }
     let mut faults = Faults::default();
     for (at, verdict) in verdicts.into_iter().enumerate() {
         match verdict {

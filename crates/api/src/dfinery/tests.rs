@@ -333,6 +333,41 @@ async fn a_store_that_cannot_take_it_is_a_fault_of_ours() {
     );
 }
 
+/// The unified id is issued with the first event, and stays whatever is said of the person later.
+#[tokio::test]
+async fn a_unified_id_stays() {
+    let world = World::new().await;
+    let asked =
+        json!({ "properties_condition_type": "include", "properties": ["x"], "identities_condition_type": "all" });
+    let mut issued = Vec::new();
+    let sent =
+        json!({ "common": { "identity": { "email": "ann@shop.example" } }, "events": [event(1, "x", &json!({}))] });
+    let named = |email: &str, second: u8| {
+        json!({
+            "identity": { "external_id": "ann", "email": email },
+            "request_datetime": format!("2026-01-31T10:00:{second:02}Z")
+        })
+    };
+    for (path, body) in [
+        ("/events", sent),
+        ("/events", of_ann(&[event(2, "x", &json!({}))])),
+        ("/identities", named("ann@shop.example", 10)),
+        ("/identities", named("anna@shop.example", 20)),
+    ] {
+        taken(&world, path, &body).await;
+        world.pass(1_000_000);
+        issued.push(lines(&world, "/export/userprofile", &asked).await);
+    }
+    let id = |row: &str| row.split(',').nth(1).map(str::to_owned);
+    // Ann is known by her address first, then by her own id as well, and it is told that both are one.
+    assert_eq!((issued[0].len(), issued[1].len()), (2, 3), "{issued:?}");
+    let known: Vec<_> = issued[1][1..].iter().map(|row| id(row)).collect();
+    assert!(known.contains(&id(&issued[0][1])), "{issued:?}");
+    let last = issued[3].iter().find(|row| row.starts_with("ann,")).and_then(|row| id(row));
+    assert!(issued[2].len() == 2 && id(&issued[2][1]) == id(&issued[0][1]), "{issued:?}");
+    assert_eq!(last, id(&issued[2][1]), "{issued:?}");
+}
+
 /// Segment's events find the profile that this door has made, and a changed identifier replaces the one before.
 #[tokio::test]
 async fn what_one_door_is_told_the_others_show() {
