@@ -366,6 +366,25 @@ async fn an_id_is_looked_up_as_it_came_first() {
     }
 }
 
+/// Types are the names that the tracking door takes ids under.
+#[tokio::test]
+async fn external_ids_of_the_tracking_door_are_types_here() {
+    let world = World::new().await;
+    let id = |r#type: &str, id: &str| json!({ "type": r#type, "id": id, "collection": "users", "encoding": "none" });
+    let context = json!({ "externalIds": [id("ios.id", "IDFV-1"), id("ga_client_id", "35.12")] });
+    sent(&world, "track", json!({ "userId": "ann", "event": "x", "messageId": "m-1", "context": context })).await;
+    for by in ["ios.id:IDFV-1", "ga_client_id:35.12", "user_id:ann"] {
+        let path = ANN.replace("user_id:ann", by);
+        let found = read(&world, &format!("{path}/external_ids")).await;
+        let types: Vec<&str> =
+            found["data"].as_array().expect("a list").iter().filter_map(|own| own["type"].as_str()).collect();
+        assert_eq!(types, ["ga_client_id", "ios.id", "user_id"], "{by}");
+        let events = read(&world, &format!("{path}/events")).await;
+        let named = events["data"][0]["external_ids"].as_array().expect("a list");
+        assert!(named.contains(&id("ios.id", "IDFV-1")), "{by}: {events}");
+    }
+}
+
 /// An audience of the name of an attribute is neither lost nor shown in its place.
 #[tokio::test]
 async fn an_audience_and_an_attribute_of_one_name() {

@@ -110,7 +110,9 @@ impl Stretch<'_> {
     ) -> Result<(Vec<ProfilePlace>, Option<ProfilePlace>), Error> {
         let mut range = scope.all_of(Family::Cluster);
         if let Some(after) = self.after {
-            range.start = scope.cluster(after.record);
+            let record = scope.cluster(after.record);
+            // A record that was looked at to its end is not read again: one of the size of a page would be all of it for ever.
+            range.start = if after.profile == LAST { record.successor() } else { record };
         }
         let (mut found, mut looked_at, mut last, mut rest) = (Vec::new(), 0, None, Some(range));
         while let Some(range) = rest {
