@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use serde_json::Value as Json;
 use tessera_engine::config::Kind;
@@ -194,22 +194,25 @@ fn lookups(id: &str) -> impl Iterator<Item = Lookup> {
 
 /// The profile of an id in a scope, as it is shown.
 async fn found_json(app: &App, entered: &Entered, scope: &Scoped, id: &str) -> Result<Bytes, Error> {
-    let query = shown(entered);
-    let shape = [NAME.as_bytes(), b" ", scope.name.as_bytes()].concat();
     for lookup in lookups(id) {
-        let show =
-            |document: &DocumentProfile, config: &StoredConfig| to_json(&rendered(document, &scope.name, config));
-        match app.service.document_shown(scope.workspace, &lookup, (&query, &shape), show).await {
+        match shown_json(app, entered, scope, &lookup).await {
             Err(error) if error.kind == ErrorKind::NotFound => {}
-            found => return found.map(|rendered| rendered.json),
+            found => return found,
         }
     }
     Err(profile_not_found())
 }
 
-async fn answered(app: &App, scope: &Scoped, document: &DocumentProfile) -> Result<Response, Error> {
-    let config = app.service.configuration(scope.workspace).await?;
-    Ok(json(&rendered(document, &scope.name, &config)))
+/// A profile as it is shown.
+async fn shown_json(app: &App, entered: &Entered, scope: &Scoped, lookup: &Lookup) -> Result<Bytes, Error> {
+    let shape = [NAME.as_bytes(), b" ", scope.name.as_bytes()].concat();
+    let show = |document: &DocumentProfile, config: &StoredConfig| {
+        let is_namespace = |name: &str| config.namespace(name).is_ok();
+        to_json(&render::profile(document, &scope.name, &is_namespace))
+    };
+    let query = shown(entered);
+    let rendered = app.service.document_shown(scope.workspace, lookup, (&query, &shape), show).await?;
+    Ok(rendered.json)
 }
 
 pub(super) async fn retrieve(
@@ -312,7 +315,10 @@ async fn write(
         return Err(invalid_member("Info.Email", "an e-mail address is expected").into());
     }
     let existed = match of {
-        Some(_) => find(app, &entered, &scope, &id).await.is_ok(),
+        Some(_) => {
+            let lookups: Vec<Lookup> = lookups(&id).collect();
+            app.service.find_document(scope.workspace, &lookups).await.is_ok()
+        }
         None => false,
     };
     let claim = |namespace: &str, value: &str| Claim {
@@ -341,9 +347,7 @@ async fn write(
     let is_new = outcome.is_new && !existed;
     // A key that may only send learns no more than it said.
     let mut response = if entered.caller.permissions().allow(Permission::Read) {
-        let query = shown(&entered);
-        let document = app.service.document(scope.workspace, &Lookup::Node(outcome.id), &query).await?;
-        answered(app, &scope, &document).await?
+        json_bytes(shown_json(app, &entered, &scope, &Lookup::Node(outcome.id)).await?)
     } else {
         json(&serde_json::json!({ "ProfileId": id, "Scope": scope.name }))
     };
