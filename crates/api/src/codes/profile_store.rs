@@ -19,6 +19,11 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "A filter cannot be read, or names what is no member. The message says where, and what is expected.",
     ),
+    call(
+        "filter_undecided",
+        Invalid,
+        "For some the filter gives no answer within the bounds of rules, so no list is answered. Leave what is computed of events out of it.",
+    ),
     call("scope_unknown", Invalid, "No scope of this name is there for this key, and the key may not make one."),
     call("scope_not_found", NotFound, "No scope of this name is there for this key."),
     call("scope_invalid", Invalid, "A scope has a name of 1 to 64 of `a-z 0-9 _ -`. The default one is not changed."),

@@ -62,6 +62,12 @@ pub(super) fn invalid_filter(target: &str, expected: impl std::fmt::Display) -> 
     invalid("filter_invalid", format!("{target}: {expected}"))
 }
 
+/// A filter that gives no answer for some within the bounds of rules: a list without them would not be the one that was asked for.
+pub(super) fn undecided() -> Error {
+    let message = "$filter: for some it gives no answer, since they have more events than one look goes through; leave Visits, FirstSeen and LastSeen out";
+    invalid("filter_undecided", message)
+}
+
 /// The answer for a scope that is not there, or that the key does not hold.
 pub(super) fn scope_not_found() -> Error {
     Error::new(ErrorKind::NotFound, "scope_not_found", "Scope: no scope of this name is there for this key")

@@ -13,7 +13,7 @@ use tessera_service::queries::Sorting;
 use tessera_service::queries::events::{EventRule, EventsPage, EventsQuery};
 
 use super::asked::{Asked, List};
-use super::errors::{invalid_filter, invalid_option};
+use super::errors::{invalid_filter, invalid_option, undecided};
 use super::filter::{OfEvents, Words as _, may_hold, sort_shown, translated};
 use super::profiles::spelled;
 use super::scopes::{self, Scoped};
@@ -36,6 +36,9 @@ pub(super) async fn list(State(app): State<Arc<App>>, query: Query, headers: Hea
         if page.is_cut {
             let expected = "these events are larger than one answer may be: a smaller number is expected";
             return Err(invalid_option("$top", expected).into());
+        }
+        if page.undecided > 0 {
+            return Err(undecided().into());
         }
         total += page.total;
         for found in &page.events {

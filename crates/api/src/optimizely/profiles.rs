@@ -25,7 +25,7 @@ use tessera_service::workspace_config::{RuleKind, StoredConfig};
 use tessera_service::{DocumentProfile, DocumentQuery, Extent, Fields, Lookup, Return};
 
 use super::asked::{Asked, List};
-use super::errors::{invalid_filter, invalid_member, profile_not_found};
+use super::errors::{invalid_filter, invalid_member, profile_not_found, undecided};
 use super::filter::{OfProfiles, Words as _, emails, may_hold, sort_shown, translated};
 use super::parse::{self, Sent};
 use super::scopes::{self, Scoped};
@@ -152,6 +152,9 @@ async fn of_scope(
     loop {
         let page = app.service.documents_where(scope.workspace, &query, &shown).await?;
         total = page.total.unwrap_or(total);
+        if !page.undecided.is_empty() {
+            return Err(undecided());
+        }
         for document in &page.documents {
             bytes += document.bytes();
             items.push(rendered(document, &scope.name, &config));

@@ -85,8 +85,8 @@ async fn what_other_doors_are_told_is_shown_and_kept() {
     });
     assert_eq!(world.call("POST", "/v1/identify", ROOT, identify.to_string()).await.status, 200);
     for (at, time) in ["2026-01-01T10:00:00Z", "2026-01-01T10:10:00Z", "2026-01-02T10:00:00Z"].iter().enumerate() {
-        let track = json!({ "userId": "7001", "messageId": format!("t-{at}"), "event": "Order Completed", "timestamp": time,
-            "properties": { "total": 10 } });
+        let track = json!({ "userId": "7001", "anonymousId": "dev-1", "messageId": format!("t-{at}"), "event": "Order Completed",
+            "timestamp": time, "properties": { "total": 10 } });
         assert_eq!(world.call("POST", "/v1/track", ROOT, track.to_string()).await.status, 200);
     }
     let list = found(&world, "Info.Email eq ann@shop.example").await;
@@ -114,6 +114,10 @@ async fn what_other_doors_are_told_is_shown_and_kept() {
     assert_eq!((&native["plan"], &native["name"]), (&json!("platinum"), &json!("Ann")), "{native}");
     assert_eq!(native["address"], json!({ "city": "Lyon", "floor": 3 }), "{native}");
     assert_eq!(found(&world, "DeviceIds eq dev-1").await["total"], 0);
+    // Nobody has the device any more, and the events that named it still do.
+    let events =
+        call(&world, "GET", "/v1.0/trackevents?$filter=DeviceId%20eq%20dev-1", ROOT, &Value::Null).await.json();
+    assert_eq!(events["total"], 3, "{events}");
     // Written again without the rest, it is gone, whoever said it.
     world.pass(1_000_000);
     let put = call(&world, "PUT", &format!("/v1.0/profiles/{id}"), ROOT, &json!({ "DeviceIds": ["dev-2"] })).await;

@@ -1,4 +1,4 @@
-//! Every route with no key, with a key that lacks its permission, and with one of another workspace.
+//! Every route with no key, with one that is over, that lacks its permission, of a page, of another workspace, and where another door looks for it.
 
 use serde_json::{Value, json};
 use tessera_service::directory::Permission;
@@ -57,6 +57,7 @@ async fn no_route_answers_without_its_key() {
         let names = Permission::ALL.into_iter().filter(|it| !needed.contains(it) && !implies(it)).map(Permission::name);
         names.collect::<Vec<_>>()
     };
+    let (expired, page) = (expired(&world).await, world.key("public", &["ingest", "read_public"], &["default"]).await);
     let mut checked = 0;
     for route in routes() {
         let (method, name) = (route.method.as_str(), format!("{} {}", route.method, route.path));
@@ -96,6 +97,26 @@ async fn no_route_answers_without_its_key() {
         let path = if is_settings { filled(&route, &lacking) } else { none.clone() };
         let reply = call(&path, &lacking, &[]).await;
         assert!(says(&route, &reply, 403, "permission_missing"), "{name}: {}", reply.json());
+        let path = if is_settings { filled(&route, &expired) } else { none.clone() };
+        let reply = call(&path, &expired, &[]).await;
+        assert!(says(&route, &reply, 401, ""), "{name} with a key that is over: {}", reply.json());
+        // Whatever a page may do of itself is said by its permissions; all else is closed to it.
+        if !needed.iter().any(|it| matches!(it, Permission::Ingest | Permission::ReadPublic)) {
+            let path = if is_settings { filled(&route, &page) } else { none.clone() };
+            let reply = call(&path, &page, &[]).await;
+            assert!(says(&route, &reply, 403, ""), "{name} with the key of a page: {}", reply.json());
+        }
+        if !is_settings {
+            let credentials = door::find(route.door).map_or(&[][..], |door| door.credentials);
+            let bearer = format!("Bearer {ROOT}");
+            let foreign = if credentials.contains(&Credential::Authorization) {
+                ("x-access-token", ROOT)
+            } else {
+                ("authorization", bearer.as_str())
+            };
+            let reply = call(&none, "", &[foreign]).await;
+            assert!(says(&route, &reply, 401, ""), "{name} takes {}: {}", foreign.0, reply.json());
+        }
         if let Access::Workspace(_) = route.access {
             let path = if is_settings { filled(&route, &holding) } else { none };
             for workspace in ["other", "missing"] {
@@ -107,7 +128,18 @@ async fn no_route_answers_without_its_key() {
         }
         checked += 1;
     }
-    assert!(checked > 45, "only {checked} routes");
+    assert!(checked > 150, "only {checked} routes");
+}
+
+/// A key that could do everything, and is over.
+async fn expired(world: &World) -> String {
+    let all: Vec<&str> = Permission::ALL.into_iter().map(Permission::name).collect();
+    let made = json!({ "name": "k", "class": "private", "permissions": all }).to_string();
+    let made = world.call("POST", "/v1/admin/keys", ROOT, made).await.json();
+    let (id, secret) = (made["key"]["id"].as_str().expect("an id"), made["secret"].as_str().expect("a secret"));
+    world.call("POST", &format!("/v1/admin/keys/{id}/rotate"), ROOT, r#"{"grace_secs":1}"#).await;
+    world.pass(2_000_000);
+    secret.to_owned()
 }
 
 #[tokio::test]

@@ -199,9 +199,10 @@ impl Service {
         for named in named {
             let Named::Identity(identity) = named else { return Ok(None) };
             // Who owns an event that names an identity has a link with it: one that holds, within its record, or one that does not.
-            let Some(found) = finder.by_identity(&identity).await? else { continue };
-            nodes.extend(found.cluster.nodes.iter().map(|node| node.id));
-            let Some(others) = self.may_show(&finder, &identity).await? else { return Ok(None) };
+            // A document may have let go of it since.
+            let Some((node, cluster)) = finder.record_of(&identity).await? else { continue };
+            nodes.extend(cluster.nodes.iter().map(|node| node.id));
+            let Some(others) = self.others_of(finder.scope, node).await? else { return Ok(None) };
             nodes.extend(others);
             if nodes.len() > TIMELINES_MAX {
                 return Ok(None);

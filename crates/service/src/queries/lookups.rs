@@ -14,6 +14,7 @@ use crate::read::named::{Named, Speaks, identities};
 use crate::read::pool::{ANSWER_MICROS, Patience};
 use crate::read::scans::late;
 use crate::read::sorted::First;
+use crate::stored::keys::Scope;
 use crate::stored::loose;
 use crate::work::service::Service;
 
@@ -45,16 +46,17 @@ impl Service {
     }
 
     /// The node of an identity, and those that say it is theirs although a rule keeps it from them; none where they are too many.
-    pub(super) async fn may_show(
-        &self,
-        finder: &Finder<'_>,
-        identity: &Identity,
-    ) -> Result<Option<Vec<NodeId>>, Error> {
+    async fn may_show(&self, finder: &Finder<'_>, identity: &Identity) -> Result<Option<Vec<NodeId>>, Error> {
         let Some(found) = finder.by_identity(identity).await? else { return Ok(Some(Vec::new())) };
-        let (scope, node) = (finder.scope, found.node);
+        let others = self.others_of(finder.scope, found.node).await?;
+        Ok(others.map(|others| std::iter::once(found.node).chain(others).collect()))
+    }
+
+    /// The other ends of the links of a node that do not hold; none where they are too many.
+    pub(super) async fn others_of(&self, scope: Scope, node: NodeId) -> Result<Option<Vec<NodeId>>, Error> {
         let page = loose::links_of(&**self.store(), scope, node, &scope.held_of(node), LINKS_MAX).await?;
-        let others = page.links.iter().map(|link| link.other(node).node);
-        Ok(page.rest.is_none().then(|| std::iter::once(node).chain(others).collect()))
+        let others = page.links.iter().map(|link| link.other(node).node).collect();
+        Ok(page.rest.is_none().then_some(others))
     }
 
     /// Asks the profiles of the records of some nodes, those of which a record holds several as well: one of them may show what another is

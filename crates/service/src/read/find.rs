@@ -75,6 +75,18 @@ impl Finder<'_> {
         Err(restless())
     }
 
+    /// The record that holds an identity, whatever is told of it, and its node.
+    pub(crate) async fn record_of(&self, identity: &Identity) -> Result<Option<(NodeId, Cluster)>, Error> {
+        for _ in 0..TRIES {
+            let Some(row) = row::read(&**self.store, self.scope.identity(identity)).await? else { return Ok(None) };
+            let row = rows::decode_identity(&row.value)?;
+            if let Some(found) = self.read(row.cluster, row.node).await? {
+                return Ok(Some((row.node, found.cluster)));
+            }
+        }
+        Err(restless())
+    }
+
     /// The profile that holds a node, if there is one.
     pub(crate) async fn by_node(&self, node: NodeId) -> Result<Option<Found>, Error> {
         for _ in 0..TRIES {
