@@ -3,6 +3,7 @@
 Pages say what they did by `POST /report`, whose answer names the next page: so nothing has to be steered from outside.
 """
 
+import contextlib
 import http.server
 import json
 import os
@@ -60,12 +61,16 @@ class Pages(http.server.ThreadingHTTPServer):
 
     def __init__(self, node_modules):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.node_modules = Path(node_modules)
+        self.node_modules = node_modules and Path(node_modules)
         self.reports = queue.Queue()
         self.next_pages = queue.Queue()
 
-    def page(self, **parameters):
-        return f"http://127.0.0.1:{self.server_port}/page?{urllib.parse.urlencode(parameters)}"
+    @property
+    def origin(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def page(self, path="/page", **parameters):
+        return f"{self.origin}{path}?{urllib.parse.urlencode(parameters)}"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -76,10 +81,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             client = f'<script src="/client?sdk={sdk}"></script>' if SCRIPTS[sdk] else ""
             page = f'<!doctype html><title>{sdk}</title>{client}<script type="module" src="/page.js"></script>'
             self.answer(page.encode(), "text/html")
+        elif path == "/wyng":
+            self.answer(b'<!doctype html><title>wyng</title><script type="module" src="/wyng.js"></script>', "text/html")
         elif path == "/client" and SCRIPTS.get(sdk):
             self.answer((self.server.node_modules / SCRIPTS[sdk]).read_bytes(), "text/javascript")
-        elif path == "/page.js":
-            self.answer((HERE / "page.js").read_bytes(), "text/javascript")
+        elif path in ("/page.js", "/wyng.js"):
+            self.answer((HERE / path[1:]).read_bytes(), "text/javascript")
         elif path == "/end":
             self.answer(b"<!doctype html>", "text/html")
         else:
@@ -101,6 +108,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@contextlib.contextmanager
+def opened(chromium, page):
+    """Chromium at a page until the end; answers the file into which it speaks."""
+    # Chromium writes into its folder until it has ended, and a little after.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, tempfile.TemporaryFile() as said:
+        command = [chromium, *FLAGS, f"--user-data-dir={profile}", page]
+        browser = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
+        try:
+            yield said
+        finally:
+            os.killpg(browser.pid, signal.SIGTERM)
+            browser.wait(timeout=30)
+
+
+def show(said):
+    said.seek(0)
+    print(said.read().decode(errors="replace")[-4000:])
+
+
 def run(chromium, node_modules, url, keys, check, has_arrived):
     """Plays all scenarios; answers what there is to compare: name, prefix, and the anonymous id after the reset."""
     pages = Pages(node_modules)
@@ -110,32 +136,52 @@ def run(chromium, node_modules, url, keys, check, has_arrived):
         prefix = f"page{number}"
         page = pages.page(sdk=sdk, mode=mode, url=url, key=keys[key_class], prefix=prefix)
         played.append((f"{sdk} in the browser, {mode}, {key_class} key", prefix, page, leaves_last_events(sdk, mode)))
-    end = f"http://127.0.0.1:{pages.server_port}/end"
+    end = f"{pages.origin}/end"
     found = []
-    # Chromium writes into its folder until it has ended, and a little after.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, tempfile.TemporaryFile() as said:
-        command = [chromium, *FLAGS, f"--user-data-dir={profile}", played[0][2]]
-        browser = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
-        try:
-            for (name, prefix, _, leaves), following in zip(played, [page for _, _, page, _ in played[1:]] + [end]):
-                try:
-                    report = pages.reports.get(timeout=REPORT_SECONDS)
-                except queue.Empty:
-                    check(f"{name}: the page reports", "nothing", "a report")
-                    break
-                check(f"{name}: no errors", report["errors"], [])
-                check(f"{name}: the page is the one that was asked for", report["prefix"], prefix)
-                # What is under way when a page goes is lost; only what is sent because it goes is not.
-                if not leaves:
-                    has_arrived(prefix, report.get("after"))
-                pages.next_pages.put(following)
-                found.append((name, prefix, report.get("after")))
-            has_arrived(*found[-1][1:]) if found else None
-        finally:
-            os.killpg(browser.pid, signal.SIGTERM)
-            browser.wait(timeout=30)
-            pages.shutdown()
+    with opened(chromium, played[0][2]) as said:
+        for (name, prefix, _, leaves), following in zip(played, [page for _, _, page, _ in played[1:]] + [end]):
+            try:
+                report = pages.reports.get(timeout=REPORT_SECONDS)
+            except queue.Empty:
+                check(f"{name}: the page reports", "nothing", "a report")
+                break
+            check(f"{name}: no errors", report["errors"], [])
+            check(f"{name}: the page is the one that was asked for", report["prefix"], prefix)
+            # What is under way when a page goes is lost; only what is sent because it goes is not.
+            if not leaves:
+                has_arrived(prefix, report.get("after"))
+            pages.next_pages.put(following)
+            found.append((name, prefix, report.get("after")))
+        has_arrived(*found[-1][1:]) if found else None
         if len(found) < len(played):
-            said.seek(0)
-            print(said.read().decode(errors="replace")[-4000:])
+            show(said)
+    pages.shutdown()
+    return found
+
+
+def run_wyng(chromium, url, prepared, check):
+    """A page of the one origin that a public token is for, then the same page of another one; answers what each was told.
+
+    `prepared` makes the token of an origin, and says what else the pages are to know.
+    """
+    origins = {"its own origin": Pages(None), "another origin": Pages(None)}
+    for pages in origins.values():
+        threading.Thread(target=pages.serve_forever, daemon=True).start()
+    known = prepared(origins["its own origin"].origin)
+    addresses = [
+        pages.page("/wyng", url=url, prefix=f"wyng{number}", **known) for number, pages in enumerate(origins.values())
+    ]
+    following = addresses[1:] + [f"{origins['another origin'].origin}/end"]
+    found = {}
+    with opened(chromium, addresses[0]) as said:
+        for (name, pages), next_page in zip(origins.items(), following):
+            try:
+                found[name] = pages.reports.get(timeout=REPORT_SECONDS)
+            except queue.Empty:
+                check(f"Wyng's token at {name}: the page reports", "nothing", "a report")
+                show(said)
+                break
+            pages.next_pages.put(next_page)
+    for pages in origins.values():
+        pages.shutdown()
     return found

@@ -118,6 +118,47 @@ def compare(client, prefix):
     check(f"{client}: identities", {("user_id", user), ("anonymous_id", browser), ("email", mail)} <= nodes, True)
 
 
+def wyng(method, path, body=None):
+    """Asks at the door of Wyng as a server does."""
+    content = None if body is None else json.dumps(body).encode()
+    headers = {"X-Access-Token": KEY, "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}/api/v1/consumer{path}", content, headers, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def prepare_wyng(origin):
+    """A public token for pages of this origin, and a profile that a server has made, with an identity token of it."""
+    new = {"name": "page", "class": "public", "permissions": ["ingest", "read_public"], "origins": [origin]}
+    fields = {"email": {"value": "known@shop.example"}, "uids": {"value": ["known-visitor"]}}
+    wyng("POST", "/profiles/upsert", {"fields": fields})
+    known = wyng("GET", "/profiles/lookup?uid=known-visitor")["id"]
+    key, jwt = post("/v1/admin/keys", new)["secret"], wyng("POST", f"/profiles/{known}/jwt")["jwt"]
+    return {"key": key, "known": known, "jwt": jwt}
+
+
+def compare_wyng(found):
+    """A page of the token's origin reads and upserts; one of another origin does neither."""
+    own, other = (found.get(name, {"found": {}}) for name in ("its own origin", "another origin"))
+    said = own["found"]
+    name = "Wyng's token at its own origin"
+    asked = ["upsert", "upsert as text", "lookup", "profile", "public part", "all of it"]
+    check(f"{name}: all goes well", {part: said.get(part, {}).get("status") for part in asked}, dict.fromkeys(asked, 200))
+    body = {part: said.get(part, {}).get("body", {}) for part in asked}
+    check(f"{name}: what was taken", body["upsert"].get("fields"), ["uids", "email"])
+    check(f"{name}: what it reads of its visitor", body["profile"].get("fields"), {"uids": {"value": ["wyng0-visitor"]}})
+    check(f"{name}: what is public", body["public part"].get("fields"), {"uids": {"value": ["known-visitor"]}})
+    check(f"{name}: what an identity token shows", body["all of it"].get("fields", {}).get("email", {}).get("value"), "known@shop.example")
+    profile = get("/v1/profiles/identifier/anonymous_id/wyng0-visitor")
+    check(f"{name}: what it said is there", profile.get("email"), "wyng0@shop.example")
+    check(f"{name}: and without a preflight", get("/v1/profiles/identifier/anonymous_id/wyng0-other").get("anonymous_id"), "wyng0-other")
+    name, said = "Wyng's token at another origin", other["found"]
+    codes = {part: (told.get("status"), told["body"].get("error", {}).get("code")) for part, told in said.items()}
+    check(f"{name}: all is refused", codes, dict.fromkeys(asked, (403, "origin_forbidden")))
+    for visitor in ("wyng1-visitor", "wyng1-other"):
+        check(f"{name}: nothing was taken of {visitor}", get(f"/v1/profiles/identifier/anonymous_id/{visitor}").get("status"), 404)
+
+
 environment = {name: value for name, value in os.environ.items() if not name.startswith("TESSERA_")}
 with tempfile.TemporaryDirectory() as data:
     command = [binary, "serve", "--listen", "127.0.0.1:0", "--data", data, "--log-level", "warn"]
@@ -147,6 +188,7 @@ with tempfile.TemporaryDirectory() as data:
             for client, prefix, after in browsers.run(chromium, node_modules, url, keys, check, has_arrived):
                 compare(client, prefix)
                 compare_reset(client, prefix, after)
+            compare_wyng(browsers.run_wyng(chromium, url, prepare_wyng, check))
     finally:
         server.terminate()
         ended = server.wait(timeout=60)

@@ -1,6 +1,7 @@
 //! Segments as readers see them: members, counts, who came and went, what two have in common, and what a rule would hold of before it is saved.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
@@ -21,7 +22,7 @@ use crate::config::visibility::Flagged;
 use crate::config::workspace::{RuleContent, RuleKind, RuleName, StoredConfig, StoredRule, archive_rule, put_rule};
 use crate::directory::{LIST_MAX, ListPage, ListQuery};
 use crate::jobs::Job;
-use crate::jobs::sweeps::BACKFILL;
+use crate::jobs::sweeps::{self, BACKFILL};
 use crate::profiles::PAGE_BYTES;
 use crate::read::find::{Found, not_found};
 use crate::read::query::{Fields, Lookup, Rendered};
@@ -47,6 +48,8 @@ mod preview;
 pub const OVERLAPS_MAX: usize = 20;
 /// Members read in one go.
 const ROWS: usize = 1_000;
+/// How long it takes to look again where no job brings a rule, and one is about to.
+const BETWEEN_JOBS: Duration = Duration::from_millis(10);
 
 /// A member of a segment.
 #[derive(Clone)]
@@ -98,8 +101,36 @@ impl Service {
             return Err(unknown(kind == RuleKind::Attribute));
         }
         let rule = configured.stored.rules().find(kind, name)?.clone();
-        let job = self.building_job(workspace).await?;
+        let job = self.building_job(workspace, &configured).await?;
         self.shown(workspace, kind, rule, job.as_ref()).await
+    }
+
+    /// A computed attribute or a segment once it has been brought to everybody as it is now said. It may take as long as the jobs do that bring it:
+    /// whoever asks bounds it.
+    ///
+    /// # Errors
+    /// As [`Self::stored_rule`].
+    pub async fn rule_once_brought(
+        &self,
+        workspace: WorkspaceId,
+        kind: RuleKind,
+        name: &str,
+        visibility: Flags,
+    ) -> Result<ShownRule, Error> {
+        loop {
+            let shown = self.stored_rule(workspace, kind, name, visibility).await?;
+            if shown.rule.next().is_none() {
+                return Ok(shown);
+            }
+            match &shown.job {
+                Some(job) => {
+                    let mut watch = self.jobs().watch(workspace, job.id).await?;
+                    while watch.next().await.is_some_and(|job| !job.has_ended()) {}
+                }
+                // One job has ended, and the next one has not begun.
+                None => tokio::time::sleep(BETWEEN_JOBS).await,
+            }
+        }
     }
 
     /// Makes or replaces a computed attribute or a segment, for a key of these rights. What the key may not see is as if it were not there.
@@ -178,7 +209,7 @@ impl Service {
         let mut rest = configured.stored.rules().of(kind).iter().filter(|(name, _)| is_shown(name.as_str()));
         let page: Vec<StoredRule> = rest.by_ref().take(query.limit).map(|(_, rule)| (**rule).clone()).collect();
         let ended = page.last().filter(|_| rest.next().is_some()).map(|rule| rule.name.clone());
-        let job = self.building_job(workspace).await?;
+        let job = self.building_job(workspace, &configured).await?;
         let mut items = Vec::with_capacity(page.len());
         for rule in page {
             items.push(self.shown(workspace, kind, rule, job.as_ref()).await?);
@@ -206,8 +237,8 @@ impl Service {
     }
 
     /// The job that brings rules to everybody, if there is one: one does it for all that are building.
-    async fn building_job(&self, workspace: WorkspaceId) -> Result<Option<Job>, Error> {
-        Ok(self.jobs().open_of(workspace, BACKFILL).await?.into_iter().next())
+    async fn building_job(&self, workspace: WorkspaceId, configured: &Configured) -> Result<Option<Job>, Error> {
+        Ok(sweeps::building(self.jobs().open_of(workspace, BACKFILL).await?, &configured.stored))
     }
 
     /// A page of the members of a segment, by the ids of their profiles, and of each what is asked for, if anything. Exact for writes; what

@@ -198,8 +198,10 @@ impl Words for OfProfiles<'_> {
             // What a bare word of digits means is a text here.
             ["DeviceIds"] => Ok(has(identities(DEVICES), as_text(value))),
             ["Info", "Email"] => {
+                // A profile may hold more addresses than the one that it shows, after a merge for example, and each of them finds it.
                 let value = respelled(value, self.emails);
-                Ok(Expr::is_or_has(path(&[EMAIL]), value, Place::Nowhere))
+                let shown = Expr::is_or_has(path(&[EMAIL]), value.clone(), Place::Nowhere);
+                Ok(Expr::or(vec![has(identities(EMAIL), value), shown], Place::Nowhere))
             }
             _ => Ok(Expr::is_or_has(self.value(names)?, value.clone(), Place::Nowhere)),
         }

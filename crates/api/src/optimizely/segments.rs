@@ -384,14 +384,14 @@ fn free(config: &StoredConfig, name: &RuleName) -> RuleName {
 
 /// Waits until a segment is brought to everybody; what takes long goes on after the answer.
 async fn built(app: &App, entered: &Entered, scope: &Scoped, name: &RuleName) -> Result<(), Error> {
-    let shown = app.service.stored_rule(scope.workspace, KIND, name.as_str(), entered.visibility()).await?;
-    let Some(job) = shown.job.as_ref().filter(|_| shown.rule.next().is_some()) else { return Ok(()) };
-    let mut watch = app.service.jobs().watch(scope.workspace, job.id).await?;
-    let ended = async { while watch.next().await.is_some_and(|job| !job.has_ended()) {} };
-    if tokio::time::timeout(BUILDING, ended).await.is_err() {
-        tracing::debug!("a segment is still being brought to everybody");
+    let brought = app.service.rule_once_brought(scope.workspace, KIND, name.as_str(), entered.visibility());
+    match tokio::time::timeout(BUILDING, brought).await {
+        Ok(brought) => brought.map(drop),
+        Err(_) => {
+            tracing::debug!("a segment is still being brought to everybody");
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// Which of these profiles are in a segment, by their ids.

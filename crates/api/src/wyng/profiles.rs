@@ -61,7 +61,12 @@ pub(super) async fn upsert(
         serde_json::from_slice(&kept).map_err(|_| Error::new(ErrorKind::Internal, "internal", "a kept answer"))?;
     // A key that may only send learns nothing of whom it names.
     if entered.caller.permissions().allow(Permission::ReadPublic) {
-        upserted["segment_id"] = segments_of(&app, &entered, node(&id)?, entered.visibility()).await?.into();
+        let segments = match segments_of(&app, &entered, node(&id)?, entered.visibility()).await {
+            // It was written, and somebody has deleted it since.
+            Err(error) if error.kind == ErrorKind::NotFound => Vec::new(),
+            segments => segments?,
+        };
+        upserted["segment_id"] = segments.into();
     }
     Ok(entered.answer(json_bytes(to_json(&upserted).into())))
 }

@@ -142,13 +142,15 @@ async fn content(
 
 /// Waits until a segment is brought to everybody, so that the next upsert tells it; what takes long goes on after the answer.
 async fn built(app: &App, entered: &Entered, made: ShownRule) -> Result<ShownRule, Error> {
-    let Some(job) = made.job.as_ref().filter(|_| made.rule.next().is_some()) else { return Ok(made) };
-    let mut watch = app.service.jobs().watch(entered.workspace, job.id).await?;
-    let ended = async { while watch.next().await.is_some_and(|job| !job.has_ended()) {} };
-    if tokio::time::timeout(BUILDING, ended).await.is_err() {
-        tracing::debug!("a segment is still being brought to everybody");
+    let name = made.rule.name.as_str();
+    let brought = app.service.rule_once_brought(entered.workspace, KIND, name, entered.visibility());
+    match tokio::time::timeout(BUILDING, brought).await {
+        Ok(brought) => brought,
+        Err(_) => {
+            tracing::debug!("a segment is still being brought to everybody");
+            Ok(made)
+        }
     }
-    app.service.stored_rule(entered.workspace, KIND, made.rule.name.as_str(), entered.visibility()).await
 }
 
 /// The name, or the first with a number that no segment has.

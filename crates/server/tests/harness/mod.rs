@@ -12,6 +12,7 @@ use ureq::http::Request;
 use ureq::{Agent, BodyReader};
 
 pub(crate) mod cdnow;
+pub(crate) mod doors;
 pub(crate) mod rules;
 
 /// The operator's key of every server that a test starts.

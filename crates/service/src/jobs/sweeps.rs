@@ -60,6 +60,14 @@ pub(crate) fn unbrought(open: &[Job], config: &StoredConfig) -> Vec<Sweep> {
     wanted
 }
 
+/// The one of these jobs that brings the rules as they are now to everybody; one that began before them where no other has begun.
+pub(crate) fn building(jobs: impl IntoIterator<Item = Job>, config: &StoredConfig) -> Option<Job> {
+    let generation = config.rules().generation();
+    let mut open: Vec<Job> = jobs.into_iter().filter(|job| job.kind == BACKFILL && !job.has_ended()).collect();
+    let own = open.iter().position(|job| brings(job, generation)).unwrap_or(0);
+    (!open.is_empty()).then(|| open.swap_remove(own))
+}
+
 /// Whether an open job of this kind brings a generation of the rules: one that has not begun brings whatever there is when it does.
 pub(crate) fn brings(job: &Job, generation: u64) -> bool {
     let own = |bytes| codec::decode::<Filling>(FILLING_VERSION, bytes);

@@ -15,7 +15,6 @@ use crate::config::configured::Configured;
 use crate::config::workspace::{self as workspace_config, Part, StoredConfig};
 use crate::jobs::Draft;
 use crate::jobs::sweeps;
-use crate::jobs::sweeps::BACKFILL;
 use crate::stored::idempotency::{self, Known};
 
 impl State {
@@ -54,7 +53,7 @@ impl State {
                     drafts.push(jobs.draft(self.shared().workspace, new, &open, drafts.len()).await?);
                 }
                 let building = open.into_iter().chain(drafts.iter().map(|draft| draft.job().clone()));
-                (drafts.clone(), building.into_iter().find(|job| job.kind == BACKFILL && !job.has_ended()))
+                (drafts.clone(), sweeps::building(building, &config))
             }
         };
         let made = drafts.iter().map(|draft| draft.job().clone()).collect();

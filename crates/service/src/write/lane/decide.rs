@@ -347,7 +347,9 @@ pub(super) async fn decide_fully(
                 let config = working.config();
                 redacted = match prompt {
                     Prompt::Fact(prepared) => redaction::without(prepared, &identities, config).map(Prompt::Fact),
+                    // A document that is found by these identities alone is theirs.
                     Prompt::Document(write) => redaction::without(&write.prepared, &identities, config)
+                        .filter(|without| write.is_named || !without.others.is_empty())
                         .map(|prepared| Prompt::Document(Box::new(write.saying(prepared)))),
                     _ => None,
                 };
