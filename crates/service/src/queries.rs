@@ -38,7 +38,7 @@ mod scan;
 
 use asking::Asking;
 
-pub use crate::read::sorted::{Sorting, Undecided};
+pub use crate::read::sorted::{SortKey, Sorting, Undecided};
 
 /// Profiles of one page.
 pub const PROFILES_MAX: usize = 1_000;

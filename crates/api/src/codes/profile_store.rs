@@ -1,6 +1,6 @@
 //! The codes of Optimizely's Profile Store, and of what dialects keep.
 
-use super::{Code, Conflict, Invalid, LimitExceeded, NotFound, call};
+use super::{Code, Conflict, Forbidden, Invalid, LimitExceeded, NotFound, call};
 
 /// All of them.
 pub(super) const CALLS: &[Code] = &[
@@ -23,6 +23,11 @@ pub(super) const CALLS: &[Code] = &[
         "filter_undecided",
         Invalid,
         "For some the filter gives no answer within the bounds of rules, so no list is answered. Leave what is computed of events out of it.",
+    ),
+    call(
+        "profile_hidden_in_part",
+        Forbidden,
+        "The key does not see all of a profile, so it cannot replace one: what it does not see would be removed. Use a key with `read_private` and `configure`.",
     ),
     call("scope_unknown", Invalid, "No scope of this name is there for this key, and the key may not make one."),
     call("scope_not_found", NotFound, "No scope of this name is there for this key."),

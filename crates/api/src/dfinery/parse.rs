@@ -243,6 +243,17 @@ pub(super) fn user_profile(body: &[u8], written: Written) -> Result<(DocumentWri
             faults.add(&super::read::below("user_properties", &path), code, message.to_string());
         }
     }
+    for (path, _) in &attributes {
+        let root = path.segments().next().unwrap_or_default();
+        if tessera_engine::view::RESERVED.contains(&&*root) {
+            let place = super::read::below("user_properties", &root);
+            faults.add(
+                &place,
+                "reserved",
+                "another name is expected: answers have something of their own under this one",
+            );
+        }
+    }
     faults.check()?;
     let fact = Fact { attributes, ..bare(written.fresh_id, &written.dataset, time, claims) };
     Ok((DocumentWrite { fact: Box::new(fact), terms: terms(&[]), of: None }, notes))

@@ -14,7 +14,7 @@ use tessera_service::queries::events::{EventRule, EventsPage, EventsQuery};
 
 use super::asked::{Asked, List};
 use super::errors::{invalid_filter, invalid_option, undecided};
-use super::filter::{OfEvents, Words as _, may_hold, sort_shown, translated};
+use super::filter::{OfEvents, Words as _, may_hold, of_order, sort_shown, translated};
 use super::profiles::spelled;
 use super::scopes::{self, Scoped};
 use super::{DOOR, NAME, render};
@@ -73,8 +73,7 @@ async fn of_scope(
     let none = HashMap::new();
     let words = OfEvents { scope: &scope.name, emails: &none };
     let order = |(names, sorting): &(Vec<Name>, Sorting)| {
-        let value =
-            words.value(names).map_err(|_| invalid_filter("$orderBy", "a member that can be sorted by is expected"))?;
+        let value = words.sorted(names).map_err(|error| of_order(&error))?;
         let rule = EventRule::value(value).map_err(|problem| invalid_filter("$orderBy", problem.expected))?;
         Ok((rule, *sorting))
     };

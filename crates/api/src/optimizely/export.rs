@@ -93,7 +93,7 @@ pub(super) async fn file(
     at.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "export_not_found", "no export of this id is there; begin another one")
     })?;
-    let next = ProfileQuery { count: false, ..question(&entered, found.holds(), PROFILES_MAX)? };
+    let next = ProfileQuery { count: false, ..question(&entered, found.holds()?, PROFILES_MAX)? };
     let lines = Lines { app: app.clone(), shown: profiles::shown(&entered), found, next: Some(next) };
     let response = ([(CONTENT_TYPE, "application/x-ndjson")], stream::body(lines)).into_response();
     Ok(entered.answer(response))

@@ -22,7 +22,7 @@ use tessera_service::queries::Sorting;
 
 use super::asked::{Asked, List};
 use super::errors::invalid_filter;
-use super::words::{self, DEVICES, EMAIL, call, identities, path};
+use super::words::{self, DEVICES, EMAIL, PHONE, call, identities, path};
 
 /// What members are in our words.
 pub(super) trait Words {
@@ -31,6 +31,19 @@ pub(super) trait Words {
     /// # Errors
     /// `filter_invalid` for what is no member, or cannot be asked for.
     fn value(&self, names: &[Name]) -> Result<Expr, Error>;
+
+    /// What is sorted by: a value, and no list.
+    ///
+    /// # Errors
+    /// `filter_invalid` for a list, and as [`Self::value`].
+    fn sorted(&self, names: &[Name]) -> Result<Expr, Error> {
+        let value = self.value(names)?;
+        let is_list = matches!(&value.node, Node::List(_)) || matches!(names, [name] if &**name == "VisitorGroups");
+        if is_list || value == identities(DEVICES) || value == identities(EMAIL) {
+            return Err(invalid_filter("$orderBy", format!("{} is a list, and no value", shown(names))));
+        }
+        Ok(value)
+    }
 
     /// That what stands at these names is this, or has it.
     ///
@@ -70,8 +83,11 @@ pub(super) fn translated(expr: &Expr, words: &dyn Words) -> Result<Expr, Error> 
         }
         Node::Call { function, arguments } => {
             let (of, rest) = arguments.split_first().ok_or_else(unknown)?;
-            let arguments = std::iter::once(words.value(names(of)?)?).chain(rest.iter().cloned()).collect();
-            Ok(call(*function, arguments))
+            let names = names(of)?;
+            // E-mail addresses are compared in the one spelling that they have here.
+            let is_email = names.last().is_some_and(|name| &**name == "Email");
+            let rest = rest.iter().map(|own| if is_email { in_small_letters(own) } else { own.clone() });
+            Ok(call(*function, std::iter::once(words.value(names)?).chain(rest).collect()))
         }
         _ => Err(unknown()),
     }
@@ -88,6 +104,12 @@ fn unknown() -> Error {
     invalid_filter("$filter", "a member, an operator and a value are expected")
 }
 
+/// What is wrong with a member that is sorted by.
+pub(super) fn of_order(error: &Error) -> Error {
+    let message = error.message.strip_prefix("$filter: ").or(error.message.strip_prefix("$orderBy: "));
+    invalid_filter("$orderBy", message.unwrap_or(&error.message))
+}
+
 fn no_member(names: &[Name], known: &str) -> Error {
     invalid_filter("$filter", format!("{} is no member that can be asked for; {known}", shown(names)))
 }
@@ -95,6 +117,13 @@ fn no_member(names: &[Name], known: &str) -> Error {
 /// Names as they were written, those that are very long cut.
 fn shown(names: &[Name]) -> String {
     names.join(".").chars().take(100).collect()
+}
+
+fn in_small_letters(value: &Expr) -> Expr {
+    match &value.node {
+        Node::Literal(Literal::Text(text)) => Expr::text(&text.to_lowercase()),
+        _ => value.clone(),
+    }
 }
 
 /// Values that a filter compares e-mail addresses with.
@@ -134,7 +163,7 @@ pub(super) fn may_hold(filter: &Expr, scope: &str) -> bool {
             let mut rest = &parts[..];
             while let Some((first, others)) = rest.split_first() {
                 if let Some((of, value)) = Expr::as_is_or_has(rest) {
-                    if !is_scope(of) || *value == Expr::text(scope) {
+                    if !is_scope(of) || is_named(value, scope) {
                         return true;
                     }
                     rest = &rest[2..];
@@ -197,6 +226,10 @@ impl Words for OfProfiles<'_> {
             }
             // What a bare word of digits means is a text here.
             ["DeviceIds"] => Ok(has(identities(DEVICES), as_text(value))),
+            ["ContactInformation"] => Ok(has(words::contact_information(), as_text(value))),
+            ["Scope"] => Ok(truth(is_named(value, self.scope))),
+            // What is shown may be an attribute that nobody is found by, so it is no look-up.
+            ["Info", "Phone"] => Ok(call(Function::Equals, vec![path(&[PHONE]), as_text(value)])),
             ["Info", "Email"] => {
                 // A profile may hold more addresses than the one that it shows, after a merge for example, and each of them finds it.
                 let value = respelled(value, self.emails);
@@ -206,6 +239,11 @@ impl Words for OfProfiles<'_> {
             _ => Ok(Expr::is_or_has(self.value(names)?, value.clone(), Place::Nowhere)),
         }
     }
+}
+
+/// Whether a value is the name of a scope, in letters of any case.
+fn is_named(value: &Expr, scope: &str) -> bool {
+    matches!(&as_text(value).node, Node::Literal(Literal::Text(text)) if text.eq_ignore_ascii_case(scope))
 }
 
 fn truth(truth: bool) -> Expr {
@@ -272,10 +310,18 @@ impl Words for OfEvents<'_> {
         }
     }
 
+    /// Of the identities of an event the first one.
+    fn sorted(&self, names: &[Name]) -> Result<Expr, Error> {
+        let value = self.value(names)?;
+        let is_list = value == identities(DEVICES) || value == identities(EMAIL);
+        Ok(if is_list { call(Function::Head, vec![value]) } else { value })
+    }
+
     fn is(&self, names: &[Name], value: &Expr) -> Result<Expr, Error> {
         let texts: Vec<&str> = names.iter().map(|name| &**name).collect();
         match texts[..] {
             ["DeviceId"] => Ok(has(identities(DEVICES), as_text(value))),
+            ["Scope"] => Ok(truth(is_named(value, self.scope))),
             ["User", "Email"] | ["User", "Info", "Email"] => Ok(has(identities(EMAIL), respelled(value, self.emails))),
             ["TrackId" | "EventType"] => Ok(Expr::is_or_has(self.value(names)?, as_text(value), Place::Nowhere)),
             _ => Ok(Expr::is_or_has(self.value(names)?, value.clone(), Place::Nowhere)),

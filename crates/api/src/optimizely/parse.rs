@@ -139,6 +139,9 @@ fn payload(
     let kept = Members(payload.0.into_iter().filter(|(name, _)| !is_computed(name)).collect());
     let read = attributes::read_plain(kept.to_raw().get(), notes)
         .map_err(|rejection| invalid_member("Payload", &rejection.message))?;
+    if let Some(Note::ValueLeftOut { path, message, .. }) = notes.first() {
+        return Err(invalid_member(&format!("Payload.{path}"), message));
+    }
     for (path, value) in read {
         let names: Vec<Name> = path.segments().map(|name| Name::from(&*name)).collect();
         let own = words::payload(&names)

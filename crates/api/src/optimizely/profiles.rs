@@ -14,22 +14,24 @@ use tessera_engine::config::Kind;
 use tessera_engine::document::{DOCUMENT_NAMESPACE, DocumentTerms, DocumentWrite, Existence, Holders, Replace};
 use tessera_engine::fact::{Claim, Fact, Strength};
 use tessera_engine::id::NodeId;
+use tessera_engine::value::Value;
 use tessera_engine::view::Relevance;
 use tessera_expr::ast::{Expr, Name};
 use tessera_expr::calendar::Zone;
 use tessera_expr::rule::{Purpose, Rule};
 use tessera_service::directory::{Permission, SERVERS, WorkspaceId};
 use tessera_service::error::{Error, ErrorKind};
-use tessera_service::queries::{PROFILES_MAX, ProfileQuery, Sorting};
+use tessera_service::queries::{PROFILES_MAX, ProfileQuery, SortKey, Sorting};
+use tessera_service::verdict::NamedIdentity;
 use tessera_service::workspace_config::{RuleKind, StoredConfig};
 use tessera_service::{DocumentProfile, DocumentQuery, Extent, Fields, Lookup, Return};
 
 use super::asked::{Asked, List};
 use super::errors::{invalid_filter, invalid_member, profile_not_found, undecided};
-use super::filter::{OfProfiles, Words as _, emails, may_hold, sort_shown, translated};
+use super::filter::{OfProfiles, Words as _, emails, may_hold, of_order, translated};
 use super::parse::{self, Sent};
 use super::scopes::{self, Scoped};
-use super::words::{DEVICES, EMAIL, computed};
+use super::words::{DEVICES, EMAIL, PHONE, computed};
 use super::{DOOR, NAME, render};
 use crate::answer::{Answer, json, json_bytes, to_json};
 use crate::app::{App, Entered};
@@ -48,13 +50,19 @@ pub(super) async fn list(State(app): State<Arc<App>>, query: Query, headers: Hea
     Ok(entered.answer(response))
 }
 
+/// A profile of a list, and what it is sorted by.
+struct Item {
+    keys: Vec<SortKey>,
+    json: Json,
+}
+
 /// The profiles of all scopes for which a filter holds.
 async fn found(app: &App, entered: &mut Entered, asked: &Asked) -> Result<List, Error> {
     let named = asked.filter.as_ref().map(scopes_of);
     let scopes = scopes::asked(entered, |scope| named.as_ref().is_none_or(|named| named(scope)))?;
     let several = scopes.len() > 1;
     let sorted = !asked.order_by.is_empty();
-    let (mut total, mut items) = (0, Vec::new());
+    let (mut total, mut items): (u64, Vec<Item>) = (0, Vec::new());
     for scope in &scopes {
         // Of several scopes in an order, the first of each may be the first of all.
         let (skip, top) = match (several, sorted) {
@@ -64,15 +72,15 @@ async fn found(app: &App, entered: &mut Entered, asked: &Asked) -> Result<List, 
                 (asked.skip.saturating_sub(before), asked.top - items.len().min(asked.top))
             }
         };
-        let page = of_scope(app, entered, scope, asked, (skip, top)).await?;
-        total += page.total;
-        items.extend(page.items);
+        let (own, found) = of_scope(app, entered, scope, asked, (skip, top)).await?;
+        total += own;
+        items.extend(found);
     }
     if several && sorted {
-        sort_shown(&mut items, &asked.order_by);
+        items.sort_by(|one, other| one.keys.cmp(&other.keys));
         items = items.into_iter().skip(asked.skip).take(asked.top).collect();
     }
-    Ok(List::new(total, items))
+    Ok(List::new(total, items.into_iter().map(|own| own.json).collect()))
 }
 
 /// Which scopes a filter may hold in, as far as it says so in the open.
@@ -116,8 +124,7 @@ async fn question(app: &App, entered: &Entered, scope: &Scoped, asked: &Asked) -
     let emails = HashMap::new();
     let words = OfProfiles { scope: &scope.name, emails: &emails };
     let order = |(names, sorting): &(Vec<Name>, Sorting)| {
-        let value =
-            words.value(names).map_err(|_| invalid_filter("$orderBy", "a member that can be sorted by is expected"))?;
+        let value = words.sorted(names).map_err(|error| of_order(&error))?;
         let rule =
             Rule::compile(value, Purpose::Value).map_err(|problem| invalid_filter("$orderBy", problem.expected))?;
         Ok((Arc::new(rule), *sorting))
@@ -143,10 +150,13 @@ async fn of_scope(
     scope: &Scoped,
     asked: &Asked,
     (skip, top): (usize, usize),
-) -> Result<List, Error> {
+) -> Result<(u64, Vec<Item>), Error> {
     let question = question(app, entered, scope, asked).await?;
     let config = app.service.configuration(scope.workspace).await?;
-    let shown = shown(entered);
+    let DocumentQuery { visibility, relevance, values } = shown(entered);
+    let computed = values.len();
+    let keys = question.order_by.iter().map(|(rule, _)| rule.clone());
+    let shown = DocumentQuery { visibility, relevance, values: values.iter().cloned().chain(keys).collect() };
     let mut query = ProfileQuery { skip, top: top.min(PROFILES_MAX), ..question };
     let (mut total, mut items, mut bytes) = (0, Vec::new(), 0);
     loop {
@@ -157,12 +167,14 @@ async fn of_scope(
         }
         for document in &page.documents {
             bytes += document.bytes();
-            items.push(rendered(document, &scope.name, &config));
+            let keys = document.values.iter().skip(computed).cloned().zip(&asked.order_by);
+            let keys = keys.map(|(value, (_, sorting))| SortKey::new(value, *sorting)).collect();
+            items.push(Item { keys, json: rendered(document, &scope.name, &config) });
         }
         entered.grow_to(2 * bytes)?;
         let left = top - items.len().min(top);
         if page.next_cursor.is_none() || left == 0 {
-            return Ok(List::new(total, items));
+            return Ok((total, items));
         }
         query = ProfileQuery { skip: 0, top: left.min(PROFILES_MAX), cursor: page.next_cursor, count: false, ..query };
     }
@@ -189,10 +201,10 @@ pub(super) async fn find(app: &App, entered: &Entered, scope: &Scoped, id: &str)
     Err(profile_not_found())
 }
 
-/// How the profile of an id is looked up: by the node that it stands for, or as the value of a document.
+/// How the profile of an id is looked up: as the value of a document, or by the node that it stands for.
 fn lookups(id: &str) -> impl Iterator<Item = Lookup> {
     let named = Lookup::Identity { namespace: DOCUMENT_NAMESPACE.into(), value: id.to_ascii_lowercase() };
-    NodeId::from_uuid(id).map(Lookup::Node).into_iter().chain([named])
+    std::iter::once(named).chain(NodeId::from_uuid(id).map(Lookup::Node))
 }
 
 /// The profile of an id in a scope, as it is shown.
@@ -311,11 +323,10 @@ async fn write(
     let scope = scopes::find_or_make(app, &entered, name.as_deref()).await?;
     let config = app.service.configuration(scope.workspace).await?;
     let is_computed = |name: &str| config.rules().of(RuleKind::Attribute).contains_key(name);
-    let Sent { devices, email, attributes, notes } = parse::profile(&bytes, &is_computed, now)?;
-    if let Some(email) = &email
-        && app.service.normalised(scope.workspace, EMAIL, email).await?.is_none()
-    {
-        return Err(invalid_member("Info.Email", "an e-mail address is expected").into());
+    let sent = parse::profile(&bytes, &is_computed, now)?;
+    check_identities(app, &scope, &sent).await?;
+    if terms.existence == Existence::Either {
+        check_sees_all(&entered, &config)?;
     }
     let existed = match of {
         Some(_) => {
@@ -324,6 +335,10 @@ async fn write(
         }
         None => false,
     };
+    let keeps_phone = keeps_phone(app, &entered, &scope, (&id, &sent)).await?;
+    let cleared = if keeps_phone { Vec::new() } else { vec![PHONE.into()] };
+    let terms = DocumentTerms { cleared, ..terms };
+    let Sent { devices, email, attributes, notes } = sent;
     let claim = |namespace: &str, value: &str| Claim {
         namespace: namespace.into(),
         value: value.into(),
@@ -347,12 +362,19 @@ async fn write(
     let by = (NAME, entered.caller.key());
     let written = app.service.put_document(scope.workspace, write, notes, by, None).await.and_then(|own| own.now());
     let outcome = written.map_err(taken)?;
+    part(app, &entered, &scope, &outcome.released).await?;
     let is_new = outcome.is_new && !existed;
+    let bare = || json(&serde_json::json!({ "ProfileId": id, "Scope": scope.name }));
     // A key that may only send learns no more than it said.
     let mut response = if entered.caller.permissions().allow(Permission::Read) {
-        json_bytes(shown_json(app, &entered, &scope, &Lookup::Node(outcome.id)).await?)
+        match shown_json(app, &entered, &scope, &Lookup::Node(outcome.id)).await {
+            Ok(json) => json_bytes(json),
+            // It was written, and deleted since.
+            Err(error) if error.kind == ErrorKind::NotFound => bare(),
+            Err(error) => return Err(error.into()),
+        }
     } else {
-        json(&serde_json::json!({ "ProfileId": id, "Scope": scope.name }))
+        bare()
     };
     if is_new {
         *response.status_mut() = StatusCode::CREATED;
@@ -362,6 +384,76 @@ async fn write(
         }
     }
     Ok(entered.answer(response))
+}
+
+/// Refuses identities that are none, which would be passed over.
+async fn check_identities(app: &App, scope: &Scoped, sent: &Sent) -> Result<(), Error> {
+    if let Some(email) = &sent.email
+        && app.service.normalised(scope.workspace, EMAIL, email).await?.is_none()
+    {
+        return Err(invalid_member("Info.Email", "an e-mail address is expected"));
+    }
+    for (at, device) in sent.devices.iter().enumerate() {
+        if app.service.normalised(scope.workspace, DEVICES, device).await?.is_none() {
+            let expected =
+                "a text of 1 to 512 bytes is expected that identifies a device, not null or a control character";
+            return Err(invalid_member(&format!("DeviceIds[{at}]"), expected));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to replace what a key does not see: it would be removed without anybody having meant it.
+fn check_sees_all(entered: &Entered, config: &StoredConfig) -> Result<(), Error> {
+    if config.model().model.hidden(entered.visibility()).is_empty() {
+        return Ok(());
+    }
+    let message =
+        "this key does not see all of a profile, so it cannot replace one: use a key with read_private and configure";
+    Err(Error::new(ErrorKind::Forbidden, "profile_hidden_in_part", message))
+}
+
+/// Whether the phone number that a profile is found by stays: the one that is written is the same.
+async fn keeps_phone(app: &App, entered: &Entered, scope: &Scoped, (id, sent): (&str, &Sent)) -> Result<bool, Error> {
+    let said = sent.attributes.iter().find(|(path, _)| path.as_str() == PHONE);
+    let Some((_, Value::Text(said))) = said else { return Ok(false) };
+    let said = app.service.normalised(scope.workspace, PHONE, said).await?;
+    let document = match find(app, entered, scope, id).await {
+        Ok(document) => document,
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let mut held = document.identities.iter().filter(|own| *own.identity.namespace == *PHONE);
+    Ok(held.all(|own| Some(&*own.identity.value) == said.as_deref()))
+}
+
+/// Issues ids to those that a profile has let go of and of whom something is known: they are profiles of their own from now on.
+async fn part(app: &App, entered: &Entered, scope: &Scoped, released: &[NamedIdentity]) -> Result<(), Error> {
+    for own in released {
+        let (namespace, value) = (own.namespace.to_string(), own.value.to_string());
+        let lookup = Lookup::Identity { namespace, value };
+        match app.service.find_document(scope.workspace, &[lookup]).await {
+            Ok(_) => {}
+            Err(error) if error.kind == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        }
+        let claim = Claim { namespace: own.namespace.clone(), value: own.value.clone(), strength: Strength::Verified };
+        let fact = Fact {
+            id: app.fresh_id().into(),
+            dataset: dataset(entered)?,
+            batch: None,
+            time: None,
+            claims: vec![claim],
+            document: None,
+            attributes: Vec::new(),
+            account: None,
+            call: None,
+            content: None,
+        };
+        let write = DocumentWrite { fact: Box::new(fact), terms: DocumentTerms::default(), of: None };
+        app.service.ensure_document(scope.workspace, write, (NAME, entered.caller.key())).await?;
+    }
+    Ok(())
 }
 
 /// Another profile has a device or the e-mail address, in the words of this API.

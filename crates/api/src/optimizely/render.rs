@@ -10,7 +10,7 @@ use tessera_service::payload::Payload;
 use tessera_service::queries::events::FoundEvent;
 
 use super::wire::{Profile, TrackEvent};
-use super::words::{self, DEVICES, EMAIL, INFO, MEMBERS, OTHER_INFO, OTHER_PAYLOAD};
+use super::words::{self, DEVICES, EMAIL, INFO, MEMBERS, OTHER_INFO, OTHER_PAYLOAD, PHONE};
 
 /// Seven digits of a second, as stamps that the server makes have them.
 pub(super) fn stamp(at: Timestamp) -> String {
@@ -46,17 +46,22 @@ pub(super) fn profile(document: &DocumentProfile, scope: &str, is_namespace: &dy
             fields.insert(field.name.to_string(), value);
         }
     }
-    let email = document.shown.iter().find(|own| *own.namespace == *EMAIL).map(|own| own.value.to_string());
+    let identity = |namespace: &str| {
+        document.shown.iter().find(|own| *own.namespace == *namespace).map(|own| own.value.to_string())
+    };
     let mut info = Map::new();
     for (key, path) in INFO {
         let said = take(&mut fields, path, &|value| value.is_string() || value.is_number());
         let said = said.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        let shown = if key == "Email" {
-            // As it was written, where that is the one that it is found by.
-            let is_same = |said: &String| email.as_ref().is_some_and(|own| said.trim().eq_ignore_ascii_case(own));
-            said.filter(is_same).or_else(|| email.clone())
-        } else {
-            said
+        let shown = match key {
+            "Email" => {
+                // As it was written, where that is the one that it is found by.
+                let own = identity(EMAIL);
+                let is_other = |said: &str| own.as_ref().is_some_and(|own| !said.trim().eq_ignore_ascii_case(own));
+                said.filter(|said| !is_other(said)).or_else(|| own.clone())
+            }
+            "Phone" => identity(PHONE).or(said),
+            _ => said,
         };
         info.extend(shown.map(|text| (key.to_owned(), text.into())));
     }

@@ -13,7 +13,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Value as Json, json};
 use tessera_engine::config::Kind;
-use tessera_expr::ast::{Expr, Function};
+use tessera_engine::value::Value;
+use tessera_expr::ast::Expr;
 use tessera_expr::calendar::Zone;
 use tessera_expr::check::check_as;
 use tessera_expr::filter;
@@ -75,9 +76,9 @@ impl Found {
         self.config.rules().find(KIND, self.name.as_str())
     }
 
-    /// That a profile is in it.
-    pub(super) fn holds(&self) -> Expr {
-        super::words::call(Function::InSegment, vec![Expr::text(self.name.as_str())])
+    /// That a profile is in it: what it says, which holds at once, and not only when it has been brought to everybody.
+    pub(super) fn holds(&self) -> Result<Expr, Error> {
+        Ok(self.rule()?.definition().rule.source().clone())
     }
 }
 
@@ -200,8 +201,8 @@ pub(super) async fn retrieve(
 /// A segment, its members counted now.
 async fn counted(app: &App, entered: &Entered, found: &Found) -> Result<Segment, Error> {
     let rule = found.rule()?;
-    let runs = matches!(rule.status(), Status::Active);
-    let count = if runs { count(app, entered, &found.scope, found.holds()).await? } else { 0 };
+    let runs = matches!(rule.status(), Status::Active | Status::Building);
+    let count = if runs { count(app, entered, &found.scope, found.holds()?).await? } else { 0 };
     Ok(segment(rule, kept(&found.config, found.name.as_str()), &found.scope.name, (count, instant(app.now()))))
 }
 
@@ -344,7 +345,8 @@ async fn set(
         }
         None => {
             let (name, shown_as) = RuleName::of(KIND, &called)?;
-            let shown_as = shown_as.or_else(|| Some(called.as_str().into()).filter(|_| name.as_str() != called));
+            // A name that is taken by another segment goes on as what people call this one.
+            let shown_as = shown_as.or_else(|| Some(called.as_str().into()));
             let config = app.service.configuration(scope.workspace).await?;
             let name = if config.rules().of(KIND).contains_key(name.as_str()) { free(&config, &name) } else { name };
             (Some(name), shown_as)
@@ -413,7 +415,7 @@ pub(super) async fn match_ids(
             Err(error) => return Err(error.into()),
         }
     }
-    answer_matching(entered, &found, matching)
+    answer_matching(&app, entered, &found, matching).await
 }
 
 /// The same, by their e-mail addresses.
@@ -437,7 +439,7 @@ pub(super) async fn match_emails(
             Err(error) => return Err(error.into()),
         }
     }
-    answer_matching(entered, &found, matching)
+    answer_matching(&app, entered, &found, matching).await
 }
 
 async fn listed(app: &App, entered: &Entered, headers: &HeaderMap, body: Body) -> Result<Vec<String>, Error> {
@@ -452,13 +454,21 @@ async fn listed(app: &App, entered: &Entered, headers: &HeaderMap, body: Body) -
     Ok(listed)
 }
 
-/// Those of some profiles that are in a segment, each once.
-fn answer_matching(mut entered: Entered, found: &Found, profiles: Vec<DocumentProfile>) -> Answer {
+/// Those of some profiles that are in a segment, each once: members, or where it is not brought to everybody yet those of whom it holds.
+async fn answer_matching(app: &App, mut entered: Entered, found: &Found, profiles: Vec<DocumentProfile>) -> Answer {
     let mut seen = Vec::new();
-    let inside = |own: &DocumentProfile| own.segments.iter().any(|name| **name == *found.name.as_str());
+    let is_brought = found.rule()?.next().is_none();
+    let rule = found.rule()?.definition().rule.clone();
     let (mut items, mut bytes) = (Vec::new(), 0);
-    for profile in profiles.iter().filter(|own| inside(own)) {
-        if seen.contains(&profile.id) {
+    for profile in &profiles {
+        let is_inside = if is_brought {
+            profile.segments.iter().any(|name| **name == *found.name.as_str())
+        } else {
+            let (workspace, lookup) = (found.scope.workspace, Lookup::Node(profile.id));
+            let evaluated = app.service.evaluate(workspace, &lookup, rule.clone(), None, entered.visibility()).await?;
+            evaluated.value == Value::Bool(true)
+        };
+        if !is_inside || seen.contains(&profile.id) {
             continue;
         }
         seen.push(profile.id);

@@ -13,6 +13,8 @@ use tessera_expr::value::Decimal;
 pub(super) const DEVICES: &str = "anonymous_id";
 /// The namespace of e-mail addresses.
 pub(super) const EMAIL: &str = "email";
+/// The namespace of phone numbers.
+pub(super) const PHONE: &str = "phone";
 /// Minutes after which another event begins a visit (section 4).
 const VISIT_MINUTES: i64 = 15;
 
@@ -25,7 +27,7 @@ pub(super) const INFO: [(&str, &str); 13] = [
     ("Picture", "avatar"),
     ("Website", "website"),
     ("StreetAddress", "address.street"),
-    ("Phone", "phone"),
+    ("Phone", PHONE),
     ("Mobile", "mobile"),
     ("City", "address.city"),
     ("State", "address.state"),
@@ -151,11 +153,9 @@ pub(super) fn last_seen() -> Expr {
 pub(super) fn visits() -> Expr {
     let minutes = || number(VISIT_MINUTES);
     let all = call(Function::Visits, vec![Expr::new(Node::Events), minutes()]);
-    // Inside the filter the event is spoken of, so the profile is named.
-    let until = || {
-        let names = vec![Name::from(VISITS_UNTIL)];
-        Expr::new(Node::Path { of: Box::new(Expr::new(Node::Profile)), names })
-    };
+    // Inside the filter the event is spoken of, so the instant has a name.
+    let name = || Name::from("until");
+    let until = || Expr::new(Node::Variable(name()));
     let filtered = |comparison| {
         let condition = Box::new(compare(comparison, path(&["timestamp"]), until()));
         Expr::new(Node::Filter { list: Box::new(Expr::new(Node::Events)), condition })
@@ -164,7 +164,9 @@ pub(super) fn visits() -> Expr {
     let goes_on = compare(Comparison::Greater, call(Function::Count, vec![filtered(Comparison::Equal)]), number(0));
     let add = |kind, one, other| Expr::new(Node::Arithmetic(kind, Box::new(one), Box::new(other)));
     let later = add(Arithmetic::Subtract, later, either(goes_on, number(1), number(0)));
-    either(is_null(path(&[VISITS])), all, add(Arithmetic::Add, path(&[VISITS]), later))
+    let written = add(Arithmetic::Add, path(&[VISITS]), later);
+    let body = Box::new(either(is_null(path(&[VISITS])), all, written));
+    Expr::new(Node::Let { name: name(), value: Box::new(path(&[VISITS_UNTIL])), body })
 }
 
 /// Who can be reached how, and whether somebody is known (section 4).

@@ -75,9 +75,6 @@ impl Act<'_> {
             None if write.is_named => Some(prepared.owner.clone()),
             document => document,
         };
-        if let Some(target) = target.as_ref().filter(|_| is_adopted) {
-            adopt(target, &mut prepared);
-        }
         let is_new = match &chosen {
             Some(identity) => self.working.identity(identity)?.is_none(),
             None => true,
@@ -89,6 +86,9 @@ impl Act<'_> {
         let left_out = self.leave_out(write, target.as_ref(), &mut prepared)?;
         let gone = self.replaced(write, target.as_ref(), &prepared);
         self.remove_unsaid(write.terms.replace, target.as_ref(), &mut prepared);
+        if let Some(target) = target.as_ref().filter(|_| is_adopted) {
+            adopt(target, &mut prepared);
+        }
         // Only a document that is there can let go of something, and who is let go of first makes room.
         let mut released = Vec::new();
         if !is_new {

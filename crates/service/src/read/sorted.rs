@@ -30,16 +30,21 @@ pub enum Sorting {
     Descending,
 }
 
-/// A value that profiles are sorted by.
+/// A value that profiles are sorted by, in the order that was asked for. What has no value, or is a list or an object, stands last.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum SortKey {
+pub enum SortKey {
+    /// The smaller ones first.
     Up(Value),
+    /// The greater ones first.
     Down(Reverse<Value>),
+    /// No value.
     Missing,
 }
 
 impl SortKey {
-    pub(crate) fn new(value: Value, sorting: Sorting) -> Self {
+    /// The place of a value.
+    #[must_use]
+    pub fn new(value: Value, sorting: Sorting) -> Self {
         let value = match value {
             Value::Null | Value::List(_) | Value::Set(_) | Value::Object(_) => return Self::Missing,
             Value::Text(text) if text.len() > SORTED_BYTES => Value::text(beginning(&text)),
