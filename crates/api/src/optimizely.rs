@@ -8,6 +8,7 @@ mod errors;
 mod events;
 mod export;
 mod filter;
+mod kql;
 mod parse;
 mod profiles;
 mod render;

@@ -19,6 +19,27 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "A filter cannot be read, or names what is no member. The message says where, and what is expected.",
     ),
+    call(
+        "kql_invalid",
+        Invalid,
+        "A query in KQL cannot be read, or says what is not understood here. The message says at which character, and what is expected.",
+    ),
+    call(
+        "kql_too_heavy",
+        Invalid,
+        "A query in KQL takes more time, steps or room than it may, and is not answered in part. The message says what to narrow.",
+    ),
+    call(
+        "groups_too_many",
+        LimitExceeded,
+        "Events come to more than 10,000 groups, or to more than 16 MiB of values. Narrow the condition, or group by less.",
+    ),
+    call("sum_too_large", LimitExceeded, "A sum is beyond about 1.7e20. Narrow the condition."),
+    call(
+        "fold_undecided",
+        LimitExceeded,
+        "What is computed of an event takes more steps than it may, so there is no exact answer. Ask for less of it.",
+    ),
     call("scope_unknown", Invalid, "No scope of this name is there for this key, and the key may not make one."),
     call("scope_not_found", NotFound, "No scope of this name is there for this key."),
     call("scope_invalid", Invalid, "A scope has a name of 1 to 64 of `a-z 0-9 _ -`. The default one is not changed."),

@@ -177,7 +177,7 @@ fn terms(single: &[&str]) -> DocumentTerms {
 /// The unified profile of whom events are told, the newest at this time: it is issued with the first of them (section 5.2).
 pub(super) fn profile_of_events(claims: Vec<Claim>, time: Timestamp, written: Written) -> DocumentWrite {
     let fact = bare(written.fresh_id, &written.dataset, Some(time), claims);
-    DocumentWrite { fact: Box::new(fact), terms: terms(&[]) }
+    DocumentWrite { fact: Box::new(fact), terms: terms(&[]), of: None }
 }
 
 /// Reads identifiers of a person: each replaces the one of its kind (section 5).

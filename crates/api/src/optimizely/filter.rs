@@ -119,7 +119,7 @@ pub(super) fn emails(expr: &Expr, member: &[&str]) -> Vec<String> {
 }
 
 /// A value in the spelling that e-mail addresses have here.
-fn respelled(value: &Expr, emails: &HashMap<String, String>) -> Expr {
+pub(super) fn respelled(value: &Expr, emails: &HashMap<String, String>) -> Expr {
     match &value.node {
         Node::Literal(Literal::Text(text)) => emails.get(&**text).map_or_else(|| value.clone(), |own| Expr::text(own)),
         _ => value.clone(),
@@ -206,7 +206,7 @@ impl Words for OfProfiles<'_> {
     }
 }
 
-fn truth(truth: bool) -> Expr {
+pub(super) fn truth(truth: bool) -> Expr {
     Expr::new(Node::Literal(Literal::Bool(truth)))
 }
 
@@ -215,7 +215,7 @@ fn has(list: Expr, value: Expr) -> Expr {
     call(Function::Includes, vec![list, value])
 }
 
-fn as_text(value: &Expr) -> Expr {
+pub(super) fn as_text(value: &Expr) -> Expr {
     match &value.node {
         Node::Literal(Literal::Number(number)) => Expr::text(&number.to_string()),
         _ => value.clone(),
@@ -232,6 +232,7 @@ pub(super) fn has_id(id: &str) -> Expr {
 }
 
 /// Members of events.
+#[derive(Clone, Copy)]
 pub(super) struct OfEvents<'a> {
     pub(super) scope: &'a str,
     pub(super) emails: &'a HashMap<String, String>,
@@ -339,7 +340,7 @@ fn at(tree: &Tree, names: &[Name]) -> Value {
 }
 
 /// One item of a list, as its filter sees it.
-struct One(Tree);
+pub(super) struct One(pub(super) Tree);
 
 impl One {
     fn of(item: &Json) -> Self {
@@ -347,7 +348,7 @@ impl One {
     }
 }
 
-fn tree(json: &Json) -> Tree {
+pub(super) fn tree(json: &Json) -> Tree {
     match json {
         Json::Object(members) => {
             Tree::Node(members.iter().map(|(name, own)| (name.as_str().into(), tree(own))).collect())

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tessera_service::directory::Permission;
 
 use super::asked::List;
-use super::wire::{Export, Profile, ProfileBody, Scope, ScopeBody, Segment, SegmentBody, Track, Tracked};
-use super::{events, export, profiles, scopes, segments, track};
+use super::wire::{Export, Profile, ProfileBody, QueryBody, Scope, ScopeBody, Segment, SegmentBody, Track, Tracked};
+use super::{events, export, kql, profiles, scopes, segments, track};
 use crate::app::App;
 use crate::route::{Access, Route, Tag};
 
@@ -145,7 +145,15 @@ fn of_events() -> Vec<Route> {
             .body::<Track>(json!([sent]))
             .answer::<Tracked>(200, "What became of them.", tracked),
     ];
-    lists.into_iter().chain(deletes).chain(sends).collect()
+    let preview = route(Method::POST, "/api/v2.0/TrackEvents/preview", READ, post(kql::preview), "Runs a query in KQL")
+        .describe(
+            "Over the table `Events` of all scopes that the key holds, unless `where Scope == …` says which: `where`, `project`, `extend`, \
+             `summarize`, `distinct`, `order by`, `top`, `take`, `count`. At most 1,000 rows are answered; `total` says how many there are. An \
+             answer is exact; a query that is too heavy is a 400.",
+        )
+        .body::<QueryBody>(json!({ "Query": "Events | where EventType == {{t}} | take 5", "Parameters": { "t": "kiosk-scan" } }))
+        .answer::<List>(200, "The rows: whole events, or the columns that the query names.", list_of(&event));
+    lists.into_iter().chain(deletes).chain(sends).chain([preview]).collect()
 }
 
 fn example_segment() -> Value {

@@ -20,6 +20,11 @@ async fn segments_are_answered_as_the_spec_says() {
     golden::check_by("src/optimizely/golden/segments.txt", &[BY]).await;
 }
 
+#[tokio::test]
+async fn queries_are_answered_as_the_spec_says() {
+    golden::check_by("src/optimizely/golden/kql.txt", &[BY]).await;
+}
+
 async fn call(world: &World, method: &str, path: &str, key: &str, body: &Value) -> Reply {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let scheme = format!("epi-single {key}");

@@ -110,6 +110,20 @@ pub(super) struct TrackEvent {
     pub(super) payload: Json,
 }
 
+/// A query over track events (section 8.3). Members in any case.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+#[schema(as = OptimizelyQueryBody)]
+#[expect(dead_code, reason = "it describes a body whose members are read in any case of letters")]
+pub(super) struct QueryBody {
+    /// In KQL, over the table `Events`; at most 10,000 bytes.
+    query: String,
+    /// A text, a number, true, false or null for each parameter of the query.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Json>,
+}
+
 /// A track event as it is sent (section 9.1). Members in any case.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
