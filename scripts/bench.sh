@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures the release binary against its budgets and writes bench/RESULTS.md. --full takes 1 M profiles instead of 200,000,
-# --profiles N and --seconds N any other size, --minutes N another length of the steady load (10); --merges, --rules, --windows or --growth only
+# --profiles N and --seconds N any other size, --minutes N another length of the steady load (10); --merges, --rules, --windows, --growth or --doors only
 # those rows, which are told and not written. Nobody else should be at work on the machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -31,7 +31,7 @@ done
 cd "$data"
 timeout "$seconds" "$venv/bin/schemathesis" run "$OLDPWD/openapi/tessera.json" \
   --url "$url" --header "Authorization: Bearer $key" --header "X-Access-Token: $key" \
-  --header "X-Tessera-Workspace: default" \
+  --header "Ocp-Apim-Subscription-Key: $key" --header "X-Tessera-Workspace: default" \
   --phases examples,coverage,fuzzing --checks not_a_server_error,status_code_conformance \
   --max-examples "$examples" --seed "$seed" --generation-database none \
   --suppress-health-check all --continue-on-failure --warnings off --workers 2 --no-color

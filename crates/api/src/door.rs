@@ -130,26 +130,14 @@ impl Door {
         is_start && (rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// The paths of its routes.
-    fn paths(&self) -> &'static [&'static str] {
-        static PATHS: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
-            let paths = |door: &&Door| (door.routes)().into_iter().map(|route| route.path).collect();
-            DOORS.iter().map(|door| (door.name, paths(door))).collect()
-        });
-        PATHS.get(self.name).map_or(&[], Vec::as_slice)
-    }
-
     /// The path as its route spells it; what stands in place of parameters stays as it is.
     fn spelled(&self, path: &str) -> Option<String> {
-        let segments: Vec<&str> = path.split('/').collect();
-        let fits = |own: &&str| {
-            let own: Vec<&str> = own.split('/').collect();
-            let is_same = |(own, given): (&&str, &&str)| own.starts_with('{') || own.eq_ignore_ascii_case(given);
-            own.len() == segments.len() && own.iter().zip(&segments).all(is_same)
-        };
-        let own = self.paths().iter().copied().filter(fits).min_by_key(|own| own.matches('{').count())?;
-        let spelled = own.split('/').zip(&segments);
-        let spelled: Vec<&str> = spelled.map(|(own, given)| if own.starts_with('{') { given } else { own }).collect();
+        let given: Vec<&str> = path.split('/').collect();
+        let is_same = |(own, given): (&&str, &&str)| own.starts_with('{') || own.eq_ignore_ascii_case(given);
+        let fits = |own: &&Vec<&str>| own.iter().zip(&given).all(is_same);
+        let own = paths(self.name, given.len()).iter().find(fits)?;
+        let spelled: Vec<&str> =
+            own.iter().zip(&given).map(|(own, given)| if own.starts_with('{') { *given } else { *own }).collect();
         Some(spelled.join("/"))
     }
 
@@ -194,6 +182,25 @@ impl Door {
         let message = format!("the request carries no key: send it {}", places.join(", or "));
         Error { message: message.into(), ..caller::missing() }
     }
+}
+
+/// The segments of the paths of a door that have so many, those with fewer parameters first.
+fn paths(door: &str, segments: usize) -> &'static [Vec<&'static str>] {
+    type BySegments = HashMap<usize, Vec<Vec<&'static str>>>;
+    static PATHS: LazyLock<HashMap<&'static str, BySegments>> = LazyLock::new(|| {
+        let of = |door: &&Door| {
+            let mut paths = BySegments::new();
+            for route in (door.routes)() {
+                let own: Vec<&str> = route.path.split('/').collect();
+                paths.entry(own.len()).or_default().push(own);
+            }
+            let parameters = |own: &Vec<&str>| own.iter().filter(|own| own.starts_with('{')).count();
+            paths.values_mut().for_each(|all| all.sort_by_key(parameters));
+            (door.name, paths)
+        };
+        DOORS.iter().map(of).collect()
+    });
+    PATHS.get(door).and_then(|paths| paths.get(&segments)).map_or(&[], Vec::as_slice)
 }
 
 /// A path without doubled slashes and without one at its end, and as its route spells it where case does not matter, for doors that have their

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use tessera_engine::decide::Documented;
 use tessera_engine::document::{DocumentWrite, documents};
 use tessera_engine::fact::Identity;
@@ -14,12 +16,14 @@ use crate::base::ids::{KeyId, WorkspaceId};
 use crate::base::verdict::{NamedIdentity, Note, Verdict, held_note};
 use crate::config::admission::Admission;
 use crate::config::configured::Configured;
+use crate::config::workspace::StoredConfig;
 use crate::directory::Class;
 use crate::ingest::mismatch;
 use crate::read::document::{self, DocumentProfile, DocumentQuery};
 use crate::read::find::{not_found, unknown_namespace};
-use crate::read::query::Lookup;
+use crate::read::query::{Lookup, Rendered};
 use crate::read::ruled::Tries;
+use crate::read::views::document_key;
 use crate::stored::idempotency::{Given, Once};
 use crate::work::service::Service;
 use crate::write::lane::{Answer, Answering, Done, Item, Origin, Work, Writing};
@@ -152,6 +156,41 @@ impl Service {
         Ok(normalise(namespace, value).ok())
     }
 
+    /// A profile as a document, in a form that its reader makes of it and that is kept until the profile or the configuration changes: `shape` is
+    /// what tells this form from every other, and all that it is made of beside the profile and the configuration. The values that the query asks
+    /// for belong to the form.
+    ///
+    /// # Errors
+    /// As [`Self::document`].
+    pub async fn document_shown(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        (query, shape): (&DocumentQuery, &[u8]),
+        show: impl Fn(&DocumentProfile, &StoredConfig) -> Vec<u8>,
+    ) -> Result<Rendered, Error> {
+        let key = document_key(workspace, lookup, query, shape);
+        if let Some(rendered) = self.views.find(&key, &self.epochs, || self.now()) {
+            return Ok(rendered);
+        }
+        let mut tries = Tries::default();
+        loop {
+            // Before the configuration: what is made under one that changes meanwhile is not kept as that of the next.
+            let since = self.epochs.of_all();
+            let configured = self.running(workspace).shared.configured().await?;
+            let found = self.finder(workspace, &configured.config).find(lookup).await?;
+            let answer = document::read(self.asker(workspace), &configured, &found, query, self.now()).await;
+            if tries.goes_on(&answer) {
+                continue;
+            }
+            let document = answer?;
+            let json = Bytes::from(show(&document, &configured.stored));
+            let rendered = Rendered { etag: etag_of(&json), json };
+            self.views.keep(&key, found.epoch.since(since), document.valid_until, &rendered);
+            return Ok(rendered);
+        }
+    }
+
     /// A profile as a document.
     ///
     /// # Errors
@@ -212,4 +251,11 @@ fn document_taken(taken: &[Identity], configured: &Configured) -> Error {
     names.dedup();
     let message = format!("another document holds what only one may hold of these: {}", names.join(", "));
     Error::new(ErrorKind::Conflict, "document_taken", message)
+}
+
+/// A strong entity tag of an answer, quotes included.
+fn etag_of(json: &[u8]) -> Arc<str> {
+    let hash = Sha256::digest(json);
+    let digits: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digits}\"").into()
 }

@@ -4,6 +4,7 @@
 //! removes all of it. Start reading at [`run`]; the method is told in [`report`]'s last words.
 
 mod clock;
+mod doors;
 pub(crate) mod floor;
 mod http;
 mod ingest;
@@ -59,6 +60,7 @@ enum Part {
     Rules,
     Windows,
     Growth,
+    Doors,
 }
 
 impl Plan {
@@ -78,11 +80,12 @@ impl Plan {
                 "--rules" => plan.part = Part::Rules,
                 "--windows" => plan.part = Part::Windows,
                 "--growth" => plan.part = Part::Growth,
+                "--doors" => plan.part = Part::Doors,
                 "--minutes" => plan.minutes = number()?,
                 "--memory-mib" => plan.memory_bytes = number()? << 20,
                 _ => {
                     anyhow::bail!(
-                        "usage: cargo xtask bench [--full | --profiles N] [--seconds N] [--minutes N] [--memory-mib N] [--merges | --rules | --windows | --growth]"
+                        "usage: cargo xtask bench [--full | --profiles N] [--seconds N] [--minutes N] [--memory-mib N] [--merges | --rules | --windows | --growth | --doors]"
                     )
                 }
             }
@@ -149,6 +152,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         Part::Rules => return bench.rules(),
         Part::Windows => return bench.windows(),
         Part::Growth => return bench.growth(),
+        Part::Doors => return bench.doors(),
     }
     let server = Server::start(&bench.data, Cores::Server, bench.roomy())?;
     bench.introduce(&server)?;
@@ -172,6 +176,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     bench.floor(&uniform)?;
     bench.merges()?;
     bench.rules()?;
+    bench.doors()?;
     bench.report.parameter("load average at the end", machine::load_average());
     bench.report.write()
 }
@@ -299,6 +304,29 @@ impl Bench {
         );
         self.report.load(&format!("reads at {PACE}/s, during ingest"), &paced);
         self.report.load("ingest, uniform, during those reads", &ingested.measured);
+        Ok(())
+    }
+
+    fn doors(&mut self) -> Result<()> {
+        let server = Server::start(&self.scratch.0.join("doors"), Cores::Server, Caches::DEFAULT)?;
+        let rounds = u32::try_from(self.plan.seconds.div_ceil(2))?;
+        for (what, asked) in ["read", "write"].into_iter().zip(doors::prepare(&server)?) {
+            let measured = doors::compare(&server, &asked, CONNECTIONS, rounds)?;
+            let native = measured[0].cpu_us();
+            for (asked, own) in asked.iter().zip(&measured).skip(1) {
+                let ratio = own.cpu_us() / native;
+                self.report.row(
+                    &format!("a profile's {what} by the door of {}", asked.door),
+                    format!("{:.1} us CPU, {:.0}/s", own.cpu_us(), own.rate()),
+                    format!("the native one {native:.1} us CPU: {ratio:.2}x; {} people", doors::PEOPLE),
+                    "<= 1.3x by CPU",
+                    Some(ratio <= 1.3),
+                );
+                self.report.load(&format!("{what}, {}", asked.door), own);
+            }
+            self.report.load(&format!("{what}, native"), &measured[0]);
+        }
+        server.stop()?;
         Ok(())
     }
 

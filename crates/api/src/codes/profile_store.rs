@@ -50,7 +50,7 @@ pub(super) const CALLS: &[Code] = &[
         "Another profile of the scope has one of the devices, or the e-mail address. The message says which member.",
     ),
     call("track_event_too_large", LimitExceeded, "A track event has at most 256 KB."),
-    call("events_too_many", Invalid, "A call takes 1 to 100 track events."),
+    call("track_events_too_many", Invalid, "A call takes 1 to 100 track events."),
     call(
         "segment_not_a_filter",
         Invalid,

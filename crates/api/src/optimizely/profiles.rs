@@ -7,7 +7,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
+use bytes::Bytes;
 use serde_json::Value as Json;
 use tessera_engine::config::Kind;
 use tessera_engine::document::{DOCUMENT_NAMESPACE, DocumentTerms, DocumentWrite, Existence, Holders, Replace};
@@ -30,7 +31,7 @@ use super::parse::{self, Sent};
 use super::scopes::{self, Scoped};
 use super::words::{DEVICES, EMAIL, computed};
 use super::{DOOR, NAME, render};
-use crate::answer::{Answer, json};
+use crate::answer::{Answer, json, json_bytes, to_json};
 use crate::app::{App, Entered};
 use crate::extract::{BaseUrl, PathParams, Query};
 
@@ -175,10 +176,8 @@ pub(super) fn rendered(document: &DocumentProfile, scope: &str, config: &StoredC
 /// # Errors
 /// `profile_not_found`.
 pub(super) async fn find(app: &App, entered: &Entered, scope: &Scoped, id: &str) -> Result<DocumentProfile, Error> {
-    let named = Lookup::Identity { namespace: DOCUMENT_NAMESPACE.into(), value: id.to_ascii_lowercase() };
-    let by_node = NodeId::from_uuid(id).map(Lookup::Node);
     let query = shown(entered);
-    for lookup in std::iter::once(named).chain(by_node) {
+    for lookup in lookups(id) {
         match app.service.document(scope.workspace, &lookup, &query).await {
             Err(error) if error.kind == ErrorKind::NotFound => {}
             found => return found,
@@ -187,9 +186,33 @@ pub(super) async fn find(app: &App, entered: &Entered, scope: &Scoped, id: &str)
     Err(profile_not_found())
 }
 
-async fn answered(app: &App, scope: &Scoped, document: &DocumentProfile) -> Result<Response, Error> {
-    let config = app.service.configuration(scope.workspace).await?;
-    Ok(json(&rendered(document, &scope.name, &config)))
+/// How the profile of an id is looked up: by the node that it stands for, or as the value of a document.
+fn lookups(id: &str) -> impl Iterator<Item = Lookup> {
+    let named = Lookup::Identity { namespace: DOCUMENT_NAMESPACE.into(), value: id.to_ascii_lowercase() };
+    NodeId::from_uuid(id).map(Lookup::Node).into_iter().chain([named])
+}
+
+/// The profile of an id in a scope, as it is shown.
+async fn found_json(app: &App, entered: &Entered, scope: &Scoped, id: &str) -> Result<Bytes, Error> {
+    for lookup in lookups(id) {
+        match shown_json(app, entered, scope, &lookup).await {
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            found => return found,
+        }
+    }
+    Err(profile_not_found())
+}
+
+/// A profile as it is shown.
+async fn shown_json(app: &App, entered: &Entered, scope: &Scoped, lookup: &Lookup) -> Result<Bytes, Error> {
+    let shape = [NAME.as_bytes(), b" ", scope.name.as_bytes()].concat();
+    let show = |document: &DocumentProfile, config: &StoredConfig| {
+        let is_namespace = |name: &str| config.namespace(name).is_ok();
+        to_json(&render::profile(document, &scope.name, &is_namespace))
+    };
+    let query = shown(entered);
+    let rendered = app.service.document_shown(scope.workspace, lookup, (&query, &shape), show).await?;
+    Ok(rendered.json)
 }
 
 pub(super) async fn retrieve(
@@ -200,9 +223,8 @@ pub(super) async fn retrieve(
 ) -> Answer {
     let entered = app.enter_by(&DOOR, &headers, &query, Permission::Read)?;
     let scope = scopes::find(&entered, Some(&scope))?;
-    let document = find(&app, &entered, &scope, &id).await?;
-    let response = answered(&app, &scope, &document).await?;
-    Ok(entered.answer(response))
+    let json = found_json(&app, &entered, &scope, &id).await?;
+    Ok(entered.answer(json_bytes(json)))
 }
 
 /// The profile of an id in whatever scope: where `Location` leads.
@@ -214,11 +236,8 @@ pub(super) async fn retrieve_anywhere(
 ) -> Answer {
     let entered = app.enter_by(&DOOR, &headers, &query, Permission::Read)?;
     for scope in scopes::asked(&entered, |_| true)? {
-        match find(&app, &entered, &scope, &id).await {
-            Ok(document) => {
-                let response = answered(&app, &scope, &document).await?;
-                return Ok(entered.answer(response));
-            }
+        match found_json(&app, &entered, &scope, &id).await {
+            Ok(json) => return Ok(entered.answer(json_bytes(json))),
             Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
@@ -296,7 +315,10 @@ async fn write(
         return Err(invalid_member("Info.Email", "an e-mail address is expected").into());
     }
     let existed = match of {
-        Some(_) => find(app, &entered, &scope, &id).await.is_ok(),
+        Some(_) => {
+            let lookups: Vec<Lookup> = lookups(&id).collect();
+            app.service.find_document(scope.workspace, &lookups).await.is_ok()
+        }
         None => false,
     };
     let claim = |namespace: &str, value: &str| Claim {
@@ -325,9 +347,7 @@ async fn write(
     let is_new = outcome.is_new && !existed;
     // A key that may only send learns no more than it said.
     let mut response = if entered.caller.permissions().allow(Permission::Read) {
-        let query = shown(&entered);
-        let document = app.service.document(scope.workspace, &Lookup::Node(outcome.id), &query).await?;
-        answered(app, &scope, &document).await?
+        json_bytes(shown_json(app, &entered, &scope, &Lookup::Node(outcome.id)).await?)
     } else {
         json(&serde_json::json!({ "ProfileId": id, "Scope": scope.name }))
     };

@@ -142,7 +142,7 @@ fn of_events() -> Vec<Route> {
             .answer::<Tracked>(200, "It is taken, or was there already.", tracked.clone()),
         route(Method::POST, "/api/v1.0/TrackBulk", INGEST, post(track::bulk), "Takes up to 100 track events")
             .describe("The body is a list. One that cannot be read refuses the call, and none is taken.")
-            .body::<Track>(json!([sent]))
+            .body::<Vec<Track>>(json!([sent]))
             .answer::<Tracked>(200, "What became of them.", tracked),
     ];
     let preview = route(Method::POST, "/api/v2.0/TrackEvents/preview", READ, post(kql::preview), "Runs a query in KQL")

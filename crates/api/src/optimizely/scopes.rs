@@ -67,16 +67,21 @@ pub(super) fn asked(entered: &Entered, may_hold: impl Fn(&str) -> bool) -> Resul
 /// `scope_not_found`.
 pub(super) fn find(entered: &Entered, name: Option<&str>) -> Result<Scoped, Error> {
     let name = name.map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty());
-    let held = held(entered);
-    let called = |wanted: &str| held.iter().find(|own| own.name == wanted).cloned();
+    let (caller, directory) = (&entered.caller, entered.caller.directory());
+    let called = |wanted: &str| {
+        let found = directory.workspace_by_name(caller.organization(), wanted)?;
+        caller.holds(found.id).then(|| Scoped { name: wanted.to_owned(), workspace: found.id })
+    };
     match name.as_deref() {
         // A key of one workspace has it for its default scope, whatever it is called.
         None | Some(DEFAULT) => {
-            let usual = entered.caller.default_workspace();
-            let usual = || held.iter().find(|own| Some(own.workspace) == usual).cloned();
-            called(DEFAULT).or_else(usual).ok_or_else(|| scope_not_found())
+            let usual = || {
+                let found = directory.workspace(caller.default_workspace()?)?;
+                Some(Scoped { name: found.name.as_str().to_owned(), workspace: found.id })
+            };
+            called(DEFAULT).or_else(usual).ok_or_else(scope_not_found)
         }
-        Some(name) => called(name).ok_or_else(|| scope_not_found()),
+        Some(name) => called(name).ok_or_else(scope_not_found),
     }
 }
 

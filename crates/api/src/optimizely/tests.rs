@@ -70,7 +70,7 @@ async fn what_is_too_large_is_told_so() {
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (413, "track_event_too_large"));
     let small = json!({ "deviceId": "d", "eventType": "x", "value": "x" });
     let reply = call(&world, "POST", "/v1.0/TrackBulk", ROOT, &vec![small; 101].into()).await;
-    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "events_too_many"));
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "track_events_too_many"));
     let devices: Vec<String> = (0..31).map(|at| format!("d{at}")).collect();
     let reply = call(&world, "POST", "/v1.0/profiles", ROOT, &json!({ "DeviceIds": devices })).await;
     assert_eq!((reply.status.as_u16(), reply.json()["details"][0]["target"].as_str()), (400, Some("DeviceIds")));

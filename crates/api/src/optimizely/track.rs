@@ -3,6 +3,7 @@
 //! An event with an e-mail address is of the profile of that address, whatever device it comes from: it is written as a document whose strong
 //! identity is the address. One without is of the profile of its device.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -83,7 +84,7 @@ pub(super) async fn bulk(State(app): State<Arc<App>>, query: Query, headers: Hea
     let events: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(expected)?;
     if !(1..=EVENTS_MAX).contains(&events.len()) {
         let message = format!("a list of 1 to {EVENTS_MAX} events is expected, not of {}", events.len());
-        return Err(invalid("events_too_many", message).into());
+        return Err(invalid("track_events_too_many", message).into());
     }
     let tracked = track(&app, &entered, &headers, events).await?;
     Ok(entered.answer(json_answer(&tracked)))
@@ -133,11 +134,12 @@ async fn take(
     events: Vec<(usize, Read)>,
     tracked: &mut Tracked,
 ) -> Result<(), Error> {
-    let (mut places, mut incoming) = (Vec::new(), Vec::new());
+    let (mut places, mut incoming, mut devices) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (index, read) in events {
         match read.email.clone() {
             None => {
                 let raw = read.kept(from);
+                devices.insert(read.device.clone(), (index, read.time));
                 incoming.push(Incoming { fact: Ok(fact(read, from, app.fresh_id())), raw, notes: Vec::new() });
                 places.push(index);
             }
@@ -152,15 +154,25 @@ async fn take(
             }
         }
     }
-    let verdicts = app.service.ingest(scope.workspace, incoming, NAME, entered.caller.key()).await?;
+    let by = (NAME, entered.caller.key());
+    let verdicts = app.service.ingest(scope.workspace, incoming, by.0, by.1).await?;
     for (index, verdict) in places.into_iter().zip(verdicts) {
+        if matches!(verdict, Verdict::Rejected(_)) {
+            devices.retain(|_, (own, _)| *own != index);
+        }
         match verdict {
             Verdict::Accepted { .. } => tracked.accepted += 1,
             Verdict::Duplicate | Verdict::Differs => tracked.duplicates += 1,
             Verdict::Rejected(rejection) => {
-                tracked.rejected.push(Rejected { index, code: rejection.code, message: rejection.message.to_string() })
+                let (code, message) = (rejection.code, rejection.message.to_string());
+                tracked.rejected.push(Rejected { index, code, message });
             }
         }
+    }
+    // The id of a profile is issued with its first event.
+    for (device, (_, time)) in devices {
+        let write = of_device(device, time, from, app.fresh_id());
+        app.service.ensure_document(scope.workspace, write, by).await?;
     }
     Ok(())
 }
@@ -292,10 +304,7 @@ fn put(object: &mut Map<String, Json>, path: &Path, text: &str) {
 
 /// An event as a fact of its device.
 fn fact(read: Read, from: &From<'_>, fresh_id: String) -> Fact {
-    let strength = match from.class {
-        Class::Private => Strength::Verified,
-        Class::Public => Strength::Observed,
-    };
+    let strength = strength_of(from.class);
     let Read { id, device, event_type, time, attributes, payload, .. } = read;
     let mut fact = Fact {
         id: id.unwrap_or(fresh_id).into(),
@@ -311,6 +320,31 @@ fn fact(read: Read, from: &From<'_>, fresh_id: String) -> Fact {
     };
     fact.content = Some(content::of(&fact, None));
     fact
+}
+
+/// The profile of a device, which says nothing yet.
+fn of_device(device: String, time: Option<Timestamp>, from: &From<'_>, fresh_id: String) -> DocumentWrite {
+    let strength = strength_of(from.class);
+    let fact = Fact {
+        id: fresh_id.into(),
+        dataset: from.dataset.clone(),
+        batch: None,
+        time,
+        claims: vec![Claim { namespace: DEVICES.into(), value: device.into(), strength }],
+        document: None,
+        attributes: Vec::new(),
+        account: None,
+        call: None,
+        content: None,
+    };
+    DocumentWrite { fact: Box::new(fact), terms: DocumentTerms::default(), of: None }
+}
+
+fn strength_of(class: Class) -> Strength {
+    match class {
+        Class::Private => Strength::Verified,
+        Class::Public => Strength::Observed,
+    }
 }
 
 /// An event as one of the profile of an e-mail address.

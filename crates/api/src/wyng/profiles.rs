@@ -155,9 +155,20 @@ pub(super) async fn retrieve(
     };
     let node = node(&id)?;
     let (sees, visibility) = sees(&app, &entered, &query, node).await?;
-    let (profile, config) = seen(&app, &entered, (node, visibility, relevance)).await?;
-    let shown = render::profile(&profile, &config, entered.workspace, (sees, relevance, app.now()));
-    Ok(entered.answer(json(&shown)))
+    let now = app.now();
+    let render = |profile: &DocumentProfile, config: &StoredConfig| {
+        to_json(&render::profile(profile, config, entered.workspace, (sees, relevance, now)))
+    };
+    // When a value ceases to be relevant is not told, so what asks for that is made anew each time.
+    if relevance != Relevance::Any {
+        let (profile, config) = seen(&app, &entered, (node, visibility, relevance)).await?;
+        let shown = render(&profile, &config);
+        return Ok(entered.answer(json_bytes(shown.into())));
+    }
+    let query = DocumentQuery { visibility, relevance, values: [].into() };
+    let shape: &[u8] = if sees == Sees::All { b"wyng all" } else { b"wyng public" };
+    let shown = app.service.document_shown(entered.workspace, &Lookup::Node(node), (&query, shape), render).await?;
+    Ok(entered.answer(json_bytes(shown.json)))
 }
 
 pub(super) async fn field(

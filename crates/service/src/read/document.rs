@@ -95,6 +95,8 @@ pub struct DocumentProfile {
     /// The values that were asked for, in their order: null where there is none, where the reader may not see what it is computed of, and
     /// where it cannot be computed within the bounds of rules.
     pub values: Vec<Value>,
+    /// The first instant at which something of it may be otherwise by itself, none where it holds until somebody writes.
+    pub valid_until: Option<Timestamp>,
 }
 
 impl DocumentProfile {
@@ -138,6 +140,12 @@ pub(crate) async fn read(
 ) -> Result<DocumentProfile, Error> {
     let (config, cluster, node) = (&configured.config, &found.cluster, found.node);
     let values = values(&asker, configured, found, query, now).await?;
+    // When they next change by themselves is not told.
+    let asks_clock = |rule: &Arc<Rule>| {
+        let plan = rule.plan();
+        plan.reads_clock || plan.moves_always || !plan.calendar.is_empty()
+    };
+    let moves = !values.is_empty() && (!config.keeping().keeps_events() || query.values.iter().any(asks_clock));
     let policy = configured.policy(None)?;
     let lens = Lens { policy: &policy.compiled, config, now, relevance: query.relevance };
     let hidden = configured.stored.model().model.hidden(query.visibility);
@@ -191,6 +199,7 @@ pub(crate) async fn read(
     Ok(DocumentProfile {
         id,
         name,
+        valid_until: view.valid_until.into_iter().chain(moves.then_some(now)).min(),
         values,
         parents: ids,
         created_at: cluster.piece(node).map(|own| own.created_at).min().ok_or_else(not_found)?,

@@ -19,6 +19,7 @@ use tessera_engine::view::{Relevance, View};
 use crate::base::held::place;
 use crate::base::ids::WorkspaceId;
 use crate::config::policies::Chosen;
+use crate::read::document::DocumentQuery;
 use crate::read::find::Found;
 use crate::read::query::{Fields, Lookup, Rendered};
 
@@ -170,6 +171,18 @@ pub(crate) fn view_key(workspace: WorkspaceId, lookup: &Lookup, fields: Fields, 
             key.extend_from_slice(node.as_bytes());
         }
     }
+    key
+}
+
+/// How a document is asked for that is shown in a form of its own: no view of [`view_key`] has such a key.
+pub(crate) fn document_key(workspace: WorkspaceId, lookup: &Lookup, query: &DocumentQuery, shape: &[u8]) -> Vec<u8> {
+    let fields = Fields { visibility: query.visibility, relevance: query.relevance, ..Fields::ALL };
+    let mut key = Vec::with_capacity(64 + shape.len());
+    key.extend_from_slice(&workspace.number().to_be_bytes());
+    key.push(u8::MAX);
+    key.extend_from_slice(&shape.len().to_be_bytes());
+    key.extend_from_slice(shape);
+    key.extend_from_slice(&view_key(workspace, lookup, fields, None));
     key
 }
 
