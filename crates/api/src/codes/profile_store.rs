@@ -29,6 +29,29 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "A query in KQL takes more time, steps or room than it may, and is not answered in part. The message says what to narrow.",
     ),
+    call("blacklist_not_found", NotFound, "No entry of a blacklist has this id."),
+    call("blacklist_exists", Conflict, "Another entry of the scope has this e-mail address."),
+    call(
+        "email_blacklisted",
+        Invalid,
+        "The e-mail address is blacklisted in the scope, so no profile is written with it. Take it off the blacklist first.",
+    ),
+    call("filter_definition_not_found", NotFound, "No filter definition of this id is there."),
+    call(
+        "filter_definition_exists",
+        Conflict,
+        "Another filter definition has this name, or had it when it was made. Choose another one, or replace it.",
+    ),
+    call(
+        "filter_definition_used",
+        Conflict,
+        "A segment binds the filter definition. Replace the segment without it first.",
+    ),
+    call(
+        "filter_definition_unknown",
+        Invalid,
+        "A segment names a filter definition that is not there. The message says at which place.",
+    ),
     call(
         "groups_too_many",
         LimitExceeded,

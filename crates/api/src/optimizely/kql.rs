@@ -34,7 +34,8 @@ mod translate;
 #[cfg(test)]
 mod tests;
 
-pub(super) use ast::{Fault, Kind, Query};
+pub(super) use ast::{Kind, Query};
+pub(super) use lexer::span;
 pub(super) use parser::{Parameters, parse};
 pub(super) use run::{answered, devices};
 pub(super) use table::of_own_events;

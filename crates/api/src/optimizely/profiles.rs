@@ -30,7 +30,7 @@ use super::filter::{OfProfiles, Words as _, emails, may_hold, sort_shown, transl
 use super::parse::{self, Sent};
 use super::scopes::{self, Scoped};
 use super::words::{DEVICES, EMAIL, computed};
-use super::{DOOR, NAME, render};
+use super::{DOOR, NAME, blacklists, render};
 use crate::answer::{Answer, json, json_bytes, to_json};
 use crate::app::{App, Entered};
 use crate::extract::{BaseUrl, PathParams, Query};
@@ -49,7 +49,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, query: Query, headers: Hea
 }
 
 /// The profiles of all scopes for which a filter holds.
-async fn found(app: &App, entered: &mut Entered, asked: &Asked) -> Result<List, Error> {
+pub(super) async fn found(app: &App, entered: &mut Entered, asked: &Asked) -> Result<List, Error> {
     let named = asked.filter.as_ref().map(scopes_of);
     let scopes = scopes::asked(entered, |scope| named.as_ref().is_none_or(|named| named(scope)))?;
     let several = scopes.len() > 1;
@@ -286,7 +286,7 @@ fn terms() -> DocumentTerms {
 }
 
 /// A UUID that nobody has: of version 4.
-fn fresh_uuid(app: &App) -> String {
+pub(super) fn fresh_uuid(app: &App) -> String {
     let mut bytes = [0; 16];
     app.service.random(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
@@ -309,10 +309,12 @@ async fn write(
     let config = app.service.configuration(scope.workspace).await?;
     let is_computed = |name: &str| config.rules().of(RuleKind::Attribute).contains_key(name);
     let Sent { devices, email, attributes, notes } = parse::profile(&bytes, &is_computed, now)?;
-    if let Some(email) = &email
-        && app.service.normalised(scope.workspace, EMAIL, email).await?.is_none()
-    {
-        return Err(invalid_member("Info.Email", "an e-mail address is expected").into());
+    if let Some(email) = &email {
+        match app.service.normalised(scope.workspace, EMAIL, email).await? {
+            None => return Err(invalid_member("Info.Email", "an e-mail address is expected").into()),
+            Some(normal) if blacklists::is_listed(&config, &normal) => return Err(blacklists::listed().into()),
+            Some(_) => {}
+        }
     }
     let existed = match of {
         Some(_) => {

@@ -3,27 +3,22 @@
 //! A condition that names an identity in the open reads the timelines of those who may have events that name it. Any other reads all
 //! timelines at one instant of the store, by several threads at once and within a bound of time: there is either the whole answer or none.
 
-use std::cell::OnceCell;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
-use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::Flags;
 use tessera_engine::rules::Event;
 use tessera_engine::time::Timestamp;
-use tessera_engine::value::{Tree, Value};
-use tessera_engine::view::IDENTITIES;
-use tessera_expr::ast::{Expr, Function, Name, Node};
+use tessera_engine::value::Value;
+use tessera_expr::ast::{Expr, Function, Node};
 use tessera_expr::calendar::Zone;
 use tessera_expr::eval::{Frame, OverBudget};
-use tessera_expr::facts::{Facts, Kept, Membership, look_into};
 use tessera_expr::limits::STEPS_MAX;
-use tessera_expr::plan::Aggregate;
 use tessera_expr::problem::Problem;
 use tessera_expr::rule::{Purpose, Rule};
 use tessera_store::{Direction, KeyRange, Row, ScanLimit, Snapshot};
@@ -33,7 +28,6 @@ use super::{ORDER_MAX, PAGE_BYTES, Sorting, WINDOW_MAX};
 use crate::base::codec;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
-use crate::base::opened::open_payload;
 use crate::base::store_error::read_failed;
 use crate::base::verdict::NamedIdentity;
 use crate::config::configured::Configured;
@@ -50,8 +44,11 @@ use crate::stored::row;
 use crate::work::service::Service;
 
 mod fold;
+mod one;
 
-pub use fold::{Folding, GROUP_BYTES_MAX, GROUPS_MAX, Measure};
+use one::One;
+
+pub use fold::{FoldQuery, Folding, GROUP_BYTES_MAX, GROUPS_MAX, Measure};
 
 /// Events, and bytes of them, that a thread reads in one go.
 const PAGE: ScanLimit = ScanLimit { rows: 1_000, bytes: 2 << 20 };
@@ -113,17 +110,6 @@ pub struct EventsQuery {
     /// What is computed of each that is shown.
     pub values: Vec<EventRule>,
     /// What the reader may see: what is hidden from it is not there, for the condition either.
-    pub visibility: Flags,
-}
-
-/// Which events a [`Folding`] takes in, and what of them.
-#[derive(Debug, Clone)]
-pub struct FoldQuery {
-    /// The condition that has to hold of them; without one it is all.
-    pub filter: Option<EventRule>,
-    /// What is computed of each: what they are grouped by, then one value for each measure that takes one.
-    pub values: Vec<EventRule>,
-    /// What the reader may see.
     pub visibility: Flags,
 }
 
@@ -441,7 +427,7 @@ impl Walk {
     }
 
     fn one<'a>(&'a self, event: &'a Event, named: &'a [Identity], patience: &'a Patience) -> One<'a> {
-        One { event, named, config: &self.configured.config, identities: OnceCell::new(), patience }
+        One::new(event, named, &self.configured.config, patience)
     }
 
     /// What a rule comes to for one event; none where it is beyond its bounds.
@@ -510,75 +496,4 @@ enum Looked {
     Undecided,
     /// What it is sorted or grouped by; none for what gave no answer.
     Holds(Vec<Option<Value>>),
-}
-
-/// No attributes.
-static NOTHING: Tree = Tree::Node(BTreeMap::new());
-
-/// One event, as its condition sees it.
-struct One<'a> {
-    event: &'a Event,
-    named: &'a [Identity],
-    config: &'a Config,
-    identities: OnceCell<Value>,
-    patience: &'a Patience,
-}
-
-impl One<'_> {
-    /// The identities that it names: a list for each namespace.
-    fn identities(&self) -> &Value {
-        self.identities.get_or_init(|| {
-            let mut all: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-            for identity in self.named {
-                if let Some(namespace) = self.config.find(identity.namespace) {
-                    all.entry(namespace.name.as_str()).or_default().push(Value::Text(identity.value.clone()));
-                }
-            }
-            Value::object(all.into_iter().map(|(name, values)| (name.into(), Value::List(values.into()))).collect())
-        })
-    }
-}
-
-impl Facts for One<'_> {
-    fn attributes(&self) -> &Tree {
-        &NOTHING
-    }
-
-    fn event_count(&self) -> usize {
-        1
-    }
-
-    fn event_time(&self, _: usize) -> Timestamp {
-        self.event.time
-    }
-
-    fn event_name(&self, _: usize) -> Name {
-        self.event.event_type()
-    }
-
-    fn event_value(&self, _: usize, names: &[Name]) -> (Value, usize) {
-        match names {
-            [first, rest @ ..] if **first == *IDENTITIES => {
-                let (value, used) = look_into(self.identities(), rest);
-                (value, used + 1)
-            }
-            _ => self.event.at(names, open_payload),
-        }
-    }
-
-    fn event_bytes(&self, _: usize) -> usize {
-        self.event.call.payload.len()
-    }
-
-    fn is_given_up(&self) -> bool {
-        self.patience.is_over()
-    }
-
-    fn membership(&self, _: &str) -> Membership {
-        Membership::Outside { left: None }
-    }
-
-    fn kept(&self, _: &Aggregate) -> Option<Kept> {
-        None
-    }
 }

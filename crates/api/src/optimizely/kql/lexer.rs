@@ -54,7 +54,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, Fault> {
 }
 
 /// A length of time as it is written, such as `7d` or `1.5h`, or `days.hours:minutes:seconds`.
-pub(super) fn span(text: &str) -> Option<i64> {
+pub(in super::super) fn span(text: &str) -> Option<i64> {
     let text = text.trim();
     if text.contains(':') {
         return clock_span(text);
@@ -227,7 +227,7 @@ impl<'a> Lexer<'a> {
 
     /// `datetime(2020-01-31 10:00)`: what stands in it is no expression. With a parameter or a text in it, it is a function like others.
     fn time(&mut self, behind: &str) -> Result<Token, Fault> {
-        let inside = behind.trim_start().strip_prefix('(').ok_or_else(|| fault(self.at, "( behind datetime"))?;
+        let Some(inside) = behind.trim_start().strip_prefix('(') else { return Ok(Token::Word("datetime".into())) };
         if inside.trim_start().starts_with(['{', '"', '\'']) {
             return Ok(Token::Word("datetime".into()));
         }

@@ -13,7 +13,7 @@ use super::{EVENT_COLUMNS, QUERY_BYTES_MAX};
 
 mod stages;
 
-/// Brackets, `not` and functions in each other.
+/// Brackets, functions, and operands of sums and products, in each other.
 const DEPTH_MAX: usize = 24;
 /// Stages of a query.
 const STAGES_MAX: usize = 32;
@@ -106,10 +106,7 @@ impl Parser<'_> {
     /// Goes one deeper, within the bound.
     fn deeper<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         if self.depth == DEPTH_MAX {
-            return Err(fault(
-                self.at(),
-                format!("something simpler, as at most {DEPTH_MAX} brackets stand in each other"),
-            ));
+            return Err(self.too_deep());
         }
         self.depth += 1;
         let result = inner(self);
@@ -198,32 +195,48 @@ impl Parser<'_> {
     }
 
     fn sum(&mut self) -> Result<Term, Fault> {
-        let mut left = self.product()?;
-        loop {
-            let operator = match self.peek() {
-                Token::Symbol("+") => Arithmetic::Add,
-                Token::Symbol("-") => Arithmetic::Subtract,
-                _ => return Ok(left),
-            };
-            self.advance();
-            let right = self.product()?;
-            left = Term::new(left.at, Kind::Arithmetic(operator, Box::new(left), Box::new(right)));
-        }
+        let operator = |token: &Token| match token {
+            Token::Symbol("+") => Some(Arithmetic::Add),
+            Token::Symbol("-") => Some(Arithmetic::Subtract),
+            _ => None,
+        };
+        self.chained(operator, Self::product)
     }
 
     fn product(&mut self) -> Result<Term, Fault> {
-        let mut left = self.single()?;
-        loop {
-            let operator = match self.peek() {
-                Token::Symbol("*") => Arithmetic::Multiply,
-                Token::Symbol("/") => Arithmetic::Divide,
-                Token::Symbol("%") => Arithmetic::Remainder,
-                _ => return Ok(left),
-            };
+        let operator = |token: &Token| match token {
+            Token::Symbol("*") => Some(Arithmetic::Multiply),
+            Token::Symbol("/") => Some(Arithmetic::Divide),
+            Token::Symbol("%") => Some(Arithmetic::Remainder),
+            _ => None,
+        };
+        self.chained(operator, Self::single)
+    }
+
+    /// Operands with operators between them, from the left. Each stands one deeper than the next.
+    fn chained(
+        &mut self,
+        operator: impl Fn(&Token) -> Option<Arithmetic>,
+        operand: impl Fn(&mut Self) -> Result<Term, Fault>,
+    ) -> Result<Term, Fault> {
+        let depth = self.depth;
+        let mut left = operand(self)?;
+        while let Some(operator) = operator(self.peek()) {
             self.advance();
-            let right = self.single()?;
+            self.depth += 1;
+            if self.depth > DEPTH_MAX {
+                return Err(self.too_deep());
+            }
+            let right = operand(self)?;
             left = Term::new(left.at, Kind::Arithmetic(operator, Box::new(left), Box::new(right)));
         }
+        self.depth = depth;
+        Ok(left)
+    }
+
+    fn too_deep(&self) -> Fault {
+        let expected = format!("something simpler, as at most {DEPTH_MAX} brackets and operands stand in each other");
+        fault(self.at(), expected)
     }
 
     fn single(&mut self) -> Result<Term, Fault> {

@@ -63,7 +63,9 @@ pub(super) struct Rows {
     /// Whether they are whole events, with these columns beside.
     pub(super) is_whole: bool,
     pub(super) rows: Vec<Row>,
-    pub(super) now: Timestamp,
+    /// Bytes of what they are made of.
+    pub(super) bytes: usize,
+    now: Timestamp,
     steps_left: u64,
     bytes_left: usize,
 }
@@ -143,12 +145,17 @@ pub(super) fn order_of(one: &[Value], other: &[Value], by: &[Sorting]) -> Orderi
 }
 
 impl Rows {
-    pub(super) fn new(columns: Vec<Name>, is_whole: bool, rows: Vec<Row>, now: Timestamp) -> Self {
-        Self { columns, is_whole, rows, now, steps_left: STEPS_MAX, bytes_left: GROUP_BYTES_MAX }
+    pub(super) fn new((columns, is_whole): (Vec<Name>, bool), rows: Vec<Row>, bytes: usize, now: Timestamp) -> Self {
+        Self { columns, is_whole, rows, bytes, now, steps_left: STEPS_MAX, bytes_left: GROUP_BYTES_MAX }
+    }
+
+    /// Does what these stages say.
+    pub(super) fn apply_all(&mut self, stages: &[(usize, Stage)]) -> Result<(), Trouble> {
+        stages.iter().try_for_each(|(at, stage)| self.apply(*at, stage))
     }
 
     /// Does what a stage says.
-    pub(super) fn apply(&mut self, at: usize, stage: &Stage) -> Result<(), Trouble> {
+    fn apply(&mut self, at: usize, stage: &Stage) -> Result<(), Trouble> {
         match stage {
             Stage::Where(term) => self.filter(term),
             Stage::Extend(named) => self.extend(named, at),
@@ -199,6 +206,7 @@ impl Rows {
                 self.steps_left = self.steps_left.saturating_sub(answer.steps);
                 let bytes = answer.value.size_bytes();
                 self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or_else(too_much)?;
+                self.bytes += bytes;
                 values.push(answer.value);
             }
             all.push(values);

@@ -8,7 +8,7 @@ use tessera_engine::time::Timestamp;
 use tessera_expr::ast::{Expr, Name};
 use tessera_expr::problem::Place;
 use tessera_expr::value::Value;
-use tessera_service::error::Error;
+use tessera_service::error::{Error, ErrorKind};
 use tessera_service::queries::events::{EventRule, EventsQuery, FoldQuery, Folding, FoundEvent};
 use tessera_service::queries::{Sorting, WINDOW_MAX};
 
@@ -139,8 +139,13 @@ async fn run(app: &App, entered: &mut Entered, query: &Query, scopes: &[Scoped])
         Shape::Groups { .. } => grouped(app, entered, query, (scopes, now), &first).await?,
         Shape::Events(_) | Shape::Rows(_) => listed(app, entered, query, (scopes, now), &first).await?,
     };
-    for (at, stage) in &query.stages[first.rest..] {
-        rows.apply(*at, stage)?;
+    if has_rest {
+        // It may take a while, so that other requests do not wait for it.
+        let stages = query.stages[first.rest..].to_vec();
+        let work = move || rows.apply_all(&stages).map(|()| rows);
+        let ended = tokio::task::spawn_blocking(work).await;
+        rows = ended.map_err(|_| Error::new(ErrorKind::Internal, "internal", "a query met a fault of ours"))??;
+        entered.grow_to(2 * rows.bytes)?;
         total = rows.rows.len() as u64;
     }
     Ok((total, rows))
@@ -182,7 +187,7 @@ async fn grouped(
     first: &Plan,
 ) -> Result<(u64, Rows), Trouble> {
     let Shape::Groups { by, measures } = &first.shape else {
-        return Ok((0, Rows::new(Vec::new(), false, Vec::new(), now)));
+        return Ok((0, Rows::new((Vec::new(), false), Vec::new(), 0, now)));
     };
     let columns = names(by.iter().map(|(name, _)| name).chain(measures.iter().map(|(name, ..)| name)));
     let mut folding = Folding::new(by.len(), measures.iter().map(|(_, measure, _)| *measure).collect());
@@ -199,9 +204,10 @@ async fn grouped(
         folding = app.service.fold_events(scope.workspace, &query, folding).await?;
     }
     let rows = folding.rows();
-    entered.grow_to(2 * rows.iter().flatten().map(Value::size_bytes).sum::<usize>())?;
+    let bytes = rows.iter().flatten().map(Value::size_bytes).sum::<usize>();
+    entered.grow_to(2 * bytes)?;
     let rows: Vec<Row> = rows.into_iter().map(|values| Row::of(&columns, values)).collect();
-    Ok((rows.len() as u64, Rows::new(columns, false, rows, now)))
+    Ok((rows.len() as u64, Rows::new((columns, false), rows, bytes, now)))
 }
 
 /// Events of all scopes, or columns of them: the first in the order that is asked for.
@@ -216,7 +222,7 @@ async fn listed(
     let top = first.limit.unwrap_or(ROWS_MAX).min(if has_rest { WINDOW_MAX } else { ROWS_MAX });
     let is_whole = matches!(first.shape, Shape::Events(_));
     let (Shape::Events(columns) | Shape::Rows(columns)) = &first.shape else {
-        return Ok((0, Rows::new(Vec::new(), false, Vec::new(), now)));
+        return Ok((0, Rows::new((Vec::new(), false), Vec::new(), 0, now)));
     };
     let columns = names(columns.iter().map(|(name, _)| name));
     let (mut total, mut bytes, mut found): (u64, usize, Vec<(Key, Row)>) = (0, 0, Vec::new());
@@ -249,7 +255,7 @@ async fn listed(
     found.truncate(top);
     let total = first.limit.map_or(total, |limit| total.min(limit as u64));
     let rows = found.into_iter().map(|(_, row)| row).collect();
-    Ok((total, Rows::new(columns, is_whole, rows, now)))
+    Ok((total, Rows::new((columns, is_whole), rows, bytes, now)))
 }
 
 /// What is asked of one scope: the first in the order, with what they are sorted by and their columns.

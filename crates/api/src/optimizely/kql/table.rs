@@ -231,7 +231,7 @@ pub(in super::super) fn of_own_events(query: &Query, scope: &str) -> Result<Expr
     let table = Table::new(Source::OwnEvents(OfEvents { scope, emails: &emails }), Clock::Goes);
     let conditions = query.stages.iter().map(|(at, stage)| match stage {
         Stage::Where(term) => table.condition(term),
-        _ => Err(fault(*at, "where: a segment is kept at every event, which other stages do not say how to,")),
+        _ => Err(fault(*at, "nothing but where, as a segment is brought along at every event,")),
     });
     let conditions = conditions.collect::<Result<Vec<_>, _>>()?;
     let end = query.stages.last().map_or(0, |(at, _)| *at);

@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use tessera_engine::time::Timestamp;
+
 use super::super::filter::OfEvents;
 use super::run::may_hold;
 use super::*;
@@ -17,8 +19,6 @@ fn planned(text: &str) -> Result<table::Plan, (usize, String)> {
     table::plan(&query, OfEvents { scope: "default", emails: &emails }, clock)
         .map_err(|fault| (fault.at, fault.expected))
 }
-
-use tessera_engine::time::Timestamp;
 
 #[test]
 fn queries_of_the_documents_are_read() {
@@ -92,6 +92,7 @@ fn what_is_not_understood_is_told_with_its_place() {
 fn what_is_too_much_is_refused() {
     let long = format!("Events | where Value == '{}'", "x".repeat(QUERY_BYTES_MAX));
     let deep = format!("Events | where {}true{}", "(".repeat(40), ")".repeat(40));
+    let chain = format!("Events | where 1{} == 1", " + 1".repeat(30));
     let stages = "Events".to_owned() + &" | take 1".repeat(40);
     let columns: Vec<String> = (0..70).map(|at| format!("c{at} = 1")).collect();
     let columns = format!("Events | project {}", columns.join(", "));
@@ -99,6 +100,7 @@ fn what_is_too_much_is_refused() {
     for (text, expected) in [
         (long, "a query of at most"),
         (deep, "something simpler"),
+        (chain, "something simpler"),
         (stages, "an end, as a query has at most"),
         (columns, "at most 64 columns"),
         (doubled, ""),
@@ -167,4 +169,29 @@ fn only_conditions_are_kept_at_every_event() {
     ] {
         assert_eq!(of(text).err().map(|(at, _)| at), Some(at), "{text}");
     }
+}
+
+/// Whatever is cut off, put in or left out, a query is read or refused at a place of its own.
+#[test]
+fn no_text_is_too_odd() {
+    let texts = [
+        "Events | where Payload.a[\"é\"] has 'x' and EventTime between (datetime(2020-01-01) .. 7d) // é",
+        "Events | summarize n = count(), sum(toint(Payload.n)) by EventType | top 3 by n desc | project @'a''b', datetime",
+        "Events | where EventType in~ ({{kind}}, \"a\\nb\") and not(-1.5h !contains ago(1.02:03:04)) | take {{n}}",
+    ];
+    let mut asked = 0;
+    for text in texts {
+        for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
+            let letter = text[at..].chars().next().map_or(0, char::len_utf8);
+            let odd = ["", "\"", "'", "{{", "}}", "(", ")", "[", "|", ".", "é", "@", "!", "\\", "//", "1d"];
+            let changed = odd.map(|odd| format!("{}{odd}{}", &text[..at], &text[at + letter..]));
+            for text in changed.into_iter().chain([text[..at].to_owned()]) {
+                asked += 1;
+                if let Err((at, said)) = planned(&text) {
+                    assert!(at <= text.len() && !said.is_empty(), "{text}");
+                }
+            }
+        }
+    }
+    assert!(asked > 4_000, "{asked}");
 }

@@ -2,15 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tessera_engine::model::Flags;
 use tessera_engine::value::{Decimal, Value};
 use tessera_expr::eval::ranks;
 
+use super::EventRule;
 use crate::base::error::{Error, ErrorKind};
 
 /// Groups of one folding.
 pub const GROUPS_MAX: usize = 10_000;
 /// Bytes of what a folding holds: what is grouped by, extremes, and distinct values. Of a page of events, bytes of what is computed of them.
 pub const GROUP_BYTES_MAX: usize = 16 << 20;
+
+/// Which events a [`Folding`] takes in, and what of them.
+#[derive(Debug, Clone)]
+pub struct FoldQuery {
+    /// The condition that has to hold of them; without one it is all.
+    pub filter: Option<EventRule>,
+    /// What is computed of each: what they are grouped by, then one value for each measure that takes one.
+    pub values: Vec<EventRule>,
+    /// What the reader may see.
+    pub visibility: Flags,
+}
 
 /// What is computed of the events of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
