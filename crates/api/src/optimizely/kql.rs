@@ -37,7 +37,7 @@ mod tests;
 pub(super) use ast::{Kind, Query};
 pub(super) use lexer::span;
 pub(super) use parser::{Parameters, parse};
-pub(super) use run::{answered, devices};
+pub(super) use run::{answered, checked, devices};
 pub(super) use table::of_own_events;
 
 /// Bytes of a query.

@@ -372,3 +372,32 @@ async fn a_blacklist_of_one_scope_says_nothing_of_another() {
     assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "email_blacklisted"));
     assert_eq!(refused.json()["details"][0]["target"], "Info.Email");
 }
+
+/// Who is in a segment of a definition of events comes in with an event, and leaves as time goes by.
+#[tokio::test]
+async fn a_segment_of_events_follows_events_and_the_clock() {
+    let world = World::new().await;
+    let definition = json!({ "Name": "lately", "Type": "Events", "Parameters": [{ "Name": "word", "Type": "string" }],
+        "Query": "Events | where Value has {{word}} and tostring(Payload.n) startswith '4' | where EventTime >= ago(1d) or Value =~ 'x'" });
+    assert_eq!(call(&world, "POST", "/v2.0/FilterDefinitions", ROOT, &definition).await.status, 201);
+    let bound = json!({ "Filters": [{ "FilterDefinitionId": "lately", "Parameters": { "word": "shoe" } }] });
+    let body = json!({ "Name": "Lately", "Scope": "default", "SegmentFilter": bound });
+    let made = call(&world, "POST", "/v2.0/segments", ROOT, &body).await;
+    assert_eq!(made.status, 201, "{}", made.json());
+    let id = made.json()["SegmentId"].as_str().expect("an id").to_owned();
+    let members = async || {
+        let shown = call(&world, "GET", &format!("/v2.0/segments/{id}"), ROOT, &Value::Null).await.json();
+        assert_eq!(shown["SegmentFilter"]["Filters"][0]["Parameters"]["word"], "shoe", "{shown}");
+        shown["MatchingProfiles"].clone()
+    };
+    assert_eq!(members().await, 0);
+    for (device, value, number) in [("d1", "A red Shoe.", 42), ("d2", "shoes", 42), ("d3", "shoe", 24)] {
+        let event = json!({ "deviceId": device, "eventType": "x", "value": value, "payload": { "n": number } });
+        assert_eq!(call(&world, "POST", "/v1.0/Track", ROOT, &event).await.status, 200);
+    }
+    assert_eq!(members().await, 1, "one whose word is whole and whose number begins with 4");
+    world.pass(23 * 3_600_000_000);
+    assert_eq!(members().await, 1);
+    world.pass(2 * 3_600_000_000);
+    assert_eq!(members().await, 0, "a day is over");
+}

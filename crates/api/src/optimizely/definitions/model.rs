@@ -1,5 +1,7 @@
 //! What a filter definition may say, and what it says once its parameters have values.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use tessera_expr::value::Decimal;
@@ -8,6 +10,7 @@ use tessera_service::error::Error;
 use utoipa::ToSchema;
 
 use super::super::errors::invalid_member;
+use super::super::filter::{OfProfiles, translated};
 use super::super::kql::{self, Kind, PARAMETERS_MAX, Parameters, QUERY_BYTES_MAX};
 use super::super::render::is_uuid;
 
@@ -144,17 +147,26 @@ fn sample(of: &str) -> Option<Json> {
     })
 }
 
+/// An error of a filter, as one of the query.
+fn as_query(error: &Error) -> Error {
+    invalid_member("Query", error.message.trim_start_matches("$filter: "))
+}
+
 impl Definition {
     /// Reads the query with some value for each parameter.
     fn tried(&self) -> Result<(), Error> {
         let samples = self.parameters.iter().map(|own| (own.name.clone(), sample(&own.of).unwrap_or_default()));
         let values = self.values(&samples.collect())?;
         match self.asks {
-            Asks::Events => drop(self.events(&values)?),
+            Asks::Events => kql::checked(&self.events(&values)?, &self.query)?,
             Asks::Profiles => {
                 let text = self.filter(&values)?;
                 let read = tessera_expr::filter::parse(&text);
-                read.map_err(|problem| invalid_member("Query", format!("{} is expected", problem.expected)))?;
+                let read =
+                    read.map_err(|problem| invalid_member("Query", format!("{} is expected", problem.expected)))?;
+                let emails = HashMap::new();
+                let words = OfProfiles { scope: "", emails: &emails };
+                translated(&read, &words).map_err(|error| as_query(&error))?;
             }
         }
         Ok(())
@@ -292,6 +304,7 @@ mod tests {
             ("Query", json!("Name eq '{{minVisits}}'"), "Query: at character 10 "),
             ("Query", json!("Visits ge {{minVisits"), "Query: at character 11 "),
             ("Query", json!("Visits above {{minVisits}}"), "Query: "),
+            ("Query", json!("Visit ge {{minVisits}}"), "Query: Visit is no member"),
             ("Parameters", json!([{ "Name": "min1", "Type": "int" }]), "Parameters[0].Name: "),
             ("Parameters", json!([{ "Name": "minVisits", "Type": "float" }]), "Parameters[0].Type: "),
             (
@@ -306,8 +319,14 @@ mod tests {
             let said = refused(changed);
             assert!(said.starts_with(target), "{member} {wrong}: {said:?}");
         }
-        let events = json!({ "Name": "e", "Type": "Events", "Query": "Events | where Kind == 1 |" });
-        assert!(refused(events).starts_with("Query: at character 27 "));
+        for (query, at) in [
+            ("Events | where Value == 'x' |", 30),
+            ("Events | where Kind == 1", 16),
+            ("Events | take 5 | summarize n = count() by Value | where m > 1", 58),
+        ] {
+            let said = refused(json!({ "Name": "e", "Type": "Events", "Query": query }));
+            assert!(said.starts_with(&format!("Query: at character {at} ")), "{query}: {said}");
+        }
     }
 
     #[test]

@@ -124,6 +124,25 @@ fn is_scope(term: &Term) -> bool {
     matches!(&term.kind, Kind::Column(names) if names.len() == 1 && *names[0] == *"Scope")
 }
 
+/// That a query says what can be asked, whatever is found.
+///
+/// # Errors
+/// `kql_invalid`.
+pub(in super::super) fn checked(query: &Query, text: &str) -> Result<(), Error> {
+    let (emails, now) = (HashMap::new(), Timestamp::MIN);
+    let plan = plan(query, OfEvents { scope: "", emails: &emails }, Clock::At(now));
+    let plan = plan.map_err(|fault| fault.into_error(text))?;
+    let (columns, is_whole) = match &plan.shape {
+        Shape::Events(columns) => (names(columns.iter().map(|(name, _)| name)), true),
+        Shape::Rows(columns) => (names(columns.iter().map(|(name, _)| name)), false),
+        Shape::Groups { by, measures } => {
+            (names(by.iter().map(|(name, _)| name).chain(measures.iter().map(|(name, ..)| name))), false)
+        }
+    };
+    let mut none = Rows::new((columns, is_whole), Vec::new(), 0, now);
+    none.apply_all(&query.stages[plan.rest..]).map_err(|trouble| refused(trouble, text))
+}
+
 /// Runs a query. Answers how many rows there are in all, and as many of them as were asked for.
 async fn run(app: &App, entered: &mut Entered, query: &Query, scopes: &[Scoped]) -> Result<(u64, Rows), Trouble> {
     let now = app.now();
