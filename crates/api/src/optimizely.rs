@@ -1,13 +1,19 @@
-//! The door of Optimizely's Profile Store and Tracking API 1.0 and 2.0: profiles, track events, segments and scopes.
+//! The door of Optimizely's Profile Store and Tracking API 1.0 and 2.0: profiles, track events, segments, filter
+//! definitions, blacklists and scopes.
 //!
 //! A scope is a workspace, a profile of it a document of ours, and a track event a call on the timeline. Start reading at `routes`; `words` says
 //! what each member is in our words, `filter` what a filter of theirs asks of ours. `README.md` has a table of the operations.
 
 mod asked;
+mod blacklists;
+mod bound;
+mod definitions;
 mod errors;
 mod events;
 mod export;
 mod filter;
+mod kql;
+mod matching;
 mod parse;
 mod profiles;
 mod render;

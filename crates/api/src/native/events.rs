@@ -132,6 +132,7 @@ async fn asked(app: &App, entered: &Entered, query: &Query) -> Result<EventsQuer
         order_by: query.get("order_by").map_or(Ok(Vec::new()), order_by)?,
         skip: skip(query.get("skip"))?,
         top: query.limit(EVENTS_DEFAULT, EVENTS_MAX)?,
+        values: Vec::new(),
         visibility: entered.visibility(),
     })
 }

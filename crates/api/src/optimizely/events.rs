@@ -82,6 +82,7 @@ async fn of_scope(
         order_by: asked.order_by.iter().map(order).collect::<Result<_, Error>>()?,
         skip,
         top,
+        values: Vec::new(),
         visibility: entered.visibility(),
     };
     app.service.events_where(scope.workspace, &query).await

@@ -148,7 +148,7 @@ pub(super) fn emails(expr: &Expr, member: &[&str]) -> Vec<String> {
 }
 
 /// A value in the spelling that e-mail addresses have here.
-fn respelled(value: &Expr, emails: &HashMap<String, String>) -> Expr {
+pub(super) fn respelled(value: &Expr, emails: &HashMap<String, String>) -> Expr {
     match &value.node {
         Node::Literal(Literal::Text(text)) => emails.get(&**text).map_or_else(|| value.clone(), |own| Expr::text(own)),
         _ => value.clone(),
@@ -246,7 +246,7 @@ fn is_named(value: &Expr, scope: &str) -> bool {
     matches!(&as_text(value).node, Node::Literal(Literal::Text(text)) if text.eq_ignore_ascii_case(scope))
 }
 
-fn truth(truth: bool) -> Expr {
+pub(super) fn truth(truth: bool) -> Expr {
     Expr::new(Node::Literal(Literal::Bool(truth)))
 }
 
@@ -255,7 +255,7 @@ fn has(list: Expr, value: Expr) -> Expr {
     call(Function::Includes, vec![list, value])
 }
 
-fn as_text(value: &Expr) -> Expr {
+pub(super) fn as_text(value: &Expr) -> Expr {
     match &value.node {
         Node::Literal(Literal::Number(number)) => Expr::text(&number.to_string()),
         _ => value.clone(),
@@ -272,6 +272,7 @@ pub(super) fn has_id(id: &str) -> Expr {
 }
 
 /// Members of events.
+#[derive(Clone, Copy)]
 pub(super) struct OfEvents<'a> {
     pub(super) scope: &'a str,
     pub(super) emails: &'a HashMap<String, String>,
@@ -387,7 +388,7 @@ fn at(tree: &Tree, names: &[Name]) -> Value {
 }
 
 /// One item of a list, as its filter sees it.
-struct One(Tree);
+pub(super) struct One(pub(super) Tree);
 
 impl One {
     fn of(item: &Json) -> Self {
@@ -395,7 +396,7 @@ impl One {
     }
 }
 
-fn tree(json: &Json) -> Tree {
+pub(super) fn tree(json: &Json) -> Tree {
     match json {
         Json::Object(members) => {
             Tree::Node(members.iter().map(|(name, own)| (name.as_str().into(), tree(own))).collect())

@@ -32,7 +32,7 @@ use super::filter::{OfProfiles, Words as _, emails, may_hold, of_order, translat
 use super::parse::{self, Sent};
 use super::scopes::{self, Scoped};
 use super::words::{DEVICES, EMAIL, PHONE, computed};
-use super::{DOOR, NAME, render};
+use super::{DOOR, NAME, blacklists, render};
 use crate::answer::{Answer, json, json_bytes, to_json};
 use crate::app::{App, Entered};
 use crate::extract::{BaseUrl, PathParams, Query};
@@ -57,7 +57,7 @@ struct Item {
 }
 
 /// The profiles of all scopes for which a filter holds.
-async fn found(app: &App, entered: &mut Entered, asked: &Asked) -> Result<List, Error> {
+pub(super) async fn found(app: &App, entered: &mut Entered, asked: &Asked) -> Result<List, Error> {
     let named = asked.filter.as_ref().map(scopes_of);
     let scopes = scopes::asked(entered, |scope| named.as_ref().is_none_or(|named| named(scope)))?;
     let several = scopes.len() > 1;
@@ -301,7 +301,7 @@ fn terms() -> DocumentTerms {
 }
 
 /// A UUID that nobody has: of version 4.
-fn fresh_uuid(app: &App) -> String {
+pub(super) fn fresh_uuid(app: &App) -> String {
     let mut bytes = [0; 16];
     app.service.random(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;
@@ -324,7 +324,7 @@ async fn write(
     let config = app.service.configuration(scope.workspace).await?;
     let is_computed = |name: &str| config.rules().of(RuleKind::Attribute).contains_key(name);
     let sent = parse::profile(&bytes, &is_computed, now)?;
-    check_identities(app, &scope, &sent).await?;
+    check_identities(app, &scope, (&config, &sent)).await?;
     if terms.existence == Existence::Either {
         check_sees_all(&entered, &config)?;
     }
@@ -387,11 +387,13 @@ async fn write(
 }
 
 /// Refuses identities that are none, which would be passed over.
-async fn check_identities(app: &App, scope: &Scoped, sent: &Sent) -> Result<(), Error> {
-    if let Some(email) = &sent.email
-        && app.service.normalised(scope.workspace, EMAIL, email).await?.is_none()
-    {
-        return Err(invalid_member("Info.Email", "an e-mail address is expected"));
+async fn check_identities(app: &App, scope: &Scoped, (config, sent): (&StoredConfig, &Sent)) -> Result<(), Error> {
+    if let Some(email) = &sent.email {
+        match app.service.normalised(scope.workspace, EMAIL, email).await? {
+            None => return Err(invalid_member("Info.Email", "an e-mail address is expected")),
+            Some(normal) if blacklists::is_listed(config, &normal) => return Err(blacklists::listed()),
+            Some(_) => {}
+        }
     }
     for (at, device) in sent.devices.iter().enumerate() {
         if app.service.normalised(scope.workspace, DEVICES, device).await?.is_none() {

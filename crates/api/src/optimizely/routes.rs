@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use tessera_service::directory::Permission;
 
 use super::asked::List;
-use super::wire::{Export, Profile, ProfileBody, Scope, ScopeBody, Segment, SegmentBody, Track, Tracked};
-use super::{events, export, profiles, scopes, segments, track};
+use super::wire::{
+    Export, PreviewBody, Profile, ProfileBody, QueryBody, Scope, ScopeBody, Segment, SegmentBody, Track, Tracked,
+};
+use super::{blacklists, definitions, events, export, kql, matching, profiles, scopes, segments, track};
 use crate::app::App;
 use crate::route::{Access, Route, Tag};
 
@@ -22,7 +24,10 @@ const ADMINISTER: Access = Access::Workspace(Permission::Administer);
 
 /// All routes of this door.
 pub(super) fn routes() -> Vec<Route> {
-    [of_profiles(), of_events(), of_segments(), of_exports(), of_scopes()].into_iter().flatten().collect()
+    [of_profiles(), of_events(), of_segments(), of_definitions(), of_exports(), of_scopes(), of_blacklists()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A route of this door. Tools in pages call it.
@@ -145,13 +150,21 @@ fn of_events() -> Vec<Route> {
             .body::<Vec<Track>>(json!([sent]))
             .answer::<Tracked>(200, "What became of them.", tracked),
     ];
-    lists.into_iter().chain(deletes).chain(sends).collect()
+    let preview = route(Method::POST, "/api/v2.0/TrackEvents/preview", READ, post(kql::preview), "Runs a query in KQL")
+        .describe(
+            "Over the table `Events` of all scopes that the key holds, unless `where Scope == …` says which: `where`, `project`, `extend`, \
+             `summarize`, `distinct`, `order by`, `top`, `take`, `count`. At most 1,000 rows are answered; `total` says how many there are. An \
+             answer is exact; a query that is too heavy is a 400.",
+        )
+        .body::<QueryBody>(json!({ "Query": "Events | where EventType == {{t}} | take 5", "Parameters": { "t": "kiosk-scan" } }))
+        .answer::<List>(200, "The rows: whole events, or the columns that the query names.", list_of(&event));
+    lists.into_iter().chain(deletes).chain(sends).chain([preview]).collect()
 }
 
 fn example_segment() -> Value {
     json!({
         "SegmentId": ID, "Name": "Gold", "Description": null, "Scope": "default", "SegmentManager": null,
-        "ProfileQuery": "Payload.loyaltyTier eq 'gold'", "ProfileFilter": null, "MatchingProfiles": 1,
+        "ProfileQuery": "Payload.loyaltyTier eq 'gold'", "ProfileFilter": null, "SegmentFilter": null, "MatchingProfiles": 1,
         "LastProfileCount": "2020-03-05T17:45:00+00:00", "AvailableForPersonalization": true, "Archived": false, "FavoredBy": [],
         "LabelIds": [], "Labels": [], "Created": "2020-03-05T17:45:00+00:00", "Modified": "2020-03-05T17:45:00+00:00", "ModifiedBy": null
     })
@@ -204,7 +217,7 @@ fn of_segments() -> Vec<Route> {
             Method::POST,
             matches,
             READ,
-            post(segments::match_ids),
+            post(matching::match_ids),
             "Tells which of some profiles are in a segment",
         ))
         .describe("The body is a list of up to 1,000 ids of profiles.")
@@ -214,7 +227,7 @@ fn of_segments() -> Vec<Route> {
             Method::POST,
             by_email,
             READ,
-            post(segments::match_emails),
+            post(matching::match_emails),
             "Tells which of some e-mail addresses are in a segment",
         ))
         .describe("The body is a list of up to 1,000 addresses.")
@@ -230,11 +243,56 @@ fn of_segments() -> Vec<Route> {
             ),
             "",
         )
-        .describe("`ProfileQuery` of the draft is asked; nothing is kept.")
+        .describe(
+            "`ProfileQuery` of the draft is asked, or the filter definitions of its `SegmentFilter`; nothing is kept. A definition of events may have any \
+             stages here, and then comes to at most 1,000 devices.",
+        )
         .body::<SegmentBody>(body.clone())
         .answer::<List>(200, "The profiles.", list_of(&profile)),
     ];
     of_all.chain(of_one).chain(others).collect()
+}
+
+fn of_definitions() -> Vec<Route> {
+    let (all, one) = ("/api/v2.0/FilterDefinitions", "/api/v2.0/FilterDefinitions/{id}");
+    let body = json!({
+        "Name": "bigSpend", "Type": "Events", "Query": "Events | where EventType == 'order' and Payload.amount > {{amount}}",
+        "Parameters": [{ "Name": "amount", "Type": "decimal" }], "Category": "Orders"
+    });
+    let mut example = body.clone();
+    for (name, value) in [
+        ("FilterDefinitionId", json!("bigSpend")),
+        ("Description", Value::Null),
+        ("Shared", json!(false)),
+        ("Products", json!([])),
+    ] {
+        example[name] = value;
+    }
+    let id = |route: Route| route.segment("id", "The id of a filter definition.");
+    let asked = json!({ "FilterDefinitionId": "bigSpend", "Parameters": { "amount": 500.0 } });
+    vec![
+        listed(route(Method::GET, all, READ, get(definitions::list), "Lists filter definitions"), "Type eq 'Events'")
+            .describe("They are shared by the scopes of the key. The vendor's own are not brought.")
+            .answer::<List>(200, "Those for which the filter holds.", list_of(&example)),
+        id(route(Method::GET, one, READ, get(definitions::retrieve), "Reads a filter definition"))
+            .answer::<definitions::Shown>(200, "The definition.", example.clone()),
+        route(Method::POST, all, CONFIGURE, post(definitions::create), "Makes a filter definition")
+            .describe("Its name is its id. 409 where another one has it.")
+            .body::<definitions::Body>(body.clone())
+            .answer::<definitions::Shown>(201, "It is made; `Location` says where.", example.clone()),
+        id(route(Method::PUT, one, CONFIGURE, put(definitions::replace), "Replaces a filter definition, or makes it under this id"))
+            .describe("Segments go on with what it said when they bound it, until they are put again.")
+            .body::<definitions::Body>(body)
+            .answer::<definitions::Shown>(200, "It is replaced.", example.clone())
+            .answer::<definitions::Shown>(201, "It is made.", example),
+        id(route(Method::DELETE, one, CONFIGURE, delete(definitions::delete), "Deletes a filter definition"))
+            .describe("409 while a segment binds it.")
+            .answer_empty(200, "It is no more."),
+        route(Method::POST, "/api/v2.0/FilterDefinitions/preview", READ, post(definitions::preview), "Runs a filter definition")
+            .describe("One that is kept, or a draft, with values for its parameters. At most 1,000 rows or profiles are answered.")
+            .body::<PreviewBody>(asked)
+            .answer::<List>(200, "Rows of events, or profiles.", list_of(&example_profile())),
+    ]
 }
 
 fn of_exports() -> Vec<Route> {
@@ -279,5 +337,31 @@ fn of_scopes() -> Vec<Route> {
             .body::<ScopeBody>(json!({ "Description": "Shops of the north" }))
             .answer::<Scope>(200, "It is described.", example.clone())
             .answer::<Scope>(201, "It is made.", example),
+    ]
+}
+
+fn of_blacklists() -> Vec<Route> {
+    let example = json!({ "BlacklistId": ID, "Email": "tove@holm.example", "Scope": "default" });
+    let body = json!({ "Email": "tove@holm.example", "Scope": "default" });
+    let (all, one) = ("/api/v1.0/blacklists", "/api/v1.0/blacklists/{id}");
+    let id = |route: Route| route.segment("id", "The id of an entry.");
+    let effect = "Who has the address is erased with all events. From then on events with it are dropped and profiles with it refused, by the paths \
+                  of this API.";
+    vec![
+        listed(route(Method::GET, all, READ, get(blacklists::list), "Lists blacklisted addresses"), "Scope eq default")
+            .answer::<List>(200, "Those for which the filter holds.", list_of(&example)),
+        id(route(Method::GET, one, READ, get(blacklists::retrieve), "Reads an entry of a blacklist"))
+            .answer::<blacklists::Entry>(200, "The entry.", example.clone()),
+        route(Method::POST, all, ERASE, post(blacklists::create), "Blacklists an address")
+            .describe(effect)
+            .body::<blacklists::Sent>(body.clone())
+            .answer::<blacklists::Entry>(201, "It is listed; `Location` says where.", example.clone()),
+        id(route(Method::PUT, one, ERASE, put(blacklists::replace), "Replaces an entry of a blacklist, or makes it"))
+            .describe(effect)
+            .body::<blacklists::Sent>(body)
+            .answer::<blacklists::Entry>(200, "It is replaced.", example.clone())
+            .answer::<blacklists::Entry>(201, "It is made.", example),
+        id(route(Method::DELETE, one, ERASE, delete(blacklists::delete), "Takes an address off a blacklist"))
+            .answer_empty(200, "It is listed no more."),
     ]
 }

@@ -13,7 +13,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Value as Json, json};
 use tessera_engine::config::Kind;
-use tessera_engine::value::Value;
 use tessera_expr::ast::Expr;
 use tessera_expr::calendar::Zone;
 use tessera_expr::check::check_as;
@@ -28,9 +27,10 @@ use tessera_service::workspace_config::{
     Definition, RuleContent, RuleKind, RuleName, Status, StoredConfig, StoredRule, archive_rule, display_name,
     put_rule, set_object,
 };
-use tessera_service::{DocumentProfile, Fields, Lookup};
+use tessera_service::{DocumentProfile, Fields};
 
 use super::asked::{Asked, List, refused};
+use super::bound;
 use super::errors::{invalid_filter, invalid_member, segment_not_found};
 use super::filter::{printed, shown_list};
 use super::parse::Object;
@@ -45,18 +45,17 @@ use crate::extract::{BaseUrl, PathParams, Query};
 
 const KIND: RuleKind = RuleKind::Segment;
 /// What is kept of a segment beside it, by its name.
-const KEPT: &str = "optimizely.segment";
-/// Ids of one call that asks who is in a segment.
-const ASKED_MAX: usize = 1_000;
+pub(super) const KEPT: &str = "optimizely.segment";
 /// How long an answer waits for a segment to be brought to everybody.
 const BUILDING: Duration = Duration::from_secs(5);
 /// Members of a segment as they are sent.
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 11] = [
     "Name",
     "Description",
     "Scope",
     "SegmentManager",
     "ProfileQuery",
+    "SegmentFilter",
     "AvailableForPersonalization",
     "Archived",
     "FavoredBy",
@@ -72,7 +71,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn rule(&self) -> Result<&StoredRule, Error> {
+    pub(super) fn rule(&self) -> Result<&StoredRule, Error> {
         self.config.rules().find(KIND, self.name.as_str())
     }
 
@@ -135,9 +134,12 @@ fn hidden(error: Error) -> Error {
 
 fn segment(rule: &StoredRule, kept: Kept, scope: &str, count: (u64, String)) -> Segment {
     let definition = rule.definition();
-    let own = kept.body.profile_query.clone().filter(|_| kept.pql == *definition.pql);
-    let query = own.or_else(|| tessera_expr::pql::parse(&definition.pql).ok().and_then(|expr| printed(&expr)));
-    let filter = query.is_none().then(|| json!({ "Pql": &*definition.pql }));
+    let is_same = kept.pql == *definition.pql;
+    let bound = kept.body.segment_filter.clone().filter(|_| is_same);
+    let own = kept.body.profile_query.clone().filter(|_| is_same);
+    let printed = || tessera_expr::pql::parse(&definition.pql).ok().and_then(|expr| printed(&expr));
+    let query = if bound.is_some() { None } else { own.or_else(printed) };
+    let filter = (query.is_none() && bound.is_none()).then(|| json!({ "Pql": &*definition.pql }));
     Segment {
         segment_id: id_of(rule, &kept),
         name: rule.display_name.as_deref().unwrap_or(rule.name.as_str()).to_owned(),
@@ -146,6 +148,7 @@ fn segment(rule: &StoredRule, kept: Kept, scope: &str, count: (u64, String)) -> 
         segment_manager: kept.body.segment_manager,
         profile_query: query,
         profile_filter: filter,
+        segment_filter: bound,
         matching_profiles: count.0,
         last_profile_count: count.1,
         available_for_personalization: kept.body.available_for_personalization,
@@ -243,8 +246,21 @@ async fn sent(app: &App, entered: &Entered, headers: &HeaderMap, body: Body) -> 
     Ok(sent)
 }
 
-/// The condition of a filter, checked as any rule is.
-async fn definition(app: &App, entered: &Entered, scope: &Scoped, sent: &SegmentBody) -> Result<Definition, Error> {
+/// The condition that is sent of a segment: a filter, or definitions with their values.
+async fn condition_of(app: &App, entered: &Entered, scope: &Scoped, sent: &mut SegmentBody) -> Result<Expr, Error> {
+    match &mut sent.segment_filter {
+        Some(_) if sent.profile_query.is_some() => Err(both()),
+        Some(filter) => bound::kept(app, entered, scope, filter).await,
+        None => of_query(app, scope, sent).await,
+    }
+}
+
+fn both() -> Error {
+    invalid_member("SegmentFilter", "either it or ProfileQuery is expected, not both")
+}
+
+/// The condition of a filter.
+async fn of_query(app: &App, scope: &Scoped, sent: &SegmentBody) -> Result<Expr, Error> {
     let text = sent.profile_query.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| invalid_member("ProfileQuery", "a filter over members of profiles is expected"))?;
     let as_member = |error: Error| {
@@ -252,9 +268,19 @@ async fn definition(app: &App, entered: &Entered, scope: &Scoped, sent: &Segment
         Error { message: message.into(), ..error }
     };
     let expr = filter::parse(text).map_err(|problem| as_member(refused(&problem, text)))?;
-    let expr = condition(app, scope, &expr).await.map_err(as_member)?;
+    condition(app, scope, &expr).await.map_err(as_member)
+}
+
+/// A condition, checked as any rule is.
+async fn definition(
+    app: &App,
+    entered: &Entered,
+    scope: &Scoped,
+    expr: Expr,
+    member: &str,
+) -> Result<Definition, Error> {
     let rules = app.service.rule_model(scope.workspace, entered.visibility()).await?;
-    let refused = |problem: Problem| invalid_member("ProfileQuery", problem.expected);
+    let refused = |problem: Problem| invalid_member(member, problem.expected);
     check_as(&expr, KIND.purpose(), &rules).map_err(refused)?;
     let definition = Definition::new(KIND, expr, Zone::utc(), None).map_err(refused)?;
     if rules.hides_rule(&definition.rule) {
@@ -262,6 +288,11 @@ async fn definition(app: &App, entered: &Entered, scope: &Scoped, sent: &Segment
         return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message));
     }
     Ok(definition)
+}
+
+/// The member that says who is in a segment.
+fn says(sent: &SegmentBody) -> &'static str {
+    if sent.segment_filter.is_some() { "SegmentFilter" } else { "ProfileQuery" }
 }
 
 pub(super) async fn create(
@@ -301,7 +332,7 @@ pub(super) async fn replace(
     };
     if let Some(found) = &present {
         let shown = segment(found.rule()?, kept(&found.config, found.name.as_str()), "", (0, String::new()));
-        if shown.profile_query.is_none() {
+        if shown.profile_query.is_none() && shown.segment_filter.is_none() {
             let message = "the segment says what a filter cannot say; change it where it was made";
             return Err(invalid("segment_not_a_filter", message).into());
         }
@@ -334,9 +365,10 @@ async fn set(
     entered: &Entered,
     scope: &Scoped,
     (present, id): (Option<RuleName>, Option<String>),
-    sent: SegmentBody,
+    mut sent: SegmentBody,
 ) -> Result<Found, Error> {
-    let definition = definition(app, entered, scope, &sent).await?;
+    let expr = condition_of(app, entered, scope, &mut sent).await?;
+    let definition = definition(app, entered, scope, expr, says(&sent)).await?;
     let called = sent.name.clone().unwrap_or_default();
     let (name, shown_as) = match present {
         Some(name) => {
@@ -396,98 +428,19 @@ async fn built(app: &App, entered: &Entered, scope: &Scoped, name: &RuleName) ->
     }
 }
 
-/// Which of these profiles are in a segment, by their ids.
-pub(super) async fn match_ids(
-    State(app): State<Arc<App>>,
-    PathParams(id): PathParams<String>,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let entered = app.enter_by(&DOOR, &headers, &query, Permission::Read)?;
-    let ids = listed(&app, &entered, &headers, body).await?;
-    let found = find(&app, &entered, &id).await?;
-    let mut matching = Vec::new();
-    for id in ids {
-        match profiles::find(&app, &entered, &found.scope, &id).await {
-            Ok(document) => matching.push(document),
-            Err(error) if error.kind == ErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    answer_matching(&app, entered, &found, matching).await
-}
-
-/// The same, by their e-mail addresses.
-pub(super) async fn match_emails(
-    State(app): State<Arc<App>>,
-    PathParams(id): PathParams<String>,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let entered = app.enter_by(&DOOR, &headers, &query, Permission::Read)?;
-    let emails = listed(&app, &entered, &headers, body).await?;
-    let found = find(&app, &entered, &id).await?;
-    let shown = profiles::shown(&entered);
-    let mut matching = Vec::new();
-    for value in emails {
-        let lookup = Lookup::Identity { namespace: super::words::EMAIL.into(), value };
-        match app.service.document(found.scope.workspace, &lookup, &shown).await {
-            Ok(document) => matching.push(document),
-            Err(error) if error.kind == ErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    answer_matching(&app, entered, &found, matching).await
-}
-
-async fn listed(app: &App, entered: &Entered, headers: &HeaderMap, body: Body) -> Result<Vec<String>, Error> {
-    let bytes = entered.body(app, headers, body).await?;
-    let text = body::text(&bytes)?;
-    let expected = |_| invalid("body_invalid", format!("a list of up to {ASKED_MAX} texts is expected"));
-    serde_json::from_str::<Json>(text).map_err(|error| body::json_error(&error))?;
-    let listed: Vec<String> = serde_json::from_str(text).map_err(expected)?;
-    if listed.len() > ASKED_MAX {
-        return Err(invalid("body_invalid", format!("a list of up to {ASKED_MAX} texts is expected")));
-    }
-    Ok(listed)
-}
-
-/// Those of some profiles that are in a segment, each once: members, or where it is not brought to everybody yet those of whom it holds.
-async fn answer_matching(app: &App, mut entered: Entered, found: &Found, profiles: Vec<DocumentProfile>) -> Answer {
-    let mut seen = Vec::new();
-    let is_brought = found.rule()?.next().is_none();
-    let rule = found.rule()?.definition().rule.clone();
-    let (mut items, mut bytes) = (Vec::new(), 0);
-    for profile in &profiles {
-        let is_inside = if is_brought {
-            profile.segments.iter().any(|name| **name == *found.name.as_str())
-        } else {
-            let (workspace, lookup) = (found.scope.workspace, Lookup::Node(profile.id));
-            let evaluated = app.service.evaluate(workspace, &lookup, rule.clone(), None, entered.visibility()).await?;
-            evaluated.value == Value::Bool(true)
-        };
-        if !is_inside || seen.contains(&profile.id) {
-            continue;
-        }
-        seen.push(profile.id);
-        bytes += profile.bytes();
-        items.push(rendered(profile, &found.scope.name, &found.config));
-    }
-    entered.grow_to(2 * bytes)?;
-    let response = json_answer(&List::new(items.len() as u64, items));
-    Ok(entered.answer(response))
-}
-
 /// What a draft would hold of, without keeping it (section 10.4).
 pub(super) async fn preview(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, body: Body) -> Answer {
     let mut entered = app.enter_by(&DOOR, &headers, &query, Permission::Read)?;
     let asked = Asked::read(&query)?;
     let bytes = entered.body(&app, &headers, body).await?;
-    let sent: SegmentBody = Object::read(body::json(&bytes)?).into(&MEMBERS)?;
+    let mut sent: SegmentBody = Object::read(body::json(&bytes)?).into(&MEMBERS)?;
     let scope = scopes::named(&entered, sent.scope.as_deref())?;
-    let definition = definition(&app, &entered, &scope, &sent).await?;
+    let expr = match &mut sent.segment_filter {
+        Some(_) if sent.profile_query.is_some() => return Err(both().into()),
+        Some(filter) => bound::drafted(&app, &mut entered, &scope, filter).await?,
+        None => of_query(&app, &scope, &sent).await?,
+    };
+    let definition = definition(&app, &entered, &scope, expr, says(&sent)).await?;
     let question = question(&entered, definition.rule.source().clone(), asked.top.min(1_000))?;
     let question = ProfileQuery { skip: asked.skip, ..question };
     let page = app.service.documents_where(scope.workspace, &question, &profiles::shown(&entered)).await?;

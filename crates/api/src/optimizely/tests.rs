@@ -20,6 +20,21 @@ async fn segments_are_answered_as_the_spec_says() {
     golden::check_by("src/optimizely/golden/segments.txt", &[BY]).await;
 }
 
+#[tokio::test]
+async fn queries_are_answered_as_the_spec_says() {
+    golden::check_by("src/optimizely/golden/kql.txt", &[BY]).await;
+}
+
+#[tokio::test]
+async fn filter_definitions_are_answered_as_the_spec_says() {
+    golden::check_by("src/optimizely/golden/definitions.txt", &[BY]).await;
+}
+
+#[tokio::test]
+async fn blacklists_are_answered_as_the_spec_says() {
+    golden::check_by("src/optimizely/golden/blacklists.txt", &[BY]).await;
+}
+
 async fn call(world: &World, method: &str, path: &str, key: &str, body: &Value) -> Reply {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let scheme = format!("epi-single {key}");
@@ -273,4 +288,120 @@ async fn events_of_other_doors_are_asked_for_as_well() {
     let deleted = call(&world, "DELETE", "/v2.0/TrackEvents/default/m-1", ROOT, &Value::Null).await;
     assert_eq!(deleted.status, 200);
     assert_eq!(world.get("/v1/profiles/identifier/user_id/7001/events", ROOT).await.json()["events"], json!([]));
+}
+
+/// Of several scopes, rows are merged in their order, groups are brought together, and each scope has an own spelling of its name.
+#[tokio::test]
+async fn queries_go_through_all_scopes_of_the_key() {
+    let world = World::new().await;
+    for (scope, device, amount, time) in [
+        ("default", "d1", 5, "2026-01-01T10:00:00Z"),
+        ("nordics", "d1", 7, "2026-01-02T10:00:00Z"),
+        ("nordics", "d2", 1, "2026-01-03T10:00:00Z"),
+    ] {
+        let event = json!({ "deviceId": device, "eventType": "order", "value": "x", "scope": scope, "eventTime": time,
+            "payload": { "amount": amount } });
+        assert_eq!(call(&world, "POST", "/v1.0/Track", ROOT, &event).await.status, 200);
+    }
+    let rows = async |query: &str| {
+        let reply = call(&world, "POST", "/v2.0/TrackEvents/preview", ROOT, &json!({ "Query": query })).await;
+        assert_eq!(reply.status, 200, "{query}: {}", reply.json());
+        reply.json()
+    };
+    let found = rows("Events | top 2 by Payload.amount | project Scope, Payload.amount").await;
+    let expected = json!([{ "Scope": "nordics", "Payload_amount": 7 }, { "Scope": "default", "Payload_amount": 5 }]);
+    assert_eq!((&found["items"], &found["total"]), (&expected, &json!(2)), "{found}");
+    let newest = rows("Events | take 2 | project DeviceId, Scope").await;
+    let expected = json!([{ "DeviceId": "d2", "Scope": "nordics" }, { "DeviceId": "d1", "Scope": "nordics" }]);
+    assert_eq!(newest["items"], expected, "{newest}");
+    let grouped = rows("Events | summarize dcount(DeviceId), total = sum(Payload.amount)").await;
+    assert_eq!(
+        grouped["items"],
+        json!([{ "dcount_DeviceId": 2, "total": 13 }]),
+        "a device of two scopes is one: {grouped}"
+    );
+    let by_scope = rows("Events | where Scope != 'default' | summarize count() by Scope").await;
+    assert_eq!(by_scope["items"], json!([{ "Scope": "nordics", "count_": 2 }]), "{by_scope}");
+    assert_eq!(rows("Events | count").await["items"], json!([{ "Count": 3 }]));
+    assert_eq!(rows("Events | where Scope == 'nobody' | count").await["items"], json!([{ "Count": 0 }]));
+}
+
+/// At most 1,000 rows are answered, and the number is of all; what comes to more groups than may be held is refused.
+#[tokio::test]
+async fn queries_have_bounds() {
+    let world = World::new().await;
+    for page in 0..11 {
+        let event = |at: u32| json!({ "deviceId": "d", "eventType": "x", "value": format!("v{}", 100 * page + at) });
+        let events: Vec<Value> = (0..100).map(event).collect();
+        assert_eq!(call(&world, "POST", "/v1.0/TrackBulk", ROOT, &events.into()).await.status, 200);
+    }
+    let ask =
+        async |query: String| call(&world, "POST", "/v2.0/TrackEvents/preview", ROOT, &json!({ "Query": query })).await;
+    for (query, total, count) in [
+        ("Events", 1_100, 1_000),
+        ("Events | take 1050", 1_050, 1_000),
+        ("Events | distinct Value", 1_100, 1_000),
+        ("Events | take 1050 | where EventType == 'x'", 1_050, 1_000),
+        ("Events | take 1050 | count", 1, 1),
+    ] {
+        let reply = ask(query.to_owned()).await.json();
+        assert_eq!((&reply["total"], &reply["count"]), (&json!(total), &json!(count)), "{query}");
+    }
+    let sum = ["toint(Value) % 7"; 8].join(" + ");
+    let heavy = format!("Events | take 1100{}", format!(" | order by {sum}, {sum}, {sum}").repeat(15));
+    let reply = ask(heavy).await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "kql_too_heavy"), "{}", reply.json());
+}
+
+#[tokio::test]
+async fn a_blacklist_of_one_scope_says_nothing_of_another() {
+    let world = World::new().await;
+    let event = |scope: &str, id: &str| {
+        json!({ "deviceId": "d1", "eventType": "x", "value": "x", "scope": scope, "trackId": id,
+            "user": { "email": "tove@holm.example" } })
+    };
+    for scope in ["default", "nordics"] {
+        assert_eq!(call(&world, "POST", "/v1.0/Track", ROOT, &event(scope, "t-1")).await.json()["accepted"], 1);
+    }
+    let entry = json!({ "Email": "tove@holm.example", "Scope": "nordics" });
+    assert_eq!(call(&world, "POST", "/v1.0/blacklists", ROOT, &entry).await.status, 201);
+    let left = found(&world, "Info.Email eq tove@holm.example").await;
+    assert_eq!((&left["total"], &left["items"][0]["Scope"]), (&json!(1), &json!("default")), "{left}");
+    for (scope, accepted) in [("default", 1), ("nordics", 0)] {
+        let tracked = call(&world, "POST", "/v1.0/Track", ROOT, &event(scope, "t-2")).await.json();
+        assert_eq!((&tracked["accepted"], &tracked["rejected"]), (&json!(accepted), &json!([])), "{scope}: {tracked}");
+    }
+    let body = json!({ "Scope": "nordics", "Info": { "Email": "Tove@holm.example" } });
+    let refused = call(&world, "POST", "/v1.0/profiles", ROOT, &body).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "email_blacklisted"));
+    assert_eq!(refused.json()["details"][0]["target"], "Info.Email");
+}
+
+/// Who is in a segment of a definition of events comes in with an event, and leaves as time goes by.
+#[tokio::test]
+async fn a_segment_of_events_follows_events_and_the_clock() {
+    let world = World::new().await;
+    let definition = json!({ "Name": "lately", "Type": "Events", "Parameters": [{ "Name": "word", "Type": "string" }],
+        "Query": "Events | where Value has {{word}} and tostring(Payload.n) startswith '4' | where EventTime >= ago(1d) or Value =~ 'x'" });
+    assert_eq!(call(&world, "POST", "/v2.0/FilterDefinitions", ROOT, &definition).await.status, 201);
+    let bound = json!({ "Filters": [{ "FilterDefinitionId": "lately", "Parameters": { "word": "shoe" } }] });
+    let body = json!({ "Name": "Lately", "Scope": "default", "SegmentFilter": bound });
+    let made = call(&world, "POST", "/v2.0/segments", ROOT, &body).await;
+    assert_eq!(made.status, 201, "{}", made.json());
+    let id = made.json()["SegmentId"].as_str().expect("an id").to_owned();
+    let members = async || {
+        let shown = call(&world, "GET", &format!("/v2.0/segments/{id}"), ROOT, &Value::Null).await.json();
+        assert_eq!(shown["SegmentFilter"]["Filters"][0]["Parameters"]["word"], "shoe", "{shown}");
+        shown["MatchingProfiles"].clone()
+    };
+    assert_eq!(members().await, 0);
+    for (device, value, number) in [("d1", "A red Shoe.", 42), ("d2", "shoes", 42), ("d3", "shoe", 24)] {
+        let event = json!({ "deviceId": device, "eventType": "x", "value": value, "payload": { "n": number } });
+        assert_eq!(call(&world, "POST", "/v1.0/Track", ROOT, &event).await.status, 200);
+    }
+    assert_eq!(members().await, 1, "one whose word is whole and whose number begins with 4");
+    world.pass(23 * 3_600_000_000);
+    assert_eq!(members().await, 1);
+    world.pass(2 * 3_600_000_000);
+    assert_eq!(members().await, 0, "a day is over");
 }

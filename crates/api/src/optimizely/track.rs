@@ -28,7 +28,7 @@ use super::parse::{BYTES_MAX, Object, info_texts};
 use super::scopes::{self, Scoped};
 use super::wire::{Rejected, Tracked};
 use super::words::{self, DEVICES, EMAIL};
-use super::{DOOR, NAME, profiles};
+use super::{DOOR, NAME, blacklists, profiles};
 use crate::answer::{Answer, Failure, invalid, json as json_answer, to_json};
 use crate::app::{App, Entered};
 use crate::body;
@@ -57,6 +57,9 @@ struct Read {
     attributes: Vec<(Path, Value)>,
     payload: Bytes,
 }
+
+/// An event, and its place in the call.
+type Placed = (usize, Read);
 
 /// What is known of whoever sends events.
 struct From<'a> {
@@ -105,7 +108,7 @@ async fn track(app: &App, entered: &Entered, headers: &HeaderMap, events: Vec<&R
         let own = self::read(raw, &from).map_err(|error| if several { at(index, error) } else { error })?;
         read.push(own);
     }
-    let mut by_scope: Vec<(Option<String>, Vec<(usize, Read)>)> = Vec::new();
+    let mut by_scope: Vec<(Option<String>, Vec<Placed>)> = Vec::new();
     for (index, own) in read.into_iter().enumerate() {
         match by_scope.iter_mut().find(|(scope, _)| *scope == own.scope) {
             Some((_, all)) => all.push((index, own)),
@@ -135,6 +138,7 @@ async fn take(
     tracked: &mut Tracked,
 ) -> Result<(), Error> {
     let (mut places, mut incoming, mut devices) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let config = app.service.configuration(scope.workspace).await?;
     for (index, read) in events {
         match read.email.clone() {
             None => {
@@ -144,9 +148,13 @@ async fn take(
                 places.push(index);
             }
             Some(email) => {
-                if app.service.normalised(scope.workspace, EMAIL, &email).await?.is_none() {
+                let Some(normal) = app.service.normalised(scope.workspace, EMAIL, &email).await? else {
                     let message = "user.email: an e-mail address is expected".to_owned();
                     tracked.rejected.push(Rejected { index, code: "member_invalid", message });
+                    continue;
+                };
+                // Nothing is said of events that are dropped (section 12).
+                if blacklists::is_listed(&config, &normal) {
                     continue;
                 }
                 let write = document(read, &email, from, app.fresh_id());

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
 
+use super::bound::SegmentFilter;
+
 /// A profile (section 4).
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
@@ -110,6 +112,40 @@ pub(super) struct TrackEvent {
     pub(super) payload: Json,
 }
 
+/// A query over track events (section 8.3). Members in any case.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+#[schema(as = OptimizelyQueryBody)]
+#[expect(dead_code, reason = "it describes a body whose members are read in any case of letters")]
+pub(super) struct QueryBody {
+    /// In KQL, over the table `Events`; at most 10,000 bytes.
+    query: String,
+    /// A text, a number, true, false or null for each parameter of the query.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Json>,
+}
+
+/// A filter definition to run (ours; the API says nothing of it). Members in any case.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+#[schema(as = OptimizelyFilterPreviewBody)]
+#[expect(dead_code, reason = "it describes a body whose members are read in any case of letters")]
+pub(super) struct PreviewBody {
+    /// One that is kept; without it `Type` and `Query` of a draft.
+    #[serde(default)]
+    filter_definition_id: Option<String>,
+    /// `Events` or `Profiles`.
+    #[serde(default, rename = "Type")]
+    of: Option<String>,
+    #[serde(default)]
+    query: Option<String>,
+    /// A value for each parameter.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Json>,
+}
+
 /// A track event as it is sent (section 9.1). Members in any case.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -182,6 +218,8 @@ pub(super) struct Segment {
     /// The condition, in PQL, where it is none that a filter can say.
     #[schema(value_type = Option<Object>)]
     pub(super) profile_filter: Option<Json>,
+    /// The filter definitions that it binds, where it was made of them.
+    pub(super) segment_filter: Option<SegmentFilter>,
     /// How many profiles are in it.
     pub(super) matching_profiles: u64,
     /// When they were counted.
@@ -211,6 +249,9 @@ pub(super) struct SegmentBody {
     pub(super) segment_manager: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) profile_query: Option<String>,
+    /// Filter definitions with values, in place of `ProfileQuery`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) segment_filter: Option<SegmentFilter>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) available_for_personalization: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]

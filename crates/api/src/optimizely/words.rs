@@ -106,19 +106,19 @@ pub(super) fn call(function: Function, arguments: Vec<Expr>) -> Expr {
     Expr::new(Node::Call { function, arguments })
 }
 
-fn compare(comparison: Comparison, one: Expr, other: Expr) -> Expr {
+pub(super) fn compare(comparison: Comparison, one: Expr, other: Expr) -> Expr {
     Expr::new(Node::Compare(comparison, Box::new(one), Box::new(other)))
 }
 
-fn either(test: Expr, then: Expr, otherwise: Expr) -> Expr {
+pub(super) fn either(test: Expr, then: Expr, otherwise: Expr) -> Expr {
     Expr::new(Node::If { test: Box::new(test), then: Box::new(then), otherwise: Box::new(otherwise) })
 }
 
-fn number(number: i64) -> Expr {
+pub(super) fn number(number: i64) -> Expr {
     Expr::new(Node::Literal(Literal::Number(Decimal::from_i64(number))))
 }
 
-fn is_null(of: Expr) -> Expr {
+pub(super) fn is_null(of: Expr) -> Expr {
     call(Function::IsNull, vec![of])
 }
 

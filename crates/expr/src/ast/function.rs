@@ -101,6 +101,10 @@ pub enum Function {
     DaysUntil,
     /// How many visits events make: one goes on while no two events of it are further apart than so many minutes. Ours.
     Visits,
+    /// A number, a truth or an instant as a text; a text is itself, and anything else nothing. Ours.
+    ToText,
+    /// The number that a text spells; a number is itself, a truth 1 or 0, and anything else nothing. Ours.
+    ToNumber,
 }
 
 /// How a function is written.
@@ -156,7 +160,7 @@ const VB: &[Argument] = &[Argument::Value, Argument::Body];
 const VBV: &[Argument] = &[Argument::Value, Argument::Body, Argument::Value];
 
 /// In the order of [`Function`], which [`Function::spec`] counts on and a test holds.
-const TABLE: [Spec; 49] = {
+const TABLE: [Spec; 51] = {
     use Form::{Infix, Method, Plain};
     use Function as F;
     [
@@ -209,6 +213,8 @@ const TABLE: [Spec; 49] = {
         spec(F::LeftSegment, "leftSegment", Plain, V, 1),
         spec(F::DaysUntil, "daysUntil", Method, VV, 2),
         spec(F::Visits, "visits", Method, VV, 2),
+        spec(F::ToText, "toText", Method, V, 1),
+        spec(F::ToNumber, "toNumber", Method, V, 1),
     ]
 };
 

@@ -416,7 +416,7 @@ fn result(function: Function, kinds: &[Type]) -> Type {
     use Function as F;
     let first = kinds.first().cloned().unwrap_or(Type::Any);
     match function {
-        F::RegexGroup => Type::Text,
+        F::RegexGroup | F::ToText => Type::Text,
         F::Intersection | F::Distinct | F::TopN | F::BottomN => match first {
             Type::List(_) => first,
             _ => Type::list(Type::Any),
@@ -449,7 +449,8 @@ fn result(function: Function, kinds: &[Type]) -> Type {
         | F::GetYear
         | F::GetDayOfMonth
         | F::DaysUntil
-        | F::Visits => Type::Number,
+        | F::Visits
+        | F::ToNumber => Type::Number,
         F::Date | F::EnteredSegment | F::LeftSegment => Type::Time,
         F::In
         | F::NotIn

@@ -84,6 +84,8 @@ impl<'f> Evaluator<'f> {
                 let minutes = self.argument(rest, 0)?;
                 self.visits(&first, &minutes)
             }
+            F::ToText => self.as_text(first),
+            F::ToNumber => self.as_number(&first),
             F::Date => self.date(&first, rest),
             F::InSegment | F::EnteredSegment | F::LeftSegment => Ok(self.segment(function, &first)),
             F::CurrentMonth | F::CurrentYear | F::CurrentDayOfMonth => Ok(Item::NULL),

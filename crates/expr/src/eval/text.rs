@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Evaluator, Item, OverBudget, Result};
+use super::{Evaluator, Item, OverBudget, Result, key_text};
 use crate::ast::{Expr, Function, Literal, Name, Node};
 use crate::limits::PATTERN_TEXT_BYTES_MAX;
 use crate::pattern::{self, Pattern, Tried};
-use crate::value::Value;
+use crate::value::{Decimal, Value};
 
 /// What it costs to compile a pattern, besides its length and its states.
 const COMPILATION_STEPS: usize = 512;
@@ -31,6 +31,30 @@ impl<'f> Evaluator<'f> {
 
     pub(super) fn text_fails(&mut self, function: Function, text: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
         Ok(Item::bool(self.text_holds(function, text, rest)? == Some(false)))
+    }
+
+    /// A single value as a text, in the spelling that it has as the key of a map.
+    pub(super) fn as_text(&mut self, item: Item<'f>) -> Result<Item<'f>> {
+        let value = self.value(&item)?;
+        Ok(match value {
+            Value::Text(_) => Item::Value(value),
+            Value::Bool(_) | Value::Number(_) | Value::Timestamp(_) => Item::Value(Value::Text(key_text(&value))),
+            Value::Null | Value::List(_) | Value::Set(_) | Value::Object(_) => Item::NULL,
+        })
+    }
+
+    /// The number that a single value is, or spells.
+    pub(super) fn as_number(&mut self, item: &Item<'f>) -> Result<Item<'f>> {
+        let value = self.value(item)?;
+        Ok(Item::number(match value {
+            Value::Number(number) => Some(number),
+            Value::Bool(truth) => Some(Decimal::from_i64(i64::from(truth))),
+            Value::Text(text) => {
+                self.spend(text.len() / 64)?;
+                Decimal::parse(text.trim()).ok()
+            }
+            Value::Null | Value::Timestamp(_) | Value::List(_) | Value::Set(_) | Value::Object(_) => None,
+        }))
     }
 
     pub(super) fn pattern(&mut self, function: Function, text: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {

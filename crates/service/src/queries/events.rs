@@ -3,27 +3,22 @@
 //! A condition that names an identity in the open reads the timelines of those who may have events that name it. Any other reads all
 //! timelines at one instant of the store, by several threads at once and within a bound of time: there is either the whole answer or none.
 
-use std::cell::OnceCell;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
-use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::Flags;
 use tessera_engine::rules::Event;
 use tessera_engine::time::Timestamp;
-use tessera_engine::value::{Tree, Value};
-use tessera_engine::view::IDENTITIES;
-use tessera_expr::ast::{Expr, Function, Name, Node};
+use tessera_engine::value::Value;
+use tessera_expr::ast::{Expr, Function, Node};
 use tessera_expr::calendar::Zone;
 use tessera_expr::eval::{Frame, OverBudget};
-use tessera_expr::facts::{Facts, Kept, Membership, look_into};
 use tessera_expr::limits::STEPS_MAX;
-use tessera_expr::plan::Aggregate;
 use tessera_expr::problem::Problem;
 use tessera_expr::rule::{Purpose, Rule};
 use tessera_store::{Direction, KeyRange, Row, ScanLimit, Snapshot};
@@ -33,7 +28,6 @@ use super::{ORDER_MAX, PAGE_BYTES, Sorting, WINDOW_MAX};
 use crate::base::codec;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
-use crate::base::opened::open_payload;
 use crate::base::store_error::read_failed;
 use crate::base::verdict::NamedIdentity;
 use crate::config::configured::Configured;
@@ -48,6 +42,13 @@ use crate::stored::layout::{read_event_key, read_node_key};
 use crate::stored::records::event;
 use crate::stored::row;
 use crate::work::service::Service;
+
+mod fold;
+mod one;
+
+use one::One;
+
+pub use fold::{FoldQuery, Folding, GROUP_BYTES_MAX, GROUPS_MAX, Measure};
 
 /// Events, and bytes of them, that a thread reads in one go.
 const PAGE: ScanLimit = ScanLimit { rows: 1_000, bytes: 2 << 20 };
@@ -106,6 +107,8 @@ pub struct EventsQuery {
     pub skip: usize,
     /// How many; with those that are left out at most [`WINDOW_MAX`].
     pub top: usize,
+    /// What is computed of each that is shown.
+    pub values: Vec<EventRule>,
     /// What the reader may see: what is hidden from it is not there, for the condition either.
     pub visibility: Flags,
 }
@@ -117,6 +120,8 @@ pub struct FoundEvent {
     pub call: StoredCall,
     /// The identities that it names, its owner first.
     pub identities: Vec<NamedIdentity>,
+    /// What was computed of it.
+    pub values: Vec<Value>,
 }
 
 /// Events for which a condition holds.
@@ -136,8 +141,8 @@ impl Service {
     /// Events for which a condition holds, whosever they are.
     ///
     /// # Errors
-    /// `Invalid` with `skip_invalid`, `order_too_long`; `Throttled` with `query_busy`; `Unavailable` with `query_timeout`; what the store
-    /// answers.
+    /// `Invalid` with `skip_invalid`, `order_too_long`; `Throttled` with `query_busy`; `Unavailable` with `query_timeout`; where values are
+    /// asked for `LimitExceeded` with `groups_too_many` and `fold_undecided`; what the store answers.
     pub async fn events_where(
         self: &Arc<Self>,
         workspace: WorkspaceId,
@@ -151,6 +156,51 @@ impl Service {
             let message = format!("events are sorted by at most {ORDER_MAX} values");
             return Err(Error::new(ErrorKind::Invalid, "order_too_long", message));
         }
+        let sink = Sink::First(First::default());
+        let (walk, scope) = self.ask_events(workspace, query, sink).await?;
+        let page = walk.page(self, scope).await?;
+        if query.values.is_empty() {
+            return Ok(page);
+        }
+        let work = move |patience: Patience| async move { walk.with_values(page, &patience) };
+        self.pool().run(workspace, ANSWER_MICROS, work).await
+    }
+
+    /// Takes all events for which a condition holds into a folding, at one instant of the store.
+    ///
+    /// # Errors
+    /// `LimitExceeded` with `groups_too_many`, `fold_undecided`; `Unavailable` with `query_timeout`; `Throttled` with `query_busy`; what the
+    /// store answers. The folding then holds a part, and says nothing.
+    pub async fn fold_events(
+        self: &Arc<Self>,
+        workspace: WorkspaceId,
+        query: &FoldQuery,
+        folding: Folding,
+    ) -> Result<Folding, Error> {
+        let FoldQuery { filter, values, visibility } = query.clone();
+        let query = EventsQuery {
+            filter,
+            order_by: values.into_iter().map(|value| (value, Sorting::Ascending)).collect(),
+            skip: 0,
+            top: 0,
+            values: Vec::new(),
+            visibility,
+        };
+        let (walk, _) = self.ask_events(workspace, &query, Sink::Groups(folding)).await?;
+        let sink = std::mem::replace(&mut *walk.sink.lock().unwrap_or_else(PoisonError::into_inner), Sink::Nothing);
+        match sink {
+            Sink::Groups(folding) => Ok(folding),
+            Sink::First(_) | Sink::Nothing => Err(Error::new(ErrorKind::Internal, "internal", "a folding was lost")),
+        }
+    }
+
+    /// Goes through the events for which a condition holds.
+    async fn ask_events(
+        self: &Arc<Self>,
+        workspace: WorkspaceId,
+        query: &EventsQuery,
+        sink: Sink,
+    ) -> Result<(Arc<Walk>, Scope), Error> {
         let configured = self.configured(workspace).await?;
         let named = self.timelines_of(workspace, &configured, query).await?;
         let snapshot = self.store().snapshot().await.map_err(|error| read_failed(&error))?;
@@ -166,7 +216,7 @@ impl Service {
             snapshot,
             erased,
             rest: tokio::sync::Mutex::new(ranges),
-            first: Mutex::default(),
+            sink: Mutex::new(sink),
             now: self.now(),
             until: self.now().plus_micros(SCAN_MICROS),
         });
@@ -181,7 +231,7 @@ impl Service {
             let _turn = self.scans().wait(workspace).await?;
             self.read_timelines(workspace, &walk).await?;
         }
-        walk.page(self, scope).await
+        Ok((walk, scope))
     }
 
     /// The nodes whose timelines may hold events that the condition names, where it names any.
@@ -264,6 +314,24 @@ struct First {
     undecided: u64,
 }
 
+impl First {
+    fn take(&mut self, candidate: Candidate, most: usize) {
+        self.total += 1;
+        self.heap.push(candidate);
+        if self.heap.len() > most {
+            self.heap.pop();
+        }
+    }
+}
+
+/// What becomes of the events for which the condition holds.
+#[derive(Debug)]
+enum Sink {
+    First(First),
+    Groups(Folding),
+    Nothing,
+}
+
 /// A walk over timelines, shared by the threads that do it.
 struct Walk {
     configured: Arc<Configured>,
@@ -272,7 +340,7 @@ struct Walk {
     erased: HashSet<NodeId>,
     /// What nobody has read.
     rest: tokio::sync::Mutex<Vec<KeyRange>>,
-    first: Mutex<First>,
+    sink: Mutex<Sink>,
     now: Timestamp,
     until: Timestamp,
 }
@@ -299,7 +367,7 @@ impl Walk {
     }
 
     fn ask(&self, rows: &[Row], patience: &Patience) -> Result<(), Error> {
-        let (mut found, mut total, mut undecided) = (Vec::new(), 0, 0);
+        let (mut found, mut undecided) = (Vec::new(), 0);
         for row in rows {
             let (node, time, id) = read_event_key(&row.key).ok_or_else(|| codec::corrupt("event key"))?;
             if self.erased.contains(&node) {
@@ -308,24 +376,29 @@ impl Walk {
             match self.look((time, id), &row.value, patience)? {
                 Looked::Not => {}
                 Looked::Undecided => undecided += 1,
-                Looked::Holds(keys) => {
-                    total += 1;
-                    found.push(Candidate { keys, place: Reverse((time, id)), node });
-                }
+                Looked::Holds(values) => found.push((values, (time, id), node)),
             }
             if patience.is_over() {
                 return Err(late());
             }
         }
         let most = self.query.skip + self.query.top;
-        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        first.total += total;
-        first.undecided += undecided;
-        for candidate in found {
-            first.heap.push(candidate);
-            if first.heap.len() > most {
-                first.heap.pop();
+        match &mut *self.sink.lock().unwrap_or_else(PoisonError::into_inner) {
+            Sink::First(first) => {
+                first.undecided += undecided;
+                for (values, place, node) in found {
+                    let order = values.into_iter().zip(&self.query.order_by);
+                    let keys = order.map(|(value, (_, sorting))| SortKey::new(value.unwrap_or(Value::Null), *sorting));
+                    first.take(Candidate { keys: keys.collect(), place: Reverse(place), node }, most);
+                }
             }
+            Sink::Groups(_) if undecided > 0 => return Err(fold::undecided()),
+            Sink::Groups(folding) => {
+                for (values, _, _) in found {
+                    folding.take(values.into_iter().collect::<Option<_>>().ok_or_else(fold::undecided)?)?;
+                }
+            }
+            Sink::Nothing => {}
         }
         Ok(())
     }
@@ -342,33 +415,39 @@ impl Walk {
     fn look(&self, at: (Timestamp, EventId), bytes: &Bytes, patience: &Patience) -> Result<Looked, Error> {
         let Some(call) = self.seen(at, bytes)? else { return Ok(Looked::Not) };
         let (named, event) = (call.identities.clone(), Event::from(call));
-        let config = &self.configured.config;
-        let one = One { event: &event, named: &named, config, identities: OnceCell::new(), patience };
-        let zone = Zone::utc();
-        let frame = Frame { now: self.now, zone: &zone, steps_max: STEPS_OF_ONE };
+        let one = self.one(&event, &named, patience);
         if let Some(filter) = &self.query.filter {
-            match filter.rule.evaluate(&one, &frame) {
-                Ok(answer) if answer.value != Value::Bool(true) => return Ok(Looked::Not),
-                Ok(_) => {}
-                Err(OverBudget::GivenUp) => return Err(late()),
-                Err(OverBudget::Steps | OverBudget::Value | OverBudget::Pattern) => return Ok(Looked::Undecided),
+            match self.value_of(filter, &one)? {
+                Some(Value::Bool(true)) => {}
+                Some(_) => return Ok(Looked::Not),
+                None => return Ok(Looked::Undecided),
             }
         }
-        let mut keys = Vec::with_capacity(self.query.order_by.len());
-        for (rule, sorting) in &self.query.order_by {
-            let value = match rule.rule.evaluate(&one, &frame) {
-                Ok(answer) => answer.value,
-                Err(OverBudget::GivenUp) => return Err(late()),
-                Err(OverBudget::Steps | OverBudget::Value | OverBudget::Pattern) => Value::Null,
-            };
-            keys.push(SortKey::new(value, *sorting));
+        let values = self.query.order_by.iter().map(|(rule, _)| self.value_of(rule, &one));
+        values.collect::<Result<_, Error>>().map(Looked::Holds)
+    }
+
+    fn one<'a>(&'a self, event: &'a Event, named: &'a [Identity], patience: &'a Patience) -> One<'a> {
+        One::new(event, named, &self.configured.config, patience)
+    }
+
+    /// What a rule comes to for one event; none where it is beyond its bounds.
+    fn value_of(&self, rule: &EventRule, one: &One<'_>) -> Result<Option<Value>, Error> {
+        let zone = Zone::utc();
+        let frame = Frame { now: self.now, zone: &zone, steps_max: STEPS_OF_ONE };
+        match rule.rule.evaluate(one, &frame) {
+            Ok(answer) => Ok(Some(answer.value)),
+            Err(OverBudget::GivenUp) => Err(late()),
+            Err(OverBudget::Steps | OverBudget::Value | OverBudget::Pattern) => Ok(None),
         }
-        Ok(Looked::Holds(keys))
     }
 
     /// What comes first, read again as it is now: what was erased meanwhile is left out.
     async fn page(&self, service: &Service, scope: Scope) -> Result<EventsPage, Error> {
-        let first = std::mem::take(&mut *self.first.lock().unwrap_or_else(PoisonError::into_inner));
+        let sink = std::mem::replace(&mut *self.sink.lock().unwrap_or_else(PoisonError::into_inner), Sink::Nothing);
+        let Sink::First(first) = sink else {
+            return Err(Error::new(ErrorKind::Internal, "internal", "a page was lost"));
+        };
         let (mut events, mut bytes, mut standing) = (Vec::new(), 0, HashMap::new());
         let (config, store) = (&self.configured.config, &**service.store());
         let mut shown = first.heap.into_sorted_vec().into_iter().skip(self.query.skip).take(self.query.top).peekable();
@@ -386,86 +465,36 @@ impl Walk {
             let Some(call) = self.seen((time, id), &row.value)? else { continue };
             bytes += row.value.len();
             let identities = call.identities.iter().map(|own| NamedIdentity::new(own, config)).collect();
-            events.push(FoundEvent { call, identities });
+            events.push(FoundEvent { call, identities, values: Vec::new() });
         }
         let is_cut = shown.peek().is_some();
         Ok(EventsPage { events, total: first.total, is_cut, undecided: first.undecided })
     }
 }
 
+impl Walk {
+    /// The page with what is computed of each event.
+    fn with_values(&self, mut page: EventsPage, patience: &Patience) -> Result<EventsPage, Error> {
+        let mut bytes = 0;
+        for found in &mut page.events {
+            let (named, event) = (found.call.identities.clone(), Event::from(found.call.clone()));
+            let one = self.one(&event, &named, patience);
+            for rule in &self.query.values {
+                let value = self.value_of(rule, &one)?.ok_or_else(fold::undecided)?;
+                bytes += value.size_bytes();
+                found.values.push(value);
+            }
+            if bytes > GROUP_BYTES_MAX {
+                return Err(fold::too_many());
+            }
+        }
+        Ok(page)
+    }
+}
+
 enum Looked {
     Not,
     Undecided,
-    Holds(Vec<SortKey>),
-}
-
-/// No attributes.
-static NOTHING: Tree = Tree::Node(BTreeMap::new());
-
-/// One event, as its condition sees it.
-struct One<'a> {
-    event: &'a Event,
-    named: &'a [Identity],
-    config: &'a Config,
-    identities: OnceCell<Value>,
-    patience: &'a Patience,
-}
-
-impl One<'_> {
-    /// The identities that it names: a list for each namespace.
-    fn identities(&self) -> &Value {
-        self.identities.get_or_init(|| {
-            let mut all: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-            for identity in self.named {
-                if let Some(namespace) = self.config.find(identity.namespace) {
-                    all.entry(namespace.name.as_str()).or_default().push(Value::Text(identity.value.clone()));
-                }
-            }
-            Value::object(all.into_iter().map(|(name, values)| (name.into(), Value::List(values.into()))).collect())
-        })
-    }
-}
-
-impl Facts for One<'_> {
-    fn attributes(&self) -> &Tree {
-        &NOTHING
-    }
-
-    fn event_count(&self) -> usize {
-        1
-    }
-
-    fn event_time(&self, _: usize) -> Timestamp {
-        self.event.time
-    }
-
-    fn event_name(&self, _: usize) -> Name {
-        self.event.event_type()
-    }
-
-    fn event_value(&self, _: usize, names: &[Name]) -> (Value, usize) {
-        match names {
-            [first, rest @ ..] if **first == *IDENTITIES => {
-                let (value, used) = look_into(self.identities(), rest);
-                (value, used + 1)
-            }
-            _ => self.event.at(names, open_payload),
-        }
-    }
-
-    fn event_bytes(&self, _: usize) -> usize {
-        self.event.call.payload.len()
-    }
-
-    fn is_given_up(&self) -> bool {
-        self.patience.is_over()
-    }
-
-    fn membership(&self, _: &str) -> Membership {
-        Membership::Outside { left: None }
-    }
-
-    fn kept(&self, _: &Aggregate) -> Option<Kept> {
-        None
-    }
+    /// What it is sorted or grouped by; none for what gave no answer.
+    Holds(Vec<Option<Value>>),
 }

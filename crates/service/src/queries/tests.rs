@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use tessera_engine::fact::{Claim, Fact, Strength};
+use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Value;
 use tessera_store::{MemoryStore, Store};
 
+use super::events::{EventRule, EventsQuery, FoldQuery, Folding, Measure};
 use super::*;
 use crate::base::components::Components;
 use crate::base::ids::KeyId;
@@ -103,5 +104,79 @@ async fn a_query_may_show_nobody_and_count_all() {
     let page = service.profiles_where(WORKSPACE, &ProfileQuery { top: 0, ..query("city = \"Lyon\"") }).await;
     let page = page.expect("an answer");
     assert_eq!((page.profiles.len(), page.total, page.next_cursor), (0, Some(20), None));
+    service.close().await;
+}
+
+/// Orders of the people of the town, one each: of 1 to 20, those of even ones in another shop.
+async fn orders(service: &Arc<Service>) {
+    let order = |at: usize| {
+        let shop = if at.is_multiple_of(2) { "north" } else { "south" };
+        let properties = format!("{{\"total\":{at},\"shop\":\"{shop}\"}}");
+        let properties = serde_json::value::RawValue::from_string(properties).expect("JSON");
+        let payload =
+            crate::payload::Payload { properties: Some(&properties), traits: None, context: None, integrations: None };
+        let call = Call { kind: CallKind::Track, name: Some("Order".into()), payload: payload.to_bytes() };
+        let fact = Fact {
+            id: format!("o{at}").into(),
+            dataset: "shop".into(),
+            batch: None,
+            time: None,
+            claims: vec![Claim {
+                namespace: "user_id".into(),
+                value: format!("u{at}").into(),
+                strength: Strength::Verified,
+            }],
+            document: None,
+            attributes: Vec::new(),
+            account: None,
+            call: Some(call),
+            content: None,
+        };
+        Incoming { fact: Ok(fact), raw: Bytes::new(), notes: Vec::new() }
+    };
+    let orders = (1..=20).map(order).collect();
+    service.ingest(WORKSPACE, orders, "test", KeyId::from_bytes([0; 12])).await.expect("the write is taken");
+}
+
+fn fold(filter: &str) -> FoldQuery {
+    let value = |text: &str| EventRule::value(pql::parse(text).expect("a value")).expect("a value");
+    FoldQuery {
+        filter: Some(EventRule::condition(pql::parse(filter).expect("a condition")).expect("a condition")),
+        values: vec![value("properties.shop"), value("properties.total")],
+        visibility: Fields::ALL.visibility,
+    }
+}
+
+#[tokio::test]
+async fn events_are_brought_down_to_groups_all_of_them_or_none() {
+    let (service, step) = town().await;
+    orders(&service).await;
+    let fresh = || Folding::new(1, vec![Measure::Count, Measure::Sum]);
+    let number = |number: i64| Value::Number(number.into());
+    let row = |shop: &str, count, sum| vec![Value::text(shop), number(count), number(sum)];
+    let query = fold("properties.total > 2");
+    let folding = service.fold_events(WORKSPACE, &query, fresh()).await.expect("an answer");
+    assert!(folding.clone().rows() == [row("north", 9, 108), row("south", 9, 99)], "each order once");
+    // A walk goes on where another one has ended.
+    let folding = service.fold_events(WORKSPACE, &query, folding).await.expect("an answer");
+    assert!(folding.rows() == [row("north", 18, 216), row("south", 18, 198)], "each order twice");
+    step.store(10_000_000, Ordering::Relaxed);
+    let late = service.fold_events(WORKSPACE, &query, fresh()).await.expect_err("no time is left at the first look");
+    assert_eq!((late.kind, late.code), (ErrorKind::Unavailable, "query_timeout"));
+    service.close().await;
+}
+
+#[tokio::test]
+async fn what_is_computed_of_events_comes_with_those_that_are_shown() {
+    let (service, _) = town().await;
+    orders(&service).await;
+    let FoldQuery { filter, values, visibility } = fold("properties.shop = \"north\"");
+    let order_by = vec![(values[1].clone(), Sorting::Descending)];
+    let query = EventsQuery { filter, order_by, skip: 1, top: 2, values, visibility };
+    let page = service.events_where(WORKSPACE, &query).await.expect("an answer");
+    let shown: Vec<_> = page.events.iter().map(|found| found.values.clone()).collect();
+    let row = |total: i64| vec![Value::text("north"), Value::Number(total.into())];
+    assert_eq!(page.total, 10);
+    assert!(shown == [row(18), row(16)], "the second and the third");
     service.close().await;
 }
