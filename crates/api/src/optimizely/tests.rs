@@ -405,3 +405,122 @@ async fn a_segment_of_events_follows_events_and_the_clock() {
     world.pass(2 * 3_600_000_000);
     assert_eq!(members().await, 0, "a day is over");
 }
+
+/// One id is one profile, whatever is let go of.
+#[tokio::test]
+async fn an_id_is_one_profile_for_good() {
+    let world = World::new().await;
+    let track = json!({ "anonymousId": "va1", "event": "E", "messageId": "m1" });
+    assert_eq!(world.call("POST", "/v1/track", ROOT, track.to_string()).await.status, 200);
+    let id = found(&world, "DeviceIds eq va1").await["items"][0]["ProfileId"].as_str().expect("an id").to_owned();
+    let put = async |body: Value| {
+        world.pass(1_000_000);
+        let put = call(&world, "PUT", &format!("/v1.0/profiles/{id}"), ROOT, &body).await;
+        assert_eq!(put.status, 200, "{}", put.json());
+        put.json()
+    };
+    // The first write of a profile that other doors made lets go as any other does.
+    let first = put(json!({ "Name": "Old", "Info": { "Email": "va1@x.example" } })).await;
+    assert_eq!((&first["DeviceIds"], &first["Name"]), (&json!([]), &json!("Old")), "{first}");
+    let again = put(json!({ "DeviceIds": ["new"], "Name": "Old2", "Info": { "Email": "va2@x.example" } })).await;
+    assert_eq!((&again["ProfileId"], &again["Info"]["Email"]), (&json!(id), &json!("va2@x.example")), "{again}");
+    let read = call(&world, "GET", &format!("/v1.0/profiles/{id}"), ROOT, &Value::Null).await.json();
+    assert_eq!(read["Name"], "Old2", "{read}");
+    let list = found(&world, &format!("ProfileId eq {id}")).await;
+    let of_id: Vec<&Value> =
+        list["items"].as_array().expect("items").iter().filter(|own| own["ProfileId"] == json!(id)).collect();
+    assert_eq!(of_id.iter().map(|own| &own["Name"]).collect::<Vec<_>>(), ["Old2"], "{list}");
+    // The device with its event is a profile of its own.
+    let parted = found(&world, "DeviceIds eq va1").await;
+    assert_eq!((&parted["total"], &parted["items"][0]["Visits"]), (&json!(1), &json!(1)), "{parted}");
+    assert_ne!(parted["items"][0]["ProfileId"], json!(id));
+    assert_eq!(call(&world, "DELETE", &format!("/v1.0/profiles/default/{id}"), ROOT, &Value::Null).await.status, 200);
+    assert_eq!(found(&world, "DeviceIds eq va1").await["total"], 1, "whoever was let go of stays");
+}
+
+#[tokio::test]
+async fn what_is_shown_is_what_is_asked_for_and_kept() {
+    let world = World::new().await;
+    let identify =
+        json!({ "userId": "u", "anonymousId": "d", "traits": { "phone": "+4791234567", "email": "Ab@C.example" } });
+    assert_eq!(world.call("POST", "/v1/identify", ROOT, identify.to_string()).await.status, 200);
+    let total = async |filter: &str| found(&world, filter).await["total"].clone();
+    for filter in [
+        "ContactInformation eq Callable",
+        "ContactInformation eq 'Mailable'",
+        "Info.Phone eq '%2B4791234567'",
+        "Scope eq DEFAULT",
+        "contains(Info.Email,'Ab@')",
+        "not (ContactInformation eq Known)",
+    ] {
+        assert_eq!(total(filter).await, 1, "{filter}");
+    }
+    let profile = found(&world, "DeviceIds eq d").await["items"][0].clone();
+    let path = format!("/v1.0/profiles/{}", profile["ProfileId"].as_str().expect("an id"));
+    // What is sent back as it came stays as it is; a number that is left out finds nobody.
+    world.pass(1_000_000);
+    let put = call(&world, "PUT", &path, ROOT, &profile).await.json();
+    assert_eq!(put["Info"], profile["Info"], "{put}");
+    assert_eq!(world.get("/v1/profiles/identifier/phone/%2B4791234567", ROOT).await.status, 200);
+    world.pass(1_000_000);
+    assert_eq!(call(&world, "PUT", &path, ROOT, &json!({ "DeviceIds": ["d"] })).await.status, 200);
+    for filter in ["ContactInformation eq Callable", "Info.Phone eq '%2B4791234567'", "Info.Email ne null"] {
+        assert_eq!(total(filter).await, 0, "{filter}");
+    }
+    assert_eq!(world.get("/v1/profiles/identifier/phone/%2B4791234567", ROOT).await.status, 404);
+    // Values that cannot be kept are told.
+    let deep = (0..40).fold(json!(1), |inner, _| json!({ "a": inner }));
+    for body in [
+        json!({ "Payload": { "deep": deep } }),
+        json!({ "Payload": { "x".repeat(300): 1 } }),
+        json!({ "DeviceIds": ["null"] }),
+        json!({ "DeviceIds": ["x".repeat(600)] }),
+    ] {
+        let reply = call(&world, "POST", "/v1.0/profiles", ROOT, &body).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "member_invalid"), "{body}");
+    }
+    // Who does not see all cannot replace it, and visits are no secret of another attribute.
+    let written = call(&world, "PUT", &path, ROOT, &json!({ "DeviceIds": ["d"], "Visits": 3 })).await;
+    assert_eq!((written.status.as_u16(), &written.json()["Visits"]), (200, &json!(3)));
+    let secret = json!({ "type": "number", "private": true }).to_string();
+    assert!(world.call("PUT", "/v1/data-model/attributes/salary", ROOT, secret).await.status.is_success());
+    let key = world.key("private", &["read", "ingest"], &["default"]).await;
+    assert_eq!(call(&world, "GET", &path, &key, &Value::Null).await.json()["Visits"], 3);
+    let refused = call(&world, "PUT", &path, &key, &json!({ "DeviceIds": ["d"] })).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (403, "profile_hidden_in_part"));
+}
+
+#[tokio::test]
+async fn orders_hold_over_scopes_and_names_stay() {
+    let world = World::new().await;
+    for (at, scope) in ["default", "nordics", "south"].into_iter().cycle().take(9).enumerate() {
+        let body = json!({ "Scope": scope, "DeviceIds": [format!("d{at}")], "Payload": { "n": at % 4, "tags": [at] } });
+        assert_eq!(call(&world, "POST", "/v1.0/profiles", ROOT, &body).await.status, 201);
+    }
+    for order in ["Payload.n", "Payload.n%20desc", "Payload.tags", "Payload.nothing"] {
+        let mut seen = Vec::new();
+        for skip in 0..9 {
+            let path = format!("/v1.0/profiles?$orderBy={order}&$top=1&$skip={skip}");
+            let page = call(&world, "GET", &path, ROOT, &Value::Null).await.json();
+            seen.push(page["items"][0]["DeviceIds"][0].as_str().expect("a device").to_owned());
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 9, "{order}: {seen:?}");
+    }
+    for order in ["DeviceIds", "VisitorGroups", "ContactInformation", "ProfileId"] {
+        let reply = call(&world, "GET", &format!("/v1.0/profiles?$orderBy={order}"), ROOT, &Value::Null).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "filter_invalid"), "{order}");
+    }
+    for device in ["b", "a"] {
+        let event = json!({ "deviceId": device, "eventType": "x", "value": "x" });
+        assert_eq!(call(&world, "POST", "/v1.0/Track", ROOT, &event).await.status, 200);
+    }
+    let events = call(&world, "GET", "/v1.0/TrackEvents?$orderBy=DeviceId", ROOT, &Value::Null).await.json();
+    assert_eq!(events["items"][0]["DeviceId"], "a", "{events}");
+    for _ in 0..2 {
+        let segment = json!({ "Name": "S1", "Scope": "default", "ProfileQuery": "ContactInformation eq Anonymous" });
+        let made = call(&world, "POST", "/v1.0/segments", ROOT, &segment).await.json();
+        assert_eq!((&made["Name"], &made["MatchingProfiles"]), (&json!("S1"), &json!(5)), "{made}");
+    }
+}
