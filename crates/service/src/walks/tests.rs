@@ -19,8 +19,11 @@ use crate::{Extent, Return};
 const WORKSPACE: WorkspaceId = WorkspaceId::new(1);
 const BEGAN: i64 = 1_700_000_000_000_000;
 const PEOPLE: usize = 450;
-const QUERY: DocumentQuery =
-    DocumentQuery { visibility: Flags { internal: true, private: true }, relevance: Relevance::Any };
+
+fn query() -> DocumentQuery {
+    let visibility = Flags { internal: true, private: true };
+    DocumentQuery { visibility, relevance: Relevance::Any, values: [].into() }
+}
 
 fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros).expect("within bounds")
@@ -84,7 +87,7 @@ async fn names(walk: &mut ProfileWalk) -> Vec<String> {
 #[tokio::test]
 async fn everybody_is_walked_once_and_who_was_erased_is_not() {
     let (service, _) = town().await;
-    let mut walk = service.walk_profiles(WORKSPACE, QUERY, None).await.expect("a walk");
+    let mut walk = service.walk_profiles(WORKSPACE, query(), None).await.expect("a walk");
     let lookup = Lookup::Identity { namespace: "user_id".into(), value: "u7".into() };
     let how = (Extent::Profile, Return::Allowed);
     service.erase(WORKSPACE, &lookup, how, ("test", KeyId::from_bytes([0; 12]))).await.expect("an erasure");
@@ -141,7 +144,7 @@ async fn events_are_those_of_its_beginning_that_still_stand() {
 #[tokio::test]
 async fn a_walk_ends_in_time() {
     let (service, clock) = town().await;
-    let mut walk = service.walk_profiles(WORKSPACE, QUERY, None).await.expect("a walk");
+    let mut walk = service.walk_profiles(WORKSPACE, query(), None).await.expect("a walk");
     assert!(walk.next().await.expect("a profile").is_some());
     clock.fetch_add(WALK_MICROS_MAX + 1, Ordering::Relaxed);
     let mut given = 0;
