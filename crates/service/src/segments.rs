@@ -238,7 +238,7 @@ impl Service {
 
     /// The job that brings rules to everybody, if there is one: one does it for all that are building.
     async fn building_job(&self, workspace: WorkspaceId, configured: &Configured) -> Result<Option<Job>, Error> {
-        Ok(sweeps::building(self.jobs().open_of(workspace, BACKFILL).await?, &configured.stored))
+        Ok(sweeps::building(self.jobs().open_of(workspace, BACKFILL).await?, configured.stored.rules().generation()))
     }
 
     /// A page of the members of a segment, by the ids of their profiles, and of each what is asked for, if anything. Exact for writes; what

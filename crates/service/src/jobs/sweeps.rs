@@ -60,9 +60,8 @@ pub(crate) fn unbrought(open: &[Job], config: &StoredConfig) -> Vec<Sweep> {
     wanted
 }
 
-/// The one of these jobs that brings the rules as they are now to everybody; one that began before them where no other has begun.
-pub(crate) fn building(jobs: impl IntoIterator<Item = Job>, config: &StoredConfig) -> Option<Job> {
-    let generation = config.rules().generation();
+/// The one of these jobs that brings this generation of the rules to everybody; one that brings an older one where no other has begun.
+pub(crate) fn building(jobs: impl IntoIterator<Item = Job>, generation: u64) -> Option<Job> {
     let mut open: Vec<Job> = jobs.into_iter().filter(|job| job.kind == BACKFILL && !job.has_ended()).collect();
     let own = open.iter().position(|job| brings(job, generation)).unwrap_or(0);
     (!open.is_empty()).then(|| open.swap_remove(own))
@@ -116,16 +115,34 @@ mod tests {
     use super::*;
     use crate::jobs::JobId;
 
+    fn job(id: u8, kind: &str, has_begun: bool, noted: Option<u64>) -> Job {
+        let at = Timestamp::from_micros(0).expect("an instant");
+        let mut job = Job::new(JobId::from_bytes([id; 12]), kind, "records", String::new(), None, at);
+        job.started_at = has_begun.then_some(at);
+        job.checkpoint = noted.map(|generation| {
+            let own = Filling { generation, epoch: 0, began_at: 0, last: None, settled: 0 };
+            codec::encode(FILLING_VERSION, &own)
+        });
+        job
+    }
+
+    #[test]
+    fn who_waits_for_a_rule_waits_for_the_job_that_brings_it() {
+        let older = || job(1, BACKFILL, true, Some(6));
+        let newer = || job(2, BACKFILL, false, None);
+        let other = || job(3, EXPIRE, false, None);
+        let found = |jobs: Vec<Job>, generation| building(jobs, generation).map(|job| job.id);
+        let id = |id: u8| Some(JobId::from_bytes([id; 12]));
+        assert_eq!(found(vec![other(), older(), newer()], 7), id(2));
+        assert_eq!(found(vec![other(), older(), newer()], 6), id(1));
+        assert_eq!(found(vec![other(), older()], 7), id(1));
+        assert_eq!(found(vec![other()], 7), None);
+    }
+
     #[test]
     fn a_job_stands_for_what_came_before_it_began() {
-        let at = Timestamp::from_micros(0).expect("an instant");
         let check = |has_begun: bool, noted: Option<u64>, generation: u64, expected: bool| {
-            let mut job = Job::new(JobId::from_bytes([1; 12]), "backfill", "records", String::new(), None, at);
-            job.started_at = has_begun.then_some(at);
-            job.checkpoint = noted.map(|generation| {
-                let own = Filling { generation, epoch: 0, began_at: 0, last: None, settled: 0 };
-                codec::encode(FILLING_VERSION, &own)
-            });
+            let job = job(1, "backfill", has_begun, noted);
             assert_eq!(brings(&job, generation), expected, "{has_begun} {noted:?} {generation}");
         };
         check(false, None, 9, true);

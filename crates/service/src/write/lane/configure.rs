@@ -53,7 +53,7 @@ impl State {
                     drafts.push(jobs.draft(self.shared().workspace, new, &open, drafts.len()).await?);
                 }
                 let building = open.into_iter().chain(drafts.iter().map(|draft| draft.job().clone()));
-                (drafts.clone(), sweeps::building(building, &config))
+                (drafts.clone(), sweeps::building(building, config.rules().generation()))
             }
         };
         let made = drafts.iter().map(|draft| draft.job().clone()).collect();
