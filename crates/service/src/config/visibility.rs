@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use tessera_engine::model::{DataModel, Flags};
 use tessera_engine::value::Path;
-use tessera_expr::ast::{Expr, Node};
+use tessera_expr::ast::{Expr, Function, Name, Node};
 use tessera_expr::plan::{Attributes, EventTypes};
 use tessera_expr::rule::{Purpose, Rule};
 
@@ -153,12 +153,79 @@ fn reads_hidden_event(rule: &Rule, model: &DataModel, visibility: Flags) -> bool
 
 /// Whether a value that is asked for may hold whole events.
 fn takes_whole_events(rule: &Rule) -> bool {
-    rule.purpose() == Purpose::Value && rule.plan().scans_events
+    rule.purpose() == Purpose::Value && rule.plan().scans_events && may_hold_events(rule.source(), &mut Vec::new())
 }
 
-fn each_path(expr: &Expr, see: &mut dyn FnMut(&[tessera_expr::ast::Name])) {
+/// Whether a value may hold events, under the names that stand for values which do not. Rather too often than too seldom.
+fn may_hold_events(expr: &Expr, plain: &mut Vec<Name>) -> bool {
+    match &expr.node {
+        // What is read of an event by its names is seen by name.
+        Node::Literal(_) | Node::Word(_) | Node::Path { .. } => false,
+        Node::Not(_) | Node::And(_) | Node::Or(_) | Node::Compare(..) | Node::Occurs { .. } | Node::Quantifier(..) => {
+            false
+        }
+        Node::Arithmetic(..) | Node::Negate(_) => false,
+        Node::Call {
+            function: Function::Count | Function::Visits | Function::IsNull | Function::IsNotNull, ..
+        } => false,
+        Node::Variable(name) => !plain.contains(name),
+        Node::If { then, otherwise, .. } => may_hold_events(then, plain) || may_hold_events(otherwise, plain),
+        Node::Let { name, value, body } => {
+            let outer = plain.clone();
+            let holds = may_hold_events(value, plain);
+            plain.retain(|own| own != name);
+            plain.extend((!holds).then(|| name.clone()));
+            let of_body = may_hold_events(body, plain);
+            *plain = outer;
+            of_body
+        }
+        _ => true,
+    }
+}
+
+fn each_path(expr: &Expr, see: &mut dyn FnMut(&[Name])) {
     if let Node::Path { names, .. } = &expr.node {
         see(names);
     }
     expr.each_part(&mut |part| each_path(part, see));
+}
+
+#[cfg(test)]
+mod tests {
+    use tessera_expr::pql;
+
+    use super::*;
+
+    #[test]
+    fn a_value_holds_events_unless_it_is_plain_that_it_does_not() {
+        for (text, expected) in [
+            ("xEvent", true),
+            ("xEvent[timestamp > `until`]", true),
+            ("xEvent[timestamp > `until`].first()", true),
+            ("[xEvent]", true),
+            ("if(a, 1, xEvent)", true),
+            ("xEvent.visits(15)", false),
+            ("xEvent[timestamp > `until`].visits(15) + 1", false),
+            ("if(a, xEvent.count(), 2)", false),
+            ("xEvent.isNull()", false),
+        ] {
+            let Ok(expr) = pql::parse(text) else { panic!("{text} is PQL") };
+            assert_eq!(may_hold_events(&expr, &mut Vec::new()), expected, "{text}");
+        }
+        let let_ = |name: &str, value: Expr, body: Expr| {
+            Expr::new(Node::Let { name: name.into(), value: Box::new(value), body: Box::new(body) })
+        };
+        let variable = || Expr::new(Node::Variable("e".into()));
+        let number = || pql::parse("1").expect("PQL");
+        let events = || Expr::new(Node::Events);
+        for (expr, expected) in [
+            (let_("e", events(), variable()), true),
+            (let_("e", number(), variable()), false),
+            (let_("e", number(), let_("e", events(), variable())), true),
+            (let_("e", let_("e", number(), events()), variable()), true),
+            (let_("e", events(), number()), false),
+        ] {
+            assert_eq!(may_hold_events(&expr, &mut Vec::new()), expected, "{expr:?}");
+        }
+    }
 }
