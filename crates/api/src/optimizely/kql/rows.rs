@@ -256,9 +256,9 @@ impl Rows {
         let order = self.translated(|table| table.order(by))?;
         let at = by.first().map_or(0, |(term, _)| term.at);
         let keys = self.values(order.into_iter().map(|(expr, _)| expr).collect(), Purpose::Value, at)?;
-        let sortings: Vec<Sorting> = by.iter().map(|(_, sorting)| *sorting).collect();
+        let orders: Vec<Sorting> = by.iter().map(|(_, sorting)| *sorting).collect();
         let mut keyed: Vec<_> = keys.into_iter().zip(self.rows.drain(..)).collect();
-        keyed.sort_by(|(one, _), (other, _)| order_of(one, other, &sortings));
+        keyed.sort_by(|(one, _), (other, _)| order_of(one, other, &orders));
         self.rows = keyed.into_iter().map(|(_, row)| row).collect();
         Ok(())
     }

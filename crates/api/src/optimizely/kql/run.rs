@@ -265,10 +265,10 @@ async fn listed(
         }
         entered.grow_to(2 * bytes)?;
     }
-    let sortings: Vec<Sorting> = first.order.iter().map(|(_, sorting)| *sorting).collect();
+    let orders: Vec<Sorting> = first.order.iter().map(|(_, sorting)| *sorting).collect();
     if scopes.len() > 1 {
         found.sort_by(|((one, at), _), ((other, of), _)| {
-            order_of(one, other, &sortings).then_with(|| Reverse(at).cmp(&Reverse(of)))
+            order_of(one, other, &orders).then_with(|| Reverse(at).cmp(&Reverse(of)))
         });
     }
     found.truncate(top);
