@@ -201,7 +201,7 @@ mod tests {
         for (text, expected) in [
             ("xEvent", true),
             ("xEvent[timestamp > `until`]", true),
-            ("xEvent[timestamp > `until`].first()", true),
+            ("xEvent[timestamp > `until`].topN(timestamp, 1)", true),
             ("[xEvent]", true),
             ("if(a, 1, xEvent)", true),
             ("xEvent.visits(15)", false),
