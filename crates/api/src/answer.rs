@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -74,6 +74,15 @@ impl From<Error> for Failure {
 /// The request is wrong and will be wrong again.
 pub(crate) fn invalid(code: &'static str, message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Invalid, code, message)
+}
+
+/// This answer as a 201, with where the thing stands that was made; without that where it cannot stand in a header.
+pub(crate) fn created(mut response: Response, location: &str) -> Response {
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
 }
 
 impl IntoResponse for Failure {

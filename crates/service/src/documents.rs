@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tessera_engine::decide::Documented;
 use tessera_engine::document::{DocumentWrite, documents};
-use tessera_engine::fact::Identity;
+use tessera_engine::fact::{Claim, Identity};
 use tessera_engine::id::NodeId;
 use tessera_engine::normalise::normalise;
 
@@ -93,14 +93,12 @@ impl Service {
     ) -> Result<(), Error> {
         let configured = self.running(workspace).shared.configured().await?;
         let finder = self.finder(workspace, &configured.config);
-        for claim in &write.fact.claims {
-            let lookup = Lookup::Identity { namespace: claim.namespace.to_string(), value: claim.value.to_string() };
-            match finder.find(&lookup).await {
-                Ok(found) if documents(&found.cluster, found.node, &configured.config).is_empty() => break,
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+        let lookup =
+            |claim: &Claim| Lookup::Identity { namespace: claim.namespace.to_string(), value: claim.value.to_string() };
+        let lookups: Vec<Lookup> = write.fact.claims.iter().map(lookup).collect();
+        let first = finder.find_first(&lookups).await?;
+        if first.is_some_and(|(_, found)| !documents(&found.cluster, found.node, &configured.config).is_empty()) {
+            return Ok(());
         }
         self.put_document(workspace, write, Vec::new(), by, None).await.map(drop)
     }
@@ -130,14 +128,8 @@ impl Service {
     pub async fn find_document(&self, workspace: WorkspaceId, lookups: &[Lookup]) -> Result<NodeId, Error> {
         let configured = self.running(workspace).shared.configured().await?;
         let finder = self.finder(workspace, &configured.config);
-        for lookup in lookups {
-            match finder.find(lookup).await {
-                Ok(found) => return document::id_of(&found, &configured).ok_or_else(not_found),
-                Err(error) if error.kind == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(not_found())
+        let first = finder.find_first(lookups).await?;
+        first.and_then(|(_, found)| document::id_of(&found, &configured)).ok_or_else(not_found)
     }
 
     /// A value in the one spelling of a namespace; none where it is no value of it.

@@ -62,14 +62,8 @@ impl Service {
         }
         let configured = self.configured(workspace).await?;
         let finder = self.finder(workspace, &configured.config);
-        for (at, lookup) in lookups.iter().enumerate() {
-            match finder.find(lookup).await {
-                Ok(_) => return Ok(at),
-                Err(error) if error.kind == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(not_found())
+        let first = finder.find_first(lookups).await?;
+        first.map(|(at, _)| at).ok_or_else(not_found)
     }
 
     /// A page of the accounts that a profile is said to belong to and that are there, behind this identity of one.

@@ -1,7 +1,8 @@
 //! Everybody, one after the other, as they are at one instant: profiles as documents, and their events.
 //!
 //! Nothing is kept but the page that is read: records come at most [`PAGE`] at a time, events too. Whoever and whatever was erased since a walk
-//! began is passed over: records are of the walk's instant, events are read as they stand and left out where they came later. A walk holds its instant of the store, and so ends after [`WALK_MICROS_MAX`], whole or not.
+//! began is passed over: records are of the walk's instant, events are read as they stand and left out where they came later. A walk holds its
+//! instant of the store, and so ends after [`WALK_MICROS_MAX`], whole or not.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -46,10 +46,8 @@ pub(super) async fn events(
     body: Body,
 ) -> Answer {
     let entered = app.enter_named(&EXPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Export)?;
-    let done = match entered.body(&app, &headers, body).await {
-        Ok(body) => export_events(&app, &entered, &body).await,
-        Err(error) => Err(error.into()),
-    };
+    let done = async { export_events(&app, &entered, &entered.body(&app, &headers, body).await?).await };
+    let done = done.await;
     entered.answered(done)
 }
 
@@ -61,10 +59,8 @@ pub(super) async fn profiles(
     body: Body,
 ) -> Answer {
     let entered = app.enter_named(&EXPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Export)?;
-    let done = match entered.body(&app, &headers, body).await {
-        Ok(body) => export_profiles(&app, &entered, &body).await,
-        Err(error) => Err(error.into()),
-    };
+    let done = async { export_profiles(&app, &entered, &entered.body(&app, &headers, body).await?).await };
+    let done = done.await;
     entered.answered(done)
 }
 

@@ -32,10 +32,8 @@ pub(super) async fn events(
     body: Body,
 ) -> Answer {
     let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Ingest)?;
-    let done = match entered.body(&app, &headers, body).await {
-        Ok(body) => take_events(&app, &entered, &body).await,
-        Err(error) => Err(error.into()),
-    };
+    let done = async { take_events(&app, &entered, &entered.body(&app, &headers, body).await?).await };
+    let done = done.await;
     entered.answered(done)
 }
 
@@ -47,10 +45,8 @@ pub(super) async fn identities(
     body: Body,
 ) -> Answer {
     let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Ingest)?;
-    let done = match entered.body(&app, &headers, body).await {
-        Ok(body) => take_identities(&app, &entered, &body).await,
-        Err(error) => Err(error.into()),
-    };
+    let done = async { take_identities(&app, &entered, &entered.body(&app, &headers, body).await?).await };
+    let done = done.await;
     entered.answered(done)
 }
 
@@ -62,10 +58,8 @@ pub(super) async fn user_profile(
     body: Body,
 ) -> Answer {
     let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Ingest)?;
-    let done = match entered.body(&app, &headers, body).await {
-        Ok(body) => take_user_profile(&app, &entered, &body).await,
-        Err(error) => Err(error.into()),
-    };
+    let done = async { take_user_profile(&app, &entered, &entered.body(&app, &headers, body).await?).await };
+    let done = done.await;
     entered.answered(done)
 }
 
@@ -77,10 +71,8 @@ pub(super) async fn delete(
     body: Body,
 ) -> Answer {
     let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Erase)?;
-    let done = match entered.body(&app, &headers, body).await {
-        Ok(body) => erase(&app, &entered, &body).await,
-        Err(error) => Err(error.into()),
-    };
+    let done = async { erase(&app, &entered, &entered.body(&app, &headers, body).await?).await };
+    let done = done.await;
     entered.answered(done)
 }
 

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -26,7 +25,7 @@ use super::profiles::fresh_uuid;
 use super::scopes::{self, Scoped};
 use super::words::EMAIL;
 use super::{DOOR, NAME, render};
-use crate::answer::{Answer, json, to_json};
+use crate::answer::{Answer, created, json, to_json};
 use crate::app::{App, Entered};
 use crate::body;
 use crate::extract::{BaseUrl, PathParams, Query};
@@ -163,12 +162,8 @@ pub(super) async fn create(
     let listing = sent(&app, &entered, &headers, body).await?;
     let id = fresh_uuid(&app);
     let made = set(&app, &entered, &id, listing).await?;
-    let mut response = json(&made);
-    *response.status_mut() = StatusCode::CREATED;
-    if let Ok(location) = HeaderValue::from_str(&format!("{}/api/v1.0/blacklists/{id}", base.0)) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(entered.answer(response))
+    let location = format!("{}/api/v1.0/blacklists/{id}", base.0);
+    Ok(entered.answer(created(json(&made), &location)))
 }
 
 pub(super) async fn replace(

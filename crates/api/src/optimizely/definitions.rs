@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body as Bytes;
 use axum::extract::State;
-use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -25,7 +24,7 @@ use super::kql;
 use super::parse::Object;
 use super::profiles;
 use super::scopes::{self, Scoped};
-use crate::answer::{Answer, json, to_json};
+use crate::answer::{Answer, created, json, to_json};
 use crate::app::{App, Entered};
 use crate::body;
 use crate::extract::{BaseUrl, PathParams, Query};
@@ -134,12 +133,8 @@ pub(super) async fn create(
     let home = scopes::find(&entered, None)?;
     let id = sent.name.clone().unwrap_or_default();
     set(&app, &home, &id, &sent, Makes::New).await?;
-    let mut response = json(&shown(&id, sent));
-    *response.status_mut() = StatusCode::CREATED;
-    if let Ok(location) = HeaderValue::from_str(&format!("{}/api/v2.0/FilterDefinitions/{id}", base.0)) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(entered.answer(response))
+    let location = format!("{}/api/v2.0/FilterDefinitions/{id}", base.0);
+    Ok(entered.answer(created(json(&shown(&id, sent)), &location)))
 }
 
 pub(super) async fn replace(

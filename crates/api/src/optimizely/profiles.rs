@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use serde_json::Value as Json;
@@ -33,7 +32,7 @@ use super::parse::{self, Sent};
 use super::scopes::{self, Scoped};
 use super::words::{DEVICES, EMAIL, PHONE, computed};
 use super::{DOOR, NAME, blacklists, render};
-use crate::answer::{Answer, json, json_bytes, to_json};
+use crate::answer::{Answer, created, json, json_bytes, to_json};
 use crate::app::{App, Entered};
 use crate::extract::{BaseUrl, PathParams, Query};
 
@@ -377,11 +376,7 @@ async fn write(
         bare()
     };
     if is_new {
-        *response.status_mut() = StatusCode::CREATED;
-        let location = format!("{}/api/v1.0/profiles/{id}", base.0);
-        if let Ok(location) = HeaderValue::from_str(&location) {
-            response.headers_mut().insert(LOCATION, location);
-        }
+        response = created(response, &format!("{}/api/v1.0/profiles/{id}", base.0));
     }
     Ok(entered.answer(response))
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value as Json, json};
 use tessera_engine::config::Kind;
@@ -38,7 +37,7 @@ use super::profiles::{self, condition, rendered};
 use super::scopes::{self, Scoped};
 use super::wire::{Segment, SegmentBody};
 use super::{DOOR, render};
-use crate::answer::{Answer, invalid, json as json_answer, to_json};
+use crate::answer::{self, Answer, invalid, json as json_answer, to_json};
 use crate::app::{App, Entered};
 use crate::body;
 use crate::extract::{BaseUrl, PathParams, Query};
@@ -351,12 +350,7 @@ pub(super) async fn replace(
 async fn created(app: &App, entered: &Entered, made: &Found, base: &BaseUrl) -> Result<Response, Error> {
     let segment = counted(app, entered, made).await?;
     let location = format!("{}/api/v1.0/segments/{}", base.0, segment.segment_id);
-    let mut response = json_answer(&segment);
-    *response.status_mut() = StatusCode::CREATED;
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(response)
+    Ok(answer::created(json_answer(&segment), &location))
 }
 
 /// Makes a segment or replaces it, with what is kept beside it, in one change; then waits until it is brought to everybody.

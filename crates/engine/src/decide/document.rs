@@ -62,11 +62,11 @@ impl Act<'_> {
             return self.fact(&write.prepared);
         }
         let adopted = self.adopted(write)?;
+        let is_adopted = adopted.is_some();
         let target = match adopted {
             Some(adopted) => Some(adopted),
             None => self.target_of(write)?,
         };
-        let is_adopted = self.is_adopted(write, target.as_ref())?;
         if let Some(refused) = self.refused_document(write, target.as_ref(), is_adopted)? {
             return Ok(refused);
         }
@@ -168,11 +168,6 @@ impl Act<'_> {
         let target = Target { cluster: self.working.cluster(home)?, node };
         let is_somebody = target.nodes().any(|own| own.facts() > 0);
         Ok(is_somebody.then_some(target))
-    }
-
-    fn is_adopted(&self, write: &PreparedDocument, target: Option<&Target>) -> Result<bool, Lack> {
-        let Some((node, target)) = write.of.zip(target) else { return Ok(false) };
-        Ok(target.node == node && self.adopted(write)?.is_some())
     }
 
     /// Why the document cannot be written as it is asked for.

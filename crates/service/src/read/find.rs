@@ -63,6 +63,18 @@ impl Finder<'_> {
         }
     }
 
+    /// The first of these look-ups that finds a profile, by its place, and what it finds.
+    pub(crate) async fn find_first(&self, lookups: &[Lookup]) -> Result<Option<(usize, Found)>, Error> {
+        for (at, lookup) in lookups.iter().enumerate() {
+            match self.find(lookup).await {
+                Ok(found) => return Ok(Some((at, found))),
+                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
     /// The profile that holds an identity, if there is one.
     pub(crate) async fn by_identity(&self, identity: &Identity) -> Result<Option<Found>, Error> {
         for _ in 0..TRIES {
