@@ -164,6 +164,7 @@ const CALLS: &[Code] = &[
     ),
     call("fields_unknown", Invalid, "`fields` names something else than `identifiers`, `attributes`, `audiences`."),
     call("format_invalid", Invalid, "`format` is neither `json` nor `csv`."),
+    call("reason_invalid", Invalid, "The reason of an erasure has at most 100 characters."),
     call("suppress_invalid", Invalid, "`suppress` is neither `true` nor `false`."),
     call(
         "waiting_events_max_invalid",

@@ -18,7 +18,7 @@ use crate::caller;
 use crate::extract::Query;
 use crate::quota::Quota;
 use crate::route::Route;
-use crate::{admin, dfinery, jobs, native, operation, optimizely, segment, segment_profiles, wyng};
+use crate::{admin, dfinery, jobs, native, operation, optimizely, regulations, segment, segment_profiles, wyng};
 
 /// One dialect's set of paths.
 pub(crate) struct Door {
@@ -87,10 +87,11 @@ pub(crate) struct Refused {
 }
 
 /// All doors. The first one answers what is no other's.
-pub(crate) static DOORS: [&Door; 7] = [
+pub(crate) static DOORS: [&Door; 8] = [
     &native::DOOR,
     &segment::DOOR,
     &segment_profiles::DOOR,
+    &regulations::DOOR,
     &wyng::DOOR,
     &optimizely::DOOR,
     &dfinery::IMPORT,

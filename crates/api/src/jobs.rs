@@ -44,6 +44,7 @@ pub(crate) fn routes() -> Vec<Route> {
     vec![
         backup::route(),
         erase::route(),
+        erase::of_profiles(),
         route(Method::POST, "/v1/jobs", CONFIGURE, post(create), "Asks for a job")
             .describe(
                 "It begins when its turn comes, and goes on after a restart where it was. Kinds: `check` walks all records of the \

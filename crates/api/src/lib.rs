@@ -39,6 +39,7 @@ mod operation;
 mod optimizely;
 mod public_url;
 mod quota;
+mod regulations;
 mod report;
 mod route;
 mod router;

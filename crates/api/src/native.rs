@@ -19,7 +19,7 @@ mod render;
 mod rules;
 mod segments;
 mod stored_rules;
-mod wire;
+pub(crate) mod wire;
 
 pub(crate) use data_model::declared as declared_data_model;
 pub(crate) use erasures::declared_rules as declared_erasure_rules;

@@ -177,7 +177,7 @@ pub struct Loose {
 pub struct Documented {
     /// The node of the document.
     pub document: NodeId,
-    /// Whether it was made by this.
+    /// Whether it was made by this: neither the document nor the profile that becomes it was there.
     pub is_new: bool,
     /// Identities that were left to another document, from which this one stays apart.
     pub left_out: Vec<Identity>,

@@ -56,7 +56,7 @@ pub struct DocumentTerms {
     pub existence: Existence,
     /// Namespaces of which a document holds one value: another one that it held is released when it names a new one.
     pub single: Vec<Arc<str>>,
-    /// Namespaces of which it holds no value from now on.
+    /// Namespaces of which it holds no value from now on, but one that it says under the name of the namespace.
     pub cleared: Vec<Arc<str>>,
     /// Namespaces of which it holds the values that it names, and no other from now on.
     pub whole: Vec<Arc<str>>,

@@ -26,6 +26,7 @@ const CASES: &[Case] = &[
     Case { kind: "check", prepare: people, ask: ask_check, verify: all_was_walked },
     Case { kind: "recluster", prepare: people, ask: ask_recluster, verify: all_fell_apart },
     Case { kind: "erase_source", prepare: people, ask: ask_erasure, verify: all_are_gone },
+    Case { kind: "erase_profiles", prepare: people, ask: ask_profiles, verify: those_are_gone },
     Case { kind: "expire", prepare: people_of_old, ask: ask_expiry, verify: all_has_ended },
     Case { kind: "backfill", prepare: people_who_buy, ask: ask_attribute, verify: all_are_counted },
     Case { kind: "backfill", prepare: people_who_buy, ask: ask_segment, verify: all_buyers_are_members },
@@ -348,6 +349,26 @@ fn all_fell_apart(client: &Client, job: &Value) {
 
 fn ask_erasure(client: &Client) -> Value {
     client.post("/v1/erasures", br#"{"dataset":"crm"}"#)
+}
+
+/// Half of them, one of each two.
+fn ask_profiles(client: &Client) -> Value {
+    let identities: Vec<Value> =
+        (0..PEOPLE).step_by(2).map(|at| json!({"namespace": "user_id", "value": format!("u{at}")})).collect();
+    assert!(identities.len() <= 5_000, "one job erases no more");
+    client.post("/v1/profiles:erase", json!({"identities": identities}).to_string().as_bytes())
+}
+
+/// Each of them and nobody else.
+fn those_are_gone(client: &Client, job: &Value) {
+    let counts = client.get("/v1/admin/counts").expect("counts");
+    assert_eq!(counts["profiles"], json!(PEOPLE / 2), "{job} {counts}");
+    assert_eq!(job["progress"]["done"], json!(PEOPLE.div_ceil(2)), "{job}");
+    for at in 0..PEOPLE {
+        let (status, _) =
+            client.send("GET", &format!("/v1/profiles/identifier/user_id/u{at}"), b"").expect("an answer");
+        assert_eq!(status, if at % 2 == 0 { 404 } else { 200 }, "u{at}");
+    }
 }
 
 fn all_are_gone(client: &Client, job: &Value) {

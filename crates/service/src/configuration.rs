@@ -61,7 +61,9 @@ impl Service {
         match self.running(workspace).lane.submit(Work::Configure(configuring)).await? {
             Answer::Configured(changed) => Ok(Given::Now(*changed)),
             Answer::Before(reply) => Ok(Given::Before(reply)),
-            Answer::Items(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Err(mismatch()),
+            Answer::Items(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::Suppressions(_) => {
+                Err(mismatch())
+            }
         }
     }
 

@@ -161,7 +161,7 @@ impl Service {
             Answer::Items(mut done) => done.pop(),
             Answer::Previewed(done) => Some(done),
             Answer::Before(reply) => return Ok(Given::Before(reply)),
-            Answer::Configured(_) | Answer::Purged { .. } | Answer::LetIn(_) => None,
+            Answer::Configured(_) | Answer::Purged { .. } | Answer::Suppressions(_) => None,
         };
         let internal = || Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked");
         match done {

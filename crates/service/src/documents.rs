@@ -9,6 +9,7 @@ use tessera_engine::decide::Documented;
 use tessera_engine::document::{DocumentWrite, documents};
 use tessera_engine::fact::{Claim, Identity};
 use tessera_engine::id::NodeId;
+use tessera_engine::model::Flags;
 use tessera_engine::normalise::normalise;
 
 use crate::base::error::{Error, ErrorKind};
@@ -77,7 +78,9 @@ impl Service {
         match running.lane.submit(Work::Items { items, origin, once }).await? {
             Answer::Items(mut done) => outcome(done.pop().ok_or_else(mismatch)?, &configured).map(Given::Now),
             Answer::Before(reply) => Ok(Given::Before(reply)),
-            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Err(mismatch()),
+            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::Suppressions(_) => {
+                Err(mismatch())
+            }
         }
     }
 
@@ -153,13 +156,13 @@ impl Service {
     /// for belong to the form.
     ///
     /// # Errors
-    /// As [`Self::document`].
+    /// As [`Self::document`]; what `show` answers.
     pub async fn document_shown(
         &self,
         workspace: WorkspaceId,
         lookup: &Lookup,
         (query, shape): (&DocumentQuery, &[u8]),
-        show: impl Fn(&DocumentProfile, &StoredConfig) -> Vec<u8>,
+        show: impl Fn(&DocumentProfile, &StoredConfig) -> Result<Vec<u8>, Error>,
     ) -> Result<Rendered, Error> {
         let key = document_key(workspace, lookup, query, shape);
         if let Some(rendered) = self.views.find(&key, &self.epochs, || self.now()) {
@@ -176,10 +179,32 @@ impl Service {
                 continue;
             }
             let document = answer?;
-            let json = Bytes::from(show(&document, &configured.stored));
+            let json = Bytes::from(show(&document, &configured.stored)?);
             let rendered = Rendered { etag: etag_of(&json), json };
             self.views.keep(&key, found.epoch.since(since), document.valid_until, &rendered);
             return Ok(rendered);
+        }
+    }
+
+    /// The segments that a profile is a member of, by name.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`; `Unavailable` with `rules_busy`, `rules_late`; what the store answers.
+    pub async fn segments_of(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        visibility: Flags,
+    ) -> Result<Vec<Arc<str>>, Error> {
+        let mut tries = Tries::default();
+        loop {
+            let configured = self.running(workspace).shared.configured().await?;
+            let found = self.finder(workspace, &configured.config).find(lookup).await?;
+            let now = self.now();
+            let answer = document::segments(self.asker(workspace), &configured, &found, visibility, now).await;
+            if !tries.goes_on(&answer) {
+                return answer;
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use crate::base::verdict::NamedIdentity;
 use crate::config::configured::Configured;
 use crate::directory::{Class, ListPage, ListQuery};
 use crate::ingest::mismatch;
+use crate::jobs::{Job, NewJob};
 use crate::read::facts;
 use crate::read::find::{not_found, unknown_namespace};
 use crate::read::query::Lookup;
@@ -19,7 +20,9 @@ use crate::stored::idempotency::{Given, Once};
 use crate::stored::keys::Scope;
 use crate::stored::records::event;
 use crate::stored::records::rows::decode_lane;
-use crate::stored::row;
+use crate::stored::row::{self, rows_at_once};
+use crate::work::kind::Kind as _;
+use crate::work::kinds::erase_profiles::{Asked, EraseProfiles, Left};
 use crate::work::service::Service;
 use crate::write::erasure::{self, Receipt, erasure_of};
 use crate::write::lane::{Answer, Answering, Done, Item, Origin, Work};
@@ -30,6 +33,11 @@ const RETRY_SECS: u32 = 60;
 
 /// Datasets that an error names.
 const NAMED_MAX: usize = 10;
+
+/// Profiles that one job erases.
+pub const PROFILES_MAX: usize = 5_000;
+/// Identities that one commit suppresses at most.
+const SUPPRESSED_AT_ONCE: usize = 500;
 
 /// Identities that one call erases.
 pub const IDENTITIES_MAX: usize = 100;
@@ -213,7 +221,7 @@ impl Service {
         let mut done = match running.lane.submit(Work::Items { items: vec![item], origin, once }).await? {
             Answer::Items(done) => done,
             Answer::Before(reply) => return Ok(Some(Given::Before(reply))),
-            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => {
+            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::Suppressions(_) => {
                 return Err(mismatch());
             }
         };
@@ -307,6 +315,60 @@ impl Service {
         Ok(row::read(&**self.store(), secret.key(Scope::new(workspace), &identity)).await?.is_some())
     }
 
+    /// Has profiles erased that these identities are of, one after the other, by a job: those are meant that are there now. Whoever is
+    /// named and not known is passed over.
+    ///
+    /// # Errors
+    /// `Invalid` with `batch_too_many` above [`PROFILES_MAX`], `namespace_unknown`, `identity_invalid`; as [`Jobs::ask`](crate::jobs::Jobs::ask).
+    pub async fn erase_profiles(
+        &self,
+        workspace: WorkspaceId,
+        identities: &[NamedIdentity],
+        reason: Option<&str>,
+        key: KeyId,
+        once: Option<&Once<Job>>,
+    ) -> Result<Given<Job>, Error> {
+        if identities.len() > PROFILES_MAX {
+            let message = format!("at most {PROFILES_MAX} profiles are erased by one job; nothing was erased");
+            return Err(Error::new(ErrorKind::Invalid, "batch_too_many", message));
+        }
+        let configured = self.running(workspace).shared.configured().await?;
+        let finder = self.finder(workspace, &configured.config);
+        let mut nodes = Vec::new();
+        for own in identities {
+            let identity = identity_of(&configured, &own.namespace, &own.value)?;
+            nodes.extend(finder.by_identity(&identity).await?.map(|found| found.node));
+        }
+        let asked = Asked { named: identities.len() as u64, reason: reason.map(str::to_owned) };
+        let parameters = serde_json::to_string(&asked).map_err(|_| mismatch())?;
+        let new = NewJob { kind: EraseProfiles::NAME.to_owned(), parameters, asked_by: Some(key) };
+        self.jobs().make_from(workspace, &new, Some(Left::of(&nodes)), once).await
+    }
+
+    /// Suppresses identities, whether or not anything is known of them: what names one is refused from now on, and in what others say it is
+    /// left out. What was known before stays. Answers how many were not suppressed before.
+    ///
+    /// # Errors
+    /// As [`Self::is_suppressed`]: then none is suppressed by this; what the store answers: then some may be.
+    pub async fn shut_out(&self, workspace: WorkspaceId, identities: &[NamedIdentity]) -> Result<usize, Error> {
+        let running = self.running(workspace);
+        let configured = running.shared.configured().await?;
+        let named = identities.iter().map(|own| identity_of(&configured, &own.namespace, &own.value));
+        let identities: Vec<Identity> = named.collect::<Result<_, _>>()?;
+        let mut changed = 0;
+        for some in identities.chunks(rows_at_once(&**self.store(), SUPPRESSED_AT_ONCE, 2)) {
+            match running.lane.submit(Work::ShutOut(some.to_vec())).await? {
+                Answer::Suppressions(some) => changed += some,
+                Answer::Items(_)
+                | Answer::Before(_)
+                | Answer::Previewed(_)
+                | Answer::Configured(_)
+                | Answer::Purged { .. } => return Err(mismatch()),
+            }
+        }
+        Ok(changed)
+    }
+
     /// Lets an identity in again.
     ///
     /// # Errors
@@ -315,8 +377,8 @@ impl Service {
         let running = self.running(workspace);
         let identity = identity_of(&*running.shared.configured().await?, namespace, value)?;
         match running.lane.submit(Work::LetIn(identity)).await? {
-            Answer::LetIn(true) => Ok(()),
-            Answer::LetIn(false) => {
+            Answer::Suppressions(1..) => Ok(()),
+            Answer::Suppressions(0) => {
                 let message = "the identity is not suppressed";
                 Err(Error::new(ErrorKind::NotFound, "suppression_not_found", message))
             }

@@ -101,7 +101,9 @@ impl Service {
         match running.lane.submit(Work::Items { items, origin, once }).await? {
             Answer::Items(done) => verdicts(&done).map(Given::Now),
             Answer::Before(reply) => Ok(Given::Before(reply)),
-            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => Err(mismatch()),
+            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::Suppressions(_) => {
+                Err(mismatch())
+            }
         }
     }
 }

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use tessera_engine::id::Ids;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError};
@@ -191,6 +192,23 @@ impl Jobs {
         new: &NewJob,
         once: Option<&Once<Job>>,
     ) -> Result<Given<Job>, Error> {
+        self.make_from(workspace, new, None, once).await
+    }
+
+    /// As [`Self::make`], for a job whose first step begins at a checkpoint: what it is to do, where that is nothing to be shown.
+    ///
+    /// # Errors
+    /// As [`Self::make`]; `LimitExceeded` with `job_too_large` for the checkpoint.
+    pub(crate) async fn make_from(
+        &self,
+        workspace: WorkspaceId,
+        new: &NewJob,
+        checkpoint: Option<Bytes>,
+        once: Option<&Once<Job>>,
+    ) -> Result<Given<Job>, Error> {
+        if let Some(checkpoint) = &checkpoint {
+            terms::bounded("checkpoint", checkpoint.len(), CHECKPOINT_BYTES_MAX)?;
+        }
         let _making = self.making().await;
         let mut drafted = None;
         for _ in 0..TRIES_MAX {
@@ -203,7 +221,11 @@ impl Jobs {
             };
             let draft: Draft = match drafted.take() {
                 Some(draft) => draft,
-                None => self.draft(workspace, new, &self.table.open(workspace).await?, 0).await?,
+                None => {
+                    let mut draft = self.draft(workspace, new, &self.table.open(workspace).await?, 0).await?;
+                    draft.job.checkpoint.clone_from(&checkpoint);
+                    draft
+                }
             };
             let mut commit = draft.write(Commit::new());
             if let Some((claim, once)) = claim {

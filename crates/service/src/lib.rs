@@ -43,7 +43,7 @@ pub use config::workspace as workspace_config;
 pub use config::{identity_tokens, learned, tokens as workspace_tokens};
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 pub use documents::DocumentOutcome;
-pub use erasures::{ErasureState, Extent, IDENTITIES_MAX, Return};
+pub use erasures::{ErasureState, Extent, IDENTITIES_MAX, PROFILES_MAX as ERASED_PROFILES_MAX, Return};
 pub use parts::{ACCOUNTS_MAX, AccountPage, ProfilePlace, USERS_MAX, UserPage};
 pub use profiles::{EVENT_NAMES_MAX, PAGE_BYTES};
 pub use read::document::{DocumentFieldValue, DocumentIdentity, DocumentProfile, DocumentQuery};

@@ -41,6 +41,13 @@ pub(super) const CALLS: &[Code] = &[
         "The identity token is not taken: it was not signed here, is over, or is of another profile. The message says which.",
     ),
     call("space_not_found", NotFound, "The key holds no workspace of this name or id, whether or not there is one."),
+    call(
+        "regulation_invalid",
+        Invalid,
+        "A member of a regulation is not what is expected; the message says which, and nothing was done.",
+    ),
+    call("regulation_not_found", NotFound, "No regulation of this id; ended ones are kept for 30 days."),
+    call("regulation_begun", Conflict, "A regulation is taken back only before it begins."),
     call("collection_unknown", Invalid, "The collection of a path is `users` or `accounts`."),
     call("profile_reference_invalid", Invalid, "A path names a profile by `type:value`, as in `user_id:7001`."),
     call(

@@ -27,6 +27,10 @@ fn is_in_shape(door: &Door, error: &Value) -> bool {
             members(error) == Some(names.into()) && error["result"] == "fail"
         }
         "segment_profiles" => members(&error["error"]) == Some(["code", "message", "reason"].map(str::to_owned).into()),
+        "regulations" => {
+            let own = error["errors"].as_array().and_then(|all| all.first());
+            own.and_then(members) == Some(["message", "reason", "type"].map(str::to_owned).into())
+        }
         name => panic!("what do errors of {name} look like?"),
     }
 }
@@ -38,6 +42,7 @@ fn status_of(door: &Door, status: u16) -> u16 {
         ("dfinery", 401 | 403) => 200,
         ("dfinery_export", 403) => 401,
         ("dfinery" | "dfinery_export", 413) => 400,
+        ("regulations", 400) => 422,
         (_, status) => status,
     }
 }

@@ -1,4 +1,4 @@
-//! The erasure of a dataset or batch: a job.
+//! Erasures that are jobs: of a dataset or batch, and of many profiles.
 
 use std::sync::Arc;
 
@@ -8,16 +8,25 @@ use axum::http::{HeaderMap, Method};
 use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
+use tessera_service::ERASED_PROFILES_MAX;
 use tessera_service::directory::Permission;
+use tessera_service::idempotency::Once;
+use tessera_service::jobs::Job;
+use tessera_service::verdict::NamedIdentity;
 use utoipa::ToSchema;
 
 use super::{example, rendered, wire};
-use crate::answer::{Answer, accepted};
+use crate::answer::{Answer, accepted, invalid};
 use crate::app::App;
+use crate::counted::Counted;
+use crate::native::wire::RecordIdentity;
 use crate::route::{Access, Route, Tag};
 use crate::{body, once};
 
 const PATH: &str = "/v1/erasures";
+const PROFILES_PATH: &str = "/v1/profiles:erase";
+/// Characters of a reason.
+const REASON_CHARS_MAX: usize = 100;
 
 /// Which source is erased.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -42,6 +51,57 @@ pub(super) fn route() -> Route {
         .idempotent()
         .body::<SourceErasure>(json!({ "dataset": "crm", "batch": "2026-01-31" }))
         .answer::<wire::Job>(202, "The job.", job)
+}
+
+/// Whose profiles are erased.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ProfilesErasure {
+    /// One identity of each profile: 1 to 5,000.
+    #[schema(value_type = Vec<RecordIdentity>)]
+    identities: Counted<RecordIdentity, ERASED_PROFILES_MAX>,
+    /// Why, for whoever looks at the job: at most 100 characters, and nothing of a person.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+pub(super) fn of_profiles() -> Route {
+    let mut job = example();
+    (job["kind"], job["parameters"]) = ("erase_profiles".into(), json!({ "named": 2, "reason": "ticket 4711" }));
+    Route::new(Method::POST, PROFILES_PATH, Access::Workspace(Permission::Erase), post(erase_profiles), Tag::Profiles, "Erases many profiles")
+        .describe(
+            "By a job, each in a commit of its own with a receipt of its own: those that the identities are of now. Whoever is named and not \
+             known is passed over. The job keeps no identity of them. They may come back; `PUT /v1/suppressions/…` keeps somebody out.",
+        )
+        .idempotent()
+        .body::<ProfilesErasure>(json!({
+            "identities": [{ "namespace": "user_id", "value": "7001" }, { "namespace": "email", "value": "lena@shop.example" }],
+            "reason": "ticket 4711"
+        }))
+        .answer::<wire::Job>(202, "The job.", job)
+}
+
+async fn erase_profiles(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Erase)?;
+    let key = once::key(&headers)?;
+    let body = entered.body(&app, &headers, body).await?;
+    let ProfilesErasure { identities, reason } = body::json(&body)?;
+    let identities = identities.within("identities")?;
+    if identities.is_empty() {
+        return Err(invalid("batch_empty", "identities must hold at least one identity").into());
+    }
+    if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
+        return Err(invalid("reason_invalid", "reason is expected to have at most 100 characters").into());
+    }
+    let named = |own: RecordIdentity| NamedIdentity { namespace: own.namespace.into(), value: own.value.into() };
+    let identities: Vec<NamedIdentity> = identities.into_iter().map(named).collect();
+    let (by, reason) = (entered.caller.key(), reason.as_deref());
+    let work = async |once: Option<Once<Job>>| {
+        app.service.erase_profiles(entered.workspace, &identities, reason, by, once.as_ref()).await
+    };
+    let what = (&Method::POST, PROFILES_PATH, &body[..]);
+    let json = once::answer(&app, &entered, key, what, |job| Ok(rendered(job)), work).await?;
+    Ok(entered.answer(accepted(json)))
 }
 
 async fn erase(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {

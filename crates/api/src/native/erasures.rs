@@ -12,6 +12,7 @@ use serde_json::json;
 use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::erasure::Receipt;
 use tessera_service::error::Error;
+use tessera_service::verdict::NamedIdentity;
 use tessera_service::workspace_config::{StoredConfig, set_erasure_rules};
 use tessera_service::{Extent, Lookup, Return};
 
@@ -79,6 +80,12 @@ pub(super) fn routes() -> Vec<Route> {
             .answer::<wire::Suppressions>(200, "How many there are.", json!({ "suppressed": 3 })),
         identity(route(Method::GET, suppression, ERASE, get(is_suppressed), "Tells whether an identity is suppressed"))
             .answer::<wire::Suppression>(200, "Whether it is.", json!({ "suppressed": true })),
+        identity(route(Method::PUT, suppression, ERASE, put(shut_out), "Suppresses an identity"))
+            .describe(
+                "What names it is refused from now on, whether or not anything is known of it. What was known stays: to erase it as well, \
+                 delete with `suppress=true`.",
+            )
+            .answer::<wire::Suppression>(200, "It is suppressed.", json!({ "suppressed": true })),
         identity(route(Method::DELETE, suppression, ERASE, delete(let_in), "Lets a suppressed identity in again"))
             .describe("What names it is taken again from now on. What was erased does not come back.")
             .answer_empty(204, "It is suppressed no more."),
@@ -226,6 +233,17 @@ async fn is_suppressed(
     let entered = app.enter(&headers, Permission::Erase)?;
     let suppressed = app.service.is_suppressed(entered.workspace, &namespace, &value).await?;
     Ok(entered.answer(json_answer(&wire::Suppression { suppressed })))
+}
+
+async fn shut_out(
+    State(app): State<Arc<App>>,
+    PathParams((namespace, value)): PathParams<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Erase)?;
+    let named = NamedIdentity { namespace: namespace.into(), value: value.into() };
+    app.service.shut_out(entered.workspace, &[named]).await?;
+    Ok(entered.answer(json_answer(&wire::Suppression { suppressed: true })))
 }
 
 async fn let_in(

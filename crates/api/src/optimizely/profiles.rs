@@ -13,7 +13,6 @@ use tessera_engine::config::Kind;
 use tessera_engine::document::{DOCUMENT_NAMESPACE, DocumentTerms, DocumentWrite, Existence, Holders, Replace};
 use tessera_engine::fact::{Claim, Fact, Strength};
 use tessera_engine::id::NodeId;
-use tessera_engine::value::Value;
 use tessera_engine::view::Relevance;
 use tessera_expr::ast::{Expr, Name};
 use tessera_expr::calendar::Zone;
@@ -222,7 +221,7 @@ async fn shown_json(app: &App, entered: &Entered, scope: &Scoped, lookup: &Looku
     let shape = [NAME.as_bytes(), b" ", scope.name.as_bytes()].concat();
     let show = |document: &DocumentProfile, config: &StoredConfig| {
         let is_namespace = |name: &str| config.namespace(name).is_ok();
-        to_json(&render::profile(document, &scope.name, &is_namespace))
+        Ok(to_json(&render::profile(document, &scope.name, &is_namespace)))
     };
     let query = shown(entered);
     let rendered = app.service.document_shown(scope.workspace, lookup, (&query, &shape), show).await?;
@@ -293,6 +292,8 @@ fn terms() -> DocumentTerms {
     DocumentTerms {
         whole: own.to_vec(),
         unique: own.to_vec(),
+        // A telephone number that the profile says again is still its own.
+        cleared: vec![PHONE.into()],
         holders: Holders::Profiles,
         replace: Replace::All,
         ..DocumentTerms::default()
@@ -327,16 +328,6 @@ async fn write(
     if terms.existence == Existence::Either {
         check_sees_all(&entered, &config)?;
     }
-    let existed = match of {
-        Some(_) => {
-            let lookups: Vec<Lookup> = lookups(&id).collect();
-            app.service.find_document(scope.workspace, &lookups).await.is_ok()
-        }
-        None => false,
-    };
-    let keeps_phone = keeps_phone(app, &entered, &scope, (&id, &sent)).await?;
-    let cleared = if keeps_phone { Vec::new() } else { vec![PHONE.into()] };
-    let terms = DocumentTerms { cleared, ..terms };
     let Sent { devices, email, attributes, notes } = sent;
     let claim = |namespace: &str, value: &str| Claim {
         namespace: namespace.into(),
@@ -362,7 +353,6 @@ async fn write(
     let written = app.service.put_document(scope.workspace, write, notes, by, None).await.and_then(|own| own.now());
     let outcome = written.map_err(taken)?;
     part(app, &entered, &scope, &outcome.released).await?;
-    let is_new = outcome.is_new && !existed;
     let bare = || json(&serde_json::json!({ "ProfileId": id, "Scope": scope.name }));
     // A key that may only send learns no more than it said.
     let mut response = if entered.caller.permissions().allow(Permission::Read) {
@@ -375,7 +365,7 @@ async fn write(
     } else {
         bare()
     };
-    if is_new {
+    if outcome.is_new {
         response = created(response, &format!("{}/api/v1.0/profiles/{id}", base.0));
     }
     Ok(entered.answer(response))
@@ -408,20 +398,6 @@ fn check_sees_all(entered: &Entered, config: &StoredConfig) -> Result<(), Error>
     let message =
         "this key does not see all of a profile, so it cannot replace one: use a key with read_private and configure";
     Err(Error::new(ErrorKind::Forbidden, "profile_hidden_in_part", message))
-}
-
-/// Whether the phone number that a profile is found by stays: the one that is written is the same.
-async fn keeps_phone(app: &App, entered: &Entered, scope: &Scoped, (id, sent): (&str, &Sent)) -> Result<bool, Error> {
-    let said = sent.attributes.iter().find(|(path, _)| path.as_str() == PHONE);
-    let Some((_, Value::Text(said))) = said else { return Ok(false) };
-    let said = app.service.normalised(scope.workspace, PHONE, said).await?;
-    let document = match find(app, entered, scope, id).await {
-        Ok(document) => document,
-        Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
-        Err(error) => return Err(error),
-    };
-    let mut held = document.identities.iter().filter(|own| *own.identity.namespace == *PHONE);
-    Ok(held.all(|own| Some(&*own.identity.value) == said.as_deref()))
 }
 
 /// Issues ids to those that a profile has let go of and of whom something is known: they are profiles of their own from now on.

@@ -11,14 +11,18 @@ use tessera_service::cursor;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::verdict::NamedIdentity;
-use tessera_service::{DocumentQuery, EventOrder, EventQuery, PAGE_BYTES, ProfilePlace, StoredCall, Summary};
+use tessera_service::workspace_config::StoredConfig;
+use tessera_service::{
+    DocumentProfile, DocumentQuery, EventOrder, EventQuery, PAGE_BYTES, ProfilePlace, StoredCall, Summary,
+};
 
+use super::NAME;
 use super::enter::{self, Asked, Path, told};
 use super::parse::{self, Collection, LIMIT_DEFAULT, LINKS_MAX, LIST_MAX};
 use super::place::{List, page};
 use super::render;
 use super::wire::{Events, ExternalIds, Links, MetadataAnswer, Traits};
-use crate::answer::{Answer, json};
+use crate::answer::{Answer, json, json_bytes, to_json};
 use crate::app::App;
 use crate::extract::{PathParams, Query};
 
@@ -36,17 +40,28 @@ pub(super) async fn traits(
     let (include, class, verbose) = (parse::include(&query)?, parse::class(&query)?, query.flag("verbose")?);
     let list = list("traits", &query, &["include", "class"], LIST_MAX)?;
     let after = list.after(&app, &asked)?;
-    let whole = DocumentQuery { visibility: asked.entered.visibility(), relevance: Relevance::Any, values: [].into() };
-    let profile = app.service.document(asked.entered.workspace, &asked.lookup, &whole).await?;
-    let traits = render::traits(&profile, class, verbose)?;
-    let wanted = traits.into_iter().filter(|(name, _)| include.is_empty() || include.contains(&&**name));
-    let (traits, last) = page(wanted.map(|(name, own)| (name.to_string(), own)), after.as_deref(), list.limit);
-    let answer = Traits {
-        traits: traits.into_iter().map(|(name, own)| (name.into(), own)).collect(),
-        incomplete: profile.incomplete.into_iter().collect::<BTreeMap<_, _>>(),
-        cursor: list.cursor(&app, &asked, last.as_deref())?,
+    let query = DocumentQuery { visibility: asked.entered.visibility(), relevance: Relevance::Any, values: [].into() };
+    let show = |profile: &DocumentProfile, _: &StoredConfig| {
+        let traits = render::traits(profile, class, verbose)?;
+        let wanted = traits.into_iter().filter(|(name, _)| include.is_empty() || include.contains(&&**name));
+        let (traits, last) = page(wanted.map(|(name, own)| (name.to_string(), own)), after.as_deref(), list.limit);
+        let answer = Traits {
+            traits: traits.into_iter().map(|(name, own)| (name.into(), own)).collect(),
+            incomplete: profile.incomplete.iter().cloned().collect::<BTreeMap<_, _>>(),
+            cursor: list.cursor(&app, &asked, last.as_deref())?,
+        };
+        Ok(to_json(&answer))
     };
-    Ok(asked.entered.answer(told(json(&answer))))
+    let workspace = asked.entered.workspace;
+    // The first page of all traits is kept; what others ask for is as many things as there are questions.
+    let json = if include.is_empty() && list.next.is_none() {
+        let shape = format!("{NAME} {} {class:?} {verbose} {}", asked.url, list.limit);
+        app.service.document_shown(workspace, &asked.lookup, (&query, shape.as_bytes()), show).await?.json
+    } else {
+        let profile = app.service.document(workspace, &asked.lookup, &query).await?;
+        show(&profile, &asked.config)?.into()
+    };
+    Ok(asked.entered.answer(told(json_bytes(json))))
 }
 
 /// A list with the parameters that say what it is of.

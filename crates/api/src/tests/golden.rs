@@ -7,7 +7,7 @@
 //! { the answer, as JSON }
 //! ```
 //!
-//! A line `> name: value` is a header that is sent instead of the operator's key. An answer that is no JSON is shown as it is.
+//! A line `> once: jobs are done` has all jobs end before the request. Any other line `> name: value` is a header that is sent instead of the operator's key. An answer that is no JSON is shown as it is.
 //!
 //! Blocks are separated by blank lines and sent in their order, a second apart, with the operator's key. Ids of ours are drawn, so
 //! each is shown as `<id1>`, `<id2>` in the order in which they come up, and may be sent by that name; one in the form of a UUID as well, unless
@@ -39,9 +39,13 @@ pub(crate) async fn check_by(file: &str, by: &[(&str, &str)]) {
         let request = request.join("\n");
         let mut words = request.splitn(3, ' ');
         let [method, path] = [words.next(), words.next()].map(|word| word.expect("METHOD /path"));
-        world.pass(1_000_000);
         let body = sent(words.next().unwrap_or_default(), &ids);
-        let own: Vec<(&str, &str)> = headers.iter().map(|line| header(line)).collect();
+        let own = headers.iter().map(|line| header(line));
+        let (once, own): (Vec<_>, Vec<_>) = own.partition(|(name, _)| *name == "once");
+        if !once.is_empty() {
+            jobs_are_done(&world).await;
+        }
+        world.pass(1_000_000);
         let by = if own.is_empty() { by } else { &own[..] };
         let reply = world.send(super::world::request(method, &sent(path, &ids), "", by, body)).await;
         let lines = comments.into_iter().chain(headers);
@@ -72,6 +76,16 @@ pub(crate) async fn check_by(file: &str, by: &[(&str, &str)]) {
         assert_eq!(told, kept, "{file}, line {}", at + 1);
     }
     assert_eq!(played, frozen, "{file}");
+}
+
+/// Waits until no job is under way.
+async fn jobs_are_done(world: &World) {
+    let jobs = world.get("/v1/jobs", ROOT).await.json();
+    for job in jobs["items"].as_array().expect("a list") {
+        let id = job["id"].as_str().expect("an id");
+        // It ends with the job.
+        world.get(&format!("/v1/jobs/{id}/watch"), ROOT).await;
+    }
 }
 
 /// The name and the value of a header that a line says.

@@ -62,6 +62,7 @@ fn writes(world: &Ready) -> Vec<Write> {
         same("PUT", "/v1/default-merge-policy", json!({ "merge_policy": "crm" })),
         same("POST", "/v1/directives", json!({ "type": "join", "identities": [ann, bob] })),
         same("POST", "/v1/erasures", json!({ "dataset": "segment" })),
+        same("POST", "/v1/profiles:erase", json!({ "identities": [{ "namespace": "user_id", "value": "u" }] })),
         same(
             "POST",
             "/v1/documents",

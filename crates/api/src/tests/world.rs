@@ -49,7 +49,11 @@ impl Reply {
     pub(crate) fn code(&self) -> String {
         let json = self.json();
         let error = &json["error"];
-        let code = error["reason"].as_str().or(error["code"].as_str()).or(json["code"].as_str());
+        let code = error["reason"]
+            .as_str()
+            .or(json["errors"][0]["reason"].as_str())
+            .or(error["code"].as_str())
+            .or(json["code"].as_str());
         code.unwrap_or_default().to_owned()
     }
 

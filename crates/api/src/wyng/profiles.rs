@@ -10,7 +10,7 @@ use tessera_engine::model::Flags;
 use tessera_engine::view::Relevance;
 use tessera_service::directory::{Class, Permission, SERVERS};
 use tessera_service::error::{Error, ErrorKind};
-use tessera_service::workspace_config::StoredConfig;
+use tessera_service::workspace_config::{RuleKind, StoredConfig};
 use tessera_service::{DocumentOutcome, DocumentProfile, DocumentQuery, Lookup};
 
 use super::errors::{field_not_found, invalid_field};
@@ -141,8 +141,12 @@ async fn seen(
 
 /// The ids of the segments that a profile is in.
 async fn segments_of(app: &App, entered: &Entered, node: NodeId, visibility: Flags) -> Result<Vec<String>, Error> {
-    let (profile, config) = seen(app, entered, (node, visibility, Relevance::Any)).await?;
-    Ok(render::segment_ids(&config, profile.segments.iter().map(AsRef::as_ref)))
+    let config = app.service.configuration(entered.workspace).await?;
+    if config.rules().of(RuleKind::Segment).is_empty() {
+        return Ok(Vec::new());
+    }
+    let segments = app.service.segments_of(entered.workspace, &Lookup::Node(node), visibility).await?;
+    Ok(render::segment_ids(&config, segments.iter().map(AsRef::as_ref)))
 }
 
 pub(super) async fn retrieve(
@@ -162,12 +166,12 @@ pub(super) async fn retrieve(
     let (sees, visibility) = sees(&app, &entered, &query, node).await?;
     let now = app.now();
     let render = |profile: &DocumentProfile, config: &StoredConfig| {
-        to_json(&render::profile(profile, config, entered.workspace, (sees, relevance, now)))
+        Ok(to_json(&render::profile(profile, config, entered.workspace, (sees, relevance, now))))
     };
     // When a value ceases to be relevant is not told, so what asks for that is made anew each time.
     if relevance != Relevance::Any {
         let (profile, config) = seen(&app, &entered, (node, visibility, relevance)).await?;
-        let shown = render(&profile, &config);
+        let shown = render(&profile, &config)?;
         return Ok(entered.answer(json_bytes(shown.into())));
     }
     let query = DocumentQuery { visibility, relevance, values: [].into() };

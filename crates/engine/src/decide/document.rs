@@ -8,6 +8,7 @@ use crate::config::NamespaceId;
 use crate::document::{DOCUMENT_NAMESPACE, Existence, Holders, PreparedDocument, Replace, documents};
 use crate::fact::{Class, Identity, Strength};
 use crate::id::NodeId;
+use crate::normalise::normalise;
 use crate::prepare::Prepared;
 use crate::value::{Path, Value};
 use crate::working::Lack;
@@ -101,7 +102,7 @@ impl Act<'_> {
         }
         Ok(Outcome::Documented(Box::new(Documented {
             document: owner,
-            is_new,
+            is_new: is_new && !is_adopted,
             left_out,
             released,
             ignored,
@@ -328,13 +329,25 @@ impl Act<'_> {
                 && !named(namespace).any(|own| *own == node.identity)
                 && (is_of_document(node) || !named(namespace).any(|own| target.holds(own)));
             let is_left = write.whole.contains(&namespace) && !named(namespace).any(|own| *own == node.identity);
-            if is_replaced || is_left || write.cleared.contains(&namespace) {
+            let is_cleared = write.cleared.contains(&namespace) && !self.says(prepared, &node.identity);
+            if is_replaced || is_left || is_cleared {
                 gone.push(node.identity.clone());
             }
         }
         // What is left of the links hangs on the order.
         gone.sort_unstable();
         gone
+    }
+
+    /// Whether a write says the value of an identity under the name of its namespace.
+    fn says(&self, prepared: &Prepared, identity: &Identity) -> bool {
+        let Some(namespace) = self.working.config().find(identity.namespace) else { return false };
+        let said = prepared.fact.attributes.iter().filter(|(path, _)| path.as_str() == namespace.name.as_str());
+        let mut spelled = said.filter_map(|(_, value)| match value {
+            Value::Text(text) => normalise(namespace, text).ok(),
+            _ => None,
+        });
+        spelled.any(|value| value == identity.value)
     }
 
     /// Removes what was said before and is not said now: of all, or of what documents said in this dataset.

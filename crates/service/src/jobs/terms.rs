@@ -1,6 +1,6 @@
 //! What is the same for all jobs of a kind: its name, who makes them, how many may run, and whether they may be cancelled.
 
-use crate::base::error::Error;
+use crate::base::error::{Error, ErrorKind};
 
 /// Bytes of JSON that the parameters of a job may come to.
 pub const PARAMETERS_BYTES_MAX: usize = 16 << 10;
@@ -45,4 +45,16 @@ pub(crate) trait Terms: Send + Sync {
     /// # Errors
     /// `Invalid` with `job_parameters_invalid`; `LimitExceeded` with `job_too_large`.
     fn parameters(&self, json: &str) -> Result<String, Error>;
+}
+
+/// Refuses what is larger than a job holds of it.
+///
+/// # Errors
+/// `LimitExceeded` with `job_too_large`.
+pub(crate) fn bounded(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), Error> {
+    if bytes > bytes_max {
+        let message = format!("more than a job may hold what={what} bytes={bytes} limit={bytes_max}");
+        return Err(Error::new(ErrorKind::LimitExceeded, "job_too_large", message));
+    }
+    Ok(())
 }

@@ -21,7 +21,7 @@ use tessera_expr::eval::{Frame, OverBudget};
 use tessera_expr::limits::STEPS_MAX;
 use tessera_expr::problem::Problem;
 use tessera_expr::rule::{Purpose, Rule};
-use tessera_store::{Direction, KeyRange, Row, ScanLimit, Snapshot};
+use tessera_store::{Direction, Key, KeyRange, Row, ScanLimit, Snapshot};
 use tokio::task::JoinSet;
 
 use super::{ORDER_MAX, PAGE_BYTES, Sorting, WINDOW_MAX};
@@ -38,7 +38,7 @@ use crate::read::scans::{SCAN_MICROS, late};
 use crate::read::sorted::SortKey;
 use crate::read::timeline::{seen_by, stands};
 use crate::stored::keys::{Family, Scope};
-use crate::stored::layout::{read_event_key, read_node_key};
+use crate::stored::layout::read_event_key;
 use crate::stored::records::event;
 use crate::stored::row;
 use crate::work::service::Service;
@@ -209,12 +209,16 @@ impl Service {
             Some(nodes) => nodes.into_iter().map(|node| scope.events_of(node)).collect(),
             None => vec![scope.all_of(Family::Event)],
         };
-        let erased = erased(&*snapshot, scope).await?;
+        let purges = scope.all_of(Family::Purge);
+        let first = snapshot.scan(&purges, ScanLimit { rows: 1, ..PAGE }, Direction::Forward).await;
+        let has_erased = !first.map_err(|error| read_failed(&error))?.rows.is_empty();
         let walk = Arc::new(Walk {
             configured,
             query: query.clone(),
             snapshot,
-            erased,
+            scope,
+            has_erased,
+            get_keys: self.store().limits().get_keys,
             rest: tokio::sync::Mutex::new(ranges),
             sink: Mutex::new(sink),
             now: self.now(),
@@ -284,19 +288,6 @@ impl Service {
     }
 }
 
-/// The nodes that were erased and whose events are still to be purged.
-async fn erased(snapshot: &dyn Snapshot, scope: Scope) -> Result<HashSet<NodeId>, Error> {
-    let (mut erased, mut range) = (HashSet::new(), Some(scope.all_of(Family::Purge)));
-    while let Some(open) = range {
-        let page = snapshot.scan(&open, PAGE, Direction::Forward).await.map_err(|error| read_failed(&error))?;
-        for row in &page.rows {
-            erased.insert(read_node_key(&row.key).ok_or_else(|| codec::corrupt("key of a purge"))?);
-        }
-        range = page.next;
-    }
-    Ok(erased)
-}
-
 /// An event for which the condition holds, by its place in the order.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
@@ -337,7 +328,11 @@ struct Walk {
     configured: Arc<Configured>,
     query: EventsQuery,
     snapshot: Box<dyn Snapshot>,
-    erased: HashSet<NodeId>,
+    scope: Scope,
+    /// Whether there are nodes that were erased and whose events are still to be purged.
+    has_erased: bool,
+    /// Keys that the store is asked for at once.
+    get_keys: usize,
     /// What nobody has read.
     rest: tokio::sync::Mutex<Vec<KeyRange>>,
     sink: Mutex<Sink>,
@@ -361,16 +356,35 @@ impl Walk {
                 rest.extend(page.next);
                 page.rows
             };
-            self.ask(&rows, &patience)?;
+            let erased = self.erased_of(&rows).await?;
+            self.ask(&rows, &erased, &patience)?;
         }
         Ok(true)
     }
 
-    fn ask(&self, rows: &[Row], patience: &Patience) -> Result<(), Error> {
+    /// The nodes of these rows that were erased.
+    async fn erased_of(&self, rows: &[Row]) -> Result<HashSet<NodeId>, Error> {
+        let mut erased = HashSet::new();
+        if !self.has_erased {
+            return Ok(erased);
+        }
+        let nodes = rows.iter().map(|row| read_event_key(&row.key).map(|(node, _, _)| node));
+        let mut nodes: Vec<NodeId> = nodes.collect::<Option<_>>().ok_or_else(|| codec::corrupt("event key"))?;
+        // They come in the order of their keys.
+        nodes.dedup();
+        for nodes in nodes.chunks(self.get_keys) {
+            let keys: Vec<Key> = nodes.iter().map(|node| self.scope.purge(*node)).collect();
+            let found = self.snapshot.get(&keys).await.map_err(|error| read_failed(&error))?;
+            erased.extend(nodes.iter().zip(found).filter(|(_, row)| row.is_some()).map(|(node, _)| *node));
+        }
+        Ok(erased)
+    }
+
+    fn ask(&self, rows: &[Row], erased: &HashSet<NodeId>, patience: &Patience) -> Result<(), Error> {
         let (mut found, mut undecided) = (Vec::new(), 0);
         for row in rows {
             let (node, time, id) = read_event_key(&row.key).ok_or_else(|| codec::corrupt("event key"))?;
-            if self.erased.contains(&node) {
+            if erased.contains(&node) {
                 continue;
             }
             match self.look((time, id), &row.value, patience)? {

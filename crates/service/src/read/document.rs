@@ -153,13 +153,15 @@ pub(crate) async fn read(
     let mut view = visible(view, hidden);
     let all = Lens { relevance: Relevance::Any, ..lens };
     let times = times(cluster, node, &all, hidden);
-    let whole = visible(viewed(cluster, node, &all).ok_or_else(not_found)?, hidden);
+    let mut names: Vec<Arc<str>> = match query.relevance {
+        Relevance::Any => view.attributes.keys().cloned().collect(),
+        _ => visible(viewed(cluster, node, &all).ok_or_else(not_found)?, hidden).attributes.into_keys().collect(),
+    };
     let mut ruled = asker.ruled(Of { configured, found, policy: None, now }).await?;
     ruled::hide(&mut ruled, &configured.flagged, query.visibility);
     ruled::add(&ruled, &mut view, query.relevance, config);
     let gaps = ruled::gaps(&ruled, &mut view, configured, query.visibility);
     let is_computed = |name: &str| configured.stored.rules().find(RuleKind::Attribute, name).is_ok();
-    let mut names: Vec<Arc<str>> = whole.attributes.into_keys().collect();
     names.extend(ruled.attributes.iter().map(|(name, _)| name.clone()));
     names.sort_unstable();
     names.dedup();
@@ -211,6 +213,23 @@ pub(crate) async fn read(
         fields,
         names,
     })
+}
+
+/// The segments that a profile is a member of, by name, as far as a reader may see them. Nothing is folded for it.
+///
+/// # Errors
+/// As [`Asker::ask`].
+pub(crate) async fn segments(
+    asker: Asker,
+    configured: &Arc<Configured>,
+    found: &Found,
+    visibility: Flags,
+    now: Timestamp,
+) -> Result<Vec<Arc<str>>, Error> {
+    let mut ruled = asker.ruled(Of { configured, found, policy: None, now }).await?;
+    ruled::hide(&mut ruled, &configured.flagged, visibility);
+    let inside = ruled.audiences.iter().filter(|(_, stands)| matches!(stands, Membership::Inside { .. }));
+    Ok(inside.map(|(name, _)| name.clone()).collect())
 }
 
 /// The values that were asked for.

@@ -217,7 +217,7 @@ async fn remove_events(keeper: &Keeper, lane: &Handle) -> Result<(), Error> {
             | Answer::Before(_)
             | Answer::Previewed(_)
             | Answer::Configured(_)
-            | Answer::LetIn(_) => {
+            | Answer::Suppressions(_) => {
                 return Ok(());
             }
         }

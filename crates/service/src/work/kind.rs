@@ -13,7 +13,9 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::config::configured::Configured;
 use crate::jobs::Job;
-use crate::jobs::terms::{CHECKPOINT_BYTES_MAX, Cancelling, MadeBy, PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX, Terms};
+use crate::jobs::terms::{
+    CHECKPOINT_BYTES_MAX, Cancelling, MadeBy, PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX, Terms, bounded,
+};
 use crate::stored::keys::Scope;
 use crate::work::service::Service;
 use crate::write::lane::{Answer, Work};
@@ -187,12 +189,4 @@ fn to_json<T: Serialize>(what: &'static str, value: &T, bytes_max: usize) -> Res
     })?;
     bounded(what, json.len(), bytes_max)?;
     Ok(json)
-}
-
-fn bounded(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), Error> {
-    if bytes > bytes_max {
-        let message = format!("more than a job may hold what={what} bytes={bytes} limit={bytes_max}");
-        return Err(Error::new(ErrorKind::LimitExceeded, "job_too_large", message));
-    }
-    Ok(())
 }

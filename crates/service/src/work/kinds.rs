@@ -7,6 +7,7 @@ use super::kind::AnyKind;
 pub(crate) mod backfill;
 mod backup;
 mod check;
+pub(crate) mod erase_profiles;
 mod expire;
 mod sweep;
 
@@ -16,6 +17,7 @@ pub(crate) fn all() -> Vec<Arc<dyn AnyKind>> {
         Arc::new(check::Check),
         Arc::new(sweep::Recluster),
         Arc::new(sweep::EraseSource),
+        Arc::new(erase_profiles::EraseProfiles),
         Arc::new(expire::Expire),
         Arc::new(backfill::Backfill),
         Arc::new(backup::Backup),

@@ -203,8 +203,10 @@ async fn settle(lane: &Handle, due: &[(Timestamp, NodeId)]) -> Result<Vec<Done>,
     let origin = Origin { door: "timers", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
     match lane.submit_own(Work::Items { items, origin, once: None }).await? {
         Answer::Items(done) => Ok(done),
-        Answer::Before(_) | Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::LetIn(_) => {
-            Ok(Vec::new())
-        }
+        Answer::Before(_)
+        | Answer::Configured(_)
+        | Answer::Previewed(_)
+        | Answer::Purged { .. }
+        | Answer::Suppressions(_) => Ok(Vec::new()),
     }
 }

@@ -165,7 +165,8 @@ impl State {
                 let more = self.purge().await? || self.place_facts().await?;
                 Ok(Answer::Purged { more })
             }
-            Work::LetIn(identity) => self.let_in(&identity).await.map(Answer::LetIn),
+            Work::LetIn(identity) => self.let_in(&identity).await.map(Answer::Suppressions),
+            Work::ShutOut(identities) => self.shut_out(&identities).await.map(Answer::Suppressions),
         }
     }
 }
@@ -224,7 +225,12 @@ impl Group {
                 Work::Items { items, origin, once } if !self.has(&once) => {
                     self.take(items, origin, once, submission.reply);
                 }
-                work @ (Work::Items { .. } | Work::Configure(_) | Work::Preview(_) | Work::Purge | Work::LetIn(_)) => {
+                work @ (Work::Items { .. }
+                | Work::Configure(_)
+                | Work::Preview(_)
+                | Work::Purge
+                | Work::LetIn(_)
+                | Work::ShutOut(_)) => {
                     waiting.push_back(Submission { work, reply: submission.reply });
                     return;
                 }

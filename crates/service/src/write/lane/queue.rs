@@ -129,12 +129,17 @@ impl Room {
 
 /// Bytes of a submission around its items.
 const BYTES_AROUND: usize = 512;
+/// Bytes of an identity around its value.
+const IDENTITY_BYTES: usize = 64;
 
 /// What some work takes in memory while it waits, but for the bytes that it came in.
 fn size_of_work(work: &Work) -> usize {
     match work {
         Work::Items { items, .. } => items.iter().map(size_of_item).fold(BYTES_AROUND, usize::saturating_add),
         Work::Configure(_) | Work::Preview(_) | Work::Purge | Work::LetIn(_) => BYTES_AROUND,
+        Work::ShutOut(identities) => {
+            identities.iter().map(|own| IDENTITY_BYTES + own.value.len()).fold(BYTES_AROUND, usize::saturating_add)
+        }
     }
 }
 

@@ -1,14 +1,16 @@
 //! What a lane holds between groups.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hashbrown::HashSet;
 use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{Ids, NodeId};
 use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
-use tessera_store::{Commit, CommitError, Direction, Limits, ScanLimit, Store, Version};
+use tessera_store::{Commit, CommitError, Direction, Key, Limits, ScanLimit, Store, Version};
 
 use super::Done;
 use super::facts::Placing;
@@ -342,26 +344,57 @@ impl State {
         Ok(secret)
     }
 
-    /// Lets an identity in again. Answers whether it was suppressed.
-    pub(super) async fn let_in(&mut self, identity: &Identity) -> Result<bool, Error> {
+    /// Lets an identity in again. Answers how many rows said that it is suppressed.
+    pub(super) async fn let_in(&mut self, identity: &Identity) -> Result<usize, Error> {
         self.ready().await?;
-        let Some(secret) = self.secret() else { return Ok(false) };
+        let Some(secret) = self.secret() else { return Ok(0) };
         let mut commit = Commit::new();
-        let mut suppressed = self.known().row.suppressed;
+        let mut changed = 0;
         for key in secret.keys(self.scope, identity) {
             if let Some(found) = row::read(&**self.store(), key.clone()).await? {
                 commit = commit.expect_version(key.clone(), found.version).delete(key);
-                suppressed = suppressed.saturating_sub(1);
+                changed += 1;
             }
         }
-        if suppressed == self.known().row.suppressed {
-            return Ok(false);
+        let suppressed = self.known().row.suppressed.saturating_sub(changed as u64);
+        self.commit_suppressed(commit, (changed, suppressed)).await
+    }
+
+    /// Suppresses identities, whether or not anything is known of them. Answers how many were not suppressed before.
+    pub(super) async fn shut_out(&mut self, identities: &[Identity]) -> Result<usize, Error> {
+        self.ready().await?;
+        let mut commit = Commit::new().with_reserve();
+        let secret = self.secret_for(&mut commit).await?;
+        let keys: BTreeSet<Key> = identities.iter().map(|own| secret.key(self.scope, own)).collect();
+        let keys: Vec<Key> = keys.into_iter().collect();
+        let mut changed = 0;
+        for keys in keys.chunks(self.store().limits().get_keys) {
+            let found = match self.store().get(keys).await {
+                Ok(found) => found.value,
+                Err(error) => {
+                    self.forget();
+                    return Err(read_failed(&error));
+                }
+            };
+            for (key, _) in keys.iter().zip(found).filter(|(_, found)| found.is_none()) {
+                commit = commit.create(key.clone(), Bytes::from_static(suppression::ROW));
+                changed += 1;
+            }
+        }
+        let suppressed = self.known().row.suppressed + changed as u64;
+        self.commit_suppressed(commit, (changed, suppressed)).await
+    }
+
+    /// Commits how many identities are suppressed from now on, with the rows that say which, where any of them has changed.
+    async fn commit_suppressed(&mut self, commit: Commit, (changed, suppressed): (usize, u64)) -> Result<usize, Error> {
+        if changed == 0 {
+            return Ok(0);
         }
         let row = LaneRow { suppressed, ..self.row_at(self.tick(self.clock())) };
         match self.store().commit(self.add_row(commit, &row)).await {
             Ok(committed) => {
                 self.keep_row(row, committed.version);
-                Ok(true)
+                Ok(changed)
             }
             Err(error) => {
                 self.forget();

@@ -122,6 +122,8 @@ pub(crate) enum Work {
     Purge,
     /// Let an identity in that is suppressed.
     LetIn(Identity),
+    /// Let identities in no more: as many as one commit holds.
+    ShutOut(Vec<Identity>),
 }
 
 /// By which door and key something came: for the quarantine.
@@ -147,8 +149,8 @@ pub(crate) enum Answer {
     Previewed(Done),
     /// Whether rows are left to purge.
     Purged { more: bool },
-    /// Whether the identity was suppressed.
-    LetIn(bool),
+    /// How many identities were let in, or are let in no more, by this.
+    Suppressions(usize),
 }
 
 /// What an item came to.
