@@ -5,18 +5,20 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tessera_engine::decide::{Erasure, Victim};
 use tessera_engine::id::NodeId;
 
 use crate::base::codec;
 use crate::base::error::{Error, ErrorKind};
-use crate::erasures::{Extent, Return};
+use crate::base::ids::KeyId;
+use crate::directory::Class;
 use crate::jobs::terms::MadeBy;
-use crate::read::query::Lookup;
 use crate::work::kind::{Context, Kind, Step};
+use crate::write::lane::{Answer, Done, Item, Origin, Work};
 
 /// Profiles of one step.
 const AT_ONCE: usize = 25;
-/// What a receipt is told to have come by.
+/// What an erasure is told to have come by.
 const DOOR: &str = "jobs";
 
 /// Erases profiles.
@@ -73,11 +75,8 @@ impl Kind for EraseProfiles {
         let key = ctx.job().asked_by.ok_or_else(|| codec::corrupt("key of a job"))?;
         for at in 0..AT_ONCE {
             let Some(node) = left.nodes.pop() else { break };
-            let lookup = Lookup::Node(NodeId::from_bytes(node));
-            let how = (Extent::Profile, Return::Allowed);
-            match ctx.service().erase(ctx.workspace(), &lookup, how, (DOOR, key)).await {
-                Ok(_) => left.erased += 1,
-                Err(error) if error.kind == ErrorKind::NotFound => {}
+            match erase(ctx, NodeId::from_bytes(node), key).await {
+                Ok(is_erased) => left.erased += u64::from(is_erased),
                 Err(error) if at == 0 => return Err(error),
                 // What was done is written down first.
                 Err(_) => {
@@ -93,4 +92,27 @@ impl Kind for EraseProfiles {
         let (done, total) = (left.done, left.done + left.nodes.len() as u64);
         Ok(Step::More { checkpoint: left, done, total: Some(total) })
     }
+}
+
+/// Erases the profile that a node is of. Answers whether there was one.
+async fn erase(ctx: &Context, node: NodeId, key: KeyId) -> Result<bool, Error> {
+    let erasure = Erasure { victim: Victim::Profile(node), suppresses: false };
+    let origin = Origin { door: DOOR, key, class: Class::Private, again: None };
+    let work = Work::Items { items: vec![Item::Erase(erasure)], origin, once: None };
+    let Answer::Items(mut done) = ctx.submit(work).await? else { return Err(unfitting()) };
+    match done.pop() {
+        Some(Done::Erased(_)) => Ok(true),
+        Some(Done::NotFound) => Ok(false),
+        Some(Done::Waiting(max)) => {
+            let message =
+                format!("more than {max} erased events would wait for the purge; it goes on when that has run");
+            Err(Error::new(ErrorKind::Throttled, "erasures_waiting", message))
+        }
+        Some(Done::Failed(error)) => Err(error),
+        _ => Err(unfitting()),
+    }
+}
+
+fn unfitting() -> Error {
+    Error::new(ErrorKind::Internal, "internal", "the lane answered an erasure with something else")
 }
