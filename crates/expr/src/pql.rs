@@ -8,6 +8,7 @@ mod lexer;
 mod parser;
 mod print;
 mod resolve;
+mod teach;
 mod words;
 
 pub use parser::parse;

@@ -105,6 +105,24 @@ pub enum Function {
     ToText,
     /// The number that a text spells; a number is itself, a truth 1 or 0, and anything else nothing. Ours.
     ToNumber,
+    /// The text in capital letters. Ours.
+    Upper,
+    /// The text in small letters. Ours.
+    Lower,
+    /// How many characters a text has. Ours.
+    Length,
+    /// The characters of a text from a place on, the first of which is 1, and so many of them or all that follow. Ours.
+    Substring,
+    /// The text without blanks at its beginning and end. Ours.
+    Trim,
+    /// The number with so many decimal places, or none; halves are rounded away from zero. Ours.
+    Round,
+    /// The first of these that is there. Ours.
+    Coalesce,
+    /// The number in the middle of what is a number, the mean of the two in the middle of an even count. Ours.
+    Median,
+    /// The number below which so many of a hundred lie, as by a straight line between the two next to it. Ours.
+    Percentile,
 }
 
 /// How a function is written.
@@ -157,10 +175,11 @@ const V: &[Argument] = &[Argument::Value];
 const VV: &[Argument] = &[Argument::Value, Argument::Value];
 const VVV: &[Argument] = &[Argument::Value, Argument::Value, Argument::Value];
 const VB: &[Argument] = &[Argument::Value, Argument::Body];
+const EIGHT: &[Argument] = &[Argument::Value; 8];
 const VBV: &[Argument] = &[Argument::Value, Argument::Body, Argument::Value];
 
 /// In the order of [`Function`], which [`Function::spec`] counts on and a test holds.
-const TABLE: [Spec; 51] = {
+const TABLE: [Spec; 60] = {
     use Form::{Infix, Method, Plain};
     use Function as F;
     [
@@ -215,6 +234,15 @@ const TABLE: [Spec; 51] = {
         spec(F::Visits, "visits", Method, VV, 2),
         spec(F::ToText, "toText", Method, V, 1),
         spec(F::ToNumber, "toNumber", Method, V, 1),
+        spec(F::Upper, "upper", Method, V, 1),
+        spec(F::Lower, "lower", Method, V, 1),
+        spec(F::Length, "length", Method, V, 1),
+        spec(F::Substring, "substring", Method, VVV, 2),
+        spec(F::Trim, "trim", Method, V, 1),
+        spec(F::Round, "round", Method, VV, 1),
+        spec(F::Coalesce, "coalesce", Plain, EIGHT, 2),
+        spec(F::Median, "median", Method, VB, 1),
+        spec(F::Percentile, "percentile", Method, VBV, 3),
     ]
 };
 

@@ -237,7 +237,9 @@ impl<'m> Inference<'m> {
                     let condition = (function == F::Exists).then_some(argument);
                     let item = self.item(&arguments[0], kinds.first().unwrap_or(&Type::Any), condition);
                     self.within(item, |inference| match function {
-                        F::Sum | F::Average => inference.takes(argument, "a number", |kind| *kind == Type::Number),
+                        F::Sum | F::Average | F::Median | F::Percentile => {
+                            inference.takes(argument, "a number", |kind| *kind == Type::Number)
+                        }
                         F::Min | F::Max | F::TopN | F::BottomN => {
                             inference
                                 .takes(argument, "a number or a time", |kind| matches!(kind, Type::Number | Type::Time))
@@ -386,6 +388,8 @@ fn expects(function: Function, place: usize) -> Option<Expected> {
     let map: Expected = ("a map", |kind| matches!(kind, Type::Map(_) | Type::Object));
     match (function, place) {
         (F::Like | F::Matches | F::RegexGroup, 0 | 1) => Some(text),
+        (F::Upper | F::Lower | F::Length | F::Substring | F::Trim, 0) => Some(text),
+        (F::Substring, _) | (F::Round, _) | (F::Percentile, 2) => Some(number),
         (F::RegexGroup, 2) => Some(number),
         (
             F::StartsWith
@@ -403,6 +407,7 @@ fn expects(function: Function, place: usize) -> Option<Expected> {
         (F::TopN | F::BottomN, 2) => Some(number),
         (F::TopN | F::BottomN | F::GroupBy, 0) => Some(list),
         // `exists` may be asked of anything: a filter compares with what may be one value or a list of them.
+        (F::Median | F::Percentile, 0) => Some(collection),
         (F::Map | F::Count | F::Sum | F::Average | F::Min | F::Max | F::MostFrequent, 0) => Some(collection),
         (F::Get | F::Keys | F::Values, 0) => Some(map),
         (F::GetMonth | F::GetYear | F::GetDayOfMonth, 0) | (F::DaysUntil, _) => Some(("a time", is_time)),
@@ -416,7 +421,8 @@ fn result(function: Function, kinds: &[Type]) -> Type {
     use Function as F;
     let first = kinds.first().cloned().unwrap_or(Type::Any);
     match function {
-        F::RegexGroup | F::ToText => Type::Text,
+        F::RegexGroup | F::ToText | F::Upper | F::Lower | F::Substring | F::Trim => Type::Text,
+        F::Coalesce => kinds.iter().cloned().reduce(joined).unwrap_or(Type::Any),
         F::Intersection | F::Distinct | F::TopN | F::BottomN => match first {
             Type::List(_) => first,
             _ => Type::list(Type::Any),
@@ -430,7 +436,7 @@ fn result(function: Function, kinds: &[Type]) -> Type {
             Type::List(item) => *item,
             _ => Type::Any,
         },
-        F::Count | F::Sum | F::Average => Type::Number,
+        F::Count | F::Sum | F::Average | F::Median | F::Percentile | F::Length | F::Round => Type::Number,
         F::Min | F::Max | F::MostFrequent => kinds.get(1).cloned().unwrap_or(Type::Any),
         F::Get => match first {
             Type::Map(value) => *value,

@@ -86,6 +86,13 @@ impl<'f> Evaluator<'f> {
             }
             F::ToText => self.as_text(first),
             F::ToNumber => self.as_number(&first),
+            F::Upper | F::Lower => self.cased(function, &first),
+            F::Length => self.length(&first),
+            F::Substring => self.substring(&first, rest),
+            F::Trim => self.trimmed(&first),
+            F::Round => self.rounded(&first, rest),
+            F::Coalesce => self.first_there(first, rest),
+            F::Median | F::Percentile => self.percentile(&first, rest),
             F::Date => self.date(&first, rest),
             F::InSegment | F::EnteredSegment | F::LeftSegment => Ok(self.segment(function, &first)),
             F::CurrentMonth | F::CurrentYear | F::CurrentDayOfMonth => Ok(Item::NULL),
@@ -98,6 +105,31 @@ impl<'f> Evaluator<'f> {
             Some(argument) => self.expr(argument),
             None => Ok(Item::NULL),
         }
+    }
+
+    /// The first of several that is there; what stands behind it is not computed.
+    fn first_there(&mut self, first: Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
+        let mut item = first;
+        for argument in rest {
+            if !item.is_null() {
+                break;
+            }
+            item = self.expr(argument)?;
+        }
+        Ok(item)
+    }
+
+    /// A number with so many decimal places.
+    fn rounded(&mut self, number: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
+        let places = match (self.argument(rest, 0)?, rest.is_empty()) {
+            (_, true) => Some(0),
+            (Item::Value(Value::Number(places)), false) => {
+                places.to_i64().and_then(|places| u32::try_from(places).ok())
+            }
+            _ => None,
+        };
+        let Item::Value(Value::Number(number)) = number else { return Ok(Item::NULL) };
+        Ok(Item::number(places.and_then(|places| number.checked_round(places))))
     }
 
     fn membership_in(&mut self, list: &Item<'f>, item: &Item<'f>, is_inverted: bool) -> Result<Item<'f>> {

@@ -210,6 +210,32 @@ impl<'f> Evaluator<'f> {
         Ok(Item::Value(aggregated(function, values)))
     }
 
+    /// The number below which so many of a hundred of what is a number lie; the one in the middle where no number is given.
+    pub(super) fn percentile(&mut self, list: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
+        let of = match rest {
+            [_, of, ..] => match self.expr(of)? {
+                Item::Value(Value::Number(of)) if of >= Decimal::ZERO && of <= Decimal::from_i64(100) => of,
+                _ => return Ok(Item::NULL),
+            },
+            _ => Decimal::from_i64(50),
+        };
+        let Some(items) = self.members(list)? else { return Ok(Item::NULL) };
+        let (mut numbers, mut size) = (Vec::with_capacity(items.len()), Size::default());
+        for item in items.iter() {
+            self.spend(1)?;
+            let value = match rest.first() {
+                Some(body) => self.body(body, item)?,
+                None => item.clone(),
+            };
+            if let Value::Number(number) = self.value_of_many(&value, &mut size)? {
+                numbers.push(number);
+            }
+        }
+        self.spend_order(size, numbers.len())?;
+        numbers.sort_unstable();
+        Ok(Item::number(at_percentile(&numbers, of)))
+    }
+
     /// What two lists have in common.
     pub(super) fn sets(&mut self, function: Function, left: &Item<'f>, right: &Item<'f>) -> Result<Item<'f>> {
         let nothing = if function == Function::Intersection { Item::NULL } else { Item::bool(false) };
@@ -271,6 +297,16 @@ pub(crate) fn aggregated(function: Function, values: Vec<Value>) -> Value {
         _ => most_frequent(&values),
     };
     found.unwrap_or(Value::Null)
+}
+
+/// The number that lies at so many of a hundred of the way through sorted ones, on a straight line between the two next to it.
+fn at_percentile(sorted: &[Decimal], of: Decimal) -> Option<Decimal> {
+    let last = u64::try_from(sorted.len().checked_sub(1)?).ok()?;
+    let place = of.checked_mul(Decimal::from_u64(last))?.checked_div(Decimal::from_i64(100))?;
+    let whole = place.checked_floor()?;
+    let low = usize::try_from(whole.to_i64()?).ok()?;
+    let (below, above) = (*sorted.get(low)?, *sorted.get(low + 1).or(sorted.last())?);
+    below.checked_add(above.checked_sub(below)?.checked_mul(place.checked_sub(whole)?)?)
 }
 
 fn most_frequent(values: &[Value]) -> Option<Value> {

@@ -57,6 +57,47 @@ impl<'f> Evaluator<'f> {
         }))
     }
 
+    /// A text in capital or small letters.
+    pub(super) fn cased(&mut self, function: Function, text: &Item<'f>) -> Result<Item<'f>> {
+        let Some(text) = text.text() else { return Ok(Item::NULL) };
+        self.spend(text.len() / 16)?;
+        self.made(if function == Function::Upper { text.to_uppercase() } else { text.to_lowercase() })
+    }
+
+    /// How many characters a text has.
+    pub(super) fn length(&mut self, text: &Item<'f>) -> Result<Item<'f>> {
+        let Some(text) = text.text() else { return Ok(Item::NULL) };
+        self.spend(text.len() / 64)?;
+        Ok(Item::count(text.chars().count()))
+    }
+
+    /// Some characters of a text: from a place, of which the first is 1, and so many, or all that follow.
+    pub(super) fn substring(&mut self, text: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
+        let (start, length) = (self.argument(rest, 0)?, self.argument(rest, 1)?);
+        let number = |item: &Item<'f>| match item {
+            Item::Value(Value::Number(number)) => number.to_i64().and_then(|number| usize::try_from(number).ok()),
+            _ => None,
+        };
+        let start = number(&start).and_then(|start| start.checked_sub(1));
+        let length = if rest.len() > 1 { number(&length) } else { Some(usize::MAX) };
+        let (Some(text), Some(start), Some(length)) = (text.text(), start, length) else { return Ok(Item::NULL) };
+        self.spend(text.len() / 64)?;
+        self.made(text.chars().skip(start).take(length).collect())
+    }
+
+    /// A text without blanks around it.
+    pub(super) fn trimmed(&mut self, text: &Item<'f>) -> Result<Item<'f>> {
+        let Some(text) = text.text() else { return Ok(Item::NULL) };
+        self.made(text.trim().to_owned())
+    }
+
+    /// A text that was made, once it has been paid for.
+    fn made(&mut self, text: String) -> Result<Item<'f>> {
+        let value = Value::Text(text.into());
+        self.weigh(&value)?;
+        Ok(Item::Value(value))
+    }
+
     pub(super) fn pattern(&mut self, function: Function, text: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
         let nothing = if function == Function::RegexGroup { Item::NULL } else { Item::bool(false) };
         let Some(text) = text.text() else { return Ok(nothing) };

@@ -93,8 +93,7 @@ fn symbol(rest: &str, start: usize, first: char) -> Result<(Kind<'static>, usize
         Some(symbol) => Ok((Kind::Symbol(symbol), symbol.len())),
         None => {
             let place = Place::text(start, start + first.len_utf8());
-            let hint =
-                matches!(first, '\'' | '\u{201c}' | '\u{201d}').then(|| "texts stand in \"double quotes\"".to_owned());
+            let hint = super::teach::character(rest).map(str::to_owned);
             let problem = Problem::new(Code::UnknownCharacter, place, "a value, a name or an operator");
             Err(Problem { hint, ..problem })
         }

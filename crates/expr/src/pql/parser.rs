@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::lexer::{Kind, Token, tokens};
-use super::{resolve, words};
+use super::{resolve, teach, words};
 use crate::ast::{Arithmetic, Comparison, Expr, Form, Function, Name, Node};
 use crate::limits::{DEPTH_MAX, NODES_MAX};
 use crate::problem::{Code, Place, Problem};
@@ -40,7 +40,7 @@ pub(super) enum Strength {
 pub fn parse(text: &str) -> Result<Expr, Problem> {
     let tokens = tokens(text)?;
     let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, nodes: 0, takes_in: true };
-    let (parameters, mut expr) = parser.query()?;
+    let (parameters, mut expr) = parser.query().map_err(|problem| teach::taught(text, &tokens, problem))?;
     resolve::resolve(&mut expr, &parameters)?;
     expr.well_formed()?;
     Ok(expr)
@@ -246,7 +246,11 @@ impl<'a> Parser<'a> {
         let Some(function) = Function::find(name, Form::Method) else {
             let names = Function::all().iter().filter(|spec| spec.form == Form::Method).map(|spec| spec.name);
             let names = names.chain(["filter"]);
-            return Err(Problem::new(Code::UnknownFunction, place.clone(), "a function").did_you_mean(name, names));
+            let problem = Problem::new(Code::UnknownFunction, place.clone(), "a function");
+            return Err(match teach::function(name) {
+                Some(hint) => Problem { hint: Some(hint.to_owned()), ..problem },
+                None => problem.did_you_mean(name, names),
+            });
         };
         self.call(function, vec![receiver], place, &start)
     }

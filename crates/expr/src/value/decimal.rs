@@ -114,6 +114,25 @@ impl Decimal {
     }
 }
 
+impl Decimal {
+    /// The number with so many decimal places; halves are rounded away from zero. None where that is out of range.
+    #[must_use]
+    pub fn checked_round(self, places: u32) -> Option<Self> {
+        let Some(step) = u32::try_from(PLACES).ok()?.checked_sub(places).and_then(|zeros| 10i128.checked_pow(zeros))
+        else {
+            return Some(self);
+        };
+        let half = if self.0 < 0 { -(step / 2) } else { step / 2 };
+        Some(Self(self.0.checked_add(half)? / step * step))
+    }
+
+    /// The greatest whole number that is not greater.
+    #[must_use]
+    pub fn checked_floor(self) -> Option<Self> {
+        self.0.checked_sub(self.0.rem_euclid(ONE)).map(Self)
+    }
+}
+
 impl From<i64> for Decimal {
     fn from(number: i64) -> Self {
         Self::from_i64(number)

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::super::lexer::Kind;
-use super::super::words;
+use super::super::{teach, words};
 use super::{Parser, Strength};
 use crate::ast::{Expr, Form, Function, Literal, Node, Word};
 use crate::problem::{Code, Place, Problem};
@@ -168,6 +168,9 @@ impl Parser<'_> {
                 hint: Some(format!("{word} is written behind what it is about: list.{word}(…)")),
                 ..problem
             },
+            None if teach::function(word).is_some() => {
+                Problem { hint: teach::function(word).map(str::to_owned), ..problem }
+            }
             None => {
                 let names = Function::all().iter().filter(|spec| spec.form == Form::Plain).map(|spec| spec.name);
                 problem.did_you_mean(word, names.chain(["if", "chain"]))
