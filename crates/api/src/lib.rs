@@ -47,6 +47,7 @@ mod segment;
 mod segment_profiles;
 mod serve;
 mod settings;
+mod site;
 mod stream;
 mod transport;
 mod wyng;

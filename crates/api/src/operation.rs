@@ -1,18 +1,15 @@
 //! What operators and their machines ask: health, readiness, metrics, and the description of all this.
 
-use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
-use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::extract::State;
+use axum::http::Method;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use serde_json::json;
 use tessera_service::error::{Error, ErrorKind};
-use utoipa_swagger_ui::Config;
 
 use crate::answer::{Answer, json as json_answer, json_bytes};
 use crate::app::App;
@@ -55,14 +52,6 @@ pub(crate) fn routes() -> [Route; 4] {
     ]
 }
 
-/// The pages at `/docs`: Swagger UI from its own files, nothing from the internet.
-pub(crate) fn documentation() -> Router<Arc<App>> {
-    Router::new()
-        .route("/docs", get(|| async { Redirect::permanent("/docs/") }))
-        .route("/docs/", get(|| async { page("") }))
-        .route("/docs/{*file}", get(|Path(file): Path<String>| async move { page(&file) }))
-}
-
 async fn health() -> Response {
     json_answer(&json!({ "status": "ok" }))
 }
@@ -90,20 +79,4 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi::document().into());
 
 async fn document() -> Response {
     json_bytes(DOCUMENT.clone())
-}
-
-fn page(file: &str) -> Answer {
-    let config = Arc::new(Config::from("/openapi.json"));
-    match utoipa_swagger_ui::serve(file, config) {
-        Ok(Some(file)) => {
-            let headers = [(CONTENT_TYPE, file.content_type), (CACHE_CONTROL, "max-age=3600".to_owned())];
-            // What stands in the program is sent as it stands there, however many ask for it.
-            let bytes = match file.bytes {
-                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
-                Cow::Owned(bytes) => bytes.into(),
-            };
-            Ok((StatusCode::OK, headers, bytes).into_response())
-        }
-        Ok(None) | Err(_) => Err(Error::new(ErrorKind::NotFound, "not_found", "no such page").into()),
-    }
 }

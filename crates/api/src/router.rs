@@ -18,12 +18,12 @@ use crate::door::{routes, tidied};
 use crate::extract::Query;
 use crate::route::{Route, Tag};
 use crate::settings::ApiSettings;
-use crate::{operation, segment, transport};
+use crate::{segment, site, transport};
 
 /// The doors of this service.
 pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
     let app = Arc::new(App::new(service, settings));
-    let (mut from_browsers, mut others) = (Router::new(), operation::documentation());
+    let (mut from_browsers, mut others) = (Router::new(), site::documentation());
     for route in routes() {
         let router = if route.from_browsers { &mut from_browsers } else { &mut others };
         *router = std::mem::take(router).route(route.path, known_parameters(&route));

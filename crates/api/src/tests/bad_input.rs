@@ -165,7 +165,7 @@ async fn paths_methods_and_queries_have_our_shape() {
     let cases: &[(&str, &str, u16, &str)] = &[
         ("GET", "/nowhere", 404, "not_found"),
         ("GET", "/v1/profile", 404, "not_found"),
-        ("GET", "/docs/nothing.js", 404, "not_found"),
+        ("GET", "/docs/api/nothing.js", 404, "not_found"),
         ("GET", "/v1/track", 405, "method_not_allowed"),
         ("PUT", "/v1/records", 405, "method_not_allowed"),
         ("PATCH", "/v1/profiles/id/x", 405, "method_not_allowed"),

@@ -410,9 +410,9 @@ async fn operators_see_health_readiness_and_the_documentation() {
     assert_eq!(world.get("/metrics", "").await.status, 200);
     assert_eq!(world.get("/health", "").await.status, 200);
     assert_eq!(world.get("/version", "").await.json()["version"], env!("CARGO_PKG_VERSION"));
-    let page = world.get("/docs/", "").await;
+    let page = world.get("/docs/api/", "").await;
     assert!(page.header("content-type").starts_with("text/html"));
-    let start = world.get("/docs/swagger-initializer.js", "").await;
+    let start = world.get("/docs/api/swagger-initializer.js", "").await;
     assert!(String::from_utf8_lossy(&start.body).contains("/openapi.json"));
     let text = String::from_utf8_lossy(&page.body).into_owned();
     assert!(!text.contains("http://") && !text.contains("https://"), "the page needs nothing from elsewhere");

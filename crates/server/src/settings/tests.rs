@@ -91,12 +91,11 @@ fn settings_that_contradict_each_other_are_refused() {
     }
 }
 
-/// What an operator can turn stands in the tables of the README, with its default: whoever adds a setting says there what it bounds.
+/// What an operator can turn stands in the tables of the guide, with its default: whoever adds a setting says there what it bounds.
 #[test]
-fn every_setting_is_in_the_readme_with_its_default() {
-    let readme = include_str!("../../../../README.md");
-    let (_, operations) = readme.split_once("\n## Run it\n").expect("the part for operators");
-    let (operations, _) = operations.split_once("\n## ").expect("it ends");
+fn every_setting_is_in_the_guide_with_its_default() {
+    let guide = include_str!("../../../../docs/guide/operations.md");
+    let (_, operations) = guide.split_once("\n## Run it\n").expect("the part for operators");
     let rows: Vec<&str> = operations.lines().filter(|line| line.starts_with("| ")).collect();
     let command = <Line as clap::CommandFactory>::command();
     for argument in command.get_arguments().filter(|argument| argument.get_id().as_str() != "help") {
