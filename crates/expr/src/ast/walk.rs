@@ -147,6 +147,22 @@ impl When {
     }
 }
 
+impl When {
+    /// Shows each moment, to be changed.
+    pub(crate) fn each_moment_mut(
+        &mut self,
+        see: &mut dyn FnMut(&mut Moment) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        match self {
+            Self::Distance { moment, .. } | Self::Side(_, moment) | Self::On(moment) => see(moment),
+            Self::Between(start, end) => {
+                see(start)?;
+                see(end)
+            }
+        }
+    }
+}
+
 impl Moment {
     fn each_part<'a>(&'a self, see: &mut dyn FnMut(&'a Expr)) {
         match self {

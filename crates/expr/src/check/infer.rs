@@ -118,11 +118,17 @@ impl<'m> Inference<'m> {
                 let kind = self.takes(events, "a list", is_collection)?;
                 self.within(self.item(events, &kind, None), |inference| {
                     inference.takes(order, "a time", is_time)?;
+                    let before = inference.variables.len();
                     for step in steps {
                         inference.expr(&step.what)?;
                         step.when.iter().try_for_each(|when| inference.when(when))?;
                         step.condition.iter().try_for_each(|condition| inference.expr(condition).map(drop))?;
+                        let own = inference.contexts.last().cloned().unwrap_or(Subject::Of(Type::Any));
+                        let own =
+                            if let Subject::Event(None) = own { Subject::Event(one_type(&step.what)) } else { own };
+                        inference.variables.push((step.label.clone(), own));
                     }
+                    inference.variables.truncate(before);
                     Ok(Type::Boolean)
                 })?
             }

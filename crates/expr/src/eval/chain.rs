@@ -4,8 +4,10 @@
 //! order of their times, as early as they fit, which leaves the most to the steps that follow. Only among events of one instant
 //! there is a choice, and then a matching is sought that serves as many steps as can be.
 
-use super::{Evaluator, Item, Result};
-use crate::ast::{Expr, Step};
+use std::collections::HashSet;
+
+use super::{Bound, Evaluator, Item, Result};
+use crate::ast::{Comparison, Expr, Moment, Name, Node, Side, Step, When};
 use crate::calendar::Interval;
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -23,8 +25,12 @@ impl<'f> Evaluator<'f> {
             }
         }
         ordered.sort_by_key(|(at, _)| *at);
-        let wanted: Vec<&Step> = steps.iter().flat_map(|step| (0..step.count).map(move |_| step)).collect();
+        let wanted: Vec<&'f Step> = steps.iter().flat_map(|step| (0..step.count).map(move |_| step)).collect();
         self.spend(wanted.len())?;
+        let labels = labels_spoken_of(steps);
+        if !labels.is_empty() {
+            return self.related(&ordered, &wanted, &labels);
+        }
         let mut served = 0;
         for together in ordered.chunk_by(|(a, _), (b, _)| a == b) {
             if served == wanted.len() {
@@ -35,6 +41,95 @@ impl<'f> Evaluator<'f> {
             served += self.serve(&at, &events, &wanted[served..])?;
         }
         Ok(served == wanted.len())
+    }
+
+    /// Whether there are events for steps that speak of each other: the first that fits may leave nothing to those that follow, so others
+    /// are tried after it.
+    fn related(&mut self, ordered: &[(Timestamp, &Item<'f>)], wanted: &[&'f Step], labels: &[&Name]) -> Result<bool> {
+        let mut search = Search { chosen: Vec::new(), next: vec![0], failed: HashSet::new() };
+        let found = loop {
+            let want = search.chosen.len();
+            let Some(step) = wanted.get(want).copied() else { break true };
+            match self.next_fitting(ordered, step, &mut search)? {
+                Some(at) => {
+                    // As early as its instant begins: what happened at one instant has no order.
+                    let begin = ordered.partition_point(|(time, _)| *time < ordered[at].0);
+                    search.chosen.push(at);
+                    self.variables.push((&step.label, Bound::Item(ordered[at].1.clone())));
+                    let key = search.key(wanted, ordered, labels);
+                    self.spend(1 + key.len() / 8)?;
+                    let is_known = search.failed.contains(&key);
+                    search.next.push(if is_known { ordered.len() } else { begin });
+                }
+                None => {
+                    if want == 0 {
+                        break false;
+                    }
+                    let key = search.key(wanted, ordered, labels);
+                    self.spend(1 + key.len() / 8)?;
+                    search.failed.insert(key);
+                    search.next.pop();
+                    search.chosen.pop();
+                    self.variables.pop();
+                }
+            }
+        };
+        let bound = self.variables.len() - search.chosen.len();
+        self.variables.truncate(bound);
+        Ok(found)
+    }
+
+    /// The next event that a step may have, from where the search is with it.
+    fn next_fitting(
+        &mut self,
+        ordered: &[(Timestamp, &Item<'f>)],
+        step: &'f Step,
+        search: &mut Search,
+    ) -> Result<Option<usize>> {
+        let Some(mut at) = search.next.last().copied() else { return Ok(None) };
+        while let Some((time, event)) = ordered.get(at) {
+            at += 1;
+            self.spend(1)?;
+            // No event serves two steps; only one of the same instant can be taken.
+            let mut latest = search.chosen.iter().rev().take_while(|chosen| ordered[**chosen].0 == *time);
+            if latest.any(|chosen| *chosen == at - 1) {
+                continue;
+            }
+            if self.fits(step, &Item::Value(Value::Timestamp(*time)), event)? {
+                if let Some(next) = search.next.last_mut() {
+                    *next = at;
+                }
+                return Ok(Some(at - 1));
+            }
+            if self.is_beyond(step, *time)? {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether events later than this cannot be within the time of a step either: it is at most so long after another one.
+    fn is_beyond(&mut self, step: &'f Step, time: Timestamp) -> Result<bool> {
+        match &step.when {
+            Some(
+                when @ When::Distance {
+                    comparison: Comparison::Less | Comparison::LessEqual,
+                    side: Side::After,
+                    moment: Moment::At(of),
+                    ..
+                },
+            ) if matches!(&of.node, Node::Path { of, .. } if matches!(of.node, Node::Variable(_))) => {
+                let Some(of) = self.anchor_of(of)? else { return Ok(true) };
+                Ok(time > of && !self.lies(&Item::Value(Value::Timestamp(time)), when)?)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The instant that an expression comes to.
+    fn anchor_of(&mut self, of: &'f Expr) -> Result<Option<Timestamp>> {
+        let item = self.expr(of)?;
+        Ok(self.time(&item).map(|interval| interval.start))
     }
 
     /// How many of the next wants the events of one instant serve.
@@ -108,6 +203,53 @@ impl<'f> Evaluator<'f> {
                 None => Ok(true),
             }
         })
+    }
+}
+
+/// The labels of steps whose events others speak of.
+fn labels_spoken_of(steps: &[Step]) -> Vec<&Name> {
+    fn note<'a>(expr: &Expr, labels: &[&'a Name], found: &mut Vec<&'a Name>) {
+        if let Node::Variable(name) = &expr.node {
+            found.extend(labels.iter().filter(|label| **label == name).copied());
+        }
+        expr.each_part(&mut |part| note(part, labels, found));
+    }
+    let (mut labels, mut found) = (Vec::new(), Vec::new());
+    for step in steps {
+        note(&step.what, &labels, &mut found);
+        step.when.iter().for_each(|when| when.each_part(&mut |part| note(part, &labels, &mut found)));
+        step.condition.iter().for_each(|condition| note(condition, &labels, &mut found));
+        labels.push(&step.label);
+    }
+    found
+}
+
+/// A search for events of steps that speak of each other.
+struct Search {
+    /// The events of the steps so far, by their places in the order.
+    chosen: Vec<usize>,
+    /// For each of them, and the next, which event is tried next.
+    next: Vec<usize>,
+    /// From where nothing was found.
+    failed: HashSet<Vec<usize>>,
+}
+
+impl Search {
+    /// All that the steps that follow hang on: how many there are, the events of the last one's instant that are taken, and the events of labels.
+    fn key(&self, wanted: &[&Step], ordered: &[(Timestamp, &Item<'_>)], spoken_of: &[&Name]) -> Vec<usize> {
+        let mut key = vec![self.chosen.len()];
+        let last = self.chosen.last().map(|at| ordered[*at].0);
+        let mut labels: Vec<&Name> = Vec::new();
+        for (at, step) in self.chosen.iter().zip(wanted).rev() {
+            let is_newest = spoken_of.contains(&&step.label) && !labels.contains(&&step.label);
+            if is_newest {
+                labels.push(&step.label);
+            }
+            if Some(ordered[*at].0) == last || is_newest {
+                key.push(*at);
+            }
+        }
+        key
     }
 }
 

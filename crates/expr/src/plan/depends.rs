@@ -74,11 +74,14 @@ impl Walk<'_> {
                 }
                 self.within(events, |walk| {
                     walk.expr(order);
+                    let (before, item) = (walk.variables.len(), walk.contexts.last().copied().unwrap_or(Source::Noted));
                     for step in steps {
                         walk.expr(&step.what);
                         step.when.iter().for_each(|when| walk.when(when));
                         step.condition.iter().for_each(|condition| walk.expr(condition));
+                        walk.variables.push((step.label.clone(), item));
                     }
+                    walk.variables.truncate(before);
                 });
             }
             Node::Kept { index, .. } => {

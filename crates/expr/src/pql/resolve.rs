@@ -1,17 +1,19 @@
 //! Which names are variables. What is not bound is a member of what the rule speaks of at that place.
 
 use super::words;
-use crate::ast::{Argument, Binding, Expr, Moment, Name, Node, When};
+use crate::ast::{Argument, Binding, Expr, Moment, Name, Node, Step, When};
 use crate::problem::{Code, Problem};
 
 /// Resolves the names of a tree that the parser made; a parameter is a name of the profile.
 pub(super) fn resolve(expr: &mut Expr, parameters: &[Name]) -> Result<(), Problem> {
-    Scopes { parameters, bound: Vec::new(), contexts: 0 }.expr(expr)
+    Scopes { parameters, bound: Vec::new(), labels: None, contexts: 0 }.expr(expr)
 }
 
 struct Scopes<'a> {
     parameters: &'a [Name],
     bound: Vec<Name>,
+    /// The labels of the steps before this one, in a chain.
+    labels: Option<Vec<Name>>,
     /// How many scopes lie around this place, up to the profile.
     contexts: u32,
 }
@@ -93,15 +95,58 @@ impl Scopes<'_> {
                 self.expr(events)?;
                 self.within(|scopes| {
                     scopes.expr(order)?;
-                    for step in steps {
-                        scopes.expr(&mut step.what)?;
-                        step.when.iter_mut().try_for_each(|when| scopes.when(when))?;
-                        step.condition.iter_mut().try_for_each(|condition| scopes.expr(condition))?;
-                    }
-                    Ok(())
+                    // An event's own place in the order; whatever else orders them, it has a time.
+                    let place = match &order.node {
+                        Node::Path { of, names } if of.node == Node::Context(0) => names.clone(),
+                        _ => vec!["timestamp".into()],
+                    };
+                    let (outer, labels_outer) =
+                        (scopes.bound.len(), std::mem::replace(&mut scopes.labels, Some(Vec::new())));
+                    let resolved = steps.iter_mut().try_for_each(|step| scopes.step(step, &place));
+                    scopes.bound.truncate(outer);
+                    scopes.labels = labels_outer;
+                    resolved
                 })
             }
         }
+    }
+
+    /// A step of a chain, which may name those before it: an event, or as a moment the place of that event in the order.
+    fn step(&mut self, step: &mut Step, place: &[Name]) -> Result<(), Problem> {
+        self.expr(&mut step.what)?;
+        if let Some(when) = &mut step.when {
+            when.each_moment_mut(&mut |moment| self.labelled(moment, place))?;
+            self.when(when)?;
+        }
+        step.condition.iter_mut().try_for_each(|condition| self.expr(condition))?;
+        self.bound.push(step.label.clone());
+        self.labels.get_or_insert_default().push(step.label.clone());
+        Ok(())
+    }
+
+    /// A moment of a step that is a name alone: the label of a step before. Nothing else can be meant; an event's own time is no moment for it.
+    fn labelled(&self, moment: &mut Moment, place: &[Name]) -> Result<(), Problem> {
+        let Moment::At(expr) = moment else { return Ok(()) };
+        let Node::Variable(name) = &expr.node else { return Ok(()) };
+        let labels = self.labels.as_deref().unwrap_or_default();
+        if labels.contains(name) {
+            let of = Box::new(Expr::at(Node::Variable(name.clone()), expr.at.clone()));
+            expr.node = Node::Path { of, names: place.to_vec() };
+            return Ok(());
+        }
+        if self.head(name).is_some() {
+            return Ok(());
+        }
+        let known = labels.iter().map(|label| &**label);
+        let problem = Problem::new(Code::UnknownAttribute, expr.at.clone(), "the label of a step before this one");
+        let hint = match labels {
+            [] => format!("an attribute of the profile is ^{name}, a property of the event properties.{name}"),
+            labels => format!(
+                "labels before it: {}; an attribute of the profile is ^{name}, a property of the event properties.{name}",
+                labels.join(", ")
+            ),
+        };
+        Err(Problem { hint: problem.clone().did_you_mean(name, known).hint.or(Some(hint)), ..problem })
     }
 
     /// What a name that stands alone is, if it is bound.

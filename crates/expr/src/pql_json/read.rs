@@ -358,7 +358,16 @@ impl Reader {
     fn chain(&mut self, params: &[At<'_>], at: &At<'_>) -> Result<Node> {
         let [events, order, steps @ ..] = params else { return Err(at.wrong("events, what orders them, and steps")) };
         let (events, order) = (Box::new(self.expr(events)?), Box::new(self.body(order)?));
-        let steps = steps.iter().map(|step| self.step(step)).collect::<Result<Vec<_>>>()?;
+        // A step may speak of the events of those before it.
+        let outer = self.bound.len();
+        let mut read = Vec::with_capacity(steps.len());
+        for step in steps {
+            let step = self.step(step)?;
+            self.bound.push(step.label.clone());
+            read.push(step);
+        }
+        self.bound.truncate(outer);
+        let steps = read;
         if steps.is_empty() { Err(at.wrong("a step")) } else { Ok(Node::Chain { events, order, steps }) }
     }
 
