@@ -91,8 +91,8 @@ mod tests {
 
     /// Whoever reads the tables can rely on them.
     #[test]
-    fn the_readme_says_these() {
-        let readme = include_str!("../../../README.md");
+    fn the_guide_says_these() {
+        let readme = include_str!("../../../docs/guide/operations.md");
         let kib = |bytes: usize| grouped(bytes >> 10);
         let mib = |bytes: usize| format!("{} MiB", bytes >> 20);
         let rows: [(&str, &[String]); 14] = [

@@ -17,7 +17,7 @@ use tessera_service::verdict::Incoming;
 use crate::caller;
 use crate::extract::Query;
 use crate::quota::Quota;
-use crate::route::Route;
+use crate::route::{Access, Route};
 use crate::{admin, dfinery, jobs, native, operation, optimizely, regulations, segment, segment_profiles, wyng};
 
 /// One dialect's set of paths.
@@ -106,7 +106,10 @@ pub(crate) fn routes() -> Vec<Route> {
 
 /// Those of the native door that stand in folders of their own.
 pub(crate) fn native_routes() -> Vec<Route> {
-    [native::routes(), jobs::routes(), admin::routes(), operation::routes().into()].into_iter().flatten().collect()
+    let own = [native::routes(), jobs::routes(), admin::routes(), operation::routes().into()].into_iter().flatten();
+    // A parameter that is misspelt would have a read answer another question. What anybody may ask is asked by monitors with what they like.
+    let strict = |route: Route| if let Access::Open = route.access { route } else { route.known_parameters_only() };
+    own.map(strict).collect()
 }
 
 /// The door of this name.

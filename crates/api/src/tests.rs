@@ -15,6 +15,7 @@ mod jobs;
 mod keys;
 mod limits;
 pub(crate) mod matrix;
+mod patch;
 mod policies;
 mod price;
 mod queries;

@@ -80,16 +80,18 @@ struct Checked {
     warnings: Vec<Warning>,
 }
 
-/// Something that a rule names and that this workspace has never received and does not register. It may come yet; perhaps it is misspelt.
+/// Something that a rule names and that this workspace has never received and does not register: it may come yet; perhaps it is misspelt. Or
+/// something that a change has done beside what it says.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = RuleWarning)]
 pub(crate) struct Warning {
-    /// What it is: `attribute`, `event_type`, `property`, `event_part` (something that no event has at the top).
-    kind: &'static str,
+    /// What it is: `attribute`, `event_type`, `property`, `event_part` (something that no event has at the top), `reset` (a member that was left
+    /// out of a replacement, and has its default again).
+    pub(super) kind: &'static str,
     /// Its name.
-    name: String,
+    pub(super) name: String,
     /// What is to be said of it.
-    message: String,
+    pub(super) message: String,
 }
 
 /// What a rule names that nobody has heard of.

@@ -5,17 +5,17 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use serde_json::{Value as Json, json};
 use tessera_engine::time::Timestamp;
 use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::error::{Error, ErrorKind};
-use tessera_service::idempotency::{Given, Once};
+use tessera_service::idempotency::{Given, IdempotencyKey, Once};
 use tessera_service::segments::ShownRule;
 use tessera_service::workspace_config::{RuleKind, RuleName, StoredConfig, put_rule};
 
 use super::rules::{self, Warning};
-use crate::answer::{Answer, json as json_answer, json_bytes};
+use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
 use crate::app::{App, Entered};
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::declared::{self, Wrong};
@@ -38,7 +38,7 @@ struct Words {
     tag: Tag,
     all: &'static str,
     one: &'static str,
-    summaries: [&'static str; 5],
+    summaries: [&'static str; 6],
     created: &'static str,
 }
 
@@ -52,6 +52,7 @@ const ATTRIBUTES: Words = Words {
         "Makes a computed attribute",
         "Reads a computed attribute",
         "Replaces a computed attribute",
+        "Changes a computed attribute",
         "Archives a computed attribute",
     ],
     created: "A value that is computed of a profile's events, attributes and segments, and shown in every read under its name. It is brought to \
@@ -63,7 +64,14 @@ const SEGMENTS: Words = Words {
     tag: Tag::Segments,
     all: "/v1/segments",
     one: "/v1/segments/{name}",
-    summaries: ["Lists segments", "Makes a segment", "Reads a segment", "Replaces a segment", "Archives a segment"],
+    summaries: [
+        "Lists segments",
+        "Makes a segment",
+        "Reads a segment",
+        "Replaces a segment",
+        "Changes a segment",
+        "Archives a segment",
+    ],
     created: "A condition on profiles. Who meets it is a member, from the commit that makes it true, or the instant at which time does. It is \
               brought to everybody by a job; members are shown when that is complete. At most 2,000 in a workspace.",
 };
@@ -76,7 +84,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 fn routes_of(words: &Words) -> Vec<Route> {
     let kind = words.kind;
-    let [lists, makes, reads, replaces, archives] = words.summaries;
+    let [lists, makes, reads, replaces, changes, archives] = words.summaries;
     let (content, answer) = examples(kind);
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 });
     let route = |method, path, access, handler, summary| Route::new(method, path, access, handler, words.tag, summary);
@@ -117,13 +125,31 @@ fn routes_of(words: &Words) -> Vec<Route> {
             )
             .describe(
                 "It stays as it was until a job has brought the new one to everybody, and then is the new one for all at once. What depends \
-                 on it follows with it. Made if there is none of this name.",
+                 on it follows with it. Made if there is none of this name. What is left out has its default again, and `warnings` says so; \
+                 `PATCH` leaves it as it is.",
             )
             .idempotent(),
             kind,
             named(content, "version", json!(1)),
         ))
         .answer::<wire::StoredRule>(200, "It is replaced.", answer.clone()),
+        one(with_replacement(
+            route(
+                Method::PATCH,
+                words.one,
+                CONFIGURE,
+                patch(move |app, name, uri, headers, body| change(kind, app, name, uri, headers, body)),
+                changes,
+            )
+            .describe(
+                "What the body has takes the place of what it was; what it leaves out stays, and null has its default again. Without `version` \
+                 it changes what stands when it is asked.",
+            )
+            .idempotent(),
+            kind,
+            json!({ "description": "What the shop calls it" }),
+        ))
+        .answer::<wire::StoredRule>(200, "It is changed.", answer.clone()),
         one(route(
             Method::DELETE,
             words.one,
@@ -222,14 +248,104 @@ async fn replace(
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
-    let (expected, content) = parse::replacement(kind, &body)?;
-    let name = RuleName::parse(kind, &name)?;
+    let present = said_now(&app, &entered, kind, &name).await?;
+    let reset = present.map(|present| reset(&present, &body)).unwrap_or_default();
+    put_as(&app, entered, (kind, &name), (&Method::PUT, &uri, key), (&body, &body), reset).await
+}
+
+async fn change(
+    kind: RuleKind,
+    State(app): State<Arc<App>>,
+    PathParams(name): PathParams<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Configure)?;
+    let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
+    let shown = app.service.stored_rule(entered.workspace, kind, &name, entered.visibility()).await?;
+    let present = serde_json::from_slice(&render::one(kind, &shown, Vec::new())).unwrap_or(Json::Null);
+    let changed = patched(&present, crate::body::json(&body)?);
+    put_as(&app, entered, (kind, &name), (&Method::PATCH, &uri, key), (&body, &changed), Vec::new()).await
+}
+
+/// The spellings of a rule, of which a body has one.
+const SPELLINGS: [&str; 4] = ["pql", "pql_json", "tree", "filter"];
+/// What may stand beside a rule.
+const BESIDE: [&str; 5] = ["display_name", "description", "time_zone", "merge_policy", "of"];
+
+/// The body of a replacement that changes only what a body has: of what is brought to everybody now, if anything is.
+fn patched(present: &Json, body: serde_json::Map<String, Json>) -> Vec<u8> {
+    let mut changed = serde_json::Map::new();
+    let has_rule = SPELLINGS.iter().any(|name| body.contains_key(*name));
+    let said = |name: &str| Some(&present["next"][name]).filter(|value| !value.is_null()).unwrap_or(&present[name]);
+    for name in BESIDE.into_iter().chain((!has_rule).then_some("pql")) {
+        let value = said(name);
+        if !value.is_null() {
+            changed.insert(name.to_owned(), value.clone());
+        }
+    }
+    if present["status"] == "draft" {
+        changed.insert("status".to_owned(), "draft".into());
+    }
+    changed.insert("version".to_owned(), present["version"].clone());
+    for (name, value) in body {
+        if value.is_null() {
+            changed.remove(&name);
+        } else {
+            changed.insert(name, value);
+        }
+    }
+    to_json(&changed)
+}
+
+/// A rule as it is shown, where there is one.
+async fn said_now(app: &App, entered: &Entered, kind: RuleKind, name: &str) -> Result<Option<Json>, Error> {
+    match shown(app, entered, kind, name).await {
+        Ok(json) => Ok(serde_json::from_slice(&json).ok()),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What stands beside a rule and is left out of what replaces it, so that it has its default again.
+fn reset(present: &Json, body: &[u8]) -> Vec<Warning> {
+    let Ok(Json::Object(body)) = serde_json::from_slice(body) else { return Vec::new() };
+    let is_default = |name: &str, value: &Json| match name {
+        "time_zone" => value == "UTC",
+        "of" => value == "people",
+        _ => value.is_null(),
+    };
+    let gone = BESIDE.into_iter().filter(|name| !body.contains_key(*name));
+    let gone = gone.filter(|name| !is_default(name, &present[*name]));
+    let warning = |name: &str| Warning {
+        kind: "reset",
+        name: name.to_owned(),
+        message: format!("it was left out and has its default again; it was {}", present[name]),
+    };
+    gone.map(warning).collect()
+}
+
+/// Sets a rule to what a body says: one that was sent, or one that was made of what was.
+async fn put_as(
+    app: &App,
+    entered: Entered,
+    (kind, name): (RuleKind, &str),
+    (method, uri, key): (&Method, &Uri, Option<IdempotencyKey>),
+    (sent, body): (&[u8], &[u8]),
+    reset: Vec<Warning>,
+) -> Answer {
+    let (expected, content) = parse::replacement(kind, body)?;
+    let name = RuleName::parse(kind, name)?;
     let warned = Warned::default();
     let told = Arc::clone(&warned);
-    let work = |once| set(&app, &entered, (kind, name), (content, expected), warned, once);
-    let what = (&Method::PUT, uri.path(), &body[..]);
-    let render = move |shown: &ShownRule| Ok(render::one(kind, shown, told.get().cloned().unwrap_or_default()));
-    let json = once::answer(&app, &entered, key, what, render, work).await?;
+    let work = |once| set(app, &entered, (kind, name), (content, expected), warned, once);
+    let what = (method, uri.path(), sent);
+    let render = move |shown: &ShownRule| {
+        let warnings = told.get().into_iter().flatten().chain(&reset).cloned().collect();
+        Ok(render::one(kind, shown, warnings))
+    };
+    let json = once::answer(app, &entered, key, what, render, work).await?;
     Ok(entered.answer(json_bytes(json)))
 }
 

@@ -58,6 +58,8 @@ fn writes(world: &Ready) -> Vec<Write> {
         ),
         same("POST", "/v1/admin/workspaces", json!({ "name": "shop" })),
         same("POST", "/v1/attributes", json!({ "name": "orders", "pql": "xEvent.count()" })),
+        write("PATCH", "/v1/attributes/{name}", "/v1/attributes/tracks", json!({ "description": "how many" })),
+        write("PATCH", "/v1/segments/{name}", "/v1/segments/busy", json!({ "description": "who" })),
         write("PUT", "/v1/attributes/{name}", "/v1/attributes/tracks", json!({ "pql": "xEvent.count() + 1" })),
         same("PUT", "/v1/default-merge-policy", json!({ "merge_policy": "crm" })),
         same("POST", "/v1/directives", json!({ "type": "join", "identities": [ann, bob] })),

@@ -100,8 +100,7 @@ impl Scopes<'_> {
                         Node::Path { of, names } if of.node == Node::Context(0) => names.clone(),
                         _ => vec!["timestamp".into()],
                     };
-                    let (outer, labels_outer) =
-                        (scopes.bound.len(), std::mem::replace(&mut scopes.labels, Some(Vec::new())));
+                    let (outer, labels_outer) = (scopes.bound.len(), scopes.labels.replace(Vec::new()));
                     let resolved = steps.iter_mut().try_for_each(|step| scopes.step(step, &place));
                     scopes.bound.truncate(outer);
                     scopes.labels = labels_outer;
