@@ -25,6 +25,7 @@ pub mod plan;
 pub mod pql;
 pub mod pql_json;
 pub mod problem;
+pub mod rename;
 pub mod rule;
 pub mod time;
 pub mod tree;
