@@ -6,6 +6,7 @@ use tessera_service::error::ErrorKind::{
     Unknown,
 };
 
+mod adobe;
 mod doors;
 mod exports;
 mod keys;
@@ -581,7 +582,7 @@ const CALLS: &[Code] = &[
 
 /// All codes, by place and kind.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    let doors = doors::CALLS.iter().chain(profile_store::CALLS).chain(exports::CALLS);
+    let doors = doors::CALLS.iter().chain(adobe::CALLS).chain(profile_store::CALLS).chain(exports::CALLS);
     CALLS.iter().chain(keys::CALLS).chain(doors).chain(verdicts::VERDICTS)
 }
 

@@ -46,10 +46,11 @@ pub(crate) enum Tag {
     Optimizely,
     Dfinery,
     SegmentProfiles,
+    Adobe,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Profiles,
         Self::Erasures,
         Self::MergePolicies,
@@ -68,6 +69,7 @@ impl Tag {
         Self::Optimizely,
         Self::Dfinery,
         Self::SegmentProfiles,
+        Self::Adobe,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -90,6 +92,7 @@ impl Tag {
             Self::Optimizely => "optimizely profile store",
             Self::Dfinery => "dfinery open api",
             Self::SegmentProfiles => "segment profiles",
+            Self::Adobe => "adobe real-time customer profile",
         }
     }
 
@@ -115,6 +118,7 @@ impl Tag {
             Self::Documents => "Profiles as documents, found by the identities that they name.",
             Self::Optimizely => "The wire of Optimizely's Profile Store and Tracking API.",
             Self::SegmentProfiles => "The wire of Segment's Profile API.",
+            Self::Adobe => "The wire of Adobe's Real-Time Customer Profile API.",
         }
     }
 }

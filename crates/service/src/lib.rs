@@ -30,6 +30,7 @@ pub mod rules;
 pub mod segments;
 mod stored;
 mod tokens;
+mod units;
 pub mod walks;
 mod work;
 mod write;
@@ -53,6 +54,7 @@ pub use read::query::{
     GraphLink, GraphNode, Lookup, Rendered, StoredCall,
 };
 pub use read::summary::{KnownIdentity, Summary};
+pub use read::unit::{UnitIdentity, UnitProfile, UnitQuery};
 pub use stored::{content, cursor, idempotency, keys, records};
 pub use tokens::Tokens;
 pub use work::service::Service;
