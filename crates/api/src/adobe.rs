@@ -5,10 +5,15 @@
 //! its headers, `errors` the five shapes in which it says no, `namespaces` which code is which namespace of ours, `xid` how an identity is
 //! written as one word. `README.md` has a table of the operations.
 
+mod bulk;
+mod computed_attributes;
 mod enter;
 mod entities;
 mod errors;
+mod merge_policies;
 mod namespaces;
+mod objects;
+mod pql;
 mod xid;
 
 use axum::http::Method;
@@ -35,7 +40,7 @@ pub(crate) static DOOR: Door = Door {
 };
 
 /// The groups of its routes, each in a file of its own.
-const GROUPS: &[fn() -> Vec<Route>] = &[entities::routes];
+const GROUPS: &[fn() -> Vec<Route>] = &[entities::routes, merge_policies::routes, computed_attributes::routes];
 
 fn routes() -> Vec<Route> {
     GROUPS.iter().flat_map(|group| group()).collect()

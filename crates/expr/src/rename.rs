@@ -113,14 +113,18 @@ impl Renaming<'_> {
         }
     }
 
+    fn part(&mut self, expr: &mut Expr) {
+        self.expr(expr);
+    }
+
     /// What is neither a place nor a list of events, and makes no scope but its own.
     fn parts(&mut self, node: &mut Node) {
         match node {
-            Node::Not(part) | Node::Negate(part) => drop(self.expr(part)),
+            Node::Not(part) | Node::Negate(part) => self.part(part),
             Node::And(parts) | Node::Or(parts) | Node::List(parts) => {
-                parts.iter_mut().for_each(|part| drop(self.expr(part)));
+                parts.iter_mut().for_each(|part| self.part(part));
             }
-            Node::Object(members) => members.iter_mut().for_each(|(_, part)| drop(self.expr(part))),
+            Node::Object(members) => members.iter_mut().for_each(|(_, part)| self.part(part)),
             Node::Compare(_, left, right) | Node::Arithmetic(_, left, right) => {
                 self.expr(left);
                 self.expr(right);
@@ -136,7 +140,7 @@ impl Renaming<'_> {
                 for step in steps {
                     self.expr(&mut step.what);
                     step.when.iter_mut().for_each(|when| self.when(when));
-                    step.condition.iter_mut().for_each(|condition| drop(self.expr(condition)));
+                    step.condition.iter_mut().for_each(|condition| self.part(condition));
                 }
                 self.contexts.pop();
             }
@@ -171,7 +175,7 @@ impl Renaming<'_> {
         for (place, (argument, takes)) in arguments.iter_mut().zip(function.spec().arguments).enumerate() {
             match takes {
                 Argument::Value if place == 0 => first = self.expr(argument),
-                Argument::Value => drop(self.expr(argument)),
+                Argument::Value => self.part(argument),
                 Argument::Body => self.within(first.item(), argument),
             }
         }
@@ -200,7 +204,7 @@ impl Renaming<'_> {
     fn moment(&mut self, moment: &mut Moment) {
         match moment {
             Moment::Calendar(..) => {}
-            Moment::At(part) => drop(self.expr(part)),
+            Moment::At(part) => self.part(part),
         }
     }
 
@@ -211,9 +215,9 @@ impl Renaming<'_> {
             let item = self.expr(&mut binding.list).item();
             items.push(item);
             self.variables.push((binding.name.clone(), item));
-            binding.condition.iter_mut().for_each(|condition| drop(self.expr(condition)));
+            binding.condition.iter_mut().for_each(|condition| self.part(condition));
         }
-        value.into_iter().for_each(|value| drop(self.expr(value)));
+        value.into_iter().for_each(|value| self.part(value));
         self.variables.truncate(before);
         items
     }
