@@ -7,6 +7,7 @@
 
 mod bulk;
 mod computed_attributes;
+mod config_computed;
 mod enter;
 mod entities;
 mod errors;
@@ -40,7 +41,8 @@ pub(crate) static DOOR: Door = Door {
 };
 
 /// The groups of its routes, each in a file of its own.
-const GROUPS: &[fn() -> Vec<Route>] = &[entities::routes, merge_policies::routes, computed_attributes::routes];
+const GROUPS: &[fn() -> Vec<Route>] =
+    &[entities::routes, merge_policies::routes, computed_attributes::routes, config_computed::routes];
 
 fn routes() -> Vec<Route> {
     GROUPS.iter().flat_map(|group| group()).collect()

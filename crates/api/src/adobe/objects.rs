@@ -1,11 +1,15 @@
 //! What all objects of configuration have in this API: a schema, epochs, ids, and how their members are refused.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tessera_engine::time::Timestamp;
 use tessera_service::error::Error;
+use tessera_service::workspace_config::{RuleKind, RuleName};
 use utoipa::ToSchema;
 
+use super::enter::Asked;
 use crate::answer::invalid;
 use crate::app::App;
 
@@ -66,4 +70,25 @@ pub(super) fn encoded(value: &str) -> String {
 /// A sandbox in examples.
 pub(super) fn example_sandbox() -> Json {
     json!({ "sandboxId": "0b7d2f50-91aa-8f0c-9c21-5f4c3b1d8e77", "sandboxName": "prod", "type": "production", "default": true })
+}
+
+/// Waits until a rule is brought to everybody, or for so long; what takes longer goes on after the answer.
+///
+/// # Errors
+/// What the store answers.
+pub(super) async fn brought(
+    app: &App,
+    asked: &Asked,
+    kind: RuleKind,
+    name: &RuleName,
+    patience: Duration,
+) -> Result<(), Error> {
+    let brought = app.service.rule_once_brought(asked.workspace(), kind, name.as_str(), asked.entered.visibility());
+    match tokio::time::timeout(patience, brought).await {
+        Ok(brought) => brought.map(drop),
+        Err(_) => {
+            tracing::debug!("a rule is still being brought to everybody");
+            Ok(())
+        }
+    }
 }

@@ -50,9 +50,10 @@ pub(super) struct Expression {
     /// The rule. One of nodes is a text with JSON, or the JSON.
     #[serde(default)]
     pub(super) value: Json,
-    #[serde(default, skip_serializing, rename = "meta")]
-    #[schema(ignore)]
-    meta: Json,
+    /// Whatever the client keeps with it.
+    #[serde(default, skip_serializing_if = "Json::is_null")]
+    #[schema(value_type = Option<String>)]
+    pub(super) meta: Json,
 }
 
 impl Expression {

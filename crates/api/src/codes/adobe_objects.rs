@@ -1,7 +1,7 @@
 //! What answers calls of the Adobe door about merge policies, computed attributes and segment definitions.
 
 use super::{Code, call};
-use tessera_service::error::ErrorKind::Conflict;
+use tessera_service::error::ErrorKind::{Conflict, Invalid};
 
 /// By the objects that they are about.
 pub(super) const CALLS: &[Code] = &[
@@ -19,5 +19,10 @@ pub(super) const CALLS: &[Code] = &[
         "computed_attribute_published",
         Conflict,
         "A computed attribute that is no draft any more does not change so, and is not deleted. The message says what can be done.",
+    ),
+    call(
+        "computed_attribute_schema",
+        Invalid,
+        "The data model has no attribute where the computed attribute is to stand, or one of another type. Register one, or write another expression.",
     ),
 ];

@@ -30,15 +30,15 @@ pub(in crate::adobe) struct Beside {
     /// The rule that it was read as: where there is another one by now, what was sent says it no more.
     pub(in crate::adobe) pql: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) duration: Option<Duration>,
+    pub(in crate::adobe) duration: Option<Duration>,
     #[serde(default)]
-    pub(super) keep_current: bool,
+    pub(in crate::adobe) keep_current: bool,
     /// The type of what it gives.
     pub(in crate::adobe) gives: String,
     /// The key that it was made with.
-    pub(super) created_by: String,
+    pub(in crate::adobe) created_by: String,
     /// When it was made, in milliseconds.
-    pub(super) created_millis: i64,
+    pub(in crate::adobe) created_millis: i64,
 }
 
 /// Which of the two generations something is of.

@@ -38,7 +38,7 @@ impl Function {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AdobeDuration)]
-pub(super) struct Duration {
+pub(in crate::adobe) struct Duration {
     /// How many units: 1 to 24 hours, 7 days, 4 weeks, 6 months.
     pub(super) count: u32,
     pub(super) unit: Unit,
@@ -48,7 +48,7 @@ pub(super) struct Duration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 #[schema(as = AdobeDurationUnit)]
-pub(super) enum Unit {
+pub(in crate::adobe) enum Unit {
     Hours,
     Days,
     Weeks,

@@ -59,6 +59,10 @@ fn samples_of_computed_attributes_are_read() {
             "let x = xEvent[device.type = \"mobile\"] in {x.count() / xEvent.count()}",
             "let x = xEvent[properties.device.type = \"mobile\"] in (x.count() / xEvent.count())",
         ),
+        (
+            "let Y = xEvent[_acme.event.kind = \"get\"].groupBy(_acme.about[name = \"thing\"].value).map({\"what\": this.head()._acme.about.head().value, \"sum\": this.count(), \"today\": this[timestamp occurs today].count()}) in {{\"things\": Y.count(), \"each\": Y}}",
+            "let Y = xEvent[properties._acme.event.kind = \"get\"].groupBy(properties._acme.about[name = \"thing\"].value).map({\"what\": this.head().properties._acme.about.head().value, \"sum\": this.count(), \"today\": this[timestamp occurs today].count()}) in ({\"things\": Y.count(), \"each\": Y})",
+        ),
         ("favouriteColours[this = \"blue\"].count()", "favouriteColours[this = \"blue\"].count()"),
         ("if(loyalty.points >= 500, \"gold\", \"base\")", "if(loyalty.points >= 500, \"gold\", \"base\")"),
         (
@@ -112,7 +116,7 @@ fn a_rule_is_read_from_text_and_from_nodes() {
             {"nodeType":"fieldLookup","fieldName":"tier","object":{"nodeType":"fieldLookup","fieldName":"loyalty","object":{"nodeType":"parameterReference","position":1}}},
             {"nodeType":"literal","literalType":"String","value":"gold"}]},
         {"nodeType":"fieldLookup","fieldName":"workEmail","object":{"nodeType":"literal","literalType":"XDMObject","value":"profile"}}]}"#;
-    let expected = parse("loyalty.tier = \"gold\" and workEmail").expect("a rule");
+    let expected = parse("loyalty.tier = \"gold\" and $1.workEmail").expect("a rule");
     let of = |format: &str, value: Json| {
         let expression = Expression { format: format.to_owned(), value, ..Expression::text(String::new()) };
         expression.read().map_err(|error| error.message.into_owned())
@@ -120,7 +124,7 @@ fn a_rule_is_read_from_text_and_from_nodes() {
     for (format, value) in [
         (NODES, Json::from(nodes)),
         (NODES, serde_json::from_str(nodes).expect("json")),
-        (TEXT, "loyalty.tier = \"gold\" and workEmail".into()),
+        (TEXT, "loyalty.tier = \"gold\" and $1.workEmail".into()),
     ] {
         assert_eq!(of(format, value).map(|read| print(&read)), Ok(print(&expected)), "{format}");
     }
