@@ -93,6 +93,7 @@ fn fact(at: usize, words: &[&str]) -> Fact {
         account: None,
         call: None,
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     };
     for word in words {
         match word.split_once('=') {

@@ -92,7 +92,11 @@ fn gateway(error: &Error) -> Option<(StatusCode, Value)> {
 
 /// The status of what the service says: what is well formed and cannot be done has one of its own here (section 4.2).
 fn status_of(refusal: &Refusal<'_>) -> StatusCode {
-    match refusal.error.code {
+    status_by_code(refusal.error, refusal.status)
+}
+
+fn status_by_code(error: &Error, own: StatusCode) -> StatusCode {
+    match error.code {
         "identities_too_many" | "merge_policy_unknown" | "profile_too_large" | "xid_unknown" => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
@@ -100,8 +104,14 @@ fn status_of(refusal: &Refusal<'_>) -> StatusCode {
         "merge_policy_built_in" | "merge_policy_on_edge" | "merge_policy_in_use" => StatusCode::BAD_REQUEST,
         "computed_attribute_exists" | "computed_attribute_published" | "name_taken" => StatusCode::BAD_REQUEST,
         "rule_in_use" => StatusCode::UNPROCESSABLE_ENTITY,
-        _ => refusal.status,
+        _ => own,
     }
+}
+
+/// An error of one of several, as the shape of entities tells it (section 1.4, `ErrorResponseById`).
+pub(super) fn one_of_many(error: &Error) -> Value {
+    let status = status_by_code(error, crate::kinds::rule(error.kind).status);
+    Value::Object(shapes::context(error, status.as_str()))
 }
 
 /// The schema of an error.

@@ -70,7 +70,7 @@ async fn no_route_answers_without_its_key() {
         let lacking = world.key("private", &without(&needed), &["default"]).await;
         let holding = world.key("private", &[needed[0].name()], &["default"]).await;
         let (none, unknown) = (filled(&route, "unknown"), "sk_live_unknown");
-        let is_settings = (route.path.contains("{write_key}") || route.path.contains("{connection_id}"));
+        let is_settings = route.path.contains("{write_key}") || route.path.contains("{connection_id}");
         if let Access::Silent(_) = route.access {
             let reply = world.get(&none, "").await;
             assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, "image/gif"), "{name}");

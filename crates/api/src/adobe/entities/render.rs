@@ -43,6 +43,11 @@ pub(super) fn wrapped(
     Ok(wrapped)
 }
 
+/// What stands for somebody who is not there, among others (section 4.6).
+pub(super) fn stub(named: &Named) -> Value {
+    json!({ "entityId": named.xid, "sources": [""], "entity": {}, "lastModifiedAt": "1970-01-01T00:00:00Z" })
+}
+
 /// The document of a unit, as far as it is asked for.
 fn entity(app: &App, unit: &UnitProfile, shape: &Shape) -> Result<Value, Error> {
     let mut entity = Map::new();
