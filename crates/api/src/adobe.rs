@@ -15,6 +15,8 @@ mod merge_policies;
 mod namespaces;
 mod objects;
 mod pql;
+mod previews;
+mod segment_definitions;
 mod xid;
 
 use axum::http::Method;
@@ -41,8 +43,14 @@ pub(crate) static DOOR: Door = Door {
 };
 
 /// The groups of its routes, each in a file of its own.
-const GROUPS: &[fn() -> Vec<Route>] =
-    &[entities::routes, merge_policies::routes, computed_attributes::routes, config_computed::routes];
+const GROUPS: &[fn() -> Vec<Route>] = &[
+    entities::routes,
+    merge_policies::routes,
+    computed_attributes::routes,
+    config_computed::routes,
+    segment_definitions::routes,
+    previews::routes,
+];
 
 fn routes() -> Vec<Route> {
     GROUPS.iter().flat_map(|group| group()).collect()

@@ -33,9 +33,7 @@ mod shape;
 mod wire;
 
 pub(super) use change::{checked_description, exists, removed};
-pub(super) use kept::{
-    Beside, Generation, RULE, beside, find, id_of, not_found, of, place, places, tenant, with_beside,
-};
+pub(super) use kept::{Beside, Generation, RULE, beside, find, id_of, not_found, of, places, with_beside};
 pub(super) use wire::defined_on;
 
 use wire::{Body, ComputedAttribute, ComputedAttributes, Life, Shown};

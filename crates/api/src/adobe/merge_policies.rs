@@ -29,7 +29,7 @@ mod parse;
 mod patch;
 mod wire;
 
-pub(super) use kept::{Class, chosen};
+pub(super) use kept::{Class, chosen, told};
 
 use kept::{Found, check_datasets};
 use wire::{MergePolicies, MergePolicy, MergePolicyBody};

@@ -1,7 +1,7 @@
 //! What answers calls of the Adobe door about merge policies, computed attributes and segment definitions.
 
 use super::{Code, call};
-use tessera_service::error::ErrorKind::{Conflict, Invalid};
+use tessera_service::error::ErrorKind::{Conflict, Invalid, NotFound};
 
 /// By the objects that they are about.
 pub(super) const CALLS: &[Code] = &[
@@ -24,5 +24,15 @@ pub(super) const CALLS: &[Code] = &[
         "computed_attribute_schema",
         Invalid,
         "The data model has no attribute where the computed attribute is to stand, or one of another type. Register one, or write another expression.",
+    ),
+    call(
+        "segment_definition_exists",
+        Conflict,
+        "A segment definition has this name. Change that one, or choose another name.",
+    ),
+    call(
+        "preview_not_found",
+        NotFound,
+        "The sandbox has no preview of this id: it was deleted, or as many others as are kept came after it. Make it again.",
     ),
 ];

@@ -156,7 +156,33 @@ pub(super) fn find(config: &StoredConfig, workspace: WorkspaceId, id: &str) -> R
     all(config, workspace).into_iter().find(|found| found.id.eq_ignore_ascii_case(id)).ok_or_else(not_found)
 }
 
-/// The policy that a read of a class takes: that which it names, or the default of the class. Its id here, and as this API tells it.
+/// A policy that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::adobe) struct Chosen {
+    /// Its id here.
+    pub(in crate::adobe) policy: PolicyId,
+    /// Its id as this API tells it.
+    pub(in crate::adobe) id: String,
+    /// Whether it is active on the edge.
+    pub(in crate::adobe) on_edge: bool,
+}
+
+/// How this API tells of the policy of a segment: none is the default of the class.
+pub(in crate::adobe) fn told(
+    config: &StoredConfig,
+    workspace: WorkspaceId,
+    class: Class,
+    policy: Option<&PolicyId>,
+) -> String {
+    let is_own = |found: &Found| match policy {
+        Some(policy) => found.policy.id == *policy && (found.class == class || !found.is_built_in()),
+        None => found.class == class && found.is_default,
+    };
+    let found = all(config, workspace).into_iter().find(is_own);
+    found.map_or_else(|| policy.map_or_else(String::new, ToString::to_string), |found| found.id)
+}
+
+/// The policy that a read of a class takes: that which it names, or the default of the class.
 ///
 /// # Errors
 /// `merge_policy_unknown`.
@@ -165,13 +191,13 @@ pub(in crate::adobe) fn chosen(
     workspace: WorkspaceId,
     class: Class,
     id: Option<&str>,
-) -> Result<(PolicyId, String), Error> {
+) -> Result<Chosen, Error> {
     let is_chosen = |found: &Found| match id {
         Some(id) => found.id.eq_ignore_ascii_case(id),
         None => found.class == class && found.is_default,
     };
     let found = all(config, workspace).into_iter().find(is_chosen);
-    found.map(|found| (found.policy.id, found.id)).ok_or_else(|| {
+    found.map(|Found { policy, id, on_edge, .. }| Chosen { policy: policy.id, id, on_edge }).ok_or_else(|| {
         let message = match id {
             Some(_) => "mergePolicyId: the id of a merge policy of this sandbox is expected".to_owned(),
             None => format!("mergePolicyId: one is expected, for no merge policy is the default of {}", class.name()),

@@ -47,7 +47,7 @@ fn merge(sent: Merge) -> Result<AttributeMerge, Error> {
     let order = sent.order.unwrap_or_default();
     match sent.kind.as_str() {
         NEWEST if order.is_empty() => Ok(AttributeMerge::Newest),
-        NEWEST => Err(expected("attributeMerge.order", format!("it stands only with {PRECEDENCE}"))),
+        NEWEST => Err(expected("attributeMerge.order", format!("none, for it stands only with {PRECEDENCE},"))),
         PRECEDENCE if order.is_empty() => Err(expected("attributeMerge.order", "the ids of one dataset or more")),
         PRECEDENCE => {
             let datasets = order.iter().map(|id| Ok(Dataset::parse(id).map_err(in_order)?.shared()));
