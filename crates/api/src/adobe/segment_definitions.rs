@@ -156,8 +156,7 @@ async fn remove(State(app): State<Arc<App>>, PathParams(id): PathParams<String>,
     let visibility = asked.entered.visibility();
     let change = move |config: &StoredConfig, _| change::removed(config, &name, visibility);
     app.service.configure_rules(asked.workspace(), change).await?;
-    let message = format!("Segment definition with id '{id}' is deleted");
-    Ok(asked.entered.answer(json_answer(&json!({ "status": true, "message": message }))))
+    Ok(asked.entered.answer(json_answer(&json!({ "status": true, "message": "Segment definition is deleted" }))))
 }
 
 async fn bulk_get(State(app): State<Arc<App>>, headers: HeaderMap, bytes: Bytes) -> Answer {

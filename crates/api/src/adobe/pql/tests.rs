@@ -140,7 +140,7 @@ fn a_rule_is_read_from_text_and_from_nodes() {
     }
     let problem = of(TEXT, "a = \n = 1".into()).expect_err("no rule");
     assert!(
-        problem.starts_with("expression.value: syntax: expected ") && problem.contains(" at line 2 column "),
+        problem.starts_with("expression.value: expression_syntax: expected ") && problem.contains(" at line 2 column "),
         "{problem}"
     );
 }
