@@ -5,10 +5,14 @@
 //! its headers, `errors` the five shapes in which it says no, `namespaces` which code is which namespace of ours, `xid` how an identity is
 //! written as one word. `README.md` has a table of the operations.
 
+mod collection;
 mod enter;
 mod entities;
 mod errors;
+mod identity_namespaces;
 mod namespaces;
+mod registry;
+mod xdm;
 mod xid;
 
 use axum::http::Method;
@@ -30,12 +34,13 @@ pub(crate) static DOOR: Door = Door {
     credentials: &[Credential::Authorization],
     routes,
     refuse: errors::refuse,
-    replay: None,
+    replay: Some(collection::replay),
     errors: Some(("Adobe", errors::schema)),
 };
 
 /// The groups of its routes, each in a file of its own.
-const GROUPS: &[fn() -> Vec<Route>] = &[entities::routes];
+const GROUPS: &[fn() -> Vec<Route>] =
+    &[entities::routes, registry::routes, collection::routes, identity_namespaces::routes];
 
 fn routes() -> Vec<Route> {
     GROUPS.iter().flat_map(|group| group()).collect()
