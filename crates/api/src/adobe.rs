@@ -6,17 +6,21 @@
 //! written as one word. `README.md` has a table of the operations.
 
 mod bulk;
+mod collection;
 mod computed_attributes;
 mod config_computed;
 mod enter;
 mod entities;
 mod errors;
+mod identity_namespaces;
 mod merge_policies;
 mod namespaces;
 mod objects;
 mod pql;
 mod previews;
+mod registry;
 mod segment_definitions;
+mod xdm;
 mod xid;
 
 use axum::http::Method;
@@ -38,13 +42,16 @@ pub(crate) static DOOR: Door = Door {
     credentials: &[Credential::Authorization],
     routes,
     refuse: errors::refuse,
-    replay: None,
+    replay: Some(collection::replay),
     errors: Some(("Adobe", errors::schema)),
 };
 
 /// The groups of its routes, each in a file of its own.
 const GROUPS: &[fn() -> Vec<Route>] = &[
     entities::routes,
+    registry::routes,
+    collection::routes,
+    identity_namespaces::routes,
     merge_policies::routes,
     computed_attributes::routes,
     config_computed::routes,

@@ -89,17 +89,31 @@ pub(super) fn enter(app: &App, headers: &HeaderMap, permission: Permission) -> R
     }
     let org = organization(&caller, headers)?;
     let name = text(headers, "x-sandbox-name")?.ok_or_else(sandbox_missing)?.to_owned();
-    let named = named_workspace(headers)?;
-    let entered = app.admit_to(caller, headers, permission, |caller| {
-        let found = workspace_of(caller, &name)?;
+    let entered = admit(app, caller, headers, permission)?;
+    let sandbox = sandbox(&entered, name);
+    Ok(Asked { entered, org, sandbox })
+}
+
+/// Lets a caller in to the sandbox that a request names, or to the default one of its key.
+///
+/// # Errors
+/// `workspace_forbidden`, `permission_missing`, `rate_limited`, …
+pub(super) fn admit(app: &App, caller: Caller, headers: &HeaderMap, permission: Permission) -> Result<Entered, Error> {
+    let (sandbox, named) = (text(headers, "x-sandbox-name")?, named_workspace(headers)?);
+    app.admit_to(caller, headers, permission, |caller| {
+        let found = sandbox.map_or_else(|| caller.workspace(None), |name| workspace_of(caller, name))?;
         // The header of ours says the same or nothing.
         match named.map(|named| caller.workspace(Some(named))).transpose()? {
             Some(other) if other != found => caller.workspace(Some("")),
             Some(_) | None => Ok(found),
         }
-    })?;
-    let sandbox = sandbox(&entered, name);
-    Ok(Asked { entered, org, sandbox })
+    })
+}
+
+/// The organization of a caller, as answers name it.
+pub(super) fn org_of(caller: &Caller) -> String {
+    let own = caller.directory().organization(caller.organization());
+    own.map_or_else(String::new, |own| format!("{}{ORG_SUFFIX}", own.name))
 }
 
 /// The sandbox of a request that was let in, as it was named.

@@ -41,6 +41,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("/data/core/ups/estimate", Family::Segmentation),
     ("/data/core/ups/audiences", Family::Segmentation),
     ("/data/core/ca", Family::Config),
+    ("/data/core/idnamespace", Family::Problem),
     ("/data/foundation", Family::Problem),
     ("/collection", Family::Problem),
 ];

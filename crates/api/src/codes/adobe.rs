@@ -1,6 +1,6 @@
 //! The codes of the door of Adobe's API.
 
-use super::{Code, Forbidden, Invalid, LimitExceeded, call};
+use super::{Code, Conflict, Forbidden, Invalid, LimitExceeded, NotFound, call};
 
 /// All of them.
 pub(super) const CALLS: &[Code] = &[
@@ -9,6 +9,18 @@ pub(super) const CALLS: &[Code] = &[
     call("org_forbidden", Forbidden, "The header `x-gw-ims-org-id` names another organization than that of the key."),
     call("sandbox_missing", Invalid, "The header `x-sandbox-name` is expected, with the name of a workspace."),
     call("content_type_invalid", Invalid, "The header `content-type` is expected to name a type that the call takes."),
+    call("resource_not_found", NotFound, "No schema, descriptor or dataset of Adobe's API has this id."),
+    call(
+        "resource_exists",
+        Conflict,
+        "A schema of this title, a dataset of this name, or a descriptor like this one is there; or something depends on it.",
+    ),
+    call("schema_differs", Invalid, "A message names another schema than that of its dataset."),
+    call(
+        "dataset_not_enabled",
+        Invalid,
+        "The dataset is not enabled for profiles: give it the tag `unifiedProfile` with `enabled:true`.",
+    ),
     call("xid_unknown", Invalid, "An id without the code of its namespace is expected to be an XID of this sandbox."),
     call(
         "identities_too_many",

@@ -58,7 +58,8 @@ fn entity(app: &App, unit: &UnitProfile, shape: &Shape) -> Result<Value, Error> 
     entity.insert("identityMap".to_owned(), identity_map(&unit.identities));
     let memberships = memberships(unit, app.now().micros());
     if !memberships.is_empty() {
-        entity.insert("segmentMembership".to_owned(), json!({ "ups": memberships }));
+        // Those of other systems, which were sent, stand beside them.
+        set(&mut entity, "segmentMembership.ups", json!(memberships));
     }
     let Some(fields) = &shape.fields else { return Ok(Value::Object(entity)) };
     let mut shown = project(&Value::Object(entity), fields);

@@ -37,7 +37,9 @@ struct Case<'a> {
 fn cases() -> Vec<Case<'static>> {
     let rows = TABLE.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
     let cases = rows.filter_map(|row| match row[..] {
-        [_, policy, cells, expected, _] if expected.starts_with('{') && !policy.contains(';') && !cells.contains('<') => {
+        [_, policy, cells, expected, _]
+            if expected.starts_with('{') && !policy.contains(';') && !cells.contains('<') =>
+        {
             Some(Case { policy, cells, expected })
         }
         _ => None,
@@ -124,8 +126,11 @@ async fn check(case: &Case<'_>) {
     let reply = call(&world, "GET", &path, &Value::Null).await.json();
     let entity = reply.as_object().and_then(|all| all.values().next()).map(|own| &own["entity"]);
     let entity = entity.and_then(Value::as_object).unwrap_or_else(|| panic!("{}: {reply}", case.cells));
-    let own: Map<String, Value> =
-        entity.iter().filter(|(name, _)| *name != "identityMap").map(|(name, own)| (name.clone(), own.clone())).collect();
+    let own: Map<String, Value> = entity
+        .iter()
+        .filter(|(name, _)| *name != "identityMap")
+        .map(|(name, own)| (name.clone(), own.clone()))
+        .collect();
     assert_eq!(shown(&Value::Object(own)), case.expected, "{} | {}", case.policy, case.cells);
 }
 

@@ -20,3 +20,8 @@ pub(in crate::adobe) async fn check(file: &str) {
 async fn entities_are_answered_as_the_spec_says() {
     check("entities.txt").await;
 }
+
+#[tokio::test]
+async fn what_is_sent_is_taken_as_the_spec_says() {
+    check("ingestion.txt").await;
+}
