@@ -33,7 +33,9 @@ mod shape;
 mod wire;
 
 pub(super) use change::{checked_description, exists, removed};
-pub(super) use kept::{Beside, Generation, RULE, beside, find, id_of, not_found, of, places, with_beside};
+pub(super) use kept::{
+    Beside, Generation, Place, RULE, beside, find, id_of, not_found, of, places, shown_at, with_beside,
+};
 pub(super) use wire::defined_on;
 
 use wire::{Body, ComputedAttribute, ComputedAttributes, Life, Shown};

@@ -129,3 +129,25 @@ pub(in crate::adobe) fn places(config: &StoredConfig, org: &str) -> Vec<(Vec<Nam
     })
     .collect()
 }
+
+/// Where a computed attribute is shown in profiles.
+#[derive(Debug, Clone)]
+pub(in crate::adobe) struct Place {
+    /// What it is called here.
+    pub(in crate::adobe) name: Name,
+    /// Its names there, joined by dots.
+    pub(in crate::adobe) path: String,
+    pub(in crate::adobe) generation: Generation,
+}
+
+/// Where all of them are shown.
+pub(in crate::adobe) fn shown_at(config: &StoredConfig, org: &str) -> Vec<Place> {
+    let all = config.rules().of(RULE).values();
+    all.map(|rule| {
+        let beside = beside(config, rule.name.as_str());
+        let is_first = beside.as_ref().is_some_and(|own| own.place.is_some());
+        let generation = if is_first { Generation::Alpha } else { Generation::Current };
+        Place { name: rule.name.shared(), path: place(org, &rule.name, beside.as_ref()).join("."), generation }
+    })
+    .collect()
+}
