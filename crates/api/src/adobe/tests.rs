@@ -2,3 +2,4 @@
 
 mod gateway;
 pub(in crate::adobe) mod golden;
+mod isolation;

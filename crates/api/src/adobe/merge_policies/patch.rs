@@ -127,11 +127,11 @@ mod tests {
     #[test]
     fn members_are_changed_by_one_operation_or_several() {
         let order = r#"Some(["d1"])"#;
-        let whole = |name: &str, rest: &str| format!(r#"Some("{name}") dataSetPrecedence {order} {rest}"#);
-        check(r#"{"op":"add","path":"/name","value":"b"}"#, Ok(&whole("b", "None None")));
-        check(r#"[{"op":"add","path":"/default","value":"true"}]"#, Ok(&whole("a", "Some(true) None")));
-        check(r#"[{"op":"replace","path":"/idActiveOnEdge","value":false}]"#, Ok(&whole("a", "None Some(false)")));
-        check(r#"[{"op":"add","path":"/version","value":7}]"#, Ok(&whole("a", "None None")));
+        let listed = |name: &str, rest: &str| format!(r#"Some("{name}") dataSetPrecedence {order} {rest}"#);
+        check(r#"{"op":"add","path":"/name","value":"b"}"#, Ok(&listed("b", "None None")));
+        check(r#"[{"op":"add","path":"/default","value":"true"}]"#, Ok(&listed("a", "Some(true) None")));
+        check(r#"[{"op":"replace","path":"/idActiveOnEdge","value":false}]"#, Ok(&listed("a", "None Some(false)")));
+        check(r#"[{"op":"add","path":"/version","value":7}]"#, Ok(&listed("a", "None None")));
         check(
             r#"[{"op":"add","path":"/attributeMerge.type","value":"timestampOrdered"}]"#,
             Ok(r#"Some("a") timestampOrdered None None None"#),

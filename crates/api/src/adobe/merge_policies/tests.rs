@@ -99,9 +99,10 @@ async fn check(case: &Case<'_>) {
     let mut order: Vec<(i64, usize)> =
         cells.iter().enumerate().map(|(at, cell)| (received(cell).unwrap_or(100), at)).collect();
     order.sort_by_key(|(second, at)| (*second, *at));
-    let join = json!({ "type": "join", "identities": [identity(b'1'), identity(b'2')] });
-    let joined = world.call("POST", "/v1/directives", ROOT, join.to_string()).await;
-    assert!(joined.status.is_success(), "{}", joined.json());
+    // What links the two is a dataset of its own.
+    let both = json!({ "dataset": "links", "id": "0", "identities": [identity(b'1'), identity(b'2')], "attributes": { "linked": true } });
+    let linked = world.call("POST", "/v1/records", ROOT, both.to_string()).await;
+    assert_eq!(linked.json()["accepted"], 1, "{}", linked.json());
     for (second, at) in order {
         world.pass((start + second - now) * 1_000_000);
         now = start + second;

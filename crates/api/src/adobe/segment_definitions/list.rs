@@ -72,13 +72,13 @@ impl Wanted {
     /// `query_invalid`, `limit_invalid`.
     pub(super) fn read(query: &Query) -> Result<Self, Error> {
         let limit = if query.0.is_empty() { None } else { Some(query.limit(LIMIT_DEFAULT, LIMIT_MAX)?) };
-        let whole = |name: &str| match query.get(name).map(str::parse::<usize>) {
+        let number = |name: &str| match query.get(name).map(str::parse::<usize>) {
             None => Ok(None),
             Some(Ok(number)) => Ok(Some(number)),
             Some(Err(_)) => Err(invalid_parameter(name, "a whole number is expected")),
         };
-        let page = whole("page")?.map(|page| page.saturating_sub(1).saturating_mul(limit.unwrap_or(LIMIT_DEFAULT)));
-        let start = whole("start")?.or(page).unwrap_or(0);
+        let page = number("page")?.map(|page| page.saturating_sub(1).saturating_mul(limit.unwrap_or(LIMIT_DEFAULT)));
+        let start = number("start")?.or(page).unwrap_or(0);
         let (field, is_descending) = order(query.get("sort").unwrap_or("creationTime:desc"))?;
         let mut ways = Vec::new();
         for (name, way) in [(CONTINUOUS, Way::Continuous), (SYNCHRONOUS, Way::Synchronous)] {
