@@ -12,6 +12,7 @@ mod errors;
 mod identity_namespaces;
 mod namespaces;
 mod registry;
+mod system_jobs;
 mod xdm;
 mod xid;
 
@@ -40,7 +41,7 @@ pub(crate) static DOOR: Door = Door {
 
 /// The groups of its routes, each in a file of its own.
 const GROUPS: &[fn() -> Vec<Route>] =
-    &[entities::routes, registry::routes, collection::routes, identity_namespaces::routes];
+    &[entities::routes, registry::routes, collection::routes, identity_namespaces::routes, system_jobs::routes];
 
 fn routes() -> Vec<Route> {
     GROUPS.iter().flat_map(|group| group()).collect()

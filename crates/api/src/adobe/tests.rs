@@ -2,3 +2,4 @@
 
 mod gateway;
 mod golden;
+mod system_jobs;
