@@ -20,6 +20,7 @@ mod pql;
 mod previews;
 mod registry;
 mod segment_definitions;
+mod system_jobs;
 mod xdm;
 mod xid;
 
@@ -52,6 +53,7 @@ const GROUPS: &[fn() -> Vec<Route>] = &[
     registry::routes,
     collection::routes,
     identity_namespaces::routes,
+    system_jobs::routes,
     merge_policies::routes,
     computed_attributes::routes,
     config_computed::routes,

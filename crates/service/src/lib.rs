@@ -17,6 +17,7 @@ mod data_model;
 pub mod directives;
 pub mod directory;
 mod documents;
+mod erasure_orders;
 mod erasures;
 mod ingest;
 pub mod jobs;

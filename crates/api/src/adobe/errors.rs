@@ -98,7 +98,7 @@ fn status_of(refusal: &Refusal<'_>) -> StatusCode {
 
 fn status_by_code(error: &Error, own: StatusCode) -> StatusCode {
     match error.code {
-        "identities_too_many" | "merge_policy_unknown" | "profile_too_large" | "xid_unknown" => {
+        "erasure_ordered" | "identities_too_many" | "merge_policy_unknown" | "profile_too_large" | "xid_unknown" => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         // What cannot be done to an object as it is (sections 5.7, 6.5).

@@ -27,7 +27,7 @@ use kept::{DATASET, DESCRIPTOR, Dataset, Descriptor, SCHEMA, Schema};
 mod kept;
 mod parse;
 
-pub(super) use kept::{Layout, XdmClass, layout_of};
+pub(super) use kept::{Layout, XdmClass, class_of, dataset_of_batch, layout_of};
 
 const READ: Access = Access::Workspace(Permission::Read);
 const CONFIGURE: Access = Access::Workspace(Permission::Configure);

@@ -3,3 +3,4 @@
 mod gateway;
 pub(in crate::adobe) mod golden;
 mod isolation;
+mod system_jobs;

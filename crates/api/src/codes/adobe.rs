@@ -21,6 +21,17 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "The dataset is not enabled for profiles: give it the tag `unifiedProfile` with `enabled:true`.",
     ),
+    call("delete_request_invalid", Invalid, "A system job names a dataset by `dataSetId`, or a batch by `batchId`."),
+    call("batch_not_found", Invalid, "No batch of this id was made here: `datasetId` says of which dataset it is."),
+    call(
+        "batch_of_records",
+        Invalid,
+        "Only batches of events are removed by themselves: records are corrected by sending them again.",
+    ),
+    call("erasure_order_not_found", NotFound, "No erasure that was ordered has this id."),
+    call("erasure_ordered", Conflict, "The same erasure is ordered already, and not carried out."),
+    call("erasure_begun", Conflict, "The erasure has begun: what was there then counts nowhere any more."),
+    call("erasure_orders_full", LimitExceeded, "At most 100 erasures of sources wait at one time."),
     call("xid_unknown", Invalid, "An id without the code of its namespace is expected to be an XID of this sandbox."),
     call(
         "identities_too_many",

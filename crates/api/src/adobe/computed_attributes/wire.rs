@@ -284,8 +284,7 @@ pub(super) fn example() -> Json {
         ("schema", json!({ "name": PROFILE })),
         ("lastEvaluationTs", json!("")),
         ("returnSchema", json!({ "meta:xdmType": "any" })),
-        // It has references, which lead nowhere in a document.
-        ("definedOn", json!([])),
+        ("definedOn", defined_on()),
         ("createEpoch", json!(1_769_853_600_000_i64)),
         ("updateEpoch", json!(1_769_853_600_000_i64)),
         ("createdBy", json!("019a0f3e5b2c7d41e0a8f5c2")),

@@ -189,8 +189,7 @@ pub(super) fn example() -> Json {
         ("sandbox", crate::adobe::objects::example_sandbox()),
         ("positionPath", json!(["_acme", "purchaseSummary"])),
         ("returnSchema", json!({ "meta:xdmType": "number" })),
-        // It has references, which lead nowhere in a document.
-        ("definedOn", json!([])),
+        ("definedOn", defined_on()),
         ("encodedDefinedOn", json!(URL_SAFE_NO_PAD.encode(UNION))),
         ("dependencies", json!([])),
         ("dependents", json!([])),

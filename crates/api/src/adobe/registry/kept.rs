@@ -19,6 +19,7 @@ use crate::answer::invalid;
 pub(super) const SCHEMA: &str = "adobe.schema";
 pub(super) const DESCRIPTOR: &str = "adobe.descriptor";
 pub(super) const DATASET: &str = "adobe.dataset";
+pub(in crate::adobe) const BATCH: &str = "adobe.batch";
 /// The one type of descriptors that is kept.
 pub(super) const DESCRIPTOR_TYPE: &str = "xdm:descriptorIdentity";
 
@@ -138,6 +139,29 @@ pub(in crate::adobe) fn layout_of(config: &StoredConfig, dataset: &str, named: O
     let accounts = config.namespaces().iter().filter(|own| own.kind == Kind::Account);
     let accounts = accounts.map(|own| own.name.to_string()).collect();
     Ok(Layout { dataset: dataset.id, class, is_upsert, identities, accounts })
+}
+
+/// The class of what is sent to a dataset; none where it was not made here.
+///
+/// # Errors
+/// `resource_not_found`, `corrupt`.
+pub(in crate::adobe) fn class_of(config: &StoredConfig, dataset: &str) -> Result<Option<XdmClass>, Error> {
+    let Some(json) = config.objects().get(DATASET, dataset) else { return Ok(None) };
+    Ok(Some(schema(config, &read::<Dataset>(json)?.schema)?.class))
+}
+
+/// The dataset of a batch that was made here.
+///
+/// # Errors
+/// `corrupt`.
+pub(in crate::adobe) fn dataset_of_batch(config: &StoredConfig, batch: &str) -> Result<Option<String>, Error> {
+    /// What of a batch is looked at.
+    #[derive(Deserialize)]
+    struct OfDataset {
+        dataset: String,
+    }
+    let json = config.objects().get(BATCH, batch);
+    Ok(json.map(read::<OfDataset>).transpose()?.map(|own| own.dataset))
 }
 
 /// All objects of a kind, by id.

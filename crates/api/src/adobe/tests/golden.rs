@@ -25,3 +25,8 @@ async fn entities_are_answered_as_the_spec_says() {
 async fn what_is_sent_is_taken_as_the_spec_says() {
     check("ingestion.txt").await;
 }
+
+#[tokio::test]
+async fn system_jobs_are_answered_as_the_spec_says() {
+    check("system_jobs.txt").await;
+}
