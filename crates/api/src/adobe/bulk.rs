@@ -34,12 +34,17 @@ struct Id {
     id: String,
 }
 
-/// The ids of a body, each once.
+/// The ids of a body, each once. The vendor's client for Python sends the list alone.
 ///
 /// # Errors
 /// `member_invalid`; as [`body::json`].
 pub(super) fn ids(bytes: &[u8]) -> Result<Vec<String>, Error> {
-    let Ids { ids } = body::json(bytes)?;
+    let text = body::text(bytes)?;
+    let ids = if text.trim_start().starts_with('[') {
+        serde_json::from_str(text).map_err(|error| body::json_error(&error))?
+    } else {
+        body::json::<Ids>(bytes)?.ids
+    };
     if ids.is_empty() || ids.len() > IDS_MAX {
         return Err(expected("ids", format!("1 to {IDS_MAX} of them")));
     }
