@@ -5,6 +5,7 @@
 //! its headers, `errors` the five shapes in which it says no, `namespaces` which code is which namespace of ours, `xid` how an identity is
 //! written as one word. `README.md` has a table of the operations.
 
+mod batches;
 mod collection;
 mod enter;
 mod entities;
@@ -40,8 +41,14 @@ pub(crate) static DOOR: Door = Door {
 };
 
 /// The groups of its routes, each in a file of its own.
-const GROUPS: &[fn() -> Vec<Route>] =
-    &[entities::routes, registry::routes, collection::routes, identity_namespaces::routes, system_jobs::routes];
+const GROUPS: &[fn() -> Vec<Route>] = &[
+    entities::routes,
+    registry::routes,
+    collection::routes,
+    identity_namespaces::routes,
+    system_jobs::routes,
+    batches::routes,
+];
 
 fn routes() -> Vec<Route> {
     GROUPS.iter().flat_map(|group| group()).collect()
