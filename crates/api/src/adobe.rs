@@ -5,6 +5,7 @@
 //! its headers, `errors` the five shapes in which it says no, `namespaces` which code is which namespace of ours, `xid` how an identity is
 //! written as one word. `README.md` has a table of the operations.
 
+mod batches;
 mod bulk;
 mod collection;
 mod computed_attributes;
@@ -59,6 +60,7 @@ const GROUPS: &[fn() -> Vec<Route>] = &[
     config_computed::routes,
     segment_definitions::routes,
     previews::routes,
+    batches::routes,
 ];
 
 fn routes() -> Vec<Route> {

@@ -100,6 +100,7 @@ fn fact(at: usize, words: &[&str]) -> Fact {
             None if *word == "call" => {
                 fact.call = Some(Call { kind: CallKind::Track, name: None, payload: Vec::new().into() });
             }
+            None if *word == "whole" => fact.replaces = tessera_engine::fact::Replaces::Fragment,
             None => fact.claims.push(claim(word)),
             Some(("t", seconds)) => fact.time = micros(seconds.parse().expect("seconds")),
             Some(("id", id)) => fact.id = id.into(),

@@ -32,7 +32,7 @@ use wire::{Batch, Message, Received, ReceivedBatch, Response, Validation};
 mod parse;
 mod wire;
 
-pub(super) use parse::replay;
+pub(super) use parse::{entity, replay, unread};
 
 /// The routes of streaming ingestion.
 pub(super) fn routes() -> Vec<Route> {

@@ -24,10 +24,11 @@ use crate::extract::{PathParams, Query};
 use crate::route::{Access, Route};
 use kept::{DATASET, DESCRIPTOR, Dataset, Descriptor, SCHEMA, Schema};
 
-mod kept;
+pub(super) mod kept;
 mod parse;
 
-pub(super) use kept::{Layout, XdmClass, class_of, dataset_of_batch, layout_of};
+pub(super) use kept::{BATCH, Layout, XdmClass, class_of, dataset_of_batch, layout_of};
+pub(super) use parse::page;
 
 const READ: Access = Access::Workspace(Permission::Read);
 const CONFIGURE: Access = Access::Workspace(Permission::Configure);
@@ -51,7 +52,7 @@ fn schemas() -> Vec<Route> {
         "meta:class": "https://ns.adobe.com/xdm/context/profile", "version": "1.0"
     });
     let body = json!({
-        "type": "object", "title": "Customers", "allOf": [{ "$ref": "https://ns.adobe.com/xdm/context/profile" }],
+        "type": "object", "title": "Customers", "meta:class": "https://ns.adobe.com/xdm/context/profile",
         "meta:immutableTags": ["union"]
     });
     vec![
@@ -62,7 +63,7 @@ fn schemas() -> Vec<Route> {
         ),
         route(Method::POST, SCHEMAS, CONFIGURE, post(create_schema), "Makes a schema")
             .describe(
-                "Its class is one of those that it refers to in `allOf`. Field groups are taken as they are named.",
+                "Its class is what it refers to in `allOf`, or `meta:class`. Field groups are taken as they are named.",
             )
             .body::<kept::Free>(body)
             .answer_free(201, "It is made.", example.clone()),

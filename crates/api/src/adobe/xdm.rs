@@ -24,7 +24,7 @@ use crate::mend::{Flaw, without_great_numbers};
 
 /// Bytes of an event, and of a record (section 13).
 const EVENT_BYTES_MAX: usize = 10 << 10;
-const RECORD_BYTES_MAX: usize = 100 << 10;
+pub(super) const RECORD_BYTES_MAX: usize = 100 << 10;
 /// What is wrong with one entity that is told; what comes after is not looked at.
 const VIOLATIONS_MAX: usize = 5;
 
@@ -45,8 +45,8 @@ pub(super) struct Delivery<'a> {
     pub(super) class: Class,
     /// The named delivery, if any.
     pub(super) batch: Option<Arc<str>>,
-    /// The id of a record: what is sent again is a new statement.
-    pub(super) fresh_id: String,
+    /// The id of a record; an event has its own.
+    pub(super) record_id: String,
 }
 
 /// An identity of an entity, before its strength is known.
@@ -61,7 +61,7 @@ struct Found {
 /// # Errors
 /// What is wrong with it, at most five things.
 pub(super) fn fact(raw: &RawValue, delivery: Delivery<'_>, notes: &mut Vec<Note>) -> Result<Fact, Vec<Violation>> {
-    let Delivery { layout, class, batch, fresh_id } = delivery;
+    let Delivery { layout, class, batch, record_id } = delivery;
     let is_event = layout.class == XdmClass::Event;
     let bytes_max = if is_event { EVENT_BYTES_MAX } else { RECORD_BYTES_MAX };
     if raw.get().len() > bytes_max {
@@ -76,7 +76,7 @@ pub(super) fn fact(raw: &RawValue, delivery: Delivery<'_>, notes: &mut Vec<Note>
     }
     let mut wrong = Vec::new();
     let found = identities(&entity, layout, &mut wrong);
-    let id = if is_event { event_id(&entity, &mut wrong) } else { Some(fresh_id) };
+    let id = if is_event { event_id(&entity, &mut wrong) } else { Some(record_id) };
     let stated = stated_time(&entity, is_event);
     let time = read_time(stated, is_event, &mut wrong);
     wrong.truncate(VIOLATIONS_MAX);

@@ -32,6 +32,11 @@ pub(super) const CALLS: &[Code] = &[
     call("erasure_ordered", Conflict, "The same erasure is ordered already, and not carried out."),
     call("erasure_begun", Conflict, "The erasure has begun: what was there then counts nowhere any more."),
     call("erasure_orders_full", LimitExceeded, "At most 100 erasures of sources wait at one time."),
+    call("batch_format_unknown", Invalid, "Batches are of files of JSON."),
+    call("dataset_of_batch", Invalid, "A file is uploaded to the dataset of its batch."),
+    call("batch_ended", Conflict, "The batch has ended, and takes nothing more; only one that succeeded is reverted."),
+    call("batch_files_full", LimitExceeded, "A batch has at most 150 files here: complete it and make another one."),
+    call("batches_full", LimitExceeded, "At most 500 batches are kept, and none of them has ended."),
     call("xid_unknown", Invalid, "An id without the code of its namespace is expected to be an XID of this sandbox."),
     call(
         "identities_too_many",

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tessera_service::directory::Caller;
+use tessera_service::directory::{Caller, Class};
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::verdict::{Incoming, Rejection};
 use tessera_service::workspace_config::StoredConfig;
@@ -122,6 +122,9 @@ pub(super) fn validation(query: &Query) -> Result<Validation, Error> {
 #[derive(Serialize, Deserialize)]
 struct Kept<'a> {
     layout: Layout,
+    /// The batch that it is part of, and the id that it has there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    batch: Option<(String, String)>,
     #[serde(borrow)]
     entity: &'a RawValue,
 }
@@ -141,25 +144,43 @@ pub(super) fn message(raw: &RawValue, sender: &Sender<'_>, fresh_id: String) -> 
     let schema = message.header.schema_ref.as_ref().map(|own| own.id.as_str());
     let layout = layout_of(sender.config, dataset, schema).map_err(|error| Refused::by(&error))?;
     sender.caller.datasets().check(&layout.dataset).map_err(|error| Refused::by(&error))?;
-    let entity = message.body.xdm_entity;
+    Ok(entity(message.body.xdm_entity, layout, (sender.config, sender.caller.class()), (fresh_id, None)))
+}
+
+/// Reads an entity that was sent by a key of this class; a record under this id, of this batch.
+pub(in crate::adobe) fn entity(
+    entity: &RawValue,
+    layout: Layout,
+    (config, class): (&StoredConfig, Class),
+    place: (String, Option<&str>),
+) -> Incoming {
     let codes = xdm::codes(entity, &layout);
-    let unknown = codes.iter().filter(|code| namespaces::named(sender.config, code).is_err());
+    let unknown = codes.iter().filter(|code| namespaces::named(config, code).is_err());
     let unknown: Vec<Violation> = unknown.map(|code| xdm::unknown_code(code)).collect();
-    Ok(incoming(entity, layout, sender.caller.class(), (fresh_id, unknown)))
+    incoming(entity, layout, class, (place, unknown))
+}
+
+/// What the quarantine keeps of what is no JSON: as much of its text as a record may have.
+pub(in crate::adobe) fn unread(text: &str, layout: &Layout, class: Class) -> bytes::Bytes {
+    let end = (0..=xdm::RECORD_BYTES_MAX.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let entity = RawValue::from_string(Value::from(&text[..end]).to_string()).expect("a text is json");
+    let sender = kept::Sender { class, dataset: &layout.dataset, vouched: false };
+    kept::write(sender, &Kept { layout: layout.clone(), batch: None, entity: &entity })
 }
 
 fn incoming(
     entity: &RawValue,
     layout: Layout,
-    class: tessera_service::directory::Class,
-    (fresh_id, unknown): (String, Vec<Violation>),
+    class: Class,
+    ((id, batch), unknown): ((String, Option<&str>), Vec<Violation>),
 ) -> Incoming {
     let mut notes = Vec::new();
-    let delivery = Delivery { layout: &layout, class, batch: None, fresh_id };
+    let kept_batch = batch.map(|batch| (batch.to_owned(), id.clone()));
+    let delivery = Delivery { layout: &layout, class, batch: batch.map(Into::into), record_id: id };
     let fact = if unknown.is_empty() { xdm::fact(entity, delivery, &mut notes) } else { Err(unknown) };
     let fact = fact.map_err(|violations| rejection(&violations));
     let sender = kept::Sender { class, dataset: &layout.dataset.clone(), vouched: false };
-    let raw = kept::write(sender, &Kept { layout, entity });
+    let raw = kept::write(sender, &Kept { layout, batch: kept_batch, entity });
     Incoming { fact, raw, notes }
 }
 
@@ -187,6 +208,10 @@ pub(super) fn violations(incoming: &Incoming) -> Vec<Value> {
 pub(in crate::adobe) fn replay(stored: &door::Kept<'_>) -> Result<Vec<Incoming>, Error> {
     let kept = kept::read(stored.raw)?;
     let corrupt = |_| Error::new(ErrorKind::Corrupt, "corrupt", "what the quarantine kept cannot be read");
-    let Kept { layout, entity } = serde_json::from_str(kept.delivery).map_err(corrupt)?;
-    Ok(vec![incoming(entity, layout, kept.class, ((stored.fresh_id)(), Vec::new()))])
+    let Kept { layout, batch, entity } = serde_json::from_str(kept.delivery).map_err(corrupt)?;
+    let place = match &batch {
+        Some((batch, id)) => (id.clone(), Some(batch.as_str())),
+        None => ((stored.fresh_id)(), None),
+    };
+    Ok(vec![incoming(entity, layout, kept.class, (place, Vec::new()))])
 }

@@ -168,7 +168,7 @@ pub(in crate::adobe) fn dataset_of_batch(config: &StoredConfig, batch: &str) -> 
 ///
 /// # Errors
 /// `corrupt`.
-pub(super) fn all<T: DeserializeOwned>(config: &StoredConfig, kind: &str) -> Result<Vec<T>, Error> {
+pub(in crate::adobe) fn all<T: DeserializeOwned>(config: &StoredConfig, kind: &str) -> Result<Vec<T>, Error> {
     config.objects().of(kind).map(|(_, json)| read(json)).collect()
 }
 
@@ -176,7 +176,7 @@ pub(super) fn all<T: DeserializeOwned>(config: &StoredConfig, kind: &str) -> Res
 ///
 /// # Errors
 /// `resource_not_found`, `corrupt`.
-pub(super) fn find<T: DeserializeOwned>(config: &StoredConfig, kind: &str, id: &str) -> Result<T, Error> {
+pub(in crate::adobe) fn find<T: DeserializeOwned>(config: &StoredConfig, kind: &str, id: &str) -> Result<T, Error> {
     config.objects().get(kind, id).map_or_else(|| Err(not_found()), read)
 }
 
@@ -190,7 +190,7 @@ pub(super) fn schema(config: &StoredConfig, id: &str) -> Result<Schema, Error> {
 }
 
 /// An object as it is kept.
-pub(super) fn written<T: Serialize>(object: &T) -> String {
+pub(in crate::adobe) fn written<T: Serialize>(object: &T) -> String {
     serde_json::to_string(object).expect("objects have text keys and serialise without fail")
 }
 

@@ -44,7 +44,8 @@ const fn millis(at: Timestamp) -> i64 {
 pub(super) fn schema(Free(sent): Free, org: &str, now: Timestamp) -> Result<Schema, Error> {
     let title = text(&sent, "title")?;
     let refs = sent.get("allOf").and_then(Value::as_array).into_iter().flatten();
-    let refs: Vec<&str> = refs.filter_map(|own| own.get("$ref")?.as_str()).collect();
+    let named = sent.get("meta:class").and_then(Value::as_str);
+    let refs: Vec<&str> = refs.filter_map(|own| own.get("$ref")?.as_str()).chain(named).collect();
     let classes = XdmClass::ALL;
     let mut found = classes.iter().filter(|(_, id, _)| refs.contains(id)).map(|(class, _, _)| *class);
     let (Some(class), None) = (found.next(), found.next()) else {
@@ -106,7 +107,7 @@ fn tags(sent: &Value) -> Result<BTreeMap<String, Vec<String>>, Error> {
 ///
 /// # Errors
 /// `query_invalid`, `limit_invalid`.
-pub(super) fn page(query: &Query) -> Result<(usize, usize), Error> {
+pub(in crate::adobe) fn page(query: &Query) -> Result<(usize, usize), Error> {
     let start = query.get("start").map(str::parse).transpose();
     let start = start.map_err(|_| invalid_parameter("start", "a whole number is expected"))?;
     Ok((start.unwrap_or(0), query.limit(DATASETS_MAX, DATASETS_MAX)?))

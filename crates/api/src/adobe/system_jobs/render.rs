@@ -147,7 +147,7 @@ pub(super) fn page(
             let number = wanted.start / wanted.limit;
             let next = if has_more { (number + 1).to_string() } else { String::new() };
             let page = json!({
-                "pageSize": children.len(), "start": number.to_string(), "totalCount": all.len(), "next": next
+                "pageSize": wanted.limit, "start": number.to_string(), "totalCount": all.len(), "next": next
             });
             json!({ "_page": page, "children": children })
         }

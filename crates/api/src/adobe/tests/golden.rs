@@ -30,3 +30,8 @@ async fn what_is_sent_is_taken_as_the_spec_says() {
 async fn system_jobs_are_answered_as_the_spec_says() {
     check("system_jobs.txt").await;
 }
+
+#[tokio::test]
+async fn batches_are_taken_as_the_spec_says() {
+    check("batches.txt").await;
+}
