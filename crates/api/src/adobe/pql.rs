@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
 use tessera_engine::model::Flags;
 use tessera_engine::view::IDENTITIES;
 use tessera_expr::ast::{Expr, Name};
@@ -218,10 +219,17 @@ pub(super) fn printed(definition: &Definition, places: &Places) -> Expression {
     Expression::text(pql::print(&expr))
 }
 
+/// What tells the rule that something was read as from others: where there is another one by now, what was sent says it no more. It is kept beside
+/// what was sent, and the rule stands elsewhere, so that it is short.
+pub(super) fn read_as(definition: &Definition) -> String {
+    let hash = Sha256::digest(definition.pql.as_bytes());
+    hash.iter().take(8).fold(String::with_capacity(16), |text, byte| format!("{text}{byte:02x}"))
+}
+
 /// A rule as it was sent, as long as the one that is kept is what it was read as; otherwise what that says.
 pub(super) fn told(definition: &Definition, sent: Option<(&Expression, &str)>, places: &Places) -> Expression {
     match sent {
-        Some((expression, pql)) if pql == &*definition.pql => expression.clone(),
+        Some((expression, own)) if own == read_as(definition) => expression.clone(),
         Some(_) | None => printed(definition, places),
     }
 }

@@ -19,7 +19,7 @@ use super::shape::{Duration, Function, folded, form_expected, function, unfolded
 use super::wire::{Body, Life, Said};
 use crate::adobe::enter::Asked;
 use crate::adobe::objects::{expected, fresh_uuid, millis, missing};
-use crate::adobe::pql::{Expression, Places, compiled, ours, refused, xdm_type};
+use crate::adobe::pql::{Expression, Places, compiled, ours, read_as, refused, xdm_type};
 use crate::answer::invalid;
 use crate::app::App;
 
@@ -173,7 +173,7 @@ async fn read(
         id,
         place: None,
         sent,
-        pql: definition.pql.to_string(),
+        read_as: read_as(&definition),
         duration: Some(duration),
         keep_current,
         gives,

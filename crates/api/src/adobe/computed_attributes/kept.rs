@@ -27,8 +27,8 @@ pub(in crate::adobe) struct Beside {
     pub(in crate::adobe) place: Option<Vec<String>>,
     /// As it was sent.
     pub(in crate::adobe) sent: Expression,
-    /// The rule that it was read as: where there is another one by now, what was sent says it no more.
-    pub(in crate::adobe) pql: String,
+    /// What it was read as ([`read_as`](crate::adobe::pql::read_as)).
+    pub(in crate::adobe) read_as: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::adobe) duration: Option<Duration>,
     #[serde(default)]

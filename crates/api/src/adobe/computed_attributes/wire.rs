@@ -203,7 +203,7 @@ pub(super) fn shown(
     let own = &rule.rule;
     let definition = own.definition();
     let life = Life::of(rule);
-    let expression = expression(told(definition, beside.map(|own| (&own.sent, own.pql.as_str())), places), beside);
+    let expression = expression(told(definition, beside.map(|own| (&own.sent, own.read_as.as_str())), places), beside);
     let tenant = tenant(&asked.org);
     let mut sandbox = json!(asked.sandbox);
     if form == Shown::Alone

@@ -15,7 +15,7 @@ use crate::adobe::computed_attributes::{
 };
 use crate::adobe::enter::Asked;
 use crate::adobe::objects::{PROFILE, expected, fresh_uuid, millis, missing};
-use crate::adobe::pql::{self, Expression, compiled, ours, xdm_type};
+use crate::adobe::pql::{self, Expression, compiled, ours, read_as, xdm_type};
 use crate::answer::invalid;
 use crate::app::App;
 use crate::body;
@@ -51,7 +51,7 @@ pub(super) async fn new(app: &App, asked: &Asked, config: &StoredConfig, body: B
         id: fresh_uuid(app),
         place: Some(place),
         sent,
-        pql: definition.pql.to_string(),
+        read_as: read_as(&definition),
         duration: None,
         keep_current: false,
         gives,
@@ -117,7 +117,7 @@ pub(super) async fn changed(
     }
     let place = own.place.clone().unwrap_or_default();
     let (definition, gives) = read(app, asked, config, &sent, &place).await?;
-    let beside = Beside { sent, pql: definition.pql.to_string(), gives, ..own };
+    let beside = Beside { sent, read_as: read_as(&definition), gives, ..own };
     Ok(Wanted { name: rule.name.clone(), description, definition, beside })
 }
 

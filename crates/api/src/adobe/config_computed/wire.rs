@@ -120,7 +120,7 @@ impl ComputedAttributes {
 pub(super) fn shown(config: &StoredConfig, asked: &Asked, rule: &StoredRule, own: Beside) -> Option<ComputedAttribute> {
     let (name, path) = own.place.as_ref()?.split_last()?;
     let places = pql::places(config, &asked.org);
-    let expression = pql::told(rule.definition(), Some((&own.sent, own.pql.as_str())), &places);
+    let expression = pql::told(rule.definition(), Some((&own.sent, own.read_as.as_str())), &places);
     Some(ComputedAttribute {
         id: own.id.clone(),
         ims_org_id: asked.org.clone(),

@@ -16,7 +16,7 @@ use crate::adobe::computed_attributes::checked_description;
 use crate::adobe::enter::Asked;
 use crate::adobe::merge_policies::{self, Class};
 use crate::adobe::objects::{expected, missing};
-use crate::adobe::pql::{self, compiled, ours};
+use crate::adobe::pql::{self, compiled, ours, read_as};
 use crate::answer::to_json;
 use crate::app::App;
 
@@ -57,7 +57,7 @@ pub(super) async fn read(
     let definition = definition.of(of);
     let beside = Beside {
         sent: expression,
-        pql: definition.pql.to_string(),
+        read_as: read_as(&definition),
         evaluation: way.into(),
         data_governance_policy: sent.data_governance_policy,
         payload_schema: sent.payload_schema,

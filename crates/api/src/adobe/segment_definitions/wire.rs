@@ -165,8 +165,8 @@ pub(super) struct Body {
 pub(super) struct Beside {
     /// The condition as it was sent.
     pub(super) sent: Expression,
-    /// The rule that it was read as: where there is another one by now, what was sent says it no more.
-    pub(super) pql: String,
+    /// What it was read as ([`read_as`](crate::adobe::pql::read_as)).
+    pub(super) read_as: String,
     pub(super) evaluation: Evaluation,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) data_governance_policy: Option<Json>,
@@ -255,7 +255,7 @@ pub(super) fn shown(rule: &StoredRule, config: &StoredConfig, asked: &Asked, pla
         sandbox: asked.sandbox.clone(),
         name: rule.display_name.as_deref().unwrap_or(rule.name.as_str()).to_owned(),
         description: rule.description.as_deref().unwrap_or_default().to_owned(),
-        expression: told(definition, own.as_ref().map(|own| (&own.sent, own.pql.as_str())), places),
+        expression: told(definition, own.as_ref().map(|own| (&own.sent, own.read_as.as_str())), places),
         merge_policy_id: merge_policies::told(config, asked.workspace(), class, definition.merge_policy.as_ref()),
         // What was made elsewhere is evaluated as it comes.
         evaluation_info: own.as_ref().map_or_else(|| Evaluation::of(Way::Continuous), |own| own.evaluation),
