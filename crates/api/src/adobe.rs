@@ -6,13 +6,21 @@
 //! written as one word. `README.md` has a table of the operations.
 
 mod batches;
+mod bulk;
 mod collection;
+mod computed_attributes;
+mod config_computed;
 mod enter;
 mod entities;
 mod errors;
 mod identity_namespaces;
+mod merge_policies;
 mod namespaces;
+mod objects;
+mod pql;
+mod previews;
 mod registry;
+mod segment_definitions;
 mod system_jobs;
 mod xdm;
 mod xid;
@@ -47,6 +55,11 @@ const GROUPS: &[fn() -> Vec<Route>] = &[
     collection::routes,
     identity_namespaces::routes,
     system_jobs::routes,
+    merge_policies::routes,
+    computed_attributes::routes,
+    config_computed::routes,
+    segment_definitions::routes,
+    previews::routes,
     batches::routes,
 ];
 

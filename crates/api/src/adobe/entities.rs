@@ -106,11 +106,13 @@ async fn read_one(State(app): State<Arc<App>>, query: Query, headers: HeaderMap)
     let shape = parse::shape(&query)?;
     let answer = match parse::class(query.get("schema.name"))? {
         Class::Record(kind) => {
+            let shape = shape.found(&config, &asked, kind)?;
             let named = xid::named(&app, &asked, &config, (parse::entity(&query)?, kind)).await?;
             let unit = unit(&app, &asked, &named, &shape).await?;
             json!({ &named.xid: render::wrapped(&app, &asked, &named, &unit, &shape)? })
         }
         Class::Event => {
+            let shape = shape.found(&config, &asked, Kind::Person)?;
             let (wanted, said) = (parse::events(&query)?, parse::related(&query)?);
             let named = xid::named(&app, &asked, &config, (said, Kind::Person)).await?;
             let start = parse::either(&query, ["start", "offsets"]);
@@ -152,9 +154,9 @@ async fn records(
     (lookups, kind): (Lookups, Kind),
 ) -> Result<Many, Error> {
     let Lookups { identities, fields, merge_policy_id, with_ca, .. } = lookups;
-    let shape = Shape { fields, policy: merge_policy_id, with_computed: with_ca };
-    // It is that of the whole call, and so is the mistake in it.
-    config.policies().asked(shape.policy.as_deref())?;
+    // The merge policy is that of the whole call, and so is the mistake in it.
+    let shape = Shape { fields, policy: merge_policy_id, with_computed: with_ca, ..Shape::default() };
+    let shape = shape.found(config, asked, kind)?;
     let (mut answer, mut failed, mut bytes) = (Map::new(), Vec::new(), 0);
     for said in identities.within("identities")? {
         let (id, code) = (said.entity_id.as_str(), said.entity_id_ns.as_ref().map(|own| own.code.as_str()));
@@ -207,14 +209,14 @@ fn full() -> Error {
 async fn many_events(app: &App, asked: &mut Asked, config: &StoredConfig, lookups: Lookups) -> Result<Many, Error> {
     let wanted = parse::events_in_bulk(&lookups)?;
     let Lookups { schema, related_schema, identities, fields, merge_policy_id, time_filter, limit, .. } = lookups;
-    let shape = Shape { fields, policy: merge_policy_id, with_computed: false };
-    config.policies().asked(shape.policy.as_deref())?;
+    let shape = Shape { fields, policy: merge_policy_id.clone(), ..Shape::default() };
+    let shape = shape.found(config, asked, Kind::Person)?;
     asked.entered.reserve(app, 3 * PAGE_BYTES).await?;
     let mut payload =
         json!({ "schema": schema, "relatedSchema": related_schema, "orderby": parse::order_name(wanted.order) });
     let others = [
         ("fields", json!(shape.fields)),
-        ("mergePolicyId", json!(shape.policy)),
+        ("mergePolicyId", json!(merge_policy_id)),
         ("timeFilter", json!(time_filter)),
         ("limit", json!(limit)),
     ];
@@ -258,7 +260,8 @@ async fn erase(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) ->
         );
     };
     let named = xid::named(&app, &asked, &config, (parse::entity(&query)?, Kind::Person)).await?;
-    let extent = match config.policies().asked(query.get("mergePolicyId"))?.content.policy.graph() {
+    let shape = parse::shape(&query)?.found(&config, &asked, Kind::Person)?;
+    let extent = match config.policies().asked(shape.policy.as_deref())?.content.policy.graph() {
         IdentityGraph::Full => Extent::Profile,
         IdentityGraph::None => Extent::Identity,
     };

@@ -101,6 +101,10 @@ fn status_by_code(error: &Error, own: StatusCode) -> StatusCode {
         "erasure_ordered" | "identities_too_many" | "merge_policy_unknown" | "profile_too_large" | "xid_unknown" => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
+        // What cannot be done to an object as it is (sections 5.7, 6.5).
+        "merge_policy_built_in" | "merge_policy_on_edge" | "merge_policy_in_use" => StatusCode::BAD_REQUEST,
+        "computed_attribute_exists" | "computed_attribute_published" | "name_taken" => StatusCode::BAD_REQUEST,
+        "rule_in_use" | "segment_definition_exists" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => own,
     }
 }

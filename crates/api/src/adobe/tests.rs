@@ -2,6 +2,7 @@
 
 mod entities;
 mod gateway;
-mod golden;
+pub(in crate::adobe) mod golden;
+mod isolation;
 mod sandboxes;
 mod system_jobs;

@@ -42,10 +42,12 @@ impl Door {
         }
     }
 
-    /// What its clients send beside it.
+    /// What else each of its requests has.
     const fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Adobe => &[("x-api-key", "any"), ("x-gw-ims-org-id", "default@AdobeOrg"), ("x-sandbox-name", "prod")],
+            Self::Adobe => {
+                &[("x-api-key", "any"), ("x-gw-ims-org-id", "default@AdobeOrg"), ("x-sandbox-name", "default")]
+            }
             Self::Native | Self::Segment | Self::SegmentProfiles | Self::Wyng | Self::Optimizely | Self::Dfinery => &[],
         }
     }
@@ -101,8 +103,8 @@ impl Doors {
         let (name, value) = ask.door.credential(ask.key.unwrap_or(&self.key));
         let request = Request::builder().method(ask.method).uri(format!("{}{}", self.url, ask.path));
         let request = request.header(name, value).header("content-type", "application/json");
-        let beside = ask.door.headers().iter();
-        let request = beside.fold(request, |request, (name, value)| request.header(*name, *value));
+        let own = ask.door.headers().iter();
+        let request = own.fold(request, |request, (name, value)| request.header(*name, *value));
         let request = ask.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         let body = ask.body.map(Value::to_string).unwrap_or_default();
         let mut response = self.agent.run(request.body(body).expect("a test's request is well formed"))?;

@@ -4,8 +4,12 @@ use tessera_engine::config::Kind;
 use tessera_engine::time::Timestamp;
 use tessera_service::EventOrder;
 use tessera_service::error::Error;
+use tessera_service::workspace_config::StoredConfig;
 
+use super::super::computed_attributes::{Place, shown_at};
+use super::super::enter::Asked;
 use super::super::errors::invalid_parameter;
+use super::super::merge_policies;
 use super::super::xid::Said;
 use super::property::{PROPERTIES_MAX, Property};
 use super::wire::{Lookups, TimeFilter};
@@ -49,11 +53,30 @@ pub(super) enum Class {
 }
 
 /// What of an entity is shown, and under which merge policy.
+#[derive(Default)]
 pub(super) struct Shape {
     /// Paths; all where there are none.
     pub(super) fields: Option<Vec<String>>,
+    /// The merge policy as it is named; once it is found, as it is named here.
     pub(super) policy: Option<String>,
     pub(super) with_computed: bool,
+    /// How answers name the merge policy, once it is found.
+    pub(super) policy_told: String,
+    /// Where computed attributes are shown.
+    pub(super) places: Vec<Place>,
+}
+
+impl Shape {
+    /// The same, with the merge policy that it names, or that is the default of a class.
+    ///
+    /// # Errors
+    /// `merge_policy_unknown`.
+    pub(super) fn found(self, config: &StoredConfig, asked: &Asked, kind: Kind) -> Result<Self, Error> {
+        let class = if kind == Kind::Account { merge_policies::Class::Account } else { merge_policies::Class::Profile };
+        let chosen = merge_policies::chosen(config, asked.workspace(), class, self.policy.as_deref())?;
+        let places = shown_at(config, &asked.org);
+        Ok(Self { policy: Some(chosen.policy.to_string()), policy_told: chosen.id, places, ..self })
+    }
 }
 
 /// Which events of a profile.
@@ -111,7 +134,7 @@ pub(super) fn related(query: &Query) -> Result<Said<'_>, Error> {
 pub(super) fn shape(query: &Query) -> Result<Shape, Error> {
     let fields = query.get("fields").map(|list| list.split(',').map(|path| path.trim().to_owned()).collect());
     let policy = query.get("mergePolicyId").map(str::to_owned);
-    Ok(Shape { fields, policy, with_computed: query.flag("withCA")? })
+    Ok(Shape { fields, policy, with_computed: query.flag("withCA")?, ..Shape::default() })
 }
 
 /// Reads which events are wanted.

@@ -8,6 +8,7 @@ use tessera_service::clock::format_seconds;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::{UnitIdentity, UnitProfile};
 
+use super::super::computed_attributes::{Generation, Place};
 use super::super::enter::Asked;
 use super::super::namespaces::code_of;
 use super::super::xid::Named;
@@ -31,7 +32,7 @@ pub(super) fn wrapped(
     let graph = unit.identities.iter().map(|own| app.service.pseudonym_of(asked.workspace(), &own.identity));
     let mut wrapped = json!({
         "entityId": named.xid,
-        "mergePolicy": { "id": unit.policy.as_str() },
+        "mergePolicy": { "id": shape.policy_told },
         "sources": unit.datasets,
         "identityGraph": graph.collect::<Vec<_>>(),
         "entity": entity(app, unit, shape)?,
@@ -51,9 +52,15 @@ pub(super) fn stub(named: &Named) -> Value {
 /// The document of a unit, as far as it is asked for.
 fn entity(app: &App, unit: &UnitProfile, shape: &Shape) -> Result<Value, Error> {
     let mut entity = Map::new();
-    let computed = unit.computed.iter().filter(|_| shape.with_computed);
-    for (name, json) in unit.attributes.iter().chain(computed) {
+    for (name, json) in &unit.attributes {
         set(&mut entity, name, serde_json::from_slice(json).map_err(|_| unreadable())?);
+    }
+    // Those of the first generation are shown where they are asked for.
+    let is_shown = |place: &&Place| shape.with_computed || place.generation == Generation::Current;
+    for place in shape.places.iter().filter(is_shown) {
+        if let Some((_, json)) = unit.computed.iter().find(|(name, _)| *name == place.name) {
+            set(&mut entity, &place.path, serde_json::from_slice(json).map_err(|_| unreadable())?);
+        }
     }
     entity.insert("identityMap".to_owned(), identity_map(&unit.identities));
     let memberships = memberships(unit, app.now().micros());

@@ -4,7 +4,7 @@ use crate::tests::golden;
 use crate::tests::world::ROOT;
 
 /// Sends what stands in this file of `adobe/golden`, and compares the answers.
-pub(super) async fn check(file: &str) {
+pub(in crate::adobe) async fn check(file: &str) {
     let bearer = format!("Bearer {ROOT}");
     let headers = [
         ("authorization", bearer.as_str()),
