@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The official Segment and RudderStack clients, unmodified, against a binary: scripts/sdk-test.sh target/debug/tessera
+# The official clients of Segment, RudderStack and Adobe, unmodified, against a binary: scripts/sdk-test.sh target/debug/tessera
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +9,7 @@ mkdir -p "$work/node"
 
 [ -x "$work/venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/sdk/requirements.txt
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement tests/sdk/requirements-adobe.txt
 
 major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
 if [ "${major:-0}" -ge 20 ] && command -v npm >/dev/null; then

@@ -15,6 +15,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import adobe
 import browser as browsers
 
 HERE = Path(__file__).resolve().parent
@@ -181,6 +182,7 @@ with tempfile.TemporaryDirectory() as data:
             ran = subprocess.run([*start, url, KEY, prefix], cwd=node_folder, timeout=120)
             check(f"{client}: ends well", ran.returncode, 0)
             compare(client, prefix)
+        adobe.run(url, KEY, post, check)
         if chromium:
             new = {"name": "website", "class": "public", "permissions": ["ingest"]}
             keys = {"private": KEY, "public": post("/v1/admin/keys", new)["secret"]}

@@ -6,6 +6,8 @@ use tessera_service::error::ErrorKind::{
     Unknown,
 };
 
+mod adobe;
+mod adobe_objects;
 mod doors;
 mod exports;
 mod keys;
@@ -582,7 +584,12 @@ const CALLS: &[Code] = &[
 
 /// All codes, by place and kind.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    let doors = doors::CALLS.iter().chain(profile_store::CALLS).chain(exports::CALLS);
+    let doors = doors::CALLS
+        .iter()
+        .chain(adobe::CALLS)
+        .chain(adobe_objects::CALLS)
+        .chain(profile_store::CALLS)
+        .chain(exports::CALLS);
     CALLS.iter().chain(keys::CALLS).chain(doors).chain(verdicts::VERDICTS)
 }
 

@@ -18,7 +18,7 @@ use crate::caller;
 use crate::extract::Query;
 use crate::quota::Quota;
 use crate::route::{Access, Route};
-use crate::{admin, dfinery, jobs, native, operation, optimizely, regulations, segment, segment_profiles, wyng};
+use crate::{admin, adobe, dfinery, jobs, native, operation, optimizely, regulations, segment, segment_profiles, wyng};
 
 /// One dialect's set of paths.
 pub(crate) struct Door {
@@ -75,6 +75,8 @@ pub(crate) struct Refusal<'a> {
     /// The status that it has of its kind.
     pub(crate) status: StatusCode,
     pub(crate) request_id: &'a str,
+    /// The path that was asked for, as its route spells it where case does not matter.
+    pub(crate) path: &'a str,
     /// Seconds after which another try makes sense, where one does.
     pub(crate) retry_after_secs: Option<u32>,
 }
@@ -87,7 +89,7 @@ pub(crate) struct Refused {
 }
 
 /// All doors. The first one answers what is no other's.
-pub(crate) static DOORS: [&Door; 8] = [
+pub(crate) static DOORS: [&Door; 9] = [
     &native::DOOR,
     &segment::DOOR,
     &segment_profiles::DOOR,
@@ -96,6 +98,7 @@ pub(crate) static DOORS: [&Door; 8] = [
     &optimizely::DOOR,
     &dfinery::IMPORT,
     &dfinery::EXPORT,
+    &adobe::DOOR,
 ];
 
 /// Every route of every door.

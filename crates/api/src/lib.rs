@@ -11,6 +11,7 @@
 //! - personal values reach neither logs nor metrics nor errors.
 
 mod admin;
+mod adobe;
 mod answer;
 mod app;
 mod attributes;

@@ -47,10 +47,11 @@ pub(crate) enum Tag {
     Dfinery,
     SegmentProfiles,
     Regulations,
+    Adobe,
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Profiles,
         Self::Erasures,
         Self::MergePolicies,
@@ -70,6 +71,7 @@ impl Tag {
         Self::Dfinery,
         Self::SegmentProfiles,
         Self::Regulations,
+        Self::Adobe,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -93,6 +95,7 @@ impl Tag {
             Self::Dfinery => "dfinery open api",
             Self::SegmentProfiles => "segment profiles",
             Self::Regulations => "regulations",
+            Self::Adobe => "adobe real-time customer profile",
         }
     }
 
@@ -119,6 +122,7 @@ impl Tag {
             Self::Optimizely => "The wire of Optimizely's Profile Store and Tracking API.",
             Self::SegmentProfiles => "The wire of Segment's Profile API.",
             Self::Regulations => "Users suppressed and deleted, on the wire of Segment's Public API.",
+            Self::Adobe => "The wire of Adobe's Real-Time Customer Profile API.",
         }
     }
 }

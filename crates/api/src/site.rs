@@ -55,6 +55,12 @@ const PAGES: &[Page] = &[
         "crates/api/src/segment_profiles/README.md"
     ),
     page!("regulations", "Segment regulations: operations and choices", "crates/api/src/regulations/README.md"),
+    page!("adobe", "Adobe Real-Time Customer Profile: operations and choices", "crates/api/src/adobe/README.md"),
+    page!(
+        "adobe-objects",
+        "Adobe: policies, computed attributes, segment definitions",
+        "crates/api/src/adobe/OBJECTS.md"
+    ),
 ];
 
 /// Where the pages are.

@@ -77,7 +77,8 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     let id = request_id(&request).unwrap_or_else(|| app.fresh_id());
     let method = known_method(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let door = door::of(route.as_ref().map(MatchedPath::as_str), request.uri().path());
+    let uri = request.uri().clone();
+    let door = door::of(route.as_ref().map(MatchedPath::as_str), uri.path());
     let in_flight = metrics::gauge!(names::IN_FLIGHT);
     in_flight.increment(1);
     let under_way = Count(in_flight);
@@ -88,7 +89,7 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     drop(under_way);
     let unwritten = response.extensions_mut().remove::<Unwritten>();
     if let Some(unwritten) = &unwritten {
-        write(unwritten, door, &id, &mut response);
+        write(unwritten, door, (&id, uri.path()), &mut response);
     }
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     report(method, route, response.status(), started.elapsed(), &id, unwritten.as_ref().map(|it| &*it.error));
@@ -102,10 +103,10 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
 }
 
 /// Has a door write a failure in its own shape.
-fn write(unwritten: &Unwritten, door: &Door, request_id: &str, response: &mut Response) {
+fn write(unwritten: &Unwritten, door: &Door, (request_id, path): (&str, &str), response: &mut Response) {
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let (error, status) = (&*unwritten.error, response.status());
-    let refused = (door.refuse)(&Refusal { error, status, request_id, retry_after_secs: retry_after });
+    let refused = (door.refuse)(&Refusal { error, status, request_id, path, retry_after_secs: retry_after });
     *response.body_mut() = Body::from(unwritten.with_beside(refused.body));
     *response.status_mut() = refused.status;
     response.headers_mut().extend(refused.headers);

@@ -158,6 +158,16 @@ pub struct AccountFact {
     pub attributes: Vec<(Path, Value)>,
 }
 
+/// What becomes of values that the owner of a fact has from the same dataset, and that the fact does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Replaces {
+    /// They stay.
+    #[default]
+    Nothing,
+    /// They are removed: the fact is all that its dataset says of its owner.
+    Fragment,
+}
+
 /// One statement about a person (or an account): an event, or a record of attributes.
 ///
 /// It may come in any order, any number of times: [`Fact::key`] makes it one.
@@ -184,6 +194,8 @@ pub struct Fact {
     pub call: Option<Call>,
     /// What it says, hashed; none where that is not asked.
     pub content: Option<Content>,
+    /// What becomes of what its dataset said of its owner before.
+    pub replaces: Replaces,
 }
 
 /// What makes a fact one: its dataset, and the id that it was sent with.

@@ -38,9 +38,10 @@ pub(crate) use choose::unit;
 pub(crate) use settle::settled;
 
 /// Whose facts a view shows. The id of what it shows is the id under which memberships are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum IdentityGraph {
     /// Those of all nodes of the profile.
+    #[default]
     Full,
     /// Those of one node alone.
     None,

@@ -8,6 +8,7 @@ use crate::config::{Config, Kind, Namespace};
 use crate::fact::{AccountFact, Claim, Class, Fact, Identity, Strength};
 use crate::normalise::{Refused, normalise};
 use crate::time::Timestamp;
+use crate::value::{Path, Value};
 
 /// Why a fact is refused: a stable code, and what was expected and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +110,15 @@ pub fn prepare(fact: Box<Fact>, received_at: Timestamp, config: &Config) -> Resu
 }
 
 impl Prepared {
+    /// This fact, which says of these paths as well that nothing stands there.
+    #[must_use]
+    pub(crate) fn removing(&self, paths: Vec<Path>) -> Self {
+        let mut removing = self.clone();
+        removing.bytes += paths.iter().map(|path| 40 + path.as_str().len()).sum::<usize>();
+        removing.fact.attributes.extend(paths.into_iter().map(|path| (path, Value::Null)));
+        removing
+    }
+
     /// This fact without identities that are suppressed, and with a note of each. They are not its owner's.
     #[must_use]
     pub fn without(&self, suppressed: &[Identity], config: &Config) -> Self {

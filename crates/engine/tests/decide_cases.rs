@@ -93,12 +93,14 @@ fn fact(at: usize, words: &[&str]) -> Fact {
         account: None,
         call: None,
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     };
     for word in words {
         match word.split_once('=') {
             None if *word == "call" => {
                 fact.call = Some(Call { kind: CallKind::Track, name: None, payload: Vec::new().into() });
             }
+            None if *word == "whole" => fact.replaces = tessera_engine::fact::Replaces::Fragment,
             None => fact.claims.push(claim(word)),
             Some(("t", seconds)) => fact.time = micros(seconds.parse().expect("seconds")),
             Some(("id", id)) => fact.id = id.into(),

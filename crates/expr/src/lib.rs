@@ -3,7 +3,7 @@
 //! A rule asks about one profile: its attributes, its events, its segments, and the time. Whatever a rule is written in, it
 //! becomes one tree ([`ast`]); whatever asks, one evaluator answers ([`eval`]). It is pure: it knows no store, no wire format
 //! and no vendor, and asks neither the clock nor a random source. Start reading at [`ast`], then [`rule`], [`facts`] and
-//! [`eval`]; of the front ends, at [`pql`].
+//! [`eval`]; of the front ends, at [`pql`]. [`rename`] puts the names of one in place of those of another.
 //!
 //! Invariants:
 //! - no input makes it panic: what is read is bounded by [`limits`], what is evaluated by a [`rule::Budget`];
@@ -25,6 +25,7 @@ pub mod plan;
 pub mod pql;
 pub mod pql_json;
 pub mod problem;
+pub mod rename;
 pub mod rule;
 pub mod time;
 pub mod tree;

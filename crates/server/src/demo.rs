@@ -15,6 +15,8 @@ use crate::load::{Counts, Load, Mapping, MappingLayer};
 use crate::settings::{Layer, Settings};
 use crate::{logging, serve, world};
 
+mod tour;
+
 /// The bundled data, so that the demo needs nothing but the binary.
 const PURCHASES: &str = include_str!("../../../testdata/cdnow/CDNOW_sample.txt");
 /// How its columns are read.
@@ -78,11 +80,12 @@ fn show(url: &str, key: &str, keep: bool) -> Result<()> {
     let counts = load(&target)?;
     println!("{counts}\n");
     ensure!(counts.rejected == 0, "rows of the bundled data were refused");
+    tour::show(&Client::new(&target)?, &mut std::io::stdout())?;
     println!("The key of this demo, which may do everything:\n\n  {key}\n\nTo try:\n");
     println!("{}", examples(url, key));
-    let profile = Client::new(&target)?.raw(&format!("/v1/profiles/identifier/user_id/{CUSTOMER}"))?;
-    let profile: serde_json::Value = serde_json::from_str(profile.get())?;
-    println!("Customer {CUSTOMER} now:\n\n{}\n", serde_json::to_string_pretty(&profile)?);
+    println!(
+        "To open:\n\n  {url}/docs/            guides, the language of rules with recipes, errors\n  {url}/docs/api/        all operations\n  {url}/metrics          for Prometheus\n"
+    );
     if keep {
         println!("Serving until Ctrl-C.");
     }
@@ -113,12 +116,6 @@ fn examples(url: &str, key: &str) -> String {
             "its latest purchases",
             format!(
                 "curl -H 'Authorization: Bearer {key}' '{url}/v1/profiles/identifier/user_id/{CUSTOMER}/events?limit=3'"
-            ),
-        ),
-        (
-            "who this visitor is: a browser's anonymous id turns out to be the customer",
-            format!(
-                "curl -u '{key}:' {url}/v1/identify -d '{{\"userId\":\"{CUSTOMER}\",\"anonymousId\":\"browser-1\",\"traits\":{{\"email\":\"ann@shop.example\",\"first_name\":\"Ann\"}}}}'"
             ),
         ),
         (

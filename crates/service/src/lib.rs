@@ -17,6 +17,7 @@ mod data_model;
 pub mod directives;
 pub mod directory;
 mod documents;
+mod erasure_orders;
 mod erasures;
 mod ingest;
 pub mod jobs;
@@ -30,6 +31,7 @@ pub mod rules;
 pub mod segments;
 mod stored;
 mod tokens;
+mod units;
 pub mod walks;
 mod work;
 mod write;
@@ -53,6 +55,7 @@ pub use read::query::{
     GraphLink, GraphNode, Lookup, Rendered, StoredCall,
 };
 pub use read::summary::{KnownIdentity, Summary};
+pub use read::unit::{UnitIdentity, UnitProfile, UnitQuery};
 pub use stored::{content, cursor, idempotency, keys, records};
 pub use tokens::Tokens;
 pub use work::service::Service;

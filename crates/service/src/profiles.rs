@@ -14,6 +14,7 @@ use crate::base::names;
 use crate::config::configured::Configured;
 use crate::read::explain;
 use crate::read::export::Export;
+use crate::read::facts;
 use crate::read::find::{Found, not_found};
 use crate::read::graph;
 use crate::read::query::{EventOrder, EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
@@ -191,10 +192,34 @@ impl Service {
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
         let scope = Scope::new(workspace);
         let (store, now) = (&*self.components.store, self.now());
+        let after = match &query.from {
+            Some(id) => Some(self.place_of(scope, &found, (id, query.order)).await?),
+            None => after,
+        };
         let page = timeline::read_within(PAGE_BYTES, store, scope, &found, query, after, &configured, now);
         let (events, next) = page.await?;
         let next_cursor = next.map(|place| self.cursors.seal(workspace, purpose, &place.to_bytes()));
         Ok(EventPage { events, next_cursor })
+    }
+
+    /// The place behind which a page begins with the event of a profile that was sent with this id; of several that which comes first.
+    async fn place_of(&self, scope: Scope, found: &Found, (id, order): (&str, EventOrder)) -> Result<Place, Error> {
+        let store = &*self.components.store;
+        if id.is_empty() || id.len() > store.limits().key / 2 {
+            return Err(crate::stored::cursor::invalid());
+        }
+        let facts = facts::of_id(store, scope, id).await?;
+        let own = |node: NodeId| found.cluster.piece(found.node).any(|own| own.id == node);
+        let places = facts
+            .into_iter()
+            .filter(|fact| own(fact.node))
+            .filter_map(|fact| Some(Place { time: fact.time, id: fact.event? }));
+        let place = |place: &Place| (place.time, place.id);
+        let first = match order {
+            EventOrder::OldestFirst => places.min_by_key(place),
+            EventOrder::NewestFirst => places.max_by_key(place),
+        };
+        first.and_then(|place| place.just_before(order)).ok_or_else(crate::stored::cursor::invalid)
     }
 
     /// The identity graph of a profile.

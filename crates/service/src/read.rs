@@ -18,4 +18,5 @@ pub(crate) mod scans;
 pub(crate) mod sorted;
 pub(crate) mod summary;
 pub(crate) mod timeline;
+pub(crate) mod unit;
 pub(crate) mod views;

@@ -7,5 +7,6 @@ pub mod idempotency;
 pub mod keys;
 pub(crate) mod layout;
 pub(crate) mod loose;
+pub(crate) mod pseudonym;
 pub mod records;
 pub(crate) mod row;

@@ -4,6 +4,7 @@
 mod support;
 
 use support::{WORKSPACE, by, erase, fact, ingest, memory, open, page, read};
+use tessera_engine::policy::IdentityGraph;
 use tessera_service::directory::WorkspaceId;
 use tessera_service::records::rows::Counts;
 use tessera_service::verdict::{Note, Verdict};
@@ -135,6 +136,22 @@ async fn a_timeline_is_paged_in_either_order_without_gaps() {
         let other = EventQuery { cursor, order: orders[1 - at], ..page(1) };
         let refused = service.events(WORKSPACE, &by("anonymous_id", "a"), &other).await.expect_err("another list");
         assert_eq!(refused.code, "cursor_invalid");
+    }
+    // A page may begin with an event by the id that it was sent with, whatever its order.
+    for (order, expected) in [(EventOrder::OldestFirst, ["m7", "m8"]), (EventOrder::NewestFirst, ["m7", "m6"])] {
+        let query = EventQuery { order, from: Some("m7".into()), ..page(2) };
+        let page = service.events(WORKSPACE, &by("anonymous_id", "a"), &query).await.expect("events");
+        let seen: Vec<&str> = page.events.iter().map(|event| &*event.message_id).collect();
+        assert_eq!(seen, expected, "{order:?}");
+    }
+    let query = EventQuery { from: Some("m999".into()), ..page(2) };
+    let refused = service.events(WORKSPACE, &by("anonymous_id", "a"), &query).await.expect_err("no such event");
+    assert_eq!(refused.code, "cursor_invalid");
+    // One node alone has the events that it owns.
+    let query = EventQuery { graph: IdentityGraph::None, ..page(1_000) };
+    for (namespace, value, count) in [("user_id", "ann", 84), ("anonymous_id", "a", 166)] {
+        let own = service.events(WORKSPACE, &by(namespace, value), &query).await.expect("events");
+        assert_eq!(own.events.len(), count, "{namespace}");
     }
     let query = EventQuery { include: vec!["E1".into()], ..page(1_000) };
     let odd = service.events(WORKSPACE, &by("anonymous_id", "a"), &query).await.expect("events");

@@ -19,6 +19,10 @@ pub(super) const VERDICTS: &[Code] = &[
             "The event, with what the batch adds to it, has more than 32 KB. On the paths that take one event it is the error of the call.",
         )
     },
+    verdict(
+        "xdm_invalid",
+        "An entity of XDM is not as its schema has it. The message says where, by which rule of schemas, and what was expected.",
+    ),
     verdict("event_too_deep", "The event is nested more than 200 deep."),
     verdict("event_missing", "A `track` call has no `event` name."),
     verdict("type_unknown", "`type` is none of `identify`, `track`, `page`, `screen`, `group`, `alias`."),

@@ -118,6 +118,7 @@ fn bare(id: String, dataset: &Arc<str>, time: Option<Timestamp>, claims: Vec<Cla
         account: None,
         call: None,
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     }
 }
 

@@ -140,6 +140,7 @@ fn parsed(write: wire::Write, config: &StoredConfig, fresh_id: String) -> Result
         account: None,
         call: None,
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     };
     let terms = DocumentTerms {
         existence: match write.mode.as_deref() {

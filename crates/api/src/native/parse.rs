@@ -269,6 +269,7 @@ impl Source {
             account: None,
             call: None,
             content: None,
+            replaces: tessera_engine::fact::Replaces::Nothing,
         };
         fact.content = Some(content::of(&fact, record.time.as_deref()));
         Ok(fact)

@@ -359,8 +359,16 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     let of = of.unwrap_or_default().into();
     let warnings = rules::warnings(&app, entered.workspace, &rule, &model).await?;
     let seen = app.service.preview_segment(entered.workspace, Arc::new(rule), (zone, of), policy).await?;
-    let tessera_service::segments::Preview { count, is_exact, examined, overflowed, over_budget, truncated, sample } =
-        seen;
+    let tessera_service::segments::Preview {
+        count,
+        is_exact,
+        examined,
+        overflowed,
+        over_budget,
+        truncated,
+        sample,
+        ..
+    } = seen;
     Ok(entered.answer(json_answer(&Preview {
         count,
         exact: is_exact,

@@ -347,6 +347,7 @@ async fn write(
         account: None,
         call: None,
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     };
     let write = DocumentWrite { fact: Box::new(fact), terms, of };
     let by = (NAME, entered.caller.key());
@@ -422,6 +423,7 @@ async fn part(app: &App, entered: &Entered, scope: &Scoped, released: &[NamedIde
             account: None,
             call: None,
             content: None,
+            replaces: tessera_engine::fact::Replaces::Nothing,
         };
         let write = DocumentWrite { fact: Box::new(fact), terms: DocumentTerms::default(), of: None };
         app.service.ensure_document(scope.workspace, write, (NAME, entered.caller.key())).await?;

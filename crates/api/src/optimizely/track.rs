@@ -325,6 +325,7 @@ fn fact(read: Read, from: &From<'_>, fresh_id: String) -> Fact {
         account: None,
         call: Some(Call { kind: CallKind::Track, name: Some(event_type.into()), payload }),
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     };
     fact.content = Some(content::of(&fact, None));
     fact
@@ -344,6 +345,7 @@ fn of_device(device: String, time: Option<Timestamp>, from: &From<'_>, fresh_id:
         account: None,
         call: None,
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     };
     DocumentWrite { fact: Box::new(fact), terms: DocumentTerms::default(), of: None }
 }

@@ -68,6 +68,7 @@ impl<'a> Call<'a> {
             account,
             call: Some(Entry { kind: self.kind, name, payload: self.payload()?.into() }),
             content: None,
+            replaces: tessera_engine::fact::Replaces::Nothing,
         };
         fact.content = Some(content::of(&fact, self.stated_time().as_deref()));
         Ok(fact)

@@ -169,5 +169,6 @@ pub(super) fn events(query: &Query, visibility: Flags) -> Result<EventQuery, Err
             Some(_) => return Err(invalid_parameter("sort", "asc or desc is expected")),
         },
         visibility,
+        ..EventQuery::default()
     })
 }

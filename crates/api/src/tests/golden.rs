@@ -108,7 +108,9 @@ fn hide(json: &mut Value, ids: &mut Vec<String>, chosen: &str) {
                 match name.as_str() {
                     "request_id" | "requestId" => *value = "<request>".into(),
                     "next_cursor" if value.is_string() => *value = "<cursor>".into(),
-                    "next" if value.as_str().is_some_and(|next| !next.is_empty()) => *value = "<cursor>".into(),
+                    "next" if value.as_str().is_some_and(|next| !next.is_empty() && !chosen.contains(next)) => {
+                        *value = "<cursor>".into();
+                    }
                     _ => hide(value, ids, chosen),
                 }
             }
@@ -127,5 +129,6 @@ fn hide(json: &mut Value, ids: &mut Vec<String>, chosen: &str) {
 /// Whether a text is an id of ours, in one of its forms.
 fn is_id(text: &str, chosen: &str) -> bool {
     let is_uuid = text.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && !chosen.contains(text);
-    (text.len() == 24 || is_uuid) && text.bytes().all(|b| b.is_ascii_hexdigit() || (is_uuid && b == b'-'))
+    (text.len() == 24 || (text.len() == 32 && !chosen.contains(text)) || is_uuid)
+        && text.bytes().all(|b| b.is_ascii_hexdigit() || (is_uuid && b == b'-'))
 }

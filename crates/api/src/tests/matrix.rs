@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tessera_service::directory::Permission;
 
-use super::world::{ROOT, Reply, World, request};
+use super::world::{ROOT, Reply, World, headers_of, request};
 use crate::door::{self, Credential, routes};
 use crate::route::{Access, Content, Route};
 
@@ -13,7 +13,7 @@ pub(crate) fn filled(route: &Route, key: &str) -> String {
         .path
         .split('/')
         .map(|segment| match segment {
-            "{write_key}" => key,
+            "{write_key}" | "{connection_id}" => key,
             "{namespace}" => "user_id",
             "{method}" => "track",
             "{collection}" => "users",
@@ -43,6 +43,7 @@ fn says(route: &Route, reply: &Reply, status: u16, code: &str) -> bool {
             let status = if code == "workspace_forbidden" { 400 } else { 401 };
             reply.status == status && (code.is_empty() || json["reason"] == code)
         }
+        "adobe" if status == 401 => reply.status == 401 || json["error_code"] == "403010",
         _ => reply.status == status && (code.is_empty() || reply.code() == code),
     }
 }
@@ -69,7 +70,7 @@ async fn no_route_answers_without_its_key() {
         let lacking = world.key("private", &without(&needed), &["default"]).await;
         let holding = world.key("private", &[needed[0].name()], &["default"]).await;
         let (none, unknown) = (filled(&route, "unknown"), "sk_live_unknown");
-        let is_settings = route.path.contains("{write_key}");
+        let is_settings = route.path.contains("{write_key}") || route.path.contains("{connection_id}");
         if let Access::Silent(_) = route.access {
             let reply = world.get(&none, "").await;
             assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, "image/gif"), "{name}");
@@ -87,7 +88,8 @@ async fn no_route_answers_without_its_key() {
                 Some(Credential::Header(name)) => (name, key),
                 _ => ("authorization", bearer.as_str()),
             };
-            let headers: Vec<_> = more.iter().copied().chain((!key.is_empty()).then_some(own)).collect();
+            let headers: Vec<_> =
+                headers_of(route.door).iter().chain(more).copied().chain((!key.is_empty()).then_some(own)).collect();
             world.send(request(method, path, "", &headers, body(&route))).await
         };
         let reply = call(&none, "", &[]).await;

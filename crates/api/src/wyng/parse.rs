@@ -105,6 +105,7 @@ pub(super) fn upsert(body: &[u8], sender: &Sender<'_>) -> Result<Read, Error> {
         account: None,
         call: None,
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     };
     let write = DocumentWrite { fact: Box::new(fact), terms: model.terms(&said.cleared), of: None };
     Ok(Read { write, notes, fields: fields.0.into_iter().map(|(name, _)| name).collect() })

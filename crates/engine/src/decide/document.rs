@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fact::unsaid;
 use super::{Act, Documented, Notice, Outcome};
 use crate::cluster::{Cluster, Link, LinkState, Node};
 use crate::config::NamespaceId;
@@ -363,16 +364,8 @@ impl Act<'_> {
             .filter(|node| is_all || node.identity.namespace == namespace.id)
             .flat_map(|node| &node.fragments)
             .filter(|fragment| fragment.by.is_none() && (is_all || fragment.dataset == prepared.fact.dataset));
-        let cells = fragments.flat_map(|fragment| &fragment.cells).filter(|cell| cell.value != Value::Null);
-        let mut unsaid: Vec<Path> = cells.map(|cell| cell.path.spoken_of().into_owned()).collect();
-        unsaid.sort();
-        unsaid.dedup();
-        let is_said = |path: &Path| {
-            prepared.fact.attributes.iter().any(|(own, _)| own == path || own.is_above(path) || path.is_above(own))
-        };
-        unsaid.retain(|path| !is_said(path));
-        prepared.bytes += unsaid.iter().map(|path| 40 + path.as_str().len()).sum::<usize>();
-        prepared.fact.attributes.extend(unsaid.into_iter().map(|path| (path, Value::Null)));
+        let unsaid = unsaid(fragments, &prepared.fact.attributes);
+        *prepared = prepared.removing(unsaid);
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a fact does: it is added to its owner, and each other identity gets evidence of a link.
 
 use super::{Act, HeldNote, NewEvent, Notice, Outcome};
-use crate::cluster::{Cell, Cluster, Evidence, Node, Relation, Role, Tally};
+use crate::cluster::{Cell, Cluster, Evidence, Fragment, Node, Relation, Role, Tally};
 use crate::config::Config;
-use crate::fact::{FactKey, Identity};
+use crate::fact::{Fact, FactKey, Identity, Replaces};
 use crate::id::NodeId;
 use crate::prepare::{Prepared, Rejection};
 use crate::rules::Event;
@@ -31,6 +31,10 @@ impl Act<'_> {
         }
         let time = fact.time.unwrap_or(self.now);
         let owner = self.node_of(&prepared.owner)?;
+        let unsaid = self.unsaid(owner, fact)?;
+        let replacing = (!unsaid.is_empty()).then(|| prepared.removing(unsaid));
+        let prepared = replacing.as_ref().unwrap_or(prepared);
+        let fact = &prepared.fact;
         let account = match &prepared.account {
             Some(identity) => Some((identity.clone(), self.describe_account(identity, owner.node, prepared, time)?)),
             None => None,
@@ -61,6 +65,17 @@ impl Act<'_> {
         let is_erased = row.source.as_ref().is_some_and(|source| self.working.config().sweeps().erases(source));
         let is_known = !is_erased && self.working.home(row.node)?.is_some();
         Ok(is_known.then_some(row))
+    }
+
+    /// What the dataset of a fact said of its owner and the fact does not say, where it replaces that. Linear in the cells of the fragment.
+    fn unsaid(&self, owner: IdentityRow, fact: &Fact) -> Result<Vec<Path>, Lack> {
+        if fact.replaces == Replaces::Nothing {
+            return Ok(Vec::new());
+        }
+        let cluster = self.working.cluster(owner.cluster)?;
+        let node = cluster.node(owner.node).ok_or(Lack::Torn)?;
+        let own = node.fragments.iter().filter(|fragment| fragment.by.is_none() && fragment.dataset == fact.dataset);
+        Ok(unsaid(own, &fact.attributes))
     }
 
     /// Those that it names and that were erased for good. Who has a node is not: suppressing erases it.
@@ -200,6 +215,16 @@ impl Act<'_> {
         self.notices.insert(Notice::ProfileChanged(profile));
         Ok(())
     }
+}
+
+/// The paths of which these fragments hold values and that are not said; one above or below what is said is.
+pub(super) fn unsaid<'a>(fragments: impl Iterator<Item = &'a Fragment>, said: &[(Path, Value)]) -> Vec<Path> {
+    let cells = fragments.flat_map(|fragment| &fragment.cells).filter(|cell| cell.value != Value::Null);
+    let mut unsaid: Vec<Path> = cells.map(|cell| cell.path.spoken_of().into_owned()).collect();
+    unsaid.sort();
+    unsaid.dedup();
+    unsaid.retain(|path| !said.iter().any(|(own, _)| own == path || own.is_above(path) || path.is_above(own)));
+    unsaid
 }
 
 /// Adds to a node what a fact says about it: a fact of its own, or of another node.

@@ -13,6 +13,7 @@ use crate::cluster::{Cluster, Node};
 use crate::config::Config;
 use crate::document::Replace;
 use crate::fact::Identity;
+use crate::fact::Replaces;
 use crate::id::NodeId;
 use crate::prepare::Prepared;
 use crate::rules::{
@@ -387,7 +388,9 @@ fn says_something(segment_states: &SegmentStates, rules: &RuleSet) -> bool {
 /// Which memberships a command can change, by what it says.
 fn scope_of(prompt: &Prompt, is_walked: bool, config: &Config) -> Scope {
     match prompt {
-        Prompt::Fact(prepared) if !is_walked => Scope::Some(affected(prepared, config)),
+        Prompt::Fact(prepared) if !is_walked && prepared.fact.replaces == Replaces::Nothing => {
+            Scope::Some(affected(prepared, config))
+        }
         Prompt::Document(write) if !is_walked && write.terms.replace == Replace::Nothing => {
             Scope::Some(affected(&write.prepared, config))
         }

@@ -48,3 +48,13 @@ fn facts_stay_with_their_owner_when_profiles_part() {
         ",
     );
 }
+
+#[test]
+fn a_fact_may_be_all_that_its_dataset_says_of_its_owner() {
+    check("user_id:u a.b='x' c=1 t=1\n user_id:u a.d='y' whole t=2", "user_id:u {a: {d: 'y'}}");
+    check("user_id:u c=1 in=crm t=1\n user_id:u a=1 whole t=2", "user_id:u {a: 1, c: 1}");
+    check("email:e@x c=1 t=1\n user_id:u email:e@x a=1 whole t=2", "user_id:u email:e@x {a: 1, c: 1}");
+    // What is newer than it stays, and what it says below a name replaces what stood there.
+    check("user_id:u c=1 t=2\n user_id:u a=1 whole t=1", "user_id:u {a: 1, c: 1}");
+    check("user_id:u a=7 c=1 t=1\n user_id:u a.b='x' whole t=2", "user_id:u {a: {b: 'x'}}");
+}

@@ -86,6 +86,7 @@ fn later_evidence_gives_a_link_at_the_bound_another_chance() {
                 account: None,
                 call: None,
                 content: None,
+                replaces: tessera_engine::fact::Replaces::Nothing,
             };
             world.fact(&fact);
             world.commit();
@@ -154,6 +155,7 @@ fn public_keys_leave_a_quarter_of_a_record_to_private_ones() {
             account: None,
             call: None,
             content: None,
+            replaces: tessera_engine::fact::Replaces::Nothing,
         };
         let outcome = world.fact(&fact).outcome;
         world.commit();

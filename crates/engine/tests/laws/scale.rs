@@ -92,6 +92,7 @@ fn fact(at: usize, seen: Seen) -> Fact {
         account: None,
         call: None,
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     }
 }
 

@@ -172,6 +172,7 @@ impl Say {
                 .map(|(id, said)| AccountFact { claim: id.claim(Strength::Verified), attributes: attributes(said) }),
             call: self.is_event.then_some(call),
             content: None,
+            replaces: tessera_engine::fact::Replaces::Nothing,
         }
     }
 }

@@ -21,23 +21,34 @@ pub(crate) enum Door {
     Wyng,
     Optimizely,
     Dfinery,
+    Adobe,
 }
 
 impl Door {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Native, Self::Segment, Self::SegmentProfiles, Self::Wyng, Self::Optimizely, Self::Dfinery];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Native, Self::Segment, Self::SegmentProfiles, Self::Wyng, Self::Optimizely, Self::Dfinery, Self::Adobe];
 
     /// The header by which its clients show a key.
     fn credential(self, key: &str) -> (&'static str, String) {
         match self {
-            Self::Native => ("authorization", format!("Bearer {key}")),
+            Self::Native | Self::Adobe => ("authorization", format!("Bearer {key}")),
             Self::Segment | Self::SegmentProfiles => {
                 ("authorization", format!("Basic {}", STANDARD.encode(format!("{key}:"))))
             }
             Self::Wyng => ("x-access-token", key.to_owned()),
             Self::Optimizely => ("authorization", format!("epi-single {key}")),
             Self::Dfinery => ("access_token", key.to_owned()),
+        }
+    }
+
+    /// What else each of its requests has.
+    const fn headers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Adobe => {
+                &[("x-api-key", "any"), ("x-gw-ims-org-id", "default@AdobeOrg"), ("x-sandbox-name", "default")]
+            }
+            Self::Native | Self::Segment | Self::SegmentProfiles | Self::Wyng | Self::Optimizely | Self::Dfinery => &[],
         }
     }
 }
@@ -92,6 +103,8 @@ impl Doors {
         let (name, value) = ask.door.credential(ask.key.unwrap_or(&self.key));
         let request = Request::builder().method(ask.method).uri(format!("{}{}", self.url, ask.path));
         let request = request.header(name, value).header("content-type", "application/json");
+        let own = ask.door.headers().iter();
+        let request = own.fold(request, |request, (name, value)| request.header(*name, *value));
         let request = ask.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         let body = ask.body.map(Value::to_string).unwrap_or_default();
         let mut response = self.agent.run(request.body(body).expect("a test's request is well formed"))?;

@@ -103,9 +103,9 @@ fn keep(step: &Step, reply: &Reply, names: &mut Names) {
     let json = reply.json();
     for (name, place) in &step.keep {
         let value = match place {
-            Keep::Place(place) => json.pointer(place),
+            Keep::Place(place) => standing(&json, place),
             Keep::Of { list, like, at } => {
-                let items = json.pointer(list).and_then(Value::as_array);
+                let items = standing(&json, list).and_then(Value::as_array);
                 items.and_then(|items| items.iter().find(|item| is_like(item, like, names))?.pointer(at))
             }
         };
@@ -121,6 +121,13 @@ fn keep(step: &Step, reply: &Reply, names: &mut Names) {
     }
 }
 
+/// What stands at a JSON pointer, in which `*` is the only member of an object: some answers name it by an id of theirs.
+fn standing<'a>(json: &'a Value, place: &str) -> Option<&'a Value> {
+    let Some((before, rest)) = place.split_once("/*") else { return json.pointer(place) };
+    let members = json.pointer(before)?.as_object().filter(|members| members.len() == 1)?;
+    standing(members.values().next()?, rest)
+}
+
 /// What is wrong with an answer.
 pub(crate) fn faults(step: &Step, reply: &Reply, names: &Names) -> Vec<String> {
     let mut found = Vec::new();
@@ -131,18 +138,18 @@ pub(crate) fn faults(step: &Step, reply: &Reply, names: &Names) -> Vec<String> {
     let Expected { has, differs, lacks, .. } = &step.expected;
     for (place, expected) in has {
         let (place, expected) = (names.fill(place), names.fill_all(expected));
-        if json.pointer(&place) != Some(&expected) {
+        if standing(&json, &place) != Some(&expected) {
             found.push(format!("expected {expected} at {place}"));
         }
     }
     for (place, other) in differs {
         let (place, other) = (names.fill(place), names.fill_all(other));
-        if json.pointer(&place).is_none_or(|own| *own == other) {
+        if standing(&json, &place).is_none_or(|own| *own == other) {
             found.push(format!("expected another value than {other} at {place}"));
         }
     }
     for place in lacks.iter().map(|place| names.fill(place)) {
-        if json.pointer(&place).is_some() || json.is_null() {
+        if standing(&json, &place).is_some() || json.is_null() {
             found.push(format!("expected nothing at {place}"));
         }
     }
@@ -154,7 +161,7 @@ pub(crate) fn faults(step: &Step, reply: &Reply, names: &Names) -> Vec<String> {
 fn list_faults(expected: &Expected, json: &Value, names: &Names) -> Vec<String> {
     let mut found = Vec::new();
     let Expected { counts, some, none, all, .. } = expected;
-    let list = |place: &str| json.pointer(place).and_then(Value::as_array).map(Vec::as_slice);
+    let list = |place: &str| standing(json, place).and_then(Value::as_array).map(Vec::as_slice);
     for (place, count) in counts {
         if list(place).map(<[Value]>::len) != Some(*count) {
             found.push(format!("expected {count} items at {place}"));

@@ -17,6 +17,14 @@ use crate::config::workspace::{RuleKind, StoredConfig};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flagged(Arc<HashMap<(RuleKind, String), Flags>>);
 
+impl StoredConfig {
+    /// Which computed attributes and segments a reader may see, by kind and name.
+    pub fn shows_rules(&self, visibility: Flags) -> impl Fn(RuleKind, &str) -> bool + use<> {
+        let flagged = Flagged::new(self);
+        move |kind, name| !flagged.is_hidden(kind, name, visibility)
+    }
+}
+
 impl Flagged {
     /// Linear in the rules and what they depend on.
     pub(crate) fn new(config: &StoredConfig) -> Self {

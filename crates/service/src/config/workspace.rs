@@ -19,6 +19,7 @@ mod erasure;
 mod limits;
 mod model;
 mod objects;
+pub(crate) mod planned;
 mod policies;
 mod records;
 mod rules;
@@ -33,19 +34,22 @@ pub use erasure::{ErasureRules, WAITING_EVENTS_MAX, set_erasure_rules};
 pub use limits::{LimitOverrides, set_limits};
 pub use model::{ModelChange, StoredModel, changed_model, with_model};
 pub use objects::{OBJECT_BYTES_MAX, OBJECTS_MAX, Objects, set_object};
+pub use planned::{
+    BEGUN_MAX, ErasureOrder, OrderState, Planned, WAITING_MAX, change_planned, plan_erasure, withdraw_planned,
+};
 pub use policies::{
     Origin, POLICIES_MAX, Policies, PolicyContent, PolicyId, StoredPolicy, add_policy, delete_policy, invalid_policy,
     replace_policy, set_default_policy,
 };
 pub use records::{
-    decode, decode_documents, decode_erasure, decode_issuers, decode_model, decode_objects, decode_signing_keys,
-    decode_tokens, encode, encode_documents, encode_erasure, encode_issuers, encode_model, encode_objects,
-    encode_signing_keys, encode_tokens, read, rows,
+    decode, decode_documents, decode_erasure, decode_issuers, decode_model, decode_objects, decode_planned,
+    decode_signing_keys, decode_tokens, encode, encode_documents, encode_erasure, encode_issuers, encode_model,
+    encode_objects, encode_planned, encode_signing_keys, encode_tokens, read, rows,
 };
 pub use rules::{
     ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, DISPLAY_NAME_MAX, Definition, POLICIES_IN_USE_MAX,
     RuleKind, RuleName, Run, SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules, Version, Walked,
-    archive_rule, built, display_name, put_rule, renewed,
+    archive_rule, built, display_name, put_rule, remove_rule, renewed,
 };
 pub use spelling::{fresh as fresh_spelling, is_outdated, respelled};
 pub use sweeps::{ENDED_MAX, ERASURES_MAX, StoredEnded, StoredSweeps, ended_is_gone, erase_source, erased, swept};
@@ -85,6 +89,7 @@ pub struct StoredConfig {
     issuers: Issuers,
     documents: DocumentModel,
     objects: Objects,
+    planned: Planned,
 }
 
 /// A namespace as it is stored: the engine's, with patterns as they were written.
@@ -161,6 +166,7 @@ impl Default for StoredConfig {
             issuers: Issuers::default(),
             documents: DocumentModel::default(),
             objects: Objects::default(),
+            planned: Planned::default(),
         }
     }
 }
@@ -246,6 +252,12 @@ impl StoredConfig {
     #[must_use]
     pub fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    /// Erasures that were ordered for later.
+    #[must_use]
+    pub fn planned(&self) -> &Planned {
+        &self.planned
     }
 
     /// The keys that the workspace signs tokens with.

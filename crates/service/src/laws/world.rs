@@ -239,6 +239,7 @@ impl<'a> World<'a> {
             account: None,
             call: say.event.as_ref().map(call),
             content: None,
+            replaces: tessera_engine::fact::Replaces::Nothing,
         };
         self.said.push(fact.clone());
         fact

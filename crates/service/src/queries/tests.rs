@@ -48,6 +48,7 @@ async fn town() -> (Arc<Service>, Arc<AtomicI64>) {
             account: None,
             call: None,
             content: None,
+            replaces: tessera_engine::fact::Replaces::Nothing,
         };
         Incoming { fact: Ok(fact), raw: Bytes::new(), notes: Vec::new() }
     };
@@ -131,6 +132,7 @@ async fn orders(service: &Arc<Service>) {
             account: None,
             call: Some(call),
             content: None,
+            replaces: tessera_engine::fact::Replaces::Nothing,
         };
         Incoming { fact: Ok(fact), raw: Bytes::new(), notes: Vec::new() }
     };

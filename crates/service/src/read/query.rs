@@ -83,6 +83,10 @@ pub struct EventQuery {
     pub exclude: Vec<String>,
     /// Which of them come first.
     pub order: EventOrder,
+    /// Whose events: those of the whole profile, or of the node that was named alone.
+    pub graph: IdentityGraph,
+    /// The id that the event was sent with at which the page begins, where it is no other page's end.
+    pub from: Option<String>,
     /// What the reader may see of what the data model flags.
     pub visibility: Flags,
 }

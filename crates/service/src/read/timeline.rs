@@ -8,6 +8,7 @@ use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::{DataModel, Flags};
+use tessera_engine::policy::IdentityGraph;
 use tessera_engine::rules::{Built, Event, STRETCH_BEYOND, STRETCH_EVENTS_MAX, TIMELINE_STEPS_MAX};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
@@ -42,6 +43,23 @@ impl Place {
         bytes[..8].copy_from_slice(&self.time.micros().to_be_bytes());
         bytes[8..].copy_from_slice(self.id.as_bytes());
         bytes
+    }
+
+    /// The place behind which a page of this order begins with what stands here.
+    pub(crate) fn just_before(self, order: EventOrder) -> Option<Self> {
+        let number = self.id.as_bytes().iter().fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+        let max = (1 << (8 * self.id.as_bytes().len())) - 1;
+        let (micros, next) = match order {
+            EventOrder::OldestFirst => match number.checked_sub(1) {
+                Some(next) => (self.time.micros(), next),
+                None => (self.time.micros().checked_sub(1)?, max),
+            },
+            EventOrder::NewestFirst if number < max => (self.time.micros(), number + 1),
+            EventOrder::NewestFirst => (self.time.micros().checked_add(1)?, 0),
+        };
+        let bytes = next.to_be_bytes();
+        let id = EventId::from_bytes(bytes[bytes.len() - self.id.as_bytes().len()..].try_into().ok()?);
+        Some(Self { time: Timestamp::from_micros(micros)?, id })
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -84,8 +102,9 @@ pub(crate) async fn read_within(
     now: Timestamp,
 ) -> Result<(Vec<StoredCall>, Option<Place>), Error> {
     let model = &configured.stored.model().model;
-    let nodes: Vec<NodeId> =
-        found.cluster.piece(found.node).filter(|node| node.events() > 0).map(|node| node.id).collect();
+    let is_asked = |node: NodeId| query.graph == IdentityGraph::Full || node == found.node;
+    let with_events = found.cluster.piece(found.node).filter(|node| node.events() > 0 && is_asked(node.id));
+    let nodes: Vec<NodeId> = with_events.map(|node| node.id).collect();
     let own: HashSet<&Identity> = found.cluster.piece(found.node).map(|node| &node.identity).collect();
     let rows = (query.limit / nodes.len().max(1)).clamp(16, 256).min(query.limit + 1);
     // What is read ahead of a thousand nodes would otherwise be many pages.

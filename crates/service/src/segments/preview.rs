@@ -1,9 +1,10 @@
 //! What a condition would hold of, before it is saved as a segment.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tessera_engine::cluster::Cluster;
-use tessera_engine::config::Kind;
+use tessera_engine::config::{Kind, NamespaceId};
 use tessera_engine::id::NodeId;
 use tessera_engine::policy::IdentityGraph;
 use tessera_engine::rules::{AdHocRule, Asked, Known, Trouble, ask, kind_of};
@@ -45,8 +46,14 @@ pub struct Preview {
     pub count: u64,
     /// Whether all profiles were looked at, and had an answer.
     pub is_exact: bool,
-    /// How many were.
+    /// How many there are.
+    pub total: u64,
+    /// How many were looked at.
     pub examined: u64,
+    /// Of how many of those it holds.
+    pub matched: u64,
+    /// Of these, how many have an identity of a namespace, by its name.
+    pub namespaces: BTreeMap<Arc<str>, u64>,
     /// For how many the condition gave no answer, because an aggregate of it holds more values than it may.
     pub overflowed: u64,
     /// For how many it took more steps than it may.
@@ -91,6 +98,7 @@ struct Asking<'a> {
     overflowed: u64,
     over_budget: u64,
     truncated: u64,
+    namespaces: BTreeMap<NamespaceId, u64>,
     sample: Vec<String>,
 }
 
@@ -143,6 +151,7 @@ impl Service {
             overflowed: 0,
             over_budget: 0,
             truncated: 0,
+            namespaces: BTreeMap::new(),
             sample: Vec::new(),
         };
         let mut places = self.places(workspace).await?;
@@ -153,20 +162,34 @@ impl Service {
             self.look_at(workspace, place, &mut asking).await?;
         }
         let examined = places.iter().map(|place| place.examined).sum();
+        let matched = places.iter().map(|place| place.matched).sum();
         if examined == 0 && asking.patience.is_over() {
             return Err(late());
         }
         let is_whole = places.iter().all(|place| place.reached.is_none());
         let count = if is_whole {
-            places.iter().map(|place| place.matched).sum()
+            matched
         } else {
             let profiles: f64 = places.iter().map(Place::profiles).sum();
             let members: f64 = places.iter().map(Place::members).sum();
             (total as f64 * members / profiles.max(1.0)).round() as u64
         };
-        let Asking { overflowed, over_budget, truncated, sample, .. } = asking;
+        let Asking { overflowed, over_budget, truncated, namespaces, sample, .. } = asking;
+        let named = |(id, count)| Some((configured.config.find(id)?.name.as_str().into(), count));
+        let namespaces = namespaces.into_iter().filter_map(named).collect();
         let is_exact = is_whole && overflowed + over_budget + truncated == 0;
-        Ok(Preview { count, is_exact, examined, overflowed, over_budget, truncated, sample })
+        Ok(Preview {
+            count,
+            is_exact,
+            total,
+            examined,
+            matched,
+            namespaces,
+            overflowed,
+            over_budget,
+            truncated,
+            sample,
+        })
     }
 
     async fn places(&self, workspace: WorkspaceId) -> Result<Vec<Place>, Error> {
@@ -280,6 +303,12 @@ impl Service {
             Ok(_) => {}
         }
         let holds = came == Ok(Value::Bool(true));
+        if holds {
+            let mut own: Vec<NamespaceId> = cluster.piece(head).map(|node| node.identity.namespace).collect();
+            own.sort_unstable();
+            own.dedup();
+            own.into_iter().for_each(|namespace| *asking.namespaces.entry(namespace).or_default() += 1);
+        }
         if holds && asking.sample.len() < SAMPLE_MAX {
             asking.sample.push(called(cluster, head, config, asking.policy, now)?);
         }

@@ -5,7 +5,7 @@
 //! members or the spelling of numbers. Changing what is hashed, or how, makes stored facts look like others when they are sent again:
 //! it is a change of stored bytes.
 
-use tessera_engine::fact::{Claim, Content, Fact};
+use tessera_engine::fact::{Claim, Content, Fact, Replaces};
 use tessera_engine::value::Decimal;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
@@ -45,6 +45,9 @@ pub fn of(fact: &Fact, stated_time: Option<&str>) -> Content {
             let attributes = fact.attributes.iter().map(|(path, own)| pair(text(12, path.as_str()), value(own)));
             part(11, attributes.fold(0, u64::wrapping_add));
         }
+    }
+    if fact.replaces == Replaces::Fragment {
+        part(13, 1);
     }
     Content::of_hash(hash.digest())
 }

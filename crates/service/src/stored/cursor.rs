@@ -15,6 +15,7 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::base::store_error::{commit_failed, read_failed};
 use crate::stored::keys::{Family, Scope};
+use crate::stored::pseudonym::Pseudonyms;
 
 /// Bytes that a cursor may carry.
 pub(crate) const CARRIED_BYTES_MAX: usize = 1_024;
@@ -58,6 +59,8 @@ pub enum Purpose {
 /// Seals and opens cursors.
 pub struct Cursors {
     key: [u8; 32],
+    /// Of the same secret.
+    pseudonyms: Pseudonyms,
 }
 
 impl Cursors {
@@ -85,7 +88,12 @@ impl Cursors {
     /// Seals with a key derived from this secret.
     #[must_use]
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self { key: hmac(secret, &[b"tessera cursor 1"]) }
+        Self { key: hmac(secret, &[b"tessera cursor 1"]), pseudonyms: Pseudonyms::new(secret) }
+    }
+
+    /// What makes words of identities.
+    pub(crate) fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
     }
 
     /// A cursor of this list in this workspace that carries these bytes, at most 1,024.

@@ -298,10 +298,12 @@ pub enum Part {
     Documents,
     /// What dialects keep.
     Objects,
+    /// Erasures that are ordered for later.
+    Planned,
 }
 
 impl Part {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Main,
         Self::Policies,
         Self::Model,
@@ -314,6 +316,7 @@ impl Part {
         Self::Issuers,
         Self::Documents,
         Self::Objects,
+        Self::Planned,
     ];
 
     /// What its key ends with, after the family.
@@ -332,6 +335,7 @@ impl Part {
             Self::Issuers => &[9],
             Self::Documents => &[10],
             Self::Objects => &[11],
+            Self::Planned => &[12],
         }
     }
 

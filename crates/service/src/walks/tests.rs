@@ -68,6 +68,7 @@ fn said(person: usize, event: Option<i64>) -> Incoming {
         account: None,
         call,
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     };
     Incoming { fact: Ok(fact), raw: Bytes::new(), notes: Vec::new() }
 }

@@ -11,6 +11,7 @@ use crate::base::error::Error;
 use crate::base::ids::WorkspaceId;
 use crate::base::keeper::Keeper;
 use crate::base::store_error::commit_failed;
+use crate::config::workspace::planned::begin_planned;
 use crate::config::workspace::{StoredConfig, without_ended_keys};
 use crate::jobs::NewJob;
 use crate::jobs::sweeps::EXPIRE;
@@ -25,7 +26,7 @@ use crate::write::feed::trim::{Trimmed, Trimmer};
 use crate::write::lane::{Answer, Configuring, Handle, Shared, Sweeps, Work};
 use crate::write::turns;
 
-/// Keeps one workspace: purges what was erased, removes signing keys that have ended, keeps the quarantine and ended jobs within their bounds, asks again for sweeps whose
+/// Keeps one workspace: purges what was erased, begins erasures that were ordered for now, removes signing keys that have ended, keeps the quarantine and ended jobs within their bounds, asks again for sweeps whose
 /// job has failed, forgets old answers, writes what was seen of attributes and events, also at the end. Ends the workspace when nobody uses
 /// it.
 pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane: Handle, shared: Arc<Shared>) {
@@ -36,6 +37,7 @@ pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane:
         report("purge", purge(&keeper, &parts, &lane, &shared).await);
         report("quarantine", sweep_quarantine(&keeper, &parts, &shared).await);
         report("expiry", expire(&parts, &shared).await);
+        report("ordered erasures", begin_erasures(&keeper, &parts, &lane, &shared).await);
         report("signing keys", end_signing_keys(&parts, &lane, &shared).await);
         report("jobs", parts.jobs.keep(workspace).await);
         parts.backups.let_go((parts.components.clock)()).await;
@@ -85,11 +87,12 @@ async fn first_due(keeper: &Keeper, parts: &Parts, shared: &Shared) -> Result<Op
     let purged = purge.since(&purge.waiting().await?).await?.map(after);
     let expired = last_expiry(parts, shared).await?.map(after);
     let signed = configured.stored.signing_keys().next_end();
+    let planned = configured.stored.planned().next_due();
     let ruled = match shared.settings.without_rules {
         true => None,
         false => timers::first_due(shared).await?,
     };
-    Ok(Some([purged, expired, signed, ruled].into_iter().flatten().min().unwrap_or(Timestamp::MAX)))
+    Ok(Some([purged, expired, signed, planned, ruled].into_iter().flatten().min().unwrap_or(Timestamp::MAX)))
 }
 
 /// When what has ended was last taken away, where anything ever ends.
@@ -194,6 +197,24 @@ async fn expire(parts: &Parts, shared: &Shared) -> Result<(), Error> {
     }
     let new = NewJob { kind: EXPIRE.to_owned(), parameters: "{}".to_owned(), asked_by: None };
     parts.jobs.make(shared.workspace, &new, None).await?;
+    Ok(())
+}
+
+/// Begins the erasures that were ordered for now, one after the other, each as its orderer's.
+async fn begin_erasures(keeper: &Keeper, parts: &Parts, lane: &Handle, shared: &Shared) -> Result<(), Error> {
+    while !keeper.is_stopped() {
+        let now = (parts.components.clock)();
+        let configured = shared.configured().await?;
+        let before = configured.stored.planned();
+        let Some(by) = before.first_due(now).map(|own| own.by) else { return Ok(()) };
+        let change = Box::new(move |config: &StoredConfig, _| begin_planned(config, now));
+        let sweeps = Sweeps::Ordered { by: Some(by) };
+        lane.submit_own(Work::Configure(Configuring { change, sweeps, once: None })).await?;
+        // Where as many are under way as may, it waits for the next run.
+        if shared.configured().await?.stored.planned() == before {
+            return Ok(());
+        }
+    }
     Ok(())
 }
 

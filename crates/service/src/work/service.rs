@@ -23,6 +23,7 @@ use crate::read::scans::Scans;
 use crate::read::views::{Epochs, Views};
 use crate::stored::cursor::Cursors;
 use crate::stored::keys::Scope;
+use crate::stored::pseudonym::Pseudonyms;
 use crate::work::keeper::Parts;
 use crate::work::leaps::Leaps;
 use crate::write::lane::{Memories, Queues, Weights};
@@ -89,6 +90,11 @@ impl Service {
     /// What seals the cursors of lists.
     pub(crate) fn cursors(&self) -> &Cursors {
         &self.cursors
+    }
+
+    /// What makes words of identities.
+    pub(crate) fn pseudonyms(&self) -> &Pseudonyms {
+        self.cursors.pseudonyms()
     }
 
     /// Where rules are asked that may take long.

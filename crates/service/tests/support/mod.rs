@@ -54,6 +54,7 @@ pub(crate) fn fact(id: &str, text: &str) -> Incoming {
         account: None,
         call: None,
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     };
     for word in text.split_whitespace() {
         if let Some(name) = word.strip_prefix('!') {

@@ -32,6 +32,7 @@ fn fact(dataset: &str, attributes: &[(&str, Value)], event: Option<(&str, &str)>
         account: None,
         call,
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     }
 }
 

@@ -13,6 +13,7 @@ mod documents;
 mod erasure;
 mod model;
 mod objects;
+mod planned;
 mod tokens;
 mod trust;
 
@@ -20,6 +21,7 @@ pub use documents::{decode_documents, encode_documents};
 pub use erasure::{decode_erasure, encode_erasure};
 pub use model::{decode_model, encode_model};
 pub use objects::{decode_objects, encode_objects};
+pub use planned::{decode_planned, encode_planned};
 pub use tokens::{decode_tokens, encode_tokens};
 pub use trust::{decode_issuers, decode_signing_keys, encode_issuers, encode_signing_keys};
 
@@ -97,6 +99,9 @@ pub fn rows(config: &StoredConfig, before: &StoredConfig) -> Vec<(Part, Bytes)> 
     if config.objects != before.objects {
         rows.push((Part::Objects, encode_objects(&config.objects)));
     }
+    if config.planned != before.planned {
+        rows.push((Part::Planned, encode_planned(&config.planned)));
+    }
     if config.signing_keys != before.signing_keys {
         rows.push((Part::SigningKeys, encode_signing_keys(&config.signing_keys)));
     }
@@ -136,6 +141,7 @@ pub fn read<'a>(rows: impl IntoIterator<Item = (Part, &'a [u8])>) -> Result<Stor
             Part::Issuers => config.issuers = decode_issuers(bytes)?,
             Part::Documents => config.documents = decode_documents(bytes)?,
             Part::Objects => config.objects = decode_objects(bytes)?,
+            Part::Planned => config.planned = decode_planned(bytes)?,
         }
     }
     Ok(config)

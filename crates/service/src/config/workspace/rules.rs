@@ -27,7 +27,7 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-pub use change::{Content, Walked, archive_rule, built, put_rule, renewed};
+pub use change::{Content, Walked, archive_rule, built, put_rule, remove_rule, renewed};
 pub(super) use change::{follow, policy_in_use};
 pub(super) use live::{check, to_engine};
 pub use name::{DISPLAY_NAME_MAX, RuleName, display_name};
@@ -326,6 +326,13 @@ impl StoredRules {
     fn all(&self) -> impl Iterator<Item = (RuleKind, &StoredRule)> {
         let of = |kind| self.of(kind).values().map(move |rule| (kind, &**rule));
         of(RuleKind::Attribute).chain(of(RuleKind::Segment))
+    }
+
+    /// The rules that name one by itself, by kind and name.
+    #[must_use]
+    pub fn asking(&self, kind: RuleKind, name: &RuleName) -> Vec<(RuleKind, RuleName)> {
+        let asks = |rule: &StoredRule| rule.running().any(|version| asks_for(&version.definition.rule, kind, name));
+        self.all().filter(|(_, rule)| asks(rule)).map(|(own, rule)| (own, rule.name.clone())).collect()
     }
 
     /// Counts the changes that have to be brought to everybody.

@@ -226,5 +226,6 @@ mod documents;
 mod erasure;
 mod model;
 mod objects;
+mod planned;
 mod tokens;
 mod trust;

@@ -26,6 +26,7 @@ fn fact(payload: &'static str) -> Fact {
             payload: Bytes::from_static(payload.as_bytes()),
         }),
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     }
 }
 

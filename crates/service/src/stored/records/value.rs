@@ -61,6 +61,6 @@ impl TryFrom<ValueRecord<'_>> for Value {
 }
 
 /// An instant that was stored.
-pub(super) fn time(micros: i64) -> Result<Timestamp, Error> {
+pub(crate) fn time(micros: i64) -> Result<Timestamp, Error> {
     Timestamp::from_micros(micros).ok_or_else(|| codec::corrupt("instant"))
 }

@@ -14,7 +14,7 @@ use crate::base::lock::lock;
 use crate::base::settings::Settings;
 use crate::base::store_error::{self, Readiness, read_failed};
 use crate::config::tokens::signing::Signing;
-use crate::config::workspace::{Part, decode_signing_keys, renewed};
+use crate::config::workspace::{Part, decode_planned, decode_signing_keys, renewed};
 use crate::directory::DirectoryHandle;
 use crate::jobs::Jobs;
 use crate::jobs::terms::Terms;
@@ -134,8 +134,8 @@ impl Service {
         self.jobs().nudge();
     }
 
-    /// Starts the workspaces that have rules, or signing keys that end, or in which what was erased is still on disk; the others start when somebody asks for them.
-    /// At most four short reads for each workspace.
+    /// Starts the workspaces that have rules, signing keys that end, or erasures that are ordered for later, or in which what was erased is still on disk; the others start when somebody asks for them.
+    /// At most five short reads for each workspace.
     async fn go_on_keeping(&self) -> Result<(), Error> {
         let directory = self.directory.snapshot();
         for workspace in directory.workspaces() {
@@ -152,6 +152,13 @@ impl Service {
                 .transpose()?
                 .is_some_and(|keys| keys.next_end().is_some())
             {
+                self.wake(workspace.id);
+                continue;
+            }
+            // What was ordered for later may be due.
+            let planned = row::read(&**self.store(), scope.config(Part::Planned)).await?;
+            let planned = planned.map(|row| decode_planned(&row.value)).transpose()?;
+            if planned.is_some_and(|planned| planned.next_due().is_some()) {
                 self.wake(workspace.id);
                 continue;
             }

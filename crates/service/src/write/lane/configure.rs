@@ -118,7 +118,8 @@ impl State {
                     | Part::SigningKeys
                     | Part::Issuers
                     | Part::Documents
-                    | Part::Objects,
+                    | Part::Objects
+                    | Part::Planned,
                     _,
                 ) => commit.put(key, bytes),
             };

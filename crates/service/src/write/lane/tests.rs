@@ -176,5 +176,6 @@ fn fact(id: &str, identities: &[(&str, &str)], event: &str) -> Fact {
         account: None,
         call: (!event.is_empty()).then_some(call),
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     }
 }

@@ -36,6 +36,7 @@ fn fact(id: &str, claims: &str, payload: &str, kind: CallKind) -> Fact {
         account: None,
         call: Some(Call { kind, name: Some("Bought".into()), payload }),
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     }
 }
 

@@ -77,15 +77,7 @@ pub fn archive_rule(
     if matches!(present.run, Run::Archived(_)) {
         return Ok(config.clone());
     }
-    let dependents = config.rules.dependents(kind, &present.name);
-    if !dependents.is_empty() {
-        let shown = dependents.iter().filter(|(kind, name)| is_shown(*kind, name.as_str()));
-        let names: Vec<String> = shown.map(|(kind, name)| format!("{} {name}", kind.noun())).collect();
-        let hidden = dependents.len() - names.len();
-        let more = if hidden == 0 { String::new() } else { format!("; {hidden} that the key may not see") };
-        let message = format!("others depend on it: {}{more}", names.join(", "));
-        return Err(Error::new(ErrorKind::Conflict, "rule_in_use", message));
-    }
+    check_unused(config, kind, present, is_shown)?;
     let archived = StoredRule {
         version: present.version + 1,
         updated_at: at.max(present.created_at),
@@ -94,6 +86,40 @@ pub fn archive_rule(
         ..present.clone()
     };
     config.next(|next| drop(next.rules.of_mut(kind).insert(archived.name.clone(), Arc::new(archived))))
+}
+
+/// Takes a rule away with all that it said; its name is free again. The error names those that depend on it, where they may be shown.
+///
+/// # Errors
+/// `NotFound` with `attribute_not_found`, `segment_not_found`; `Conflict` with `rule_in_use` when others depend on it.
+pub fn remove_rule(
+    config: &StoredConfig,
+    kind: RuleKind,
+    name: &str,
+    is_shown: impl Fn(RuleKind, &str) -> bool,
+) -> Result<StoredConfig, Error> {
+    let present = config.rules.find(kind, name)?;
+    check_unused(config, kind, present, is_shown)?;
+    let name = present.name.clone();
+    config.next(|next| drop(next.rules.of_mut(kind).remove(&name)))
+}
+
+fn check_unused(
+    config: &StoredConfig,
+    kind: RuleKind,
+    rule: &StoredRule,
+    is_shown: impl Fn(RuleKind, &str) -> bool,
+) -> Result<(), Error> {
+    let dependents = config.rules.dependents(kind, &rule.name);
+    if dependents.is_empty() {
+        return Ok(());
+    }
+    let shown = dependents.iter().filter(|(kind, name)| is_shown(*kind, name.as_str()));
+    let names: Vec<String> = shown.map(|(kind, name)| format!("{} {name}", kind.noun())).collect();
+    let hidden = dependents.len() - names.len();
+    let more = if hidden == 0 { String::new() } else { format!("; {hidden} that the key may not see") };
+    let message = format!("others depend on it: {}{more}", names.join(", "));
+    Err(Error::new(ErrorKind::Conflict, "rule_in_use", message))
 }
 
 /// The numbers of a rule's versions, its live one among them.

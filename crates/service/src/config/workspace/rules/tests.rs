@@ -59,6 +59,29 @@ fn a_rule_is_building_until_a_walk_is_over_and_then_live() {
 }
 
 #[test]
+fn a_rule_is_taken_away_unless_others_depend_on_it() {
+    let config = segment(&attribute(&StoredConfig::default(), "orders", ORDERS), "buyers", "orders > 10");
+    let live = walked(&config);
+    let remove = |config: &StoredConfig, kind, name: &str| remove_rule(config, kind, name, |_, _| true);
+    let refused = remove(&live, RuleKind::Attribute, "orders").expect_err("it is in use");
+    assert_eq!((refused.code, &*refused.message), ("rule_in_use", "others depend on it: segment buyers"));
+    let orders = RuleName::parse(RuleKind::Attribute, "orders").expect("a name");
+    let buyers = RuleName::parse(RuleKind::Segment, "buyers").expect("a name");
+    assert_eq!(live.rules().asking(RuleKind::Attribute, &orders), [(RuleKind::Segment, buyers)]);
+    let without = remove(&live, RuleKind::Segment, "buyers").expect("nobody asks for it");
+    // Its members are to be found, and its number is given to nobody.
+    assert!(without.rules().needs_walk());
+    let without = walked(&remove(&without, RuleKind::Attribute, "orders").expect("nobody asks for it any more"));
+    assert_eq!((without.rules().are_running(), without.rules().needs_walk()), (false, false));
+    assert_eq!(
+        remove(&without, RuleKind::Attribute, "orders").map_err(|error| error.code).err(),
+        Some("attribute_not_found")
+    );
+    let again = segment(&without, "buyers", "plan = \"x\"");
+    assert_eq!(numbers(&again, "buyers"), (None, Some(2), None));
+}
+
+#[test]
 fn what_depends_on_an_edited_rule_is_renewed_with_it() {
     let mut config = attribute(&StoredConfig::default(), "orders", ORDERS);
     config = segment(&config, "buyers", "orders > 10");

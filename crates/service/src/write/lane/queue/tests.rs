@@ -22,6 +22,7 @@ fn fact(payload: usize, attributes: Vec<(Path, Value)>) -> Fact {
         account: None,
         call: Some(call),
         content: None,
+        replaces: tessera_engine::fact::Replaces::Nothing,
     }
 }
 

@@ -1,0 +1,145 @@
+//! Previews as the workspace keeps them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tessera_engine::config::Kind;
+use tessera_engine::time::Timestamp;
+use tessera_expr::calendar::Zone;
+use tessera_expr::rule::Rule;
+use tessera_service::Fields;
+use tessera_service::directory::WorkspaceId;
+use tessera_service::error::Error;
+use tessera_service::queries::ProfileQuery;
+use tessera_service::workspace_config::{Definition, StoredConfig, set_object};
+
+use super::not_found;
+use super::wire::{Body, query_id};
+use crate::adobe::merge_policies::{self, Class};
+use crate::adobe::objects::{PROFILE, expected, missing};
+use crate::adobe::pql::{Expression, NODES, TEXT};
+use crate::answer::to_json;
+
+/// What is kept of a preview, by its id.
+const KIND: &str = "adobe.preview";
+/// Previews of one workspace; where another one comes, the oldest goes.
+const KEPT_MAX: usize = 100;
+/// A model by a name of old documents.
+const OLD_PROFILE: &str = "xdm.model.profile";
+
+/// A condition that is looked at.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Draft {
+    expression: Expression,
+    class: String,
+    made_micros: i64,
+}
+
+impl Draft {
+    /// Reads a draft.
+    ///
+    /// # Errors
+    /// `member_invalid`.
+    pub(super) fn read(body: Body, now: Timestamp) -> Result<Self, Error> {
+        let value = body.predicate_expression.ok_or_else(|| missing("predicateExpression"))?;
+        let format = match body.predicate_type.as_deref() {
+            None | Some("PQL" | TEXT) => TEXT,
+            Some(NODES) => NODES,
+            Some(_) => return Err(expected("predicateType", format!("{TEXT} or {NODES}"))),
+        };
+        let model = body.predicate_model.unwrap_or_else(|| PROFILE.to_owned());
+        let class = if model == OLD_PROFILE { PROFILE.to_owned() } else { model };
+        Class::parse(&class).map_err(|_| expected("predicateModel", format!("{PROFILE} or the class of accounts")))?;
+        if body.graph_type.as_deref().is_some_and(|graph| graph != "pdg") {
+            return Err(expected("graphType", "pdg, for conditions are asked of whole profiles,"));
+        }
+        let expression = Expression { format: format.to_owned(), ..Expression::text(value) };
+        Ok(Self { expression, class, made_micros: now.micros() })
+    }
+
+    pub(super) const fn expression(&self) -> &Expression {
+        &self.expression
+    }
+
+    /// # Errors
+    /// `member_invalid`.
+    pub(super) fn class(&self) -> Result<Class, Error> {
+        Class::parse(&self.class)
+    }
+
+    /// What it asks, under the default policy of its class.
+    ///
+    /// # Errors
+    /// `merge_policy_unknown`.
+    pub(super) fn question(
+        &self,
+        config: &StoredConfig,
+        workspace: WorkspaceId,
+        definition: &Definition,
+    ) -> Result<Question, Error> {
+        let class = self.class()?;
+        let policy = merge_policies::chosen(config, workspace, class, None)?.policy.to_string();
+        let of = if class == Class::Account { Kind::Account } else { Kind::Person };
+        Ok(Question { rule: definition.rule.clone(), zone: definition.zone.clone(), of, policy: Some(policy) })
+    }
+}
+
+/// A condition, and of whom it is asked.
+pub(super) struct Question {
+    rule: Arc<Rule>,
+    zone: Zone,
+    of: Kind,
+    policy: Option<String>,
+}
+
+impl Question {
+    /// The same as a query that counts.
+    pub(super) fn asked(self, fields: Fields, (skip, top): (usize, usize)) -> ProfileQuery {
+        let Self { rule, zone, of, policy } = self;
+        ProfileQuery {
+            filter: Some(rule),
+            zone,
+            of,
+            order_by: Vec::new(),
+            skip,
+            top,
+            cursor: None,
+            fields,
+            policy,
+            count: true,
+        }
+    }
+
+    pub(super) fn into_parts(self) -> (Arc<Rule>, Zone, Kind, Option<String>) {
+        (self.rule, self.zone, self.of, self.policy)
+    }
+}
+
+/// The preview of an id.
+///
+/// # Errors
+/// `preview_not_found`.
+pub(super) fn find(config: &StoredConfig, id: &str) -> Result<Draft, Error> {
+    let id = query_id(id).ok_or_else(not_found)?;
+    config.objects().get(KIND, &id).and_then(|json| serde_json::from_str(json).ok()).ok_or_else(not_found)
+}
+
+/// The configuration with a preview; the oldest goes where there are as many as there may be.
+pub(super) fn with(config: &StoredConfig, id: &str, draft: &Draft) -> Result<StoredConfig, Error> {
+    let made = |json: &str| serde_json::from_str::<Draft>(json).map_or(i64::MIN, |draft| draft.made_micros);
+    let mut all: Vec<(i64, String)> = config.objects().of(KIND).map(|(id, json)| (made(json), id.to_owned())).collect();
+    all.sort_unstable();
+    let surplus = (all.len() + 1).saturating_sub(KEPT_MAX);
+    let mut next = config.clone();
+    for (_, oldest) in all.into_iter().take(surplus) {
+        next = set_object(&next, (KIND, &oldest), None)?;
+    }
+    let json = String::from_utf8_lossy(&to_json(draft)).into_owned();
+    set_object(&next, (KIND, id), Some(&json))
+}
+
+/// The configuration without a preview.
+pub(super) fn without(config: &StoredConfig, id: &str) -> Result<StoredConfig, Error> {
+    let id = query_id(id).ok_or_else(not_found)?;
+    set_object(config, (KIND, &id), None)
+}

@@ -1,0 +1,8 @@
+//! This door against the specification: golden exchanges, and what they cannot show.
+
+mod entities;
+mod gateway;
+pub(in crate::adobe) mod golden;
+mod isolation;
+mod sandboxes;
+mod system_jobs;

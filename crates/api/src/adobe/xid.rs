@@ -1,0 +1,67 @@
+//! XIDs: each identity as one word (spec/adobe.md section 3). The word is made of the identity and read back, so nothing is kept of it.
+
+use tessera_engine::config::Kind;
+use tessera_service::Lookup;
+use tessera_service::error::{Error, ErrorKind};
+use tessera_service::workspace_config::StoredConfig;
+
+use super::enter::Asked;
+use super::errors::invalid_parameter;
+use super::namespaces;
+use crate::app::App;
+
+/// An identity that a request names, and the word that it goes by in answers.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) xid: String,
+    /// The name of its namespace here.
+    pub(super) namespace: String,
+    pub(super) value: String,
+}
+
+/// An identity as a request says it: a word, or a value with the code of its namespace.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    pub(super) id: &'a str,
+    pub(super) code: Option<&'a str>,
+}
+
+impl Named {
+    /// What finds its profile.
+    pub(super) fn lookup(&self) -> Lookup {
+        Lookup::Identity { namespace: self.namespace.clone(), value: self.value.clone() }
+    }
+}
+
+/// Reads which identity is meant, of a class of entities.
+///
+/// # Errors
+/// `namespace_unknown`, `query_invalid`, `xid_unknown`.
+pub(super) async fn named(
+    app: &App,
+    asked: &Asked,
+    config: &StoredConfig,
+    (said, kind): (Said<'_>, Kind),
+) -> Result<Named, Error> {
+    let workspace = asked.workspace();
+    let named = match said.code {
+        Some(code) => {
+            let namespace = namespaces::named(config, code)?;
+            let xid = app.service.pseudonym(workspace, &namespace, said.id).await?;
+            Named { xid, namespace, value: said.id.to_owned() }
+        }
+        None => {
+            let identity = app.service.identity_behind(workspace, config, said.id).ok_or_else(xid_unknown)?;
+            let (namespace, value) = (identity.namespace.to_string(), identity.value.to_string());
+            Named { xid: said.id.to_owned(), namespace, value }
+        }
+    };
+    let is_of_class = config.namespace(&named.namespace)?.kind == kind;
+    if is_of_class { Ok(named) } else { Err(invalid_parameter("entityIdNS", "a namespace of this class of entities")) }
+}
+
+/// The answer for a word that stands for no identity here.
+fn xid_unknown() -> Error {
+    let message = "Identities cannot be retrieved for this XID; an id that is no XID needs entityIdNS";
+    Error::new(ErrorKind::Invalid, "xid_unknown", message)
+}

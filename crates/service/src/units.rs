@@ -1,0 +1,57 @@
+//! Profiles as a merge policy of the caller's choice sees them, and the words that stand for identities.
+
+use tessera_engine::normalise::normalise;
+
+use crate::base::error::Error;
+use crate::base::ids::WorkspaceId;
+use crate::base::verdict::NamedIdentity;
+use crate::config::workspace::StoredConfig;
+use crate::read::find::unknown_namespace;
+use crate::read::query::Lookup;
+use crate::read::ruled::Tries;
+use crate::read::unit::{self, UnitProfile, UnitQuery};
+use crate::work::service::Service;
+
+impl Service {
+    /// The unit that a look-up finds, under a merge policy: the profile with its identity graph, or the one identity without.
+    ///
+    /// # Errors
+    /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`, `merge_policy_unknown`; `LimitExceeded` with
+    /// `profile_too_large` above 1 MB of JSON; `Unavailable` with `rules_busy`, `rules_late`; what the store answers.
+    pub async fn unit(&self, workspace: WorkspaceId, lookup: &Lookup, query: &UnitQuery) -> Result<UnitProfile, Error> {
+        let mut tries = Tries::default();
+        loop {
+            let configured = self.running(workspace).shared.configured().await?;
+            let found = self.finder(workspace, &configured.config).find(lookup).await?;
+            let answer = unit::read(self.asker(workspace), &configured, &found, query, self.now()).await;
+            if !tries.goes_on(&answer) {
+                return answer;
+            }
+        }
+    }
+
+    /// The word that stands for an identity in a workspace, the same for all spellings that its namespace takes for one, and for good.
+    ///
+    /// # Errors
+    /// `Invalid` with `namespace_unknown`; what the store answers.
+    pub async fn pseudonym(&self, workspace: WorkspaceId, namespace: &str, value: &str) -> Result<String, Error> {
+        let configured = self.running(workspace).shared.configured().await?;
+        let own = configured.config.by_name(namespace).ok_or_else(|| unknown_namespace(&configured.config))?;
+        let spelled = normalise(own, value).ok();
+        Ok(self.pseudonyms().of(workspace, own.name.as_str(), spelled.as_deref().unwrap_or(value)))
+    }
+
+    /// The words of identities in their one spelling, as reads tell of them.
+    #[must_use]
+    pub fn pseudonym_of(&self, workspace: WorkspaceId, identity: &NamedIdentity) -> String {
+        self.pseudonyms().of(workspace, &identity.namespace, &identity.value)
+    }
+
+    /// The identity that a word stands for; none for what is no word of this workspace, or of a namespace that is no more.
+    #[must_use]
+    pub fn identity_behind(&self, workspace: WorkspaceId, config: &StoredConfig, word: &str) -> Option<NamedIdentity> {
+        let (namespace, value) = self.pseudonyms().read(workspace, word)?;
+        config.namespace(&namespace).ok()?;
+        Some(NamedIdentity { namespace: namespace.into(), value: value.into() })
+    }
+}
