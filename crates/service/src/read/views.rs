@@ -22,6 +22,7 @@ use crate::config::policies::Chosen;
 use crate::read::document::DocumentQuery;
 use crate::read::find::Found;
 use crate::read::query::{Fields, Lookup, Rendered};
+use crate::read::unit::UnitQuery;
 
 /// Clusters share epochs by the hash of their ids: with a million of them, a write spares all but a millionth of the views.
 const EPOCHS: usize = 1 << 20;
@@ -183,6 +184,18 @@ pub(crate) fn document_key(workspace: WorkspaceId, lookup: &Lookup, query: &Docu
     key.extend_from_slice(&shape.len().to_be_bytes());
     key.extend_from_slice(shape);
     key.extend_from_slice(&view_key(workspace, lookup, fields, None));
+    key
+}
+
+/// As [`view_key`], of a unit under a merge policy, in the form of this shape.
+pub(crate) fn unit_key(workspace: WorkspaceId, lookup: &Lookup, query: &UnitQuery, shape: &[u8]) -> Vec<u8> {
+    let fields = Fields { visibility: query.visibility, ..Fields::ALL };
+    let mut key = Vec::with_capacity(64 + shape.len());
+    key.extend_from_slice(&workspace.number().to_be_bytes());
+    key.push(u8::MAX - 1);
+    key.extend_from_slice(&shape.len().to_be_bytes());
+    key.extend_from_slice(shape);
+    key.extend_from_slice(&view_key(workspace, lookup, fields, query.policy.as_deref()));
     key
 }
 

@@ -6,13 +6,15 @@ use tessera_service::EventOrder;
 use tessera_service::error::Error;
 use tessera_service::workspace_config::StoredConfig;
 
-use super::super::computed_attributes::{Place, shown_at};
+use super::super::NAME;
+use super::super::computed_attributes::{Generation, Place, shown_at};
 use super::super::enter::Asked;
 use super::super::errors::invalid_parameter;
 use super::super::merge_policies;
 use super::super::xid::Said;
 use super::property::{PROPERTIES_MAX, Property};
 use super::wire::{Lookups, TimeFilter};
+use crate::answer::to_json;
 use crate::bounds::EVENTS_MAX;
 use crate::extract::Query;
 
@@ -76,6 +78,15 @@ impl Shape {
         let chosen = merge_policies::chosen(config, asked.workspace(), class, self.policy.as_deref())?;
         let places = shown_at(config, &asked.org);
         Ok(Self { policy: Some(chosen.policy.to_string()), policy_told: chosen.id, places, ..self })
+    }
+}
+
+impl Shape {
+    /// What tells an answer of this shape from every other of one identity.
+    pub(super) fn key(&self, xid: &str) -> Vec<u8> {
+        let places = self.places.iter().map(|own| (&*own.name, &*own.path, own.generation == Generation::Current));
+        let parts = (NAME, xid, &self.policy_told, &self.fields, self.with_computed, places.collect::<Vec<_>>());
+        to_json(&parts)
     }
 }
 
