@@ -95,7 +95,7 @@ fn hide(json: &mut Value, ids: &mut Vec<String>, chosen: &str) {
                     "request_id" | "requestId" => *value = "<request>".into(),
                     "next_cursor" if value.is_string() => *value = "<cursor>".into(),
                     "next" if value.as_str().is_some_and(|next| !next.is_empty() && !chosen.contains(next)) => {
-                        *value = "<cursor>".into()
+                        *value = "<cursor>".into();
                     }
                     _ => hide(value, ids, chosen),
                 }
