@@ -1,6 +1,7 @@
 //! Profiles as a merge policy of the caller's choice sees them, and the words that stand for identities.
 
 use bytes::Bytes;
+use tessera_engine::model::Flags;
 use tessera_engine::normalise::normalise;
 use tessera_engine::time::Timestamp;
 
@@ -33,8 +34,19 @@ impl Service {
         }
     }
 
+    /// What [`Self::unit_shown`] has kept of a unit in the form of this shape, if it still holds.
+    pub fn unit_kept(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        (visibility, shape): (Flags, &[u8]),
+    ) -> Option<Bytes> {
+        let key = unit_key(workspace, lookup, visibility, shape);
+        self.views.find(&key, &self.epochs, || self.now()).map(|rendered| rendered.json)
+    }
+
     /// A unit in a form that its reader makes of it and that is kept until the profile or the configuration changes, or until the instant that
-    /// comes with it: `shape` is what tells this form from every other, and all that it is made of beside the unit.
+    /// comes with it: `shape` is what tells this form from every other, and all that it is made of beside the unit, its merge policy included.
     ///
     /// # Errors
     /// As [`Self::unit`]; what makes the form.
@@ -45,10 +57,7 @@ impl Service {
         (query, shape): (&UnitQuery, &[u8]),
         show: impl Fn(&UnitProfile) -> Result<(Vec<u8>, Option<Timestamp>), Error>,
     ) -> Result<Bytes, Error> {
-        let key = unit_key(workspace, lookup, query, shape);
-        if let Some(rendered) = self.views.find(&key, &self.epochs, || self.now()) {
-            return Ok(rendered.json);
-        }
+        let key = unit_key(workspace, lookup, query.visibility, shape);
         let mut tries = Tries::default();
         loop {
             // Before the configuration: what is made under one that changes meanwhile is not kept as that of the next.

@@ -107,9 +107,8 @@ async fn read_one(State(app): State<Arc<App>>, query: Query, headers: HeaderMap)
     let shape = parse::shape(&query)?;
     let answer = match parse::class(query.get("schema.name"))? {
         Class::Record(kind) => {
-            let shape = shape.found(&config, &asked, kind)?;
-            let named = xid::named(&app, &asked, &config, (parse::entity(&query)?, kind)).await?;
-            let json = shown(&app, &asked, &named, &shape).await?;
+            let said = (parse::entity(&query)?, kind);
+            let json = shown(&app, &asked, &config, (said, shape)).await?;
             return Ok(asked.entered.answer(json_bytes(json)));
         }
         Class::Event => {
@@ -272,14 +271,26 @@ async fn erase(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) ->
 }
 
 /// The answer to a look-up of one unit, which is kept until it may be another.
-async fn shown(app: &App, asked: &Asked, named: &Named, shape: &Shape) -> Result<Bytes, Error> {
-    let query = UnitQuery { policy: shape.policy.clone(), visibility: asked.entered.visibility() };
+async fn shown(
+    app: &App,
+    asked: &Asked,
+    config: &StoredConfig,
+    ((said, kind), shape): ((Said<'_>, Kind), Shape),
+) -> Result<Bytes, Error> {
+    let (lookup, visibility) = (xid::lookup(app, asked, config, (said, kind))?, asked.entered.visibility());
+    let key = shape.key(config.version(), kind);
+    if let Some(kept) = app.service.unit_kept(asked.workspace(), &lookup, (visibility, &key)) {
+        return Ok(kept);
+    }
+    let shape = shape.found(config, asked, kind)?;
+    let named = xid::named(app, asked, config, (said, kind)).await?;
+    let query = UnitQuery { policy: shape.policy.clone(), visibility };
     let show = |unit: &UnitProfile| {
         let unit = bounded(unit)?;
-        let answer = json!({ &named.xid: render::wrapped(app, asked, named, unit, shape)? });
+        let answer = json!({ &named.xid: render::wrapped(app, asked, &named, unit, &shape)? });
         Ok((to_json(&answer), render::valid_until(unit, app.now())))
     };
-    app.service.unit_shown(asked.workspace(), &named.lookup(), (&query, &shape.key(&named.xid)), show).await
+    app.service.unit_shown(asked.workspace(), &lookup, (&query, &key), show).await
 }
 
 /// A unit under the merge policy that is asked for.

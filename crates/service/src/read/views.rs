@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tessera_engine::config::Config;
 use tessera_engine::heap::{Heap as _, allocated};
 use tessera_engine::id::NodeId;
+use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::view::{Relevance, View};
 
@@ -22,7 +23,6 @@ use crate::config::policies::Chosen;
 use crate::read::document::DocumentQuery;
 use crate::read::find::Found;
 use crate::read::query::{Fields, Lookup, Rendered};
-use crate::read::unit::UnitQuery;
 
 /// Clusters share epochs by the hash of their ids: with a million of them, a write spares all but a millionth of the views.
 const EPOCHS: usize = 1 << 20;
@@ -187,15 +187,15 @@ pub(crate) fn document_key(workspace: WorkspaceId, lookup: &Lookup, query: &Docu
     key
 }
 
-/// As [`view_key`], of a unit under a merge policy, in the form of this shape.
-pub(crate) fn unit_key(workspace: WorkspaceId, lookup: &Lookup, query: &UnitQuery, shape: &[u8]) -> Vec<u8> {
-    let fields = Fields { visibility: query.visibility, ..Fields::ALL };
+/// As [`view_key`], of a unit in the form of this shape, which tells its merge policy too.
+pub(crate) fn unit_key(workspace: WorkspaceId, lookup: &Lookup, visibility: Flags, shape: &[u8]) -> Vec<u8> {
+    let fields = Fields { visibility, ..Fields::ALL };
     let mut key = Vec::with_capacity(64 + shape.len());
     key.extend_from_slice(&workspace.number().to_be_bytes());
     key.push(u8::MAX - 1);
     key.extend_from_slice(&shape.len().to_be_bytes());
     key.extend_from_slice(shape);
-    key.extend_from_slice(&view_key(workspace, lookup, fields, query.policy.as_deref()));
+    key.extend_from_slice(&view_key(workspace, lookup, fields, None));
     key
 }
 

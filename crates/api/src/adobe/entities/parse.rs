@@ -7,7 +7,7 @@ use tessera_service::error::Error;
 use tessera_service::workspace_config::StoredConfig;
 
 use super::super::NAME;
-use super::super::computed_attributes::{Generation, Place, shown_at};
+use super::super::computed_attributes::{Place, shown_at};
 use super::super::enter::Asked;
 use super::super::errors::invalid_parameter;
 use super::super::merge_policies;
@@ -82,11 +82,10 @@ impl Shape {
 }
 
 impl Shape {
-    /// What tells an answer of this shape from every other of one identity.
-    pub(super) fn key(&self, xid: &str) -> Vec<u8> {
-        let places = self.places.iter().map(|own| (&*own.name, &*own.path, own.generation == Generation::Current));
-        let parts = (NAME, xid, &self.policy_told, &self.fields, self.with_computed, places.collect::<Vec<_>>());
-        to_json(&parts)
+    /// What tells an answer of this shape from every other of one identity, before its merge policy is looked for: which that is, and where
+    /// computed attributes stand, the configuration of this version says.
+    pub(super) fn key(&self, version: u64, kind: Kind) -> Vec<u8> {
+        to_json(&(NAME, version, kind == Kind::Account, &self.policy, &self.fields, self.with_computed))
     }
 }
 
