@@ -50,6 +50,8 @@ def run(url, key, post, check):
     attributes(profiles, check)
     definitions(segments, check)
     entities(profiles, check)
+    sent(url, profiles, check)
+    jobs(profiles, check)
     server.shutdown()
 
 
@@ -131,3 +133,44 @@ def entities(client, check):
     events = client.getEntityEvents(entityId="aepp-1", entityIdNS="user_id", limit=1)
     totals = [event["entity"]["commerce"]["order"]["priceTotal"] for event in events]
     check("aepp: events, page by page", totals, [20.5, 4.5])
+
+
+def sent(url, profiles, check):
+    """A schema, a dataset, a message, and a batch of a file, all by the client."""
+    from aepp import catalog, ingestion, schema
+
+    registry, catalogue, ingest = schema.Schema(), catalog.Catalog(), ingestion.DataIngestion()
+    ingest.endpoint_streaming = url
+    made = registry.createSchema({"type": "object", "title": "aepp", "allOf": [{"$ref": "https://ns.adobe.com/xdm/context/profile"}]})
+    check("aepp: a schema", made["meta:class"], "https://ns.adobe.com/xdm/context/profile")
+    about = {"sourceSchema": made["$id"], "sourceProperty": "/workEmail/address", "namespace": "Email", "primary": True}
+    described = registry.createDescriptor(**about)
+    check("aepp: a descriptor", described["xdm:isPrimary"], True)
+    [named] = catalogue.createDataSet(name="aepp", schemaId=made["$id"], profileEnabled=True)
+    dataset = named.rpartition("/")[2]
+    check("aepp: a dataset", list(catalogue.getDataSet(dataset)), [dataset])
+    entity = {"workEmail": {"address": "aepp@shop.example"}, "person": {"name": {"firstName": "Ada"}}}
+    message = {"header": {"datasetId": dataset, "imsOrgId": "default@AdobeOrg"}, "body": {"xdmEntity": entity}}
+    taken = ingest.streamMessage("aepp", message, syncValidation=True)
+    check("aepp: a message is taken", taken["syncValidation"], {"status": "pass"})
+    wrong = ingest.streamMessages("aepp", [message, {"header": message["header"]}])
+    check("aepp: messages are answered one by one", [own.get("statusCode") for own in wrong["responses"]], [None, 400])
+    found = next(iter(profiles.getEntity(entityId="aepp@shop.example", entityIdNS="email").values()))
+    check("aepp: what was sent is there", (found["entity"]["person"], found["sources"]), (entity["person"], [dataset]))
+    batch = ingest.createBatch(dataset)["id"]
+    ingest.uploadSmallFile(batch, dataset, "one.json", [entity | {"loyalty": {"tier": "gold"}}])
+    ingest.uploadSmallFileFinish(batch)
+    check("aepp: a batch succeeds", catalogue.getBatch(batch)[batch]["status"], "success")
+    found = next(iter(profiles.getEntity(entityId="aepp@shop.example", entityIdNS="email").values()))
+    check("aepp: with what its file says", found["entity"]["loyalty"], {"tier": "gold"})
+
+
+def jobs(profiles, check):
+    made = profiles.createDeleteSystemJob(dataSetId="aepp-nothing")
+    check("aepp: a job", (made["jobType"], made["status"], made["dataSetId"]), ("DELETE", "NEW", "aepp-nothing"))
+    others = [profiles.createDeleteSystemJob(dataSetId=f"aepp-{number}")["id"] for number in range(4)]
+    listed = [own["id"] for own in profiles.getDeleteSystemJobs(limit=2)]
+    check("aepp: all pages of jobs", listed, [made["id"], *others])
+    check("aepp: a job by its id", profiles.getDeleteSystemJob(made["id"])["id"], made["id"])
+    check("aepp: jobs are withdrawn", [profiles.deleteDeleteSystemJob(own) for own in listed], [200] * 5)
+    check("aepp: and gone", profiles.getDeleteSystemJobs(), [])

@@ -1,15 +1,19 @@
 //! Profiles as a merge policy of the caller's choice sees them, and the words that stand for identities.
 
+use bytes::Bytes;
+use tessera_engine::model::Flags;
 use tessera_engine::normalise::normalise;
+use tessera_engine::time::Timestamp;
 
 use crate::base::error::Error;
 use crate::base::ids::WorkspaceId;
 use crate::base::verdict::NamedIdentity;
 use crate::config::workspace::StoredConfig;
 use crate::read::find::unknown_namespace;
-use crate::read::query::Lookup;
+use crate::read::query::{Lookup, Rendered};
 use crate::read::ruled::Tries;
 use crate::read::unit::{self, UnitProfile, UnitQuery};
+use crate::read::views::unit_key;
 use crate::work::service::Service;
 
 impl Service {
@@ -27,6 +31,50 @@ impl Service {
             if !tries.goes_on(&answer) {
                 return answer;
             }
+        }
+    }
+
+    /// What [`Self::unit_shown`] has kept of a unit in the form of this shape, if it still holds.
+    pub fn unit_kept(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        (visibility, shape): (Flags, &[u8]),
+    ) -> Option<Bytes> {
+        let key = unit_key(workspace, lookup, visibility, shape);
+        self.views.find(&key, &self.epochs, || self.now()).map(|rendered| rendered.json)
+    }
+
+    /// A unit in a form that its reader makes of it and that is kept until the profile or the configuration changes, or until the instant that
+    /// comes with it: `shape` is what tells this form from every other, and all that it is made of beside the unit, its merge policy included.
+    ///
+    /// # Errors
+    /// As [`Self::unit`]; what makes the form.
+    pub async fn unit_shown(
+        &self,
+        workspace: WorkspaceId,
+        lookup: &Lookup,
+        (query, shape): (&UnitQuery, &[u8]),
+        show: impl Fn(&UnitProfile) -> Result<(Vec<u8>, Option<Timestamp>), Error>,
+    ) -> Result<Bytes, Error> {
+        let key = unit_key(workspace, lookup, query.visibility, shape);
+        let mut tries = Tries::default();
+        loop {
+            // Before the configuration: what is made under one that changes meanwhile is not kept as that of the next.
+            let since = self.epochs.of_all();
+            let configured = self.running(workspace).shared.configured().await?;
+            let found = self.finder(workspace, &configured.config).find(lookup).await?;
+            let answer = unit::read(self.asker(workspace), &configured, &found, query, self.now()).await;
+            if tries.goes_on(&answer) {
+                continue;
+            }
+            let unit = answer?;
+            let (json, until) = show(&unit)?;
+            let json = Bytes::from(json);
+            let rendered = Rendered { json: json.clone(), etag: "".into() };
+            let until = until.into_iter().chain(unit.valid_until).min();
+            self.views.keep(&key, found.epoch.since(since), until, &rendered);
+            return Ok(json);
         }
     }
 

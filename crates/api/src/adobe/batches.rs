@@ -164,11 +164,7 @@ async fn end(
         let by = asked.entered.caller.key();
         app.service.erase_source(asked.workspace(), &batch.dataset, Some(&id), None, by).await?;
     }
-    change(&app, &asked, &id, move |batch| {
-        batch.status = batch.after(action)?;
-        Ok(())
-    })
-    .await?;
+    change(&app, &asked, &id, move |batch| batch.end(action)).await?;
     Ok(asked.entered.answer(StatusCode::OK.into_response()))
 }
 

@@ -1,6 +1,6 @@
 //! The way in: the headers by which a request says whose it is, and the organization and sandbox that it is about (spec/adobe.md section 1.2).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -30,7 +30,8 @@ pub(super) struct Asked {
     pub(super) entered: Entered,
     /// The organization, as answers name it.
     pub(super) org: String,
-    pub(super) sandbox: Sandbox,
+    /// Made where an answer tells of it.
+    pub(super) sandbox: LazyLock<Sandbox, Box<dyn FnOnce() -> Sandbox + Send>>,
 }
 
 /// A sandbox, as answers tell of it (section 1.5).
@@ -90,7 +91,8 @@ pub(super) fn enter(app: &App, headers: &HeaderMap, permission: Permission) -> R
     let org = organization(&caller, headers)?;
     let name = text(headers, "x-sandbox-name")?.ok_or_else(sandbox_missing)?.to_owned();
     let entered = admit(app, caller, headers, permission)?;
-    let sandbox = sandbox(&entered, name);
+    let (workspace, is_default) = (entered.workspace, is_default(&entered.caller, entered.workspace));
+    let sandbox = LazyLock::new(Box::new(move || sandbox(workspace, name, is_default)) as Box<_>);
     Ok(Asked { entered, org, sandbox })
 }
 
@@ -116,11 +118,10 @@ pub(super) fn org_of(caller: &Caller) -> String {
     own.map_or_else(String::new, |own| format!("{}{ORG_SUFFIX}", own.name))
 }
 
-/// The sandbox of a request that was let in, as it was named.
-pub(super) fn sandbox(entered: &Entered, sandbox_name: String) -> Sandbox {
-    let is_default = is_default(&entered.caller, entered.workspace);
+/// The sandbox that a workspace is, as it was named.
+fn sandbox(workspace: WorkspaceId, sandbox_name: String, is_default: bool) -> Sandbox {
     let kind = if is_default { "production" } else { "development" };
-    Sandbox { sandbox_id: uuid("sandbox", &entered.workspace.stable_id()), sandbox_name, kind, is_default }
+    Sandbox { sandbox_id: uuid("sandbox", &workspace.stable_id()), sandbox_name, kind, is_default }
 }
 
 /// Whether a workspace is the one that `prod` means.

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tessera_engine::config::Kind;
 use tessera_engine::policy::IdentityGraph;
@@ -19,7 +20,7 @@ use super::enter::{self, Asked};
 use super::errors::invalid_parameter;
 use super::xid::{self, Named, Said};
 use super::{NAME, errors, route};
-use crate::answer::{Answer, json as json_answer};
+use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
 use crate::app::App;
 use crate::body;
 use crate::bounds::{BATCH_GET_BYTES_MAX, PAGE_BYTES};
@@ -106,10 +107,9 @@ async fn read_one(State(app): State<Arc<App>>, query: Query, headers: HeaderMap)
     let shape = parse::shape(&query)?;
     let answer = match parse::class(query.get("schema.name"))? {
         Class::Record(kind) => {
-            let shape = shape.found(&config, &asked, kind)?;
-            let named = xid::named(&app, &asked, &config, (parse::entity(&query)?, kind)).await?;
-            let unit = unit(&app, &asked, &named, &shape).await?;
-            json!({ &named.xid: render::wrapped(&app, &asked, &named, &unit, &shape)? })
+            let said = (parse::entity(&query)?, kind);
+            let json = shown(&app, &asked, &config, (said, shape)).await?;
+            return Ok(asked.entered.answer(json_bytes(json)));
         }
         Class::Event => {
             let shape = shape.found(&config, &asked, Kind::Person)?;
@@ -270,6 +270,29 @@ async fn erase(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) ->
     Ok(asked.entered.answer(StatusCode::ACCEPTED.into_response()))
 }
 
+/// The answer to a look-up of one unit, which is kept until it may be another.
+async fn shown(
+    app: &App,
+    asked: &Asked,
+    config: &StoredConfig,
+    ((said, kind), shape): ((Said<'_>, Kind), Shape),
+) -> Result<Bytes, Error> {
+    let (lookup, visibility) = (xid::lookup(app, asked, config, (said, kind))?, asked.entered.visibility());
+    let key = shape.key(config.version(), kind);
+    if let Some(kept) = app.service.unit_kept(asked.workspace(), &lookup, (visibility, &key)) {
+        return Ok(kept);
+    }
+    let shape = shape.found(config, asked, kind)?;
+    let named = xid::named(app, asked, config, (said, kind)).await?;
+    let query = UnitQuery { policy: shape.policy.clone(), visibility };
+    let show = |unit: &UnitProfile| {
+        let unit = bounded(unit)?;
+        let answer = json!({ &named.xid: render::wrapped(app, asked, &named, unit, &shape)? });
+        Ok((to_json(&answer), render::valid_until(unit, app.now())))
+    };
+    app.service.unit_shown(asked.workspace(), &lookup, (&query, &key), show).await
+}
+
 /// A unit under the merge policy that is asked for.
 ///
 /// # Errors
@@ -277,6 +300,12 @@ async fn erase(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) ->
 async fn unit(app: &App, asked: &Asked, named: &Named, shape: &Shape) -> Result<UnitProfile, Error> {
     let query = UnitQuery { policy: shape.policy.clone(), visibility: asked.entered.visibility() };
     let unit = app.service.unit(asked.workspace(), &named.lookup(), &query).await?;
+    bounded(&unit)?;
+    Ok(unit)
+}
+
+/// Refuses a profile of more identities than are looked up.
+fn bounded(unit: &UnitProfile) -> Result<&UnitProfile, Error> {
     if unit.identities.len() > IDENTITIES_MAX { Err(too_many_identities()) } else { Ok(unit) }
 }
 

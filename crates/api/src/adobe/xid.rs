@@ -33,31 +33,53 @@ impl Named {
     }
 }
 
-/// Reads which identity is meant, of a class of entities.
+/// Reads which identity is meant, of a class of entities, with its word.
 ///
 /// # Errors
-/// `namespace_unknown`, `query_invalid`, `xid_unknown`.
+/// As [`lookup`].
 pub(super) async fn named(
     app: &App,
     asked: &Asked,
     config: &StoredConfig,
     (said, kind): (Said<'_>, Kind),
 ) -> Result<Named, Error> {
-    let workspace = asked.workspace();
-    let named = match said.code {
-        Some(code) => {
-            let namespace = namespaces::named(config, code)?;
-            let xid = app.service.pseudonym(workspace, &namespace, said.id).await?;
-            Named { xid, namespace, value: said.id.to_owned() }
-        }
+    let (namespace, value) = identity(app, asked, config, (said, kind))?;
+    let xid = match said.code {
+        Some(_) => app.service.pseudonym(asked.workspace(), &namespace, &value).await?,
+        None => said.id.to_owned(),
+    };
+    Ok(Named { xid, namespace, value })
+}
+
+/// What finds the profile of an identity, before its word is made.
+///
+/// # Errors
+/// `namespace_unknown`, `query_invalid`, `xid_unknown`.
+pub(super) fn lookup(app: &App, asked: &Asked, config: &StoredConfig, said: (Said<'_>, Kind)) -> Result<Lookup, Error> {
+    let (namespace, value) = identity(app, asked, config, said)?;
+    Ok(Lookup::Identity { namespace, value })
+}
+
+/// The name of a namespace here, and a value.
+fn identity(
+    app: &App,
+    asked: &Asked,
+    config: &StoredConfig,
+    (said, kind): (Said<'_>, Kind),
+) -> Result<(String, String), Error> {
+    let (namespace, value) = match said.code {
+        Some(code) => (namespaces::named(config, code)?, said.id.to_owned()),
         None => {
-            let identity = app.service.identity_behind(workspace, config, said.id).ok_or_else(xid_unknown)?;
-            let (namespace, value) = (identity.namespace.to_string(), identity.value.to_string());
-            Named { xid: said.id.to_owned(), namespace, value }
+            let behind = app.service.identity_behind(asked.workspace(), config, said.id).ok_or_else(xid_unknown)?;
+            (behind.namespace.to_string(), behind.value.to_string())
         }
     };
-    let is_of_class = config.namespace(&named.namespace)?.kind == kind;
-    if is_of_class { Ok(named) } else { Err(invalid_parameter("entityIdNS", "a namespace of this class of entities")) }
+    let is_of_class = config.namespace(&namespace)?.kind == kind;
+    if is_of_class {
+        Ok((namespace, value))
+    } else {
+        Err(invalid_parameter("entityIdNS", "a namespace of this class of entities is expected"))
+    }
 }
 
 /// The answer for a word that stands for no identity here.

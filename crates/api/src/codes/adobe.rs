@@ -35,8 +35,8 @@ pub(super) const CALLS: &[Code] = &[
     call("batch_format_unknown", Invalid, "Batches are of files of JSON."),
     call("dataset_of_batch", Invalid, "A file is uploaded to the dataset of its batch."),
     call("batch_ended", Conflict, "The batch has ended, and takes nothing more; only one that succeeded is reverted."),
-    call("batch_files_full", LimitExceeded, "A batch has at most 150 files here: complete it and make another one."),
-    call("batches_full", LimitExceeded, "At most 500 batches are kept, and none of them has ended."),
+    call("batch_files_full", LimitExceeded, "A batch has at most 100 files here: complete it and make another one."),
+    call("batches_full", LimitExceeded, "At most 20 batches are loaded at one time: complete or abort one of them."),
     call("xid_unknown", Invalid, "An id without the code of its namespace is expected to be an XID of this sandbox."),
     call(
         "identities_too_many",

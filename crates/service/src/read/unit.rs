@@ -54,6 +54,8 @@ pub struct UnitProfile {
     pub incomplete: Vec<(Arc<str>, &'static str)>,
     /// When anything of it last changed.
     pub updated_at: Timestamp,
+    /// The first instant at which something of it may be otherwise by itself, none where it holds until somebody writes.
+    pub valid_until: Option<Timestamp>,
 }
 
 /// An identity of a unit.
@@ -116,6 +118,7 @@ pub(crate) async fn read(
         incomplete: attributes_off.chain(audiences_off).collect(),
         memberships: if gaps.all_audiences.is_some() { Vec::new() } else { ruled.audiences },
         updated_at: view.updated_at,
+        valid_until: view.valid_until,
     })
 }
 

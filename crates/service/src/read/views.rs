@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tessera_engine::config::Config;
 use tessera_engine::heap::{Heap as _, allocated};
 use tessera_engine::id::NodeId;
+use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::view::{Relevance, View};
 
@@ -180,6 +181,18 @@ pub(crate) fn document_key(workspace: WorkspaceId, lookup: &Lookup, query: &Docu
     let mut key = Vec::with_capacity(64 + shape.len());
     key.extend_from_slice(&workspace.number().to_be_bytes());
     key.push(u8::MAX);
+    key.extend_from_slice(&shape.len().to_be_bytes());
+    key.extend_from_slice(shape);
+    key.extend_from_slice(&view_key(workspace, lookup, fields, None));
+    key
+}
+
+/// As [`view_key`], of a unit in the form of this shape, which tells its merge policy too.
+pub(crate) fn unit_key(workspace: WorkspaceId, lookup: &Lookup, visibility: Flags, shape: &[u8]) -> Vec<u8> {
+    let fields = Fields { visibility, ..Fields::ALL };
+    let mut key = Vec::with_capacity(64 + shape.len());
+    key.extend_from_slice(&workspace.number().to_be_bytes());
+    key.push(u8::MAX - 1);
     key.extend_from_slice(&shape.len().to_be_bytes());
     key.extend_from_slice(shape);
     key.extend_from_slice(&view_key(workspace, lookup, fields, None));

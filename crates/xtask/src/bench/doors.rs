@@ -84,6 +84,8 @@ pub(super) fn prepare(server: &Server) -> Result<[Vec<Asked>; 2]> {
     };
     let bounded = |asked: Asked| Asked { calls_max: Some(CALLS_MAX), ..asked };
     let get = |path: String, key: &str| request("GET", &path, key, &Value::Null);
+    let adobe = format!("{native}\r\nx-api-key: any\r\nx-gw-ims-org-id: default@AdobeOrg\r\nx-sandbox-name: prod");
+    let entity = "/data/core/ups/access/entities?schema.name=_xdm.context.profile&entityIdNS=user_id&entityId";
     let reads = vec![
         of("native", &|own| get(format!("/v1/profiles/id/{}", ids[own]), &native)),
         of("Wyng", &|own| get(format!("/api/v1/consumer/profiles/{}", ids[own]), &wyng)),
@@ -91,6 +93,7 @@ pub(super) fn prepare(server: &Server) -> Result<[Vec<Asked>; 2]> {
         of("Segment's Profile API", &|own| {
             get(format!("/v1/spaces/default/collections/users/profiles/user_id:u{own}/traits"), &native)
         }),
+        of("Adobe", &|own| get(format!("{entity}=u{own}"), &adobe)),
     ];
     let writes = vec![
         of("native", &|own| {

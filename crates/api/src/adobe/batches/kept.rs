@@ -11,12 +11,14 @@ use super::super::registry::{BATCH, kept as registry_kept};
 use super::ended;
 use super::parse::Action;
 
-/// Batches that are kept; of more the oldest that have ended go.
-const BATCHES_MAX: usize = 500;
+/// Batches that are kept; of more the oldest that have ended go. All of them are a part of what dialects may keep together.
+const BATCHES_MAX: usize = 100;
+/// Batches that may be loaded at one time.
+const LOADING_MAX: usize = 20;
 /// Files of one batch.
-const FILES_MAX: usize = 150;
+const FILES_MAX: usize = 100;
 /// Errors of one batch that are told one by one.
-const ERRORS_MAX: usize = 20;
+const ERRORS_MAX: usize = 10;
 /// Bytes of the text of one error.
 const ERROR_BYTES_MAX: usize = 200;
 
@@ -134,10 +136,7 @@ impl Batch {
     pub(super) fn after(&self, action: Action) -> Result<Status, Error> {
         match (self.status, action) {
             (Status::Loading, Action::Complete) => {
-                let all = self.files.values().fold(Rows::default(), |sum, own| Rows {
-                    taken: sum.taken + own.taken,
-                    failed: sum.failed + own.failed,
-                });
+                let all = self.all();
                 let may_fail = (all.taken + all.failed) * u64::from(self.failed_percent_max) / 100;
                 Ok(if all.failed > may_fail { Status::Failed } else { Status::Success })
             }
@@ -150,24 +149,42 @@ impl Batch {
         }
     }
 
+    /// Ends it: what its files came to is told together from now on.
+    ///
+    /// # Errors
+    /// `batch_ended`.
+    pub(super) fn end(&mut self, action: Action) -> Result<(), Error> {
+        self.status = self.after(action)?;
+        let all = self.all();
+        self.files = BTreeMap::from([(String::new(), all)]);
+        Ok(())
+    }
+
+    /// The rows of all files.
+    fn all(&self) -> Rows {
+        let sum = |sum: Rows, own: &Rows| Rows { taken: sum.taken + own.taken, failed: sum.failed + own.failed };
+        self.files.values().fold(Rows::default(), sum)
+    }
+
     /// Rows that were taken.
     pub(super) fn rows(&self) -> u64 {
-        self.files.values().map(|own| own.taken).sum()
+        self.all().taken
     }
 
     /// Puts it among the others, of which the oldest that have ended go where there are too many.
     ///
     /// # Errors
-    /// `batches_full` where none of them has ended; as [`set_object`].
+    /// `batches_full` where too many are being loaded; as [`set_object`].
     pub(super) fn added(self, config: &StoredConfig) -> Result<StoredConfig, Error> {
         let mut all: Vec<Batch> = registry_kept::all(config, BATCH)?;
         all.sort_by_key(|own| own.created);
         let mut config = config.clone();
-        if all.len() >= BATCHES_MAX {
-            let oldest = all.iter().find(|own| own.status != Status::Loading).ok_or_else(|| {
-                let message = format!("{BATCHES_MAX} batches are being loaded: complete or abort one of them first");
-                Error::new(ErrorKind::LimitExceeded, "batches_full", message)
-            })?;
+        if all.iter().filter(|own| own.status == Status::Loading).count() >= LOADING_MAX {
+            let message = format!("{LOADING_MAX} batches are being loaded: complete or abort one of them first");
+            return Err(Error::new(ErrorKind::LimitExceeded, "batches_full", message));
+        }
+        let excess = (all.len() + 1).saturating_sub(BATCHES_MAX);
+        for oldest in all.iter().filter(|own| own.status != Status::Loading).take(excess) {
             config = set_object(&config, (BATCH, &oldest.id), None)?;
         }
         set_object(&config, (BATCH, &self.id), Some(&registry_kept::written(&self)))
@@ -175,7 +192,7 @@ impl Batch {
 
     /// As answers show it.
     pub(super) fn shown(&self, org: &str) -> Value {
-        let failed: u64 = self.files.values().map(|own| own.failed).sum();
+        let failed = self.all().failed;
         let errors = self.errors.iter().map(
             |own| json!({ "code": "row_invalid", "file": own.file, "row": own.row, "description": own.description }),
         );

@@ -205,7 +205,7 @@ pub(super) fn shown(
     let life = Life::of(rule);
     let expression = expression(told(definition, beside.map(|own| (&own.sent, own.read_as.as_str())), places), beside);
     let tenant = tenant(&asked.org);
-    let mut sandbox = json!(asked.sandbox);
+    let mut sandbox = json!(*asked.sandbox);
     if form == Shown::Alone
         && let Some(members) = sandbox.as_object_mut()
         && let Some(is_default) = members.remove("default")

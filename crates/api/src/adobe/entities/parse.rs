@@ -6,6 +6,7 @@ use tessera_service::EventOrder;
 use tessera_service::error::Error;
 use tessera_service::workspace_config::StoredConfig;
 
+use super::super::NAME;
 use super::super::computed_attributes::{Place, shown_at};
 use super::super::enter::Asked;
 use super::super::errors::invalid_parameter;
@@ -13,6 +14,7 @@ use super::super::merge_policies;
 use super::super::xid::Said;
 use super::property::{PROPERTIES_MAX, Property};
 use super::wire::{Lookups, TimeFilter};
+use crate::answer::to_json;
 use crate::bounds::EVENTS_MAX;
 use crate::extract::Query;
 
@@ -76,6 +78,14 @@ impl Shape {
         let chosen = merge_policies::chosen(config, asked.workspace(), class, self.policy.as_deref())?;
         let places = shown_at(config, &asked.org);
         Ok(Self { policy: Some(chosen.policy.to_string()), policy_told: chosen.id, places, ..self })
+    }
+}
+
+impl Shape {
+    /// What tells an answer of this shape from every other of one identity, before its merge policy is looked for: which that is, and where
+    /// computed attributes stand, the configuration of this version says.
+    pub(super) fn key(&self, version: u64, kind: Kind) -> Vec<u8> {
+        to_json(&(NAME, version, kind == Kind::Account, &self.policy, &self.fields, self.with_computed))
     }
 }
 

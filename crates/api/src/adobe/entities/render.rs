@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use tessera_engine::time::Timestamp;
 use tessera_expr::facts::Membership;
 use tessera_service::clock::format_seconds;
 use tessera_service::error::{Error, ErrorKind};
@@ -53,7 +54,7 @@ pub(super) fn stub(named: &Named) -> Value {
 fn entity(app: &App, unit: &UnitProfile, shape: &Shape) -> Result<Value, Error> {
     let mut entity = Map::new();
     for (name, json) in &unit.attributes {
-        set(&mut entity, name, serde_json::from_slice(json).map_err(|_| unreadable())?);
+        entity.insert(name.to_string(), serde_json::from_slice(json).map_err(|_| unreadable())?);
     }
     // Those of the first generation are shown where they are asked for.
     let is_shown = |place: &&Place| shape.with_computed || place.generation == Generation::Current;
@@ -118,6 +119,15 @@ fn identity(own: &UnitIdentity) -> Value {
         item["primary"] = true.into();
     }
     item
+}
+
+/// When what is told of a unit is next another by itself, beside what the unit says: those who left a segment are told of for a while.
+pub(super) fn valid_until(unit: &UnitProfile, now: Timestamp) -> Option<Timestamp> {
+    let left = unit.memberships.iter().filter_map(|(_, stands)| match stands {
+        Membership::Outside { left: Some(left) } => Some(left.plus_micros(EXITED_MICROS)),
+        Membership::Inside { .. } | Membership::Outside { left: None } => None,
+    });
+    left.filter(|until| *until > now).min()
 }
 
 fn memberships(unit: &UnitProfile, now_micros: i64) -> BTreeMap<&str, Value> {

@@ -64,13 +64,13 @@ async fn two_of_one_organization_share_nothing() {
     let made = made(&world).await;
     let fill =
         |path: &str| path.split('/').map(|own| made.get(own).map_or(own, String::as_str)).collect::<Vec<_>>().join("/");
-    let lab = [("x-sandbox-name", "lab")];
+    let (lab, same) = ([("x-sandbox-name", "lab")], [("x-request-id", "r-1")]);
     let mut looked_at = 0;
     for route in (DOOR.routes)() {
         let (method, path) = (route.method.as_str(), fill(route.path));
         let names_own = path != route.path && !route.path.contains("{connection_id}");
         let body = route.body.as_ref().and_then(|body| body.example.clone()).unwrap_or(Value::Null);
-        let before = send(&world, ("GET", &path), &[], &Value::Null).await;
+        let before = send(&world, ("GET", &path), &same, &Value::Null).await;
         let reply = send(&world, (method, &path), &lab, &body).await;
         let told = String::from_utf8_lossy(&reply.body).into_owned();
         for own in made.values().filter(|own| own.len() > 8).map(String::as_str).chain([
@@ -83,7 +83,7 @@ async fn two_of_one_organization_share_nothing() {
         if names_own {
             assert!(matches!(reply.status.as_u16(), 400 | 404), "{method} {path}: {} {told}", reply.status);
         }
-        let after = send(&world, ("GET", &path), &[], &Value::Null).await;
+        let after = send(&world, ("GET", &path), &same, &Value::Null).await;
         assert_eq!(
             (before.status, without_request(before.json())),
             (after.status, without_request(after.json())),
