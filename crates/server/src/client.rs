@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use ureq::Agent;
 use ureq::http::{Method, Request};
 
@@ -159,15 +158,6 @@ impl Client {
             return Ok(Value::Null);
         }
         serde_json::from_slice(&answer.body).with_context(|| format!("{what}: the answer is no JSON"))
-    }
-
-    /// Reads a JSON answer without interpreting it.
-    pub(crate) fn raw(&self, path: &str) -> Result<Box<RawValue>> {
-        let answer = self.send(Method::GET, path, &[])?;
-        if answer.status != 200 {
-            return Err(answer.into_error());
-        }
-        serde_json::from_slice(&answer.body).context("the answer is no JSON")
     }
 }
 
