@@ -46,7 +46,7 @@ async fn what_cannot_be_changed_so_is_refused() {
     for (path, body, status, code) in [
         ("/v1/segments/none", json!({ "description": "x" }), 404, "segment_not_found"),
         ("/v1/segments/s", json!({ "description": "x", "version": 7 }), 409, "rule_changed"),
-        ("/v1/segments/s", json!({ "descripton": "x" }), 400, "body_invalid"),
+        ("/v1/segments/s", json!({ "summary": "x" }), 400, "body_invalid"),
         ("/v1/segments/s", json!({ "pql": "1 +" }), 400, "rule_invalid"),
         ("/v1/segments/s", json!({ "pql": "a = 1", "filter": "a eq 1" }), 400, "rule_spelling"),
         ("/v1/segments/s", json!({ "pql": null }), 400, "rule_spelling"),
