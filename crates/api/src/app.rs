@@ -22,6 +22,7 @@ use crate::budget::{Budget, Counted, Share};
 use crate::caller;
 use crate::door::Door;
 use crate::extract::Query;
+use crate::guesses::Guesses;
 use crate::limiter::{Limiter, Subject};
 use crate::quota::Quotas;
 use crate::settings::ApiSettings;
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub(crate) bodies: Arc<Budget>,
     /// Bytes of answers.
     pub(crate) answers: Arc<Budget>,
+    /// Requests with keys that are none.
+    pub(crate) guesses: Guesses,
     limiter: Limiter,
     quotas: Quotas,
     ids: FreshIds,
@@ -51,7 +54,7 @@ impl App {
         let answers = Budget::new(Counted::Answers, settings.answers_bytes);
         let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(move || clock.now());
         let (limiter, quotas) = (Limiter::new(clock.clone()), Quotas::new(clock));
-        Self { service, settings, watchers, bodies, answers, limiter, quotas, ids }
+        Self { service, settings, watchers, bodies, answers, guesses: Guesses::default(), limiter, quotas, ids }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -25,6 +25,7 @@ pub mod declared;
 mod dfinery;
 mod door;
 mod extract;
+mod guesses;
 mod jobs;
 mod kept;
 mod kinds;

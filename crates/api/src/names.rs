@@ -14,6 +14,8 @@ pub const ACCEPTS_FAILED: &str = "tessera_http_accepts_failed_total";
 pub const CONNECTIONS_CUT: &str = "tessera_http_connections_cut_total";
 /// Requests refused by a limit, by whose limit it was and what it bounds.
 pub const LIMITED: &str = "tessera_http_limited_total";
+/// Requests that show no key or one that is none, by code.
+pub const AUTHENTICATIONS_FAILED: &str = "tessera_http_authentications_failed_total";
 /// Bytes in memory, by `part`: `bodies` of requests, and `answers` that clients have not taken yet.
 pub use tessera_service::names::MEMORY_BYTES;
 /// Events and records taken in, by door and verdict.

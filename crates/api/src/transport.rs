@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::bounds::{ANSWER_COUNTED_BYTES, COMPRESS_BYTES_MIN, REQUEST_ID_CHARS_MAX, STREAM_BYTES};
 use crate::budget::Charge;
 use crate::door::{self, Door, Refusal};
+use crate::guesses::Peer;
 use crate::kinds::rule;
 use crate::limiter::Permit;
 use crate::names;
@@ -78,6 +79,7 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     let method = known_method(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let uri = request.uri().clone();
+    let peer = request.extensions().get::<Peer>().copied();
     let door = door::of(route.as_ref().map(MatchedPath::as_str), uri.path());
     let in_flight = metrics::gauge!(names::IN_FLIGHT);
     in_flight.increment(1);
@@ -88,6 +90,9 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     };
     drop(under_way);
     let unwritten = response.extensions_mut().remove::<Unwritten>();
+    if let Some(wait) = unwritten.as_ref().and_then(|it| app.guesses.note(&it.error, peer, started.into())) {
+        tokio::time::sleep(wait).await;
+    }
     if let Some(unwritten) = &unwritten {
         write(unwritten, door, (&id, uri.path()), &mut response);
     }

@@ -5,6 +5,9 @@
 
 mod infer;
 mod meaning;
+mod never;
+
+pub use never::contradictions;
 
 use std::fmt;
 

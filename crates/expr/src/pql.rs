@@ -13,3 +13,4 @@ mod words;
 
 pub use parser::parse;
 pub use print::print;
+pub use teach::function as foreign_function;

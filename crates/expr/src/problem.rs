@@ -155,8 +155,10 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// The name that differs least from what was written, in at most two characters of a short word and a third of a long one.
-fn closest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The name that differs least from what was written, in at most two characters of a short word and a third of a long one; letters of another case do
+/// not differ.
+#[must_use]
+pub fn closest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Words longer than this were not mistyped from any name of ours.
     const CHARACTERS_MAX: usize = 40;
     let written: Vec<char> = written.chars().take(CHARACTERS_MAX + 1).collect();

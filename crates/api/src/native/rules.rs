@@ -85,8 +85,8 @@ struct Checked {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = RuleWarning)]
 pub(crate) struct Warning {
-    /// What it is: `attribute`, `event_type`, `property`, `event_part` (something that no event has at the top), `reset` (a member that was left
-    /// out of a replacement, and has its default again).
+    /// What it is: `attribute`, `event_type`, `property`, `event_part` (something that no event has at the top), `contradiction` (a condition that cannot
+    /// hold together with another one), `reset` (a member that was left out of a replacement, and has its default again).
     pub(super) kind: &'static str,
     /// Its name.
     pub(super) name: String,
@@ -121,9 +121,20 @@ pub(super) async fn warnings(
                     .to_owned(),
             ),
         };
-        Warning { kind, name: own.name, message }
+        let meant = own.near.map(|near| format!("; did you mean {near}?"));
+        // A word of another language reads as an attribute.
+        let foreign = || {
+            (kind == "attribute").then(|| pql::foreign_function(&own.name)).flatten().map(|hint| format!("; {hint}"))
+        };
+        Warning { kind, message: message + &meant.or_else(foreign).unwrap_or_default(), name: own.name }
     };
-    Ok(app.service.unheard_of(workspace, rule, model).await?.into_iter().map(warning).collect())
+    let unheard = app.service.unheard_of(workspace, rule, model).await?.into_iter().map(warning);
+    let never = check::contradictions(rule.source(), model).into_iter().map(|(one, other)| Warning {
+        kind: "contradiction",
+        message: format!("nobody can meet it together with {one}, unless it is a list"),
+        name: other,
+    });
+    Ok(unheard.chain(never).collect())
 }
 
 /// What is wrong with a rule, and where.

@@ -23,6 +23,7 @@ use super::head::{self, Head, Refused};
 use super::lent;
 use super::pulse::{Pulse, UnderWay, Waiting};
 use super::stream::{Stalling, Telling};
+use crate::guesses::Peer;
 use crate::names;
 use crate::transport::Secured;
 
@@ -30,14 +31,15 @@ impl Host {
     pub(super) async fn connection(&self, stream: TcpStream, _place: OwnedSemaphorePermit) {
         let open = metrics::gauge!(names::CONNECTIONS);
         open.increment(1);
+        let peer = stream.peer_addr().ok().map(|peer| Peer(peer.ip()));
         // Answers are written whole; waiting to fill packets would only delay them.
         if stream.set_nodelay(true).is_ok() {
             let pulse = Pulse::new();
             let stream = Stalling::new(stream, Arc::clone(&pulse), self.settings.stall_timeout);
             match &self.tls {
-                None => self.speak(stream, pulse).await,
+                None => self.speak(stream, pulse, peer).await,
                 Some(tls) => match tokio::time::timeout(self.settings.head_timeout, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => self.speak(stream, pulse).await,
+                    Ok(Ok(stream)) => self.speak(stream, pulse, peer).await,
                     Ok(Err(_)) => cut("tls"),
                     Err(_) => cut("handshake_timeout"),
                 },
@@ -47,11 +49,17 @@ impl Host {
     }
 
     /// Serves requests on a connection until one side ends it, it has waited too long, or the server stops.
-    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, pulse: Arc<Pulse>) {
+    async fn speak<S>(&self, stream: S, pulse: Arc<Pulse>, peer: Option<Peer>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (router, own, is_secured) = (self.router.clone(), Arc::clone(&pulse), self.tls.is_some());
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             if is_secured {
                 request.extensions_mut().insert(Secured);
+            }
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
             }
             let (router, pulse) = (router.clone(), Arc::clone(&own));
             async move { Ok::<_, std::convert::Infallible>(answer(router, pulse, request).await) }

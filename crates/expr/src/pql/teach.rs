@@ -248,8 +248,9 @@ pub(super) fn character(rest: &str) -> Option<&'static str> {
     hints.into_iter().find(|(start, _)| rest.starts_with(start)).map(|(_, hint)| hint)
 }
 
-/// What a function of another language is in this one.
-pub(super) fn function(name: &str) -> Option<&'static str> {
+/// What a function, or a word, of another language is in this one.
+#[must_use]
+pub fn function(name: &str) -> Option<&'static str> {
     let own = name.to_ascii_lowercase();
     FOREIGN.iter().find(|(names, _)| names.contains(&own.as_str())).map(|(_, hint)| *hint)
 }

@@ -1,6 +1,5 @@
 //! What only this product can do, shown on the purchases of the demo: who is who, rules over a history, a merge undone.
 
-
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use ureq::http::Method;

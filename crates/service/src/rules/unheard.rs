@@ -8,6 +8,7 @@ use tessera_engine::value::Path;
 use tessera_expr::ast::Name;
 use tessera_expr::check::{Known, Model, check};
 use tessera_expr::plan::EventTypes;
+use tessera_expr::problem::closest;
 use tessera_expr::rule::Rule;
 
 use super::RuleModel;
@@ -45,6 +46,8 @@ pub struct Unheard {
     pub name: String,
     /// The type of events that it is of, if the rule says which.
     pub of: Option<String>,
+    /// A name that was heard of and comes close to it.
+    pub near: Option<String>,
 }
 
 impl Service {
@@ -71,7 +74,9 @@ impl Service {
                 };
                 let mut names = events_of(&seen).chain(UNNAMED).chain(model.event_types());
                 if !names.any(is_same) {
-                    unheard.insert(Unheard { thing: Thing::EventType, name: own.name.to_string(), of: None });
+                    let names = events_of(&seen).chain(model.event_types());
+                    let near = closest(&own.name, names).map(str::to_owned);
+                    unheard.insert(Unheard { thing: Thing::EventType, name: own.name.to_string(), of: None, near });
                 }
             }
         }
@@ -111,13 +116,20 @@ impl Named {
             let Ok(path) = Path::from_segments(names.iter().map(|name| &**name)) else { continue };
             let is_seen = |subject: &Subject| matches!(subject, Subject::Attribute(own) if is_near(own, path.as_str()));
             if !seen.seen.keys().any(is_seen) || model.hides_attribute(&path) {
-                unheard.insert(Unheard { thing: Thing::Attribute, name: path.to_string(), of: None });
+                let attributes = seen.seen.keys().filter_map(|subject| match subject {
+                    Subject::Attribute(own) => Some(&**own),
+                    Subject::Event(_) | Subject::Property(..) => None,
+                });
+                let is_shown = |own: &&str| Path::parse(own).is_ok_and(|own| !model.hides_attribute(&own));
+                let near = closest(path.as_str(), attributes.filter(is_shown)).map(str::to_owned);
+                unheard.insert(Unheard { thing: Thing::Attribute, name: path.to_string(), of: None, near });
             }
         }
         for (event, names) in self.properties {
             let part = names.first().map_or("", |name| &**name);
             if !EVENT_PARTS.contains(&part) {
-                unheard.insert(Unheard { thing: Thing::EventPart, name: part.to_owned(), of: None });
+                let near = closest(part, EVENT_PARTS).map(str::to_owned);
+                unheard.insert(Unheard { thing: Thing::EventPart, name: part.to_owned(), of: None, near });
                 continue;
             }
             let is_registered = matches!(model.property(event.as_deref(), &names), Known::Is(_));
@@ -134,7 +146,12 @@ impl Named {
                 Subject::Attribute(_) | Subject::Event(_) => false,
             };
             if !seen.seen.keys().any(is_seen) {
-                unheard.insert(Unheard { thing: Thing::Property, name: path.to_string(), of: event });
+                let properties = seen.seen.keys().filter_map(|subject| match subject {
+                    Subject::Property(of, own) if event.as_deref().is_none_or(|event| *event == **of) => Some(&**own),
+                    Subject::Property(..) | Subject::Attribute(_) | Subject::Event(_) => None,
+                });
+                let near = closest(path.as_str(), properties).map(str::to_owned);
+                unheard.insert(Unheard { thing: Thing::Property, name: path.to_string(), of: event, near });
             }
         }
         unheard
