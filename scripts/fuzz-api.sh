@@ -32,6 +32,7 @@ cd "$data"
 timeout "$seconds" "$venv/bin/schemathesis" run "$OLDPWD/openapi/tessera.json" \
   --url "$url" --header "Authorization: Bearer $key" --header "X-Access-Token: $key" \
   --header "Ocp-Apim-Subscription-Key: $key" --header "X-Tessera-Workspace: default" \
+  --header "X-Api-Key: any" --header "X-Gw-Ims-Org-Id: default@AdobeOrg" --header "X-Sandbox-Name: prod" \
   --phases examples,coverage,fuzzing --checks not_a_server_error,status_code_conformance \
   --max-examples "$examples" --seed "$seed" --generation-database none \
   --suppress-health-check all --continue-on-failure --warnings off --workers 2 --no-color

@@ -18,7 +18,7 @@ use tessera_service::segments::ShownRule;
 use tessera_service::workspace_config::{RuleName, StoredConfig};
 
 use super::enter::{Asked, enter};
-use super::objects::missing;
+use super::objects::{missing, unprocessable};
 use super::pql;
 use crate::answer::{Answer, json as json_answer};
 use crate::app::App;
@@ -42,6 +42,7 @@ use wire::{Body, ComputedAttribute, ComputedAttributes, Life, Shown};
 
 const READ: Access = Access::Workspace(Permission::Read);
 const CONFIGURE: Access = Access::Workspace(Permission::Configure);
+const USED: &str = "Others depend on it.";
 
 /// The routes of computed attributes.
 pub(super) fn routes() -> Vec<Route> {
@@ -71,7 +72,10 @@ pub(super) fn routes() -> Vec<Route> {
             )
             .body::<Body>(body)
             .answer::<ComputedAttribute>(200, "The computed attribute.", attribute.clone()),
-        route(Method::PATCH, all, CONFIGURE, patch(change_named), "Changes a computed attribute whose id stands in the body")
+        unprocessable(
+            route(Method::PATCH, all, CONFIGURE, patch(change_named), "Changes a computed attribute whose id stands in the body"),
+            USED,
+        )
             .describe("As with the id in the path: clients of this API send it so.")
             .body::<Body>(of_one)
             .answer::<ComputedAttribute>(200, "The computed attribute.", attribute.clone()),
@@ -80,12 +84,14 @@ pub(super) fn routes() -> Vec<Route> {
             "The computed attribute.",
             attribute.clone(),
         ),
-        id(route(Method::PATCH, one, CONFIGURE, patch(change_one), "Changes a computed attribute"))
+        id(unprocessable(route(Method::PATCH, one, CONFIGURE, patch(change_one), "Changes a computed attribute"), USED))
             .describe(changes)
             .body::<Body>(publish)
             .answer::<ComputedAttribute>(200, "The computed attribute.", attribute.clone()),
-        id(route(Method::DELETE, one, CONFIGURE, delete(remove), "Deletes a draft of a computed attribute"))
-            .describe("422 where others depend on it.")
+        id(unprocessable(
+            route(Method::DELETE, one, CONFIGURE, delete(remove), "Deletes a draft of a computed attribute"),
+            USED,
+        ))
             .answer::<ComputedAttribute>(202, "It is deleted; this is what it was.", attribute),
     ]
 }

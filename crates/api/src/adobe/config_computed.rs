@@ -56,8 +56,7 @@ pub(super) fn routes() -> Vec<Route> {
             .describe("`add` or `replace` at `/expression` and `/description`.")
             .body::<Vec<Operation>>(change)
             .answer_empty(204, "It is changed."),
-        id(route(Method::DELETE, one, CONFIGURE, delete(remove), "Deletes a computed attribute of the first generation"))
-            .describe("422 where others depend on it.")
+        id(super::objects::unprocessable(route(Method::DELETE, one, CONFIGURE, delete(remove), "Deletes a computed attribute of the first generation"), "Others depend on it."))
             .answer_empty(200, "It is gone."),
     ]
 }

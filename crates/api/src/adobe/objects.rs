@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::enter::Asked;
 use crate::answer::invalid;
 use crate::app::App;
+use crate::route::Route;
 
 /// The class of people.
 pub(super) const PROFILE: &str = "_xdm.context.profile";
@@ -65,6 +66,17 @@ pub(super) fn encoded(value: &str) -> String {
         }
         byte => format!("{text}%{byte:02X}"),
     })
+}
+
+/// Documents that a call is well formed and cannot be done to an object as it is.
+pub(super) fn unprocessable(route: Route, description: &'static str) -> Route {
+    let error =
+        json!({ "code": "422", "message": "others depend on it: segment 4afe34ae-8c98-4513-8a1d-67ccaa54bc05" });
+    route.answer_free(
+        422,
+        description,
+        json!({ "requestId": "d63137a5fb6d248013c4-1f2", "errors": { "422": [error] } }),
+    )
 }
 
 /// A sandbox in examples.

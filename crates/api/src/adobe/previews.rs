@@ -54,7 +54,12 @@ pub(super) fn routes() -> Vec<Route> {
             .describe("In the order in which they are kept. Everybody is looked at, within 5 seconds.")
             .query("offset", "How many to leave out; with `limit` at most 10,000.", whole(0, 0))
             .query("limit", "How many.", whole(1, PROFILES_MAX))
-            .answer::<Preview>(200, "They, each by the XID of one of its identities.", wire::example_preview()),
+            .answer::<Preview>(200, "They, each by the XID of one of its identities.", wire::example_preview())
+            .answer_free(
+                422,
+                "A profile is too large to be read.",
+                json!({ "requestId": "d63137a5fb6d248013c4-1f2", "errors": { "422": [] } }),
+            ),
         id(route(Method::DELETE, "/data/core/ups/preview/{id}", READ, delete(remove), "Deletes a preview"))
             .answer_free(200, "It is gone.", json!({ "message": "Preview is deleted" })),
         id(route(Method::GET, "/data/core/ups/estimate/{id}", READ, get(estimate), "Estimates how many a preview's condition holds of"))

@@ -38,6 +38,7 @@ const RULE: RuleKind = RuleKind::Segment;
 /// How long an answer waits for a rule to be brought to everybody.
 const BUILDING: Duration = Duration::from_secs(5);
 const ALL: &str = "/data/core/ups/segment/definitions";
+const TAKEN: &str = "Another one has its name, or there is no such merge policy.";
 
 /// The routes of segment definitions.
 pub(super) fn routes() -> Vec<Route> {
@@ -56,8 +57,8 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         list::documented(route(Method::GET, ALL, READ, get(list_all), "Lists segment definitions"))
             .answer::<SegmentDefinitions>(200, "A page of them.", page),
-        route(Method::POST, ALL, CONFIGURE, post(create), "Makes a segment definition")
-            .describe("Of people, or of accounts by `schema.name`. `X-Location` says where it is. 422 where another one has its name.")
+        objects::unprocessable(route(Method::POST, ALL, CONFIGURE, post(create), "Makes a segment definition"), TAKEN)
+            .describe("Of people, or of accounts by `schema.name`. `X-Location` says where it is.")
             .body::<Body>(body.clone())
             .answer::<SegmentDefinition>(200, "The segment definition.", definition.clone()),
         route(
@@ -74,22 +75,37 @@ pub(super) fn routes() -> Vec<Route> {
             "By id: the segment definition, or that there is none.",
             json!({ "results": { (wire::EXAMPLE_ID): definition } }),
         ),
-        route(Method::POST, "/data/core/ups/segment/conversion", READ, post(convert), "Writes a condition in the other form")
-            .describe("Text as nodes, nodes as text. Nothing is kept.")
-            .body::<Conversion>(body.clone())
-            .answer::<Converted>(200, "The other form.", converted),
+        route(
+            Method::POST,
+            "/data/core/ups/segment/conversion",
+            READ,
+            post(convert),
+            "Writes a condition in the other form",
+        )
+        .describe("Text as nodes, nodes as text. Nothing is kept.")
+        .body::<Conversion>(body.clone())
+        .answer::<Converted>(200, "The other form.", converted),
         id(route(Method::GET, one, READ, get(read), "Reads a segment definition")).answer::<SegmentDefinition>(
             200,
             "The segment definition.",
             definition.clone(),
         ),
-        id(route(Method::PATCH, one, CONFIGURE, patch(replace), "Replaces a segment definition"))
-            .describe("All of it, as when it is made. Who is a member of both stays one since then.")
-            .body::<Body>(body)
-            .answer::<SegmentDefinition>(200, "The segment definition.", definition),
-        id(route(Method::DELETE, one, CONFIGURE, delete(remove), "Deletes a segment definition"))
-            .describe("422 where others depend on it.")
-            .answer_free(200, "It is gone.", json!({ "status": true, "message": "Segment definition is deleted" })),
+        id(objects::unprocessable(
+            route(Method::PATCH, one, CONFIGURE, patch(replace), "Replaces a segment definition"),
+            TAKEN,
+        ))
+        .describe("All of it, as when it is made. Who is a member of both stays one since then.")
+        .body::<Body>(body)
+        .answer::<SegmentDefinition>(200, "The segment definition.", definition),
+        id(objects::unprocessable(
+            route(Method::DELETE, one, CONFIGURE, delete(remove), "Deletes a segment definition"),
+            "Others depend on it.",
+        ))
+        .answer_free(
+            200,
+            "It is gone.",
+            json!({ "status": true, "message": "Segment definition is deleted" }),
+        ),
     ]
 }
 

@@ -9,6 +9,7 @@ use tessera_expr::plan::Attributes;
 use tessera_expr::pql;
 use tessera_service::directory::WorkspaceId;
 use tessera_service::error::{Error, ErrorKind};
+use tessera_service::learned::Subject;
 use tessera_service::workspace_config::{
     DESCRIPTION_MAX, Definition, RuleContent, RuleName, StoredConfig, StoredRule, archive_rule, display_name, put_rule,
     remove_rule,
@@ -155,6 +156,7 @@ async fn read(
 ) -> Result<Wanted, Error> {
     let Terms { name, display_name: called, description, sent, duration, keep_current, is_draft } = terms;
     let name = rule_name(&name)?;
+    check_unsaid(app, asked.workspace(), name.as_str()).await?;
     let called = display_name(&called).map_err(|_| expected("displayName", "1 to 255 printable characters"))?;
     let description = checked_description(&description)?;
     let window = duration.window(keep_current)?;
@@ -192,6 +194,16 @@ fn rule_name(name: &str) -> Result<RuleName, Error> {
     }
     let before = if name.starts_with(|char: char| char.is_ascii_digit()) { "_" } else { "" };
     RuleName::parse(RULE, &format!("{before}{name}"))
+}
+
+/// Refuses the name of an attribute that profiles have been given: it would be shown no more.
+async fn check_unsaid(app: &App, workspace: WorkspaceId, name: &str) -> Result<(), Error> {
+    let seen = app.service.learned(workspace).await?.seen;
+    let is_own = |path: &str| path.split('.').next() == Some(name);
+    if seen.keys().any(|subject| matches!(subject, Subject::Attribute(path) if is_own(path))) {
+        return Err(expected("name", "a name that no attribute of profiles begins with"));
+    }
+    Ok(())
 }
 
 /// What people say of a rule; nothing where it is empty.
