@@ -1,5 +1,6 @@
 //! This door against the specification: golden exchanges, and what they cannot show.
 
+mod collection;
 mod entities;
 mod gateway;
 pub(in crate::adobe) mod golden;

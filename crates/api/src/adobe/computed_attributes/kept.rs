@@ -140,14 +140,23 @@ pub(in crate::adobe) struct Place {
     pub(in crate::adobe) generation: Generation,
 }
 
-/// Where all of them are shown.
+/// Where those that are shown stand. Every read of an entity asks, so that no more than that is read of what is beside them.
 pub(in crate::adobe) fn shown_at(config: &StoredConfig, org: &str) -> Vec<Place> {
-    let all = config.rules().of(RULE).values();
-    all.map(|rule| {
-        let beside = beside(config, rule.name.as_str());
-        let is_first = beside.as_ref().is_some_and(|own| own.place.is_some());
-        let generation = if is_first { Generation::Alpha } else { Generation::Current };
-        Place { name: rule.name.shared(), path: place(org, &rule.name, beside.as_ref()).join("."), generation }
+    #[derive(Deserialize)]
+    struct Placed {
+        #[serde(default)]
+        place: Option<Vec<String>>,
+    }
+    let live = config.rules().of(RULE).values().filter(|rule| rule.live().is_some());
+    let tenant = tenant(org);
+    live.map(|rule| {
+        let name = rule.name.shared();
+        let kept = config.objects().get(KIND, &name);
+        let placed = kept.and_then(|json| serde_json::from_str::<Placed>(json).ok()?.place);
+        match placed {
+            Some(place) => Place { name, path: place.join("."), generation: Generation::Alpha },
+            None => Place { path: format!("{tenant}.{GROUP}.{name}"), name, generation: Generation::Current },
+        }
     })
     .collect()
 }

@@ -110,32 +110,50 @@ fn beside(config: &StoredConfig, name: &str) -> Beside {
 
 /// All policies of a workspace: that which is built in stands for each class.
 pub(super) fn all(config: &StoredConfig, workspace: WorkspaceId) -> Vec<Found> {
-    let of_accounts = account_default(config);
     let mut all = Vec::new();
     for policy in config.policies().iter() {
         if policy.origin == Origin::BuiltIn {
-            for class in Class::ALL {
-                let name = class.built_in();
-                let is_default = match class {
-                    Class::Profile => *config.policies().default_id() == policy.id,
-                    Class::Account => of_accounts.is_none(),
-                };
-                let id = uuid("merge policy", &format!("{} {name}", workspace.stable_id()));
-                let on_edge = beside(config, name).on_edge;
-                all.push(Found { id, policy: policy.clone(), class, on_edge, is_default });
-            }
+            all.extend(Class::ALL.map(|class| built_in(config, workspace, policy, class)));
         } else {
-            let id = policy.id.to_string();
-            let Beside { account, on_edge, .. } = beside(config, &id);
-            let class = if account { Class::Account } else { Class::Profile };
-            let is_default = match class {
-                Class::Profile => *config.policies().default_id() == policy.id,
-                Class::Account => of_accounts.as_ref() == Some(&policy.id),
-            };
-            all.push(Found { id, policy: policy.clone(), class, on_edge, is_default });
+            all.push(made_one(config, policy));
         }
     }
     all
+}
+
+/// The policy that is built in, as it stands for a class.
+fn built_in(config: &StoredConfig, workspace: WorkspaceId, policy: &StoredPolicy, class: Class) -> Found {
+    let name = class.built_in();
+    let is_default = match class {
+        Class::Profile => *config.policies().default_id() == policy.id,
+        Class::Account => account_default(config).is_none(),
+    };
+    let id = uuid("merge policy", &format!("{} {name}", workspace.stable_id()));
+    Found { id, policy: policy.clone(), class, on_edge: beside(config, name).on_edge, is_default }
+}
+
+/// A policy that somebody made.
+fn made_one(config: &StoredConfig, policy: &StoredPolicy) -> Found {
+    let id = policy.id.to_string();
+    let Beside { account, on_edge, .. } = beside(config, &id);
+    let class = if account { Class::Account } else { Class::Profile };
+    let is_default = match class {
+        Class::Profile => *config.policies().default_id() == policy.id,
+        Class::Account => account_default(config).as_ref() == Some(&policy.id),
+    };
+    Found { id, policy: policy.clone(), class, on_edge, is_default }
+}
+
+/// The policy of an id, or the default of people, where it is plain which one that is: reads of entities ask for it.
+fn plain(config: &StoredConfig, workspace: WorkspaceId, class: Class, id: Option<&str>) -> Option<Found> {
+    let asked = match (id, class) {
+        (Some(id), _) => config.policies().find(id).ok().filter(|policy| policy.origin != Origin::BuiltIn)?,
+        (None, Class::Profile) => config.policies().find(config.policies().default_id().as_str()).ok()?,
+        (None, Class::Account) => return None,
+    };
+    let is_built_in = asked.origin == Origin::BuiltIn;
+    let found = if is_built_in { built_in(config, workspace, asked, class) } else { made_one(config, asked) };
+    (id.is_some() || (found.class == class && found.is_default)).then_some(found)
 }
 
 /// The policy that was made the default of accounts.
@@ -196,7 +214,7 @@ pub(in crate::adobe) fn chosen(
         Some(id) => found.id.eq_ignore_ascii_case(id),
         None => found.class == class && found.is_default,
     };
-    let found = all(config, workspace).into_iter().find(is_chosen);
+    let found = plain(config, workspace, class, id).or_else(|| all(config, workspace).into_iter().find(is_chosen));
     found.map(|Found { policy, id, on_edge, .. }| Chosen { policy: policy.id, id, on_edge }).ok_or_else(|| {
         let message = match id {
             Some(_) => "mergePolicyId: the id of a merge policy of this sandbox is expected".to_owned(),
