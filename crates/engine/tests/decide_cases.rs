@@ -157,6 +157,7 @@ fn verdicts(world: &World, outcome: &Outcome) -> Vec<String> {
         Outcome::Released { severed } => vec![format!("severed {severed}")],
         Outcome::Documented(own) => vec![format!("documented, {} released", own.released.len())],
         Outcome::Touched => vec!["touched".into()],
+        Outcome::Forgotten => vec!["forgotten".into()],
         Outcome::DocumentTaken(taken) => vec![format!("taken {}", taken.len())],
         Outcome::NotFound => vec!["not found".into()],
         Outcome::Directed(directed) => vec![format!("directed, {} profiles", directed.profiles.len())],

@@ -9,3 +9,4 @@ pub(crate) mod layout;
 pub(crate) mod loose;
 pub mod records;
 pub(crate) mod row;
+pub(crate) mod sources;

@@ -393,6 +393,8 @@ fn scope_of(prompt: &Prompt, is_walked: bool, config: &Config) -> Scope {
         }
         Prompt::Fact(_)
         | Prompt::Document(_)
+        | Prompt::Record(_)
+        | Prompt::Forget(_)
         | Prompt::Touch(_)
         | Prompt::Erase(_)
         | Prompt::EraseEvent(_)

@@ -94,6 +94,7 @@ pub(crate) fn compare(outcome: &Outcome, expected: &Expected, world: &World, ste
         Outcome::Documented(_)
         | Outcome::DocumentTaken(_)
         | Outcome::Touched
+        | Outcome::Forgotten
         | Outcome::Swept(_)
         | Outcome::SweptInPart
         | Outcome::Unlinked

@@ -151,6 +151,7 @@ pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> V
         | Outcome::Documented(_)
         | Outcome::DocumentTaken(_)
         | Outcome::Touched
+        | Outcome::Forgotten
         | Outcome::NotFound
         | Outcome::Directed(_)
         | Outcome::Refused(_)

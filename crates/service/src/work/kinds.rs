@@ -8,6 +8,7 @@ pub(crate) mod backfill;
 mod backup;
 mod check;
 mod expire;
+pub(crate) mod refresh;
 mod sweep;
 
 /// The kinds that this program knows. A line here is all that a new one needs besides its own file.
@@ -19,5 +20,6 @@ pub(crate) fn all() -> Vec<Arc<dyn AnyKind>> {
         Arc::new(expire::Expire),
         Arc::new(backfill::Backfill),
         Arc::new(backup::Backup),
+        Arc::new(refresh::Refresh),
     ]
 }

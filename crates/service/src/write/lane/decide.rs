@@ -286,11 +286,16 @@ impl State {
             (Outcome::Erased(erased), Some(erasing)) => {
                 Done::Erased(Box::new(pack.erased(&erased, erasing, origin.key, entry.at, ids)))
             }
+            (outcome @ (Outcome::Forgotten | Outcome::NotFound), _) if entry.forgets() => {
+                pack.drop_row(entry.event_row.clone());
+                done_of(outcome, &[], moved, working.config())
+            }
             (outcome @ Outcome::EventEnded, _) => {
                 pack.drop_row(entry.event_row.clone());
                 done_of(outcome, &[], moved, working.config())
             }
             (outcome, _) => {
+                pack.source_row(&outcome, entry.source_row.as_ref());
                 if self.may_keep(&outcome, &entry.raw).await? {
                     pack.add(&outcome, &entry.raw, origin, entry.at, ids);
                 } else {
@@ -347,6 +352,8 @@ pub(super) async fn decide_fully(
                 let config = working.config();
                 redacted = match prompt {
                     Prompt::Fact(prepared) => redaction::without(prepared, &identities, config).map(Prompt::Fact),
+                    Prompt::Record(prepared) => redaction::without(prepared, &identities, config)
+                        .map(|prepared| Prompt::Record(Box::new(prepared))),
                     // A document that is found by these identities alone is theirs.
                     Prompt::Document(write) => redaction::without(&write.prepared, &identities, config)
                         .filter(|without| write.is_named || !without.others.is_empty())
@@ -384,6 +391,7 @@ fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config)
         Outcome::Documented(documented) => Done::Documented(Box::new((*documented, notes.to_vec()))),
         Outcome::DocumentTaken(taken) => Done::Taken(taken),
         Outcome::Touched => Done::Touched,
+        Outcome::Forgotten => Done::Forgotten,
         Outcome::Accepted { .. }
         | Outcome::Duplicate
         | Outcome::Differs

@@ -15,6 +15,7 @@ use crate::stored::idempotency::{Claim, Reply};
 use crate::stored::keys::Scope;
 use crate::stored::loose;
 use crate::stored::records::event;
+use crate::stored::sources;
 use crate::write::erasure::{Kind, Receipt, Removed, Trace, records};
 use crate::write::feed;
 use crate::write::history::{self as directives, Act, Entry};
@@ -144,12 +145,20 @@ impl Pack {
             | Outcome::Released { .. }
             | Outcome::DocumentTaken(_)
             | Outcome::Touched
+            | Outcome::Forgotten
             | Outcome::Directed(_)
             | Outcome::Refused(_)
             | Outcome::EventEnded
             | Outcome::Settled
             | Outcome::SettledInPart
             | Outcome::NotFound => {}
+        }
+    }
+
+    /// That a source has said this of an identity, and whose node that is.
+    pub(super) fn source_row(&mut self, outcome: &Outcome, row: Option<&(Key, u64)>) {
+        if let (Outcome::Accepted { owner, .. }, Some((key, hash))) = (outcome, row) {
+            self.push(key.clone(), sources::encode_row(*hash, *owner));
         }
     }
 
