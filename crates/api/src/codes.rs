@@ -10,6 +10,7 @@ mod doors;
 mod exports;
 mod keys;
 mod profile_store;
+mod sources;
 mod verdicts;
 
 /// A code and what it means.
@@ -581,7 +582,7 @@ const CALLS: &[Code] = &[
 
 /// All codes, by place and kind.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    let doors = doors::CALLS.iter().chain(profile_store::CALLS).chain(exports::CALLS);
+    let doors = doors::CALLS.iter().chain(profile_store::CALLS).chain(exports::CALLS).chain(sources::CALLS).chain(sources::VERDICTS);
     CALLS.iter().chain(keys::CALLS).chain(doors).chain(verdicts::VERDICTS)
 }
 

@@ -38,6 +38,7 @@ pub(crate) enum Tag {
     Rules,
     Attributes,
     Segments,
+    Sources,
     Jobs,
     Administration,
     Operation,
@@ -49,7 +50,7 @@ pub(crate) enum Tag {
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Profiles,
         Self::Erasures,
         Self::MergePolicies,
@@ -60,6 +61,7 @@ impl Tag {
         Self::Rules,
         Self::Attributes,
         Self::Segments,
+        Self::Sources,
         Self::Jobs,
         Self::Administration,
         Self::Operation,
@@ -82,6 +84,7 @@ impl Tag {
             Self::Rules => "rules",
             Self::Attributes => "computed attributes",
             Self::Segments => "segments",
+            Self::Sources => "sources",
             Self::Jobs => "jobs",
             Self::Administration => "administration",
             Self::Operation => "operation",
@@ -107,6 +110,7 @@ impl Tag {
                 "Values that are computed of a profile's events, attributes and segments, exact at every instant."
             }
             Self::Segments => "Conditions on profiles, who meets them, since when, and why.",
+            Self::Sources => "Where rows come from that are profiles, what becomes of their columns, and when they are read again.",
             Self::Jobs => "Long work: made, watched, paused, resumed, cancelled.",
             Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
             Self::Operation => "Health, metrics and this description.",

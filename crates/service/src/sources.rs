@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tessera_connect::{Column, Row};
+pub use tessera_connect::{Column as SourceColumn, Value as SourceValue};
 use tessera_engine::time::Timestamp;
 
 use crate::base::error::{Error, ErrorKind};

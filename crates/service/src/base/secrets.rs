@@ -17,7 +17,7 @@ use crate::base::error::{Error, ErrorKind};
 /// What the names of variables begin with that a secret may stand in.
 pub const ENVIRONMENT_PREFIX: &str = "TESSERA_SECRET_";
 /// Bytes of a secret.
-pub const SECRET_BYTES_MAX: usize = 4 << 10;
+pub(crate) const SECRET_BYTES_MAX: usize = 4 << 10;
 
 /// Where a secret is.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

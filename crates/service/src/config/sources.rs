@@ -127,16 +127,6 @@ pub struct Source {
     pub updated_at: i64,
 }
 
-impl Source {
-    /// The question that it asks its connection.
-    ///
-    /// # Errors
-    /// `Corrupt`.
-    pub(crate) fn question(&self) -> Result<Question, Error> {
-        self.content.question().map_err(|_| corrupt("types of a source"))
-    }
-}
-
 impl SourceContent {
     /// The question that it asks its connection.
     ///
@@ -300,7 +290,7 @@ pub fn sources(config: &StoredConfig) -> Result<Vec<(String, Source)>, Error> {
 ///
 /// # Errors
 /// `Invalid` with `source_name_invalid`; `LimitExceeded` with `connections_full`, `object_too_large`, `config_too_large`.
-pub fn put_connection(config: &StoredConfig, name: &str, own: &Connection) -> Result<StoredConfig, Error> {
+pub(crate) fn put_connection(config: &StoredConfig, name: &str, own: &Connection) -> Result<StoredConfig, Error> {
     check_name(name)?;
     let objects = config.objects();
     if objects.get(CONNECTION, name).is_none() && objects.of(CONNECTION).count() >= CONNECTIONS_MAX {
@@ -314,7 +304,7 @@ pub fn put_connection(config: &StoredConfig, name: &str, own: &Connection) -> Re
 ///
 /// # Errors
 /// `NotFound` with `connection_not_found`; `Conflict` with `connection_in_use`.
-pub fn delete_connection(config: &StoredConfig, name: &str) -> Result<StoredConfig, Error> {
+pub(crate) fn delete_connection(config: &StoredConfig, name: &str) -> Result<StoredConfig, Error> {
     connection(config, name)?;
     let users = sources(config)?;
     let users: Vec<&str> =

@@ -155,7 +155,7 @@ impl Refresh {
         let source = sources::source(&configured.stored, name)?;
         runs::write(ctx.store(), ctx.scope(), source.number, &run, None).await?;
         let opened = async {
-            let rows = ctx.service().open_source(&configured.stored, &source.content).await?;
+            let rows = ctx.service().open_source(&configured.stored, &source.content).await.map_err(for_good)?;
             let mapping = Mapping::new(name, &source, rows.columns(), &configured.config)?;
             let held = changed_columns(ctx, &source, &mapping).await?;
             Ok((rows, mapping, held))
@@ -184,7 +184,7 @@ impl Refresh {
     async fn advance(&mut self, ctx: &Context, overrides: Overrides) -> Result<bool, Error> {
         check_unchanged(ctx, &self.name, (self.source.number, self.source.revision)).await?;
         match self.phase {
-            Phase::Reading => match self.rows.next().await.map_err(source_error)? {
+            Phase::Reading => match self.rows.next().await.map_err(|error| for_good(source_error(error)))? {
                 Some(rows) => {
                     self.take(ctx, rows, overrides.is_full).await?;
                     Ok(true)
@@ -424,13 +424,19 @@ async fn changed_columns(ctx: &Context, source: &Source, mapping: &Mapping) -> R
     Ok(Some(Error::new(ErrorKind::Conflict, "source_columns_changed", message)))
 }
 
-/// What a source answers, as the failure of a job: the schedule is the next try.
+/// What a source answers.
 pub(crate) fn source_error(error: tessera_connect::Error) -> Error {
     let kind = match error.kind {
-        tessera_connect::ErrorKind::Unreachable => ErrorKind::Conflict,
+        tessera_connect::ErrorKind::Unreachable => ErrorKind::Unavailable,
         tessera_connect::ErrorKind::Invalid => ErrorKind::Invalid,
     };
     Error::new(kind, error.code, error.message)
+}
+
+/// What a source answers fails its refresh at once: the schedule is the next try.
+fn for_good(error: Error) -> Error {
+    let kind = if error.kind == ErrorKind::Unavailable { ErrorKind::Conflict } else { error.kind };
+    Error { kind, ..error }
 }
 
 /// The code of a note, and what it is about.

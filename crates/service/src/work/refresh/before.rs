@@ -12,7 +12,7 @@ use crate::stored::keys::Scope;
 use crate::stored::sources::{HASH_BYTES, decode_row, read_row_hash};
 
 /// Rows of one source. What is held of each takes some forty bytes while a refresh goes on.
-pub const ROWS_MAX: usize = 10_000_000;
+pub(crate) const ROWS_MAX: usize = 10_000_000;
 /// Rows that are read at once.
 const AT_ONCE: usize = 10_000;
 

@@ -11,7 +11,7 @@ use crate::stored::keys::Scope;
 use crate::stored::sources::{Known, Run, RunStatus, decode_run, encode_known, encode_run};
 
 /// Refreshes of one source that are remembered: the newest.
-pub const RUNS_MAX: usize = 100;
+pub(crate) const RUNS_MAX: usize = 100;
 
 impl Run {
     /// It ends so.
