@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::cluster::{End, HoldReason};
 use crate::document::PreparedDocument;
-use crate::fact::{Call, Identity, Strength};
+use crate::fact::{Call, FactKey, Identity, Strength};
 use crate::id::{DirectiveId, EventId, Ids, NodeId};
 use crate::prepare::{Ignored, Prepared, Rejection};
 use crate::rules::{RuleWork, SegmentId};
@@ -77,6 +77,10 @@ pub enum Prompt {
     Record(Box<Prepared>),
     /// A dataset says nothing of an identity any more.
     Forget(Forgetting),
+    /// An event, in place of the one of its dataset and id that came before.
+    ReplaceEvent(Box<Prepared>),
+    /// An event is off its timeline, as if it had never come.
+    ForgetEvent(FactKey),
     /// Mark the profile that holds this node as used now, and bring its memberships to now.
     Touch(NodeId),
     /// Release an identity from a document.
@@ -197,6 +201,24 @@ pub struct Documented {
     pub event: Option<Box<NewEvent>>,
 }
 
+/// Where the row of an event stands: its owner, its time, its id.
+pub type EventPlace = (NodeId, Timestamp, EventId);
+
+/// An event that took the place of another one, or of none.
+#[derive(Debug, Clone)]
+pub struct ReplacedEvent {
+    /// Its owner.
+    pub owner: NodeId,
+    /// Where the one before it stood.
+    pub before: Option<EventPlace>,
+    /// The event.
+    pub event: Option<Box<NewEvent>>,
+    /// Identities that were left out.
+    pub ignored: Vec<Ignored>,
+    /// Links that a rule refused.
+    pub held: Vec<HeldNote>,
+}
+
 /// What an erasure removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
@@ -259,6 +281,10 @@ pub enum Outcome {
     EventEnded,
     /// The dataset says nothing of the identity any more.
     Forgotten,
+    /// The event stands on its timeline, alone of its dataset and id.
+    EventReplaced(Box<ReplacedEvent>),
+    /// The event is off its timeline; its row is this one, if it had one.
+    EventForgotten(Option<EventPlace>),
     /// The profile counts as used now.
     Touched,
     /// The memberships are as they are now.
@@ -283,6 +309,12 @@ pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
         Prompt::Erase(erasure) => vec![Need::Home(erasure.victim.node())],
         Prompt::EraseEvent(erasure) | Prompt::EndEvent(erasure) => {
             vec![Need::Fact(erasure.key()), Need::Home(erasure.node)]
+        }
+        Prompt::ForgetEvent(key) => vec![Need::Fact(key.clone())],
+        Prompt::ReplaceEvent(prepared) => {
+            let identities = std::iter::once(&prepared.owner).chain(prepared.others.iter().map(|(identity, _)| identity));
+            let identities = identities.map(|identity| Need::Identity(identity.clone()));
+            std::iter::once(Need::Fact(prepared.fact.key())).chain(identities).collect()
         }
         Prompt::Record(prepared) => {
             let others = prepared.others.iter().map(|(identity, _)| identity);
@@ -336,6 +368,13 @@ pub fn second_needs(prompt: &Prompt, working: &Working) -> Vec<Need> {
             needs.extend(working.home(erasure.node).ok().flatten().map(Need::Cluster));
         }
         Prompt::Directive(_, directive) => needs.extend(directive.second_needs(working)),
+        Prompt::ForgetEvent(_) => {}
+        Prompt::ReplaceEvent(prepared) => {
+            let all = || std::iter::once(&prepared.owner).chain(prepared.others.iter().map(|(identity, _)| identity));
+            needs.extend(all().filter_map(row).map(|row| Need::Cluster(row.cluster)));
+            let new = all().filter(|identity| row(identity).is_none());
+            needs.extend(new.map(|identity| Need::Suppression(identity.clone())));
+        }
         Prompt::Record(prepared) => {
             let all = || std::iter::once(&prepared.owner).chain(prepared.others.iter().map(|(identity, _)| identity));
             needs.extend(all().filter_map(row).map(|row| Need::Cluster(row.cluster)));
@@ -397,6 +436,8 @@ pub fn decide(
         Prompt::Document(write) => act.document(write),
         Prompt::Record(prepared) => act.record(prepared),
         Prompt::Forget(forgetting) => act.forget(forgetting),
+        Prompt::ReplaceEvent(prepared) => act.replace_event(prepared),
+        Prompt::ForgetEvent(key) => act.forget_event(key).map(Outcome::EventForgotten),
         Prompt::Touch(node) => act.touch(*node),
         Prompt::Release { document, identity } => act.release(document, identity),
     };

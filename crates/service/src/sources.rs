@@ -10,7 +10,7 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
 use crate::base::secrets::Secret;
 pub use crate::config::sources::{
-    AUDIENCES, AUDIENCES_MAX, Ask, CONNECTIONS_MAX, Connection, EVICT_MAX_SHARE, IDENTIFIERS_MAX, Primary,
+    AUDIENCES, AUDIENCES_MAX, Ask, CONNECTIONS_MAX, Connection, EVICT_MAX_SHARE, EventColumns, IDENTIFIERS_MAX, Primary,
     SOURCES_MAX, SQL_BYTES_MAX, Schedule, Source, SourceContent, Text, check_name, connection, connections, source,
     sources,
 };

@@ -53,7 +53,6 @@ pub(super) const CALLS: &[Code] = &[
     call("source_not_found", NotFound, "No source is called so."),
     call("source_name_invalid", Invalid, "The name of a connection or a source is 1 to 64 ASCII letters, digits, `.`, `-` and `_`."),
     call("source_invalid", Invalid, "A source cannot be so. The message names the member and says what is expected."),
-    call("source_rows_unsupported", Invalid, "`rows` is `profiles`."),
     call("schedule_invalid", Invalid, "A schedule is `every`, from `1m` to `31d`, or `cron` of five fields with a `time_zone`."),
     call("sources_full", LimitExceeded, "A workspace has at most 50 sources."),
     call("audience_taken", Conflict, "A segment has the name of an audience and says something else. Rename the column."),
@@ -98,6 +97,8 @@ pub(super) const CALLS: &[Code] = &[
 pub(super) const VERDICTS: &[Code] = &[
     verdict("row_primary_null", "A row has nothing in its primary column, so it is nobody's. It is refused."),
     verdict("row_duplicate", "A row before it in the same refresh is of the same primary identity. It is refused."),
+    verdict("row_event_id_null", "A row has nothing in the column of its event's id. It is refused."),
+    verdict("row_event_time_invalid", "A row has no time that can be read in the column of its event's time. It is refused."),
     verdict("value_not_finite", "NaN or an infinity is no value. It was left out."),
     verdict("value_binary", "Bytes are no value. They were left out."),
     verdict("value_not_of_kind", "A value is not of the kind of its column. It was left out."),

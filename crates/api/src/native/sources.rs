@@ -13,7 +13,7 @@ use tessera_service::error::Error;
 use tessera_service::sources::{Source, check_name, source, sources};
 
 use super::connections::acted_on;
-use crate::answer::{Answer, accepted, invalid, json as json_answer};
+use crate::answer::{Answer, accepted, json as json_answer};
 use crate::app::{App, Entered};
 use crate::body;
 use crate::declared::{self, Wrong};
@@ -79,7 +79,7 @@ pub(super) fn routes() -> Vec<Route> {
 fn examples() -> (Json, Json) {
     let sent = json!({
         "connection": "crm-db", "sql": "select customer_id, email, city, ltv, high_spenders from customers",
-        "rows": "profiles", "primary": { "column": "customer_id", "namespace": "user_id" }, "identifiers": { "email": "email" },
+        "rows": "profiles", "event": null, "primary": { "column": "customer_id", "namespace": "user_id" }, "identifiers": { "email": "email" },
         "audiences": ["high_spenders"], "schedule": { "every": "5m" }, "evict_max_share": 0.2
     });
     let mut shown = sent.clone();
@@ -191,9 +191,4 @@ pub(crate) fn declared(name: &str, json: &str) -> Result<Json, Wrong> {
     let content = parse::source(declared::read(json)?)?;
     content.check_alone()?;
     Ok(declared::written(&render::content(&content)))
-}
-
-/// The refusal of rows that are something else than profiles.
-fn rows_unsupported() -> Error {
-    invalid("source_rows_unsupported", "rows: profiles is expected; rows that are events are not there yet")
 }

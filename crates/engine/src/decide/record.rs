@@ -6,11 +6,12 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::directive::kept;
-use super::{Act, Outcome};
+use super::{Act, EventErasure, EventPlace, Outcome, ReplacedEvent};
 use crate::cluster::{Cell, End, Link, Node, Tally};
-use crate::fact::Identity;
+use crate::fact::{FactKey, Identity};
 use crate::id::NodeId;
 use crate::prepare::Prepared;
+use crate::time::Timestamp;
 use crate::value::{Path, Value};
 use crate::working::Lack;
 
@@ -54,6 +55,27 @@ impl Act<'_> {
             self.notice_changed(&end.identity)?;
         }
         Ok(Outcome::Forgotten)
+    }
+
+    /// Puts an event in the place of the one of its dataset and id that came before.
+    pub(super) fn replace_event(&mut self, prepared: &Prepared) -> Result<Outcome, Lack> {
+        let before = self.forget_event(&prepared.fact.key())?;
+        Ok(match self.fact(prepared)? {
+            Outcome::Accepted { owner, event, ignored, held } => {
+                Outcome::EventReplaced(Box::new(ReplacedEvent { owner, before, event, ignored, held }))
+            }
+            other => other,
+        })
+    }
+
+    /// Takes an event off its timeline, as if it had never come; what it linked stays linked. Answers where its row stands.
+    pub(super) fn forget_event(&mut self, key: &FactKey) -> Result<Option<EventPlace>, Lack> {
+        let Some(row) = self.known_fact(key)? else { return Ok(None) };
+        let (Some(id), Some(source)) = (row.event, row.source.clone()) else { return Ok(None) };
+        // It said nothing of attributes, so nothing was received with it that is to go.
+        let erasure = EventErasure { fact: key.id.clone(), node: row.node, source, received_at: Timestamp::MIN };
+        let outcome = self.erase_event(&erasure)?;
+        Ok(matches!(outcome, Outcome::Erased(_)).then_some((row.node, row.time, id)))
     }
 
     /// Takes back what a dataset said of an identity and does not say as before. Answers the paths of what stays. Events that came in the same

@@ -95,6 +95,8 @@ pub(crate) fn compare(outcome: &Outcome, expected: &Expected, world: &World, ste
         | Outcome::DocumentTaken(_)
         | Outcome::Touched
         | Outcome::Forgotten
+        | Outcome::EventReplaced(_)
+        | Outcome::EventForgotten(_)
         | Outcome::Swept(_)
         | Outcome::SweptInPart
         | Outcome::Unlinked

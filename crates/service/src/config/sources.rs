@@ -14,7 +14,7 @@ use crate::base::codec::corrupt;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::secrets::Secret;
 use crate::config::workspace::{
-    Definition, Objects, RuleContent, RuleKind, RuleName, Status, StoredConfig, put_rule, set_object,
+    Definition, Objects, RuleContent, RuleKind, RuleName, Status, StoredConfig, put_rule, set_object, set_primary,
 };
 
 mod schedule;
@@ -74,6 +74,9 @@ pub struct SourceContent {
     pub connection: String,
     /// What it asks.
     pub ask: Ask,
+    /// Where its rows are events, the columns that say which; otherwise each row is all that is said of one person.
+    #[serde(default)]
+    pub event: Option<EventColumns>,
     /// The column that says whose a row is.
     pub primary: Primary,
     /// Columns that name other identities of theirs, with their namespaces.
@@ -88,6 +91,17 @@ pub struct SourceContent {
     pub schedule: Option<Schedule>,
     /// The share of its rows that one refresh takes back at most.
     pub evict_max_share: f64,
+}
+
+/// The columns that say which event a row is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventColumns {
+    /// The column of its name; where there is no such column, the name of all of them.
+    pub name: String,
+    /// The column of its time.
+    pub time: String,
+    /// The column of its id.
+    pub id: String,
 }
 
 /// What a source asks of its connection.
@@ -194,6 +208,9 @@ impl SourceContent {
         if !(0.0..=1.0).contains(&self.evict_max_share) {
             return Err(invalid("evict_max_share: a share from 0 to 1 is expected".to_owned()));
         }
+        if self.event.is_some() && !self.audiences.is_empty() {
+            return Err(invalid("audiences: rows that are events have none".to_owned()));
+        }
         self.check_columns()?;
         for name in &self.audiences {
             audience_name(name)?;
@@ -212,6 +229,7 @@ impl SourceContent {
         let named = std::iter::once(&self.primary.column)
             .chain(self.identifiers.keys())
             .chain(&self.audiences)
+            .chain(self.event.iter().flat_map(|event| [&event.time, &event.id]))
             .chain(self.attributes.iter().flat_map(BTreeMap::keys));
         let mut seen = BTreeSet::new();
         match named.into_iter().find(|column| column.is_empty() || !seen.insert(*column)) {
@@ -323,7 +341,8 @@ pub(crate) struct Drawn {
     pub(crate) seed: [u8; 32],
 }
 
-/// The configuration with this source, and a segment for each of its audiences.
+/// The configuration with this source, and a segment for each of its audiences. Where reads by id try no namespace first yet, they try that of its
+/// primary column.
 ///
 /// # Errors
 /// As [`SourceContent::check`]; `LimitExceeded` with `sources_full`, `rules_full`, `object_too_large`, `config_too_large`; `Conflict` with
@@ -343,7 +362,11 @@ pub(crate) fn put_source(
         let message = format!("a workspace has as many sources as it may max={SOURCES_MAX}");
         return Err(Error::new(ErrorKind::LimitExceeded, "sources_full", message));
     }
-    let mut config = config.clone();
+    let mut config = match config.primary() {
+        // Whoever is read by id is read by what the rows are known by.
+        None => set_primary(config, Some(&content.primary.namespace))?,
+        Some(_) => config.clone(),
+    };
     for audience in &content.audiences {
         config = with_audience(&config, audience, at)?;
     }
@@ -389,8 +412,13 @@ fn with_audience(
     let expr = pql::parse(&text).map_err(problem)?;
     let definition = Definition::new(RuleKind::Segment, expr, Zone::utc(), None).map_err(problem)?;
     if let Ok(present) = config.rules().find(RuleKind::Segment, audience) {
-        if present.definition().pql == definition.pql && present.status() != Status::Archived {
+        let is_archived = present.status() == Status::Archived;
+        if present.definition().pql == definition.pql && !is_archived {
             return Ok(config.clone());
+        }
+        if is_archived {
+            let content = RuleContent { display_name: None, description: None, definition, is_draft: false };
+            return put_rule(config, RuleKind::Segment, &name, content, None, at);
         }
         let message = format!("a segment is called {audience} already and says something else; rename the column with `as`");
         return Err(Error::new(ErrorKind::Conflict, "audience_taken", message));

@@ -1,6 +1,8 @@
 //! What is known of sources: of each row that its refreshes have brought a hash, and the node that it is of; of each refresh what it came to; of
 //! the source the columns that it had last. Version 1 of each.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::id::NodeId;
@@ -76,23 +78,35 @@ pub(crate) fn read_run_id(key: &Key) -> Option<[u8; 12]> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct RowRecord {
+struct RowRecord<'a> {
     hash: u64,
     node: [u8; 12],
+    event: Option<&'a str>,
 }
 
-/// Writes a row: what it says, hashed, and whose node it is of.
-pub(crate) fn encode_row(hash: u64, node: NodeId) -> Bytes {
-    codec::encode(VERSION, &RowRecord { hash, node: *node.as_bytes() })
+/// What a row of a source says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RowSaid {
+    /// What it says, hashed.
+    pub(crate) hash: u64,
+    /// Whose node it is of.
+    pub(crate) node: NodeId,
+    /// The id of the event that it is, where it is one.
+    pub(crate) event: Option<Arc<str>>,
+}
+
+/// Writes a row.
+pub(crate) fn encode_row(row: &RowSaid) -> Bytes {
+    codec::encode(VERSION, &RowRecord { hash: row.hash, node: *row.node.as_bytes(), event: row.event.as_deref() })
 }
 
 /// Reads it.
 ///
 /// # Errors
 /// `Corrupt`.
-pub(crate) fn decode_row(bytes: &[u8]) -> Result<(u64, NodeId), Error> {
-    let RowRecord { hash, node } = codec::decode(VERSION, bytes)?;
-    Ok((hash, NodeId::from_bytes(node)))
+pub(crate) fn decode_row(bytes: &[u8]) -> Result<RowSaid, Error> {
+    let RowRecord { hash, node, event } = codec::decode(VERSION, bytes)?;
+    Ok(RowSaid { hash, node: NodeId::from_bytes(node), event: event.map(Into::into) })
 }
 
 /// What is known of a source from its last refresh that came to its end.

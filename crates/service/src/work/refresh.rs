@@ -5,10 +5,11 @@
 //! and what is no more is known however often a refresh is broken off.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tessera_connect::Rows;
 use tessera_engine::decide::Forgetting;
+use tessera_engine::fact::FactKey;
 use tessera_engine::time::Timestamp;
 
 
@@ -24,7 +25,7 @@ use crate::directory::Class;
 use crate::jobs::Place;
 use crate::stored::row;
 use crate::stored::sources::{
-    Known, Run, RunCounts, RunStatus, RunVerdict, decode_known, decode_row,
+    Known, RowSaid, Run, RunCounts, RunStatus, RunVerdict, decode_known, decode_row,
 };
 use crate::work::kind::Context;
 use crate::write::lane::{Answer, Done, Item, Origin, Recording, Work};
@@ -280,9 +281,12 @@ impl Refresh {
         let mut items = Vec::with_capacity(keys.len());
         for (key, row) in keys.into_iter().zip(found.value) {
             let Some(row) = row else { continue };
-            let (_, node) = decode_row(&row.value)?;
-            let forgetting = Forgetting { node, dataset: self.name.as_str().into() };
-            items.push(Item::Forget(Box::new((forgetting, key))));
+            let RowSaid { node, event, .. } = decode_row(&row.value)?;
+            let dataset: Arc<str> = self.name.as_str().into();
+            items.push(match event {
+                Some(id) => Item::ForgetEvent(Box::new((FactKey { dataset, id }, key))),
+                None => Item::Forget(Box::new((Forgetting { node, dataset }, key))),
+            });
         }
         self.submit(ctx, items).await
     }
@@ -322,6 +326,8 @@ impl Refresh {
             Done::Forgotten | Done::NotFound => self.run.counts.evicted += 1,
             Done::Failed(error) => self.refuse(error.code),
             Done::Fact(Verdict::Rejected(rejection)) => self.refuse(rejection.code),
+            // Somebody else has sent a record of attributes under the id of an event.
+            Done::Fact(Verdict::Duplicate | Verdict::Differs) => self.refuse("fact_duplicate"),
             _ => self.refuse("internal"),
         }
     }

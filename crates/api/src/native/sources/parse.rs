@@ -1,15 +1,15 @@
 //! From the wire to the service's types.
 
 use tessera_service::error::Error;
-use tessera_service::sources::{Ask, Primary, Schedule, SourceContent};
+use tessera_service::sources::{Ask, EventColumns, Primary, Schedule, SourceContent};
 
-use super::{rows_unsupported, wire};
+use super::wire;
 use crate::answer::invalid;
 
 /// A source as it is asked for.
 ///
 /// # Errors
-/// `source_invalid`, `schedule_invalid`, `source_rows_unsupported`.
+/// `source_invalid`, `schedule_invalid`.
 pub(super) fn source(sent: wire::SetSource) -> Result<SourceContent, Error> {
     let ask = match (sent.sql, sent.table) {
         (Some(sql), None) => Ask::Sql(sql),
@@ -18,13 +18,18 @@ pub(super) fn source(sent: wire::SetSource) -> Result<SourceContent, Error> {
             return Err(invalid("source_invalid", "exactly one of `sql` and `table` is expected"));
         }
     };
-    if sent.rows != "profiles" {
-        return Err(rows_unsupported());
-    }
+    let event = match (&*sent.rows, sent.event) {
+        ("profiles", None) => None,
+        ("events", Some(wire::Event { name, time, id })) => Some(EventColumns { name, time, id }),
+        ("profiles", Some(_)) => return Err(invalid("source_invalid", "event: it is of rows that are events")),
+        ("events", None) => return Err(invalid("source_invalid", "event: the columns name, time and id are expected")),
+        _ => return Err(invalid("source_invalid", "rows: profiles or events is expected")),
+    };
     let wire::Primary { column, namespace } = sent.primary;
     Ok(SourceContent {
         connection: sent.connection,
         ask,
+        event,
         primary: Primary { column, namespace },
         identifiers: sent.identifiers,
         audiences: sent.audiences,

@@ -41,7 +41,12 @@ pub(super) fn content(own: &SourceContent) -> wire::SetSource {
         connection: own.connection.clone(),
         sql,
         table,
-        rows: "profiles".to_owned(),
+        rows: if own.event.is_some() { "events" } else { "profiles" }.to_owned(),
+        event: own.event.as_ref().map(|event| wire::Event {
+            name: event.name.clone(),
+            time: event.time.clone(),
+            id: event.id.clone(),
+        }),
         primary,
         identifiers: own.identifiers.clone(),
         audiences: own.audiences.clone(),
@@ -91,6 +96,10 @@ fn column(column: &SourceColumn, becomes: &Becomes) -> wire::Column {
         Becomes::Identifier { namespace } => ("identifier", Some(namespace.clone()), None),
         Becomes::Audience => ("audience", Some(column.name.clone()), None),
         Becomes::Attribute { path } => ("attribute", Some(path.as_str().to_owned()), None),
+        Becomes::EventName => ("event_name", None, None),
+        Becomes::EventTime => ("event_time", None, None),
+        Becomes::EventId => ("event_id", None, None),
+        Becomes::Property { name } => ("property", Some(name.clone()), None),
         Becomes::Nothing { code } => ("nothing", None, *code),
     };
     wire::Column {

@@ -18,9 +18,12 @@ pub(super) struct SetSource {
     /// The table that all rows are read of; of files a path below the folder, with `*` for many.
     #[serde(default)]
     pub(super) table: Option<String>,
-    /// `profiles`: each row says what there is to say of one person.
+    /// `profiles`: each row says what there is to say of one person. `events`: each row is an event of one.
     #[serde(default = "profiles")]
     pub(super) rows: String,
+    /// Of `events`: the columns that say which event a row is.
+    #[serde(default)]
+    pub(super) event: Option<Event>,
     /// The column that says whose a row is.
     pub(super) primary: Primary,
     /// Columns that name other identities of theirs, with the namespaces.
@@ -59,6 +62,18 @@ pub(super) struct Primary {
     pub(super) column: String,
     /// The namespace of its values.
     pub(super) namespace: String,
+}
+
+/// The columns that say which event a row is.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Event {
+    /// The column of its name; where there is no such column, the name of all of them.
+    pub(super) name: String,
+    /// The column of its time; without a zone it is of UTC.
+    pub(super) time: String,
+    /// The column of its id, unique in the source.
+    pub(super) id: String,
 }
 
 /// When a source is refreshed by itself: `every` or `cron`.
@@ -185,9 +200,9 @@ pub(super) struct Column {
     pub(super) kind: &'static str,
     /// What the source calls that.
     pub(super) source_type: String,
-    /// `primary`, `identifier`, `audience`, `attribute`, `nothing`.
+    /// `primary`, `identifier`, `audience`, `attribute`, `event_name`, `event_time`, `event_id`, `property`, `nothing`.
     pub(super) becomes: &'static str,
-    /// The namespace, the segment or the attribute.
+    /// The namespace, the segment, the attribute or the property.
     #[serde(rename = "as")]
     pub(super) as_: Option<String>,
     /// Why nothing becomes of it, where that may surprise.

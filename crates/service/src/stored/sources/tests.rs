@@ -5,9 +5,11 @@ use crate::base::ids::WorkspaceId;
 #[test]
 fn what_is_known_of_sources_is_frozen() {
     let node = NodeId::from_bytes([0xaa; 12]);
-    let row = encode_row(0x0102_0304, node);
-    golden("source_row_v1", &row);
-    assert_eq!(decode_row(&row).expect("a row"), (0x0102_0304, node));
+    for (name, event) in [("source_row_v1", None), ("source_row_v1_event", Some("e-1".into()))] {
+        let row = RowSaid { hash: 0x0102_0304, node, event };
+        golden(name, &encode_row(&row));
+        assert_eq!(decode_row(&encode_row(&row)).expect("a row"), row);
+    }
     let known = Known { set: 3, columns: vec![("email".into(), "text".into())] };
     golden("source_known_v1", &encode_known(&known));
     assert_eq!(decode_known(&encode_known(&known)).expect("what is known"), known);

@@ -28,7 +28,7 @@ pub(crate) struct Asked {
     pub(crate) full: bool,
 }
 
-/// How far it has come. The stream itself is held in memory: another process begins it anew.
+/// The most rows that were ever read. The stream itself is held in memory: another process begins it anew.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Reached {
     rows: u64,
@@ -61,12 +61,14 @@ impl Kind for Refresh {
         &self,
         ctx: &Context,
         asked: &Asked,
-        _reached: Option<Reached>,
+        reached: Option<Reached>,
     ) -> Result<Step<Reached, Refreshed>, Error> {
+        // One that begins anew is told as no further until it is.
+        let best = reached.unwrap_or_default().rows;
         let overrides = Overrides { evict_max_share: asked.evict_max_share, is_full: asked.full };
         match refresh::step(ctx, &asked.source, overrides).await? {
             Stepped::More(counts) => {
-                let done = counts.read + counts.evicted;
+                let done = best.max(counts.read + counts.evicted);
                 Ok(Step::More { checkpoint: Reached { rows: done }, done, total: None })
             }
             Stepped::Done(counts) => {
@@ -78,7 +80,7 @@ impl Kind for Refresh {
                     evicted: counts.evicted,
                     refused: counts.refused,
                 };
-                Ok(Step::Done { outcome, done: counts.read + counts.evicted })
+                Ok(Step::Done { outcome, done: best.max(counts.read + counts.evicted) })
             }
         }
     }

@@ -50,7 +50,7 @@ impl Before {
             let page = page.map_err(|error| read_failed(&error))?;
             for row in &page.rows {
                 let key = read_row_hash(&row.key).ok_or_else(|| corrupt("key of a row of a source"))?;
-                rows.push((key, decode_row(&row.value)?.0));
+                rows.push((key, decode_row(&row.value)?.hash));
             }
             rest = page.next;
             tokio::task::yield_now().await;

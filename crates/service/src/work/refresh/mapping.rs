@@ -15,9 +15,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::base::clock::parse_timestamp;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::json::{Bounds, Reason, Spelling, flatten, read_value};
-use crate::config::sources::{AUDIENCES, Source};
+use crate::config::sources::{AUDIENCES, EventColumns, Source};
 use crate::stored::cursor::hmac;
 use crate::stored::sources::HASH_BYTES;
+
+mod event;
 
 /// What becomes of a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +41,17 @@ pub enum Becomes {
         /// Where it stands.
         path: Path,
     },
+    /// It is the name of the event.
+    EventName,
+    /// It is the time of the event.
+    EventTime,
+    /// It is the id of the event.
+    EventId,
+    /// It is a property of the event.
+    Property {
+        /// Its name.
+        name: String,
+    },
     /// Nothing.
     Nothing {
         /// Why: a stable code, or none where nobody asked for it.
@@ -51,6 +64,8 @@ pub(crate) struct Mapping {
     dataset: Arc<str>,
     columns: Vec<(Column, Becomes)>,
     primary: usize,
+    /// Of events, the column of the id, and the name that all have where no column has it.
+    event: Option<(usize, Option<Arc<str>>)>,
     namespace: Arc<Namespace>,
     seed: [u8; 32],
     hash_seed: u64,
@@ -76,6 +91,7 @@ pub(crate) fn assign(source: &Source, columns: &[Column]) -> Result<Vec<Becomes>
     let named = std::iter::once(&content.primary.column)
         .chain(content.identifiers.keys())
         .chain(&content.audiences)
+        .chain(content.event.iter().flat_map(|event| [&event.time, &event.id]))
         .chain(content.attributes.iter().flat_map(BTreeMap::keys));
     for name in named {
         if !columns.iter().any(|column| column.name == *name) {
@@ -110,6 +126,9 @@ fn becomes(source: &Source, column: &Column) -> Result<Becomes, Error> {
         let is_fit = matches!(column.kind, ColumnKind::Boolean | ColumnKind::Empty);
         return if is_fit { Ok(Becomes::Audience) } else { Err(unfit("true or false")) };
     }
+    if let Some(event) = &content.event {
+        return becomes_of_event(event, column, content.attributes.as_ref(), &unfit);
+    }
     let path = match &content.attributes {
         Some(attributes) => match attributes.get(name) {
             Some(path) => Path::parse(path),
@@ -132,6 +151,36 @@ fn becomes(source: &Source, column: &Column) -> Result<Becomes, Error> {
     })
 }
 
+/// What becomes of a column that does not say whose an event is.
+fn becomes_of_event(
+    event: &EventColumns,
+    column: &Column,
+    attributes: Option<&BTreeMap<String, String>>,
+    unfit: &dyn Fn(&str) -> Error,
+) -> Result<Becomes, Error> {
+    let name = &column.name;
+    let is_text = matches!(column.kind, ColumnKind::Text | ColumnKind::Empty);
+    if *name == event.id {
+        let is_fit = is_text || column.kind == ColumnKind::Number;
+        return if is_fit { Ok(Becomes::EventId) } else { Err(unfit("text or a number")) };
+    }
+    if *name == event.time {
+        let is_fit = is_text || column.kind == ColumnKind::Timestamp;
+        return if is_fit { Ok(Becomes::EventTime) } else { Err(unfit("a time")) };
+    }
+    if *name == event.name {
+        return if is_text { Ok(Becomes::EventName) } else { Err(unfit("text")) };
+    }
+    Ok(match attributes {
+        _ if column.kind == ColumnKind::Binary => Becomes::Nothing { code: Some(Unfit::Binary.code()) },
+        None => Becomes::Property { name: name.clone() },
+        Some(attributes) => match attributes.get(name) {
+            Some(name) => Becomes::Property { name: name.clone() },
+            None => Becomes::Nothing { code: None },
+        },
+    })
+}
+
 impl Mapping {
     /// That of a source, for what its query brings.
     ///
@@ -144,10 +193,15 @@ impl Mapping {
         let namespace = config.by_name(own).cloned().ok_or_else(unknown)?;
         let primary = becomes.iter().position(|own| matches!(own, Becomes::Primary { .. }));
         let primary = primary.ok_or_else(|| Error::new(ErrorKind::Invalid, "source_column_unknown", "no primary column"))?;
+        let event = source.content.event.as_ref().map(|event| {
+            let id = becomes.iter().position(|own| *own == Becomes::EventId).unwrap_or(primary);
+            let is_named = becomes.contains(&Becomes::EventName);
+            (id, (!is_named).then(|| event.name.as_str().into()))
+        });
         let hash_seed = hmac(&source.seed, &[b"tessera source 1", &source.revision.to_be_bytes()]);
         let hash_seed = u64::from_be_bytes(*hash_seed.first_chunk::<8>().unwrap_or(&[0; 8]));
         let columns = columns.iter().cloned().zip(becomes).collect();
-        Ok(Self { dataset: name.into(), columns, primary, namespace, seed: source.seed, hash_seed })
+        Ok(Self { dataset: name.into(), columns, primary, event, namespace, seed: source.seed, hash_seed })
     }
 
     /// The columns that something becomes of, with the names of their kinds.
@@ -175,7 +229,13 @@ impl Mapping {
             Err(Refused::Blocked) => return Err("identity_blocked"),
             Err(_) => return Err("identity_invalid"),
         };
-        let whole = hmac(&self.seed, &[&identity.namespace.number().to_be_bytes(), identity.value.as_bytes()]);
+        let whole = match &self.event {
+            None => hmac(&self.seed, &[&identity.namespace.number().to_be_bytes(), identity.value.as_bytes()]),
+            Some((id, _)) => {
+                let id = identity_text(&row[*id])?.ok_or("row_event_id_null")?;
+                hmac(&self.seed, &[b"event", id.as_bytes()])
+            }
+        };
         let key = *whole.first_chunk::<HASH_BYTES>().unwrap_or(&[0; HASH_BYTES]);
         buffer.clear();
         for ((_, becomes), cell) in self.columns.iter().zip(row) {
@@ -186,13 +246,15 @@ impl Mapping {
         Ok(Mapped { key, hash: xxh3_64_with_seed(buffer, self.hash_seed) })
     }
 
-    /// The fact that a row is: all that the source says of whose it is.
+    /// The fact that a row is: an event, or all that the source says of whose it is.
     pub(crate) fn fact<'a>(&'a self, row: Row, left_out: &mut Vec<LeftOut<'a>>) -> Result<Fact, &'static str> {
-        let claim = |namespace: &str, text: String| Claim {
-            namespace: namespace.into(),
-            value: text.into(),
-            strength: Strength::Verified,
-        };
+        match &self.event {
+            Some((_, name)) => event::fact(self, name.as_ref(), row, left_out),
+            None => self.record(row, left_out),
+        }
+    }
+
+    fn record<'a>(&'a self, row: Row, left_out: &mut Vec<LeftOut<'a>>) -> Result<Fact, &'static str> {
         let (mut document, mut claims, mut attributes) = (None, Vec::new(), Vec::with_capacity(row.len()));
         for ((column, becomes), cell) in self.columns.iter().zip(row) {
             match becomes {
@@ -224,7 +286,11 @@ impl Mapping {
                         left_out.push((&column.name, code));
                     }
                 }
-                Becomes::Nothing { .. } => {}
+                Becomes::EventName
+                | Becomes::EventTime
+                | Becomes::EventId
+                | Becomes::Property { .. }
+                | Becomes::Nothing { .. } => {}
             }
         }
         Ok(Fact {
@@ -240,6 +306,11 @@ impl Mapping {
             content: None,
         })
     }
+}
+
+/// What a source says of who somebody is: as sure as what a server says.
+fn claim(namespace: &str, text: String) -> Claim {
+    Claim { namespace: namespace.into(), value: text.into(), strength: Strength::Verified }
 }
 
 /// The text that an identity is named by; none for an empty one.

@@ -286,7 +286,8 @@ impl State {
             (Outcome::Erased(erased), Some(erasing)) => {
                 Done::Erased(Box::new(pack.erased(&erased, erasing, origin.key, entry.at, ids)))
             }
-            (outcome @ (Outcome::Forgotten | Outcome::NotFound), _) if entry.forgets() => {
+            (outcome @ (Outcome::Forgotten | Outcome::EventForgotten(_) | Outcome::NotFound), _) if entry.forgets() => {
+                pack.forgotten(&outcome);
                 pack.drop_row(entry.event_row.clone());
                 done_of(outcome, &[], moved, working.config())
             }
@@ -295,7 +296,7 @@ impl State {
                 done_of(outcome, &[], moved, working.config())
             }
             (outcome, _) => {
-                pack.source_row(&outcome, entry.source_row.as_ref());
+                pack.source_row(&outcome, entry);
                 if self.may_keep(&outcome, &entry.raw).await? {
                     pack.add(&outcome, &entry.raw, origin, entry.at, ids);
                 } else {
@@ -352,6 +353,8 @@ pub(super) async fn decide_fully(
                 let config = working.config();
                 redacted = match prompt {
                     Prompt::Fact(prepared) => redaction::without(prepared, &identities, config).map(Prompt::Fact),
+                    Prompt::ReplaceEvent(prepared) => redaction::without(prepared, &identities, config)
+                        .map(|prepared| Prompt::ReplaceEvent(Box::new(prepared))),
                     Prompt::Record(prepared) => redaction::without(prepared, &identities, config)
                         .map(|prepared| Prompt::Record(Box::new(prepared))),
                     // A document that is found by these identities alone is theirs.
@@ -391,10 +394,11 @@ fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config)
         Outcome::Documented(documented) => Done::Documented(Box::new((*documented, notes.to_vec()))),
         Outcome::DocumentTaken(taken) => Done::Taken(taken),
         Outcome::Touched => Done::Touched,
-        Outcome::Forgotten => Done::Forgotten,
+        Outcome::Forgotten | Outcome::EventForgotten(_) => Done::Forgotten,
         Outcome::Accepted { .. }
         | Outcome::Duplicate
         | Outcome::Differs
+        | Outcome::EventReplaced(_)
         | Outcome::Rejected(_)
         | Outcome::Released { .. } => Done::Fact(verdict_of(outcome, notes, config)),
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tessera_engine::config::Config;
 use tessera_engine::decide::Prompt;
 use tessera_engine::document::prepare_document;
-use tessera_engine::prepare::{Rejection, prepare};
+use tessera_engine::prepare::{Prepared, Rejection, prepare};
 use tessera_engine::rules::RuleWork;
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::Need;
@@ -67,7 +67,7 @@ impl Decision {
 
     /// Whether it takes back what a source said.
     pub(super) fn forgets(&self) -> bool {
-        matches!(&self.prompt, Ok(Prompt::Forget(_)))
+        matches!(&self.prompt, Ok(Prompt::Forget(_) | Prompt::ForgetEvent(_)))
     }
 
     /// Panics if a test wants it to happen there.
@@ -91,7 +91,7 @@ impl Decision {
                 prepare_document(write, self.at, config).map(|prepared| Prompt::Document(Box::new(prepared)))
             });
         }
-        if let Ok(Prompt::Record(prepared)) = &self.prompt
+        if let Ok(Prompt::Record(prepared) | Prompt::ReplaceEvent(prepared)) = &self.prompt
             && prepared.config_version != config.version()
         {
             let (version, mut fact) = (prepared.config_version, prepared.fact.clone());
@@ -99,7 +99,7 @@ impl Decision {
             let admitted = Admission { config_version: version, notes }.renewed(&mut fact, stored);
             self.prompt = admitted.and_then(|notes| {
                 self.notes = notes;
-                prepare(fact, self.at, config).map(|prepared| Prompt::Record(Box::new(prepared)))
+                prepare(fact, self.at, config).map(recorded)
             });
         }
         if let Ok(Prompt::Fact(prepared)) = &self.prompt
@@ -135,6 +135,7 @@ impl State {
                 | Item::Document(_)
                 | Item::Record(_)
                 | Item::Forget(_)
+                | Item::ForgetEvent(_)
                 | Item::Touch(_)
                 | Item::EndEvent(_) => (false, Bytes::new()),
             };
@@ -177,8 +178,13 @@ impl State {
                 let admitted = admission.renewed(&mut fact, self.stored_config());
                 admitted.and_then(|admitted| {
                     entry.notes = admitted;
-                    prepare(fact, entry.at, self.config()).map(|prepared| Prompt::Record(Box::new(prepared)))
+                    prepare(fact, entry.at, self.config()).map(recorded)
                 })
+            }
+            Item::ForgetEvent(forgetting) => {
+                let (key, row) = *forgetting;
+                entry.event_row = Some(row);
+                Ok(Prompt::ForgetEvent(key))
             }
             Item::Forget(forgetting) => {
                 let (forgetting, row) = *forgetting;
@@ -210,6 +216,12 @@ impl State {
         };
         (entry.prompt, entry.failed) = (prompt, None);
     }
+}
+
+/// What becomes of a record of a source.
+fn recorded(prepared: Prepared) -> Prompt {
+    let prepared = Box::new(prepared);
+    if prepared.fact.call.is_some() { Prompt::ReplaceEvent(prepared) } else { Prompt::Record(prepared) }
 }
 
 pub(super) fn needs_of(entries: &[Decision], needs: impl Fn(&Prompt) -> Vec<Need>) -> Vec<Need> {

@@ -22,6 +22,8 @@ impl Decision {
             | Prompt::Document(_)
             | Prompt::Record(_)
             | Prompt::Forget(_)
+            | Prompt::ReplaceEvent(_)
+            | Prompt::ForgetEvent(_)
             | Prompt::Touch(_)
             | Prompt::EndEvent(_)
             | Prompt::Directive(..)

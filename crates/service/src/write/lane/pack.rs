@@ -9,6 +9,7 @@ use tessera_engine::working::Working;
 use tessera_store::{Expect, Key, Limits, Room};
 
 use super::Origin;
+use super::decision::Decision;
 use crate::base::ids::{KeyId, WorkspaceId};
 use crate::directory::Class;
 use crate::stored::idempotency::{Claim, Reply};
@@ -130,6 +131,14 @@ impl Pack {
             Outcome::Accepted { event: Some(event), .. } => {
                 self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
             }
+            Outcome::EventReplaced(replaced) => {
+                if let Some((node, time, id)) = replaced.before {
+                    self.drop_row(Some(self.scope.event(node, time, id)));
+                }
+                if let Some(event) = &replaced.event {
+                    self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
+                }
+            }
             Outcome::Documented(documented) => {
                 if let Some(event) = &documented.event {
                     self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
@@ -146,6 +155,7 @@ impl Pack {
             | Outcome::DocumentTaken(_)
             | Outcome::Touched
             | Outcome::Forgotten
+            | Outcome::EventForgotten(_)
             | Outcome::Directed(_)
             | Outcome::Refused(_)
             | Outcome::EventEnded
@@ -156,9 +166,22 @@ impl Pack {
     }
 
     /// That a source has said this of an identity, and whose node that is.
-    pub(super) fn source_row(&mut self, outcome: &Outcome, row: Option<&(Key, u64)>) {
-        if let (Outcome::Accepted { owner, .. }, Some((key, hash))) = (outcome, row) {
-            self.push(key.clone(), sources::encode_row(*hash, *owner));
+    pub(super) fn source_row(&mut self, outcome: &Outcome, entry: &Decision) {
+        let Some((key, hash)) = &entry.source_row else { return };
+        let (node, event) = match outcome {
+            Outcome::Accepted { owner, .. } => (*owner, None),
+            Outcome::EventReplaced(replaced) => {
+                (replaced.owner, replaced.event.as_ref().map(|event| event.fact_id.clone()))
+            }
+            _ => return,
+        };
+        self.push(key.clone(), sources::encode_row(&sources::RowSaid { hash: *hash, node, event }));
+    }
+
+    /// The row of an event that a source has no more goes.
+    pub(super) fn forgotten(&mut self, outcome: &Outcome) {
+        if let Outcome::EventForgotten(Some((node, time, id))) = outcome {
+            self.drop_row(Some(self.scope.event(*node, *time, *id)));
         }
     }
 

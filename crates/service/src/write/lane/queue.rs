@@ -158,7 +158,7 @@ fn size_of_item(item: &Item) -> usize {
         | Item::Sweep(_)
         | Item::Settle(..)
         | Item::Touch(_) => own,
-        Item::Forget(_) => own + BYTES_AROUND,
+        Item::Forget(_) | Item::ForgetEvent(_) => own + BYTES_AROUND,
         Item::Record(recording) => {
             own + size_of::<Recording>() + size_of::<Fact>() + recording.fact.heap_bytes() + BYTES_AROUND
         }

@@ -7,7 +7,7 @@ use tessera_engine::decide::{
     Directed, Directive, Documented, Erasure, EventErasure, Forgetting, Moved, Refusal, Settling,
 };
 use tessera_engine::document::DocumentWrite;
-use tessera_engine::fact::{Fact, Identity};
+use tessera_engine::fact::{Fact, FactKey, Identity};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
@@ -47,6 +47,8 @@ pub(crate) enum Item {
     Record(Box<Recording>),
     /// A source says nothing of an identity any more; this row says that it did.
     Forget(Box<(Forgetting, Key)>),
+    /// A source has an event no more; this row says that it had.
+    ForgetEvent(Box<(FactKey, Key)>),
     /// Mark the profile that holds this node as used now.
     Touch(NodeId),
     /// Bring a cluster's record under the sweeps, and take what has ended out of it.
@@ -63,7 +65,7 @@ pub(crate) struct Writing {
     pub(crate) admission: Admission,
 }
 
-/// A record of a source as the lane takes it.
+/// A record of a source as the lane takes it: an event where it has a call, otherwise all that is said of one identity.
 pub(crate) struct Recording {
     pub(crate) fact: Box<Fact>,
     pub(crate) admission: Admission,

@@ -12,6 +12,7 @@ fn content() -> SourceContent {
     SourceContent {
         connection: "crm".into(),
         ask: Ask::Table("customers".into()),
+        event: None,
         primary: Primary { column: "id".into(), namespace: "user_id".into() },
         identifiers: BTreeMap::from([("mail".into(), "email".into())]),
         audiences: vec!["vip".into()],
