@@ -177,3 +177,43 @@ fn json_of(value: Value) -> Result<Json, Unfit> {
         Value::Unfit(unfit) => return Err(unfit),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_is_read_as_what_it_says() {
+        let check = |own: &Type, text: &str, expected: Value| {
+            let found = Reading::of(own).value(text);
+            assert!(found == expected, "{own} {text}: {}", matches!(found, Value::Unfit(_)));
+        };
+        let number = |text: &str| Value::Number(text.into());
+        let plain = |text: &str| Value::Text(text.into());
+        check(&Type::BOOL, "t", Value::Boolean(true));
+        check(&Type::INT8, "-9223372036854775808", number("-9223372036854775808"));
+        check(&Type::NUMERIC, "12345678901234567890123456789012345678", number("12345678901234567890123456789012345678"));
+        check(&Type::NUMERIC, "NaN", Value::Unfit(Unfit::NotFinite));
+        check(&Type::FLOAT8, "-Infinity", Value::Unfit(Unfit::NotFinite));
+        check(&Type::FLOAT8, "1e-07", number("1e-07"));
+        check(&Type::TIMESTAMPTZ, "2026-01-31 10:00:00.25+00", Value::Timestamp("2026-01-31T10:00:00.25Z".into()));
+        check(&Type::TIMESTAMPTZ, "infinity", Value::Unfit(Unfit::NotFinite));
+        check(&Type::TIMESTAMPTZ, "0044-03-15 12:00:00+00 BC", Value::Unfit(Unfit::OutOfRange));
+        check(&Type::TIMESTAMPTZ, "12026-01-31 10:00:00+00", Value::Unfit(Unfit::OutOfRange));
+        check(&Type::TIMESTAMP, "2026-01-31 10:00:00", plain("2026-01-31T10:00:00"));
+        check(&Type::DATE, "2026-01-31", plain("2026-01-31"));
+        check(&Type::UUID, "00000000-0000-0000-0000-000000000001", plain("00000000-0000-0000-0000-000000000001"));
+        check(&Type::BYTEA, "\\x00ff", Value::Unfit(Unfit::Binary));
+        check(&Type::JSONB, "{\"a\": [1, null]}", Value::Json(serde_json::json!({"a": [1, null]})));
+        let list = |json: Json| Value::Json(json);
+        check(&Type::INT4_ARRAY, "{1,NULL,3}", list(serde_json::json!([1, null, 3])));
+        check(&Type::INT4_ARRAY, "[0:1]={1,2}", list(serde_json::json!([1, 2])));
+        check(&Type::INT4_ARRAY, "{{1},{2}}", list(serde_json::json!([[1], [2]])));
+        check(&Type::TEXT_ARRAY, r#"{"a \"b\"","NULL",x,"{}"}"#, list(serde_json::json!(["a \"b\"", "NULL", "x", "{}"])));
+        check(&Type::TEXT_ARRAY, "{}", list(serde_json::json!([])));
+        check(&Type::FLOAT8_ARRAY, "{1,NaN}", Value::Unfit(Unfit::NotFinite));
+        for broken in ["", "{", "{a", "{\"a", "{a}}", "{a,}x"] {
+            check(&Type::TEXT_ARRAY, broken, Value::Unfit(Unfit::NotOfKind));
+        }
+    }
+}
