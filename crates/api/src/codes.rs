@@ -582,7 +582,12 @@ const CALLS: &[Code] = &[
 
 /// All codes, by place and kind.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    let doors = doors::CALLS.iter().chain(profile_store::CALLS).chain(exports::CALLS).chain(sources::CALLS).chain(sources::VERDICTS);
+    let doors = doors::CALLS
+        .iter()
+        .chain(profile_store::CALLS)
+        .chain(exports::CALLS)
+        .chain(sources::CALLS)
+        .chain(sources::VERDICTS);
     CALLS.iter().chain(keys::CALLS).chain(doors).chain(verdicts::VERDICTS)
 }
 

@@ -110,7 +110,9 @@ impl Tag {
                 "Values that are computed of a profile's events, attributes and segments, exact at every instant."
             }
             Self::Segments => "Conditions on profiles, who meets them, since when, and why.",
-            Self::Sources => "Where rows come from that are profiles, what becomes of their columns, and when they are read again.",
+            Self::Sources => {
+                "Where rows come from that are profiles, what becomes of their columns, and when they are read again."
+            }
             Self::Jobs => "Long work: made, watched, paused, resumed, cancelled.",
             Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
             Self::Operation => "Health, metrics and this description.",

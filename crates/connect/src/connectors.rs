@@ -15,7 +15,7 @@ impl Connect for Connectors {
         match connection {
             Connection::Postgres { url, password } => {
                 postgres::open(Server { url, password: password.as_deref() }, &question.query).await
-            },
+            }
             Connection::Files { folder } => files::open(folder, question).await,
         }
     }
@@ -24,7 +24,7 @@ impl Connect for Connectors {
         match connection {
             Connection::Postgres { url, password } => {
                 postgres::tables(Server { url, password: password.as_deref() }).await
-            },
+            }
             Connection::Files { folder } => files::tables(folder).await,
         }
     }

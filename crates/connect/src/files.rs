@@ -60,7 +60,8 @@ impl Rows for FileRows {
 /// Opens the files that a question names.
 pub(crate) async fn open(folder: &Path, question: &Question) -> Result<Box<dyn Rows>, Error> {
     let Query::Table(pattern) = &question.query else {
-        let message = "files are asked by `table`, a path or a pattern below the folder; there is no engine for `sql` over files";
+        let message =
+            "files are asked by `table`, a path or a pattern below the folder; there is no engine for `sql` over files";
         return Err(Error::invalid("source_sql_unsupported", message));
     };
     let (folder, pattern, types) = (folder.to_owned(), pattern.clone(), question.types.clone());
@@ -92,10 +93,8 @@ pub(crate) async fn tables(folder: &Path) -> Result<Vec<String>, Error> {
         }
         let mut found = Vec::new();
         walk(&folder, &mut found, 0)?;
-        let mut names: Vec<String> = found
-            .iter()
-            .filter_map(|path| path.strip_prefix(&folder).ok()?.to_str().map(str::to_owned))
-            .collect();
+        let mut names: Vec<String> =
+            found.iter().filter_map(|path| path.strip_prefix(&folder).ok()?.to_str().map(str::to_owned)).collect();
         names.sort();
         names.truncate(TABLES_MAX);
         Ok(names)

@@ -269,8 +269,7 @@ fn check_columns(columns: &[Column]) -> Result<(), Error> {
         return Err(Error::invalid("source_too_many_columns", message));
     }
     let mut seen = std::collections::HashSet::new();
-    let mut twice: Vec<&str> =
-        columns.iter().map(|column| &*column.name).filter(|name| !seen.insert(*name)).collect();
+    let mut twice: Vec<&str> = columns.iter().map(|column| &*column.name).filter(|name| !seen.insert(*name)).collect();
     twice.dedup();
     if let Some(first) = twice.first() {
         let message = format!("several columns of the query are called {first}; give each a name of its own with `as`");

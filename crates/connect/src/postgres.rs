@@ -94,7 +94,8 @@ impl PostgresRows {
             values.push(text.map_or(Value::Null, |text| reading.value(text)));
         }
         if bytes > ROW_BYTES_MAX + 32 * self.readings.len() {
-            let message = format!("a row is larger than may be bytes_max={ROW_BYTES_MAX}; leave out what is not needed");
+            let message =
+                format!("a row is larger than may be bytes_max={ROW_BYTES_MAX}; leave out what is not needed");
             return Err(Error::invalid("source_row_too_large", message));
         }
         Ok((values, bytes))
@@ -162,8 +163,10 @@ async fn connect(Server { url, password }: Server<'_>) -> Result<Session, Error>
     }
     config.application_name("tessera").connect_timeout(CONNECT);
     let slow = |_| Error::unreachable("connection_unreachable", "the server did not answer within 10 s");
-    let (client, connection) =
-        tokio::time::timeout(CONNECT, config.connect(NoTls)).await.map_err(slow)?.map_err(|error| unconnected(&error))?;
+    let (client, connection) = tokio::time::timeout(CONNECT, config.connect(NoTls))
+        .await
+        .map_err(slow)?
+        .map_err(|error| unconnected(&error))?;
     let connection = tokio::spawn(async move { drop(connection.await) });
     let session = Session { client, connection };
     let begin = format!(

@@ -102,7 +102,8 @@ async fn json_lines_have_the_members_of_all_of_them() {
 
 #[tokio::test]
 async fn files_of_one_pattern_are_one_table() {
-    let files = [("a-1.csv", "id,v\n1,x\n"), ("a-2.csv.gz", "id,v\n2,y\n"), ("b.csv", "z\n1\n"), ("in/a-3.csv", "id,v\n3,z\n")];
+    let files =
+        [("a-1.csv", "id,v\n1,x\n"), ("a-2.csv.gz", "id,v\n2,y\n"), ("b.csv", "z\n1\n"), ("in/a-3.csv", "id,v\n3,z\n")];
     let folder = folder(&files);
     let (_, rows) = read(folder.path(), "a-*", &[]).await.expect("two files");
     assert_eq!(rows.iter().map(|row| told(&row[0])).collect::<Vec<_>>(), ["#1", "#2"]);

@@ -312,7 +312,8 @@ pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
         }
         Prompt::ForgetEvent(key) => vec![Need::Fact(key.clone())],
         Prompt::ReplaceEvent(prepared) => {
-            let identities = std::iter::once(&prepared.owner).chain(prepared.others.iter().map(|(identity, _)| identity));
+            let identities =
+                std::iter::once(&prepared.owner).chain(prepared.others.iter().map(|(identity, _)| identity));
             let identities = identities.map(|identity| Need::Identity(identity.clone()));
             std::iter::once(Need::Fact(prepared.fact.key())).chain(identities).collect()
         }

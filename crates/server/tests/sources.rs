@@ -138,7 +138,8 @@ fn a_table_becomes_profiles_that_stay_true_to_it() {
     assert_eq!(two["_audiences"]["vip"], false);
 
     // What is held back: too many that are gone, no rows at all, other columns.
-    postgres.sql("delete from customers where id in ('U-6', 'U-7', 'U-8') or id is null or city is null and id = 'U-1';");
+    postgres
+        .sql("delete from customers where id in ('U-6', 'U-7', 'U-8') or id is null or city is null and id = 'U-1';");
     let run = refresh(&client, "customers", json!({}));
     assert_eq!((&run["status"], &run["error"]["code"]), (&json!("failed"), &json!("source_evicts_too_many")), "{run}");
     assert!(profile(&client, "U-6").is_some());
@@ -160,7 +161,10 @@ fn a_table_becomes_profiles_that_stay_true_to_it() {
     postgres.end();
     let run = refresh(&client, "customers", json!({}));
     assert_eq!(run["error"]["code"], "connection_unreachable", "{run}");
-    assert_eq!(refused(&client, "POST", "/v1/connections/crm:test", Value::Null), (503, "connection_unreachable".into()));
+    assert_eq!(
+        refused(&client, "POST", "/v1/connections/crm:test", Value::Null),
+        (503, "connection_unreachable".into())
+    );
     assert!(profile(&client, "U-3").is_some());
     postgres.begin();
     assert_eq!(counts(&refresh(&client, "customers", json!({}))), done([7, 0, 7, 0, 0]));
@@ -171,11 +175,16 @@ fn a_table_becomes_profiles_that_stay_true_to_it() {
 #[test]
 fn what_a_database_cannot_answer_is_told_clearly() {
     let (folder, postgres) = (tempfile::tempdir().expect("a folder"), Postgres::start());
-    let server = Server::start_with(folder.path(), &[("TESSERA_SECRET_CRM", PASSWORD), ("TESSERA_SECRET_WRONG", "wrong")]);
+    let server =
+        Server::start_with(folder.path(), &[("TESSERA_SECRET_CRM", PASSWORD), ("TESSERA_SECRET_WRONG", "wrong")]);
     let client = server.client();
     postgres.sql("create table t (id int, v int); insert into t select n, n from generate_series(1, 2000) n;");
     let connect = |name: &str, url: String, password: &str| {
-        put(&client, &format!("/v1/connections/{name}"), json!({"kind": "postgres", "url": url, "password": {"env": password}}));
+        put(
+            &client,
+            &format!("/v1/connections/{name}"),
+            json!({"kind": "postgres", "url": url, "password": {"env": password}}),
+        );
     };
     let host = format!("127.0.0.1:{}", postgres.port);
     connect("db", format!("postgres://tessera@{host}/postgres"), "TESSERA_SECRET_CRM");
@@ -190,7 +199,10 @@ fn what_a_database_cannot_answer_is_told_clearly() {
         ("tls", 400, "connection_tls_unsupported"),
         ("none", 404, "connection_not_found"),
     ] {
-        assert_eq!(refused(&client, "POST", &format!("/v1/connections/{name}:test"), Value::Null), (status, code.into()));
+        assert_eq!(
+            refused(&client, "POST", &format!("/v1/connections/{name}:test"), Value::Null),
+            (status, code.into())
+        );
     }
     let columns: Vec<String> = (0..600).map(|at| format!("c{at} int")).collect();
     postgres.sql(&format!("create table wide ({});", columns.join(", ")));
@@ -211,7 +223,8 @@ fn what_a_database_cannot_answer_is_told_clearly() {
         assert_eq!(found.1, code, "{sql}");
     }
     // One that fails half-way: what it wrote stays, nothing is taken back.
-    let source = |sql: &str| json!({"connection": "db", "sql": sql, "primary": {"column": "id", "namespace": "user_id"}});
+    let source =
+        |sql: &str| json!({"connection": "db", "sql": sql, "primary": {"column": "id", "namespace": "user_id"}});
     put(&client, "/v1/sources/t", source("select * from t"));
     assert_eq!(counts(&refresh(&client, "t", json!({}))), done([2000, 2000, 0, 0, 0]));
     put(&client, "/v1/sources/t", source("select id, 1 / (1900 - id) as v from t where id <> 7"));
@@ -225,7 +238,8 @@ fn what_a_database_cannot_answer_is_told_clearly() {
 fn people(file: &Path, count: usize, without: &[usize], city: &str) {
     let mut text = String::from("id,email,city,zip,orders,vip\n");
     for at in (1..=count).filter(|at| !without.contains(at)) {
-        writeln!(text, "F-{at},f{at}@shop.example,{city},{:05},{at},{}", at * 10, at % 2 == 0).expect("a text takes everything");
+        writeln!(text, "F-{at},f{at}@shop.example,{city},{:05},{at},{}", at * 10, at % 2 == 0)
+            .expect("a text takes everything");
     }
     std::fs::write(file, text).expect("a file");
 }
@@ -236,7 +250,11 @@ fn files_become_profiles_that_outlive_kills() {
     let server = Server::start(folder.path());
     let client = server.client();
     people(&files.path().join("people-1.csv"), 3_000, &[], "Lyon");
-    put(&client, "/v1/connections/files", json!({"kind": "files", "url": format!("file://{}", files.path().display())}));
+    put(
+        &client,
+        "/v1/connections/files",
+        json!({"kind": "files", "url": format!("file://{}", files.path().display())}),
+    );
     let (_, tested) = ask(&client, "POST", "/v1/connections/files:test", Value::Null);
     assert_eq!(tested["tables"], json!(["people-1.csv"]));
     let source = json!({
@@ -288,12 +306,14 @@ fn rows_that_are_events_come_change_and_go() {
         let text: Vec<String> = lines.iter().map(Value::to_string).collect();
         std::fs::write(&file, text.join("\n")).expect("a file");
     };
-    let order = |id: &str, of: &str, total: f64| {
-        json!({"id": id, "of": of, "at": "2026-01-31T10:00:00Z", "total": total, "lines": [{"sku": "a"}]})
-    };
+    let order = |id: &str, of: &str, total: f64| json!({"id": id, "of": of, "at": "2026-01-31T10:00:00Z", "total": total, "lines": [{"sku": "a"}]});
     let mut orders = vec![order("o1", "E-1", 10.5), order("o2", "E-1", 4.5), order("o3", "E-2", 7.0)];
     write(&orders);
-    put(&client, "/v1/connections/files", json!({"kind": "files", "url": format!("file://{}", files.path().display())}));
+    put(
+        &client,
+        "/v1/connections/files",
+        json!({"kind": "files", "url": format!("file://{}", files.path().display())}),
+    );
     harness::rules::make(
         &client,
         harness::rules::Rule::Attribute,

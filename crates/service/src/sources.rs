@@ -10,9 +10,9 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
 use crate::base::secrets::Secret;
 pub use crate::config::sources::{
-    AUDIENCES, AUDIENCES_MAX, Ask, CONNECTIONS_MAX, Connection, EVICT_MAX_SHARE, EventColumns, IDENTIFIERS_MAX, Primary,
-    SOURCES_MAX, SQL_BYTES_MAX, Schedule, Source, SourceContent, Text, check_name, connection, connections, source,
-    sources,
+    AUDIENCES, AUDIENCES_MAX, Ask, CONNECTIONS_MAX, Connection, EVICT_MAX_SHARE, EventColumns, IDENTIFIERS_MAX,
+    Primary, SOURCES_MAX, SQL_BYTES_MAX, Schedule, Source, SourceContent, Text, check_name, connection, connections,
+    source, sources,
 };
 use crate::config::sources::{Drawn, delete_connection, delete_source, put_connection, put_source};
 use crate::config::workspace::StoredConfig;
@@ -121,7 +121,9 @@ impl Service {
             }
         };
         let password = match (password, within) {
-            (Some(_), Some(_)) => return Err(invalid_url("the password stands in `url` and in `password`; one is expected")),
+            (Some(_), Some(_)) => {
+                return Err(invalid_url("the password stands in `url` and in `password`; one is expected"));
+            }
             (Some(Given::Elsewhere(secret)), None) => {
                 secrets.check(&secret)?;
                 Some(secret)
@@ -283,7 +285,8 @@ fn without_password(url: &str) -> Result<(String, Option<String>), Error> {
     let (authority, path) = rest.split_at(end);
     let Some((user, host)) = authority.rsplit_once('@') else { return Ok((url.to_owned(), None)) };
     let Some((user, password)) = user.split_once(':') else { return Ok((url.to_owned(), None)) };
-    let password = percent_decoded(password).ok_or_else(|| invalid_url("url: the password is not encoded as URLs have it"))?;
+    let password =
+        percent_decoded(password).ok_or_else(|| invalid_url("url: the password is not encoded as URLs have it"))?;
     Ok((format!("{scheme}://{user}@{host}{path}"), Some(password).filter(|own| !own.is_empty())))
 }
 
@@ -314,7 +317,10 @@ mod tests {
             assert_eq!(found, expected.map(|(url, own)| (url.to_owned(), own.map(str::to_owned))), "{url}");
         };
         check("postgres://ann:s%40fe@db:5432/shop", Ok(("postgres://ann@db:5432/shop", Some("s@fe"))));
-        check("postgresql://ann:a@b@db/shop?sslmode=prefer", Ok(("postgresql://ann@db/shop?sslmode=prefer", Some("a@b"))));
+        check(
+            "postgresql://ann:a@b@db/shop?sslmode=prefer",
+            Ok(("postgresql://ann@db/shop?sslmode=prefer", Some("a@b"))),
+        );
         check("postgres://ann@db/shop", Ok(("postgres://ann@db/shop", None)));
         check("postgres://ann:@db/shop", Ok(("postgres://ann@db/shop", None)));
         check("postgres://db", Ok(("postgres://db", None)));

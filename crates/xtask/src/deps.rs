@@ -116,7 +116,14 @@ pub(crate) const TABLE: &[Rule] = &[
     },
     Rule {
         package: "tessera-server",
-        may: &["tessera-api", "tessera-connect", "tessera-engine", "tessera-service", "tessera-store", "tessera-store-lsm"],
+        may: &[
+            "tessera-api",
+            "tessera-connect",
+            "tessera-engine",
+            "tessera-service",
+            "tessera-store",
+            "tessera-store-lsm",
+        ],
         tests_may: &[],
         never: &["axum", "fjall", "postcard"],
     },

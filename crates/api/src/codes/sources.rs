@@ -16,7 +16,11 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "Connections of this kind, or to such a place, are not there. The message says which are.",
     ),
-    call("connection_url_invalid", Invalid, "The URL of a connection cannot be read. The message says what is expected."),
+    call(
+        "connection_url_invalid",
+        Invalid,
+        "The URL of a connection cannot be read. The message says what is expected.",
+    ),
     call("connection_in_use", Conflict, "Sources use the connection. The message names them; delete them first."),
     call("connections_full", LimitExceeded, "A workspace has at most 50 connections."),
     call(
@@ -47,15 +51,31 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "A reference leads to no secret: variables begin with `TESSERA_SECRET_`, files stand in the folder of secrets.",
     ),
-    call("secret_missing", Conflict, "The variable or the file that a secret should stand in is not there. The message names it."),
+    call(
+        "secret_missing",
+        Conflict,
+        "The variable or the file that a secret should stand in is not there. The message names it.",
+    ),
     call("secret_unreadable", Conflict, "A secret was sealed with another key than the server has now. Set it again."),
     call("secret_in_file", Invalid, "A declaration in a file holds a secret. Say where it stands instead."),
     call("source_not_found", NotFound, "No source is called so."),
-    call("source_name_invalid", Invalid, "The name of a connection or a source is 1 to 64 ASCII letters, digits, `.`, `-` and `_`."),
+    call(
+        "source_name_invalid",
+        Invalid,
+        "The name of a connection or a source is 1 to 64 ASCII letters, digits, `.`, `-` and `_`.",
+    ),
     call("source_invalid", Invalid, "A source cannot be so. The message names the member and says what is expected."),
-    call("schedule_invalid", Invalid, "A schedule is `every`, from `1m` to `31d`, or `cron` of five fields with a `time_zone`."),
+    call(
+        "schedule_invalid",
+        Invalid,
+        "A schedule is `every`, from `1m` to `31d`, or `cron` of five fields with a `time_zone`.",
+    ),
     call("sources_full", LimitExceeded, "A workspace has at most 50 sources."),
-    call("audience_taken", Conflict, "A segment has the name of an audience and says something else. Rename the column."),
+    call(
+        "audience_taken",
+        Conflict,
+        "A segment has the name of an audience and says something else. Rename the column.",
+    ),
     call("source_refreshing", Conflict, "A refresh of the source goes on. The message names its job."),
     call("source_changed", Conflict, "The source was set to something else while it was refreshed. Refresh it again."),
     call(
@@ -73,8 +93,16 @@ pub(super) const CALLS: &[Code] = &[
         Conflict,
         "The query brings other columns than in the last refresh; nothing was taken back. The message names them, and says whether anything was written.",
     ),
-    call("source_column_unknown", Invalid, "The source names a column that the query does not bring. The message lists what it brings."),
-    call("source_column_unfit", Invalid, "A column is of a type that cannot be what the source makes of it. Convert it in the query."),
+    call(
+        "source_column_unknown",
+        Invalid,
+        "The source names a column that the query does not bring. The message lists what it brings.",
+    ),
+    call(
+        "source_column_unfit",
+        Invalid,
+        "A column is of a type that cannot be what the source makes of it. Convert it in the query.",
+    ),
     call("source_columns_missing", Invalid, "The query brings no columns. A statement that reads is expected."),
     call("source_columns_duplicate", Invalid, "Columns of the query have one name, or none. Name each with `as`."),
     call("source_columns_differ", Invalid, "Files of one source have different columns or formats."),
@@ -82,15 +110,27 @@ pub(super) const CALLS: &[Code] = &[
     call("source_too_many_rows", LimitExceeded, "A source has at most 10,000,000 rows."),
     call("source_too_many_files", Invalid, "A source reads at most 10,000 files."),
     call("source_row_too_large", Invalid, "A row has more than 1 MiB."),
-    call("source_file_invalid", Invalid, "A file cannot be read as what its name says. The message names it and the row."),
+    call(
+        "source_file_invalid",
+        Invalid,
+        "A file cannot be read as what its name says. The message names it and the row.",
+    ),
     call("source_format_unsupported", Invalid, "Files are `.csv`, `.jsonl` or `.ndjson`, each also with `.gz`."),
     call("source_table_invalid", Invalid, "`table` is no name of a table, or leads out of the folder."),
     call("source_table_unknown", Invalid, "The connection has no such table or file."),
     call("source_sql_unsupported", Invalid, "Files are asked by `table`; there is no engine for `sql` over them."),
-    call("source_query_invalid", Invalid, "The server of the connection does not take the statement. The message has its words."),
+    call(
+        "source_query_invalid",
+        Invalid,
+        "The server of the connection does not take the statement. The message has its words.",
+    ),
     call("source_query_failed", Invalid, "The statement failed while it ran. The message has the SQLSTATE."),
     call("source_timeout", Unavailable, "The statement took longer for its next rows than 600 s."),
-    call("source_lost", Unavailable, "The source was lost while it was read. What was written stays, nothing was taken back."),
+    call(
+        "source_lost",
+        Unavailable,
+        "The source was lost while it was read. What was written stays, nothing was taken back.",
+    ),
 ];
 
 /// What is said of rows of a refresh.
@@ -98,11 +138,17 @@ pub(super) const VERDICTS: &[Code] = &[
     verdict("row_primary_null", "A row has nothing in its primary column, so it is nobody's. It is refused."),
     verdict("row_duplicate", "A row before it in the same refresh is of the same primary identity. It is refused."),
     verdict("row_event_id_null", "A row has nothing in the column of its event's id. It is refused."),
-    verdict("row_event_time_invalid", "A row has no time that can be read in the column of its event's time. It is refused."),
+    verdict(
+        "row_event_time_invalid",
+        "A row has no time that can be read in the column of its event's time. It is refused.",
+    ),
     verdict("value_not_finite", "NaN or an infinity is no value. It was left out."),
     verdict("value_binary", "Bytes are no value. They were left out."),
     verdict("value_not_of_kind", "A value is not of the kind of its column. It was left out."),
     verdict("value_out_of_range", "A time lies before the year 1 or after 9999. It was left out."),
     verdict("value_not_unicode", "A text is not Unicode. It was left out."),
-    verdict("number_too_precise", "A number has more than 18 digits after the point, which would be rounded. It was left out."),
+    verdict(
+        "number_too_precise",
+        "A number has more than 18 digits after the point, which would be rounded. It was left out.",
+    ),
 ];

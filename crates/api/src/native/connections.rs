@@ -173,7 +173,8 @@ pub(crate) fn declared(name: &str, json: &str) -> Result<serde_json::Value, Wron
         NewConnection::Files { url } => Connection::Files { url },
         NewConnection::Postgres { url, password } => {
             let in_file = |_: &str| -> Error {
-                let message = "a file holds no secret; say where it stands: {\"env\":\"TESSERA_SECRET_…\"} or {\"file\":\"…\"}";
+                let message =
+                    "a file holds no secret; say where it stands: {\"env\":\"TESSERA_SECRET_…\"} or {\"file\":\"…\"}";
                 invalid("secret_in_file", message)
             };
             let url = match url {

@@ -99,9 +99,7 @@ fn examples() -> (Json, Json) {
 }
 
 fn previewed() -> Json {
-    let column = |name: &str, kind: &str, source_type: &str, becomes: &str, own: &str| {
-        json!({ "name": name, "kind": kind, "source_type": source_type, "becomes": becomes, "as": own, "code": null })
-    };
+    let column = |name: &str, kind: &str, source_type: &str, becomes: &str, own: &str| json!({ "name": name, "kind": kind, "source_type": source_type, "becomes": becomes, "as": own, "code": null });
     json!({
         "columns": [
             column("customer_id", "text", "text", "primary", "user_id"), column("email", "text", "text", "identifier", "email"),

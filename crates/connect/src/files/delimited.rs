@@ -103,8 +103,7 @@ pub(super) fn read(source: &Source, columns: &[Column], batching: &mut Batching<
         return Err(Error::unreachable("source_lost", message).into());
     }
     while let Some(bytes) = records.next()? {
-        let row: Row =
-            records.record.iter().zip(columns).map(|(text, column)| value_of(text, column.kind)).collect();
+        let row: Row = records.record.iter().zip(columns).map(|(text, column)| value_of(text, column.kind)).collect();
         batching.push(row, bytes + 32 * columns.len())?;
     }
     Ok(())
@@ -122,7 +121,9 @@ fn invalid(source: &Source, row: u64, error: &csv::Error) -> Error {
     let name = source.name();
     match error.kind() {
         ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => too_large(source, row),
-        ErrorKind::Io(error) => Error::unreachable("source_lost", format!("{name} could not be read: {}", error.kind())),
+        ErrorKind::Io(error) => {
+            Error::unreachable("source_lost", format!("{name} could not be read: {}", error.kind()))
+        }
         ErrorKind::Utf8 { .. } => {
             Error::invalid("source_file_invalid", format!("record {row} of {name} is no UTF-8 text"))
         }

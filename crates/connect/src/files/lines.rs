@@ -36,11 +36,8 @@ impl<'a> Lines<'a> {
                 return Ok(None);
             }
             if self.line.len() > ROW_BYTES_MAX {
-                let message = format!(
-                    "line {} of {} is larger than a row may be bytes_max={ROW_BYTES_MAX}",
-                    self.number,
-                    name()
-                );
+                let message =
+                    format!("line {} of {} is larger than a row may be bytes_max={ROW_BYTES_MAX}", self.number, name());
                 return Err(Error::invalid("source_row_too_large", message));
             }
             if self.line.iter().all(u8::is_ascii_whitespace) {

@@ -99,9 +99,7 @@ pub(super) fn value_of(text: &str, kind: ColumnKind) -> Value {
             Ok(at) => Value::Timestamp(at.to_string()),
             Err(_) => Value::Unfit(Unfit::NotOfKind),
         },
-        (ColumnKind::Json, text) => {
-            serde_json::from_str(text).map_or(Value::Unfit(Unfit::NotOfKind), Value::Json)
-        }
+        (ColumnKind::Json, text) => serde_json::from_str(text).map_or(Value::Unfit(Unfit::NotOfKind), Value::Json),
         (ColumnKind::Text | ColumnKind::Empty, text) => Value::Text(text.to_owned()),
         (ColumnKind::Binary, _) => Value::Unfit(Unfit::Binary),
         (ColumnKind::Boolean | ColumnKind::Number, _) => Value::Unfit(Unfit::NotOfKind),
@@ -111,7 +109,8 @@ pub(super) fn value_of(text: &str, kind: ColumnKind) -> Value {
 /// Where a column is said to hold numbers, signs, zeros in front and exponents are fine.
 fn is_written_number(text: &str) -> bool {
     let text = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(own, exponent)| (own, Some(exponent)));
+    let (mantissa, exponent) =
+        text.split_once(['e', 'E']).map_or((text, None), |(own, exponent)| (own, Some(exponent)));
     let all = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, part) = mantissa.split_once('.').map_or((mantissa, None), |(whole, part)| (whole, Some(part)));
     all(whole) && part.is_none_or(all) && exponent.is_none_or(|own| all(own.strip_prefix(['-', '+']).unwrap_or(own)))

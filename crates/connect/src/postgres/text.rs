@@ -192,7 +192,11 @@ mod tests {
         let plain = |text: &str| Value::Text(text.into());
         check(&Type::BOOL, "t", Value::Boolean(true));
         check(&Type::INT8, "-9223372036854775808", number("-9223372036854775808"));
-        check(&Type::NUMERIC, "12345678901234567890123456789012345678", number("12345678901234567890123456789012345678"));
+        check(
+            &Type::NUMERIC,
+            "12345678901234567890123456789012345678",
+            number("12345678901234567890123456789012345678"),
+        );
         check(&Type::NUMERIC, "NaN", Value::Unfit(Unfit::NotFinite));
         check(&Type::FLOAT8, "-Infinity", Value::Unfit(Unfit::NotFinite));
         check(&Type::FLOAT8, "1e-07", number("1e-07"));
@@ -209,7 +213,11 @@ mod tests {
         check(&Type::INT4_ARRAY, "{1,NULL,3}", list(serde_json::json!([1, null, 3])));
         check(&Type::INT4_ARRAY, "[0:1]={1,2}", list(serde_json::json!([1, 2])));
         check(&Type::INT4_ARRAY, "{{1},{2}}", list(serde_json::json!([[1], [2]])));
-        check(&Type::TEXT_ARRAY, r#"{"a \"b\"","NULL",x,"{}"}"#, list(serde_json::json!(["a \"b\"", "NULL", "x", "{}"])));
+        check(
+            &Type::TEXT_ARRAY,
+            r#"{"a \"b\"","NULL",x,"{}"}"#,
+            list(serde_json::json!(["a \"b\"", "NULL", "x", "{}"])),
+        );
         check(&Type::TEXT_ARRAY, "{}", list(serde_json::json!([])));
         check(&Type::FLOAT8_ARRAY, "{1,NaN}", Value::Unfit(Unfit::NotFinite));
         for broken in ["", "{", "{a", "{\"a", "{a}}", "{a,}x"] {

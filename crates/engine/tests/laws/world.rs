@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tessera_engine::cluster::{Cluster, End, HoldReason, Hub, Link, LinkState, Source};
 use tessera_engine::config::Config;
 use tessera_engine::decide::{
-    Context, Directive, Effects as Notes, Erasure, EventErasure, Forgetting, Loose, NewEvent, Outcome, Prompt, Victim, decide,
-    first_needs, lags, second_needs,
+    Context, Directive, Effects as Notes, Erasure, EventErasure, Forgetting, Loose, NewEvent, Outcome, Prompt, Victim,
+    decide, first_needs, lags, second_needs,
 };
 use tessera_engine::fact::{Class, Fact, FactKey, Identity};
 use tessera_engine::id::{DirectiveId, Ids, NodeId};
@@ -149,6 +149,7 @@ impl World {
 
     /// The next command is decided at this instant, before or after those of before.
     /// Puts a record in the place of what its dataset said of its owner.
+    #[allow(dead_code, reason = "the cases alone have records")]
     pub(crate) fn record(&mut self, fact: &Fact) -> Told {
         match prepare(Box::new(fact.clone()), self.next_now(), &self.config) {
             Ok(prepared) if prepared.fact.call.is_some() => self.decide(&Prompt::ReplaceEvent(Box::new(prepared))),
@@ -161,11 +162,13 @@ impl World {
     }
 
     /// Takes an event off its timeline.
+    #[allow(dead_code, reason = "the cases alone have records")]
     pub(crate) fn forget_event(&mut self, id: &str, dataset: &str) -> Told {
         self.decide(&Prompt::ForgetEvent(FactKey { dataset: dataset.into(), id: id.into() }))
     }
 
     /// Takes back what a dataset said of an identity.
+    #[allow(dead_code, reason = "the cases alone have records")]
     pub(crate) fn forget(&mut self, identity: &Identity, dataset: &str) -> Told {
         let node = self.node(identity);
         self.decide(&Prompt::Forget(Forgetting { node, dataset: dataset.into() }))

@@ -24,7 +24,10 @@ impl Postgres {
         let folder = tempfile::Builder::new().prefix("tessera-postgres-").tempdir().expect("a folder");
         if is_root() {
             let chown = Command::new("chown").arg("postgres").arg(folder.path()).status();
-            assert!(chown.expect("chown starts").success(), "PostgreSQL does not run as root, and there is no user postgres");
+            assert!(
+                chown.expect("chown starts").success(),
+                "PostgreSQL does not run as root, and there is no user postgres"
+            );
         }
         let own = Self { folder, programs, port: free_port() };
         let password = own.folder.path().join("password");
@@ -33,21 +36,31 @@ impl Postgres {
             assert!(Command::new("chown").arg("postgres").arg(&password).status().expect("chown starts").success());
         }
         let data = own.data();
-        own.run("initdb", &[
-            "-D", text(&data), "-U", "tessera", "-A", "scram-sha-256", "--pwfile", text(&password), "-E", "UTF8", "--no-sync",
-            "--locale=C.UTF-8",
-        ]);
+        own.run(
+            "initdb",
+            &[
+                "-D",
+                text(&data),
+                "-U",
+                "tessera",
+                "-A",
+                "scram-sha-256",
+                "--pwfile",
+                text(&password),
+                "-E",
+                "UTF8",
+                "--no-sync",
+                "--locale=C.UTF-8",
+            ],
+        );
         own.begin();
         own
     }
 
     /// Starts it again, or for the first time.
     pub(crate) fn begin(&self) {
-        let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c fsync=off -k {}",
-            self.port,
-            self.folder.path().display()
-        );
+        let options =
+            format!("-p {} -c listen_addresses=127.0.0.1 -c fsync=off -k {}", self.port, self.folder.path().display());
         let log = self.folder.path().join("log");
         self.run("pg_ctl", &["-D", text(&self.data()), "-w", "-t", "60", "-l", text(&log), "-o", &options, "start"]);
     }
@@ -60,7 +73,19 @@ impl Postgres {
     /// Does what these statements say.
     pub(crate) fn sql(&self, statements: &str) {
         let mut child = Command::new(self.programs.join("psql"))
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "tessera", "-d", "postgres", "-v", "ON_ERROR_STOP=1", "-q"])
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &self.port.to_string(),
+                "-U",
+                "tessera",
+                "-d",
+                "postgres",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-q",
+            ])
             .env("PGPASSWORD", PASSWORD)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -104,7 +129,15 @@ impl Drop for Postgres {
             command = Command::new(self.programs.join("pg_ctl"));
         }
         let arguments = ["-D", text(&self.data()), "-m", "immediate", "stop"].map(str::to_owned);
-        drop(command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status());
+        drop(
+            command
+                .args(arguments)
+                .current_dir("/")
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status(),
+        );
     }
 }
 

@@ -119,10 +119,13 @@ impl Secrets {
         match secret {
             Secret::Sealed(sealed) => self.open(place, sealed),
             Secret::Env(name) => (self.environment)(name).ok_or_else(|| {
-                missing(format!("the variable {name} is not set where the server runs; set it and start the server again"))
+                missing(format!(
+                    "the variable {name} is not set where the server runs; set it and start the server again"
+                ))
             }),
             Secret::File(name) => {
-                let path = self.place(name).ok_or_else(|| missing("the file is not in the folder of secrets".into()))?;
+                let path =
+                    self.place(name).ok_or_else(|| missing("the file is not in the folder of secrets".into()))?;
                 let text = std::fs::read_to_string(&path);
                 let text = text.map_err(|error| {
                     missing(format!("the file {} cannot be read: {}", path.display(), error.kind()))
@@ -133,7 +136,8 @@ impl Secrets {
     }
 
     fn open(&self, place: &str, sealed: &str) -> Result<String, Error> {
-        let message = "a secret cannot be opened: the server was started with another key than it was sealed with; set it again";
+        let message =
+            "a secret cannot be opened: the server was started with another key than it was sealed with; set it again";
         let unreadable = || Error::new(ErrorKind::Conflict, "secret_unreadable", message);
         let Some(key) = &self.key else {
             let message = "a secret is sealed, and the server was started without secrets_key_file";

@@ -152,9 +152,11 @@ impl SourceContent {
             Ask::Sql(sql) => Query::Sql(sql.clone()),
         };
         let kind = |(column, name): (&String, &String)| {
-            let names: Vec<&str> = ColumnKind::ALL.map(ColumnKind::name).into_iter().filter(|own| *own != "empty").collect();
+            let names: Vec<&str> =
+                ColumnKind::ALL.map(ColumnKind::name).into_iter().filter(|own| *own != "empty").collect();
             let kind = ColumnKind::parse(name).filter(|kind| *kind != ColumnKind::Empty);
-            let kind = kind.ok_or_else(|| invalid(format!("types: {column}: one of {} is expected", names.join(", "))))?;
+            let kind =
+                kind.ok_or_else(|| invalid(format!("types: {column}: one of {} is expected", names.join(", "))))?;
             Ok((column.clone(), kind))
         };
         Ok(Question { query, types: self.types.iter().map(kind).collect::<Result<_, Error>>()? })
@@ -202,7 +204,8 @@ impl SourceContent {
             return Err(invalid(message));
         }
         if self.identifiers.values().any(|namespace| *namespace == self.primary.namespace) {
-            let message = "identifiers: another namespace than that of `primary` is expected, which names whose a row is already";
+            let message =
+                "identifiers: another namespace than that of `primary` is expected, which names whose a row is already";
             return Err(invalid(message.to_owned()));
         }
         if !(0.0..=1.0).contains(&self.evict_max_share) {
@@ -217,7 +220,9 @@ impl SourceContent {
         }
         for (column, name) in self.attributes.iter().flatten() {
             Path::parse(name).map_err(|_| {
-                invalid(format!("attributes: {column}: the name of an attribute is expected, with dots for one inside another"))
+                invalid(format!(
+                    "attributes: {column}: the name of an attribute is expected, with dots for one inside another"
+                ))
             })?;
         }
         self.question()?;
@@ -258,7 +263,8 @@ pub fn check_name(name: &str) -> Result<(), Error> {
     if (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_fit) {
         return Ok(());
     }
-    let message = format!("a name of 1 to {NAME_BYTES_MAX} ASCII letters, digits, dots, dashes and underscores is expected");
+    let message =
+        format!("a name of 1 to {NAME_BYTES_MAX} ASCII letters, digits, dots, dashes and underscores is expected");
     Err(Error::new(ErrorKind::Invalid, "source_name_invalid", message))
 }
 
@@ -420,7 +426,8 @@ fn with_audience(
             let content = RuleContent { display_name: None, description: None, definition, is_draft: false };
             return put_rule(config, RuleKind::Segment, &name, content, None, at);
         }
-        let message = format!("a segment is called {audience} already and says something else; rename the column with `as`");
+        let message =
+            format!("a segment is called {audience} already and says something else; rename the column with `as`");
         return Err(Error::new(ErrorKind::Conflict, "audience_taken", message));
     }
     let content = RuleContent { display_name: None, description: None, definition, is_draft: false };

@@ -12,7 +12,6 @@ use tessera_engine::decide::Forgetting;
 use tessera_engine::fact::FactKey;
 use tessera_engine::time::Timestamp;
 
-
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::KeyId;
 use crate::base::keeper::Keeper;
@@ -24,9 +23,7 @@ use crate::config::sources::{self, Source};
 use crate::directory::Class;
 use crate::jobs::Place;
 use crate::stored::row;
-use crate::stored::sources::{
-    Known, RowSaid, Run, RunCounts, RunStatus, RunVerdict, decode_known, decode_row,
-};
+use crate::stored::sources::{Known, RowSaid, Run, RunCounts, RunStatus, RunVerdict, decode_known, decode_row};
 use crate::work::kind::Context;
 use crate::write::lane::{Answer, Done, Item, Origin, Recording, Work};
 

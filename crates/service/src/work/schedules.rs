@@ -54,7 +54,8 @@ pub(crate) async fn keep_sources(refreshes: Arc<Refreshes>, service: Weak<Servic
             }
         }
         drop(service);
-        let until = next.map(|next| Duration::from_micros(next.micros().saturating_sub(now.micros()).max(0).unsigned_abs()));
+        let until =
+            next.map(|next| Duration::from_micros(next.micros().saturating_sub(now.micros()).max(0).unsigned_abs()));
         refreshes.keeper.rest(until.map(|until| until.clamp(Duration::from_millis(50), REST))).await;
     }
 }
@@ -105,7 +106,9 @@ impl Service {
     ) -> Result<Job, Error> {
         let making = self.jobs().making().await;
         let open = self.jobs().open(workspace).await?;
-        if let Some(job) = open.iter().find(|job| job.kind == REFRESH && source_of(job).as_deref() == Some(&*asked.source)) {
+        if let Some(job) =
+            open.iter().find(|job| job.kind == REFRESH && source_of(job).as_deref() == Some(&*asked.source))
+        {
             let message = format!("a refresh of the source goes on already job={}", job.id);
             return Err(Error::new(ErrorKind::Conflict, "source_refreshing", message));
         }
@@ -178,4 +181,3 @@ async fn forget(store: &dyn Store, scope: Scope, number: u32) -> Result<(), Erro
         tokio::task::yield_now().await;
     }
 }
-

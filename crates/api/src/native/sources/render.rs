@@ -6,7 +6,7 @@ use tessera_engine::time::Timestamp;
 use tessera_service::clock::format_timestamp;
 use tessera_service::jobs::JobId;
 use tessera_service::sources::{
-    Ask, Becomes, Preview, Run, Schedule, Source, SourceContent, SourceState, SourceColumn, SourceValue,
+    Ask, Becomes, Preview, Run, Schedule, Source, SourceColumn, SourceContent, SourceState, SourceValue,
 };
 
 use super::wire;

@@ -96,8 +96,10 @@ pub(crate) fn assign(source: &Source, columns: &[Column]) -> Result<Vec<Becomes>
     for name in named {
         if !columns.iter().any(|column| column.name == *name) {
             let there: Vec<&str> = columns.iter().take(50).map(|column| &*column.name).collect();
-            let message =
-                format!("the source names the column {name}, which the query does not bring; it brings {}", there.join(", "));
+            let message = format!(
+                "the source names the column {name}, which the query does not bring; it brings {}",
+                there.join(", ")
+            );
             return Err(Error::new(ErrorKind::Invalid, "source_column_unknown", message));
         }
     }
@@ -189,10 +191,12 @@ impl Mapping {
     pub(crate) fn new(name: &str, source: &Source, columns: &[Column], config: &Config) -> Result<Self, Error> {
         let becomes = assign(source, columns)?;
         let own = &source.content.primary.namespace;
-        let unknown = || Error::new(ErrorKind::Invalid, "namespace_unknown", format!("the namespace {own} is not registered"));
+        let unknown =
+            || Error::new(ErrorKind::Invalid, "namespace_unknown", format!("the namespace {own} is not registered"));
         let namespace = config.by_name(own).cloned().ok_or_else(unknown)?;
         let primary = becomes.iter().position(|own| matches!(own, Becomes::Primary { .. }));
-        let primary = primary.ok_or_else(|| Error::new(ErrorKind::Invalid, "source_column_unknown", "no primary column"))?;
+        let primary =
+            primary.ok_or_else(|| Error::new(ErrorKind::Invalid, "source_column_unknown", "no primary column"))?;
         let event = source.content.event.as_ref().map(|event| {
             let id = becomes.iter().position(|own| *own == Becomes::EventId).unwrap_or(primary);
             let is_named = becomes.contains(&Becomes::EventName);

@@ -125,6 +125,7 @@ fn columns_that_do_not_fit_are_refused() {
     assert_eq!(code(&|own| own.primary.column = "none".into()), Some("source_column_unknown"));
     assert_eq!(code(&|own| own.primary.column = "more".into()), Some("source_column_unfit"));
     assert_eq!(code(&|own| own.audiences = vec!["city".into()]), Some("source_column_unfit"));
-    let only = |own: &mut SourceContent| own.attributes = Some(BTreeMap::from([("city".into(), "address.city".into())]));
+    let only =
+        |own: &mut SourceContent| own.attributes = Some(BTreeMap::from([("city".into(), "address.city".into())]));
     assert_eq!(code(&only), None);
 }
