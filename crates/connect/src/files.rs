@@ -1,6 +1,6 @@
-//! Rows of files: CSV with a header, and JSON lines, gzipped or not.
+//! Rows of files: CSV with a header and JSON lines, gzipped or not, and Parquet.
 //!
-//! Files are read twice: first for their columns and what these hold, then for the rows. So a column is a number only if all of it is, and no row
+//! Files that are text are read twice: first for their columns and what these hold, then for the rows. So a column is a number only if all of it is, and no row
 //! that comes late is read another way than one that came early.
 
 use std::collections::BTreeMap;
@@ -21,6 +21,11 @@ use crate::{
 mod delimited;
 mod lines;
 mod look;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(not(feature = "parquet"))]
+#[path = "files/without_parquet.rs"]
+mod parquet;
 
 /// Batches that wait to be taken.
 const WAITING_MAX: usize = 2;
@@ -30,6 +35,7 @@ const WAITING_MAX: usize = 2;
 enum Format {
     Csv,
     JsonLines,
+    Parquet,
 }
 
 /// A file that is read.
@@ -149,7 +155,7 @@ fn named(folder: &Path, pattern: &str) -> Result<Vec<Source>, Error> {
         }
         let Some((format, is_gzipped)) = format_of(&path) else {
             let message = format!(
-                "the format of {} is not known; .csv, .jsonl or .ndjson is expected, each also with .gz",
+                "the format of {} is not known; .csv, .jsonl, .ndjson (each also with .gz) or .parquet is expected",
                 path.file_name().unwrap_or_default().to_string_lossy()
             );
             return Err(Error::invalid("source_format_unsupported", message));
@@ -173,6 +179,7 @@ fn format_of(path: &Path) -> Option<(Format, bool)> {
     let format = match name.rsplit_once('.')?.1 {
         "csv" => Format::Csv,
         "jsonl" | "ndjson" => Format::JsonLines,
+        "parquet" if !is_gzipped => Format::Parquet,
         _ => return None,
     };
     Some((format, is_gzipped))
@@ -206,14 +213,37 @@ impl Source {
 
 /// The columns of files, and what these hold.
 fn look_at(sources: &[Source], types: &BTreeMap<String, ColumnKind>) -> Result<Vec<Column>, Error> {
+    if sources.iter().any(|source| source.format == Format::Parquet) {
+        return look_at_parquet(sources, types);
+    }
     let mut seen = look::Seen::default();
     for source in sources {
         match source.format {
             Format::Csv => delimited::look(source, &mut seen)?,
             Format::JsonLines => lines::look(source, &mut seen)?,
+            Format::Parquet => {}
         }
     }
     seen.columns(types)
+}
+
+/// Parquet says itself what its columns are.
+fn look_at_parquet(sources: &[Source], types: &BTreeMap<String, ColumnKind>) -> Result<Vec<Column>, Error> {
+    if let Some(name) = types.keys().next() {
+        let message = format!("`types` names {name}, and files of Parquet have types of their own");
+        return Err(Error::invalid("source_column_unfit", message));
+    }
+    let mut columns: Option<Vec<Column>> = None;
+    for source in sources {
+        let is_same_format = source.format == Format::Parquet;
+        let own = if is_same_format { parquet::columns(source)? } else { Vec::new() };
+        if !is_same_format || columns.as_ref().is_some_and(|first| *first != own) {
+            let message = format!("the columns of {} are others than those of the files before it", source.name());
+            return Err(Error::invalid("source_columns_differ", message));
+        }
+        columns = Some(own);
+    }
+    Ok(columns.unwrap_or_default())
 }
 
 /// Why reading ends early.
@@ -258,6 +288,7 @@ fn read_all(sources: &[Source], columns: &[Column], batching: &mut Batching<'_>)
         match source.format {
             Format::Csv => delimited::read(source, columns, batching)?,
             Format::JsonLines => lines::read(source, columns, batching)?,
+            Format::Parquet => parquet::read(source, columns, batching)?,
         }
     }
     batching.flush()

@@ -13,6 +13,8 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 
+#[cfg(feature = "parquet")]
+mod arrow;
 mod connectors;
 mod files;
 mod postgres;

@@ -131,6 +131,7 @@ async fn what_is_no_table_is_told_clearly() {
         ("long.jsonl", &*line),
         ("damaged.csv.gz.csv", "\u{1}\n"),
         ("table.parquet", "PAR1"),
+        ("table.xlsx", "PK"),
     ];
     let folder = folder(&files);
     std::fs::write(folder.path().join("latin.csv"), b"id\n\xe9\n").expect("a file");
@@ -147,7 +148,8 @@ async fn what_is_no_table_is_told_clearly() {
         ("long.jsonl", "source_row_too_large"),
         ("latin.csv", "source_file_invalid"),
         ("damaged.csv.gz", "source_lost"),
-        ("table.parquet", "source_format_unsupported"),
+        ("table.parquet", if cfg!(feature = "parquet") { "source_file_invalid" } else { "source_format_unsupported" }),
+        ("table.xlsx", "source_format_unsupported"),
         ("none.csv", "source_table_unknown"),
         ("../none.csv", "source_table_invalid"),
         ("/etc/passwd", "source_table_invalid"),
@@ -179,4 +181,66 @@ async fn urls_of_no_server_are_told_clearly() {
         assert!(!format!("{connection:?}").contains("127"), "secrets are in no log");
     }
     assert_eq!(told(&Value::Json(json!(null))), "null");
+}
+
+#[cfg(feature = "parquet")]
+mod parquet {
+    use std::sync::Arc;
+
+    use ::parquet::arrow::ArrowWriter;
+    use ::parquet::basic::Compression;
+    use ::parquet::file::properties::WriterProperties;
+    use arrow_array::builder::{Int32Builder, ListBuilder};
+    use arrow_array::{
+        ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch,
+        StringArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    };
+
+    use super::*;
+
+    fn batch() -> RecordBatch {
+        let mut lists = ListBuilder::new(Int32Builder::new());
+        lists.append_value([Some(1), None]);
+        lists.append_null();
+        let decimal = Decimal128Array::from(vec![Some(-5), Some(12_345)]).with_precision_and_scale(38, 2);
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("id", Arc::new(StringArray::from(vec!["a", "b"]))),
+            ("n", Arc::new(Int64Array::from(vec![Some(i64::MAX), None]))),
+            ("score", Arc::new(Float64Array::from(vec![0.5, f64::NAN]))),
+            ("ltv", Arc::new(decimal.expect("a decimal"))),
+            ("vip", Arc::new(BooleanArray::from(vec![true, false]))),
+            ("at", Arc::new(TimestampMicrosecondArray::from(vec![1_500_000, 0]).with_timezone("+00:00"))),
+            ("local", Arc::new(TimestampMillisecondArray::from(vec![1_500, 0]))),
+            ("day", Arc::new(Date32Array::from(vec![19_000, -719_528]))),
+            ("photo", Arc::new(BinaryArray::from(vec![&b"x"[..], b"y"]))),
+            ("tags", Arc::new(lists.finish())),
+        ];
+        RecordBatch::try_from_iter(columns).expect("a batch")
+    }
+
+    fn write(path: &Path, compression: Compression) {
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        let file = std::fs::File::create(path).expect("a file");
+        let mut writer = ArrowWriter::try_new(file, batch().schema(), Some(properties)).expect("a writer");
+        writer.write(&batch()).and_then(|()| writer.close().map(drop)).expect("it is written");
+    }
+
+    #[tokio::test]
+    async fn parquet_has_types_of_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        write(&folder.path().join("people.parquet"), Compression::SNAPPY);
+        let (columns, rows) = read(folder.path(), "*.parquet", &[]).await.expect("a file");
+        let kinds: Vec<&str> = columns.iter().map(|column| column.kind.name()).collect();
+        let expected = ["text", "number", "number", "number", "boolean", "timestamp", "text", "text", "binary", "json"];
+        assert_eq!(kinds, expected);
+        let row = |at: usize| rows[at].iter().map(told).collect::<Vec<_>>().join(" | ");
+        let first = "'a' | #9223372036854775807 | #0.5 | #-0.05 | true | @1970-01-01T00:00:01.5Z | '1970-01-01T00:00:01.5' | \
+                     '2022-01-08' | !value_binary | [1,null]";
+        assert_eq!(row(0), first);
+        let second = "'b' | - | !value_not_finite | #123.45 | false | @1970-01-01T00:00:00Z | '1970-01-01T00:00:00' | \
+                      !value_out_of_range | !value_binary | -";
+        assert_eq!(row(1), second);
+        let types = [("id", ColumnKind::Text)];
+        assert_eq!(read(folder.path(), "*.parquet", &types).await.expect_err("types").code, "source_column_unfit");
+    }
 }

@@ -115,7 +115,7 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "A file cannot be read as what its name says. The message names it and the row.",
     ),
-    call("source_format_unsupported", Invalid, "Files are `.csv`, `.jsonl` or `.ndjson`, each also with `.gz`."),
+    call("source_format_unsupported", Invalid, "Files are `.csv`, `.jsonl` or `.ndjson`, each also with `.gz`, or `.parquet` (uncompressed or SNAPPY) where the server was built with it. The message says which it is."),
     call("source_table_invalid", Invalid, "`table` is no name of a table, or leads out of the folder."),
     call("source_table_unknown", Invalid, "The connection has no such table or file."),
     call("source_sql_unsupported", Invalid, "Files are asked by `table`; there is no engine for `sql` over them."),
