@@ -13,8 +13,8 @@ pub struct Connectors;
 impl Connect for Connectors {
     async fn open(&self, connection: &Connection, question: &Question) -> Result<Box<dyn Rows>, Error> {
         match connection {
-            Connection::Postgres { url, password } => {
-                postgres::open(Server { url, password: password.as_deref() }, &question.query).await
+            Connection::Postgres { url, password, ca } => {
+                postgres::open(Server { url, password: password.as_deref(), ca: ca.as_deref() }, &question.query).await
             }
             Connection::Files { folder } => files::open(folder, question).await,
         }
@@ -22,8 +22,8 @@ impl Connect for Connectors {
 
     async fn test(&self, connection: &Connection) -> Result<Vec<String>, Error> {
         match connection {
-            Connection::Postgres { url, password } => {
-                postgres::tables(Server { url, password: password.as_deref() }).await
+            Connection::Postgres { url, password, ca } => {
+                postgres::tables(Server { url, password: password.as_deref(), ca: ca.as_deref() }).await
             }
             Connection::Files { folder } => files::tables(folder).await,
         }

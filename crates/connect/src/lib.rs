@@ -43,6 +43,8 @@ pub enum Connection {
         url: String,
         /// The user's password, where it stands apart from the URL.
         password: Option<String>,
+        /// Certificates of the authorities that the server's certificate may be made by, as PEM, where these are not those of the system.
+        ca: Option<String>,
     },
     /// Files below a folder of this machine.
     Files {

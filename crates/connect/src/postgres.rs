@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow, Socket};
 
 use crate::{
     BYTES_AT_ONCE, COLUMNS_MAX, Column, Error, Query, ROW_BYTES_MAX, ROWS_AT_ONCE, Row, Rows, TABLES_MAX, Value,
@@ -17,8 +18,10 @@ use crate::{
 };
 
 mod text;
+mod tls;
 
 use text::Reading;
+use tls::Tls;
 
 /// How long a server has to answer that is connected to.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -32,6 +35,7 @@ const ROWS_AT_FIRST: usize = 50;
 pub(crate) struct Server<'a> {
     pub(crate) url: &'a str,
     pub(crate) password: Option<&'a str>,
+    pub(crate) ca: Option<&'a str>,
 }
 
 /// A session of one question.
@@ -148,13 +152,9 @@ pub(crate) async fn tables(server: Server<'_>) -> Result<Vec<String>, Error> {
     Ok(messages.iter().filter_map(name).collect())
 }
 
-async fn connect(Server { url, password }: Server<'_>) -> Result<Session, Error> {
+async fn connect(Server { url, password, ca }: Server<'_>) -> Result<Session, Error> {
     let expected = "a url is expected such as postgres://user:password@host:5432/database";
     let mut config: Config = url.parse().map_err(|_| Error::invalid("connection_url_invalid", expected))?;
-    if config.get_ssl_mode() == SslMode::Require {
-        let message = "sslmode=require is asked for, and connections to PostgreSQL are not encrypted yet; use a tunnel, or prefer";
-        return Err(Error::invalid("connection_tls_unsupported", message));
-    }
     if config.get_hosts().is_empty() {
         return Err(Error::invalid("connection_url_invalid", expected));
     }
@@ -162,13 +162,11 @@ async fn connect(Server { url, password }: Server<'_>) -> Result<Session, Error>
         config.password(password);
     }
     config.application_name("tessera").connect_timeout(CONNECT);
-    let slow = |_| Error::unreachable("connection_unreachable", "the server did not answer within 10 s");
-    let (client, connection) = tokio::time::timeout(CONNECT, config.connect(NoTls))
-        .await
-        .map_err(slow)?
-        .map_err(|error| unconnected(&error))?;
-    let connection = tokio::spawn(async move { drop(connection.await) });
-    let session = Session { client, connection };
+    // Whoever does not require that a connection is encrypted cannot rely on it: then it is not.
+    let session = match config.get_ssl_mode() {
+        SslMode::Require => session(&config, Tls::new(ca)?).await?,
+        _ => session(config.ssl_mode(SslMode::Disable), NoTls).await?,
+    };
     let begin = format!(
         "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; \
          SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; SET LOCAL intervalstyle = 'iso_8601'; \
@@ -177,6 +175,17 @@ async fn connect(Server { url, password }: Server<'_>) -> Result<Session, Error>
     );
     timed(session.client.simple_query(&begin)).await?;
     Ok(session)
+}
+
+async fn session<T>(config: &Config, tls: T) -> Result<Session, Error>
+where
+    T: MakeTlsConnect<Socket> + Send,
+    T::Stream: Send + 'static,
+{
+    let slow = |_| Error::unreachable("connection_unreachable", "the server did not answer within 10 s");
+    let connected = tokio::time::timeout(CONNECT, config.connect(tls)).await.map_err(slow)?;
+    let (client, connection) = connected.map_err(|error| unconnected(&error))?;
+    Ok(Session { client, connection: tokio::spawn(async move { drop(connection.await) }) })
 }
 
 /// The name of a table, `orders` or `shop.orders`, in the quotes that keep it a name.
@@ -207,6 +216,13 @@ fn late() -> Error {
 fn unconnected(error: &tokio_postgres::Error) -> Error {
     let Some(told) = error.as_db_error() else {
         let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        if error.to_string().contains("TLS") {
+            let message = format!(
+                "the connection cannot be encrypted: {cause}; say in `ca` by which authority the server's certificate is made, or have \
+                 the server encrypt"
+            );
+            return Error::invalid("connection_tls_failed", message);
+        }
         return Error::unreachable("connection_unreachable", format!("the server cannot be reached: {cause}"));
     };
     let code = told.code();

@@ -173,13 +173,16 @@ async fn urls_of_no_server_are_told_clearly() {
     for (url, code) in [
         ("postgres://", "connection_url_invalid"),
         ("nonsense", "connection_url_invalid"),
-        ("postgres://a@127.0.0.1/db?sslmode=require", "connection_tls_unsupported"),
+        ("postgres://a@127.0.0.1:1/db?sslmode=require", "connection_unreachable"),
         ("postgres://a@127.0.0.1:1/db", "connection_unreachable"),
     ] {
-        let connection = Connection::Postgres { url: url.into(), password: None };
+        let connection = Connection::Postgres { url: url.into(), password: None, ca: None };
         assert_eq!(Connectors.test(&connection).await.expect_err(url).code, code, "{url}");
         assert!(!format!("{connection:?}").contains("127"), "secrets are in no log");
     }
+    let url = "postgres://a@127.0.0.1:1/db?sslmode=require".to_owned();
+    let connection = Connection::Postgres { url, password: None, ca: Some("no PEM".into()) };
+    assert_eq!(Connectors.test(&connection).await.expect_err("no authority").code, "connection_ca_invalid");
     assert_eq!(told(&Value::Json(json!(null))), "null");
 }
 

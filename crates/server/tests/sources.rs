@@ -196,7 +196,7 @@ fn what_a_database_cannot_answer_is_told_clearly() {
         ("wrong", 400, "connection_unauthorized"),
         ("unset", 409, "secret_missing"),
         ("other", 400, "connection_database_unknown"),
-        ("tls", 400, "connection_tls_unsupported"),
+        ("tls", 400, "connection_tls_failed"),
         ("none", 404, "connection_not_found"),
     ] {
         assert_eq!(
@@ -232,6 +232,45 @@ fn what_a_database_cannot_answer_is_told_clearly() {
     assert_eq!((&run["status"], &run["error"]["code"]), (&json!("failed"), &json!("source_query_failed")), "{run}");
     assert!(run["changed"].as_u64() > Some(0) && profile(&client, "7").is_some(), "{run}");
     assert!(!run.to_string().contains("1900"), "no value of a row is told: {run}");
+}
+
+#[test]
+fn a_connection_is_encrypted_where_that_is_asked() {
+    let (folder, postgres) = (tempfile::tempdir().expect("a folder"), Postgres::start());
+    let secrets = tempfile::tempdir().expect("a folder");
+    postgres.end();
+    std::fs::write(secrets.path().join("ca.pem"), postgres.encrypt()).expect("a file");
+    std::fs::write(secrets.path().join("password"), format!("{PASSWORD}\n")).expect("a file");
+    postgres.begin();
+    let server = Server::start_with(
+        folder.path(),
+        &[("TESSERA_SECRETS_DIR", secrets.path().to_str().expect("a path in UTF-8"))],
+    );
+    let client = server.client();
+    let url = format!("postgres://tessera@127.0.0.1:{}/postgres", postgres.port);
+    let connect = |name: &str, url: &str, ca: Value| {
+        let body = json!({"kind": "postgres", "url": url, "password": {"file": "password"}, "ca": ca});
+        let shown = put(&client, &format!("/v1/connections/{name}"), body);
+        assert_eq!((&shown["ca"], &shown["password"]), (&ca, &json!({"file": "password"})));
+    };
+    let required = format!("{url}?sslmode=require");
+    connect("known", &required, json!({"file": "ca.pem"}));
+    connect("unknown", &required, Value::Null);
+    connect("plain", &url, Value::Null);
+    connect("other", &required.replace("127.0.0.1", "localhost"), json!({"file": "ca.pem"}));
+    connect("none", &required, json!({"file": "password"}));
+    let is_encrypted = |connection: &str| {
+        let sql = "select 'x' as id, ssl from pg_stat_ssl where pid = pg_backend_pid()";
+        let source = json!({"connection": connection, "sql": sql, "primary": {"column": "id", "namespace": "user_id"}});
+        ask(&client, "POST", "/v1/sources:preview", source).1["rows"][0]["ssl"].clone()
+    };
+    assert_eq!((is_encrypted("known"), is_encrypted("plain")), (json!(true), json!(false)));
+    for (name, code) in
+        [("unknown", "connection_tls_failed"), ("other", "connection_tls_failed"), ("none", "connection_ca_invalid")]
+    {
+        let found = refused(&client, "POST", &format!("/v1/connections/{name}:test"), Value::Null);
+        assert_eq!(found, (400, code.to_owned()), "{name}");
+    }
 }
 
 /// Writes so many people, but for those that are left out.

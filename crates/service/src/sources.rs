@@ -40,6 +40,8 @@ pub enum NewConnection {
         url: Given,
         /// The password, where it stands apart.
         password: Option<Given>,
+        /// Where the certificates of the server's authorities stand.
+        ca: Option<Secret>,
     },
     /// Files of the server's machine.
     Files {
@@ -98,12 +100,12 @@ impl Service {
 
     fn sealed_connection(&self, name: &str, new: NewConnection) -> Result<Connection, Error> {
         let secrets = &self.settings().sources.secrets;
-        let (url, password) = match new {
+        let (url, password, ca) = match new {
             NewConnection::Files { url } => {
                 folder_of(&url)?;
                 return Ok(Connection::Files { url });
             }
-            NewConnection::Postgres { url, password } => (url, password),
+            NewConnection::Postgres { url, password, ca } => (url, password, ca),
         };
         let seal = |text: &str| {
             let mut nonce = [0; 12];
@@ -131,7 +133,8 @@ impl Service {
             (Some(Given::Text(text)), None) | (None, Some(text)) => Some(seal(&text)?),
             (None, None) => None,
         };
-        Ok(Connection::Postgres { url, password })
+        ca.as_ref().map_or(Ok(()), |own| secrets.check(own))?;
+        Ok(Connection::Postgres { url, password, ca })
     }
 
     /// Deletes a connection.

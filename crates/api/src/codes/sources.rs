@@ -35,9 +35,14 @@ pub(super) const CALLS: &[Code] = &[
     ),
     call("connection_database_unknown", Invalid, "The server of a connection has no database of the name in the URL."),
     call(
-        "connection_tls_unsupported",
+        "connection_tls_failed",
         Invalid,
-        "The URL asks for an encrypted connection, which is not there yet. Use a tunnel, or leave `sslmode=require` out.",
+        "A connection that is to be encrypted cannot be. The message says why: an authority that is not known, another host, a server that does not encrypt.",
+    ),
+    call(
+        "connection_ca_invalid",
+        Invalid,
+        "What `ca` names holds no certificates of authorities as PEM, or the system has none.",
     ),
     call("connection_folder_missing", Invalid, "The URL of a connection names no folder that is there."),
     call(
@@ -115,7 +120,11 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "A file cannot be read as what its name says. The message names it and the row.",
     ),
-    call("source_format_unsupported", Invalid, "Files are `.csv`, `.jsonl` or `.ndjson`, each also with `.gz`, or `.parquet` (uncompressed or SNAPPY) where the server was built with it. The message says which it is."),
+    call(
+        "source_format_unsupported",
+        Invalid,
+        "Files are `.csv`, `.jsonl` or `.ndjson`, each also with `.gz`, or `.parquet` (uncompressed or SNAPPY) where the server was built with it. The message says which it is.",
+    ),
     call("source_table_invalid", Invalid, "`table` is no name of a table, or leads out of the folder."),
     call("source_table_unknown", Invalid, "The connection has no such table or file."),
     call("source_sql_unsupported", Invalid, "Files are asked by `table`; there is no engine for `sql` over them."),

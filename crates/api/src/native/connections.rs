@@ -33,6 +33,7 @@ pub(super) fn routes() -> Vec<Route> {
     let sent = json!({ "kind": "postgres", "url": "postgres://tessera@db.internal:5432/shop", "password": { "env": "TESSERA_SECRET_CRM" } });
     let mut shown = sent.clone();
     shown["name"] = "crm-db".into();
+    shown["ca"] = serde_json::Value::Null;
     vec![
         route(Method::GET, ALL, get(list), "Lists connections")
             .describe("By name. What is secret of them is shown to nobody. At most 50 in a workspace.")
@@ -41,7 +42,8 @@ pub(super) fn routes() -> Vec<Route> {
             .answer::<wire::Connection>(200, "As it stands.", shown.clone()),
         one(route(Method::PUT, ONE, put(set), "Makes or replaces a connection"))
             .describe(
-                "`postgres` takes `url`, with the user and without the password or with it, and `password`. `files` takes the `url` of a folder of \
+                "`postgres` takes `url`, with the user and without the password or with it, and `password`. With `?sslmode=require` it is encrypted, and the \
+                 server's certificate is checked against the authorities of the system or of `ca`; otherwise it is not encrypted. `files` takes the `url` of a folder of \
                  the server's machine, `file:///var/data/exports`. A secret in plain text is sealed with the key that the server was started with \
                  (`secrets_key_file`) and is shown to nobody again. Without that key it is refused: say where it stands, `{\"env\":\"TESSERA_SECRET_…\"}` or \
                  `{\"file\":\"…\"}` in the folder of secrets.",
@@ -104,7 +106,7 @@ pub(super) fn acted_on<'a>(named: &'a str, act: &str) -> Result<&'a str, Error> 
 }
 
 fn parse(sent: wire::SetConnection) -> Result<NewConnection, Error> {
-    let wire::SetConnection { kind, url, password, driver, options } = sent;
+    let wire::SetConnection { kind, url, password, ca, driver, options } = sent;
     if kind == "adbc" {
         let message = "kind: connections by adbc drivers are not there; postgres or files is expected";
         return Err(invalid("connection_kind_unsupported", message));
@@ -114,9 +116,11 @@ fn parse(sent: wire::SetConnection) -> Result<NewConnection, Error> {
     }
     let url = url.ok_or_else(|| invalid("connection_url_invalid", "url: it is missing"))?;
     match (&*kind, url) {
-        ("postgres", url) => Ok(NewConnection::Postgres { url: given(url), password: password.map(given) }),
-        ("files", _) if password.is_some() => {
-            Err(invalid("connection_invalid", "password: a connection of the kind files has none"))
+        ("postgres", url) => {
+            Ok(NewConnection::Postgres { url: given(url), password: password.map(given), ca: ca.map(reference) })
+        }
+        ("files", _) if password.is_some() || ca.is_some() => {
+            Err(invalid("connection_invalid", "password, ca: a connection of the kind files has none"))
         }
         ("files", wire::Text::Plain(url)) if url.starts_with("s3://") => {
             let message = "url: object stores are not there; a folder is expected, as in file:///var/data/exports";
@@ -131,24 +135,38 @@ fn parse(sent: wire::SetConnection) -> Result<NewConnection, Error> {
 fn given(text: wire::Text) -> Given {
     match text {
         wire::Text::Plain(text) => Given::Text(text),
-        wire::Text::Elsewhere(wire::Reference::Env(own)) => Given::Elsewhere(Secret::Env(own.env)),
-        wire::Text::Elsewhere(wire::Reference::File(own)) => Given::Elsewhere(Secret::File(own.file)),
+        wire::Text::Elsewhere(own) => Given::Elsewhere(reference(own)),
+    }
+}
+
+fn reference(own: wire::Reference) -> Secret {
+    match own {
+        wire::Reference::Env(own) => Secret::Env(own.env),
+        wire::Reference::File(own) => Secret::File(own.file),
     }
 }
 
 fn shown(name: &str, own: &Connection) -> wire::Connection {
     let name = name.to_owned();
     match own {
-        Connection::Postgres { url, password } => {
+        Connection::Postgres { url, password, ca } => {
             let url = match url {
                 Text::Plain(url) => wire::Text::Plain(url.clone()),
                 Text::Secret(secret) => hidden(secret),
             };
-            wire::Connection { name, kind: "postgres".into(), url, password: password.as_ref().map(hidden) }
+            let ca = ca.as_ref().and_then(|own| match hidden(own) {
+                wire::Text::Elsewhere(own) => Some(own),
+                wire::Text::Plain(_) => None,
+            });
+            wire::Connection { name, kind: "postgres".into(), url, password: password.as_ref().map(hidden), ca }
         }
-        Connection::Files { url } => {
-            wire::Connection { name, kind: "files".into(), url: wire::Text::Plain(url.clone()), password: None }
-        }
+        Connection::Files { url } => wire::Connection {
+            name,
+            kind: "files".into(),
+            url: wire::Text::Plain(url.clone()),
+            password: None,
+            ca: None,
+        },
     }
 }
 
@@ -171,7 +189,7 @@ pub(crate) fn declared(name: &str, json: &str) -> Result<serde_json::Value, Wron
     let sealed = sent.password.take_if(|own| matches!(own, wire::Text::Plain(text) if text == "***"));
     let own = match parse(sent)? {
         NewConnection::Files { url } => Connection::Files { url },
-        NewConnection::Postgres { url, password } => {
+        NewConnection::Postgres { url, password, ca } => {
             let in_file = |_: &str| -> Error {
                 let message =
                     "a file holds no secret; say where it stands: {\"env\":\"TESSERA_SECRET_…\"} or {\"file\":\"…\"}";
@@ -187,7 +205,7 @@ pub(crate) fn declared(name: &str, json: &str) -> Result<serde_json::Value, Wron
                 Some(Given::Elsewhere(secret)) => Some(secret),
                 None => sealed.is_some().then(|| Secret::Sealed(String::new())),
             };
-            Connection::Postgres { url, password }
+            Connection::Postgres { url, password, ca }
         }
     };
     let mut written = declared::written(&shown(name, &own));

@@ -57,6 +57,37 @@ impl Postgres {
         own
     }
 
+    /// Has it encrypt from its next start on. Answers the certificate of the authority, as PEM.
+    pub(crate) fn encrypt(&self) -> String {
+        let folder = self.folder.path();
+        std::fs::write(folder.join("extensions"), "subjectAltName=IP:127.0.0.1\n").expect("a file");
+        for arguments in [
+            "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 2",
+            "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server",
+            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out server.pem",
+        ] {
+            let mut command = Command::new("openssl");
+            let output = command.args(arguments.split(' ')).current_dir(folder).output().expect("openssl is installed");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        for name in ["server.key", "server.pem"] {
+            let to = self.data().join(name);
+            std::fs::copy(folder.join(name), &to).expect("it is copied");
+            let run = |program: &str, argument: &str| {
+                assert!(Command::new(program).arg(argument).arg(&to).status().expect("it starts").success());
+            };
+            run("chmod", "600");
+            if is_root() {
+                run("chown", "postgres");
+            }
+        }
+        let file = self.data().join("postgresql.conf");
+        let settings = std::fs::read_to_string(&file).expect("its settings");
+        let more = "ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\n";
+        std::fs::write(&file, settings + more).expect("its settings");
+        std::fs::read_to_string(folder.join("ca.pem")).expect("a certificate")
+    }
+
     /// Starts it again, or for the first time.
     pub(crate) fn begin(&self) {
         let options =

@@ -50,6 +50,9 @@ pub enum Connection {
         url: Text,
         /// The password, where there is one.
         password: Option<Secret>,
+        /// Where the certificates of the server's authorities stand, if these are not those of the system.
+        #[serde(default)]
+        ca: Option<Secret>,
     },
     /// Files of the server's machine.
     Files {

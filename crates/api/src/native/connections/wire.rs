@@ -15,6 +15,9 @@ pub(super) struct SetConnection {
     /// The password of the user, where it does not stand in the URL.
     #[serde(default)]
     pub(super) password: Option<Text>,
+    /// Where the certificates of the server's authorities stand, as PEM, if these are not those of the system.
+    #[serde(default)]
+    pub(super) ca: Option<Reference>,
     /// Of the kind `adbc`, which is not there yet.
     #[serde(default)]
     pub(super) driver: Option<String>,
@@ -71,6 +74,8 @@ pub(super) struct Connection {
     pub(super) url: Text,
     /// `***` for one that is sealed, or where it stands; null where there is none.
     pub(super) password: Option<Text>,
+    /// Where the certificates of the server's authorities stand; null for those of the system.
+    pub(super) ca: Option<Reference>,
 }
 
 /// Connections.

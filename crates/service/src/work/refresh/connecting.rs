@@ -47,13 +47,14 @@ pub(crate) fn place_of(connection: &str) -> String {
 fn opened(secrets: &Secrets, name: &str, connection: &Connection) -> Result<Opened, Error> {
     let place = place_of(name);
     match connection {
-        Connection::Postgres { url, password } => {
+        Connection::Postgres { url, password, ca } => {
             let url = match url {
                 Text::Plain(url) => url.clone(),
                 Text::Secret(secret) => secrets.reveal(&place, secret)?,
             };
             let password = password.as_ref().map(|own| secrets.reveal(&place, own)).transpose()?;
-            Ok(Opened::Postgres { url, password })
+            let ca = ca.as_ref().map(|own| secrets.reveal(&place, own)).transpose()?;
+            Ok(Opened::Postgres { url, password, ca })
         }
         Connection::Files { url } => Ok(Opened::Files { folder: folder_of(url)? }),
     }
