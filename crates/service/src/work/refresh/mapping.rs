@@ -183,6 +183,13 @@ fn becomes_of_event(
     })
 }
 
+impl Becomes {
+    /// Whether its values name something: the text of them counts, and nothing else.
+    const fn names(&self) -> bool {
+        matches!(self, Self::Primary { .. } | Self::Identifier { .. } | Self::EventId)
+    }
+}
+
 impl Mapping {
     /// That of a source, for what its query brings.
     ///
@@ -208,10 +215,12 @@ impl Mapping {
         Ok(Self { dataset: name.into(), columns, primary, event, namespace, seed: source.seed, hash_seed })
     }
 
-    /// The columns that something becomes of, with the names of their kinds.
+    /// The columns that something becomes of, with the names of their kinds. What names somebody is a text, however it is written: a column of
+    /// numbers in which one code has a letter names the same people as before.
     pub(crate) fn used(&self) -> Vec<(String, String)> {
         let used = self.columns.iter().filter(|(_, becomes)| !matches!(becomes, Becomes::Nothing { .. }));
-        used.map(|(column, _)| (column.name.clone(), column.kind.name().to_owned())).collect()
+        let kind = |becomes: &Becomes, kind: ColumnKind| if becomes.names() { ColumnKind::Text } else { kind };
+        used.map(|(column, becomes)| (column.name.clone(), kind(becomes, column.kind).name().to_owned())).collect()
     }
 
     /// Columns of which nothing becomes although somebody may expect it, with the reason.
@@ -243,8 +252,10 @@ impl Mapping {
         let key = *whole.first_chunk::<HASH_BYTES>().unwrap_or(&[0; HASH_BYTES]);
         buffer.clear();
         for ((_, becomes), cell) in self.columns.iter().zip(row) {
-            if !matches!(becomes, Becomes::Nothing { .. }) {
-                spell(cell, buffer);
+            match (becomes, cell) {
+                (Becomes::Nothing { .. }, _) => {}
+                (becomes, Cell::Number(text)) if becomes.names() => spell_text(4, text, buffer),
+                (_, cell) => spell(cell, buffer),
             }
         }
         Ok(Mapped { key, hash: xxh3_64_with_seed(buffer, self.hash_seed) })
@@ -385,21 +396,19 @@ fn number(digits: &str) -> Result<Decimal, &'static str> {
 
 /// Writes a value so that no two that differ are written alike.
 fn spell(cell: &Cell, buffer: &mut Vec<u8>) {
-    let (kind, text) = match cell {
-        Cell::Null => (0, ""),
-        Cell::Boolean(false) => (1, ""),
-        Cell::Boolean(true) => (2, ""),
-        Cell::Number(text) => (3, &**text),
-        Cell::Text(text) => (4, &**text),
-        Cell::Timestamp(text) => (5, &**text),
-        Cell::Unfit(unfit) => (6, unfit.code()),
-        Cell::Json(json) => {
-            let text = json.to_string();
-            buffer.push(7);
-            buffer.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            return buffer.extend_from_slice(text.as_bytes());
-        }
-    };
+    match cell {
+        Cell::Null => spell_text(0, "", buffer),
+        Cell::Boolean(false) => spell_text(1, "", buffer),
+        Cell::Boolean(true) => spell_text(2, "", buffer),
+        Cell::Number(text) => spell_text(3, text, buffer),
+        Cell::Text(text) => spell_text(4, text, buffer),
+        Cell::Timestamp(text) => spell_text(5, text, buffer),
+        Cell::Unfit(unfit) => spell_text(6, unfit.code(), buffer),
+        Cell::Json(json) => spell_text(7, &json.to_string(), buffer),
+    }
+}
+
+fn spell_text(kind: u8, text: &str, buffer: &mut Vec<u8>) {
     buffer.push(kind);
     buffer.extend_from_slice(&(text.len() as u64).to_be_bytes());
     buffer.extend_from_slice(text.as_bytes());
