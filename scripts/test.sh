@@ -5,6 +5,11 @@ cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s\n' "$1"; }
 
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || {
+  echo 'PostgreSQL is missing, which tests of sources start for themselves (Debian, Ubuntu: apt-get install postgresql)' >&2
+  exit 1
+}
+
 step 'tests'
 # nextest runs test binaries side by side and names the slow ones; without it cargo does as well, only slower.
 if command -v cargo-nextest >/dev/null; then

@@ -12,6 +12,7 @@ mod doors;
 mod exports;
 mod keys;
 mod profile_store;
+mod sources;
 mod verdicts;
 
 /// A code and what it means.
@@ -589,7 +590,9 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
         .chain(adobe::CALLS)
         .chain(adobe_objects::CALLS)
         .chain(profile_store::CALLS)
-        .chain(exports::CALLS);
+        .chain(exports::CALLS)
+        .chain(sources::CALLS)
+        .chain(sources::VERDICTS);
     CALLS.iter().chain(keys::CALLS).chain(doors).chain(verdicts::VERDICTS)
 }
 

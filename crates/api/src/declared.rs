@@ -144,6 +144,22 @@ pub fn token_issuer(name: &str, json: &str) -> Result<Value, Wrong> {
     admin::declared_token_issuer(name, json)
 }
 
+/// The connection of this name: `kind`, `url`, `password`. Its secrets are references: a file that is kept holds none.
+///
+/// # Errors
+/// As `PUT /v1/connections/{name}`; `secret_in_file`.
+pub fn connection(name: &str, json: &str) -> Result<Value, Wrong> {
+    native::declared_connection(name, json)
+}
+
+/// The source of this name: `connection`, `sql` or `table`, and what becomes of its columns.
+///
+/// # Errors
+/// As `PUT /v1/sources/{name}`.
+pub fn source(name: &str, json: &str) -> Result<Value, Wrong> {
+    native::declared_source(name, json)
+}
+
 /// The rules of erasures.
 ///
 /// # Errors

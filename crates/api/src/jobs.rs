@@ -22,7 +22,7 @@ mod backup;
 mod erase;
 mod render;
 mod watch;
-mod wire;
+pub(crate) mod wire;
 
 /// Whoever reads the workspace may look at its jobs.
 const READ: Access = Access::Workspace(Permission::Read);
@@ -103,7 +103,7 @@ fn list_parameters(route: Route) -> Route {
         .query("cursor", "`next_cursor` of the page before.", text)
 }
 
-fn example() -> Value {
+pub(crate) fn example() -> Value {
     json!({
         "id": "019a0f3e5b2c7d41e0a8f5c2", "kind": "check", "parameters": {}, "state": "running",
         "asked_by": "019a0f3e5b2c7d41e0a8f5c3", "created_at": "2026-01-31T10:00:00Z",
@@ -126,7 +126,7 @@ async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> 
     Ok(entered.answer(accepted(json)))
 }
 
-fn rendered(job: &Job) -> bytes::Bytes {
+pub(crate) fn rendered(job: &Job) -> bytes::Bytes {
     to_json(&render::job(job)).into()
 }
 

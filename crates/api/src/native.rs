@@ -3,6 +3,7 @@
 //!
 //! Its reads are DinMo's Profiles API, so that its clients can be pointed here.
 
+mod connections;
 mod data_model;
 mod directives;
 mod documents;
@@ -18,12 +19,15 @@ mod records;
 mod render;
 mod rules;
 mod segments;
+mod sources;
 mod stored_rules;
 pub(crate) mod wire;
 
+pub(crate) use connections::declared as declared_connection;
 pub(crate) use data_model::declared as declared_data_model;
 pub(crate) use erasures::declared_rules as declared_erasure_rules;
 pub(crate) use policies::{declared as declared_merge_policy, declared_default as declared_default_policy};
+pub(crate) use sources::declared as declared_source;
 pub(crate) use stored_rules::declared as declared_stored_rule;
 
 use crate::door::{self, Door};
@@ -59,6 +63,8 @@ pub(crate) fn routes() -> Vec<crate::route::Route> {
         rules::routes(),
         stored_rules::routes(),
         segments::routes(),
+        connections::routes(),
+        sources::routes(),
     ];
     routes.into_iter().flatten().collect()
 }

@@ -38,6 +38,7 @@ pub(crate) enum Tag {
     Rules,
     Attributes,
     Segments,
+    Sources,
     Jobs,
     Administration,
     Operation,
@@ -51,7 +52,7 @@ pub(crate) enum Tag {
 }
 
 impl Tag {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Profiles,
         Self::Erasures,
         Self::MergePolicies,
@@ -62,6 +63,7 @@ impl Tag {
         Self::Rules,
         Self::Attributes,
         Self::Segments,
+        Self::Sources,
         Self::Jobs,
         Self::Administration,
         Self::Operation,
@@ -86,6 +88,7 @@ impl Tag {
             Self::Rules => "rules",
             Self::Attributes => "computed attributes",
             Self::Segments => "segments",
+            Self::Sources => "sources",
             Self::Jobs => "jobs",
             Self::Administration => "administration",
             Self::Operation => "operation",
@@ -113,6 +116,9 @@ impl Tag {
                 "Values that are computed of a profile's events, attributes and segments, exact at every instant."
             }
             Self::Segments => "Conditions on profiles, who meets them, since when, and why.",
+            Self::Sources => {
+                "Where rows come from that are profiles, what becomes of their columns, and when they are read again."
+            }
             Self::Jobs => "Long work: made, watched, paused, resumed, cancelled.",
             Self::Administration => "Organizations, workspaces, keys, namespaces, quarantine.",
             Self::Operation => "Health, metrics and this description.",

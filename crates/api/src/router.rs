@@ -26,11 +26,17 @@ pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
     let (mut from_browsers, mut others) = (Router::new(), site::documentation());
     for route in routes() {
         let router = if route.from_browsers { &mut from_browsers } else { &mut others };
-        *router = std::mem::take(router).route(route.path, known_parameters(&route));
+        *router = std::mem::take(router).route(mounted(route.path), known_parameters(&route));
     }
     let from_browsers = from_browsers.method_not_allowed_fallback(transport::method_not_allowed).layer(cors());
     let others = others.method_not_allowed_fallback(transport::method_not_allowed);
     tidy(transport::around(from_browsers.merge(others), &app))
+}
+
+/// Where a route stands that acts on a thing, `/v1/sources/{name}:refresh`: at the thing's own path, for a segment is one parameter. Its handler
+/// takes the act off the name.
+fn mounted(path: &'static str) -> &'static str {
+    path.rfind('}').map_or(path, |end| if path[end..].starts_with("}:") { &path[..=end] } else { path })
 }
 
 /// Takes doubled slashes, and one at the end, out of the paths of doors that have their paths for themselves, before they are looked for.

@@ -39,6 +39,7 @@ const PAGES: &[Page] = &[
     page!("first-steps", "First steps", "docs/guide/first-steps.md"),
     page!("sdks", "SDKs", "docs/guide/sdks.md"),
     page!("files", "Files", "docs/guide/files.md"),
+    page!("warehouse", "Warehouses and databases", "docs/guide/warehouse.md"),
     page!("identity", "Who is who", "docs/guide/identity.md"),
     page!("segments", "Computed attributes and segments", "docs/guide/segments.md"),
     page!("data-model", "Data model and configuration in files", "docs/guide/data-model.md"),

@@ -3,14 +3,14 @@
 //! [`decide`] reads only its working set. When something is missing there it says so, leaves nothing behind, and is called
 //! again. The order of work: `fact` applies what a fact says; `link` says what evidence does to a link; `settle` walks
 //! clusters anew when links came or went; `directive`, `separate`, `erase` and `release` are the directives; `document` writes what an
-//! API keeps as a document; `sweep` brings one record under what changed for all; `effects` finds what moved.
+//! API keeps as a document; `record` says what a dataset says of one identity, or that it says nothing any more; `sweep` brings one record under what changed for all; `effects` finds what moved.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cluster::{End, HoldReason};
 use crate::document::PreparedDocument;
-use crate::fact::{Call, Identity, Strength};
+use crate::fact::{Call, FactKey, Identity, Strength};
 use crate::id::{DirectiveId, EventId, Ids, NodeId};
 use crate::prepare::{Ignored, Prepared, Rejection};
 use crate::rules::{RuleWork, SegmentId};
@@ -23,6 +23,7 @@ mod effects;
 mod erase;
 mod fact;
 mod link;
+mod record;
 mod release;
 mod rule;
 mod separate;
@@ -34,6 +35,7 @@ pub use directive::{Acted, DIRECTIVE_DATASET, Directed, Directive, Named, Refusa
 pub use effects::{Effects, Merge, Moved};
 pub use erase::{Erasure, EventErasure, Victim, events_of};
 pub use link::winner;
+pub use record::Forgetting;
 pub use release::RELEASE_DATASET;
 pub use rule::Settling;
 pub use sweep::lags;
@@ -71,6 +73,14 @@ pub enum Prompt {
     Settle(NodeId, Settling),
     /// Write a document.
     Document(Box<PreparedDocument>),
+    /// All that a dataset says of its owner from now on, in place of what it said before.
+    Record(Box<Prepared>),
+    /// A dataset says nothing of an identity any more.
+    Forget(Forgetting),
+    /// An event, in place of the one of its dataset and id that came before.
+    ReplaceEvent(Box<Prepared>),
+    /// An event is off its timeline, as if it had never come.
+    ForgetEvent(FactKey),
     /// Mark the profile that holds this node as used now, and bring its memberships to now.
     Touch(NodeId),
     /// Release an identity from a document.
@@ -191,6 +201,24 @@ pub struct Documented {
     pub event: Option<Box<NewEvent>>,
 }
 
+/// Where the row of an event stands: its owner, its time, its id.
+pub type EventPlace = (NodeId, Timestamp, EventId);
+
+/// An event that took the place of another one, or of none.
+#[derive(Debug, Clone)]
+pub struct ReplacedEvent {
+    /// Its owner.
+    pub owner: NodeId,
+    /// Where the one before it stood.
+    pub before: Option<EventPlace>,
+    /// The event.
+    pub event: Option<Box<NewEvent>>,
+    /// Identities that were left out.
+    pub ignored: Vec<Ignored>,
+    /// Links that a rule refused.
+    pub held: Vec<HeldNote>,
+}
+
 /// What an erasure removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
@@ -251,6 +279,12 @@ pub enum Outcome {
     Unlinked,
     /// The event is off its timeline.
     EventEnded,
+    /// The dataset says nothing of the identity any more.
+    Forgotten,
+    /// The event stands on its timeline, alone of its dataset and id.
+    EventReplaced(Box<ReplacedEvent>),
+    /// The event is off its timeline; its row is this one, if it had one.
+    EventForgotten(Option<EventPlace>),
     /// The profile counts as used now.
     Touched,
     /// The memberships are as they are now.
@@ -276,6 +310,18 @@ pub fn first_needs(prompt: &Prompt) -> Vec<Need> {
         Prompt::EraseEvent(erasure) | Prompt::EndEvent(erasure) => {
             vec![Need::Fact(erasure.key()), Need::Home(erasure.node)]
         }
+        Prompt::ForgetEvent(key) => vec![Need::Fact(key.clone())],
+        Prompt::ReplaceEvent(prepared) => {
+            let identities =
+                std::iter::once(&prepared.owner).chain(prepared.others.iter().map(|(identity, _)| identity));
+            let identities = identities.map(|identity| Need::Identity(identity.clone()));
+            std::iter::once(Need::Fact(prepared.fact.key())).chain(identities).collect()
+        }
+        Prompt::Record(prepared) => {
+            let others = prepared.others.iter().map(|(identity, _)| identity);
+            std::iter::once(&prepared.owner).chain(others).map(|identity| Need::Identity(identity.clone())).collect()
+        }
+        Prompt::Forget(Forgetting { node, .. }) => vec![Need::Home(*node)],
         Prompt::Directive(_, directive) => directive.first_needs(),
         Prompt::Sweep(cluster) => vec![Need::Cluster(*cluster)],
         Prompt::Unlink { gone, other } => vec![Need::Held(*gone, *other)],
@@ -323,7 +369,24 @@ pub fn second_needs(prompt: &Prompt, working: &Working) -> Vec<Need> {
             needs.extend(working.home(erasure.node).ok().flatten().map(Need::Cluster));
         }
         Prompt::Directive(_, directive) => needs.extend(directive.second_needs(working)),
-        Prompt::Settle(node, _) | Prompt::Touch(node) | Prompt::Unsay { gone: _, account: node } => {
+        Prompt::ForgetEvent(_) => {}
+        Prompt::ReplaceEvent(prepared) => {
+            let all = || std::iter::once(&prepared.owner).chain(prepared.others.iter().map(|(identity, _)| identity));
+            needs.extend(all().filter_map(row).map(|row| Need::Cluster(row.cluster)));
+            let new = all().filter(|identity| row(identity).is_none());
+            needs.extend(new.map(|identity| Need::Suppression(identity.clone())));
+        }
+        Prompt::Record(prepared) => {
+            let all = || std::iter::once(&prepared.owner).chain(prepared.others.iter().map(|(identity, _)| identity));
+            needs.extend(all().filter_map(row).map(|row| Need::Cluster(row.cluster)));
+            needs.extend(row(&prepared.owner).map(|row| Need::HeldOf(row.node)));
+            let new = all().filter(|identity| row(identity).is_none());
+            needs.extend(new.map(|identity| Need::Suppression(identity.clone())));
+        }
+        Prompt::Settle(node, _)
+        | Prompt::Touch(node)
+        | Prompt::Forget(Forgetting { node, .. })
+        | Prompt::Unsay { gone: _, account: node } => {
             needs.extend(working.home(*node).ok().flatten().map(Need::Cluster));
         }
         Prompt::Sweep(_) | Prompt::Unlink { .. } => {}
@@ -372,6 +435,10 @@ pub fn decide(
         Prompt::Sweep(cluster) => act.sweep(*cluster),
         Prompt::Settle(node, settling) => act.settle_rules(*node, *settling),
         Prompt::Document(write) => act.document(write),
+        Prompt::Record(prepared) => act.record(prepared),
+        Prompt::Forget(forgetting) => act.forget(forgetting),
+        Prompt::ReplaceEvent(prepared) => act.replace_event(prepared),
+        Prompt::ForgetEvent(key) => act.forget_event(key).map(Outcome::EventForgotten),
         Prompt::Touch(node) => act.touch(*node),
         Prompt::Release { document, identity } => act.release(document, identity),
     };

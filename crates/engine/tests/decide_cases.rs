@@ -6,6 +6,8 @@
 //! user_id:u1 email:e@x@observed t=5 name='Ann' call     identities (with a strength of their own), time, attributes, event
 //! doc=profile:p email:e@x in=crm id=f1                  a document's write, its dataset, its own fact id
 //! user_id:u1 on=group_id:acme on.plan='pro'             a relation to an account, and what it says about the account
+//! record doc=user_id:u1 email:e@x in=crm                  a record, and that its dataset says nothing any more:
+//! forget user_id:u1 crm
 //! erase email:e@x · release profile:p email:e@x         directives
 //! ```
 //!
@@ -70,6 +72,9 @@ fn run(world: &mut World, at: usize, line: &str) -> Outcome {
             let (document, identity) = (identity_of(world, document), identity_of(world, identity));
             world.release(&document, &identity).outcome
         }
+        ["record", ref words @ ..] => world.record(&fact(at, words)).outcome,
+        ["forget", identity, dataset] => world.forget(&identity_of(world, identity), dataset).outcome,
+        ["forget-event", id, dataset] => world.forget_event(id, dataset).outcome,
         _ => world.fact(&fact(at, &words)).outcome,
     }
 }
@@ -159,6 +164,9 @@ fn verdicts(world: &World, outcome: &Outcome) -> Vec<String> {
         Outcome::Released { severed } => vec![format!("severed {severed}")],
         Outcome::Documented(own) => vec![format!("documented, {} released", own.released.len())],
         Outcome::Touched => vec!["touched".into()],
+        Outcome::Forgotten => vec!["forgotten".into()],
+        Outcome::EventReplaced(own) => vec![format!("event, {} before", usize::from(own.before.is_some()))],
+        Outcome::EventForgotten(own) => vec![format!("{} events forgotten", usize::from(own.is_some()))],
         Outcome::DocumentTaken(taken) => vec![format!("taken {}", taken.len())],
         Outcome::NotFound => vec!["not found".into()],
         Outcome::Directed(directed) => vec![format!("directed, {} profiles", directed.profiles.len())],
@@ -206,5 +214,7 @@ mod found;
 mod identities;
 #[path = "decide_cases/ranks.rs"]
 mod ranks;
+#[path = "decide_cases/records.rs"]
+mod records;
 #[path = "decide_cases/views.rs"]
 mod views;

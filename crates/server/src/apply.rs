@@ -43,7 +43,7 @@ Each document (YAML, or JSON) says what it is and what is to be:
   name: loyal
   spec: { pql: 'xEvent[eventType = \"Order Completed\"].count() >= 2', time_zone: Europe/Paris, merge_policy: crm-first }
 
-Kinds with a name: namespace, merge_policy, attribute (a computed one), segment, rate_limit (of a workspace), token_issuer. Others:
+Kinds with a name: namespace, merge_policy, attribute (a computed one), segment, rate_limit (of a workspace), token_issuer, connection, source. Others:
 limits, primary_namespace, data_model (several documents may each declare a part), default_merge_policy, erasure_rules. A spec has the
 members that the HTTP API answers with.
 

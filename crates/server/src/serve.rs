@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tessera_api::ApiSettings;
+use tessera_connect::Connectors;
 use tessera_service::feed::FeedBounds;
-use tessera_service::{Components, Service};
+use tessera_service::{Components, Secrets, Service, SourceSettings};
 use tessera_store_lsm::LsmStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -93,7 +96,7 @@ pub(crate) async fn serve(
         clock: Arc::new(world::now),
         random: Arc::new(world::random),
     };
-    let service_settings = service_settings(settings, rules);
+    let service_settings = service_settings(settings, rules, secrets(settings)?);
     let service = Service::open(components, service_settings).await.context("cannot read the data folder")?;
     service.make_rules_ready().await.context("cannot make the rules ready; start without them: --without-rules")?;
     start.end()?;
@@ -174,7 +177,19 @@ fn api_settings(settings: &Settings, files: Files) -> ApiSettings {
     }
 }
 
-fn service_settings(settings: &Settings, rules: Rules) -> tessera_service::Settings {
+/// What seals and finds the secrets of connections.
+fn secrets(settings: &Settings) -> Result<Secrets> {
+    let key = settings.secrets_key_file.as_deref().map(|file| {
+        let text = std::fs::read_to_string(file);
+        let text = text.with_context(|| format!("cannot read secrets_key_file {}", file.display()))?;
+        let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        bytes.with_context(|| format!("secrets_key_file {} does not hold 32 bytes in Base64", file.display()))
+    });
+    let environment = |name: &str| std::env::var(name).ok();
+    Ok(Secrets::new(key.transpose()?, settings.secrets_dir.clone(), Arc::new(environment)))
+}
+
+fn service_settings(settings: &Settings, rules: Rules, secrets: Secrets) -> tessera_service::Settings {
     tessera_service::Settings {
         view_cache_bytes: settings.view_cache_bytes.bytes(),
         record_cache_bytes: settings.record_cache_bytes.bytes(),
@@ -186,6 +201,7 @@ fn service_settings(settings: &Settings, rules: Rules) -> tessera_service::Setti
         turns_days_max: settings.turns_days_max,
         feed: FeedBounds { secs_max: settings.feed_secs_max, bytes_max: settings.feed_bytes_max.bytes() },
         without_rules: rules.are_off(),
+        sources: SourceSettings { connectors: Arc::new(Connectors), secrets },
         ..tessera_service::Settings::default()
     }
 }

@@ -69,6 +69,11 @@ pub(crate) struct Settings {
     /// The folder in which backups are made while the server runs; without it there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backup_dir: Option<PathBuf>,
+    /// The file of the key that secrets of connections are sealed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secrets_key_file: Option<PathBuf>,
+    /// The folder that secrets of connections are read from.
+    pub(crate) secrets_dir: PathBuf,
     /// Whether computed attributes and segments are left alone.
     pub(crate) without_rules: bool,
     /// Text or JSON.
@@ -174,6 +179,13 @@ pub(crate) struct Layer {
     /// that path is refused].
     #[arg(long, env = "TESSERA_BACKUP_DIR", value_name = "FOLDER")]
     backup_dir: Option<PathBuf>,
+    /// File with the key that secrets of connections are sealed with where they are kept: 32 bytes in Base64, as `openssl rand -base64 32` makes
+    /// them. Keep it apart from the data folder and its backups [default: none, and then connections name where their secrets stand].
+    #[arg(long, env = "TESSERA_SECRETS_KEY_FILE", value_name = "FILE")]
+    secrets_key_file: Option<PathBuf>,
+    /// Folder of files that connections may name as secrets [default: /run/secrets].
+    #[arg(long, env = "TESSERA_SECRETS_DIR", value_name = "FOLDER")]
+    secrets_dir: Option<PathBuf>,
     /// Start without computed attributes and segments, so that one which keeps the server from working can be archived. What depends on them
     /// says that it is missing; once they are on again they are brought to everybody anew [default: false].
     #[arg(long, env = "TESSERA_WITHOUT_RULES", num_args = 0..=1, default_missing_value = "true", value_name = "BOOLEAN")]
@@ -224,6 +236,8 @@ impl Layer {
             feed_bytes_max: self.feed_bytes_max.or(under.feed_bytes_max),
             turns_days_max: self.turns_days_max.or(under.turns_days_max),
             backup_dir: self.backup_dir.or(under.backup_dir),
+            secrets_key_file: self.secrets_key_file.or(under.secrets_key_file),
+            secrets_dir: self.secrets_dir.or(under.secrets_dir),
             without_rules: self.without_rules.or(under.without_rules),
             log_format: self.log_format.or(under.log_format),
             log_level: self.log_level.or(under.log_level),
@@ -285,6 +299,8 @@ impl Settings {
             feed_bytes_max: layer.feed_bytes_max.unwrap_or(ByteSize::mebibytes(10 << 10)),
             turns_days_max: layer.turns_days_max.unwrap_or(400),
             backup_dir: layer.backup_dir,
+            secrets_key_file: layer.secrets_key_file,
+            secrets_dir: layer.secrets_dir.unwrap_or_else(|| PathBuf::from("/run/secrets")),
             without_rules: layer.without_rules.unwrap_or(false),
             log_format: layer.log_format.unwrap_or(logging::Format::Text),
             log_level: layer.log_level.unwrap_or_else(|| LOG_LEVEL.to_owned()),

@@ -469,3 +469,49 @@ fn token_issuers_are_declared_and_removed() {
     let Ended(code, _, complained) = world.apply(&[]);
     assert_eq!(code, Some(2), "{complained}");
 }
+
+#[test]
+fn connections_and_sources_are_declared_and_removed() {
+    let world = World::new();
+    let document = "kind: connection
+name: exports
+spec: {kind: files, url: 'file:///var/exports'}
+---
+kind: connection
+name: crm-db
+spec: {kind: postgres, url: 'postgres://tessera@db.internal/shop', password: {env: TESSERA_SECRET_CRM}}
+---
+kind: source
+name: customers
+spec:
+  connection: exports
+  table: customers-*.csv
+  primary: {column: id, namespace: user_id}
+  schedule: {cron: '15 4 * * *', time_zone: Europe/Paris}
+";
+    world.write("sources.yaml", document);
+    let Ended(code, told, complained) = world.apply(&[]);
+    assert_eq!((code, complained.as_str()), (Some(0), ""), "{told}");
+    assert!(told.contains("+ connection crm-db") && told.contains("+ source customers"), "{told}");
+    let shown = world.client.get("/v1/sources/customers").expect("a source");
+    assert_eq!(shown["schedule"], json!({"cron": "15 4 * * *", "time_zone": "Europe/Paris"}));
+    let Ended(code, told, _) = world.apply(&["--dry-run", "--exit-code"]);
+    assert_eq!(code, Some(0), "what stands as declared is no difference: {told}");
+    // A secret in a file is refused before anything is asked of the server.
+    world.write(
+        "plain.yaml",
+        "kind: connection\nname: plain\nspec: {kind: postgres, url: 'postgres://a:secret@db/shop'}\n",
+    );
+    let Ended(code, _, complained) = world.apply(&[]);
+    assert_eq!(code, Some(2), "{complained}");
+    assert!(complained.contains("secret_in_file") && !complained.contains("a:secret"), "{complained}");
+    fs::remove_file(world.folder.path().join("files/plain.yaml")).expect("the file goes");
+    // What goes first is what names others.
+    let kept = document.split("---\n").next().expect("a document");
+    world.write("sources.yaml", &kept.replace("exports\nspec", "other\nspec"));
+    world.write("more.yaml", "kind: source\nname: later\nspec: {connection: other, table: a.csv, primary: {column: id, namespace: user_id}}\n");
+    let Ended(code, told, complained) = world.apply(&["--prune"]);
+    assert_eq!(code, Some(0), "{told}{complained}");
+    assert_eq!(world.client.get("/v1/sources/customers"), None, "{told}");
+    assert_eq!(world.client.get("/v1/connections/crm-db"), None, "{told}");
+}

@@ -31,6 +31,7 @@ const CASES: &[Case] = &[
     Case { kind: "backfill", prepare: people_who_buy, ask: ask_attribute, verify: all_are_counted },
     Case { kind: "backfill", prepare: people_who_buy, ask: ask_segment, verify: all_buyers_are_members },
     Case { kind: "backup", prepare: people, ask: ask_backup, verify: all_is_in_the_file },
+    Case { kind: "refresh", prepare: people_in_a_file, ask: ask_refresh, verify: all_were_read },
 ];
 
 #[test]
@@ -182,6 +183,42 @@ fn check(data: &Path) {
 }
 
 const PEOPLE: usize = 10_000;
+
+/// A source over a file of many people.
+fn people_in_a_file(client: &Client) {
+    let folder = tempfile::Builder::new().prefix("tessera-people-").tempdir().expect("a folder").keep();
+    let mut text = String::from("id,city\n");
+    (0..4 * PEOPLE).for_each(|at| text += &format!("u{at},Lyon\n"));
+    std::fs::write(folder.join("people.csv"), text).expect("a file");
+    let put = |path: &str, body: Value| {
+        let (status, answer) = client.send("PUT", path, body.to_string().as_bytes()).expect("an answer");
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    };
+    put("/v1/connections/files", json!({"kind": "files", "url": format!("file://{}", folder.display())}));
+    let primary = json!({"column": "id", "namespace": "user_id"});
+    put("/v1/sources/people", json!({"connection": "files", "table": "people.csv", "primary": primary}));
+}
+
+fn ask_refresh(client: &Client) -> Value {
+    client.post("/v1/sources/people:refresh", b"{}")
+}
+
+/// However often it began anew, every row was read, and what was written before was not written again.
+fn all_were_read(client: &Client, job: &Value) {
+    let result = &job["result"];
+    assert_eq!(result["read"], 4 * PEOPLE, "{job}");
+    let sum = result["changed"].as_u64().expect("a number") + result["unchanged"].as_u64().expect("a number");
+    assert_eq!(sum, 4 * PEOPLE as u64, "{job}");
+    for at in [0, PEOPLE, 4 * PEOPLE - 1] {
+        let profile = client.get(&format!("/v1/profiles/id/u{at}")).expect("a profile");
+        assert_eq!(profile["city"], "Lyon");
+    }
+    let own = client.get("/v1/sources/people").expect("the source");
+    assert_eq!(own["runs"][0]["status"], "done", "{own}");
+    let folder = client.get("/v1/connections/files").expect("the connection");
+    let folder = folder["url"].as_str().and_then(|url| url.strip_prefix("file://")).expect("a folder").to_owned();
+    std::fs::remove_dir_all(folder).expect("the folder goes");
+}
 
 /// Many people of one record each.
 fn people(client: &Client) {

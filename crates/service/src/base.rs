@@ -13,6 +13,7 @@ pub mod members;
 pub mod names;
 pub(crate) mod opened;
 pub mod payload;
+pub(crate) mod secrets;
 pub(crate) mod settings;
 pub(crate) mod store_error;
 pub mod verdict;

@@ -5,6 +5,7 @@ pub(crate) mod configured;
 pub mod identity_tokens;
 pub mod learned;
 pub(crate) mod policies;
+pub(crate) mod sources;
 pub mod tokens;
 pub(crate) mod visibility;
 pub mod workspace;

@@ -249,6 +249,7 @@ impl Service {
                 | Done::Documented(_)
                 | Done::Taken(_)
                 | Done::Touched
+                | Done::Forgotten
                 | Done::Refused(_),
             )
             | None => Err(mismatch()),

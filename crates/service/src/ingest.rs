@@ -127,6 +127,7 @@ fn verdicts(done: &[Done]) -> Result<Vec<Verdict>, Error> {
         | Done::Documented(_)
         | Done::Taken(_)
         | Done::Touched
+        | Done::Forgotten
         | Done::Refused(_) => Err(mismatch()),
     };
     done.iter().map(verdict).collect()

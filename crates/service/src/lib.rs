@@ -29,6 +29,7 @@ pub mod queries;
 mod read;
 pub mod rules;
 pub mod segments;
+pub mod sources;
 mod stored;
 mod tokens;
 mod units;
@@ -38,7 +39,8 @@ mod write;
 
 pub use base::components::{Clock, Components, Random};
 pub use base::held::Held;
-pub use base::settings::Settings;
+pub use base::secrets::{ENVIRONMENT_PREFIX, Environment, Secret, Secrets};
+pub use base::settings::{Settings, SourceSettings};
 pub use base::store_error::Readiness;
 pub use base::{clock, codec, error, json, members, names, payload, verdict, wellknown};
 pub use config::workspace as workspace_config;

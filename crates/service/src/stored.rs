@@ -10,3 +10,4 @@ pub(crate) mod loose;
 pub(crate) mod pseudonym;
 pub mod records;
 pub(crate) mod row;
+pub(crate) mod sources;

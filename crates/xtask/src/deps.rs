@@ -97,8 +97,14 @@ pub(crate) const TABLE: &[Rule] = &[
         never: &["axum", "clap", "getrandom", "hyper", "jiff", "postcard", "serde_json", "ureq", "uuid"],
     },
     Rule {
+        package: "tessera-connect",
+        may: &[],
+        tests_may: &[],
+        never: &["axum", "clap", "fjall", "getrandom", "hyper", "postcard", "rand", "tower", "uuid"],
+    },
+    Rule {
         package: "tessera-service",
-        may: &["tessera-engine", "tessera-expr", "tessera-store"],
+        may: &["tessera-connect", "tessera-engine", "tessera-expr", "tessera-store"],
         tests_may: &["tessera-store-lsm"],
         never: &["axum", "clap", "fjall", "getrandom", "hyper", "rand", "tower", "ureq", "uuid"],
     },
@@ -110,7 +116,14 @@ pub(crate) const TABLE: &[Rule] = &[
     },
     Rule {
         package: "tessera-server",
-        may: &["tessera-api", "tessera-engine", "tessera-service", "tessera-store", "tessera-store-lsm"],
+        may: &[
+            "tessera-api",
+            "tessera-connect",
+            "tessera-engine",
+            "tessera-service",
+            "tessera-store",
+            "tessera-store-lsm",
+        ],
         tests_may: &[],
         never: &["axum", "fjall", "postcard"],
     },

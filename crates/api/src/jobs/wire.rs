@@ -57,7 +57,7 @@ pub(super) enum DamagedState {
 
 /// Long work of a workspace.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Job {
+pub(crate) struct Job {
     /// Its id; later jobs have greater ones.
     pub(super) id: String,
     /// Its kind.

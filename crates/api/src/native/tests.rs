@@ -141,3 +141,8 @@ fn queries_of_timelines_are_read() {
         assert_eq!(read(&[(name, value)]).err(), Some(code), "{name}={value}");
     }
 }
+
+#[tokio::test]
+async fn connections_and_sources_are_golden() {
+    crate::tests::golden::check("src/native/golden/sources.txt").await;
+}

@@ -18,6 +18,18 @@ impl Act<'_> {
             let differs = matches!((row.content, fact.content), (Some(kept), Some(sent)) if kept != sent);
             return Ok(if differs { Outcome::Differs } else { Outcome::Duplicate });
         }
+        let outcome = self.take_in(prepared)?;
+        if let Outcome::Accepted { owner, event, .. } = &outcome {
+            let (node, time, id) = (*owner, fact.time.unwrap_or(self.now), event.as_ref().map(|event| event.id));
+            let (source, content) = (Some(prepared.source.clone()), fact.content);
+            self.working.put_fact(fact.key(), FactRow { node, time, event: id, source, content });
+        }
+        Ok(outcome)
+    }
+
+    /// Adds what a fact says to its owner and links its identities, whether or not anything of its id came before.
+    pub(super) fn take_in(&mut self, prepared: &Prepared) -> Result<Outcome, Lack> {
+        let fact = &prepared.fact;
         if !self.fits(prepared)? {
             let message = "the profile's record would be larger than is allowed";
             return Ok(Outcome::Rejected(Rejection::new("profile_too_large", message)));
@@ -34,7 +46,6 @@ impl Act<'_> {
         let unsaid = self.unsaid(owner, fact)?;
         let replacing = (!unsaid.is_empty()).then(|| prepared.removing(unsaid));
         let prepared = replacing.as_ref().unwrap_or(prepared);
-        let fact = &prepared.fact;
         let account = match &prepared.account {
             Some(identity) => Some((identity.clone(), self.describe_account(identity, owner.node, prepared, time)?)),
             None => None,
@@ -45,9 +56,6 @@ impl Act<'_> {
             self.add_to_states(owner.node, owner.cluster, Event::from(&**event))?;
         }
         let held = self.link_others(prepared, time)?;
-        let id = event.as_ref().map(|event| event.id);
-        let (source, content) = (Some(prepared.source.clone()), fact.content);
-        self.working.put_fact(fact.key(), FactRow { node: owner.node, time, event: id, source, content });
         self.notice_changed(&prepared.owner)?;
         for (identity, _) in &prepared.others {
             // A new one is a profile of its own where its link does not hold; another of the record was seen later now.
@@ -209,7 +217,7 @@ impl Act<'_> {
         Ok(cluster.node(row.node).is_some_and(|node| node.created_at == self.now))
     }
 
-    fn notice_changed(&mut self, identity: &Identity) -> Result<(), Lack> {
+    pub(super) fn notice_changed(&mut self, identity: &Identity) -> Result<(), Lack> {
         let row = self.working.known(identity)?;
         let profile = self.working.cluster(row.cluster)?.profile_id(row.node).ok_or(Lack::Torn)?;
         self.notices.insert(Notice::ProfileChanged(profile));

@@ -396,6 +396,10 @@ fn scope_of(prompt: &Prompt, is_walked: bool, config: &Config) -> Scope {
         }
         Prompt::Fact(_)
         | Prompt::Document(_)
+        | Prompt::Record(_)
+        | Prompt::Forget(_)
+        | Prompt::ReplaceEvent(_)
+        | Prompt::ForgetEvent(_)
         | Prompt::Touch(_)
         | Prompt::Erase(_)
         | Prompt::EraseEvent(_)

@@ -94,6 +94,9 @@ pub(crate) fn compare(outcome: &Outcome, expected: &Expected, world: &World, ste
         Outcome::Documented(_)
         | Outcome::DocumentTaken(_)
         | Outcome::Touched
+        | Outcome::Forgotten
+        | Outcome::EventReplaced(_)
+        | Outcome::EventForgotten(_)
         | Outcome::Swept(_)
         | Outcome::SweptInPart
         | Outcome::Unlinked

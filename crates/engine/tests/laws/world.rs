@@ -7,10 +7,10 @@ use std::sync::Arc;
 use tessera_engine::cluster::{Cluster, End, HoldReason, Hub, Link, LinkState, Source};
 use tessera_engine::config::Config;
 use tessera_engine::decide::{
-    Context, Directive, Effects as Notes, Erasure, EventErasure, Loose, NewEvent, Outcome, Prompt, Victim, decide,
-    first_needs, lags, second_needs,
+    Context, Directive, Effects as Notes, Erasure, EventErasure, Forgetting, Loose, NewEvent, Outcome, Prompt, Victim,
+    decide, first_needs, lags, second_needs,
 };
-use tessera_engine::fact::{Class, Fact, Identity};
+use tessera_engine::fact::{Class, Fact, FactKey, Identity};
 use tessera_engine::id::{DirectiveId, Ids, NodeId};
 use tessera_engine::policy::CompiledPolicy;
 use tessera_engine::prepare::prepare;
@@ -148,6 +148,32 @@ impl World {
     }
 
     /// The next command is decided at this instant, before or after those of before.
+    /// Puts a record in the place of what its dataset said of its owner.
+    #[allow(dead_code, reason = "the cases alone have records")]
+    pub(crate) fn record(&mut self, fact: &Fact) -> Told {
+        match prepare(Box::new(fact.clone()), self.next_now(), &self.config) {
+            Ok(prepared) if prepared.fact.call.is_some() => self.decide(&Prompt::ReplaceEvent(Box::new(prepared))),
+            Ok(prepared) => self.decide(&Prompt::Record(Box::new(prepared))),
+            Err(rejection) => {
+                self.now = self.next_now();
+                Told { outcome: Outcome::Rejected(rejection), notes: Notes::default(), rounds: 0 }
+            }
+        }
+    }
+
+    /// Takes an event off its timeline.
+    #[allow(dead_code, reason = "the cases alone have records")]
+    pub(crate) fn forget_event(&mut self, id: &str, dataset: &str) -> Told {
+        self.decide(&Prompt::ForgetEvent(FactKey { dataset: dataset.into(), id: id.into() }))
+    }
+
+    /// Takes back what a dataset said of an identity.
+    #[allow(dead_code, reason = "the cases alone have records")]
+    pub(crate) fn forget(&mut self, identity: &Identity, dataset: &str) -> Told {
+        let node = self.node(identity);
+        self.decide(&Prompt::Forget(Forgetting { node, dataset: dataset.into() }))
+    }
+
     pub(crate) fn go_to(&mut self, at: Timestamp) {
         self.now = at.plus_micros(-1_000_000);
     }
@@ -337,6 +363,12 @@ impl World {
                     let NewEvent { fact_id, node, received_at, .. } = *event;
                     tables.received.insert(fact_id.clone(), received_at);
                     tables.events.insert(fact_id, node);
+                }
+                Outcome::EventReplaced(replaced) => {
+                    if let Some(event) = replaced.event {
+                        tables.received.insert(event.fact_id.clone(), event.received_at);
+                        tables.events.insert(event.fact_id.clone(), event.node);
+                    }
                 }
                 Outcome::Erased(erased) => {
                     self.loose.extend(erased.loose.iter().cloned());

@@ -27,6 +27,8 @@ pub(super) enum Kind {
     ErasureRules,
     RateLimit,
     TokenIssuer,
+    Connection,
+    Source,
 }
 
 /// One thing that is configured: a namespace, the limits; of a data model each attribute, event type, mode.
@@ -71,7 +73,7 @@ pub(super) enum Refused {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Limits,
         Self::Namespace,
         Self::PrimaryNamespace,
@@ -83,6 +85,8 @@ impl Kind {
         Self::ErasureRules,
         Self::RateLimit,
         Self::TokenIssuer,
+        Self::Connection,
+        Self::Source,
     ];
 
     fn name(self) -> &'static str {
@@ -98,6 +102,8 @@ impl Kind {
             Self::ErasureRules => "erasure_rules",
             Self::RateLimit => "rate_limit",
             Self::TokenIssuer => "token_issuer",
+            Self::Connection => "connection",
+            Self::Source => "source",
         }
     }
 
@@ -119,7 +125,9 @@ impl Kind {
             | Self::Attribute
             | Self::Segment
             | Self::RateLimit
-            | Self::TokenIssuer => true,
+            | Self::TokenIssuer
+            | Self::Connection
+            | Self::Source => true,
             Self::Limits | Self::PrimaryNamespace | Self::DataModel | Self::DefaultMergePolicy | Self::ErasureRules => {
                 false
             }
@@ -139,13 +147,29 @@ impl Kind {
             | Self::DefaultMergePolicy
             | Self::ErasureRules
             | Self::RateLimit
-            | Self::TokenIssuer => called,
+            | Self::TokenIssuer
+            | Self::Connection
+            | Self::Source => called,
         }
     }
 
     /// Whether what no file names can be removed.
     pub(super) fn is_pruned(self) -> bool {
-        matches!(self, Self::DataModel | Self::MergePolicy | Self::Attribute | Self::Segment | Self::TokenIssuer)
+        match self {
+            Self::DataModel
+            | Self::MergePolicy
+            | Self::Attribute
+            | Self::Segment
+            | Self::TokenIssuer
+            | Self::Connection
+            | Self::Source => true,
+            Self::Limits
+            | Self::Namespace
+            | Self::PrimaryNamespace
+            | Self::DefaultMergePolicy
+            | Self::ErasureRules
+            | Self::RateLimit => false,
+        }
     }
 
     /// What is declared, in the form of answers. The name is given where [`Kind::is_named`].
@@ -163,6 +187,8 @@ impl Kind {
             Self::ErasureRules => declared::erasure_rules(json),
             Self::RateLimit => declared::rate_limit(json),
             Self::TokenIssuer => declared::token_issuer(name, json),
+            Self::Connection => declared::connection(name, json),
+            Self::Source => declared::source(name, json),
         }
     }
 
@@ -224,6 +250,17 @@ impl Kind {
             Self::TokenIssuer => {
                 for mut item in items(get("/v1/admin/token-issuers")?)? {
                     let name = taken_text(&mut item, "name")?;
+                    current.put(self, Some(name), item)?;
+                }
+                Ok(())
+            }
+            Self::Connection | Self::Source => {
+                let path = if self == Self::Connection { "/v1/connections" } else { "/v1/sources" };
+                for mut item in items(get(path)?)? {
+                    let name = taken_text(&mut item, "name")?;
+                    for own in ["status", "job", "next_run", "runs", "created_at", "updated_at"] {
+                        item.as_object_mut().and_then(|members| members.remove(own));
+                    }
                     current.put(self, Some(name), item)?;
                 }
                 Ok(())
@@ -302,10 +339,15 @@ impl Current {
             Kind::DefaultMergePolicy => put("/v1/default-merge-policy"),
             Kind::ErasureRules => put("/v1/admin/erasures"),
             Kind::RateLimit => put(&path("/v1/admin/workspaces", "/rate-limit")?),
-            Kind::TokenIssuer => {
+            Kind::TokenIssuer | Kind::Connection | Kind::Source => {
                 self.check_unchanged(client, key)?;
                 let method = if after.is_some() { Method::PUT } else { Method::DELETE };
-                send(client, method, &path("/v1/admin/token-issuers", "")?, after.as_ref())
+                let all = match key.kind {
+                    Kind::Connection => "/v1/connections",
+                    Kind::Source => "/v1/sources",
+                    _ => "/v1/admin/token-issuers",
+                };
+                send(client, method, &path(all, "")?, after.as_ref())
             }
             Kind::Namespace => {
                 let (method, path) = match before {

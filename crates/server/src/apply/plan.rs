@@ -96,7 +96,8 @@ impl Change {
     /// before another begins. Rules have places among each other; attributes ask about segments too.
     fn turn(&self, places: &BTreeMap<Key, usize>) -> (Option<Reverse<Kind>>, Kind, bool, usize, Key) {
         let Key { kind, .. } = self.key;
-        let is_late = self.after.is_none() && (kind == Kind::MergePolicy || rules::is_rule(kind));
+        let is_named = matches!(kind, Kind::MergePolicy | Kind::Connection | Kind::Source);
+        let is_late = self.after.is_none() && (is_named || rules::is_rule(kind));
         let is_exclusive = self.after.as_ref().is_some_and(|after| after["exclusive"] == Value::Bool(true));
         (
             is_late.then_some(Reverse(kind)),

@@ -13,6 +13,7 @@ use ureq::{Agent, BodyReader};
 
 pub(crate) mod cdnow;
 pub(crate) mod doors;
+pub(crate) mod postgres;
 pub(crate) mod rules;
 
 /// The operator's key of every server that a test starts.

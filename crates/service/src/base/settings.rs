@@ -1,5 +1,12 @@
 //! What an operator may turn.
 
+use std::fmt;
+use std::sync::Arc;
+
+use tessera_connect::{Connect, Connectors};
+
+use crate::base::secrets::Secrets;
+
 /// Figures that an operator may turn.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -26,6 +33,29 @@ pub struct Settings {
     pub tail_events_max: usize,
     /// Whether computed attributes and segments are left alone: nobody evaluates them, and what depends on them says so.
     pub without_rules: bool,
+    /// How sources are reached.
+    pub sources: SourceSettings,
+}
+
+/// How sources are reached.
+#[derive(Clone)]
+pub struct SourceSettings {
+    /// What opens connections.
+    pub connectors: Arc<dyn Connect>,
+    /// What seals and finds their secrets.
+    pub secrets: Secrets,
+}
+
+impl fmt::Debug for SourceSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceSettings({:?})", self.secrets)
+    }
+}
+
+impl Default for SourceSettings {
+    fn default() -> Self {
+        Self { connectors: Arc::new(Connectors), secrets: Secrets::default() }
+    }
 }
 
 impl Default for Settings {
@@ -42,6 +72,7 @@ impl Default for Settings {
             feed: FeedBounds::default(),
             tail_events_max: tessera_engine::aggregate::Bounds::default().tail_events_max,
             without_rules: false,
+            sources: SourceSettings::default(),
         }
     }
 }

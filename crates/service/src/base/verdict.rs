@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tessera_engine::config::Config;
-use tessera_engine::decide::{HeldNote, Outcome};
+use tessera_engine::decide::{HeldNote, Outcome, ReplacedEvent};
 use tessera_engine::fact::{Fact, Identity};
 pub use tessera_engine::prepare::Rejection;
 
@@ -136,6 +136,10 @@ impl NamedIdentity {
 /// The verdict on a fact, what the data model says to it first; links that a rule held are counted.
 pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> Verdict {
     match outcome {
+        Outcome::EventReplaced(replaced) => {
+            let ReplacedEvent { ignored, held, owner, event, .. } = *replaced;
+            verdict_of(Outcome::Accepted { owner, ignored, held, event }, notes, config)
+        }
         Outcome::Accepted { ignored, held, .. } => {
             let ignored = ignored
                 .into_iter()
@@ -151,6 +155,8 @@ pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> V
         | Outcome::Documented(_)
         | Outcome::DocumentTaken(_)
         | Outcome::Touched
+        | Outcome::Forgotten
+        | Outcome::EventForgotten(_)
         | Outcome::NotFound
         | Outcome::Directed(_)
         | Outcome::Refused(_)

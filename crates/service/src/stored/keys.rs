@@ -71,6 +71,9 @@ pub enum Family {
     /// answer ends then. 1, shard (2), position (8), in workspace 0: how far the feed was counted. 2, days since 1970 (4, sign flipped),
     /// profile id (12): that turns of a profile are looked at from then on. 255, one byte: how far rows from before were brought along.
     Keeping = 0x1f,
+    /// What a source said last: its number (4), then 0 for what is known of it, 1 and the id of a job (12) for a refresh, 2 and a keyed hash (16)
+    /// for a row of it.
+    Source = 0x25,
     /// Organization, in workspace 0: number (4).
     Organization = 0x20,
     /// Workspace, in workspace 0: number (4).

@@ -22,6 +22,7 @@ use crate::stored::keys::{Family, KeyBuilder, Scope};
 use crate::stored::layout::{read_config_key, read_event_key, read_fact_key, read_node_key};
 use crate::stored::records::rows::{Counts, FactsById};
 use crate::stored::records::{cluster, event, link, rows};
+use crate::stored::sources;
 use crate::write::erasure::{self, ReceiptKey};
 use crate::write::lane::counts_of;
 use crate::write::suppression;
@@ -101,6 +102,7 @@ impl Check<'_> {
             }
         }
         let facts_by_id = self.facts().await?;
+        self.sources().await?;
         self.jobs().await?;
         self.learned().await?;
         // While a source is being erased, an event of it may be counted and gone, or the other way round.
@@ -266,6 +268,16 @@ impl Check<'_> {
         .await?;
         faults.into_iter().for_each(|fault| self.fault(Family::Event, fault));
         Ok(events)
+    }
+
+    async fn sources(&mut self) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        self.each(Family::Source, |key, value| {
+            faults.extend(sources::examine(key, value).err().map(|error| error.to_string()));
+        })
+        .await?;
+        faults.into_iter().for_each(|fault| self.fault(Family::Source, fault));
+        Ok(())
     }
 
     /// Answers whether there are rows of facts under their id alone.

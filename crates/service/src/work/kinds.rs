@@ -9,6 +9,7 @@ mod backup;
 mod check;
 pub(crate) mod erase_profiles;
 mod expire;
+pub(crate) mod refresh;
 mod sweep;
 
 /// The kinds that this program knows. A line here is all that a new one needs besides its own file.
@@ -21,5 +22,6 @@ pub(crate) fn all() -> Vec<Arc<dyn AnyKind>> {
         Arc::new(expire::Expire),
         Arc::new(backfill::Backfill),
         Arc::new(backup::Backup),
+        Arc::new(refresh::Refresh),
     ]
 }

@@ -26,6 +26,7 @@ use crate::stored::keys::Scope;
 use crate::stored::pseudonym::Pseudonyms;
 use crate::work::keeper::Parts;
 use crate::work::leaps::Leaps;
+use crate::work::refresh::Refreshes;
 use crate::write::lane::{Memories, Queues, Weights};
 use crate::write::quarantine::Quarantine;
 
@@ -51,6 +52,8 @@ pub struct Service {
     look_out: Arc<Keeper>,
     leaps: Mutex<Leaps>,
     pub(crate) epochs: Arc<Epochs>,
+    /// Refreshes of sources, and who looks which are due.
+    refreshes: Arc<Refreshes>,
     pub(crate) views: Views,
     pool: Arc<Pool>,
     /// Where keys are made and tokens signed.
@@ -100,6 +103,11 @@ impl Service {
     /// Where rules are asked that may take long.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Refreshes of sources.
+    pub(crate) fn refreshes(&self) -> &Refreshes {
+        &self.refreshes
     }
 
     /// Where questions are asked of everybody.

@@ -162,6 +162,7 @@ pub(super) async fn submit(ctx: &Context, items: Vec<Item>) -> Result<Vec<usize>
             | Done::Documented(_)
             | Done::Taken(_)
             | Done::Touched
+            | Done::Forgotten
             | Done::Refused(_) => return Err(mismatch()),
         }
     }

@@ -29,6 +29,7 @@ use crate::work::keeper::{Parts, keep_directory, keep_feed};
 use crate::work::kind::AnyKind;
 use crate::work::leaps::{Leaps, look_out};
 use crate::work::runner;
+use crate::work::schedules::keep_sources;
 use crate::write::feed::trim::Trimmer;
 use crate::write::lane::{Memories, Queues, Weights};
 use crate::write::quarantine::Quarantine;
@@ -92,6 +93,7 @@ impl Service {
             look_out: Arc::new(Keeper::default()),
             leaps: Mutex::new(Leaps::since(clock())),
             epochs: Arc::new(Epochs::new()),
+            refreshes: Arc::default(),
             views: Views::new(settings.view_cache_bytes),
             pool: Arc::new(Pool::new(tasks.clone(), clock.clone())),
             signing: Signing::new(tasks.clone()),
@@ -106,6 +108,7 @@ impl Service {
         lock(&service.tasks).spawn_on(keep_directory(service.keeper.clone(), Arc::downgrade(&service)), &tasks);
         lock(&service.tasks).spawn_on(keep_asleep(service.waker.clone(), Arc::downgrade(&service)), &tasks);
         lock(&service.tasks).spawn_on(look_out(service.look_out.clone(), Arc::downgrade(&service)), &tasks);
+        lock(&service.tasks).spawn_on(keep_sources(service.refreshes.clone(), Arc::downgrade(&service)), &tasks);
         let trimmer = Trimmer::new(service.store().clone(), service.components.clock.clone(), service.settings.feed);
         lock(&service.tasks).spawn_on(keep_feed(service.feed_keeper.clone(), trimmer), &tasks);
         if service.settings.without_rules {
@@ -131,6 +134,7 @@ impl Service {
         }
         self.waker.nudge();
         self.feed_keeper.nudge();
+        self.refreshes.keeper.nudge();
         self.jobs().nudge();
     }
 
@@ -213,6 +217,7 @@ impl Service {
         self.keeper.stop();
         self.waker.stop();
         self.feed_keeper.stop();
+        self.refreshes.keeper.stop();
         self.look_out.stop();
         self.workspaces.all().iter().for_each(|running| running.stop());
         let mut runner = std::mem::take(&mut *lock(&self.runner));

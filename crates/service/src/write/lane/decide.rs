@@ -286,11 +286,17 @@ impl State {
             (Outcome::Erased(erased), Some(erasing)) => {
                 Done::Erased(Box::new(pack.erased(&erased, erasing, origin.key, entry.at, ids)))
             }
+            (outcome @ (Outcome::Forgotten | Outcome::EventForgotten(_) | Outcome::NotFound), _) if entry.forgets() => {
+                pack.forgotten(&outcome);
+                pack.drop_row(entry.event_row.clone());
+                done_of(outcome, &[], moved, working.config())
+            }
             (outcome @ Outcome::EventEnded, _) => {
                 pack.drop_row(entry.event_row.clone());
                 done_of(outcome, &[], moved, working.config())
             }
             (outcome, _) => {
+                pack.source_row(&outcome, entry);
                 if self.may_keep(&outcome, &entry.raw).await? {
                     pack.add(&outcome, &entry.raw, origin, entry.at, ids);
                 } else {
@@ -347,6 +353,10 @@ pub(super) async fn decide_fully(
                 let config = working.config();
                 redacted = match prompt {
                     Prompt::Fact(prepared) => redaction::without(prepared, &identities, config).map(Prompt::Fact),
+                    Prompt::ReplaceEvent(prepared) => redaction::without(prepared, &identities, config)
+                        .map(|prepared| Prompt::ReplaceEvent(Box::new(prepared))),
+                    Prompt::Record(prepared) => redaction::without(prepared, &identities, config)
+                        .map(|prepared| Prompt::Record(Box::new(prepared))),
                     // A document that is found by these identities alone is theirs.
                     Prompt::Document(write) => redaction::without(&write.prepared, &identities, config)
                         .filter(|without| write.is_named || !without.others.is_empty())
@@ -384,9 +394,11 @@ fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config)
         Outcome::Documented(documented) => Done::Documented(Box::new((*documented, notes.to_vec()))),
         Outcome::DocumentTaken(taken) => Done::Taken(taken),
         Outcome::Touched => Done::Touched,
+        Outcome::Forgotten | Outcome::EventForgotten(_) => Done::Forgotten,
         Outcome::Accepted { .. }
         | Outcome::Duplicate
         | Outcome::Differs
+        | Outcome::EventReplaced(_)
         | Outcome::Rejected(_)
         | Outcome::Released { .. } => Done::Fact(verdict_of(outcome, notes, config)),
     }

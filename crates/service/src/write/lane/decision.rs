@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tessera_engine::config::Config;
 use tessera_engine::decide::Prompt;
 use tessera_engine::document::prepare_document;
-use tessera_engine::prepare::{Rejection, prepare};
+use tessera_engine::prepare::{Prepared, Rejection, prepare};
 use tessera_engine::rules::RuleWork;
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::Need;
@@ -14,7 +14,7 @@ use tessera_store::Key;
 use super::guard::test_faults;
 use super::guard::{guarded_now, internal};
 use super::state::State;
-use super::work::{Item, Ordered, Writing};
+use super::work::{Item, Ordered, Recording, Writing};
 use crate::base::error::Error;
 use crate::base::verdict::Note;
 use crate::config::admission::Admission;
@@ -31,6 +31,8 @@ pub(super) struct Decision {
     pub(super) ends: Option<Entry>,
     /// The row of the event that it erases or ends.
     pub(super) event_row: Option<Key>,
+    /// The row of the source whose record it is, and what it says, hashed.
+    pub(super) source_row: Option<(Key, u64)>,
     pub(super) at: Timestamp,
     pub(super) reply: usize,
     /// Why it is not decided at all.
@@ -63,6 +65,11 @@ impl Decision {
         matches!(&self.prompt, Ok(Prompt::Erase(_) | Prompt::Sweep(_)))
     }
 
+    /// Whether it takes back what a source said.
+    pub(super) fn forgets(&self) -> bool {
+        matches!(&self.prompt, Ok(Prompt::Forget(_) | Prompt::ForgetEvent(_)))
+    }
+
     /// Panics if a test wants it to happen there.
     #[cfg(test)]
     pub(super) fn fault_at(&self, place: test_faults::Place) {
@@ -82,6 +89,17 @@ impl Decision {
             self.prompt = admitted.and_then(|notes| {
                 self.notes = notes;
                 prepare_document(write, self.at, config).map(|prepared| Prompt::Document(Box::new(prepared)))
+            });
+        }
+        if let Ok(Prompt::Record(prepared) | Prompt::ReplaceEvent(prepared)) = &self.prompt
+            && prepared.config_version != config.version()
+        {
+            let (version, mut fact) = (prepared.config_version, prepared.fact.clone());
+            let notes = std::mem::take(&mut self.notes);
+            let admitted = Admission { config_version: version, notes }.renewed(&mut fact, stored);
+            self.prompt = admitted.and_then(|notes| {
+                self.notes = notes;
+                prepare(fact, self.at, config).map(recorded)
             });
         }
         if let Ok(Prompt::Fact(prepared)) = &self.prompt
@@ -115,14 +133,17 @@ impl State {
                 | Item::Unsay { .. }
                 | Item::Settle(..)
                 | Item::Document(_)
+                | Item::Record(_)
+                | Item::Forget(_)
+                | Item::ForgetEvent(_)
                 | Item::Touch(_)
                 | Item::EndEvent(_) => (false, Bytes::new()),
             };
-            let (notes, ends, event_row) = (Vec::new(), None, None);
+            let (notes, ends, event_row, source_row) = (Vec::new(), None, None, None);
             let fault = internal();
             let prompt = Err(Rejection::new(fault.code, fault.message.clone()));
             let failed = (!is_fact).then_some(fault);
-            let mut entry = Decision { prompt, notes, raw, ends, event_row, at, reply, failed, is_fact };
+            let mut entry = Decision { prompt, notes, raw, ends, event_row, source_row, at, reply, failed, is_fact };
             if guarded_now(|| self.prepare_one(item, &mut entry)).is_err() {
                 tracing::error!(workspace = self.shared().workspace.number(), "a command failed by a fault");
             }
@@ -151,6 +172,25 @@ impl State {
                 });
                 prepared.map(|prepared| Prompt::Document(Box::new(prepared)))
             }
+            Item::Record(recording) => {
+                let Recording { mut fact, admission, row, hash } = *recording;
+                entry.source_row = Some((row, hash));
+                let admitted = admission.renewed(&mut fact, self.stored_config());
+                admitted.and_then(|admitted| {
+                    entry.notes = admitted;
+                    prepare(fact, entry.at, self.config()).map(recorded)
+                })
+            }
+            Item::ForgetEvent(forgetting) => {
+                let (key, row) = *forgetting;
+                entry.event_row = Some(row);
+                Ok(Prompt::ForgetEvent(key))
+            }
+            Item::Forget(forgetting) => {
+                let (forgetting, row) = *forgetting;
+                entry.event_row = Some(row);
+                Ok(Prompt::Forget(forgetting))
+            }
             Item::Touch(node) => Ok(Prompt::Touch(node)),
             Item::Refused { rejection, .. } => Err(rejection),
             Item::Erase(erasure) => Ok(Prompt::Erase(erasure)),
@@ -176,6 +216,12 @@ impl State {
         };
         (entry.prompt, entry.failed) = (prompt, None);
     }
+}
+
+/// What becomes of a record of a source.
+fn recorded(prepared: Prepared) -> Prompt {
+    let prepared = Box::new(prepared);
+    if prepared.fact.call.is_some() { Prompt::ReplaceEvent(prepared) } else { Prompt::Record(prepared) }
 }
 
 pub(super) fn needs_of(entries: &[Decision], needs: impl Fn(&Prompt) -> Vec<Need>) -> Vec<Need> {

@@ -20,6 +20,10 @@ impl Decision {
             Prompt::EraseEvent(_) => (Kind::Event, false),
             Prompt::Fact(_)
             | Prompt::Document(_)
+            | Prompt::Record(_)
+            | Prompt::Forget(_)
+            | Prompt::ReplaceEvent(_)
+            | Prompt::ForgetEvent(_)
             | Prompt::Touch(_)
             | Prompt::EndEvent(_)
             | Prompt::Directive(..)

@@ -9,12 +9,14 @@ use tessera_engine::working::Working;
 use tessera_store::{Expect, Key, Limits, Room};
 
 use super::Origin;
+use super::decision::Decision;
 use crate::base::ids::{KeyId, WorkspaceId};
 use crate::directory::Class;
 use crate::stored::idempotency::{Claim, Reply};
 use crate::stored::keys::Scope;
 use crate::stored::loose;
 use crate::stored::records::event;
+use crate::stored::sources;
 use crate::write::erasure::{Kind, Receipt, Removed, Trace, records};
 use crate::write::feed;
 use crate::write::history::{self as directives, Act, Entry};
@@ -129,6 +131,14 @@ impl Pack {
             Outcome::Accepted { event: Some(event), .. } => {
                 self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
             }
+            Outcome::EventReplaced(replaced) => {
+                if let Some((node, time, id)) = replaced.before {
+                    self.drop_row(Some(self.scope.event(node, time, id)));
+                }
+                if let Some(event) = &replaced.event {
+                    self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
+                }
+            }
             Outcome::Documented(documented) => {
                 if let Some(event) = &documented.event {
                     self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
@@ -144,12 +154,34 @@ impl Pack {
             | Outcome::Released { .. }
             | Outcome::DocumentTaken(_)
             | Outcome::Touched
+            | Outcome::Forgotten
+            | Outcome::EventForgotten(_)
             | Outcome::Directed(_)
             | Outcome::Refused(_)
             | Outcome::EventEnded
             | Outcome::Settled
             | Outcome::SettledInPart
             | Outcome::NotFound => {}
+        }
+    }
+
+    /// That a source has said this of an identity, and whose node that is.
+    pub(super) fn source_row(&mut self, outcome: &Outcome, entry: &Decision) {
+        let Some((key, hash)) = &entry.source_row else { return };
+        let (node, event) = match outcome {
+            Outcome::Accepted { owner, .. } => (*owner, None),
+            Outcome::EventReplaced(replaced) => {
+                (replaced.owner, replaced.event.as_ref().map(|event| event.fact_id.clone()))
+            }
+            _ => return,
+        };
+        self.push(key.clone(), sources::encode_row(&sources::RowSaid { hash: *hash, node, event }));
+    }
+
+    /// The row of an event that a source has no more goes.
+    pub(super) fn forgotten(&mut self, outcome: &Outcome) {
+        if let Outcome::EventForgotten(Some((node, time, id))) = outcome {
+            self.drop_row(Some(self.scope.event(*node, *time, *id)));
         }
     }
 

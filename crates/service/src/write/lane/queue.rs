@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tessera_engine::fact::Fact;
 use tessera_engine::heap::Heap as _;
 
-use super::work::{Item, Work, Writing};
+use super::work::{Item, Recording, Work, Writing};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::names;
 
@@ -163,6 +163,10 @@ fn size_of_item(item: &Item) -> usize {
         | Item::Sweep(_)
         | Item::Settle(..)
         | Item::Touch(_) => own,
+        Item::Forget(_) | Item::ForgetEvent(_) => own + BYTES_AROUND,
+        Item::Record(recording) => {
+            own + size_of::<Recording>() + size_of::<Fact>() + recording.fact.heap_bytes() + BYTES_AROUND
+        }
     }
 }
 

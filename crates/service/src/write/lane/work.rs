@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tessera_engine::decide::{Directed, Directive, Documented, Erasure, EventErasure, Moved, Refusal, Settling};
+use tessera_engine::decide::{
+    Directed, Directive, Documented, Erasure, EventErasure, Forgetting, Moved, Refusal, Settling,
+};
 use tessera_engine::document::DocumentWrite;
-use tessera_engine::fact::{Fact, Identity};
+use tessera_engine::fact::{Fact, FactKey, Identity};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
@@ -41,6 +43,12 @@ pub(crate) enum Item {
     Directive(Box<Ordered>),
     /// A document that the data model lets in.
     Document(Box<Writing>),
+    /// All that a source says of an identity, in place of what it said before.
+    Record(Box<Recording>),
+    /// A source says nothing of an identity any more; this row says that it did.
+    Forget(Box<(Forgetting, Key)>),
+    /// A source has an event no more; this row says that it had.
+    ForgetEvent(Box<(FactKey, Key)>),
     /// Mark the profile that holds this node as used now.
     Touch(NodeId),
     /// Bring a cluster's record under the sweeps, and take what has ended out of it.
@@ -55,6 +63,16 @@ pub(crate) enum Item {
 pub(crate) struct Writing {
     pub(crate) write: DocumentWrite,
     pub(crate) admission: Admission,
+}
+
+/// A record of a source as the lane takes it: an event where it has a call, otherwise all that is said of one identity.
+pub(crate) struct Recording {
+    pub(crate) fact: Box<Fact>,
+    pub(crate) admission: Admission,
+    /// The row that says what the source said last: it is written by the commit of the record.
+    pub(crate) row: Key,
+    /// What the source says, hashed.
+    pub(crate) hash: u64,
 }
 
 /// A directive as the lane takes it.
@@ -177,5 +195,6 @@ pub(crate) enum Done {
     /// Other documents hold these.
     Taken(Vec<Identity>),
     Touched,
+    Forgotten,
     NotFound,
 }

@@ -1,0 +1,163 @@
+//! The codes of connections, sources and their refreshes.
+
+use super::{Code, Conflict, Invalid, LimitExceeded, NotFound, Place, Unavailable, call};
+
+const fn verdict(code: &'static str, documentation: &'static str) -> Code {
+    Code { code, kind: Invalid, place: Place::Verdict, documentation }
+}
+
+/// All of them.
+pub(super) const CALLS: &[Code] = &[
+    call("connection_not_found", NotFound, "No connection is called so."),
+    call("connection_unknown", Invalid, "A source names a connection that is not there. Make it first."),
+    call("connection_invalid", Invalid, "A connection has a member that is not of its kind. The message names it."),
+    call(
+        "connection_kind_unsupported",
+        Invalid,
+        "Connections of this kind, or to such a place, are not there. The message says which are.",
+    ),
+    call(
+        "connection_url_invalid",
+        Invalid,
+        "The URL of a connection cannot be read. The message says what is expected.",
+    ),
+    call("connection_in_use", Conflict, "Sources use the connection. The message names them; delete them first."),
+    call("connections_full", LimitExceeded, "A workspace has at most 50 connections."),
+    call(
+        "connection_unreachable",
+        Unavailable,
+        "The server of a connection does not answer, or takes no connections now. Look at host, port and firewall.",
+    ),
+    call(
+        "connection_unauthorized",
+        Invalid,
+        "The server of a connection does not let its user in, or does not let it read that. The message says which.",
+    ),
+    call("connection_database_unknown", Invalid, "The server of a connection has no database of the name in the URL."),
+    call(
+        "connection_tls_failed",
+        Invalid,
+        "A connection that is to be encrypted cannot be. The message says why: an authority that is not known, another host, a server that does not encrypt.",
+    ),
+    call(
+        "connection_ca_invalid",
+        Invalid,
+        "What `ca` names holds no certificates of authorities as PEM, or the system has none.",
+    ),
+    call("connection_folder_missing", Invalid, "The URL of a connection names no folder that is there."),
+    call(
+        "secrets_key_missing",
+        Conflict,
+        "A secret in plain text would be kept, and the server has no key to seal it with. Start it with `secrets_key_file`, or say where the secret stands.",
+    ),
+    call("secret_invalid", Invalid, "A secret is empty, or larger than 4 KiB."),
+    call(
+        "secret_reference_invalid",
+        Invalid,
+        "A reference leads to no secret: variables begin with `TESSERA_SECRET_`, files stand in the folder of secrets.",
+    ),
+    call(
+        "secret_missing",
+        Conflict,
+        "The variable or the file that a secret should stand in is not there. The message names it.",
+    ),
+    call("secret_unreadable", Conflict, "A secret was sealed with another key than the server has now. Set it again."),
+    call("secret_in_file", Invalid, "A declaration in a file holds a secret. Say where it stands instead."),
+    call("source_not_found", NotFound, "No source is called so."),
+    call(
+        "source_name_invalid",
+        Invalid,
+        "The name of a connection or a source is 1 to 64 ASCII letters, digits, `.`, `-` and `_`.",
+    ),
+    call("source_invalid", Invalid, "A source cannot be so. The message names the member and says what is expected."),
+    call(
+        "schedule_invalid",
+        Invalid,
+        "A schedule is `every`, from `1m` to `31d`, or `cron` of five fields with a `time_zone`.",
+    ),
+    call("sources_full", LimitExceeded, "A workspace has at most 50 sources."),
+    call(
+        "audience_taken",
+        Conflict,
+        "A segment has the name of an audience and says something else. Rename the column.",
+    ),
+    call("source_refreshing", Conflict, "A refresh of the source goes on. The message names its job."),
+    call("source_changed", Conflict, "The source was set to something else while it was refreshed. Refresh it again."),
+    call(
+        "source_empty",
+        Conflict,
+        "The query brought no rows where there were some; nothing was taken back. If that is right, refresh with `evict_max_share` 1.",
+    ),
+    call(
+        "source_evicts_too_many",
+        Conflict,
+        "More rows are no more than one refresh may take back; nothing was. If that is right, refresh with a greater `evict_max_share`.",
+    ),
+    call(
+        "source_columns_changed",
+        Conflict,
+        "The query brings other columns than in the last refresh; nothing was taken back. The message names them, and says whether anything was written.",
+    ),
+    call(
+        "source_column_unknown",
+        Invalid,
+        "The source names a column that the query does not bring. The message lists what it brings.",
+    ),
+    call(
+        "source_column_unfit",
+        Invalid,
+        "A column is of a type that cannot be what the source makes of it. Convert it in the query.",
+    ),
+    call("source_columns_missing", Invalid, "The query brings no columns. A statement that reads is expected."),
+    call("source_columns_duplicate", Invalid, "Columns of the query have one name, or none. Name each with `as`."),
+    call("source_columns_differ", Invalid, "Files of one source have different columns or formats."),
+    call("source_too_many_columns", Invalid, "A query brings at most 1,000 columns."),
+    call("source_too_many_rows", LimitExceeded, "A source has at most 10,000,000 rows."),
+    call("source_too_many_files", Invalid, "A source reads at most 10,000 files."),
+    call("source_row_too_large", Invalid, "A row has more than 1 MiB."),
+    call(
+        "source_file_invalid",
+        Invalid,
+        "A file cannot be read as what its name says. The message names it and the row.",
+    ),
+    call(
+        "source_format_unsupported",
+        Invalid,
+        "Files are `.csv`, `.jsonl` or `.ndjson`, each also with `.gz`, or `.parquet` (uncompressed or SNAPPY) where the server was built with it. The message says which it is.",
+    ),
+    call("source_table_invalid", Invalid, "`table` is no name of a table, or leads out of the folder."),
+    call("source_table_unknown", Invalid, "The connection has no such table or file."),
+    call("source_sql_unsupported", Invalid, "Files are asked by `table`; there is no engine for `sql` over them."),
+    call(
+        "source_query_invalid",
+        Invalid,
+        "The server of the connection does not take the statement. The message has its words.",
+    ),
+    call("source_query_failed", Invalid, "The statement failed while it ran. The message has the SQLSTATE."),
+    call("source_timeout", Unavailable, "The statement took longer for its next rows than 600 s."),
+    call(
+        "source_lost",
+        Unavailable,
+        "The source was lost while it was read. What was written stays, nothing was taken back.",
+    ),
+];
+
+/// What is said of rows of a refresh.
+pub(super) const VERDICTS: &[Code] = &[
+    verdict("row_primary_null", "A row has nothing in its primary column, so it is nobody's. It is refused."),
+    verdict("row_duplicate", "A row before it in the same refresh is of the same primary identity. It is refused."),
+    verdict("row_event_id_null", "A row has nothing in the column of its event's id. It is refused."),
+    verdict(
+        "row_event_time_invalid",
+        "A row has no time that can be read in the column of its event's time. It is refused.",
+    ),
+    verdict("value_not_finite", "NaN or an infinity is no value. It was left out."),
+    verdict("value_binary", "Bytes are no value. They were left out."),
+    verdict("value_not_of_kind", "A value is not of the kind of its column. It was left out."),
+    verdict("value_out_of_range", "A time lies before the year 1 or after 9999. It was left out."),
+    verdict("value_not_unicode", "A text is not Unicode. It was left out."),
+    verdict(
+        "number_too_precise",
+        "A number has more than 18 digits after the point, which would be rounded. It was left out.",
+    ),
+];

@@ -1,0 +1,95 @@
+//! Connections on the wire.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A connection to be set.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetConnection {
+    /// `postgres` or `files`.
+    pub(super) kind: String,
+    /// Where it leads: `postgres://user@host:5432/database`, or a folder, `file:///var/data/exports`.
+    #[serde(default)]
+    pub(super) url: Option<Text>,
+    /// The password of the user, where it does not stand in the URL.
+    #[serde(default)]
+    pub(super) password: Option<Text>,
+    /// Where the certificates of the server's authorities stand, as PEM, if these are not those of the system.
+    #[serde(default)]
+    pub(super) ca: Option<Reference>,
+    /// Of the kind `adbc`, which is not there yet.
+    #[serde(default)]
+    pub(super) driver: Option<String>,
+    /// Of the kind `adbc`, which is not there yet.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub(super) options: Option<serde_json::Value>,
+}
+
+/// A text, or where it stands.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Text {
+    /// The text. In answers, `***` in the place of one that is sealed.
+    Plain(String),
+    /// A reference to it.
+    Elsewhere(Reference),
+}
+
+/// Where a text stands.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Reference {
+    /// In a variable.
+    Env(Env),
+    /// In a file.
+    File(File),
+}
+
+/// In a variable of the environment of the server.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Env {
+    /// Its name, which begins with `TESSERA_SECRET_`.
+    pub(super) env: String,
+}
+
+/// In a file of the folder of secrets.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    /// Its name.
+    pub(super) file: String,
+}
+
+/// A connection.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Connection {
+    /// Its name.
+    pub(super) name: String,
+    /// `postgres` or `files`.
+    pub(super) kind: String,
+    /// Where it leads, without a password.
+    pub(super) url: Text,
+    /// `***` for one that is sealed, or where it stands; null where there is none.
+    pub(super) password: Option<Text>,
+    /// Where the certificates of the server's authorities stand; null for those of the system.
+    pub(super) ca: Option<Reference>,
+}
+
+/// Connections.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Connections {
+    /// All, by name.
+    pub(super) items: Vec<Connection>,
+}
+
+/// What a try of a connection came to.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Tested {
+    /// It answers.
+    pub(super) ok: bool,
+    /// The tables, views and files that are there, at most 1,000.
+    pub(super) tables: Vec<String>,
+}

@@ -1,0 +1,78 @@
+//! Connections with their secrets, opened.
+
+use std::path::PathBuf;
+
+use tessera_connect::{Connection as Opened, Rows};
+
+use super::source_error;
+use crate::base::error::{Error, ErrorKind};
+use crate::base::secrets::Secrets;
+use crate::config::sources::{self, Connection, SourceContent, Text};
+use crate::config::workspace::StoredConfig;
+use crate::work::service::Service;
+
+impl Service {
+    /// Asks what a source asks.
+    ///
+    /// # Errors
+    /// `Invalid` and `Conflict` with the code of what is wrong.
+    pub(crate) async fn open_source(
+        &self,
+        config: &StoredConfig,
+        content: &SourceContent,
+    ) -> Result<Box<dyn Rows>, Error> {
+        let settings = &self.settings().sources;
+        let connection = sources::connection(config, &content.connection)?;
+        let opened = opened(&settings.secrets, &content.connection, &connection)?;
+        settings.connectors.open(&opened, &content.question()?).await.map_err(source_error)
+    }
+
+    /// The tables that a connection lists.
+    ///
+    /// # Errors
+    /// `NotFound` with `connection_not_found`; `Invalid` and `Conflict` with the code of why it does not answer.
+    pub(crate) async fn tables_of(&self, config: &StoredConfig, name: &str) -> Result<Vec<String>, Error> {
+        let settings = &self.settings().sources;
+        let opened = opened(&settings.secrets, name, &sources::connection(config, name)?)?;
+        settings.connectors.test(&opened).await.map_err(source_error)
+    }
+}
+
+/// The place that a secret of a connection is sealed for.
+pub(crate) fn place_of(connection: &str) -> String {
+    format!("connection/{connection}")
+}
+
+/// A connection with what it needs to be opened.
+fn opened(secrets: &Secrets, name: &str, connection: &Connection) -> Result<Opened, Error> {
+    let place = place_of(name);
+    match connection {
+        Connection::Postgres { url, password, ca } => {
+            let url = match url {
+                Text::Plain(url) => url.clone(),
+                Text::Secret(secret) => secrets.reveal(&place, secret)?,
+            };
+            let password = password.as_ref().map(|own| secrets.reveal(&place, own)).transpose()?;
+            let ca = ca.as_ref().map(|own| secrets.reveal(&place, own)).transpose()?;
+            Ok(Opened::Postgres { url, password, ca })
+        }
+        Connection::Files { url } => Ok(Opened::Files { folder: folder_of(url)? }),
+    }
+}
+
+/// The folder that a URL names.
+///
+/// # Errors
+/// `Invalid` with `connection_url_invalid`.
+pub(crate) fn folder_of(url: &str) -> Result<PathBuf, Error> {
+    let expected = || {
+        let message = "url: a folder of the server's machine is expected, as in file:///var/data/exports";
+        Error::new(ErrorKind::Invalid, "connection_url_invalid", message)
+    };
+    let path = url.strip_prefix("file://").ok_or_else(expected)?;
+    let path = PathBuf::from(path);
+    if !path.is_absolute() || path.components().any(|part| part == std::path::Component::ParentDir) {
+        return Err(expected());
+    }
+    Ok(path)
+}
