@@ -76,6 +76,11 @@ impl Client {
         Self { workspace, ..self }
     }
 
+    /// Whether the server can be reached at all, before work begins that would wait for it.
+    pub(crate) fn probe(&self) -> Result<()> {
+        self.send(Method::GET, "/healthz", &[]).map(|_| ())
+    }
+
     /// Sends once.
     pub(crate) fn send(&self, method: Method, path: &str, body: &[u8]) -> Result<Answer> {
         self.send_if(method, path, body, None)

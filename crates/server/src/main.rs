@@ -11,6 +11,7 @@ mod data;
 mod demo;
 mod files;
 mod gauges;
+mod interrupt;
 mod jobs;
 mod load;
 mod logging;
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
         // It tells more by how it ends than that it did.
         Command::Apply(arguments) => return end(apply::run(&arguments)),
         Command::Serve(arguments) => serve::run(*arguments),
-        Command::Load(arguments) => load::run(*arguments),
+        Command::Load(arguments) => return end(load::run(&arguments)),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Key(command) => admin::run_key(command),
         Command::Workspace(command) => admin::run_workspace(command),
