@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
 fn show(url: &str, key: &str, keep: bool) -> Result<()> {
     println!("Tessera listens on {url}\n");
     println!("Loading 6,919 purchases of 2,357 customers over HTTP");
-    let target = Target { url: url.to_owned(), key: key.to_owned() };
+    let target = Target::new(url, key, None);
     let counts = load(&target)?;
     println!("{counts}\n");
     ensure!(counts.rejected == 0, "rows of the bundled data were refused");

@@ -3,16 +3,15 @@
 //! What it is not: it holds no business rule and knows no stored byte. Everything that it tells the service about the world
 //! (time, random bits, where the data lies) it gives at construction. Start reading at [`serve`].
 
-mod admin;
 mod apply;
 mod background;
 mod client;
+mod commands;
 mod data;
 mod demo;
 mod files;
 mod gauges;
 mod interrupt;
-mod jobs;
 mod load;
 mod logging;
 mod serve;
@@ -26,7 +25,8 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use commands::{ask, connection, dump, job, key, operate, profile, rule, shell, stored, workspace};
 use rustix::fs::Mode;
 
 /// Self-hosted real-time customer profiles.
@@ -47,15 +47,44 @@ enum Command {
     Demo(demo::Arguments),
     /// Bring the configuration of a workspace to what files say: data model, namespaces, merge policies and more.
     Apply(apply::Arguments),
+    /// Show, find, explain, export and erase profiles.
+    #[command(subcommand)]
+    Profile(Box<profile::ProfileCommand>),
+    /// List, preview, make and explain segments, and list their members.
+    #[command(subcommand)]
+    Segment(Box<stored::SegmentCommand>),
+    /// List, make and explain computed attributes.
+    #[command(subcommand)]
+    Attribute(Box<stored::AttributeCommand>),
+    /// Check a rule, or try it on a profile.
+    #[command(subcommand)]
+    Rule(Box<rule::RuleCommand>),
+    /// Look at what was refused, and send it again.
+    #[command(subcommand)]
+    Quarantine(Box<operate::QuarantineCommand>),
+    /// See to it that identities are let in no more.
+    #[command(subcommand)]
+    Suppression(Box<operate::SuppressionCommand>),
+    /// Count what a workspace holds.
+    Counts(ask::Ask),
+    /// The configuration of a workspace, as `apply` reads it.
+    #[command(subcommand)]
+    Config(dump::ConfigCommand),
     /// Make, list, rotate and revoke keys.
     #[command(subcommand)]
-    Key(admin::KeyCommand),
+    Key(Box<key::KeyCommand>),
     /// Make and list workspaces.
     #[command(subcommand)]
-    Workspace(admin::WorkspaceCommand),
+    Workspace(workspace::WorkspaceCommand),
     /// Ask for long work, watch it, pause, resume or cancel it.
     #[command(subcommand)]
-    Job(jobs::JobCommand),
+    Job(Box<job::JobCommand>),
+    /// Keep a server and a key under a name.
+    Login(connection::LoginArguments),
+    /// Forget a connection that `login` made.
+    Logout(connection::LogoutArguments),
+    /// List the connections that `login` made.
+    Connections,
     /// Verify a data folder that no server is using.
     Check(data::CheckArguments),
     /// Write everything in a data folder that no server is using to one file.
@@ -64,6 +93,10 @@ enum Command {
     Restore(data::RestoreArguments),
     /// Print the OpenAPI document of the HTTP API.
     Openapi,
+    /// Print what a shell needs to complete commands and flags.
+    Completions(shell::CompletionsArguments),
+    /// Print a man page, or write those of all commands.
+    Man(shell::ManArguments),
 }
 
 fn main() -> ExitCode {
@@ -75,9 +108,25 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Load(arguments) => return end(load::run(&arguments)),
         Command::Demo(arguments) => demo::run(arguments),
-        Command::Key(command) => admin::run_key(command),
-        Command::Workspace(command) => admin::run_workspace(command),
-        Command::Job(command) => jobs::run(command),
+        Command::Profile(command) => profile::run(*command),
+        Command::Segment(command) => stored::run_segment(*command),
+        Command::Attribute(command) => stored::run_attribute(*command),
+        Command::Rule(command) => rule::run(*command),
+        Command::Quarantine(command) => operate::run_quarantine(*command),
+        Command::Suppression(command) => operate::run_suppression(*command),
+        Command::Counts(ask) => operate::run_counts(&ask),
+        Command::Config(command) => dump::run(&command),
+        Command::Key(command) => key::run(*command),
+        Command::Workspace(command) => workspace::run(command),
+        Command::Job(command) => job::run(*command),
+        Command::Login(arguments) => connection::login(arguments),
+        Command::Logout(arguments) => connection::logout(&arguments),
+        Command::Connections => connection::list(),
+        Command::Completions(arguments) => {
+            shell::completions(&arguments, CommandLine::command());
+            Ok(())
+        }
+        Command::Man(arguments) => shell::man(&arguments, CommandLine::command()),
         Command::Check(arguments) => data::check(&arguments),
         Command::Backup(arguments) => data::backup(&arguments),
         Command::Restore(arguments) => data::restore(&arguments),
@@ -93,7 +142,11 @@ fn end(done: anyhow::Result<ExitCode>) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("tessera: {error:#}");
+            let said = error.downcast_ref::<client::Said>().and_then(client::Said::json);
+            match said.filter(|_| std::env::args_os().any(|argument| argument == "--json")) {
+                Some(json) => eprintln!("{json}"),
+                None => eprintln!("tessera: {error:#}"),
+            }
             ExitCode::FAILURE
         }
     }

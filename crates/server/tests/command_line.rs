@@ -221,7 +221,7 @@ fn columns_of_one_name_are_not_dropped_in_silence() {
 fn keys_and_workspaces_are_managed() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path());
-    let ask = |arguments: &[&str]| run_ok(&[arguments, &["--url", server.url(), "--key", KEY]].concat());
+    let ask = |arguments: &[&str]| run_ok(&[arguments, &["--json", "--url", server.url(), "--key", KEY]].concat());
     ask(&["workspace", "create", "shop"]);
     assert!(ask(&["workspace", "list"]).contains("\"shop\""));
     let made = ask(&[

@@ -142,7 +142,7 @@ fn what_is_stored_under_an_id_with_other_content_is_told() {
 fn a_load_that_cannot_succeed_ends_early() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(&folder.path().join("data"));
-    let all: String = std::iter::once("id,n\n".to_owned()).chain((0..3_000).map(|row| format!("{row},x\n"))).collect();
+    let all: String = std::iter::once("id,n\n".to_owned()).chain((0..3_000).map(|row| format!("u{row},x\n"))).collect();
     fs::write(folder.path().join("in.csv"), &all).expect("written");
     let flags = ["in.csv", "--event", "Seen", "--user-id", "{id}", "--property", "n:number={n}"];
     let output = load(&server, folder.path(), &flags, None);
