@@ -60,7 +60,7 @@ impl Ask {
         } else if *answer == Value::Null {
             println!("done");
         } else {
-            print!("{}", table::record(answer));
+            print!("{}", table::record(&warned(answer.clone())));
         }
         Ok(())
     }
@@ -110,6 +110,17 @@ impl Ask {
         }
         Ok(())
     }
+}
+
+/// The answer without its warnings, which are told apart.
+fn warned(mut answer: Value) -> Value {
+    let warnings = answer.as_object_mut().and_then(|members| members.remove("warnings"));
+    for warning in warnings.as_ref().and_then(Value::as_array).into_iter().flatten() {
+        let texts = ["kind", "name", "message"].map(|name| warning[name].as_str().unwrap_or_default().to_owned());
+        let [kind, name, message] = texts;
+        eprintln!("warning: {}", table::plain(&format!("{kind} {name}: {message}")));
+    }
+    answer
 }
 
 /// A profile, as people name it.

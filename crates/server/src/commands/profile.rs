@@ -110,8 +110,13 @@ const NODES: [Column; 5] = [
     ("SINCE", "/created_at"),
     ("SEEN", "/last_seen"),
 ];
-const EVENTS: [Column; 4] =
-    [("TIME", "/timestamp"), ("EVENT", "/event"), ("ID", "/message_id"), ("PROPERTIES", "/properties")];
+const EVENTS: [Column; 5] = [
+    ("TIME", "/timestamp"),
+    ("TYPE", "/type"),
+    ("EVENT", "/event"),
+    ("ID", "/message_id"),
+    ("PROPERTIES", "/properties"),
+];
 const CONTENDERS: [Column; 7] = [
     ("ATTRIBUTE", "/path"),
     ("VALUE", "/value"),
@@ -191,7 +196,8 @@ fn contenders(ask: &Ask, path: &str) -> Result<()> {
             print!("{}", table.push(contender));
         }
     }
-    print!("{}", table.end());
+    let rest = table.end();
+    print!("{}", if rest.is_empty() { "none\n" } else { &rest });
     Ok(())
 }
 

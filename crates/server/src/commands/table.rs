@@ -110,7 +110,8 @@ pub(crate) fn cell(value: &Value) -> String {
     }
 }
 
-fn plain(text: &str) -> String {
+/// A text that steers no terminal.
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{b7}' } else { letter }).collect()
 }
 
