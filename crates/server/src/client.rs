@@ -14,7 +14,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use crate::commands::connection::{self, Connection};
-use crate::{interrupt, world};
+use crate::interrupt;
 
 /// Answers are read up to this size.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
@@ -207,7 +207,7 @@ impl Client {
             if let (0, Some(error)) = (tried, &last) {
                 eprintln!("tessera: {}{path}: {error:#}; trying again for a while", self.base);
             }
-            world::pause(asked.unwrap_or(wait).min(RETRY_AFTER_MAX));
+            interrupt::pause(asked.unwrap_or(wait).min(RETRY_AFTER_MAX));
             wait = (wait * 2).min(WAIT_MAX);
         }
         let error = last.unwrap_or_else(|| anyhow!("no try was made"));

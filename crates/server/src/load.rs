@@ -87,7 +87,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     ensure!(is_one || arguments.rejected.is_none(), "--rejected names one file, and several are loaded: leave it out");
     let mut mappings = Vec::new();
     for source in &sources {
-        mappings.push(Mapping::resolve(arguments.layer.clone(), file.clone(), &source.name())?);
+        let mapping = Mapping::resolve(arguments.layer.clone(), file.clone(), &source.name())?;
+        mappings.push(if source.is_refused() { mapping.of_refused() } else { mapping });
     }
     ensure!(
         is_one || mappings.iter().all(|mapping| mapping.delivery() == mappings[0].delivery()),

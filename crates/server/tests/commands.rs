@@ -206,6 +206,23 @@ fn a_connection_is_kept_where_only_its_owner_reads_it() {
 }
 
 #[test]
+fn a_server_with_a_certificate_of_ones_own_is_taken_by_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let golden = |name: &str| format!("{}/../api/src/serve/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (cert, key) = (golden("localhost.pem"), golden("localhost.key"));
+    let tls = [("TESSERA_TLS_CERT", cert.as_str()), ("TESSERA_TLS_KEY", key.as_str())];
+    let server = Server::start_with(&folder.path().join("data"), &tls);
+    let url = server.url().replace("127.0.0.1", "localhost");
+    let counts = |flags: &[&str]| {
+        tessera().args(["counts", "--url", &url, "--key", KEY]).args(flags).output().expect("the binary starts")
+    };
+    assert!(error(&counts(&[])).contains("give the authority's with --ca-cert"));
+    assert!(out(&counts(&["--ca-cert", &cert])).contains("profiles"));
+    assert!(error(&counts(&["--ca-cert", &key])).contains("holds no certificate"));
+    assert!(error(&counts(&["--ca-cert", "nowhere.pem"])).contains("cannot read the certificates of nowhere.pem"));
+}
+
+#[test]
 fn a_server_that_is_not_there_is_said_so_at_once() {
     // Nobody listens on the first port.
     let url = "http://127.0.0.1:1";

@@ -3,6 +3,7 @@
 mod harness;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Output, Stdio};
 
@@ -211,4 +212,72 @@ fn several_files_and_patterns_go_in_together() {
     assert!(told(&load(&server, folder.path(), &records, None)).contains("name it with --dataset"));
     let none = load(&server, folder.path(), &["b-*.csv", "--event", "E", "--user-id", "{id}"], None);
     assert!(told(&none).contains("no file is named like b-*.csv"));
+}
+
+#[test]
+fn ctrl_c_sums_up_and_says_how_to_go_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let flags =
+        ["--event", "Seen", "--user-id", "{id}", "--timestamp", "{day}", "--batch", "1", "--progress", "0", "-"];
+    let mut child = tessera()
+        .current_dir(folder.path())
+        .args(["load", "--url", server.url(), "--key", KEY])
+        .args(flags)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut input = child.stdin.take().expect("piped");
+    let mut said = BufReader::new(child.stderr.take().expect("piped"));
+    let mut until = |words: &str| {
+        let mut all = String::new();
+        while !all.contains(words) {
+            assert_ne!(said.read_line(&mut all).expect("text"), 0, "{all}");
+        }
+        all
+    };
+    // The reader asks for more than a few rows at a time.
+    let rows: String = (0..5_000).map(|row| format!("u{row},2026-01-01\n")).collect();
+    input.write_all(format!("id,day\n{rows}").as_bytes()).expect("written");
+    until("rows a second");
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
+    until("ending; once more");
+    drop(input);
+    let told = until("to go on");
+    assert!(told.contains("ended by Ctrl-C behind line") && told.contains("of stdin"), "{told}");
+    let output = child.wait_with_output().expect("it ends");
+    let (line, code) = end(&output);
+    assert!(line.ends_with(" 0 duplicate, 0 rejected") && !line.starts_with("5000 "), "{line}");
+    assert_eq!(code, Some(130));
+}
+
+#[test]
+fn refused_rows_go_where_the_others_went() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let blank = ["--format", "blank", "--columns", "id,n"];
+    for (name, text, more) in [
+        ("c.tsv", "id\tn\na\t1\nb\tx\n", &[][..]),
+        ("c.csv", "a,1\nb,x\n", &["--columns", "id,n"][..]),
+        ("c.txt", "a 1\nb x\n", &blank[..]),
+        ("c.jsonl", "{\"id\":\"a\",\"n\":\"1\"}\n{\"id\":\"b\",\"n\":\"x\"}\n", &[][..]),
+    ] {
+        fs::write(folder.path().join(name), text).expect("written");
+        let record = ["--kind", "record", "--identity", "user_id={id}", "--property", "n:number={n}"];
+        let flags = |file: &'static str| [&record[..], more, &[file]].concat();
+        assert_eq!(end(&load(&server, folder.path(), &flags(name), None)), (counts(1, 0, 1), Some(1)), "{name}");
+        let ending = if name.ends_with("jsonl") { "jsonl" } else { "csv" };
+        let refused = format!("{name}.rejected.{ending}");
+        let path = folder.path().join(&refused);
+        let text = fs::read_to_string(&path).expect("a file");
+        let corrected = text.replace("b\tx", "b\t2").replace("b,x", "b,2").replace(r#""n":"x""#, r#""n":"2""#);
+        fs::write(&path, corrected).expect("written");
+        let again = load(&server, folder.path(), &flags(refused.leak()), None);
+        assert_eq!(end(&again), (counts(1, 0, 0), Some(0)), "{name}: {}", told(&again));
+        let dataset = server.client().get("/v1/profiles/identifier/user_id/b/explain?attribute=n").expect("a profile");
+        assert!(dataset.to_string().contains(&format!("\"dataset\":\"{name}\"")), "{dataset}");
+    }
 }

@@ -66,7 +66,7 @@ impl Ask {
     }
 
     /// Shows every item of a list, page by page.
-    pub(crate) fn list(&self, path: &str, listed: Listed, columns: &[Column]) -> Result<()> {
+    pub(crate) fn list(&self, path: &str, listed: Listed, columns: &[Column<'_>]) -> Result<()> {
         let mut open = if self.json { None } else { Some(table::Table::new(columns)) };
         let mut shown = 0;
         self.each(path, listed, |item| {

@@ -72,7 +72,7 @@ pub(crate) enum JobCommand {
     },
 }
 
-const JOBS: [Column; 6] = [
+const JOBS: [Column<'static>; 6] = [
     ("ID", "/id"),
     ("KIND", "/kind"),
     ("STATE", "/state"),

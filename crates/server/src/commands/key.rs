@@ -81,7 +81,7 @@ pub(crate) struct NewKey {
     organization: Option<String>,
 }
 
-const KEYS: [Column; 8] = [
+const KEYS: [Column<'static>; 8] = [
     ("ID", "/id"),
     ("NAME", "/name"),
     ("CLASS", "/class"),

@@ -85,7 +85,7 @@ pub(crate) enum SuppressionCommand {
     },
 }
 
-const REFUSED: [Column; 5] =
+const REFUSED: [Column<'static>; 5] =
     [("ID", "/id"), ("AT", "/at"), ("DOOR", "/door"), ("CODE", "/code"), ("MESSAGE", "/message")];
 
 /// Runs `tessera quarantine …`.

@@ -35,7 +35,7 @@ pub(crate) enum ProfileCommand {
         /// At most so many.
         #[arg(long, default_value_t = 20)]
         limit: u64,
-        /// Attributes to show, as JSON pointers, separated by commas [default: email, phone, user_id].
+        /// Attributes to show, by their paths, separated by commas [default: email, phone, user_id].
         #[arg(long, value_delimiter = ',', value_name = "NAMES")]
         show: Vec<String>,
     },
@@ -103,21 +103,21 @@ pub(crate) enum ProfileCommand {
     },
 }
 
-const NODES: [Column; 5] = [
+const NODES: [Column<'static>; 5] = [
     ("NAMESPACE", "/namespace"),
     ("VALUE", "/value"),
     ("FACTS", "/facts"),
     ("SINCE", "/created_at"),
     ("SEEN", "/last_seen"),
 ];
-const EVENTS: [Column; 5] = [
+const EVENTS: [Column<'static>; 5] = [
     ("TIME", "/timestamp"),
     ("TYPE", "/type"),
     ("EVENT", "/event"),
     ("ID", "/message_id"),
     ("PROPERTIES", "/properties"),
 ];
-const CONTENDERS: [Column; 7] = [
+const CONTENDERS: [Column<'static>; 7] = [
     ("ATTRIBUTE", "/path"),
     ("VALUE", "/value"),
     ("", "/part"),
@@ -137,13 +137,9 @@ pub(crate) fn run(command: ProfileCommand) -> Result<()> {
             let path = with_query("/v1/profiles", &[("filter", Some(filter)), ("order_by", order_by)]);
             let named: Vec<String> =
                 if show.is_empty() { ["email", "phone", "user_id"].map(str::to_owned).to_vec() } else { show };
-            // Headings and pointers live as long as the program: it ends with this list.
-            let columns: Vec<Column> = std::iter::once(("PROFILE", "/profile_id"))
-                .chain(named.into_iter().map(|name| {
-                    let pointer = format!("/{}", name.replace('.', "/"));
-                    (&*name.leak(), &*pointer.leak())
-                }))
-                .collect();
+            let pointers: Vec<String> = named.iter().map(|name| format!("/{}", name.replace('.', "/"))).collect();
+            let shown = named.iter().map(String::as_str).zip(pointers.iter().map(String::as_str));
+            let columns: Vec<Column<'_>> = std::iter::once(("PROFILE", "/profile_id")).chain(shown).collect();
             ask.list(&path, Listed { items: "profiles", limit: Some(limit) }, &columns)
         }
         ProfileCommand::Events { ask, who, limit, event, start, end } => {

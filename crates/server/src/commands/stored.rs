@@ -161,10 +161,10 @@ pub(crate) struct Said {
     display_name: Option<String>,
 }
 
-const SEGMENTS: [Column; 5] =
+const SEGMENTS: [Column<'static>; 5] =
     [("NAME", "/name"), ("STATUS", "/status"), ("MEMBERS", "/count"), ("OF", "/of"), ("RULE", "/pql")];
-const ATTRIBUTES: [Column; 3] = [("NAME", "/name"), ("STATUS", "/status"), ("RULE", "/pql")];
-const MEMBERS: [Column; 2] = [("PROFILE", "/profile_id"), ("SINCE", "/entered_at")];
+const ATTRIBUTES: [Column<'static>; 3] = [("NAME", "/name"), ("STATUS", "/status"), ("RULE", "/pql")];
+const MEMBERS: [Column<'static>; 2] = [("PROFILE", "/profile_id"), ("SINCE", "/entered_at")];
 const ITEMS: Listed = Listed { items: "items", limit: None };
 
 /// Runs `tessera segment …`.
@@ -230,8 +230,7 @@ fn rule(pql: &Pql, more: More, of: Option<Of>, said: Option<Said>) -> Result<Mem
     Ok(members)
 }
 
-/// One member a row, with its identifiers: every namespace that the first page shows has a column, and what comes later in others
-/// is an error rather than left out.
+/// A row for each identifier of each member, and one without for who has none that may be seen.
 fn members_as_csv(ask: &Ask, path: &str, listed: Listed) -> Result<()> {
     let path = with_query(path, &[("fields", Some("identifiers".to_owned()))]);
     let mut writer = csv::Writer::from_writer(std::io::stdout().lock());

@@ -15,11 +15,11 @@ const CELL_CHARS_MAX: usize = 60;
 const MEASURED: usize = 200;
 
 /// A column: its heading, and where its value stands in an item.
-pub(crate) type Column = (&'static str, &'static str);
+pub(crate) type Column<'a> = (&'a str, &'a str);
 
 /// A list in columns, written as it comes.
 pub(crate) struct Table<'a> {
-    columns: &'a [Column],
+    columns: &'a [Column<'a>],
     /// Rows that wait until the widths are known.
     first: Vec<Vec<String>>,
     widths: Option<Vec<usize>>,
@@ -27,7 +27,7 @@ pub(crate) struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// An empty one.
-    pub(crate) fn new(columns: &'a [Column]) -> Self {
+    pub(crate) fn new(columns: &'a [Column<'a>]) -> Self {
         Self { columns, first: Vec::new(), widths: None }
     }
 

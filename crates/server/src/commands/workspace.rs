@@ -30,7 +30,7 @@ pub(crate) enum WorkspaceCommand {
     },
 }
 
-const WORKSPACES: [Column; 3] = [("NAME", "/name"), ("SINCE", "/created_at"), ("LIMIT", "/rate_limit")];
+const WORKSPACES: [Column<'static>; 3] = [("NAME", "/name"), ("SINCE", "/created_at"), ("LIMIT", "/rate_limit")];
 
 /// Runs `tessera workspace …`.
 pub(crate) fn run(command: WorkspaceCommand) -> Result<()> {

@@ -79,6 +79,14 @@ impl Mapping {
         Ok(mapping)
     }
 
+    /// This mapping, for rows that were refused: columns separated by blanks were written down as CSV.
+    pub(crate) fn of_refused(mut self) -> Self {
+        if self.format == Format::Blank {
+            self.format = Format::Csv;
+        }
+        self
+    }
+
     /// How rows are written.
     pub(crate) fn format(&self) -> Format {
         self.format

@@ -70,9 +70,9 @@ pub(crate) fn is_reason(json: &RawValue) -> bool {
     serde_json::from_str::<Reason>(json.get()).is_ok()
 }
 
-/// Whether a file of this name holds refused rows.
-pub(crate) fn is_named_so(name: &str) -> bool {
-    ENDINGS.iter().any(|ending| name.ends_with(ending))
+/// The name of the file that the refused rows in a file of this name are from; none if it holds no such rows.
+pub(crate) fn origin(name: &str) -> Option<&str> {
+    ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).filter(|origin| !origin.is_empty())
 }
 
 /// The file, made when the first row comes.

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::ids::Ids;
 use super::input;
@@ -109,7 +109,8 @@ impl Load {
                 }
             };
             line = row.as_ref().map_or_else(|refused| refused.place.line, |row| row.place.line);
-            if self.take(row, &mut ids, &mut sender, &mut errors)? {
+            let taken = self.take(row, &mut ids, &mut sender, &mut errors);
+            if taken.with_context(|| begun(&sender))? {
                 progress.tell(sender.counts());
             }
             if let Some(reason) = errors.are_too_many(sender.counts()) {
@@ -117,8 +118,12 @@ impl Load {
                 break;
             }
         }
-        if !matches!(end, End::Interrupted) {
-            errors.note_all(&sender.finish()?)?;
+        // Whoever fills a pipe ends by the same Ctrl-C, perhaps within a row.
+        if interrupt::is_asked() {
+            end = End::Interrupted;
+        } else {
+            let sent = sender.finish();
+            errors.note_all(&sent.with_context(|| begun(&sender))?)?;
         }
         progress.finish();
         let differing = sender.differing().to_vec();
@@ -151,6 +156,11 @@ impl Load {
             }
         }
     }
+}
+
+/// How far a load came that broke off.
+fn begun(sender: &Sender) -> String {
+    format!("{} before this; start it again once it is mended, rows that are stored are known by then", sender.counts())
 }
 
 impl Errors {

@@ -44,7 +44,7 @@ pub(crate) fn find(named: &[PathBuf]) -> Result<(Vec<Source>, Vec<String>)> {
         for file in found {
             let name = file.to_string_lossy();
             // A shell has the same file among those of `*.csv`; whoever names it alone means it.
-            if rejects::is_named_so(&name) && (is_pattern || named.len() > 1) {
+            if rejects::origin(&name).is_some() && (is_pattern || named.len() > 1) {
                 told.push(format!("{name} holds refused rows and is left out: load it by itself once it is corrected"));
             } else if !sources.contains(&Source::File(file.clone())) {
                 sources.push(Source::File(file));
@@ -70,8 +70,19 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
 }
 
 impl Source {
-    /// What it is called, without the ending that says how it is packed.
+    /// What it is called, without the ending that says how it is packed. Refused rows are called like the file that they are from, so
+    /// that they go where its others went.
     pub(crate) fn name(&self) -> String {
+        let name = self.own_name();
+        rejects::origin(&name).map_or_else(|| name.clone(), str::to_owned)
+    }
+
+    /// Whether it holds refused rows.
+    pub(crate) fn is_refused(&self) -> bool {
+        rejects::origin(&self.own_name()).is_some()
+    }
+
+    fn own_name(&self) -> String {
         match self {
             Self::Stdin => "stdin".to_owned(),
             Self::File(path) => {
@@ -86,7 +97,7 @@ impl Source {
     pub(crate) fn rejected(&self, ending: &str) -> PathBuf {
         match self {
             Self::Stdin => PathBuf::from(format!("stdin{ending}")),
-            Self::File(path) => path.with_file_name(format!("{}{ending}", self.name())),
+            Self::File(path) => path.with_file_name(format!("{}{ending}", self.own_name())),
         }
     }
 
