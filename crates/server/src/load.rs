@@ -162,11 +162,18 @@ fn one(arguments: &Arguments, source: &Source, mapping: Mapping) -> Result<Done>
 /// Says what should be known of a file besides its counts.
 fn tell(source: &Source, done: &Done, is_trial: bool) {
     if let Some(path) = &done.rejected {
-        let refused = if is_trial { "would be refused" } else { "were refused" };
-        eprintln!("tessera: {} rows of {} {refused}; see {}", done.counts.rejected, source.name(), path.display());
+        let what = if is_trial { "cannot be sent" } else { "refused" };
+        eprintln!(
+            "tessera: of {} {what}: {}; see {}",
+            source.name(),
+            sender::rows(done.counts.rejected),
+            path.display()
+        );
+    } else if done.counts.rows() == 0 {
+        eprintln!("tessera: {} has no rows", source.name());
     }
     for (reason, rows) in &done.reasons {
-        eprintln!("tessera:   {rows} rows: {reason}");
+        eprintln!("tessera:   {}: {reason}", sender::rows(*rows));
     }
     if !done.differing.is_empty() {
         let lines: Vec<String> = done.differing.iter().map(u64::to_string).collect();

@@ -145,13 +145,18 @@ impl Mapping {
         if let Some(name) =
             self.named_columns().chain(spoken_of).find(|name| !header.iter().any(|column| column == name))
         {
-            bail!("the file has no column {name}; it has: {}", header.join(", "));
+            bail!("the file has no column {name}; {}", described(header));
+        }
+        if let Some((what, column)) = self.constants().find(|(_, text)| header.iter().any(|column| column == text)) {
+            bail!(
+                "{what} is {column:?} for every row, and a column is called so: write {{{column}}} for what it holds"
+            );
         }
         let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (at, column) in header.iter().enumerate() {
             places.entry(column).or_default().push(at + 1);
         }
-        let mut told = Vec::new();
+        let mut told: Vec<String> = other_delimiter(header).into_iter().collect();
         for (name, places) in places.into_iter().filter(|(_, places)| places.len() > 1) {
             let numbers = places.iter().map(usize::to_string).collect::<Vec<_>>().join(" and ");
             if self.rest || self.named_columns().any(|named| named == name) {
@@ -160,6 +165,25 @@ impl Mapping {
             told.push(format!("columns {numbers} are all named {name:?}; the mapping takes none of them"));
         }
         Ok(told)
+    }
+
+    /// What says who and when, and is the same for every row.
+    fn constants(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let who: Vec<(&'static str, &Template)> = match &self.target {
+            Target::Event { user_id, anonymous_id, .. } => {
+                let named = [("user_id", user_id), ("anonymous_id", anonymous_id)];
+                named.into_iter().filter_map(|(name, template)| Some((name, template.as_ref()?))).collect()
+            }
+            Target::Record { identities, .. } => {
+                identities.iter().map(|(_, template)| ("an identity", template)).collect()
+            }
+        };
+        let others = [("message_id", &self.message_id), ("timestamp", &self.timestamp)];
+        let others = others.into_iter().filter_map(|(name, template)| Some((name, template.as_ref()?)));
+        who.into_iter()
+            .chain(others)
+            .filter(|(_, template)| template.is_constant())
+            .map(|(name, template)| (name, template.constant()))
     }
 
     /// Values that no row has a part in are of their type, or none ever will be.
@@ -224,6 +248,24 @@ impl Target {
             }
         }
     }
+}
+
+/// What a file has, for whoever looks for something else.
+fn described(header: &[String]) -> String {
+    if header.iter().all(String::is_empty) {
+        return "it is empty".to_owned();
+    }
+    let hint = other_delimiter(header).map(|told| format!(" ({told})")).unwrap_or_default();
+    format!("it has: {}{hint}", header.join(", "))
+}
+
+/// What to say of a header that was not taken apart.
+fn other_delimiter(header: &[String]) -> Option<String> {
+    let [one] = header else { return None };
+    let (sign, flag) =
+        [(';', "';'"), ('\t', "'\\t'"), ('|', "'|'"), (',', ",")].into_iter().find(|(sign, _)| one.contains(*sign))?;
+    let count = one.matches(sign).count() + 1;
+    Some(format!("with --delimiter {flag} the file would have {count} columns, and so it has one"))
 }
 
 /// Names with all that was said of each, in the order in which it was said.

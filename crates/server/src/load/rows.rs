@@ -382,7 +382,10 @@ fn named(header: &Arc<Vec<String>>, record: &csv::ByteRecord) -> Result<Cells, S
 
 /// The members of a JSON object, of which no two have one name; without what was said of it when it was refused.
 fn members(text: &str) -> Result<Cells, String> {
-    let Members(members) = Members::parse(text).map_err(|_| "this is no JSON object".to_owned())?;
+    let Members(members) = Members::parse(text).map_err(|_| {
+        let hint = if text.trim_start().starts_with('[') { "; of an array, jq -c '.[]' makes such lines" } else { "" };
+        format!("this is no JSON object, and each line is expected to be one{hint}")
+    })?;
     let mut cells = BTreeMap::new();
     for (at, (name, raw)) in members.into_iter().enumerate() {
         // The name is a column's, as in a header, and no value.

@@ -48,6 +48,11 @@ pub(crate) struct Counts {
     pub(crate) lacking: u64,
 }
 
+/// So many rows, in words.
+pub(crate) fn rows(count: u64) -> String {
+    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
+}
+
 impl Counts {
     /// These and those.
     pub(crate) fn add(&mut self, other: &Self) {
@@ -82,7 +87,7 @@ impl fmt::Display for Counts {
             )?;
         }
         if *lacking > 0 {
-            write!(f, "; {lacking} rows were sent without values that could not be read")?;
+            write!(f, "; sent without values that could not be read: {}", rows(*lacking))?;
         }
         Ok(())
     }

@@ -111,6 +111,26 @@ fn columns_of_one_name_are_told_with_their_numbers() {
 }
 
 #[test]
+fn a_header_that_does_not_fit_says_what_to_try() {
+    let check = |text: &str, header: &[&str]| {
+        let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
+        let mapping = mapping(&format!("event = \"E\"\n{text}")).expect("valid");
+        mapping.check_columns(&header).map_err(|error| error.to_string())
+    };
+    let semicolons = "with --delimiter ';' the file would have 2 columns, and so it has one";
+    let id = "user_id = \"{id}\"";
+    assert_eq!(check(id, &["id;n"]), Err(format!("the file has no column id; it has: id;n ({semicolons})")));
+    assert_eq!(check("user_id = \"u\"", &["id;n"]), Ok(vec![semicolons.to_owned()]));
+    assert_eq!(check(id, &[]), Err("the file has no column id; it is empty".to_owned()));
+    let constant = "user_id is \"id\" for every row, and a column is called so: write {id} for what it holds";
+    assert_eq!(check("user_id = \"id\"", &["id", "n"]), Err(constant.to_owned()));
+    assert_eq!(
+        check(&format!("{id}\n[defaults]\nx = \"1\""), &["id"]),
+        Err("the file has no column x; it has: id".to_owned())
+    );
+}
+
+#[test]
 fn a_row_that_says_something_else_is_another_fact() {
     let id = |text: &str, cells: &[(&str, &str)]| {
         let text =
