@@ -100,6 +100,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    end_with_the_reader();
     // What is written, data and backups above all, is for the owner alone.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let done = match CommandLine::parse().command {
@@ -138,9 +139,25 @@ fn main() -> ExitCode {
     end(done.map(|()| ExitCode::SUCCESS))
 }
 
+/// How a shell names the end of a program whose reader went away, as in `tessera job list | head`.
+const READER_GONE: u8 = 141;
+
+/// Printing to a reader that went away is a panic of the standard library; here it is the end, without a word.
+fn end_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
+            std::process::exit(READER_GONE.into());
+        }
+        usual(panic);
+    }));
+}
+
 fn end(done: anyhow::Result<ExitCode>) -> ExitCode {
     match done {
         Ok(code) => code,
+        Err(error) if is_reader_gone(&error) => ExitCode::from(READER_GONE),
         Err(error) => {
             let said = error.downcast_ref::<client::Said>().and_then(client::Said::json);
             match said.filter(|_| std::env::args_os().any(|argument| argument == "--json")) {
@@ -150,4 +167,15 @@ fn end(done: anyhow::Result<ExitCode>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether what could not be written was for a reader that went away. A server that closes a connection is another thing, and is no
+/// plain error of writing.
+fn is_reader_gone(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    let csv = error.downcast_ref::<csv::Error>().and_then(|error| match error.kind() {
+        csv::ErrorKind::Io(error) => Some(error.kind()),
+        _ => None,
+    });
+    io.or(csv) == Some(std::io::ErrorKind::BrokenPipe)
 }

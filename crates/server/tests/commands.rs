@@ -250,3 +250,16 @@ fn shells_and_manuals_know_every_command() {
     assert!(to.join("tessera.1").exists() && to.join("tessera-segment-members.1").exists());
     assert!(out(&tessera().arg("man").output().expect("the binary starts")).contains(".TH tessera"));
 }
+
+#[test]
+fn a_reader_that_goes_away_ends_it_without_a_word() {
+    for arguments in [vec!["completions", "bash"], vec!["man"], vec!["openapi"]] {
+        let mut command = tessera();
+        command.args(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.stderr, b"", "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(141), "{arguments:?}");
+    }
+}
