@@ -39,6 +39,22 @@ use sources::Source;
 Files may be packed with gzip or zstd; how characters are written is told by a byte order mark or --encoding. A pattern in quotes, such as
 'orders-*.csv', is looked up here.
 
+A mapping file says the same as flags do:
+
+  event = \"Order Completed\"
+  user_id = \"{customer}\"
+  timestamp = \"{day}\"
+  decimal = \",\"
+  [properties]
+  \"total:number\" = \"{amount}\"
+  \"gift:boolean\" = \"{gift}\"
+  currency = \"EUR\"
+  [column_formats]
+  day = [\"%d.%m.%Y\", \"iso\"]
+  gift = \"ja/nein\"
+  [defaults]
+  amount = \"0\"
+
 The same file twice is stored once: a row's id is a hash of where it goes and of what the mapping makes of it, and of the whole file where
 rows state no time. A row that was loaded through a wrong mapping therefore stays beside the corrected one; give --message-id where the
 file has an id of its own, or erase what was loaded wrongly (POST /v1/erasures).
@@ -119,8 +135,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
                 is_whole = false;
             }
             End::Interrupted => {
+                let not_begun = match sources_left {
+                    0 => String::new(),
+                    count => format!(", with {count} of the files not begun"),
+                };
                 eprintln!(
-                    "tessera: ended by Ctrl-C behind line {} of {}, with {sources_left} files not begun; start it again with the same flags to go on: rows that are stored are told as duplicates",
+                    "tessera: ended by Ctrl-C behind line {} of {}{not_begun}; start it again with the same flags to go on: rows that are stored are told as duplicates",
                     done.line,
                     source.name()
                 );

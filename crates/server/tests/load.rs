@@ -281,3 +281,21 @@ fn refused_rows_go_where_the_others_went() {
         assert!(dataset.to_string().contains(&format!("\"dataset\":\"{name}\"")), "{dataset}");
     }
 }
+
+#[test]
+fn declared_types_are_checked_in_lines_of_json_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let lines = r#"{"id":"a","t":"x","n":1.50,"b":true}
+{"id":"b","t":{"x":1},"n":1,"b":true}
+{"id":"c","t":"x","n":{},"b":true}
+{"id":"d","t":"x","n":1,"b":[]}
+"#;
+    fs::write(folder.path().join("in.jsonl"), lines).expect("written");
+    let types = ["--property", "t:text={t}", "--property", "n:number={n}", "--property", "b:boolean={b}"];
+    let output =
+        load(&server, folder.path(), &[&["in.jsonl", "--event", "E", "--user-id", "{id}"], &types[..]].concat(), None);
+    assert_eq!(end(&output), (counts(1, 0, 3), Some(1)), "{}", told(&output));
+    let refused = fs::read_to_string(folder.path().join("in.jsonl.rejected.jsonl")).expect("a file");
+    assert_eq!(refused.matches(r#""code":"value_invalid""#).count(), 3, "{refused}");
+}

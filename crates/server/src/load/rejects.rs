@@ -4,9 +4,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -128,6 +128,13 @@ impl Rejects {
     }
 
     fn start(&self) -> Result<Writer> {
+        // Somebody may be correcting that of the load before, or it is the very file that is loaded.
+        if self.path.is_file() {
+            let mut old = self.path.clone().into_os_string();
+            old.push(".old");
+            fs::rename(&self.path, &old)?;
+            eprintln!("tessera: the refused rows of before are in {} now", Path::new(&old).display());
+        }
         let mut file = BufWriter::new(File::create(&self.path)?);
         if self.is_marked {
             file.write_all("\u{feff}".as_bytes())?;

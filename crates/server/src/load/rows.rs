@@ -90,6 +90,14 @@ pub(crate) enum Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
+    /// Whether it holds other values.
+    pub(crate) fn is_container(&self) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::Json(raw) => raw.get().starts_with(['{', '[']),
+        }
+    }
+
     /// The text: of a JSON string what it says, of other JSON how it is written.
     pub(crate) fn into_text(self) -> Option<Cow<'a, str>> {
         match self {

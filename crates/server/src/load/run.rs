@@ -95,7 +95,6 @@ impl Load {
         let (mut end, mut line) = (End::Complete, 0);
         for row in &mut rows {
             if interrupt::is_asked() {
-                end = End::Interrupted;
                 break;
             }
             let row = match row {
@@ -110,8 +109,14 @@ impl Load {
             };
             line = row.as_ref().map_or_else(|refused| refused.place.line, |row| row.place.line);
             let taken = self.take(row, &mut ids, &mut sender, &mut errors);
-            if taken.with_context(|| begun(&sender))? {
-                progress.tell(sender.counts());
+            match taken {
+                // Nobody waits for a server any longer.
+                Err(_) if interrupt::is_asked() => break,
+                taken => {
+                    if taken.with_context(|| begun(&sender))? {
+                        progress.tell(sender.counts());
+                    }
+                }
             }
             if let Some(reason) = errors.are_too_many(sender.counts()) {
                 end = End::TooMany(reason);
@@ -197,7 +202,7 @@ impl Errors {
         }
         let (reason, alike) = self.alike.as_ref()?;
         let is_all = *alike >= ALIKE_MAX && counts.rejected == *alike && counts.rows() == *alike;
-        is_all.then(|| format!("given up: the first {alike} rows were all refused alike (--max-errors {alike} does not stop there): {reason}"))
+        is_all.then(|| format!("given up: the first {alike} rows were all refused alike: {reason} (to go on to a number of your own: --max-errors)"))
     }
 
     /// The reasons, the most frequent first.

@@ -161,6 +161,10 @@ impl Property {
             return as_is(cell).map(Some);
         }
         let Some(text) = self.template.text(row) else { return Ok(None) };
+        if self.kind == PropertyType::Text && self.template.cell(row).is_some_and(|cell| cell.is_container()) {
+            let message = format!("property {} must be a text{}", self.name, place(&self.template));
+            return Err(Refusal::of_value("value_invalid", message, &text));
+        }
         self.kind.read(&text, formats).map(Some).map_err(|unfit| {
             let (name, place) = (&self.name, place(&self.template));
             let expected = self.kind.expected(formats);

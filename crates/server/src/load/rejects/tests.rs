@@ -39,6 +39,19 @@ fn a_row_stands_behind_its_reason_as_it_came() {
 }
 
 #[test]
+fn rows_that_somebody_corrects_are_not_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("in.csv.rejected.csv");
+    std::fs::write(&path, "half corrected").expect("written");
+    let mut rejects = Rejects::new(path.clone(), b',', Some(&[]), false);
+    rejects.note(&refused(Raw::Columns(vec!["1"].into()))).expect("written");
+    rejects.close().expect("closed");
+    let old = std::fs::read_to_string(folder.path().join("in.csv.rejected.csv.old")).expect("kept");
+    assert_eq!(old, "half corrected");
+    assert!(std::fs::read_to_string(path).expect("a file").starts_with("rejected_line"));
+}
+
+#[test]
 fn nothing_is_made_where_nothing_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("rejected");
