@@ -27,8 +27,10 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// The longest wait that a server may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 
-/// How long a server may take to be found and reached.
-const CONNECT_MAX: Duration = Duration::from_secs(4);
+/// How long the address of a server may take to be found.
+const RESOLVE_MAX: Duration = Duration::from_secs(2);
+/// How long a server may take to be reached then: whoever waits knows within five seconds.
+const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// Where a server is that nothing else is said of.
 const URL: &str = "http://127.0.0.1:8640";
 
@@ -110,7 +112,7 @@ impl Client {
         }
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_resolve(Some(CONNECT_MAX))
+            .timeout_resolve(Some(RESOLVE_MAX))
             .timeout_connect(Some(CONNECT_MAX))
             .timeout_global(Some(Duration::from_secs(120)));
         if let Some(file) = ca_cert {
