@@ -4,6 +4,7 @@
 //! what is replaced: the data model, merge policies, computed attributes and segments by their versions, the rest is read again just
 //! before. Start reading at [`run`], then `kinds`, the table of what can be declared, and `rules`, on computed attributes and segments.
 
+mod dump;
 mod files;
 mod kinds;
 mod plan;
@@ -19,6 +20,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use crate::client::{Answer, Client, Target};
+pub(crate) use dump::documents;
 use kinds::{Current, Kind, Refused};
 use plan::{Change, Unnamed};
 
@@ -74,9 +76,6 @@ pub(crate) struct Arguments {
     /// Change the data model though stored data contradicts it.
     #[arg(long)]
     force: bool,
-    /// Which workspace, where the key holds several [default: the key's first].
-    #[arg(long, env = "TESSERA_WORKSPACE", value_name = "NAME")]
-    workspace: Option<String>,
 }
 
 /// Reads, compares, tells and, unless it is a trial, writes.
@@ -85,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !declared.problems.is_empty() {
         return Ok(refuse(&declared));
     }
-    let client = Client::new(&arguments.target)?.in_workspace(arguments.workspace.clone());
+    let client = Client::new(&arguments.target)?;
     let current = Current::read(&client, declared.things.keys()).context("cannot read what the server has")?;
     let unnamed = if arguments.prune { Unnamed::Goes } else { Unnamed::Stays };
     let changes = plan::changes(&mut declared, &current, unnamed);

@@ -6,12 +6,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use tokio::sync::oneshot;
 
 use crate::client::{Client, Target};
-use crate::load::{Counts, Load, Mapping, MappingLayer};
+use crate::load::{Counts, Destination, Load, Mapping, MappingLayer};
 use crate::settings::{Layer, Settings};
 use crate::{logging, serve, world};
 
@@ -76,7 +77,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
 fn show(url: &str, key: &str, keep: bool) -> Result<()> {
     println!("Tessera listens on {url}\n");
     println!("Loading 6,919 purchases of 2,357 customers over HTTP");
-    let target = Target { url: url.to_owned(), key: key.to_owned() };
+    let target = Target::new(url, key, None);
     let counts = load(&target)?;
     println!("{counts}\n");
     ensure!(counts.rejected == 0, "rows of the bundled data were refused");
@@ -95,16 +96,17 @@ fn show(url: &str, key: &str, keep: bool) -> Result<()> {
 /// Loads the bundled data as any other file.
 fn load(target: &Target) -> Result<Counts> {
     let layer: MappingLayer = toml::from_str(MAPPING).context("the bundled mapping is not valid")?;
-    let source = "CDNOW_sample.txt".to_owned();
     let load = Load {
-        mapping: Mapping::resolve(layer, MappingLayer::default(), &source)?,
-        source,
+        mapping: Mapping::resolve(layer, MappingLayer::default(), "CDNOW_sample.txt")?,
         file_hash: None,
         batch: 500,
-        rejected: PathBuf::from("tessera-demo.rejected.jsonl"),
+        rejected: PathBuf::from("tessera-demo.rejected.csv"),
         bytes: Some(PURCHASES.len() as u64),
+        errors_max: None,
+        progress: Duration::from_secs(10),
     };
-    load.run(Client::new(target)?, PURCHASES.as_bytes())
+    let destination = Destination::Server(Box::new(Client::new(target)?));
+    Ok(load.run(destination, PURCHASES.as_bytes())?.counts)
 }
 
 /// Lines to paste into a shell.

@@ -1,37 +1,74 @@
-//! `tessera load`: rows of a file become events or records, and go to a server in batches.
+//! `tessera load`: rows of files become events or records, and go to a server in batches.
 //!
 //! Every row gets an id derived from what it says (or from a column), so that a load that was broken off is simply started
-//! again: rows that arrived are answered as duplicates. Start reading at [`run`], then [`mapping`].
+//! again: rows that arrived are answered as duplicates. Start reading at [`run`], then `mapping`.
 
+mod formats;
 mod ids;
+mod input;
+mod layer;
 mod mapping;
+mod progress;
+mod rejects;
 mod rows;
+mod run;
 mod sender;
+mod sources;
 mod template;
 mod values;
 
-use std::fs::File;
-use std::io::{IsTerminal as _, Read, Write as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::client::{Client, Target};
-use ids::Ids;
-pub(crate) use mapping::{Mapping, MappingLayer};
-use rows::{Rows, Unread};
+use crate::interrupt;
+pub(crate) use layer::MappingLayer;
+pub(crate) use mapping::Mapping;
+use rejects::Rejects;
+pub(crate) use run::{Destination, Load};
+use run::{Done, End};
 pub(crate) use sender::Counts;
-use sender::{Sender, Sent};
+use sources::Source;
 
 /// Flags of `tessera load`.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Files may be packed with gzip or zstd; how characters are written is told by a byte order mark or --encoding. A pattern in quotes, such as
+'orders-*.csv', is looked up here.
+
+A mapping file says the same as flags do:
+
+  event = \"Order Completed\"
+  user_id = \"{customer}\"
+  timestamp = \"{day}\"
+  decimal = \",\"
+  [properties]
+  \"total:number\" = \"{amount}\"
+  \"gift:boolean\" = \"{gift}\"
+  currency = \"EUR\"
+  [column_formats]
+  day = [\"%d.%m.%Y\", \"iso\"]
+  gift = \"ja/nein\"
+  [defaults]
+  amount = \"0\"
+
+The same file twice is stored once: a row's id is a hash of where it goes and of what the mapping makes of it, and of the whole file where
+rows state no time. A row that was loaded through a wrong mapping therefore stays beside the corrected one; give --message-id where the
+file has an id of its own, or erase what was loaded wrongly (POST /v1/erasures).
+
+Refused rows go to a file beside the one that they are from, each as it came, and in front of it its line, a code, what was expected and
+the value. Correct them there and load that file with the same flags: what stands in front is ignored.
+
+Ends with 0: everything is stored; 1: rows were refused (with --lenient: no row was stored), or it did not come to its end; 130: Ctrl-C.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     target: Target,
-    /// The file to load; `-` is standard input.
-    file: PathBuf,
+    /// The files to load, patterns of them, or `-` for standard input.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
     /// What the columns mean, as a TOML file with the names of the flags below, dashes written as underscores.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
@@ -40,144 +77,130 @@ pub(crate) struct Arguments {
     /// Rows in a batch. A batch is also closed before it passes what a server accepts.
     #[arg(long, value_name = "ROWS", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     batch: u16,
-    /// Where rows go that were refused, with the reason [default: beside the file, with .rejected.jsonl].
+    /// Where rows of the one file go that were refused [default: beside it, with .rejected.csv or .rejected.jsonl].
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
+    /// Stop when so many rows were refused [default: when the first 1,000 were all refused alike].
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    max_errors: Option<u64>,
+    /// Read everything and send nothing: print the first rows as they would be sent, and count.
+    #[arg(long)]
+    dry_run: bool,
+    /// Without a terminal: a line about the progress as often as this.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    progress: u32,
 }
 
-/// Loads the file and reports; rows that were refused make it fail at the end.
-pub(crate) fn run(arguments: Arguments) -> Result<()> {
+/// Loads the files and reports.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let file = match &arguments.mapping {
         Some(path) => MappingLayer::read(path)?,
         None => MappingLayer::default(),
     };
-    let source = arguments.file.file_name().map_or("load".into(), |name| name.to_string_lossy().into_owned());
-    let is_stdin = source == "-";
-    let source = if is_stdin { "stdin".to_owned() } else { source };
-    let rejected = arguments.rejected.unwrap_or_else(|| {
-        let name = format!("{source}.rejected.jsonl");
-        if is_stdin { PathBuf::from(name) } else { arguments.file.with_file_name(name) }
-    });
-    let mapping = Mapping::resolve(arguments.layer, file, &source)?;
-    let (mut file_hash, mut bytes) = (None, None);
-    let input: Box<dyn Read> = if is_stdin {
-        Box::new(std::io::stdin().lock())
+    let (sources, told) = sources::find(&arguments.files)?;
+    told.iter().for_each(|told| eprintln!("tessera: {told}"));
+    let is_one = sources.len() == 1;
+    ensure!(is_one || arguments.rejected.is_none(), "--rejected names one file, and several are loaded: leave it out");
+    let mut mappings = Vec::new();
+    for source in &sources {
+        let mapping = Mapping::resolve(arguments.layer.clone(), file.clone(), &source.name())?;
+        mappings.push(if source.is_refused() { mapping.of_refused() } else { mapping });
+    }
+    ensure!(
+        is_one || mappings.iter().all(|mapping| mapping.delivery() == mappings[0].delivery()),
+        "records of several files go to one dataset: name it with --dataset"
+    );
+    if !arguments.dry_run {
+        Client::new(&arguments.target)?.probe()?;
+    }
+    interrupt::listen()?;
+    let (mut total, mut is_whole) = (Counts::default(), true);
+    let is_lenient = mappings.iter().all(Mapping::is_lenient);
+    for (at, (source, mapping)) in sources.iter().zip(mappings).enumerate() {
+        let so_far = |total: &Counts| if at > 0 { format!("; {total} of the files before it") } else { String::new() };
+        let done = one(arguments, source, mapping).with_context(|| format!("{}{}", source.name(), so_far(&total)))?;
+        let sources_left = sources.len() - at - 1;
+        total.add(&done.counts);
+        if !is_one {
+            println!("{}: {}", source.name(), done.counts);
+        }
+        tell(source, &done, arguments.dry_run);
+        match done.end {
+            End::Complete => {}
+            End::TooMany(reason) => {
+                eprintln!("tessera: {reason}");
+                eprintln!(
+                    "tessera: correct the mapping or the file and start again: rows that are stored are known by then"
+                );
+                is_whole = false;
+            }
+            End::Interrupted => {
+                let not_begun = match sources_left {
+                    0 => String::new(),
+                    count => format!(", with {count} of the files not begun"),
+                };
+                eprintln!(
+                    "tessera: ended by Ctrl-C behind line {} of {}{not_begun}; start it again with the same flags to go on: rows that are stored are told as duplicates",
+                    done.line,
+                    source.name()
+                );
+                println!("{total}");
+                return Ok(ExitCode::from(interrupt::EXIT_CODE));
+            }
+        }
+        if !is_whole {
+            break;
+        }
+    }
+    println!("{}", if arguments.dry_run { total.of_trial() } else { total.to_string() });
+    let is_refused = total.rejected > 0 && !(is_lenient && total.rejected < total.rows());
+    Ok(if is_refused || !is_whole { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Loads one file.
+fn one(arguments: &Arguments, source: &Source, mapping: Mapping) -> Result<Done> {
+    let opened = source.open(mapping.speaks_of_its_file())?;
+    let ending = Rejects::ending(mapping.has_columns());
+    let rejected = arguments.rejected.clone().unwrap_or_else(|| source.rejected(ending));
+    let load = Load {
+        mapping,
+        file_hash: opened.hash,
+        batch: arguments.batch.into(),
+        rejected,
+        bytes: opened.bytes,
+        errors_max: arguments.max_errors,
+        progress: Duration::from_secs(arguments.progress.into()),
+    };
+    let destination = if arguments.dry_run {
+        Destination::Sample
     } else {
-        let opened = File::open(&arguments.file);
-        let mut opened = opened.with_context(|| format!("cannot read {}", arguments.file.display()))?;
-        let metadata = opened.metadata()?;
-        // What is no regular file, as a pipe, can be read only once.
-        if metadata.is_file() {
-            bytes = Some(metadata.len());
-            if mapping.speaks_of_its_file() {
-                file_hash = Some(ids::of_file(&mut opened)?);
-            }
-        }
-        Box::new(opened)
+        Destination::Server(Box::new(Client::new(&arguments.target)?))
     };
-    let load = Load { mapping, source, file_hash, batch: arguments.batch.into(), rejected, bytes };
-    let counts = load.run(Client::new(&arguments.target)?, input)?;
-    println!("{counts}");
-    if counts.rejected > 0 {
-        bail!("{} rows were refused; see {}", counts.rejected, load.rejected.display());
+    load.run(destination, opened.input)
+}
+
+/// Says what should be known of a file besides its counts.
+fn tell(source: &Source, done: &Done, is_trial: bool) {
+    if let Some(path) = &done.rejected {
+        let what = if is_trial { "cannot be sent" } else { "refused" };
+        eprintln!(
+            "tessera: of {} {what}: {}; see {}",
+            source.name(),
+            sender::rows(done.counts.rejected),
+            path.display()
+        );
+    } else if done.counts.rows() == 0 {
+        eprintln!("tessera: {} has no rows", source.name());
     }
-    Ok(())
-}
-
-/// One load, told what to do.
-pub(crate) struct Load {
-    /// What the columns mean.
-    pub(crate) mapping: Mapping,
-    /// The name of what is loaded.
-    pub(crate) source: String,
-    /// The hash of the whole file, where ids are made of it.
-    pub(crate) file_hash: Option<[u8; 32]>,
-    /// Rows in a batch.
-    pub(crate) batch: usize,
-    /// Where refused rows go.
-    pub(crate) rejected: PathBuf,
-    /// Bytes to come, for the progress bar, if known.
-    pub(crate) bytes: Option<u64>,
-}
-
-impl Load {
-    /// Reads everything and sends it.
-    pub(crate) fn run(&self, client: Client, input: impl Read) -> Result<Counts> {
-        let progress = bar(self.bytes);
-        let counted = progress.wrap_read(input);
-        let mut sender = Sender::new(client, self.mapping.delivery(), self.batch);
-        let mut rejects = Rejects { path: &self.rejected, file: None };
-        let mut ids = Ids::new(&self.source, self.file_hash);
-        let rows = Rows::new(&self.mapping, counted)?;
-        rows.told().iter().for_each(|told| eprintln!("tessera: {told}"));
-        for row in rows {
-            let (number, body) = match row {
-                Ok(row) => (row.number, self.mapping.render(&row, &mut ids)),
-                Err(Unread::Row { number, reason }) => (number, Err(reason.into())),
-                Err(Unread::File(error)) => return Err(error.context(format!("{} so far", sender.counts()))),
-            };
-            match body {
-                Ok(body) => {
-                    if let Some(sent) = sender.push(number, body)? {
-                        rejects.note(&sent)?;
-                        progress.set_message(sender.counts().to_string());
-                    }
-                }
-                Err(refusal) => rejects.note(&sender.refuse(number, refusal))?,
-            }
-        }
-        let sent = sender.finish()?;
-        rejects.note(&sent)?;
-        progress.finish_and_clear();
-        rejects.close()?;
-        Ok(*sender.counts())
+    for (reason, rows) in &done.reasons {
+        eprintln!("tessera:   {}: {reason}", sender::rows(*rows));
     }
-}
-
-/// A bar over the bytes of the input, a counter where they are not known, nothing but a last line where nobody looks.
-fn bar(bytes: Option<u64>) -> ProgressBar {
-    let bar = match bytes {
-        Some(bytes) => ProgressBar::new(bytes),
-        None => ProgressBar::no_length(),
-    };
-    let template = match bytes {
-        Some(_) => "{elapsed:>4} [{wide_bar}] {percent:>3}% {msg}",
-        None => "{elapsed:>4} {spinner} {bytes} {msg}",
-    };
-    bar.set_style(ProgressStyle::with_template(template).expect("the template is constant").progress_chars("=> "));
-    if std::io::stderr().is_terminal() {
-        bar.enable_steady_tick(Duration::from_millis(200));
-    }
-    bar
-}
-
-/// The file of refused rows, made when the first one comes.
-struct Rejects<'a> {
-    path: &'a PathBuf,
-    file: Option<File>,
-}
-
-impl Rejects<'_> {
-    fn note(&mut self, sent: &Sent) -> Result<()> {
-        for rejection in &sent.rejected {
-            let file = match &mut self.file {
-                Some(file) => file,
-                None => {
-                    let made = File::create(self.path);
-                    self.file.insert(made.with_context(|| format!("cannot write {}", self.path.display()))?)
-                }
-            };
-            let mut line = serde_json::to_vec(rejection)?;
-            line.push(b'\n');
-            file.write_all(&line).with_context(|| format!("cannot write {}", self.path.display()))?;
-        }
-        Ok(())
-    }
-
-    fn close(self) -> Result<()> {
-        match self.file {
-            Some(file) => file.sync_all().with_context(|| format!("cannot write {}", self.path.display())),
-            None => Ok(()),
-        }
+    if !done.differing.is_empty() {
+        let lines: Vec<String> = done.differing.iter().map(u64::to_string).collect();
+        eprintln!(
+            "tessera: what is stored under an id stays: rows of {} that say something else begin with lines {}",
+            source.name(),
+            lines.join(", ")
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Where log events go: to standard error, one line each, as text or as JSON.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
@@ -28,6 +28,23 @@ pub(crate) fn start(settings: &Settings) -> Result<()> {
 }
 
 /// Reads a level, or levels per module: `info`, `info,tessera_service=debug`.
+///
+/// # Errors
+/// When a part of it is neither: a word that is no level would be taken for a module and silence everything else.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter> {
+    for part in level.split(',').map(str::trim) {
+        let named = part.rsplit_once('=').map_or(part, |(_, level)| level);
+        let is_level = LEVELS.iter().any(|known| named.eq_ignore_ascii_case(known));
+        // A span with fields may hold commas and equals signs: that is for the filter itself to read.
+        let is_span = level.contains('[');
+        ensure!(
+            is_level || is_span,
+            "log_level is no level: {part} ({}, or such as info,tessera_service=debug)",
+            LEVELS.join(", ")
+        );
+    }
     EnvFilter::builder().parse(level).with_context(|| format!("log_level is no level: {level}"))
 }
+
+/// What is written, from nothing to everything.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

@@ -35,7 +35,7 @@ fn a_file_is_loaded_once_however_often_it_is_sent() {
 fn refused_rows_are_written_down_and_fail_the_load() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(&folder.path().join("data"));
-    let (input, rejected) = (folder.path().join("in.csv"), folder.path().join("rejected.jsonl"));
+    let (input, rejected) = (folder.path().join("in.csv"), folder.path().join("rejected.csv"));
     fs::write(&input, "id,when,n\na,2025-01-01,1\n,2025-01-01,1\nc,9999-01-01,1\nd,2025-01-01,x\n").expect("written");
     let output = tessera()
         .args([
@@ -59,15 +59,46 @@ fn refused_rows_are_written_down_and_fail_the_load() {
         .expect("the binary starts");
     assert!(!output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "1 accepted, 0 duplicate, 3 rejected");
-    let lines = fs::read_to_string(&rejected).expect("a file of refused rows");
-    let mut codes: Vec<(u64, String)> = lines
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
-        .map(|line| (line["row"].as_u64().expect("a row"), line["code"].as_str().expect("a code").to_owned()))
-        .collect();
-    codes.sort();
-    let expected = [(2, "row_invalid"), (3, "time_in_future"), (4, "row_invalid")];
-    assert_eq!(codes, expected.map(|(row, code)| (row, code.to_owned())));
+    let mut refused = rejected_rows(&rejected);
+    refused.sort();
+    let codes: Vec<_> =
+        refused.iter().map(|row| (row[0].as_str(), row[1].as_str(), row[3].as_str(), row[4..].join(","))).collect();
+    let expected = [
+        ("3", "identity_missing", "", ",2025-01-01,1"),
+        ("4", "time_in_future", "", "c,9999-01-01,1"),
+        ("5", "value_invalid", "x", "d,2025-01-01,x"),
+    ];
+    assert_eq!(codes, expected.map(|(line, code, value, row)| (line, code, value, row.to_owned())));
+    // Corrected where it lies, it is loaded as the file was.
+    let corrected = fs::read_to_string(&rejected).expect("a file").replace(",,2025", ",b,2025").replace("9999", "2024");
+    let corrected = corrected.replace("d,2025-01-01,x", "d,2025-01-01,4");
+    fs::write(&rejected, corrected).expect("written");
+    let again = tessera()
+        .args([
+            "load",
+            "--url",
+            server.url(),
+            "--key",
+            KEY,
+            "--event",
+            "Seen",
+            "--user-id",
+            "{id}",
+            "--timestamp",
+            "{when}",
+        ])
+        .args(["--time-format", "%Y-%m-%d", "--property", "n:number={n}"])
+        .arg(&rejected)
+        .output()
+        .expect("the binary starts");
+    assert_eq!(String::from_utf8_lossy(&again.stdout).trim(), "3 accepted, 0 duplicate, 0 rejected");
+    assert!(again.status.success());
+}
+
+/// The rows of a file of refused ones, without its header.
+fn rejected_rows(path: &Path) -> Vec<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(path).expect("a file of refused rows");
+    reader.records().map(|row| row.expect("CSV").iter().map(str::to_owned).collect()).collect()
 }
 
 #[test]
@@ -76,28 +107,33 @@ fn broken_rows_are_refused_and_those_after_them_loaded() {
     let server = Server::start(&folder.path().join("data"));
     let csv = b"id,n\na,1\nb\nc,\xff\nd,4\n".as_slice();
     let lines = b"{\"id\":\"e\"}\n{\"id\":\n[1]\n\n\xff\n{\"id\":\"f\"}\n".as_slice();
-    for (name, content, rows) in [("in.csv", csv, vec![2, 3]), ("in.jsonl", lines, vec![2, 3, 4])] {
+    for (name, content, refused_lines) in [("in.csv", csv, vec![3, 4]), ("in.jsonl", lines, vec![2, 3, 5])] {
         let file = folder.path().join(name);
         fs::write(&file, content).expect("written");
         let target = ["load", "--url", server.url(), "--key", KEY, "--event", "Seen", "--user-id", "{id}"];
         let output = run(&[&target[..], &[file.to_str().expect("UTF-8")]].concat());
         assert!(!output.status.success());
-        let counts = format!("2 accepted, 0 duplicate, {} rejected", rows.len());
+        let counts = format!("2 accepted, 0 duplicate, {} rejected", refused_lines.len());
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), counts, "{name}");
-        let refused =
-            fs::read_to_string(folder.path().join(format!("{name}.rejected.jsonl"))).expect("beside the file");
-        let row = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["row"].as_u64().expect("a row");
-        assert_eq!(refused.lines().map(row).collect::<Vec<_>>(), rows, "{refused}");
+        let ending = if name.ends_with("csv") { "csv" } else { "jsonl" };
+        let refused = fs::read(folder.path().join(format!("{name}.rejected.{ending}"))).expect("beside the file");
+        let refused = String::from_utf8_lossy(&refused);
+        let line = |text: &str| match serde_json::from_str::<Value>(text) {
+            Ok(row) => row["rejected"]["line"].as_u64(),
+            Err(_) => text.split(',').next().and_then(|first| first.parse().ok()),
+        };
+        assert_eq!(refused.lines().filter_map(line).collect::<Vec<_>>(), refused_lines, "{refused}");
+        assert_eq!(output.status.code(), Some(1));
     }
 }
 
 /// Loads this text under this name with these flags, or as standard input; the counts, and what was refused.
-fn load(server: &Server, folder: &Path, name: &str, text: &str, flags: &[&str]) -> (String, Vec<Value>) {
+fn load(server: &Server, folder: &Path, name: &str, text: &str, flags: &[&str]) -> (String, Vec<Vec<String>>) {
     let file = folder.join(name);
     fs::write(&file, text).expect("written");
     let is_stdin = name == "-";
     let input = if is_stdin { Stdio::from(fs::File::open(&file).expect("written")) } else { Stdio::null() };
-    let rejected = folder.join("rejected.jsonl");
+    let rejected = folder.join("rejected.csv");
     let _ = fs::remove_file(&rejected);
     let output = tessera()
         .args(["load", "--url", server.url(), "--key", KEY, "--rejected"])
@@ -107,8 +143,7 @@ fn load(server: &Server, folder: &Path, name: &str, text: &str, flags: &[&str]) 
         .stdin(input)
         .output()
         .expect("the binary starts");
-    let lines = fs::read_to_string(&rejected).unwrap_or_default();
-    let refused = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let refused = if rejected.exists() { rejected_rows(&rejected) } else { Vec::new() };
     (String::from_utf8_lossy(&output.stdout).trim().to_owned() + &String::from_utf8_lossy(&output.stderr), refused)
 }
 
@@ -125,11 +160,9 @@ fn times_that_are_none_refuse_their_rows() {
     for flags in [["--property", "d:timestamp={d}"], ["--timestamp", "{d}"]] {
         let (told, refused) = load(&server, folder.path(), "in.csv", text, &[&event[..], &flags].concat());
         assert!(told.starts_with("0 accepted, 0 duplicate, 3 rejected"), "{told}");
-        let rows: Vec<_> = refused.iter().map(|row| (row["row"].as_u64(), row["value"].as_str())).collect();
-        let expected = [(1, "n/a"), (2, "45321"), (3, "2026-02-30T00:00:00Z")];
-        assert_eq!(rows, expected.map(|(row, value)| (Some(row), Some(value))));
-        let message = |row: &Value| row["message"].as_str().expect("a message").to_owned();
-        assert!(refused.iter().all(|row| message(row).contains("ISO 8601") && message(row).contains("column d")));
+        let rows: Vec<_> = refused.iter().map(|row| (row[0].as_str(), row[3].as_str())).collect();
+        assert_eq!(rows, [("2", "n/a"), ("3", "45321"), ("4", "2026-02-30T00:00:00Z")]);
+        assert!(refused.iter().all(|row| row[2].contains("ISO 8601") && row[2].contains("column d")));
         // Values stand in the file beside the operator's own, and nowhere else.
         assert!(!told.contains("45321"), "{told}");
     }
@@ -178,7 +211,7 @@ fn columns_of_one_name_are_not_dropped_in_silence() {
     let event = ["--event", "Seen", "--user-id", "{id}"];
     for more in [["--rest", "true"], ["--property", "plan={plan}"]] {
         let told = load(&[&event[..], &more].concat());
-        assert!(told.contains("columns 2 and 4 are all named \"plan\"") && !told.contains("accepted"), "{told}");
+        assert!(told.contains("columns 2 and 4 are all named \"plan\"") && !told.contains("accepted,"), "{told}");
     }
     let told = load(&event);
     assert!(told.starts_with(&counts(1, 0)) && told.contains("columns 2 and 4"), "{told}");
@@ -188,7 +221,7 @@ fn columns_of_one_name_are_not_dropped_in_silence() {
 fn keys_and_workspaces_are_managed() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path());
-    let ask = |arguments: &[&str]| run_ok(&[arguments, &["--url", server.url(), "--key", KEY]].concat());
+    let ask = |arguments: &[&str]| run_ok(&[arguments, &["--json", "--url", server.url(), "--key", KEY]].concat());
     ask(&["workspace", "create", "shop"]);
     assert!(ask(&["workspace", "list"]).contains("\"shop\""));
     let made = ask(&[

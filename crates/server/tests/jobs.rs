@@ -94,7 +94,12 @@ fn the_command_line_asks_watches_and_steers() {
     people(&server.client());
     let run = |arguments: &[&str]| {
         let mut command = harness::tessera();
-        command.arg("job").args(arguments).env("TESSERA_URL", server.url()).env("TESSERA_KEY", harness::KEY);
+        command
+            .arg("job")
+            .args(arguments)
+            .arg("--json")
+            .env("TESSERA_URL", server.url())
+            .env("TESSERA_KEY", harness::KEY);
         let output = command.output().expect("the binary starts");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         (output.status.success(), text(output.stdout), text(output.stderr))

@@ -1,6 +1,8 @@
 //! From requests to the directory's and the service's own types.
 
 use tessera_engine::config::{Kind, Normaliser};
+use tessera_engine::time::Timestamp;
+use tessera_service::clock::parse_timestamp;
 use tessera_service::directory::{Class, Dataset, DisplayName, ListQuery, NewKey, Origin, Permission, RateLimit, Slug};
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{LimitOverrides, NamespaceRules, NewNamespace};
@@ -32,8 +34,13 @@ pub(super) fn new_key(wire: wire::NewKey) -> Result<NewKey, Error> {
         dataset: dataset(wire.dataset.as_deref())?,
         datasets: wire.datasets.map(datasets).transpose()?,
         origins: wire.origins.map(origins).transpose()?,
+        expires_at: wire.expires_at.as_deref().map(instant).transpose()?,
         rate_limit: rate_limit(wire.rate_limit)?,
     })
+}
+
+fn instant(text: &str) -> Result<Timestamp, Error> {
+    parse_timestamp(text).map_err(|_| invalid("time_invalid", "expires_at must be in iso 8601"))
 }
 
 pub(super) fn dataset(name: Option<&str>) -> Result<Option<Dataset>, Error> {

@@ -139,6 +139,9 @@ pub(super) struct NewKey {
     /// The origins of the pages that it may be used from, as in `https://shop.example`, at most 100; any where it is left out.
     #[serde(default)]
     pub(super) origins: Option<Vec<String>>,
+    /// When it stops working, in ISO 8601; never where it is left out. A key that expires gives none that outlives it.
+    #[serde(default)]
+    pub(super) expires_at: Option<String>,
     /// How much it may ask; no bound where it is left out.
     #[serde(default)]
     pub(super) rate_limit: Option<RateLimit>,

@@ -103,6 +103,12 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "The origin of a page is a scheme, a host and perhaps a port, as in `https://shop.example`.",
     ),
+    call("expiry_past", Invalid, "A key expires in the future, or never where `expires_at` is left out."),
+    call(
+        "expiry_exceeded",
+        Forbidden,
+        "A key that expires, also one in the grace of its rotation, gives no key that outlives it: say an earlier `expires_at`.",
+    ),
     call("origins_empty", Invalid, "List at least one origin, or leave the list out for any."),
     call("origins_full", LimitExceeded, "A key may be confined to at most 100 origins."),
     call(

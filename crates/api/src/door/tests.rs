@@ -199,6 +199,15 @@ async fn keys_of_pages_are_confined_to_their_origins() {
         new["origins"] = origins;
         assert_eq!(world.call("POST", "/v1/admin/keys", ROOT, new.to_string()).await.code(), code);
     }
+    for (expires_at, code) in [("2001-01-01T00:00:00Z", "expiry_past"), ("soon", "time_invalid")] {
+        let mut new = new.clone();
+        new["expires_at"] = json!(expires_at);
+        assert_eq!(world.call("POST", "/v1/admin/keys", ROOT, new.to_string()).await.code(), code);
+    }
+    let mut until = new.clone();
+    until["expires_at"] = json!("2900-01-01T00:00:00Z");
+    let made = world.call("POST", "/v1/admin/keys", ROOT, until.to_string()).await.json();
+    assert_eq!(made["key"]["expires_at"], "2900-01-01T00:00:00Z");
 }
 
 #[test]

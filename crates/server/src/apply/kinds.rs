@@ -10,8 +10,8 @@ use ureq::http::Method;
 
 use super::plan::Change;
 use super::rules;
-use crate::admin::segment;
 use crate::client::{Answer, Client};
+use crate::commands::ask::segment;
 
 /// A kind of document, in the order in which they are written: what others name comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,7 +73,7 @@ pub(super) enum Refused {
 }
 
 impl Kind {
-    const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Limits,
         Self::Namespace,
         Self::PrimaryNamespace,
@@ -89,7 +89,7 @@ impl Kind {
         Self::Source,
     ];
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Limits => "limits",
             Self::Namespace => "namespace",

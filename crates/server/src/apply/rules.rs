@@ -12,8 +12,8 @@ use ureq::http::Method;
 use super::files::Declared;
 use super::kinds::{self, Current, Key, Kind, Refused};
 use super::plan::Change;
-use crate::admin::segment;
 use crate::client::Client;
+use crate::commands::ask::segment;
 
 /// What a rule says, among the members of an answer.
 const CONTENT: [&str; 6] = ["display_name", "description", "pql", "time_zone", "merge_policy", "of"];

@@ -1,22 +1,19 @@
-//! Ids of rows whose mapping names none: made of what a row says, so that a load that is done again finds its rows, and a row
-//! that says something else is another fact.
+//! Ids of rows whose mapping names none: made of where a row goes and of what the mapping makes of it, so that a load that is done
+//! again finds its rows, and a row that says something else, or is read by another mapping, is another fact.
 //!
-//! A row that states its own time is the same fact in whatever file of this name it stands. One without a time says how things
-//! are as of its file: there, another file is another statement, even where a row reads as one of an earlier file did.
+//! A row that states its own time is the same fact in whatever file it stands. One without a time says how things are as of its
+//! file: there, another file is another statement, even where a row reads as one of an earlier file did.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{Read as _, Seek as _};
+use std::io::Read;
 
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
-/// Characters of a file's name that an id begins with, so that people see where a fact is from. Servers take 100 for all of it.
-const NAME_CHARS_MAX: usize = 60;
 /// Bytes of the hash that an id ends with.
 const HASH_BYTES: usize = 16;
 /// Rows that are told apart. Each costs about 32 bytes of memory while the load runs.
@@ -24,7 +21,6 @@ const ROWS_MAX: usize = 50_000_000;
 
 /// Makes the ids of one load.
 pub(crate) struct Ids {
-    name: String,
     /// What every id of this load is a hash of besides its row.
     before: Sha256,
     /// How often each row has come; rows are known by half of their hash.
@@ -33,14 +29,13 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// For rows of what has this name. `file` is the hash of the whole file, for rows that are statements as of their file.
-    pub(crate) fn new(source: &str, file: Option<[u8; 32]>) -> Self {
+    /// For rows that go there. `file` is the hash of the whole file, for rows that are statements as of their file.
+    pub(crate) fn new(destination: &str, file: Option<[u8; 32]>) -> Self {
         let mut before = Sha256::new();
-        before.update(b"tessera load 1");
-        part(&mut before, source.as_bytes());
+        before.update(b"tessera load 2");
+        part(&mut before, destination.as_bytes());
         part(&mut before, file.as_ref().map_or(&[], |hash| &hash[..]));
-        let name = source.chars().take(NAME_CHARS_MAX).collect();
-        Self { name, before, seen: HashMap::new(), rows_max: ROWS_MAX }
+        Self { before, seen: HashMap::new(), rows_max: ROWS_MAX }
     }
 
     /// The id of the next row, which says this. Rows that say the same are told apart by their order.
@@ -61,7 +56,7 @@ impl Ids {
         }
         let times = self.seen.entry(short).and_modify(|times| *times += 1).or_insert(1);
         row.update(times.to_be_bytes());
-        let mut id = format!("{}-", self.name);
+        let mut id = "load-".to_owned();
         for byte in &row.finalize()[..HASH_BYTES] {
             write!(id, "{byte:02x}").expect("a text takes everything");
         }
@@ -75,16 +70,15 @@ fn part(hash: &mut Sha256, bytes: &[u8]) {
     hash.update(bytes);
 }
 
-/// The hash of a whole file, which is then at its beginning again.
-pub(crate) fn of_file(file: &mut File) -> Result<[u8; 32]> {
+/// The hash of everything that is read there.
+pub(crate) fn of_all(mut input: impl Read) -> Result<[u8; 32]> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
-        match file.read(&mut buffer).context("cannot read the file")? {
+        match input.read(&mut buffer).context("cannot read the file")? {
             0 => break,
             read => hash.update(&buffer[..read]),
         }
     }
-    file.rewind().context("cannot read the file from its beginning")?;
     Ok(hash.finalize().into())
 }

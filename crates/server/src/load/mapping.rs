@@ -1,113 +1,21 @@
 //! What the columns of a file mean, from a TOML file and flags, checked once.
 
+mod render;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use encoding_rs::Encoding;
 
-use super::ids::Ids;
-use super::rows::{Cell, Row};
+use super::formats::Formats;
+use super::input;
+use super::layer::{Format, Kind, MappingLayer};
 use super::template::Template;
-use super::values::{PropertyType, Refusal, TimeFormat};
-
-/// What one place says about the mapping; as flags and as a file.
-#[derive(Debug, Clone, Default, Deserialize, clap::Args)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct MappingLayer {
-    /// How rows are written [default: by the file's ending, csv otherwise].
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
-    /// Names of the columns of a file without a header, separated by commas.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    columns: Option<Vec<String>>,
-    /// What separates the columns of a CSV file [default: a comma].
-    #[arg(long, value_name = "CHARACTER")]
-    delimiter: Option<char>,
-    /// What a row becomes [default: event].
-    #[arg(long, value_name = "KIND")]
-    kind: Option<Kind>,
-    /// Name of the event; a template such as `Order Completed` or `{type}`.
-    #[arg(long, value_name = "TEMPLATE")]
-    event: Option<String>,
-    /// Id that makes a row one row however often it is sent [default: the file's name and a hash of what the row says; rows
-    /// without a timestamp say it as of their file].
-    #[arg(long, value_name = "TEMPLATE")]
-    message_id: Option<String>,
-    /// The user id of an event.
-    #[arg(long, value_name = "TEMPLATE")]
-    user_id: Option<String>,
-    /// The anonymous id of an event.
-    #[arg(long, value_name = "TEMPLATE")]
-    anonymous_id: Option<String>,
-    /// Identities of a record, `NAMESPACE=TEMPLATE`; may be given again.
-    #[arg(long = "identity", value_name = "NAMESPACE=TEMPLATE", value_parser = pair)]
-    #[serde(default, deserialize_with = "pairs")]
-    identities: Vec<(String, String)>,
-    /// The dataset that records go to [default: the file's name].
-    #[arg(long, value_name = "NAME")]
-    dataset: Option<String>,
-    /// When it happened [default: when the server takes it].
-    #[arg(long, value_name = "TEMPLATE")]
-    timestamp: Option<String>,
-    /// How times are written: `iso`, `unix`, `unix_ms`, or a pattern such as `%Y%m%d` (UTC where it says no offset) [default: iso].
-    #[arg(long, value_name = "FORMAT")]
-    time_format: Option<String>,
-    /// Properties of an event, attributes of a record, `NAME[:TYPE]=TEMPLATE` with the types text, number, boolean,
-    /// timestamp and json; may be given again.
-    #[arg(long = "property", value_name = "NAME[:TYPE]=TEMPLATE", value_parser = pair)]
-    #[serde(default, deserialize_with = "pairs")]
-    properties: Vec<(String, String)>,
-    /// Take every column that is not named elsewhere as a property of its own name.
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOLEAN")]
-    rest: Option<bool>,
-}
-
-/// How rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Format {
-    /// Comma-separated values, quoted where needed.
-    Csv,
-    /// One JSON object a line.
-    Jsonl,
-    /// Columns separated by blanks.
-    Blank,
-}
-
-/// What a row becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
-    /// Something that happened.
-    Event,
-    /// Attributes of a person or an account.
-    Record,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, template) = text.split_once('=').ok_or_else(|| format!("expected NAME=TEMPLATE, found {text}"))?;
-    Ok((name.to_owned(), template.to_owned()))
-}
-
-fn pairs<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
-    Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
-}
-
-impl MappingLayer {
-    /// Reads a TOML file. A key that is not known is an error that names it.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read mapping {}", path.display()))?;
-        toml::from_str(text.trim_start_matches('\u{feff}'))
-            .with_context(|| format!("mapping {} is not valid", path.display()))
-    }
-}
+use super::values::PropertyType;
+pub(crate) use render::Rendered;
 
 /// A mapping that can be applied to rows.
 #[derive(Debug)]
@@ -115,13 +23,17 @@ pub(crate) struct Mapping {
     format: Format,
     columns: Vec<String>,
     delimiter: u8,
+    encoding: Option<&'static Encoding>,
     target: Target,
     /// Where it names none, ids are made of what rows say.
     message_id: Option<Template>,
     timestamp: Option<Template>,
-    time_format: TimeFormat,
+    formats: Formats,
+    column_formats: BTreeMap<String, Formats>,
+    defaults: Arc<BTreeMap<String, String>>,
     properties: Vec<Property>,
     rest: bool,
+    is_lenient: bool,
 }
 
 #[derive(Debug)]
@@ -137,93 +49,52 @@ struct Property {
     template: Template,
 }
 
-/// A track call as the ingest door takes it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EventBody<'a> {
-    r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_id: Option<Cow<'a, str>>,
-    event: Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_id: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    anonymous_id: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<String>,
-    properties: BTreeMap<&'a str, Box<RawValue>>,
-}
-
-/// A record as the native door takes it.
-#[derive(Serialize)]
-struct RecordBody<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Cow<'a, str>>,
-    identities: Vec<IdentityBody<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<String>,
-    attributes: BTreeMap<&'a str, Box<RawValue>>,
-}
-
-#[derive(Serialize)]
-struct IdentityBody<'a> {
-    namespace: &'a str,
-    value: Cow<'a, str>,
-}
-
 impl Mapping {
     /// Puts the flags over the file and checks the whole. `source` names what is loaded.
-    pub(crate) fn resolve(flags: MappingLayer, file: MappingLayer, source: &str) -> Result<Self> {
-        let kind = flags.kind.or(file.kind).unwrap_or(Kind::Event);
-        let event = flags.event.or(file.event);
-        let user_id = optional("user_id", flags.user_id.or(file.user_id))?;
-        let anonymous_id = optional("anonymous_id", flags.anonymous_id.or(file.anonymous_id))?;
-        let identities = named("identity", file.identities.into_iter().chain(flags.identities))?;
-        let target = match kind {
-            Kind::Event => {
-                let name = event
-                    .context("the mapping names no event: give event, such as \"Order Completed\" or \"{type}\"")?;
-                ensure!(
-                    user_id.is_some() || anonymous_id.is_some(),
-                    "the mapping names neither user_id nor anonymous_id"
-                );
-                ensure!(identities.is_empty(), "identities are for records; an event has user_id and anonymous_id");
-                Target::Event { name: template("event", &name)?, user_id, anonymous_id }
-            }
-            Kind::Record => {
-                ensure!(
-                    !identities.is_empty(),
-                    "the mapping names no identity: give at least one, such as email={{mail}}"
-                );
-                ensure!(event.is_none(), "event is for events; a record has attributes only");
-                ensure!(
-                    user_id.is_none() && anonymous_id.is_none(),
-                    "name a record's ids as identities: user_id={{column}}"
-                );
-                Target::Record {
-                    identities,
-                    dataset: flags.dataset.or(file.dataset).unwrap_or_else(|| source.to_owned()),
-                }
-            }
-        };
-        let delimiter = flags.delimiter.or(file.delimiter).unwrap_or(',');
+    pub(crate) fn resolve(mut flags: MappingLayer, mut file: MappingLayer, source: &str) -> Result<Self> {
+        let target = Target::resolve(&mut flags, &mut file, source)?;
+        let times = if flags.time_formats.is_empty() { file.time_formats } else { flags.time_formats };
+        let formats = Formats::of_file(&times, flags.decimal.or(file.decimal).as_deref())?;
+        let mut names = grouped(file.column_formats);
+        names.extend(grouped(flags.column_formats));
+        let own = names.into_iter().map(|(column, names)| Ok((column.clone(), formats.of_column(&column, &names)?)));
         let properties = file.properties.into_iter().chain(flags.properties).map(|(name, text)| property(&name, &text));
-        Ok(Self {
+        let encoding = flags.encoding.or(file.encoding);
+        let mapping = Self {
             format: flags.format.or(file.format).unwrap_or_else(|| format_of(source)),
             columns: flags.columns.or(file.columns).unwrap_or_default(),
-            delimiter: u8::try_from(delimiter).map_err(|_| anyhow!("delimiter must be one ASCII character"))?,
+            delimiter: delimiter(flags.delimiter.or(file.delimiter).as_deref(), source)?,
+            encoding: encoding.map(|name| input::encoding(&name)).transpose()?,
             target,
             message_id: optional("message_id", flags.message_id.or(file.message_id))?,
             timestamp: optional("timestamp", flags.timestamp.or(file.timestamp))?,
-            time_format: TimeFormat::named(flags.time_format.or(file.time_format).as_deref())?,
+            column_formats: own.collect::<Result<_>>()?,
+            defaults: Arc::new(file.defaults.into_iter().chain(flags.defaults).collect()),
             properties: properties.collect::<Result<_>>()?,
             rest: flags.rest.or(file.rest).unwrap_or(false),
-        })
+            is_lenient: flags.lenient.or(file.lenient).unwrap_or(false),
+            formats,
+        };
+        mapping.check_constants()?;
+        Ok(mapping)
+    }
+
+    /// This mapping, for rows that were refused: columns separated by blanks were written down as CSV.
+    pub(crate) fn of_refused(mut self) -> Self {
+        if self.format == Format::Blank {
+            self.format = Format::Csv;
+        }
+        self
     }
 
     /// How rows are written.
     pub(crate) fn format(&self) -> Format {
         self.format
+    }
+
+    /// Whether rows are columns, and no objects.
+    pub(crate) fn has_columns(&self) -> bool {
+        self.format != Format::Jsonl
     }
 
     /// Names of the columns, empty where a header gives them.
@@ -234,6 +105,21 @@ impl Mapping {
     /// What separates columns.
     pub(crate) fn delimiter(&self) -> u8 {
         self.delimiter
+    }
+
+    /// How characters are written where no mark says it.
+    pub(crate) fn encoding(&self) -> Option<&'static Encoding> {
+        self.encoding
+    }
+
+    /// What columns hold where they are empty.
+    pub(crate) fn defaults(&self) -> &Arc<BTreeMap<String, String>> {
+        &self.defaults
+    }
+
+    /// Whether rows are loaded without what is wrong with them, as far as they can be.
+    pub(crate) fn is_lenient(&self) -> bool {
+        self.is_lenient
     }
 
     /// Where batches go, and how the body of one begins; it ends with `]}`.
@@ -255,14 +141,22 @@ impl Mapping {
     /// Fails when a template names a column that the header does not have, or that it has twice. Answers what else is to be told
     /// of the header.
     pub(crate) fn check_columns(&self, header: &[String]) -> Result<Vec<String>> {
-        if let Some(name) = self.named_columns().find(|name| !header.iter().any(|column| column == name)) {
-            bail!("the file has no column {name}; it has: {}", header.join(", "));
+        let spoken_of = self.defaults.keys().chain(self.column_formats.keys()).map(String::as_str);
+        if let Some(name) =
+            self.named_columns().chain(spoken_of).find(|name| !header.iter().any(|column| column == name))
+        {
+            bail!("the file has no column {name}; {}", described(header));
+        }
+        if let Some((what, column)) = self.constants().find(|(_, text)| header.iter().any(|column| column == text)) {
+            bail!(
+                "{what} is {column:?} for every row, and a column is called so: write {{{column}}} for what it holds"
+            );
         }
         let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (at, column) in header.iter().enumerate() {
             places.entry(column).or_default().push(at + 1);
         }
-        let mut told = Vec::new();
+        let mut told: Vec<String> = other_delimiter(header).into_iter().collect();
         for (name, places) in places.into_iter().filter(|(_, places)| places.len() > 1) {
             let numbers = places.iter().map(usize::to_string).collect::<Vec<_>>().join(" and ");
             if self.rest || self.named_columns().any(|named| named == name) {
@@ -273,73 +167,37 @@ impl Mapping {
         Ok(told)
     }
 
-    /// The JSON of one row.
-    ///
-    /// # Errors
-    /// What is wrong with the row.
-    pub(crate) fn render(&self, row: &Row, ids: &mut Ids) -> Result<Vec<u8>, Refusal> {
-        let named = self.message_id.as_ref().map(|template| template.text(row).ok_or("the message id is empty"));
-        let id = named.transpose()?;
-        let is_named = id.is_some();
-        let timestamp = self.timestamp.as_ref().map(|template| self.time(template, row)).transpose()?;
-        let values = self.values(row)?;
-        let text = |template: &'_ Option<Template>| template.as_ref().and_then(|template| owned(template, row));
-        let (body, member) = match &self.target {
-            Target::Event { name, user_id, anonymous_id } => {
-                let event = name.text(row).ok_or("the event name is empty")?;
-                let (user_id, anonymous_id) = (text(user_id), text(anonymous_id));
-                if user_id.is_none() && anonymous_id.is_none() {
-                    return Err("user id and anonymous id are empty".into());
-                }
-                let body = EventBody {
-                    r#type: "track",
-                    message_id: id,
-                    event,
-                    user_id: user_id.map(Cow::Owned),
-                    anonymous_id: anonymous_id.map(Cow::Owned),
-                    timestamp,
-                    properties: values,
-                };
-                (serde_json::to_vec(&body), "messageId")
+    /// What says who and when, and is the same for every row.
+    fn constants(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let who: Vec<(&'static str, &Template)> = match &self.target {
+            Target::Event { user_id, anonymous_id, .. } => {
+                let named = [("user_id", user_id), ("anonymous_id", anonymous_id)];
+                named.into_iter().filter_map(|(name, template)| Some((name, template.as_ref()?))).collect()
             }
-            Target::Record { identities, dataset: _ } => {
-                let present = identities
-                    .iter()
-                    .filter_map(|(namespace, template)| Some(IdentityBody { namespace, value: template.text(row)? }));
-                let identities: Vec<_> = present.collect();
-                if identities.is_empty() {
-                    return Err("all identities are empty".into());
-                }
-                (serde_json::to_vec(&RecordBody { id, identities, time: timestamp, attributes: values }), "id")
+            Target::Record { identities, .. } => {
+                identities.iter().map(|(_, template)| ("an identity", template)).collect()
             }
         };
-        let body = body.map_err(|error| error.to_string())?;
-        if is_named { Ok(body) } else { with_id(&body, member, ids) }
+        let others = [("message_id", &self.message_id), ("timestamp", &self.timestamp)];
+        let others = others.into_iter().filter_map(|(name, template)| Some((name, template.as_ref()?)));
+        who.into_iter()
+            .chain(others)
+            .filter(|(_, template)| template.is_constant())
+            .map(|(name, template)| (name, template.constant()))
     }
 
-    fn time(&self, template: &Template, row: &Row) -> Result<String, Refusal> {
-        let text = template.text(row).ok_or("the time is empty")?;
-        self.time_format.read(&text).ok_or_else(|| {
-            Refusal::of_value(format!("the time must be {}{}", self.time_format.expected(), place(template)), &text)
-        })
-    }
-
-    fn values<'a>(&'a self, row: &'a Row) -> Result<BTreeMap<&'a str, Box<RawValue>>, Refusal> {
-        let mut values = BTreeMap::new();
-        if self.rest {
-            let used: Vec<&str> = self.named_columns().collect();
-            for column in row.columns().into_iter().filter(|column| !used.contains(column)) {
-                if let Some(cell) = row.cell(column) {
-                    values.insert(column, as_is(cell)?);
-                }
-            }
+    /// Values that no row has a part in are of their type, or none ever will be.
+    fn check_constants(&self) -> Result<()> {
+        for property in self.properties.iter().filter(|property| property.template.is_constant()) {
+            let text = property.template.constant();
+            let expected = property.kind.expected(&self.formats);
+            ensure!(
+                property.kind.read(&text, &self.formats).is_ok(),
+                "property {} is always {text:?} and must be {expected}",
+                property.name
+            );
         }
-        for property in &self.properties {
-            if let Some(value) = property.value(row, &self.time_format)? {
-                values.insert(property.name.as_str(), value);
-            }
-        }
-        Ok(values)
+        Ok(())
     }
 
     fn named_columns(&self) -> impl Iterator<Item = &str> {
@@ -354,46 +212,81 @@ impl Mapping {
     }
 }
 
-impl Property {
-    fn value(&self, row: &Row, times: &TimeFormat) -> Result<Option<Box<RawValue>>, Refusal> {
-        if self.kind == PropertyType::AsIs
-            && let Some(cell) = self.template.cell(row)
-        {
-            return as_is(cell).map(Some);
+impl Target {
+    fn resolve(flags: &mut MappingLayer, file: &mut MappingLayer, source: &str) -> Result<Self> {
+        let kind = flags.kind.or(file.kind).unwrap_or(Kind::Event);
+        let event = flags.event.take().or(file.event.take());
+        let user_id = optional("user_id", flags.user_id.take().or(file.user_id.take()))?;
+        let anonymous_id = optional("anonymous_id", flags.anonymous_id.take().or(file.anonymous_id.take()))?;
+        let identities = named(
+            "identity",
+            std::mem::take(&mut file.identities).into_iter().chain(std::mem::take(&mut flags.identities)),
+        )?;
+        match kind {
+            Kind::Event => {
+                let name = event
+                    .context("the mapping names no event: give event, such as \"Order Completed\" or \"{type}\"")?;
+                ensure!(
+                    user_id.is_some() || anonymous_id.is_some(),
+                    "the mapping names neither user_id nor anonymous_id"
+                );
+                ensure!(identities.is_empty(), "identities are for records; an event has user_id and anonymous_id");
+                Ok(Self::Event { name: template("event", &name)?, user_id, anonymous_id })
+            }
+            Kind::Record => {
+                ensure!(
+                    !identities.is_empty(),
+                    "the mapping names no identity: give at least one, such as email={{mail}}"
+                );
+                ensure!(event.is_none(), "event is for events; a record has attributes only");
+                ensure!(
+                    user_id.is_none() && anonymous_id.is_none(),
+                    "name a record's ids as identities: user_id={{column}}"
+                );
+                let dataset = flags.dataset.take().or(file.dataset.take()).unwrap_or_else(|| source.to_owned());
+                Ok(Self::Record { identities, dataset })
+            }
         }
-        let Some(text) = self.template.text(row) else { return Ok(None) };
-        self.kind.read(&text, times).map(Some).ok_or_else(|| {
-            let expected = self.kind.expected(times);
-            Refusal::of_value(format!("property {} must be {expected}{}", self.name, place(&self.template)), &text)
-        })
     }
 }
 
-/// The columns that a value is made of, as the end of a sentence.
-fn place(template: &Template) -> String {
-    let columns: Vec<&str> = template.columns().collect();
-    match &columns[..] {
-        [] => String::new(),
-        [one] => format!(" (column {one})"),
-        several => format!(" (columns {})", several.join(", ")),
+/// What a file has, for whoever looks for something else.
+fn described(header: &[String]) -> String {
+    if header.iter().all(String::is_empty) {
+        return "it is empty".to_owned();
     }
+    let hint = other_delimiter(header).map(|told| format!(" ({told})")).unwrap_or_default();
+    format!("it has: {}{hint}", header.join(", "))
 }
 
-/// The body of a row with the id that what it says has.
-fn with_id(body: &[u8], member: &str, ids: &mut Ids) -> Result<Vec<u8>, Refusal> {
-    let id = serde_json::Value::from(ids.next(body)?);
-    let rest = body.strip_prefix(b"{").expect("a row is an object with members");
-    Ok([format!("{{\"{member}\":{id},").as_bytes(), rest].concat())
+/// What to say of a header that was not taken apart.
+fn other_delimiter(header: &[String]) -> Option<String> {
+    let [one] = header else { return None };
+    let (sign, flag) =
+        [(';', "';'"), ('\t', "'\\t'"), ('|', "'|'"), (',', ",")].into_iter().find(|(sign, _)| one.contains(*sign))?;
+    let count = one.matches(sign).count() + 1;
+    Some(format!("with --delimiter {flag} the file would have {count} columns, and so it has one"))
 }
 
-fn owned(template: &Template, row: &Row) -> Option<String> {
-    template.text(row).map(Cow::into_owned)
+/// Names with all that was said of each, in the order in which it was said.
+fn grouped(pairs: Vec<(String, String)>) -> BTreeMap<String, Vec<String>> {
+    let mut grouped: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, text) in pairs {
+        grouped.entry(name).or_default().push(text);
+    }
+    grouped
 }
 
-fn as_is(cell: Cell<'_>) -> Result<Box<RawValue>, Refusal> {
-    match cell {
-        Cell::Text(text) => to_raw_value(text).map_err(|error| error.to_string().into()),
-        Cell::Json(raw) => Ok(raw.into_owned()),
+/// The character that separates columns.
+fn delimiter(named: Option<&str>, source: &str) -> Result<u8> {
+    let is_tsv = source.to_ascii_lowercase().ends_with(".tsv");
+    match named {
+        None => Ok(if is_tsv { b'\t' } else { b',' }),
+        Some("\\t" | "tab") => Ok(b'\t'),
+        Some(text) => match text.as_bytes() {
+            [one] if one.is_ascii() && !matches!(one, b'"' | b'\r' | b'\n') => Ok(*one),
+            _ => bail!("delimiter must be one ASCII character, or \\t, and is {text:?}"),
+        },
     }
 }
 

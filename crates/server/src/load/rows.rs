@@ -4,16 +4,21 @@
 mod tests;
 
 use std::borrow::Cow;
+use std::cell::Cell as Shared;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::io::{BufRead, BufReader, Chain, Cursor, Read};
+use std::io::{BufRead, BufReader, Read};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::value::RawValue;
 use tessera_service::members::Members;
 
-use super::mapping::{Format, Mapping};
+use super::input::Text;
+use super::layer::Format;
+use super::mapping::Mapping;
+use super::rejects;
 
 /// Longest line that is read: far above what a server takes for one event, far below what memory holds.
 const LINE_BYTES_MAX: u64 = 4 << 20;
@@ -22,17 +27,49 @@ const LINE_BYTES_MAX: u64 = 4 << 20;
 #[derive(Debug)]
 pub(crate) enum Unread {
     /// It is not written as its format says; those after it can be read.
-    Row { number: u64, reason: String },
+    Row { place: Place, raw: Raw, reason: String },
     /// The file cannot be read any further.
     File(anyhow::Error),
 }
 
+/// Where a row stands in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Place {
+    /// Its number, from 1; a header does not count.
+    pub(crate) row: u64,
+    /// The line that it begins in, from 1; every line counts.
+    pub(crate) line: u64,
+}
+
+/// A row as it came, for the file of refused ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Raw {
+    /// The values of a row with columns.
+    Columns(csv::ByteRecord),
+    /// A line of JSON.
+    Line(Vec<u8>),
+}
+
+impl Raw {
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Columns(record) => record.as_slice().len() + record.len() * size_of::<usize>(),
+            Self::Line(line) => line.len(),
+        }
+    }
+}
+
 /// One row.
 pub(crate) struct Row {
-    /// Its number in the file, from 1; a header does not count.
-    pub(crate) number: u64,
+    /// Where it stands.
+    pub(crate) place: Place,
     /// What it holds.
     pub(crate) cells: Cells,
+    /// What columns hold where they are empty.
+    pub(crate) defaults: Arc<BTreeMap<String, String>>,
+    /// The row as it came.
+    pub(crate) raw: Raw,
 }
 
 /// What a row holds.
@@ -53,6 +90,14 @@ pub(crate) enum Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
+    /// Whether it holds other values.
+    pub(crate) fn is_container(&self) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::Json(raw) => raw.get().starts_with(['{', '[']),
+        }
+    }
+
     /// The text: of a JSON string what it says, of other JSON how it is written.
     pub(crate) fn into_text(self) -> Option<Cow<'a, str>> {
         match self {
@@ -67,8 +112,12 @@ impl<'a> Cell<'a> {
 }
 
 impl Row {
-    /// The value of a column; in JSON, dots go down into objects. None when it is missing, empty or null.
+    /// The value of a column; in JSON, dots go down into objects. Its default when it is missing, empty or null.
     pub(crate) fn cell(&self, column: &str) -> Option<Cell<'_>> {
+        self.own_cell(column).or_else(|| self.defaults.get(column).map(|text| Cell::Text(text)))
+    }
+
+    fn own_cell(&self, column: &str) -> Option<Cell<'_>> {
         match &self.cells {
             Cells::Named(header, values) => {
                 let at = header.iter().position(|name| name == column)?;
@@ -79,7 +128,7 @@ impl Row {
                     Some(raw) => Cow::Borrowed(&**raw),
                     None => Cow::Owned(descend(members, column)?),
                 };
-                (raw.get() != "null").then_some(Cell::Json(raw))
+                (!matches!(raw.get(), "null" | "\"\"")).then_some(Cell::Json(raw))
             }
         }
     }
@@ -102,53 +151,52 @@ fn descend(members: &BTreeMap<String, Box<RawValue>>, path: &str) -> Option<Box<
     }
 }
 
-/// What is read: the input without the mark that some programs begin a file with.
-type Input<R> = BufReader<Chain<Cursor<Vec<u8>>, R>>;
-
 /// Reads rows in the format that the mapping names.
-pub(crate) struct Rows<R: Read> {
-    reader: Reader<R>,
+pub(crate) struct Rows<'a> {
+    reader: Reader<'a>,
+    defaults: Arc<BTreeMap<String, String>>,
     number: u64,
     told: Vec<String>,
+    is_transcoded: bool,
 }
 
-enum Reader<R: Read> {
-    Csv(Box<csv::Reader<Input<R>>>, Arc<Vec<String>>),
-    Blank(Input<R>, Arc<Vec<String>>),
-    Json(Input<R>),
+type Lines<'a> = BufReader<Box<dyn Read + 'a>>;
+
+enum Reader<'a> {
+    Csv(Box<Csv<'a>>),
+    Blank { input: Lines<'a>, line: u64, header: Arc<Vec<String>> },
+    Json { input: Lines<'a>, line: u64 },
 }
 
-impl<R: Read> Rows<R> {
+/// A row as its format has it: where it begins, as it came, and what it holds or why nothing.
+struct Found {
+    line: u64,
+    raw: Raw,
+    cells: Result<Cells, String>,
+}
+
+impl<'a> Rows<'a> {
     /// Starts; reads the header where there is one.
-    pub(crate) fn new(mapping: &Mapping, input: R) -> Result<Self> {
-        let input = without_mark(input)?;
+    pub(crate) fn new(mapping: &Mapping, text: Text<'a>) -> Result<Self> {
+        let Text { reader, is_transcoded } = text;
         let columns = mapping.columns().to_vec();
         let mut told = Vec::new();
         let reader = match mapping.format() {
             Format::Csv => {
-                let mut reader = csv::ReaderBuilder::new()
-                    .delimiter(mapping.delimiter())
-                    .has_headers(columns.is_empty())
-                    .flexible(true)
-                    .from_reader(input);
-                let header = if columns.is_empty() {
-                    reader.headers().context("cannot read the header")?.iter().map(str::to_owned).collect()
-                } else {
-                    columns
-                };
-                told = mapping.check_columns(&header)?;
-                Reader::Csv(Box::new(reader), Arc::new(header))
+                let csv = Csv::new(mapping.delimiter(), columns, reader)?;
+                told = mapping.check_columns(&csv.header)?;
+                Reader::Csv(Box::new(csv))
             }
             Format::Blank if columns.is_empty() => {
                 bail!("blank-separated rows have no header: name their columns with --columns")
             }
             Format::Blank => {
                 told = mapping.check_columns(&columns)?;
-                Reader::Blank(input, Arc::new(columns))
+                Reader::Blank { input: BufReader::new(reader), line: 0, header: Arc::new(columns) }
             }
-            Format::Jsonl => Reader::Json(input),
+            Format::Jsonl => Reader::Json { input: BufReader::new(reader), line: 0 },
         };
-        Ok(Self { reader, number: 0, told })
+        Ok(Self { reader, defaults: Arc::clone(mapping.defaults()), number: 0, told, is_transcoded })
     }
 
     /// What whoever loads should know of the header.
@@ -156,36 +204,196 @@ impl<R: Read> Rows<R> {
         &self.told
     }
 
-    fn read(&mut self) -> Result<Option<Result<Cells, String>>> {
+    /// The names of the columns, where rows have no names of their own.
+    pub(crate) fn header(&self) -> Option<&[String]> {
+        match &self.reader {
+            Reader::Csv(csv) => Some(&csv.header),
+            Reader::Blank { header, .. } => Some(header),
+            Reader::Json { .. } => None,
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Found>> {
         match &mut self.reader {
-            Reader::Csv(reader, header) => {
-                let mut record = csv::StringRecord::new();
-                match reader.read_record(&mut record) {
-                    Ok(false) => Ok(None),
-                    Ok(true) => Ok(Some(named(header, record.iter().map(str::to_owned).collect()))),
-                    Err(error) => broken_record(error).map(|reason| Some(Err(reason))),
-                }
-            }
-            Reader::Blank(input, header) => Ok(line(input)?.map(|text| {
-                let columns = |text: String| text.split_ascii_whitespace().map(str::to_owned).collect();
-                text.and_then(|text| named(header, columns(text)))
+            Reader::Csv(csv) => csv.read(),
+            Reader::Blank { input, line, header } => Ok(next_line(input, line)?.map(|bytes| {
+                let words = bytes.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+                let record: csv::ByteRecord = words.collect();
+                Found { line: *line, cells: named(header, &record), raw: Raw::Columns(record) }
             })),
-            Reader::Json(input) => Ok(line(input)?.map(|text| text.and_then(|text| members(&text)))),
+            Reader::Json { input, line } => Ok(next_line(input, line)?.map(|bytes| {
+                let cells = std::str::from_utf8(&bytes).map_err(|_| NOT_UTF8.to_owned()).and_then(members);
+                Found { line: *line, cells, raw: Raw::Line(bytes) }
+            })),
         }
     }
 }
 
-/// The values of a row under the names of its columns: as many as there are names, so that none is dropped.
-fn named(header: &Arc<Vec<String>>, values: Vec<String>) -> Result<Cells, String> {
-    if values.len() != header.len() {
-        return Err(format!("the row has {} columns, not {}", values.len(), header.len()));
+impl Iterator for Rows<'_> {
+    type Item = Result<Row, Unread>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let number = self.number + 1;
+        let read = self.read().with_context(|| format!("cannot read row {number}")).transpose()?;
+        self.number = number;
+        let Found { line, raw, mut cells } = match read {
+            Ok(found) => found,
+            Err(error) => return Some(Err(Unread::File(error))),
+        };
+        if self.is_transcoded && raw.has_replacement() {
+            cells = Err("the row has characters that its encoding does not have: see --encoding".to_owned());
+        }
+        let place = Place { row: number, line };
+        Some(match cells {
+            Ok(cells) => Ok(Row { place, cells, defaults: Arc::clone(&self.defaults), raw }),
+            Err(reason) => Err(Unread::Row { place, raw, reason }),
+        })
     }
-    Ok(Cells::Named(Arc::clone(header), values))
 }
 
-/// The members of a JSON object, of which no two have one name.
+impl Raw {
+    /// Whether a character stands for one that was none.
+    fn has_replacement(&self) -> bool {
+        let bytes = match self {
+            Self::Columns(record) => record.as_slice(),
+            Self::Line(line) => line,
+        };
+        bytes.windows(3).any(|three| three == "\u{fffd}".as_bytes())
+    }
+}
+
+/// A CSV file.
+struct Csv<'a> {
+    reader: csv::Reader<Allowed<'a>>,
+    passage: Rc<Passage>,
+    header: Arc<Vec<String>>,
+    /// The first row, where it had to be read to tell that it is no header.
+    first: Option<csv::ByteRecord>,
+    endings: Endings,
+    /// Columns at the beginning of each row that say why it was refused before.
+    reasons: usize,
+}
+
+/// An input of which no row takes more than it is allowed: a quote that is never closed would take the whole file into memory.
+struct Allowed<'a> {
+    input: Box<dyn Read + 'a>,
+    passage: Rc<Passage>,
+}
+
+/// What passes from the input to the reader of rows.
+struct Passage {
+    /// Bytes that may still be read for this row.
+    allowance: Shared<u64>,
+    /// Whether the input ended, and its last line without a line feed.
+    ends_without_feed: Shared<bool>,
+    last: Shared<u8>,
+}
+
+impl Read for Allowed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let allowed = self.passage.allowance.get();
+        if allowed == 0 {
+            let reason = format!("the row is longer than {LINE_BYTES_MAX} bytes: is a quote not closed?");
+            return Err(std::io::Error::other(reason));
+        }
+        let read = self.input.read(buffer)?;
+        self.passage.allowance.set(allowed.saturating_sub(read as u64));
+        match buffer[..read].last() {
+            Some(last) => self.passage.last.set(*last),
+            None => self.passage.ends_without_feed.set(self.passage.last.get() != b'\n'),
+        }
+        Ok(read)
+    }
+}
+
+/// Where the reader stands behind a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Endings {
+    /// Behind the end of the line.
+    Feed,
+    /// Between carriage return and line feed.
+    ReturnFeed,
+}
+
+impl<'a> Csv<'a> {
+    fn new(delimiter: u8, columns: Vec<String>, input: Box<dyn Read + 'a>) -> Result<Self> {
+        let allowance = Shared::new(LINE_BYTES_MAX);
+        let passage = Rc::new(Passage { allowance, ends_without_feed: Shared::new(false), last: Shared::new(b'\n') });
+        let input = Allowed { input, passage: Rc::clone(&passage) };
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(1 << 16)
+            .from_reader(input);
+        let mut first = csv::ByteRecord::new();
+        let is_there = reader.read_byte_record(&mut first).context("cannot read the header")?;
+        let end = reader.position().line();
+        let endings = if end > 1 + breaks(&first) { Endings::Feed } else { Endings::ReturnFeed };
+        // A file of refused rows has a header, though the file that they are from has none.
+        let has_reasons = first.iter().take(rejects::COLUMNS.len()).eq(rejects::COLUMNS.map(str::as_bytes));
+        let is_header = columns.is_empty() || has_reasons;
+        let mut header =
+            if is_header { texts(&first).map_err(|reason| anyhow!("the header: {reason}"))? } else { columns };
+        let reasons = if has_reasons { rejects::COLUMNS.len() } else { 0 };
+        header.drain(..reasons);
+        let first = (!is_header && is_there).then_some(first);
+        Ok(Self { reader, passage, header: Arc::new(header), first, endings, reasons })
+    }
+
+    fn read(&mut self) -> Result<Option<Found>> {
+        let mut record = match self.first.take() {
+            Some(first) => first,
+            None => {
+                self.passage.allowance.set(LINE_BYTES_MAX);
+                let mut record = csv::ByteRecord::new();
+                if !self.reader.read_byte_record(&mut record)? {
+                    return Ok(None);
+                }
+                record
+            }
+        };
+        let line = self.line_of(&record);
+        if self.reasons > 0 {
+            record = record.iter().skip(self.reasons).collect();
+        }
+        Ok(Some(Found { line, cells: named(&self.header, &record), raw: Raw::Columns(record) }))
+    }
+
+    /// The line that the row begins in, which was just read. What the reader says of its beginning is the end of the row before.
+    fn line_of(&self, record: &csv::ByteRecord) -> u64 {
+        let end = self.reader.position().line();
+        // The reader asks for more only where it has nothing left: what ends there without a line feed is the last row.
+        let is_last = self.passage.ends_without_feed.get();
+        let last = if self.endings == Endings::ReturnFeed || is_last { end } else { end - 1 };
+        last.saturating_sub(breaks(record)).max(1)
+    }
+}
+
+/// Line breaks within the values of a row.
+fn breaks(record: &csv::ByteRecord) -> u64 {
+    record.as_slice().iter().map(|byte| u64::from(*byte == b'\n')).sum()
+}
+
+fn texts(record: &csv::ByteRecord) -> Result<Vec<String>, String> {
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| NOT_UTF8.to_owned());
+    record.iter().map(text).collect()
+}
+
+/// The values of a row under the names of its columns: as many as there are names, so that none is dropped.
+fn named(header: &Arc<Vec<String>>, record: &csv::ByteRecord) -> Result<Cells, String> {
+    if record.len() != header.len() {
+        return Err(format!("the row has {} columns, not {}", record.len(), header.len()));
+    }
+    Ok(Cells::Named(Arc::clone(header), texts(record)?))
+}
+
+/// The members of a JSON object, of which no two have one name; without what was said of it when it was refused.
 fn members(text: &str) -> Result<Cells, String> {
-    let Members(members) = Members::parse(text).map_err(|_| "this is no JSON object".to_owned())?;
+    let Members(members) = Members::parse(text).map_err(|_| {
+        let hint = if text.trim_start().starts_with('[') { "; of an array, jq -c '.[]' makes such lines" } else { "" };
+        format!("this is no JSON object, and each line is expected to be one{hint}")
+    })?;
     let mut cells = BTreeMap::new();
     for (at, (name, raw)) in members.into_iter().enumerate() {
         // The name is a column's, as in a header, and no value.
@@ -196,50 +404,16 @@ fn members(text: &str) -> Result<Cells, String> {
             }
         };
     }
+    if cells.get(rejects::MEMBER).is_some_and(|said| rejects::is_reason(said)) {
+        cells.remove(rejects::MEMBER);
+    }
     Ok(Cells::Json(cells))
 }
 
-/// The input from behind the byte order mark, if it begins with one.
-fn without_mark<R: Read>(mut input: R) -> Result<Input<R>> {
-    const UTF8: &[u8] = b"\xef\xbb\xbf";
-    let mut head = Vec::with_capacity(UTF8.len());
-    input.by_ref().take(UTF8.len() as u64).read_to_end(&mut head).context("cannot read the first row")?;
-    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        bail!("the file is UTF-16: save it as UTF-8");
-    }
-    if head == UTF8 {
-        head.clear();
-    }
-    Ok(BufReader::new(Cursor::new(head).chain(input)))
-}
+const NOT_UTF8: &str = "the row is not UTF-8: see --encoding";
 
-impl<R: Read> Iterator for Rows<R> {
-    type Item = Result<Row, Unread>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let number = self.number + 1;
-        let read = self.read().with_context(|| format!("cannot read row {number}")).transpose()?;
-        self.number = number;
-        Some(match read {
-            Ok(Ok(cells)) => Ok(Row { number, cells }),
-            Ok(Err(reason)) => Err(Unread::Row { number, reason }),
-            Err(error) => Err(Unread::File(error)),
-        })
-    }
-}
-
-/// What is wrong with one record of a CSV file, without its values.
-fn broken_record(error: csv::Error) -> Result<String> {
-    match error.kind() {
-        csv::ErrorKind::Utf8 { .. } => Ok(NOT_UTF8.to_owned()),
-        _ => Err(error.into()),
-    }
-}
-
-const NOT_UTF8: &str = "the row is not UTF-8";
-
-/// The next line that is not blank.
-fn line(input: &mut impl BufRead) -> Result<Option<Result<String, String>>> {
+/// The next line that is not blank, without its end; counts all.
+fn next_line(input: &mut impl BufRead, line: &mut u64) -> Result<Option<Vec<u8>>> {
     loop {
         let mut bytes = Vec::new();
         let read = Read::take(&mut *input, LINE_BYTES_MAX).read_until(b'\n', &mut bytes)?;
@@ -249,8 +423,10 @@ fn line(input: &mut impl BufRead) -> Result<Option<Result<String, String>>> {
         if read as u64 == LINE_BYTES_MAX {
             bail!("the line is longer than {LINE_BYTES_MAX} bytes");
         }
+        *line += 1;
         if !bytes.trim_ascii().is_empty() {
-            return Ok(Some(String::from_utf8(bytes).map_err(|_| NOT_UTF8.to_owned())));
+            bytes.truncate(bytes.trim_ascii_end().len());
+            return Ok(Some(bytes));
         }
     }
 }

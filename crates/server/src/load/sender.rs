@@ -3,59 +3,94 @@
 use std::fmt;
 
 use anyhow::{Context as _, Result, ensure};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use ureq::http::Method;
 
-use super::values::Refusal;
-use crate::client::Client;
+use super::rejects::Refused;
+use super::rows::{Place, Raw};
+use super::run::Destination;
 
 /// A batch is closed before its body passes this; servers take 500 KB.
 const BATCH_BYTES_MAX: usize = 450_000;
+/// Bytes of rows as they came that wait for the answer to their batch.
+const RAW_BYTES_MAX: usize = 16 << 20;
+/// Lines of rows that contradict what is stored, as they are told.
+const DIFFERING_TOLD: usize = 5;
+/// Rows that a trial shows as they would be sent.
+const SHOWN_MAX: usize = 5;
 
 /// Sends rows in batches, each until it is answered.
 pub(crate) struct Sender {
-    client: Client,
+    destination: Destination,
     path: &'static str,
     opening: String,
     rows_max: usize,
-    rows: Vec<u64>,
+    rows: Vec<(Place, Raw)>,
+    raw_bytes: usize,
     body: Vec<u8>,
     counts: Counts,
+    differing: Vec<u64>,
+    shown: usize,
 }
 
-/// What became of the rows so far.
+/// What became of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Rows that are stored now.
     pub(crate) accepted: u64,
     /// Rows that were stored before.
     pub(crate) duplicate: u64,
+    /// Those of them whose id is stored with other content, which stays.
+    pub(crate) differing: u64,
     /// Rows that were refused.
     pub(crate) rejected: u64,
+    /// Rows that were sent without some of their values.
+    pub(crate) lacking: u64,
+}
+
+/// So many rows, in words.
+pub(crate) fn rows(count: u64) -> String {
+    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
+}
+
+impl Counts {
+    /// These and those.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.duplicate += other.duplicate;
+        self.differing += other.differing;
+        self.rejected += other.rejected;
+        self.lacking += other.lacking;
+    }
+
+    /// What a trial tells.
+    pub(crate) fn of_trial(&self) -> String {
+        let Self { accepted, rejected, lacking, .. } = self;
+        let lacking = if *lacking > 0 { format!(", {lacking} of them without some values") } else { String::new() };
+        format!("nothing was sent: {accepted} rows would be sent{lacking}, {rejected} cannot be")
+    }
+
+    /// All rows.
+    pub(crate) fn rows(&self) -> u64 {
+        self.accepted + self.duplicate + self.rejected
+    }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} accepted, {} duplicate, {} rejected", self.accepted, self.duplicate, self.rejected)
+        let Self { accepted, duplicate, differing, rejected, lacking } = self;
+        write!(f, "{accepted} accepted, {duplicate} duplicate, {rejected} rejected")?;
+        if *differing > 0 {
+            write!(
+                f,
+                "; {differing} of the duplicates say something else than what is stored under their id, and were not taken"
+            )?;
+        }
+        if *lacking > 0 {
+            write!(f, "; sent without values that could not be read: {}", rows(*lacking))?;
+        }
+        Ok(())
     }
-}
-
-/// Rows of one delivery that were refused.
-#[derive(Default)]
-pub(crate) struct Sent {
-    /// In the order of the file.
-    pub(crate) rejected: Vec<RejectedRow>,
-}
-
-/// A row that was refused, and why.
-#[derive(Serialize)]
-pub(crate) struct RejectedRow {
-    row: u64,
-    code: String,
-    message: String,
-    /// The value that is wrong, where it is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
 }
 
 /// The answer to a batch: the counts, and every row that was not plainly accepted.
@@ -85,8 +120,20 @@ enum Status {
 
 impl Sender {
     /// Sends to this path of a server, in bodies that begin so.
-    pub(crate) fn new(client: Client, (path, opening): (&'static str, String), rows_max: usize) -> Self {
-        Self { client, path, opening, rows_max, rows: Vec::new(), body: Vec::new(), counts: Counts::default() }
+    pub(crate) fn new(destination: Destination, (path, opening): (&'static str, String), rows_max: usize) -> Self {
+        let (rows, body, differing) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            destination,
+            path,
+            opening,
+            rows_max,
+            rows,
+            raw_bytes: 0,
+            body,
+            counts: Counts::default(),
+            differing,
+            shown: 0,
+        }
     }
 
     /// What became of the rows so far.
@@ -94,35 +141,57 @@ impl Sender {
         &self.counts
     }
 
-    /// Adds a row; sends the batch before it when the two do not fit together.
-    pub(crate) fn push(&mut self, row: u64, body: Vec<u8>) -> Result<Option<Sent>> {
-        let fits = self.rows.len() < self.rows_max && self.body.len() + body.len() < BATCH_BYTES_MAX;
+    /// Lines of the first rows that contradict what is stored.
+    pub(crate) fn differing(&self) -> &[u64] {
+        &self.differing
+    }
+
+    /// Adds a row; sends the batch before it when the two do not fit together. Answers what was refused, if something was sent.
+    pub(crate) fn push(&mut self, place: Place, raw: Raw, body: &[u8]) -> Result<Option<Vec<Refused>>> {
+        if matches!(self.destination, Destination::Sample) && self.shown < SHOWN_MAX {
+            self.shown += 1;
+            println!("{}", String::from_utf8_lossy(body));
+        }
+        let raw_bytes = raw.bytes();
+        let fits = self.rows.len() < self.rows_max
+            && self.body.len() + body.len() < BATCH_BYTES_MAX
+            && self.raw_bytes + raw_bytes < RAW_BYTES_MAX;
         let sent = if fits || self.rows.is_empty() { None } else { Some(self.deliver()?) };
         if !self.rows.is_empty() {
             self.body.push(b',');
         }
-        self.rows.push(row);
+        self.rows.push((place, raw));
+        self.raw_bytes += raw_bytes;
         self.body.extend(body);
         Ok(sent)
     }
 
-    /// Counts a row that could not be sent.
-    pub(crate) fn refuse(&mut self, row: u64, Refusal { message, value }: Refusal) -> Sent {
+    /// Counts a row that was not sent.
+    pub(crate) fn count_refused(&mut self) {
         self.counts.rejected += 1;
-        Sent { rejected: vec![RejectedRow { row, code: "row_invalid".to_owned(), message, value }] }
+    }
+
+    /// Counts a row that is sent without some of its values.
+    pub(crate) fn count_lacking(&mut self) {
+        self.counts.lacking += 1;
     }
 
     /// Sends what is left.
-    pub(crate) fn finish(&mut self) -> Result<Sent> {
-        if self.rows.is_empty() { Ok(Sent::default()) } else { self.deliver() }
+    pub(crate) fn finish(&mut self) -> Result<Vec<Refused>> {
+        if self.rows.is_empty() { Ok(Vec::new()) } else { self.deliver() }
     }
 
-    fn deliver(&mut self) -> Result<Sent> {
-        let rows = std::mem::take(&mut self.rows);
+    fn deliver(&mut self) -> Result<Vec<Refused>> {
+        let mut rows = std::mem::take(&mut self.rows);
         let items = std::mem::take(&mut self.body);
+        self.raw_bytes = 0;
+        let Destination::Server(client) = &self.destination else {
+            self.counts.accepted += rows.len() as u64;
+            return Ok(Vec::new());
+        };
         let body = [self.opening.as_bytes(), &items, b"]}"].concat();
-        let answer = self.client.send_until_answered(&Method::POST, self.path, &body)?;
-        let span = format!("rows {} to {}", rows[0], rows[rows.len() - 1]);
+        let answer = client.send_until_answered(&Method::POST, self.path, &body)?;
+        let span = format!("rows {} to {}", rows[0].0.row, rows[rows.len() - 1].0.row);
         if answer.status != 200 {
             return Err(answer.into_error().context(span));
         }
@@ -132,15 +201,25 @@ impl Sender {
         self.counts.accepted += report.accepted;
         self.counts.duplicate += report.duplicates;
         self.counts.rejected += report.rejected;
-        let refused = report.verdicts.into_iter().filter(|verdict| verdict.status == Status::Rejected);
-        let rejected = refused.map(|verdict| {
-            Ok(RejectedRow {
-                row: *rows.get(verdict.index).with_context(|| format!("{span}: no row {}", verdict.index))?,
-                code: verdict.code.unwrap_or_default(),
-                message: verdict.message.unwrap_or_default(),
-                value: None,
-            })
-        });
-        Ok(Sent { rejected: rejected.collect::<Result<_>>()? })
+        let mut refused = Vec::new();
+        for Verdict { index, status, code, message } in report.verdicts {
+            let (place, raw) = rows.get_mut(index).with_context(|| format!("{span}: no row {index}"))?;
+            let code = code.unwrap_or_default();
+            match status {
+                Status::Rejected => {
+                    let raw = std::mem::replace(raw, Raw::Line(Vec::new()));
+                    let expected = message.unwrap_or_default();
+                    refused.push(Refused { place: *place, code, expected, value: None, raw });
+                }
+                Status::Duplicate if code == "duplicate_differs" => {
+                    self.counts.differing += 1;
+                    if self.differing.len() < DIFFERING_TOLD {
+                        self.differing.push(place.line);
+                    }
+                }
+                Status::Duplicate | Status::Accepted => {}
+            }
+        }
+        Ok(refused)
     }
 }

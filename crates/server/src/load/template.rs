@@ -60,6 +60,20 @@ impl Template {
         })
     }
 
+    /// Whether no row has a part in it.
+    pub(crate) fn is_constant(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
+    /// The text of a constant.
+    pub(crate) fn constant(&self) -> String {
+        let texts = self.0.iter().map(|part| match part {
+            Part::Text(text) => text.as_str(),
+            Part::Number | Part::Column(_) => "",
+        });
+        texts.collect()
+    }
+
     /// The cell itself where the template is one column and nothing else.
     pub(crate) fn cell<'a>(&self, row: &'a Row) -> Option<Cell<'a>> {
         match &self.0[..] {
@@ -79,7 +93,7 @@ impl Template {
         for part in &self.0 {
             match part {
                 Part::Text(plain) => text.push_str(plain),
-                Part::Number => text.push_str(&row.number.to_string()),
+                Part::Number => text.push_str(&row.place.row.to_string()),
                 Part::Column(name) => text.push_str(&row.cell(name).and_then(Cell::into_text)?),
             }
         }

@@ -85,6 +85,8 @@ fn settings_that_contradict_each_other_are_refused() {
         ("queue_memory_bytes = \"1MiB\"", "queue_memory_bytes is 1MiB: it must be 16MiB or more"),
         ("answer_memory_bytes = 5", "answer_memory_bytes is 5: it must be 64MiB or more"),
         ("log_level = \"a=b=c\"", "log_level is no level"),
+        ("log_level = \"inof\"", "log_level is no level: inof (off, error, warn"),
+        ("log_level = \"info,tessera_service=loud\"", "log_level is no level: tessera_service=loud"),
     ] {
         let error = resolve(&[], text).expect_err(text);
         assert!(error.contains(expected), "{text}: {error}");

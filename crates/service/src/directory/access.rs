@@ -57,14 +57,19 @@ pub(super) struct Grant<'a> {
     pub(super) permissions: Permissions,
     pub(super) datasets: &'a Datasets,
     pub(super) scope: &'a WorkspaceScope,
+    pub(super) expires_at: Option<Timestamp>,
 }
 
 /// Whether the caller may make a key that can do this, or have a secret of one: it can do it itself. An operator of this host runs the
 /// organizations of others and has no part in their data: it may give one that has never had a key its first, whatever that is to do, and
 /// afterwards only what is about no data.
 pub(super) fn may_grant(actor: &Actor<'_>, grant: &Grant<'_>) -> Result<(), Error> {
-    let Grant { organization, permissions, datasets, scope } = *grant;
+    let Grant { organization, permissions, datasets, scope, expires_at } = *grant;
     let caller = actor.caller;
+    if caller.expires_at().is_some_and(|own| expires_at.is_none_or(|at| at > own)) {
+        let message = "this key expires, so a key that it makes expires too, and no later: say expires_at";
+        return Err(Error::new(ErrorKind::Forbidden, "expiry_exceeded", message));
+    }
     caller.datasets().cover(datasets)?;
     if caller.organization() != organization {
         let is_first = !actor.directory.keys().any(|entry| entry.key.organization == organization);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tessera_engine::time::Timestamp;
+
 use super::snapshot::KeyEntry;
 use super::{
     Class, Datasets, Directory, KeyId, OrganizationId, Permission, Permissions, RateLimit, WorkspaceId, WorkspaceScope,
@@ -24,6 +26,12 @@ impl Caller {
     #[must_use]
     pub fn key(&self) -> KeyId {
         self.entry.key.id
+    }
+
+    /// When the key stops working, if that is known.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.entry.key.expires_at
     }
 
     /// Where the key may be seen: what a public key says is less certain.

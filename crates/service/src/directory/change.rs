@@ -34,6 +34,8 @@ pub struct NewKey {
     pub datasets: Option<Vec<Dataset>>,
     /// The origins of the pages that it may be used from; any if none is said.
     pub origins: Option<Vec<Origin>>,
+    /// When it stops working; never if none is said.
+    pub expires_at: Option<Timestamp>,
     /// How much it may ask of the service.
     pub rate_limit: Option<RateLimit>,
 }
@@ -153,7 +155,11 @@ pub(super) fn create_key(
     let id = key_id(actor.now, drawn);
     let datasets = datasets(actor, organization, new, id)?;
     let scope = scope(actor, organization, new.workspaces.as_deref())?;
-    let grant = Grant { organization, permissions: new.permissions, datasets: &datasets, scope: &scope };
+    let (permissions, expires_at) = (new.permissions, new.expires_at);
+    if expires_at.is_some_and(|at| at <= actor.now) {
+        return Err(Error::new(ErrorKind::Invalid, "expiry_past", "expires_at is expected to be in the future"));
+    }
+    let grant = Grant { organization, permissions, datasets: &datasets, scope: &scope, expires_at };
     access::may_grant(actor, &grant)?;
     let secret = Secret::from_bits(new.class, &drawn.secret);
     let key = Key {
@@ -166,7 +172,7 @@ pub(super) fn create_key(
         datasets,
         origins: new.origins.clone(),
         created_at: actor.now,
-        expires_at: None,
+        expires_at,
         revoked_at: None,
         replaced_by: None,
         last_four: last_four(secret.reveal()),
@@ -193,7 +199,9 @@ pub(super) fn rotate_key(
         None => old.key.datasets.clone(),
     };
     let Key { organization, permissions, scope, .. } = &old.key;
-    let grant = Grant { organization: *organization, permissions: *permissions, datasets: &datasets, scope };
+    let expires_at = old.key.expires_at;
+    let grant =
+        Grant { organization: *organization, permissions: *permissions, datasets: &datasets, scope, expires_at };
     access::may_grant(actor, &grant)?;
     if !old.key.is_active(actor.now) || old.key.replaced_by.is_some() {
         let message = "this key was revoked, has expired, or was rotated already";
@@ -204,13 +212,14 @@ pub(super) fn rotate_key(
         id: key_id(actor.now, drawn),
         datasets,
         created_at: actor.now,
-        expires_at: None,
         last_four: last_four(secret.reveal()),
         bootstrap: false,
         ..old.key.clone()
     };
     let mut change = with_new_key(actor, KeyEntry { key: key.clone(), hash: hash(secret.reveal()) })?;
-    let expires = actor.now.plus_micros(i64::from(grace_secs) * 1_000_000);
+    // The grace is no longer life than the key had.
+    let grace = actor.now.plus_micros(i64::from(grace_secs) * 1_000_000);
+    let expires = expires_at.map_or(grace, |at| at.min(grace));
     let retired = match grace_secs {
         0 => Key { revoked_at: Some(actor.now), replaced_by: Some(key.id), ..old.key.clone() },
         _ => Key { expires_at: Some(expires), replaced_by: Some(key.id), ..old.key.clone() },

@@ -84,7 +84,7 @@ impl Directory {
             return Err(unauthenticated("key_revoked", "this key was revoked"));
         }
         if entry.key.expires_at.is_some_and(|at| at <= now) {
-            return Err(unauthenticated("key_expired", "this key has expired; another took its place"));
+            return Err(unauthenticated("key_expired", "this key has expired"));
         }
         Ok(Caller::new(Arc::clone(self), Arc::clone(entry)))
     }

@@ -75,8 +75,33 @@ fn new_key(permissions: &[Permission], workspaces: Option<&[&str]>) -> NewKey {
         dataset: None,
         datasets: None,
         origins: None,
+        expires_at: None,
         rate_limit: None,
     }
+}
+
+#[tokio::test]
+async fn a_key_that_expires_gives_no_longer_life_than_it_has() {
+    let (world, boss) = World::ready().await;
+    let start = Timestamp::from_micros(world.clock.load(Ordering::SeqCst)).unwrap();
+    let at = |secs: i64| Some(start.plus_micros(secs * SECOND));
+    let administers = [Permission::Administer, Permission::Read];
+    let short = NewKey { expires_at: at(100), ..new_key(&administers, None) };
+    let (issued, admin) = world.issue(&boss, short).await;
+    for (expires_at, expected) in
+        [(None, "expiry_exceeded"), (at(101), "expiry_exceeded"), (at(100), "ok"), (at(0), "expiry_past")]
+    {
+        let new = NewKey { expires_at, ..new_key(&[Permission::Read], None) };
+        assert_eq!(code(world.handle.create_key(&admin, admin.organization(), &new).await), expected);
+    }
+    // Its successor expires when it would have, and the grace of the old one is no longer either.
+    let next = world.handle.rotate_key(&boss, issued.key.id, (1_000, None)).await.unwrap();
+    assert_eq!(next.key.expires_at, issued.key.expires_at);
+    world.pass(99);
+    assert_eq!([issued.secret.reveal(), next.secret.reveal()].map(|secret| world.code(secret)), ["ok", "ok"]);
+    world.pass(1);
+    let codes = [issued.secret.reveal(), next.secret.reveal()].map(|secret| world.code(secret));
+    assert_eq!(codes, ["key_expired", "key_expired"]);
 }
 
 fn all() -> ListQuery {

@@ -1,13 +1,16 @@
-use super::{Cell, Rows, Unread};
-use crate::load::mapping::{Mapping, MappingLayer};
+use super::{Cell, Place, Rows, Unread};
+use crate::load::input;
+use crate::load::layer::MappingLayer;
+use crate::load::mapping::Mapping;
 
 fn read(mapping: &str, input: impl AsRef<[u8]>, column: &str) -> Result<Vec<Option<String>>, String> {
     let layer: MappingLayer = toml::from_str(mapping).expect("test data");
     let mapping = Mapping::resolve(layer, MappingLayer::default(), "test").expect("test data");
-    let rows = Rows::new(&mapping, input.as_ref()).map_err(|error| format!("{error:#}"))?;
+    let text = input::text(input.as_ref(), mapping.encoding()).map_err(|error| format!("{error:#}"))?;
+    let rows = Rows::new(&mapping, text).map_err(|error| format!("{error:#}"))?;
     rows.map(|row| match row {
         Ok(row) => Ok(row.cell(column).and_then(Cell::into_text).map(|text| text.into_owned())),
-        Err(Unread::Row { number, reason }) => Err(format!("row {number}: {reason}")),
+        Err(Unread::Row { place, reason, .. }) => Err(format!("row {}: {reason}", place.row)),
         Err(Unread::File(error)) => Err(format!("{error:#}")),
     })
     .collect()
@@ -44,8 +47,6 @@ fn each_format_gives_its_columns() {
 
 #[test]
 fn broken_rows_are_named() {
-    let utf16 = read(&format!("{EVENT}format = \"jsonl\""), b"\xff\xfe{\0}\0", "id").expect_err("UTF-16");
-    assert!(utf16.contains("save it as UTF-8"), "{utf16}");
     for (format, input, expected) in [
         ("format = \"csv\"", "id,n\n1,2\n1,2,3\n", "row 2: the row has 3 columns, not 2"),
         ("format = \"csv\"\ncolumns = [\"id\"]", "1,2\n", "row 1: the row has 2 columns, not 1"),
@@ -60,4 +61,56 @@ fn broken_rows_are_named() {
         let error = read(&format!("{EVENT}{format}"), input, "id").expect_err(input);
         assert!(error.contains(expected), "{input}: {error}");
     }
+}
+
+/// Where each row stands, broken or not.
+fn places(mapping: &str, input: &[u8]) -> Vec<(u64, u64)> {
+    let layer: MappingLayer = toml::from_str(&format!("{EVENT}{mapping}")).expect("test data");
+    let mapping = Mapping::resolve(layer, MappingLayer::default(), "test").expect("test data");
+    let rows = Rows::new(&mapping, input::text(input, None).expect("text")).expect("a header");
+    let place = |row: Result<super::Row, Unread>| match row {
+        Ok(row) => row.place,
+        Err(Unread::Row { place, .. }) => place,
+        Err(Unread::File(error)) => panic!("{error:#}"),
+    };
+    rows.map(place).map(|Place { row, line }| (row, line)).collect()
+}
+
+#[test]
+fn a_row_is_found_by_its_line() {
+    let expected = [(1, 2), (2, 5), (3, 6), (4, 8)];
+    for input in [
+        "id,n\n1,2\n\n\n3,4\n\"x\ny\",5\n6,7",
+        "id,n\n1,2\n\n\n3,4\n\"x\ny\",5\n6,7\n",
+        "id,n\r\n1,2\r\n\r\n\r\n3,4\r\n\"x\r\ny\",5\r\n6,7\r\n",
+        "id,n\r\n1,2\r\n\r\n\r\n3,4\r\n\"x\r\ny\",5\r\n6,7",
+    ] {
+        assert_eq!(places("", input.as_bytes()), expected, "{input:?}");
+    }
+    assert_eq!(places("columns = [\"id\", \"n\"]", b"1,2\n3,4\n"), [(1, 1), (2, 2)]);
+    assert_eq!(places("format = \"jsonl\"", b"{\"id\":1}\n\n[]\n"), [(1, 1), (2, 3)]);
+    assert_eq!(places("format = \"blank\"\ncolumns = [\"id\"]", b"1\n\n2\n"), [(1, 1), (2, 3)]);
+}
+
+#[test]
+fn a_file_of_refused_rows_is_read_as_the_file_that_they_are_from() {
+    let text = "rejected_line,rejected_code,rejected_expected,rejected_value,id,n\n7,time_invalid,a time,x,1,2\n";
+    let id = || vec![Some("1".to_owned())];
+    for mapping in ["", "columns = [\"id\", \"n\"]"] {
+        assert_eq!(read(&format!("{EVENT}{mapping}"), text, "id"), Ok(id()), "{mapping}");
+    }
+    let lines = "{\"rejected\":{\"line\":7,\"code\":\"c\",\"expected\":\"e\"},\"id\":1}";
+    let json = format!("{EVENT}format = \"jsonl\"");
+    assert_eq!(read(&json, lines, "id"), Ok(id()));
+    assert_eq!(read(&json, lines, "rejected"), Ok(vec![None]));
+    // A member that somebody else called so is a value.
+    assert_eq!(read(&json, "{\"rejected\":true,\"id\":1}", "rejected"), Ok(vec![Some("true".to_owned())]));
+}
+
+#[test]
+fn a_quote_that_is_never_closed_does_not_take_the_file_into_memory() {
+    let mut text = b"id,n\n1,\"".to_vec();
+    text.resize(6 << 20, b'x');
+    let error = read(EVENT, text, "id").expect_err("too long");
+    assert!(error.contains("is a quote not closed?"), "{error}");
 }

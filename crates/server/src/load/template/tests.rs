@@ -1,11 +1,14 @@
 use std::sync::Arc;
 
 use super::Template;
-use crate::load::rows::{Cells, Row};
+use crate::load::rows::{Cells, Place, Raw, Row};
 
 fn row() -> Row {
     let header = Arc::new(["a", "b", "empty"].map(str::to_owned).to_vec());
-    Row { number: 7, cells: Cells::Named(header, ["x", "y z", ""].map(str::to_owned).to_vec()) }
+    let values = ["x", "y z", ""];
+    let place = Place { row: 7, line: 8 };
+    let cells = Cells::Named(header, values.map(str::to_owned).to_vec());
+    Row { place, cells, defaults: Arc::default(), raw: Raw::Columns(values.to_vec().into()) }
 }
 
 #[test]

@@ -1,0 +1,217 @@
+//! One file, from its first row to its last, or to where it is given up.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::ids::Ids;
+use super::input;
+use super::mapping::{Mapping, Rendered};
+use super::progress::Progress;
+use super::rejects::{Refused, Rejects};
+use super::rows::{Row, Rows, Unread};
+use super::sender::{Counts, Sender};
+use crate::client::Client;
+use crate::interrupt;
+
+/// Rows at the beginning of a file after which it is given up if all were refused alike.
+const ALIKE_MAX: u64 = 1_000;
+/// Reasons that are told of a file, each with the number of its rows.
+const REASONS_MAX: usize = 10;
+
+/// One load, told what to do.
+pub(crate) struct Load {
+    /// What the columns mean.
+    pub(crate) mapping: Mapping,
+    /// The hash of the whole file, where ids are made of it.
+    pub(crate) file_hash: Option<[u8; 32]>,
+    /// Rows in a batch.
+    pub(crate) batch: usize,
+    /// Where refused rows go.
+    pub(crate) rejected: PathBuf,
+    /// Bytes to come, for the progress bar, if known.
+    pub(crate) bytes: Option<u64>,
+    /// Refused rows at which it is given up.
+    pub(crate) errors_max: Option<u64>,
+    /// Without a terminal: how often there is a line about the progress.
+    pub(crate) progress: Duration,
+}
+
+/// Where rows go.
+pub(crate) enum Destination {
+    Server(Box<Client>),
+    /// The first are printed.
+    Sample,
+}
+
+/// How a file ended.
+pub(crate) enum End {
+    Complete,
+    Interrupted,
+    /// Too many rows were refused, as this says.
+    TooMany(String),
+}
+
+/// What became of a file.
+pub(crate) struct Done {
+    pub(crate) counts: Counts,
+    pub(crate) end: End,
+    /// The last line that was read.
+    pub(crate) line: u64,
+    /// The file of refused rows, where there are any.
+    pub(crate) rejected: Option<PathBuf>,
+    /// Why rows were refused, with how many, without values.
+    pub(crate) reasons: Vec<(String, u64)>,
+    /// Lines of the first rows that contradict what is stored.
+    pub(crate) differing: Vec<u64>,
+}
+
+/// What was refused so far.
+struct Errors {
+    rejects: Rejects,
+    reasons: BTreeMap<String, u64>,
+    others: u64,
+    max: Option<u64>,
+    /// How many were refused before anything else happened, while all were refused alike.
+    alike: Option<(String, u64)>,
+}
+
+impl Load {
+    /// Reads everything and sends it.
+    pub(crate) fn run(&self, destination: Destination, input: impl Read) -> Result<Done> {
+        let mut progress = Progress::new(self.bytes, self.progress);
+        let text = input::text(input::unpacked(progress.counted(input))?, self.mapping.encoding())?;
+        let is_transcoded = text.is_transcoded;
+        let (path, opening) = self.mapping.delivery();
+        let mut ids = Ids::new(&opening, self.file_hash);
+        let mut sender = Sender::new(destination, (path, opening), self.batch);
+        let mut rows = Rows::new(&self.mapping, text)?;
+        rows.told().iter().for_each(|told| eprintln!("tessera: {told}"));
+        let rejects = Rejects::new(self.rejected.clone(), self.mapping.delimiter(), rows.header(), is_transcoded);
+        let mut errors = Errors { rejects, reasons: BTreeMap::new(), others: 0, max: self.errors_max, alike: None };
+        let (mut end, mut line) = (End::Complete, 0);
+        for row in &mut rows {
+            if interrupt::is_asked() {
+                break;
+            }
+            let row = match row {
+                Ok(row) => Ok(row),
+                Err(Unread::Row { place, raw, reason }) => Err(Refused::unread(place, raw, reason)),
+                Err(Unread::File(error)) => {
+                    progress.finish();
+                    errors.note_all(&sender.finish()?)?;
+                    errors.rejects.close()?;
+                    return Err(error.context(format!("{} so far", sender.counts())));
+                }
+            };
+            line = row.as_ref().map_or_else(|refused| refused.place.line, |row| row.place.line);
+            let taken = self.take(row, &mut ids, &mut sender, &mut errors);
+            match taken {
+                // Nobody waits for a server any longer.
+                Err(_) if interrupt::is_asked() => break,
+                taken => {
+                    if taken.with_context(|| begun(&sender))? {
+                        progress.tell(sender.counts());
+                    }
+                }
+            }
+            if let Some(reason) = errors.are_too_many(sender.counts()) {
+                end = End::TooMany(reason);
+                break;
+            }
+        }
+        // Whoever fills a pipe ends by the same Ctrl-C, perhaps within a row.
+        if interrupt::is_asked() {
+            end = End::Interrupted;
+        } else {
+            let sent = sender.finish();
+            errors.note_all(&sent.with_context(|| begun(&sender))?)?;
+        }
+        progress.finish();
+        let differing = sender.differing().to_vec();
+        let reasons = errors.told();
+        Ok(Done { counts: *sender.counts(), end, line, rejected: errors.rejects.close()?, reasons, differing })
+    }
+
+    /// Sends a row, or notes why not. Answers whether something is known anew.
+    fn take(&self, row: Result<Row, Refused>, ids: &mut Ids, sender: &mut Sender, errors: &mut Errors) -> Result<bool> {
+        let rendered = row.and_then(|row| match self.mapping.render(&row, ids) {
+            Ok(rendered) => Ok((row, rendered)),
+            Err(refusal) => Err(Refused::new(row.place, row.raw, refusal)),
+        });
+        match rendered {
+            Ok((row, Rendered { body, left_out })) => {
+                if !left_out.is_empty() {
+                    sender.count_lacking();
+                    for refusal in left_out {
+                        errors.count(format!("loaded without a value: {}", refusal.message));
+                    }
+                }
+                let Some(refused) = sender.push(row.place, row.raw, &body)? else { return Ok(false) };
+                errors.note_all(&refused)?;
+                Ok(true)
+            }
+            Err(refused) => {
+                sender.count_refused();
+                errors.note_all(&[refused])?;
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// How far a load came that broke off.
+fn begun(sender: &Sender) -> String {
+    format!("{} before this; start it again once it is mended, rows that are stored are known by then", sender.counts())
+}
+
+impl Errors {
+    fn note_all(&mut self, refused: &[Refused]) -> Result<()> {
+        for one in refused {
+            self.rejects.note(one)?;
+            let reason = format!("{}: {}", one.code, one.expected);
+            self.alike = match self.alike.take() {
+                None => Some((reason.clone(), 1)),
+                Some((first, count)) if first == reason => Some((first, count + 1)),
+                // From now on they are not alike.
+                Some((first, _)) => Some((first, 0)),
+            };
+            self.count(reason);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, reason: String) {
+        if let Some(rows) = self.reasons.get_mut(&reason) {
+            *rows += 1;
+        } else if self.reasons.len() < REASONS_MAX {
+            self.reasons.insert(reason, 1);
+        } else {
+            self.others += 1;
+        }
+    }
+
+    /// Why to give up.
+    fn are_too_many(&self, counts: &Counts) -> Option<String> {
+        if let Some(max) = self.max {
+            return (counts.rejected >= max)
+                .then(|| format!("given up: {} rows were refused (--max-errors)", counts.rejected));
+        }
+        let (reason, alike) = self.alike.as_ref()?;
+        let is_all = *alike >= ALIKE_MAX && counts.rejected == *alike && counts.rows() == *alike;
+        is_all.then(|| format!("given up: the first {alike} rows were all refused alike: {reason} (to go on to a number of your own: --max-errors)"))
+    }
+
+    /// The reasons, the most frequent first.
+    fn told(&self) -> Vec<(String, u64)> {
+        let mut told: Vec<(String, u64)> = self.reasons.iter().map(|(reason, rows)| (reason.clone(), *rows)).collect();
+        told.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+        if self.others > 0 {
+            told.push(("other reasons, as the file of refused rows says".to_owned(), self.others));
+        }
+        told
+    }
+}
