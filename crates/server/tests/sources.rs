@@ -209,7 +209,7 @@ fn what_a_database_cannot_answer_is_told_clearly() {
     for (sql, code) in [
         ("select id, id from t", "source_columns_duplicate"),
         ("select * from none", "source_table_unknown"),
-        ("selec", "source_query_invalid"),
+        ("nothing at all", "source_query_invalid"),
         ("select 1 as id; drop table t", "source_query_invalid"),
         ("insert into t values (1, 1) returning id", "source_query_invalid"),
         ("update t set v = 1", "source_columns_missing"),
