@@ -7,7 +7,7 @@ const ALL: &str = "xEvent.count()";
 const ANYBODY: &str = "xEvent.count() >= 0";
 
 fn say(who: usize, and: Option<usize>) -> Say {
-    Say { who: (who, and), dataset: 0, ago: 0, event: None, plan: None, age: None, seen: None }
+    Say { who: (who, and), dataset: 0, ago: 0, event: None, plan: None, age: None, seen: None, whole: false }
 }
 
 fn holds(rules: [&str; 6], steps: &[Step]) {

@@ -65,6 +65,8 @@ pub(super) struct Say {
     pub(super) age: Option<i8>,
     /// A time, so many minutes from the clock.
     pub(super) seen: Option<i64>,
+    /// Whether it is all that its dataset says of its owner.
+    pub(super) whole: bool,
 }
 
 /// An event.
@@ -119,7 +121,11 @@ fn say() -> impl Strategy<Value = Say> {
         prop::option::weighted(0.3, 0..6i8),
         seen,
     )
-        .prop_map(|(who, dataset, ago, event, plan, age, seen)| Say { who, dataset, ago, event, plan, age, seen })
+        .prop_map(|(who, dataset, ago, event, plan, age, seen)| {
+            // No draw of its own: the cases stay what they were.
+            let whole = age == Some(3);
+            Say { who, dataset, ago, event, plan, age, seen, whole }
+        })
 }
 
 fn body() -> impl Strategy<Value = Body> {

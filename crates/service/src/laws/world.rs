@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use bytes::Bytes;
 use proptest::sample::Index;
 use tessera_engine::config::Kind;
-use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
+use tessera_engine::fact::{Call, CallKind, Claim, Fact, Replaces, Strength};
 use tessera_engine::id::NodeId;
 use tessera_engine::model::{
     Attribute, DataModel, Definition as ModelDefinition, EventType, Flags, Scalar, Type, Window,
@@ -239,7 +239,7 @@ impl<'a> World<'a> {
             account: None,
             call: say.event.as_ref().map(call),
             content: None,
-            replaces: tessera_engine::fact::Replaces::Nothing,
+            replaces: if say.whole { Replaces::Fragment } else { Replaces::Nothing },
         };
         self.said.push(fact.clone());
         fact
