@@ -90,7 +90,7 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     };
     drop(under_way);
     let unwritten = response.extensions_mut().remove::<Unwritten>();
-    if let Some(wait) = unwritten.as_ref().and_then(|it| app.guesses.note(&it.error, peer, started.into())) {
+    if let Some(wait) = unwritten.as_ref().and_then(|it| app.guesses.note(&it.error, peer, started)) {
         tokio::time::sleep(wait).await;
     }
     if let Some(unwritten) = &unwritten {
