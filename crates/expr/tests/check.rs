@@ -177,6 +177,27 @@ fn what_never_comes_to_anything_is_refused_where_it_stands() {
             "a number or a time: texts are not ordered",
             "write yesterday without quotes",
         ),
+        (
+            "chain(xEvent, timestamp, [A: WHAT(true), B: WHAT(true) WHEN(<= 1 hours after Z)])",
+            "expression_unknown_attribute",
+            78,
+            "the label of a step before this one",
+            "labels before it: A; an attribute of the profile is ^Z, a property of the event properties.Z",
+        ),
+        (
+            "chain(xEvent, timestamp, [Cart: WHAT(true), B: WHAT(true) WHEN(<= 1 hours after Crt)])",
+            "expression_unknown_attribute",
+            81,
+            "the label of a step before this one",
+            "did you mean Cart?",
+        ),
+        (
+            "chain(xEvent, timestamp, [A: WHAT(true) WHEN(after A)])",
+            "expression_unknown_attribute",
+            52,
+            "the label of a step before this one",
+            "an attribute of the profile is ^A, a property of the event properties.A",
+        ),
         ("inSegment(\"nope\")", "expression_unknown_segment", 11, "the name of a segment that there is", ""),
         (
             "enteredSegment(\"gld\").isNotNull()",

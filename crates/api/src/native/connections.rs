@@ -80,7 +80,12 @@ async fn set(
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let body = entered.body(&app, &headers, body).await?;
-    let new = parse(body::json(&body)?)?;
+    let sent: wire::SetConnection = body::json(&body)?;
+    // Files are those of the machine, whatever workspace asks: they are the operator's to give.
+    if sent.kind == "files" {
+        entered.caller.require(Permission::Operate)?;
+    }
+    let new = parse(sent)?;
     let own = app.service.put_connection(entered.workspace, &name, new).await?;
     Ok(entered.answer(json_answer(&shown(&name, &own))))
 }

@@ -167,3 +167,17 @@ async fn a_key_of_before_is_moved_to_a_dataset_by_its_successor() {
     let moved = world.call("POST", &path, ROOT, r#"{"grace_secs":60,"dataset":"web"}"#).await.json();
     assert_eq!(moved["key"]["dataset"], "web", "{moved}");
 }
+
+/// Files are those of the machine: whoever only configures a workspace reads none of them through a source.
+#[tokio::test]
+async fn files_of_the_machine_are_the_operators_to_give() {
+    let world = World::new().await;
+    let key = world.key("private", &["configure"], &["default"]).await;
+    let files = r#"{"kind":"files","url":"file:///etc"}"#;
+    let refused = world.call("PUT", "/v1/connections/local", &key, files).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (403, "permission_missing"), "{}", refused.json());
+    let made = world.call("PUT", "/v1/connections/local", ROOT, files).await;
+    assert_eq!(made.status.as_u16(), 200, "{}", made.json());
+    let database = r#"{"kind":"postgres","url":"postgres://reader@db.internal:5432/shop"}"#;
+    assert_eq!(world.call("PUT", "/v1/connections/crm", &key, database).await.status, 200);
+}

@@ -121,7 +121,10 @@ impl<'m> Inference<'m> {
                     let before = inference.variables.len();
                     for step in steps {
                         inference.expr(&step.what)?;
-                        step.when.iter().try_for_each(|when| inference.when(when))?;
+                        if let Some(when) = &step.when {
+                            meaning::labels(when, inference.variables[before..].iter().map(|(label, _)| &**label))?;
+                            inference.when(when)?;
+                        }
                         step.condition.iter().try_for_each(|condition| inference.expr(condition).map(drop))?;
                         let own = inference.contexts.last().cloned().unwrap_or(Subject::Of(Type::Any));
                         let own =

@@ -1,7 +1,7 @@
 //! What has a type that fits and still can never mean what was meant.
 
 use super::Type;
-use crate::ast::{Comparison, Expr, Literal, Node};
+use crate::ast::{Comparison, Expr, Literal, Moment, Node, When};
 use crate::calendar::{self, Zone};
 use crate::pql;
 use crate::problem::{Code, Problem};
@@ -43,6 +43,27 @@ pub(super) fn moment(expr: &Expr) -> Result<(), Problem> {
         Node::Literal(Literal::Text(text)) if !names_time(text) => Err(no_time(expr, text)),
         _ => Ok(()),
     }
+}
+
+/// Refuses a moment of a step of a chain that is a name alone and no label of a step before: an event has no time of that name at its top.
+pub(super) fn labels<'a>(when: &When, labels: impl Iterator<Item = &'a str> + Clone) -> Result<(), Problem> {
+    let mut found = Ok(());
+    when.each_moment(&mut |moment| {
+        let Moment::At(expr) = moment else { return };
+        let Node::Path { of, names } = &expr.node else { return };
+        if found.is_err() || of.node != Node::Context(0) || names.len() > 1 || &*names[0] == "timestamp" {
+            return;
+        }
+        let name = &*names[0];
+        let problem = Problem::new(Code::UnknownAttribute, expr.at.clone(), "the label of a step before this one");
+        let known = labels.clone().collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { known } else { format!("labels before it: {known}; ") };
+        let problem = problem.did_you_mean(name, labels.clone());
+        let elsewhere =
+            || format!("{known}an attribute of the profile is ^{name}, a property of the event properties.{name}");
+        found = Err(Problem { hint: problem.hint.clone().or_else(|| Some(elsewhere())), ..problem });
+    });
+    found
 }
 
 /// Refuses a filter that says the same of every item: a number, which is taken for a place, or a text, which is taken for a name.

@@ -346,6 +346,7 @@ impl<'a> Printer<'a> {
         self.push(", ");
         self.expr(order, Strength::Postfix);
         self.push(", [");
+        let before = self.bound.len();
         for (at, step) in steps.iter().enumerate() {
             if at > 0 {
                 self.push(", ");
@@ -371,7 +372,9 @@ impl<'a> Printer<'a> {
                 self.expr(condition, Strength::Or);
                 self.push(")");
             }
+            self.bound.push(&step.label);
         }
+        self.bound.truncate(before);
         self.push("])");
     }
 

@@ -114,7 +114,7 @@ impl Scopes<'_> {
     fn step(&mut self, step: &mut Step, place: &[Name]) -> Result<(), Problem> {
         self.expr(&mut step.what)?;
         if let Some(when) = &mut step.when {
-            when.each_moment_mut(&mut |moment| self.labelled(moment, place))?;
+            when.each_moment_mut(&mut |moment| self.labelled(moment, place));
             self.when(when)?;
         }
         step.condition.iter_mut().try_for_each(|condition| self.expr(condition))?;
@@ -123,29 +123,14 @@ impl Scopes<'_> {
         Ok(())
     }
 
-    /// A moment of a step that is a name alone: the label of a step before. Nothing else can be meant; an event's own time is no moment for it.
-    fn labelled(&self, moment: &mut Moment, place: &[Name]) -> Result<(), Problem> {
-        let Moment::At(expr) = moment else { return Ok(()) };
-        let Node::Variable(name) = &expr.node else { return Ok(()) };
-        let labels = self.labels.as_deref().unwrap_or_default();
-        if labels.contains(name) {
+    /// A moment of a step that is the label of a step before.
+    fn labelled(&self, moment: &mut Moment, place: &[Name]) {
+        let Moment::At(expr) = moment else { return };
+        let Node::Variable(name) = &expr.node else { return };
+        if self.labels.as_deref().unwrap_or_default().contains(name) {
             let of = Box::new(Expr::at(Node::Variable(name.clone()), expr.at.clone()));
             expr.node = Node::Path { of, names: place.to_vec() };
-            return Ok(());
         }
-        if self.head(name).is_some() {
-            return Ok(());
-        }
-        let known = labels.iter().map(|label| &**label);
-        let problem = Problem::new(Code::UnknownAttribute, expr.at.clone(), "the label of a step before this one");
-        let hint = match labels {
-            [] => format!("an attribute of the profile is ^{name}, a property of the event properties.{name}"),
-            labels => format!(
-                "labels before it: {}; an attribute of the profile is ^{name}, a property of the event properties.{name}",
-                labels.join(", ")
-            ),
-        };
-        Err(Problem { hint: problem.clone().did_you_mean(name, known).hint.or(Some(hint)), ..problem })
     }
 
     /// What a name that stands alone is, if it is bound.
