@@ -54,7 +54,13 @@ fn route(
     handler: MethodRouter<std::sync::Arc<App>>,
     summary: &'static str,
 ) -> Route {
-    Route::new(method, path, ERASE, handler, Tag::Regulations, summary).known_parameters_only()
+    let error = json!({ "type": "validation-failure", "message": "subjectType: USER_ID is expected; nothing was done",
+        "reason": "regulation_invalid" });
+    Route::new(method, path, ERASE, handler, Tag::Regulations, summary).known_parameters_only().answer_free(
+        422,
+        "What is asked cannot be taken; the codes are those of 400 and 409.",
+        json!({ "errors": [error] }),
+    )
 }
 
 fn one(method: Method, handler: MethodRouter<std::sync::Arc<App>>, summary: &'static str) -> Route {
