@@ -263,8 +263,7 @@ async fn change(
 ) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
-    let shown = app.service.stored_rule(entered.workspace, kind, &name, entered.visibility()).await?;
-    let present = serde_json::from_slice(&render::one(kind, &shown, Vec::new())).unwrap_or(Json::Null);
+    let present = serde_json::from_slice(&shown(&app, &entered, kind, &name).await?).unwrap_or(Json::Null);
     let changed = patched(&present, crate::body::json(&body)?);
     put_as(&app, entered, (kind, &name), (&Method::PATCH, &uri, key), (&body, &changed), Vec::new()).await
 }
