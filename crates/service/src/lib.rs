@@ -19,6 +19,7 @@ pub mod directory;
 mod documents;
 mod erasure_orders;
 mod erasures;
+pub mod exports;
 mod ingest;
 pub mod jobs;
 #[cfg(test)]
@@ -33,7 +34,6 @@ pub mod sources;
 mod stored;
 mod tokens;
 mod units;
-pub mod walks;
 mod work;
 mod write;
 
@@ -61,7 +61,7 @@ pub use read::unit::{UnitIdentity, UnitProfile, UnitQuery};
 pub use stored::{content, cursor, idempotency, keys, records};
 pub use tokens::Tokens;
 pub use work::service::Service;
-pub use work::{backups, check, contradictions};
+pub use work::{backups, check, contradictions, walks};
 pub use write::lane::Changed;
 pub use write::{erasure, feed, quarantine, turns};
 

@@ -3,6 +3,7 @@
 pub mod backups;
 pub mod check;
 pub mod contradictions;
+pub(crate) mod exports;
 pub(crate) mod keeper;
 pub(crate) mod kind;
 pub(crate) mod kinds;
@@ -13,4 +14,5 @@ pub(crate) mod schedules;
 pub(crate) mod service;
 pub(crate) mod sweeping;
 pub(crate) mod timers;
+pub mod walks;
 pub(crate) mod worker;

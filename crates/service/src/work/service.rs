@@ -24,6 +24,7 @@ use crate::read::views::{Epochs, Views};
 use crate::stored::cursor::Cursors;
 use crate::stored::keys::Scope;
 use crate::stored::pseudonym::Pseudonyms;
+use crate::work::exports::Exports;
 use crate::work::keeper::Parts;
 use crate::work::leaps::Leaps;
 use crate::work::refresh::Refreshes;
@@ -54,6 +55,8 @@ pub struct Service {
     pub(crate) epochs: Arc<Epochs>,
     /// Refreshes of sources, and who looks which are due.
     refreshes: Arc<Refreshes>,
+    /// Exports that are under way.
+    exports: Exports,
     pub(crate) views: Views,
     pool: Arc<Pool>,
     /// Where keys are made and tokens signed.
@@ -103,6 +106,11 @@ impl Service {
     /// Where rules are asked that may take long.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Exports that are under way.
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.exports
     }
 
     /// Refreshes of sources.
