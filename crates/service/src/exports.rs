@@ -51,6 +51,3 @@ impl Service {
         self.jobs().make(workspace, &new, once).await
     }
 }
-
-#[cfg(test)]
-mod tests;

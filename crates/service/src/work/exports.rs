@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tessera_connect::{Compression, Encoder, Field, FieldKind, FileFormat, Part, Target};
+use tessera_connect::{Encoder, Field, FieldKind, FileFormat, Part, Target};
 use tessera_engine::time::Timestamp;
 use tessera_store::Key;
 

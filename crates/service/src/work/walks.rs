@@ -158,10 +158,19 @@ impl ProfileWalk {
 
     async fn read(&self, cluster: &Cluster, version: Version, head: NodeId) -> Result<Option<DocumentProfile>, Error> {
         let Records { service, workspace, configured, began, .. } = &self.records;
-        let read = async |found: &Found| {
-            document::read(service.asker(*workspace), configured, found, &self.query, *began).await
-        };
-        self.records.read(cluster, version, head, read).await
+        let Some(mut found) = self.records.found(cluster, version, head).await? else { return Ok(None) };
+        let mut tries = Tries::default();
+        loop {
+            let asker = service.asker(*workspace);
+            let answer = document::read(asker, configured, &found, &self.query, *began).await;
+            if !tries.goes_on(&answer) {
+                return answer.map(Some);
+            }
+            match self.records.now(head).await? {
+                Some(now) => found = now,
+                None => return Ok(None),
+            }
+        }
     }
 }
 
@@ -278,7 +287,7 @@ impl Records {
         }
     }
 
-    fn rewind(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.rows.clear();
         self.ready.clear();
         self.at = None;
@@ -295,42 +304,38 @@ impl Records {
         Err(Error::new(ErrorKind::Unavailable, "walk_timeout", message))
     }
 
-    /// Reads a profile as it was at the instant of the walk; where rules have to read timelines of one that was written since, as it is now. None
-    /// of who was erased since, or became part of another one.
+    /// A profile as it was at the instant of the walk; none of who was erased since.
     ///
     /// # Errors
-    /// What reading it answers; what the store answers.
-    pub(crate) async fn read<T>(
+    /// What the store answers.
+    pub(crate) async fn found(
         &self,
         cluster: &Cluster,
         version: Version,
         head: NodeId,
-        read: impl AsyncFn(&Found) -> Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
+    ) -> Result<Option<Found>, Error> {
         let Self { service, workspace, configured, .. } = self;
         let (finder, scope) = (service.finder(*workspace, &configured.config), Scope::new(*workspace));
-        let Some(mut found) = finder.by_node(head).await? else { return Ok(None) };
-        if found.version != version {
-            let store = &**service.store();
-            let is_nobody = loose::is_forgotten(store, scope, cluster).await?
-                || loose::is_let_go(store, scope, cluster, head).await?;
-            if is_nobody {
-                return Ok(None);
-            }
-            found = Found { node: head, cluster: cluster.clone(), version, epoch: found.epoch };
+        let Some(found) = finder.by_node(head).await? else { return Ok(None) };
+        if found.version == version {
+            return Ok(Some(found));
         }
-        let mut tries = Tries::default();
-        loop {
-            let answer = read(&found).await;
-            if !tries.goes_on(&answer) {
-                return answer.map(Some);
-            }
-            // Whoever became part of another profile meanwhile is shown with that one.
-            match finder.by_node(head).await? {
-                Some(now) if now.cluster.profile_id(head) == Some(head) => found = now,
-                _ => return Ok(None),
-            }
-        }
+        let store = &**service.store();
+        let is_nobody =
+            loose::is_forgotten(store, scope, cluster).await? || loose::is_let_go(store, scope, cluster, head).await?;
+        let epoch = found.epoch;
+        Ok((!is_nobody).then(|| Found { node: head, cluster: cluster.clone(), version, epoch }))
+    }
+
+    /// The profile as it is now, where rules have to read timelines of one that was written since; none of who became part of another one
+    /// meanwhile, and is shown with that.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub(crate) async fn now(&self, head: NodeId) -> Result<Option<Found>, Error> {
+        let finder = self.service.finder(self.workspace, &self.configured.config);
+        let found = finder.by_node(head).await?;
+        Ok(found.filter(|now| now.cluster.profile_id(head) == Some(head)))
     }
 
     /// The next profile of a person: its record, the version of that, and the profile's first node.

@@ -25,7 +25,7 @@ use crate::read::columns::TimeKind;
 use crate::read::find::{Found, not_found};
 use crate::read::query::{Fields, StoredCall};
 use crate::read::render::{profile_id, viewed};
-use crate::read::ruled::{self, Of};
+use crate::read::ruled::{self, Of, Tries};
 use crate::read::whole::Whole;
 use crate::stored::records::rows::Counts;
 use crate::work::service::Service;
@@ -148,8 +148,8 @@ impl RowWalk {
             Source::Profiles { records, .. } => {
                 let model = records.configured.stored.model();
                 let attributes = &model.model.definition().attributes;
-                let own = attributes.iter().find(|(path, _)| path.spoken_of() == name)?.1;
-                match own.value_type? {
+                let own = attributes.iter().find(|(path, _)| path.spoken_of().as_str() == name)?.1;
+                match own.r#type {
                     Type::Scalar(Scalar::DateTime) => Some(TimeKind::Instant),
                     Type::Scalar(Scalar::Date) => Some(TimeKind::Day),
                     _ => None,
@@ -206,9 +206,18 @@ type Shown = (Bytes, Vec<Arc<str>>);
 
 async fn next_profile(records: &mut Records, read: &Reading<'_>) -> Result<Option<Shown>, Error> {
     while let Some((cluster, version, head)) = records.next().await? {
-        let own = async |found: &Found| profile(records, found, read).await;
-        if let Some(Some(shown)) = records.read(&cluster, version, head, own).await? {
-            return Ok(Some(shown));
+        let mut found = records.found(&cluster, version, head).await?;
+        let mut tries = Tries::default();
+        while let Some(own) = &found {
+            let answer = profile(records, own, read).await;
+            if tries.goes_on(&answer) {
+                found = records.now(head).await?;
+                continue;
+            }
+            if let Some(shown) = answer? {
+                return Ok(Some(shown));
+            }
+            break;
         }
     }
     Ok(None)
