@@ -8,6 +8,7 @@ mod documents;
 mod erasures;
 mod exchanges;
 mod export;
+mod exports;
 pub(crate) mod golden;
 mod idempotency;
 mod identity_tokens;

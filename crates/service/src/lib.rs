@@ -17,6 +17,7 @@ mod data_model;
 pub mod directives;
 pub mod directory;
 mod documents;
+pub mod dry_run;
 mod erasure_orders;
 mod erasures;
 pub mod exports;
