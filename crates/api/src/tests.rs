@@ -11,6 +11,7 @@ mod export;
 mod exports;
 pub(crate) mod golden;
 mod idempotency;
+mod identity_rules;
 mod identity_tokens;
 mod jobs;
 mod keys;

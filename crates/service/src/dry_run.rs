@@ -20,7 +20,7 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::base::settings::Settings;
 use crate::base::store_error::{commit_failed, read_failed};
-use crate::config::workspace::StoredConfig;
+use crate::config::workspace::{Part, StoredConfig};
 use crate::jobs::sweeps::RECLUSTER;
 use crate::stored::keys::{Family, Scope};
 use crate::stored::layout::read_held_key;
@@ -107,7 +107,7 @@ impl Service {
         let store: Arc<dyn Store> = copied.store.clone();
         let components = Components { store: store.clone(), ..self.components.clone() };
         let settings =
-            Settings { view_cache_bytes: 0, backup_folder: None, without_rules: true, ..self.settings().clone() };
+            Settings { view_cache_bytes: 0, backup_folder: None, ..self.settings().clone() };
         let service = Self::open(components, settings).await?;
         let outcome = brought(&service, workspace, change).await;
         service.close().await;
@@ -248,12 +248,16 @@ impl<'a> Copying<'a> {
     }
 
     async fn all(&mut self, snapshot: &dyn Snapshot, range: KeyRange) -> Result<(), Error> {
+        // Rules say nothing about who is who, and what is ordered for later is not to happen here.
+        let left_out = [Part::Rules, Part::Planned].map(|part| self.scope.config(part));
         let mut rest = Some(range);
         while let Some(range) = rest {
             let page = snapshot.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
             let page = page.map_err(|error| read_failed(&error))?;
             for row in page.rows {
-                self.put(row.key, row.value).await?;
+                if !left_out.contains(&row.key) {
+                    self.put(row.key, row.value).await?;
+                }
             }
             rest = page.next;
         }
