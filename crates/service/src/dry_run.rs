@@ -21,6 +21,7 @@ use crate::base::ids::WorkspaceId;
 use crate::base::settings::Settings;
 use crate::base::store_error::{commit_failed, read_failed};
 use crate::config::workspace::{Part, StoredConfig};
+use crate::jobs::JobStatus;
 use crate::jobs::sweeps::RECLUSTER;
 use crate::stored::keys::{Family, Scope};
 use crate::stored::layout::read_held_key;
@@ -106,8 +107,7 @@ impl Service {
     ) -> Result<Partition, Error> {
         let store: Arc<dyn Store> = copied.store.clone();
         let components = Components { store: store.clone(), ..self.components.clone() };
-        let settings =
-            Settings { view_cache_bytes: 0, backup_folder: None, ..self.settings().clone() };
+        let settings = Settings { view_cache_bytes: 0, backup_folder: None, ..self.settings().clone() };
         let service = Self::open(components, settings).await?;
         let outcome = brought(&service, workspace, change).await;
         service.close().await;
@@ -139,8 +139,8 @@ async fn brought(
         while let Some(job) = watch.next().await {
             last = (*job).clone();
         }
-        if let Some(trouble) = last.trouble {
-            return Err(Error::new(ErrorKind::Internal, "internal", format!("a dry run failed code={}", trouble.code)));
+        if last.status() != JobStatus::Done {
+            return Err(Error::new(ErrorKind::Internal, "internal", "a dry run was not brought to all records"));
         }
     }
     Ok(service.configured(workspace).await?.config.clone())

@@ -6,6 +6,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use support::{WORKSPACE, by, fact, ingest, memory, open};
+use tessera_engine::id::NodeId;
 use tessera_service::dry_run::DryRun;
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{LimitOverrides, NamespaceRules, StoredConfig, set_limits, update_namespace};
@@ -78,30 +79,36 @@ fn value(namespace: &str, at: u64) -> String {
     if namespace == "email" { format!("e{at}@shop.example") } else { format!("{}{at}", &namespace[..1]) }
 }
 
-/// For each identity the profile that a read finds by it.
-async fn read(service: &Service, identities: &BTreeSet<(String, String)>) -> BTreeMap<(String, String), String> {
-    let mut found = BTreeMap::new();
+/// The node of each identity.
+async fn nodes(service: &Service, identities: &BTreeSet<(String, String)>) -> BTreeSet<NodeId> {
+    let mut found = BTreeSet::new();
     for (namespace, value) in identities {
-        let lookup: Lookup = by(namespace, value);
-        if let Ok(graph) = service.identities(WORKSPACE, &lookup).await {
-            found.insert((namespace.clone(), value.clone()), graph.profile_id.to_string());
+        if let Ok(graph) = service.identities(WORKSPACE, &by(namespace, value)).await {
+            found.extend(graph.nodes.iter().map(|node| node.id));
         }
     }
     found
 }
 
+/// For each node the profile that a read finds by it: a value that is blocked finds nobody, and its node is still there.
+async fn read(service: &Service, nodes: &BTreeSet<NodeId>) -> BTreeMap<NodeId, NodeId> {
+    let mut found = BTreeMap::new();
+    for node in nodes {
+        let graph = service.identities(WORKSPACE, &Lookup::Node(*node)).await.expect("a profile");
+        found.insert(*node, graph.profile_id);
+    }
+    found
+}
+
 /// Counts, from reads before and after.
-fn counted(
-    before: &BTreeMap<(String, String), String>,
-    after: &BTreeMap<(String, String), String>,
-) -> (usize, usize, usize, usize) {
+fn counted(before: &BTreeMap<NodeId, NodeId>, after: &BTreeMap<NodeId, NodeId>) -> (usize, usize, usize, usize) {
     let (mut forth, mut back) = (BTreeMap::new(), BTreeMap::new());
     for (identity, own) in before {
         let Some(next) = after.get(identity) else { continue };
         forth.entry(own).or_insert_with(BTreeSet::new).insert(next);
         back.entry(next).or_insert_with(BTreeSet::new).insert(own);
     }
-    let merged: BTreeSet<&&String> = back.values().filter(|own| own.len() > 1).flatten().collect();
+    let merged: BTreeSet<&&NodeId> = back.values().filter(|own| own.len() > 1).flatten().collect();
     (forth.len(), back.len(), merged.len(), forth.values().filter(|own| own.len() > 1).count())
 }
 
@@ -134,20 +141,21 @@ async fn what_is_said_before_is_what_is_so_after() {
             facts.push(fact(&format!("f{at}"), &format!("{text} city=Lyon")));
         }
         ingest(&service, facts).await;
+        let nodes = nodes(&service, &identities).await;
         // Two changes one after the other, each tried first.
         for _ in 0..2 {
             let change = Change::draw(&mut draw);
-            let before = read(&service, &identities).await;
+            let before = read(&service, &nodes).await;
             let own = change.clone();
             let said: DryRun = match service.dry_run(WORKSPACE, move |config| own.apply(config)).await {
                 Ok(said) => said,
                 Err(error) => panic!("seed {seed} {change:?}: {error}"),
             };
-            assert_eq!(read(&service, &identities).await, before, "seed {seed}: it changes nothing");
+            assert_eq!(read(&service, &nodes).await, before, "seed {seed}: it changes nothing");
             let own = change.clone();
             service.configure(WORKSPACE, move |config| own.apply(config)).await.expect("the change");
             recluster_ends(&service).await;
-            let after = read(&service, &identities).await;
+            let after = read(&service, &nodes).await;
             let expected = counted(&before, &after);
             let found = (said.profiles_before, said.profiles_after, said.merged, said.split);
             let found = (found.0 as usize, found.1 as usize, found.2 as usize, found.3 as usize);

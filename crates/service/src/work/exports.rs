@@ -338,7 +338,13 @@ impl Export {
             None => OpenFile::begin(&*self.target, ctx, asked, &columns.fields, reached.files.len() + 1).await?,
         };
         let (mut rows, mut bytes, mut is_full) = (Vec::new(), 0, false);
-        while rows.len() < ROWS_AT_ONCE && bytes < BYTES_AT_ONCE {
+        loop {
+            let has_enough = open.rows + rows.len() as u64 >= asked.file_rows() || open.bytes >= FILE_BYTES_MAX;
+            // One row more tells whether the record of the last goes on.
+            let most = if has_enough { ROWS_AT_ONCE + 1 } else { ROWS_AT_ONCE };
+            if rows.len() >= most || bytes >= BYTES_AT_ONCE {
+                break;
+            }
             let next = match self.next.take() {
                 Some(next) => Some(next),
                 None => self.walk.next().await?,
@@ -347,7 +353,6 @@ impl Export {
                 (reached.is_last, is_full) = (true, true);
                 break;
             };
-            let has_enough = open.rows + rows.len() as u64 >= asked.file_rows() || open.bytes >= FILE_BYTES_MAX;
             if has_enough && open.last.as_ref().is_some_and(|last| *last != next.at) {
                 (self.next, is_full) = (Some(next), true);
                 break;
