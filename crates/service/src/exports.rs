@@ -12,7 +12,7 @@ pub use crate::work::exports::content::{
     ExportContent, ExportOf, ExportPlace, FILE_ROWS, FILE_ROWS_MAX, FILE_ROWS_MIN, Sees,
 };
 pub use crate::work::exports::stream::ExportStream;
-pub use crate::work::exports::{FILE_BYTES_MAX, FILES_MAX};
+pub use crate::work::exports::{FILE_BYTES_MAX, FILES_MAX, SENT_MAX};
 use crate::work::kinds::export::EXPORT;
 use crate::work::service::Service;
 pub use tessera_connect::{Compression, FileFormat};
@@ -22,7 +22,8 @@ impl Service {
     ///
     /// # Errors
     /// `Invalid` with `export_invalid`, `merge_policy_unknown`, `merge_policy_without_graph`; `NotFound` with `segment_not_found`;
-    /// `Unavailable` with `segment_building`, `rules_off`; `LimitExceeded` with `export_columns_too_many`; what the store answers.
+    /// `Unavailable` with `segment_building`, `rules_off`; `LimitExceeded` with `export_columns_too_many`; `Throttled` with `exports_busy`; what
+    /// the store answers.
     pub async fn export_rows(
         self: &Arc<Self>,
         workspace: WorkspaceId,

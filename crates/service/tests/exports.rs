@@ -457,3 +457,17 @@ async fn what_cannot_be_exported_is_refused() {
     let rendered = service.profile(WORKSPACE, &by("user_id", "u0"), Fields::ALL, None).await;
     assert!(rendered.is_ok(), "and nobody is harmed");
 }
+
+#[tokio::test]
+async fn so_many_are_sent_at_one_time() {
+    let service = open(&memory()).await;
+    people(&service, 0, 1).await;
+    let mut sent = Vec::new();
+    for _ in 0..tessera_service::exports::SENT_MAX {
+        sent.push(service.export_rows(WORKSPACE, all(ExportOf::Profiles, "csv")).await.expect("an export"));
+    }
+    let refused = service.export_rows(WORKSPACE, all(ExportOf::Profiles, "csv")).await;
+    assert_eq!(refused.err().map(|error| error.code), Some("exports_busy"));
+    sent.pop();
+    assert!(service.export_rows(WORKSPACE, all(ExportOf::Profiles, "csv")).await.is_ok());
+}

@@ -29,6 +29,11 @@ pub(super) const CALLS: &[Code] = &[
         "A member of an export is missing, of another export, or beyond a bound. The message names it and says what is expected.",
     ),
     call(
+        "exports_busy",
+        Throttled,
+        "As many exports of the workspace are being sent as may be at one time. Wait until one has ended, or have it written with `to`.",
+    ),
+    call(
         "export_path_invalid",
         Invalid,
         "The path of an export leads out of its connection, or cannot be made a folder there. Names with a slash between them are expected.",

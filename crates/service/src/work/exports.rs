@@ -14,6 +14,7 @@ use tessera_engine::time::Timestamp;
 use tessera_store::Key;
 
 use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::WorkspaceId;
 use crate::base::lock::lock;
 use crate::jobs::Place;
 use crate::read::columns::{self, Choice, Columns, Misfit, Seen, Typing};
@@ -36,6 +37,8 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 pub const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Files of one export.
 pub const FILES_MAX: usize = 10_000;
+/// Exports of one workspace that are sent as answers at one time.
+pub const SENT_MAX: usize = 4;
 /// How often an export begins anew because its rows have become others than its columns are.
 const ANEW_MAX: u8 = 3;
 /// How long an export is held that nobody goes on with.
@@ -47,11 +50,46 @@ const INSTANT_MICROS: i64 = 1_200_000_000;
 #[derive(Default)]
 pub(crate) struct Exports {
     open: Mutex<HashMap<Place, Export>>,
+    /// How many are sent as answers, by workspace.
+    sent: Arc<Mutex<HashMap<WorkspaceId, usize>>>,
+}
+
+/// The right to send an export as an answer; it ends with this.
+pub(crate) struct Sending {
+    sent: Arc<Mutex<HashMap<WorkspaceId, usize>>>,
+    workspace: WorkspaceId,
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        let mut sent = lock(&self.sent);
+        let left = sent.get(&self.workspace).map_or(0, |own| own.saturating_sub(1));
+        if left == 0 {
+            sent.remove(&self.workspace);
+        } else {
+            sent.insert(self.workspace, left);
+        }
+    }
 }
 
 impl Exports {
     fn take(&self, place: Place) -> Option<Export> {
         lock(&self.open).remove(&place)
+    }
+
+    /// Begins to send one of a workspace.
+    ///
+    /// # Errors
+    /// `Throttled` with `exports_busy`.
+    pub(crate) fn send(&self, workspace: WorkspaceId) -> Result<Sending, Error> {
+        let mut sent = lock(&self.sent);
+        let own = sent.entry(workspace).or_default();
+        if *own >= SENT_MAX {
+            let message = format!("as many exports of the workspace are being sent as may be limit={SENT_MAX}");
+            return Err(Error::new(ErrorKind::Throttled, "exports_busy", message));
+        }
+        *own += 1;
+        Ok(Sending { sent: self.sent.clone(), workspace })
     }
 
     fn hold(&self, place: Place, export: Export) {

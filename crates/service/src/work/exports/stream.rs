@@ -7,7 +7,7 @@ use tessera_connect::Encoder;
 
 use super::content::ExportContent;
 use super::rows::RowWalk;
-use super::{BYTES_AT_ONCE, encoded, given_up};
+use super::{BYTES_AT_ONCE, Sending, encoded, given_up};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::read::columns::{Columns, Misfit, Seen};
@@ -22,6 +22,7 @@ pub struct ExportStream {
     content: ExportContent,
     walk: RowWalk,
     state: State,
+    _sending: Sending,
 }
 
 enum State {
@@ -40,8 +41,9 @@ impl ExportStream {
         workspace: WorkspaceId,
         content: ExportContent,
     ) -> Result<Self, Error> {
+        let _sending = service.exports().send(workspace)?;
         let walk = RowWalk::begin(service, workspace, &content).await?;
-        Ok(Self { content, walk, state: State::Looking })
+        Ok(Self { content, walk, state: State::Looking, _sending })
     }
 
     /// What it brings, and how.
