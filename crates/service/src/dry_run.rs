@@ -78,18 +78,19 @@ pub struct Example {
 type Partition = BTreeMap<NodeId, NodeId>;
 
 impl Service {
-    /// What a change of identity rules would do. Nothing is kept of it.
+    /// What a change of identity rules would do, by so many records as are looked at most; no more than [`RECORDS_MAX`]. Nothing is kept of it.
     ///
     /// # Errors
     /// What the change answers; `Throttled` with `query_busy`; `Unavailable` with `dry_run_timeout`; what the store answers.
     pub async fn dry_run(
         &self,
         workspace: WorkspaceId,
+        records_max: usize,
         change: impl FnOnce(&StoredConfig) -> Result<StoredConfig, Error> + Send + 'static,
     ) -> Result<DryRun, Error> {
         let _turn = self.scans().wait(workspace).await?;
         let configured = self.configured(workspace).await?;
-        let copying = Copying::new(workspace, &configured.config);
+        let copying = Copying::new(workspace, &configured.config, records_max.min(RECORDS_MAX));
         let snapshot = self.store().snapshot().await.map_err(|error| read_failed(&error))?;
         let copied = copying.copy(&*snapshot).await?;
         drop(snapshot);
@@ -171,6 +172,7 @@ struct Copying<'a> {
     scope: Scope,
     config: &'a Config,
     store: Arc<MemoryStore>,
+    records_max: usize,
     commit: Commit,
     bytes: usize,
     /// Of the commit that is made.
@@ -178,23 +180,31 @@ struct Copying<'a> {
 }
 
 impl<'a> Copying<'a> {
-    fn new(workspace: WorkspaceId, config: &'a Config) -> Self {
+    fn new(workspace: WorkspaceId, config: &'a Config, records_max: usize) -> Self {
         let scope = Scope::new(workspace);
-        Self { scope, config, store: Arc::new(MemoryStore::new()), commit: Commit::new(), bytes: 0, pending: 0 }
+        Self {
+            scope,
+            config,
+            store: Arc::new(MemoryStore::new()),
+            records_max,
+            commit: Commit::new(),
+            bytes: 0,
+            pending: 0,
+        }
     }
 
     async fn copy(mut self, snapshot: &dyn Snapshot) -> Result<Copied, Error> {
         for family in [Family::Config, Family::Lane] {
             self.all(snapshot, self.scope.all_of(family)).await?;
         }
-        let (mut before, mut records, mut identities) = (Partition::new(), 0, Vec::new());
+        let (mut before, mut records, mut identities) = (Partition::new(), 0_usize, Vec::new());
         let mut rest = Some(self.scope.all_of(Family::Cluster));
         while let Some(range) = rest.take() {
             let page = snapshot.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
             let page = page.map_err(|error| read_failed(&error))?;
             rest = page.next;
             for row in page.rows {
-                if records as usize >= RECORDS_MAX || self.bytes >= BYTES_MAX {
+                if records >= self.records_max || self.bytes >= BYTES_MAX {
                     rest = Some(KeyRange { start: row.key, end: self.scope.all_of(Family::Cluster).end });
                     break;
                 }
@@ -204,7 +214,7 @@ impl<'a> Copying<'a> {
                 records += 1;
                 self.put(row.key, row.value).await?;
             }
-            if records as usize >= RECORDS_MAX || self.bytes >= BYTES_MAX {
+            if records >= self.records_max || self.bytes >= BYTES_MAX {
                 break;
             }
             tokio::task::yield_now().await;
@@ -223,7 +233,7 @@ impl<'a> Copying<'a> {
         let is_cut = self.held(snapshot, &nodes).await?;
         self.flush().await?;
         let is_truncated = rest.is_some() || is_cut;
-        Ok(Copied { store: self.store, before, records, is_truncated })
+        Ok(Copied { store: self.store, before, records: records as u64, is_truncated })
     }
 
     /// Links that do not hold, between nodes that were copied. Answers whether there are more of them.

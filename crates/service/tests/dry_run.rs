@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use support::{WORKSPACE, by, fact, ingest, memory, open};
 use tessera_engine::id::NodeId;
-use tessera_service::dry_run::DryRun;
+use tessera_service::dry_run::{DryRun, RECORDS_MAX};
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{LimitOverrides, NamespaceRules, StoredConfig, set_limits, update_namespace};
 use tessera_service::{Lookup, Service};
@@ -147,7 +147,7 @@ async fn what_is_said_before_is_what_is_so_after() {
             let change = Change::draw(&mut draw);
             let before = read(&service, &nodes).await;
             let own = change.clone();
-            let said: DryRun = match service.dry_run(WORKSPACE, move |config| own.apply(config)).await {
+            let said: DryRun = match service.dry_run(WORKSPACE, RECORDS_MAX, move |config| own.apply(config)).await {
                 Ok(said) => said,
                 Err(error) => panic!("seed {seed} {change:?}: {error}"),
             };
@@ -177,14 +177,13 @@ async fn what_is_said_before_is_what_is_so_after() {
 #[tokio::test]
 async fn of_more_than_is_looked_at_it_is_said() {
     let service = open(&memory()).await;
-    let many = tessera_service::dry_run::RECORDS_MAX + 50;
-    for start in (0..many).step_by(1_000) {
-        let one = |at: usize| fact(&format!("m{at}"), &format!("user_id:u{at}"));
-        ingest(&service, (start..many.min(start + 1_000)).map(one).collect()).await;
+    let one = |at: usize| fact(&format!("m{at}"), &format!("user_id:u{at}"));
+    ingest(&service, (0..60).map(one).collect()).await;
+    for (records_max, is_truncated) in [(59, true), (60, false), (usize::MAX, false)] {
+        let change = Change::Rules { namespace: "user_id", limit: None, exclusive: false, blocked: vec!["u1".into()] };
+        let said =
+            service.dry_run(WORKSPACE, records_max, move |config| change.apply(config)).await.expect("a dry run");
+        assert_eq!((said.records, said.is_truncated), (records_max.min(60) as u64, is_truncated));
     }
-    let change = Change::Rules { namespace: "user_id", limit: None, exclusive: false, blocked: vec!["u1".into()] };
-    let said = service.dry_run(WORKSPACE, move |config| change.apply(config)).await.expect("a dry run");
-    assert!(said.is_truncated);
-    assert_eq!(said.records, tessera_service::dry_run::RECORDS_MAX as u64);
     service.close().await;
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tessera_engine::id::NodeId;
 use tessera_service::directory::Permission;
-use tessera_service::dry_run::{DryRun, Example};
+use tessera_service::dry_run::{DryRun, Example, RECORDS_MAX};
 use tessera_service::workspace_config::{StoredConfig, set_limits, update_namespace};
 use utoipa::ToSchema;
 
@@ -108,7 +108,7 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
         }
         limits.map_or(Ok(next.clone()), |limits| set_limits(&next, limits))
     };
-    let run = app.service.dry_run(entered.workspace, change).await?;
+    let run = app.service.dry_run(entered.workspace, RECORDS_MAX, change).await?;
     Ok(entered.answer(json_answer(&IdentityRulesPreview::from(run))))
 }
 
