@@ -339,7 +339,9 @@ impl Expr {
     #[must_use]
     pub fn first_event_value(&self) -> Option<&Self> {
         let Node::Call { function: Function::Head, arguments } = &self.node else { return None };
-        let [Self { node: Node::Call { function: Function::Map, arguments }, .. }] = &arguments[..] else { return None };
+        let [Self { node: Node::Call { function: Function::Map, arguments }, .. }] = &arguments[..] else {
+            return None;
+        };
         match &arguments[..] {
             [Self { node: Node::Events, .. }, value] => Some(value),
             _ => None,

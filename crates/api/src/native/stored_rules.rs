@@ -313,7 +313,7 @@ fn reset(present: &Json, body: &[u8]) -> Vec<Warning> {
     let is_default = |name: &str, value: &Json| match name {
         "time_zone" => value == "UTC",
         "of" => value == "people",
-        "into" => value == "profiles",
+        "into" => value.is_null() || value == "profiles",
         _ => value.is_null(),
     };
     let gone = BESIDE.into_iter().filter(|name| !body.contains_key(*name));

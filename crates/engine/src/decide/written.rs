@@ -32,9 +32,10 @@ impl Act<'_> {
         let mut segment_states = segment_states.unwrap_or_default();
         let erased_at = erased_at(&config, &cluster, head);
         if attributes.asks_segments && is_late(Some(&segment_states), rules, self.now, erased_at) {
-            segment_states = self.looked(&cluster, head, segment_states, Side::Before, &config, |look, flips, now| {
-                catch_up(look, now, flips);
-            })?;
+            segment_states =
+                self.looked(&cluster, head, segment_states, Side::Before, &config, |look, flips, now| {
+                    catch_up(look, now, flips);
+                })?;
         }
         let is_settled = segment_states.late.is_none();
         let nodes = || cluster.piece(head).filter(|node| node.events() > 0);

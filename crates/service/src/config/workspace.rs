@@ -48,8 +48,8 @@ pub use records::{
 };
 pub use rules::{
     ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, DISPLAY_NAME_MAX, Definition, EVENT_ATTRIBUTES_MAX,
-    POLICIES_IN_USE_MAX, RuleKind, RuleName, Run, SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules, Target, Version, Walked,
-    archive_rule, built, display_name, put_rule, remove_rule, renewed,
+    POLICIES_IN_USE_MAX, RuleKind, RuleName, Run, SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules,
+    Target, Version, Walked, archive_rule, built, display_name, put_rule, remove_rule, renewed,
 };
 pub use spelling::{fresh as fresh_spelling, is_outdated, respelled};
 pub use sweeps::{ENDED_MAX, ERASURES_MAX, StoredEnded, StoredSweeps, ended_is_gone, erase_source, erased, swept};

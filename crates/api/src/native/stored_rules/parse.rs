@@ -131,7 +131,7 @@ pub(super) fn declared_segment(wire: DeclaredSegment) -> Result<Spelled, Error> 
 /// # Errors
 /// `rule_spelling`, `rule_invalid`, `time_zone_unknown`, `description_invalid`, `display_name_invalid`, `name_invalid`.
 fn read(
-    ((pql, pql_json, tree, filter), (called, description), zone, status, (merge_policy, of, None)): Shared,
+    ((pql, pql_json, tree, filter), (called, description), zone, status, (merge_policy, of, into)): Shared,
 ) -> Result<Spelled, Error> {
     let text = rules::spelled(pql, pql_json, tree, filter)?;
     let name = zone.as_deref().unwrap_or("UTC");

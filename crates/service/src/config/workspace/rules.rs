@@ -139,7 +139,7 @@ impl Definition {
     pub fn of_events(expr: Expr, zone: Zone) -> Result<Self, Problem> {
         if let Some(at) = place_of_events(&expr) {
             let expected = "the event alone; of events of before a computed attribute of the profile can tell";
-            return Err(Problem::new(Code::WrongType, at, expected));
+            return Err(Problem { code: Code::WrongType, at, expected: expected.to_owned(), hint: None });
         }
         let pql: Arc<str> = pql::print(&expr).into();
         let own = Self::of_events_stored(&pql, zone.clone())?;

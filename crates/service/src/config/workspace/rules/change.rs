@@ -9,8 +9,8 @@ use tessera_engine::time::Timestamp;
 
 use super::super::StoredConfig;
 use super::{
-    ATTRIBUTES_MAX, Definition, EVENT_ATTRIBUTES_MAX, FORMER_MAX, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run, SEGMENTS_MAX,
-    StoredAggregate, StoredRule, StoredRules, Target, Version, asks_for, live,
+    ATTRIBUTES_MAX, Definition, EVENT_ATTRIBUTES_MAX, FORMER_MAX, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run,
+    SEGMENTS_MAX, StoredAggregate, StoredRule, StoredRules, Target, Version, asks_for, live,
 };
 use crate::base::error::{Error, ErrorKind};
 use crate::config::visibility::{hides_no_less, hides_no_more};
@@ -69,12 +69,14 @@ fn check_into(config: &StoredConfig, present: Option<&StoredRule>, content: &Con
     let next = &content.definition;
     if let Some(present) = present.map(StoredRule::definition) {
         if present.into != next.into {
-            let message = "where the values of a computed attribute are is expected to stay as it is; make one of another name";
+            let message =
+                "where the values of a computed attribute are is expected to stay as it is; make one of another name";
             return Err(Error::new(ErrorKind::Conflict, "rule_into_fixed", message));
         }
         // Values of before stand in events under its name.
         if next.into == Target::Events && !hides_no_less(&next.rule, &present.rule, config) {
-            let message = "what it wrote into events would be shown to more readers than before; make one of another name";
+            let message =
+                "what it wrote into events would be shown to more readers than before; make one of another name";
             return Err(Error::new(ErrorKind::Conflict, "rule_would_reveal", message));
         }
     }
@@ -82,7 +84,8 @@ fn check_into(config: &StoredConfig, present: Option<&StoredRule>, content: &Con
     let is_one_more = present.is_none_or(|present| present.live().is_none()) && !content.is_draft;
     let are_full = || config.rules.attributes.values().filter(runs).count() >= EVENT_ATTRIBUTES_MAX;
     if next.into == Target::Events && is_one_more && are_full() {
-        let message = format!("as many computed attributes as may be are written into events limit={EVENT_ATTRIBUTES_MAX}");
+        let message =
+            format!("as many computed attributes as may be are written into events limit={EVENT_ATTRIBUTES_MAX}");
         return Err(Error::new(ErrorKind::LimitExceeded, "event_attributes_full", message));
     }
     Ok(())

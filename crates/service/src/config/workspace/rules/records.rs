@@ -13,9 +13,7 @@ use tessera_engine::config::Kind;
 use tessera_engine::rules::{AggregateId, SegmentId, Turning};
 use tessera_expr::calendar::Zone;
 
-use super::{
-    Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, StoredRule, StoredRules, Target, Version,
-};
+use super::{Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, StoredRule, StoredRules, Target, Version};
 use crate::base::codec;
 use crate::base::error::Error;
 
@@ -154,7 +152,8 @@ pub(in super::super) fn encode(rules: &StoredRules) -> Bytes {
         called.map(|(rule, display_name)| NameRecord { name: rule.name.as_str(), display_name }).collect()
     };
     let (attributes, segments) = (names(RuleKind::Attribute), names(RuleKind::Segment));
-    let of_events = rules.attributes.values().filter(|rule| rule.is_of_events()).map(|rule| rule.name.as_str()).collect();
+    let of_events =
+        rules.attributes.values().filter(|rule| rule.is_of_events()).map(|rule| rule.name.as_str()).collect();
     let whole = WholeRecord { rules: record, of_accounts, attributes, segments };
     codec::encode(VERSION, &Record { whole, of_events })
 }
@@ -167,8 +166,7 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
     let (version, whole) = match bytes.first() {
         Some(&version @ (VERSION_ALL_CALLS | VERSION_OF_ALL)) => {
             let rules = codec::decode(version, bytes)?;
-            let whole =
-                WholeRecord { rules, of_accounts: Vec::new(), attributes: Vec::new(), segments: Vec::new() };
+            let whole = WholeRecord { rules, of_accounts: Vec::new(), attributes: Vec::new(), segments: Vec::new() };
             (version, Record { whole, of_events: Vec::new() })
         }
         Some(&version @ (VERSION_OF_EVENTS | VERSION_OF_PROFILES)) => {

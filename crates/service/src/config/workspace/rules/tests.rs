@@ -231,7 +231,8 @@ fn what_is_stored_is_read_again() {
     config = put_rule(&config, RuleKind::Segment, &name, draft, Some(0), at(7)).expect("a draft");
     config = segment(&config, "old", "plan = \"old\"");
     config = archive_rule(&config, RuleKind::Segment, "old", |_, _| true, at(8)).expect("archived");
-    let with_events = of_events(&config, "worth", "properties.total * $1.factor", false).expect("an attribute of events");
+    let with_events =
+        of_events(&config, "worth", "properties.total * $1.factor", false).expect("an attribute of events");
     let bytes = encode(&with_events.rules);
     assert_eq!(decode(&bytes).expect("rules"), with_events.rules);
     golden("config-rules-5", &bytes);
@@ -365,7 +366,10 @@ fn an_attribute_of_events_runs_at_once_and_stays_one_of_events() {
     for number in 1..EVENT_ATTRIBUTES_MAX {
         full = of_events(&full, &format!("a{number}"), "properties.total", false).expect("within the bound");
     }
-    assert_eq!(of_events(&full, "more", "properties.total", false).expect_err("too many").code, "event_attributes_full");
+    assert_eq!(
+        of_events(&full, "more", "properties.total", false).expect_err("too many").code,
+        "event_attributes_full"
+    );
     assert!(of_events(&full, "more", "properties.total", true).is_ok());
     assert!(of_events(&full, "worth", "properties.total", false).is_ok());
     let freed = archive_rule(&full, RuleKind::Attribute, "a1", |_, _| true, at(1)).expect("archived");
