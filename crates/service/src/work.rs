@@ -14,5 +14,6 @@ pub(crate) mod schedules;
 pub(crate) mod service;
 pub(crate) mod sweeping;
 pub(crate) mod timers;
+pub(crate) mod uploads;
 pub mod walks;
 pub(crate) mod worker;

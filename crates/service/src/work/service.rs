@@ -28,6 +28,7 @@ use crate::work::exports::Exports;
 use crate::work::keeper::Parts;
 use crate::work::leaps::Leaps;
 use crate::work::refresh::Refreshes;
+use crate::work::uploads::Uploads;
 use crate::write::lane::{Memories, Queues, Weights};
 use crate::write::quarantine::Quarantine;
 
@@ -57,6 +58,8 @@ pub struct Service {
     refreshes: Arc<Refreshes>,
     /// Exports that are under way.
     exports: Exports,
+    /// Files that are being handed over.
+    uploads: Uploads,
     pub(crate) views: Views,
     pool: Arc<Pool>,
     /// Where keys are made and tokens signed.
@@ -111,6 +114,11 @@ impl Service {
     /// Exports that are under way.
     pub(crate) fn exports(&self) -> &Exports {
         &self.exports
+    }
+
+    /// Files that are being handed over.
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.uploads
     }
 
     /// Refreshes of sources.
