@@ -92,7 +92,6 @@ pub(super) fn routes() -> Vec<Route> {
     job["progress"]["unit"] = json!("rows");
     let sent =
         json!({ "of": "profiles", "fields": ["profile_id", "email", "city"], "format": "csv", "compression": "gzip" });
-    let row = json!({ "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "email": "lena@mail.example", "city": "Lyon" });
     let route = Route::new(Method::POST, PATH, access, post(make), Tag::Profiles, "Exports profiles, members or events")
         .describe(
             "Rows are what reads show under a merge policy, as of one instant, to the key that asks: what it may not see is not in them. Without \
@@ -107,9 +106,11 @@ pub(super) fn routes() -> Vec<Route> {
         )
         .idempotent()
         .body::<NewExport>(sent)
-        .answer_free(200, "The rows, as JSON lines.", row)
         .answer_other(200, "The rows, as CSV.", "text/csv")
+        .answer_other(200, "The rows, as lines of JSON.", "application/x-ndjson")
         .answer_other(200, "The rows, as Parquet.", PARQUET)
+        .answer_other(200, "The rows, compressed with gzip.", "application/gzip")
+        .answer_other(200, "The rows, compressed with zstd.", "application/zstd")
         .answer::<wire::Job>(202, "The job that writes them.", job);
     vec![route]
 }
