@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use tessera_connect::{Encoder, Field, FieldKind, FileFormat, Part, Target};
+use tessera_connect::{Encoder, Field, FileFormat, Part, Target};
 use tessera_engine::time::Timestamp;
 use tessera_store::Key;
 
@@ -17,17 +16,23 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::base::lock::lock;
 use crate::jobs::Place;
-use crate::read::columns::{self, Choice, Columns, Misfit, Seen, Typing};
+use crate::read::columns::{Columns, Misfit, Seen};
 use crate::work::kind::Context;
 use crate::work::refresh::source_error;
 
 pub(crate) mod content;
+mod encoding;
 pub(crate) mod manifest;
+mod reached;
 pub(crate) mod rows;
 pub(crate) mod stream;
 
+pub(crate) use reached::Reached;
+
 use content::ExportContent;
+use encoding::{encoded, given_up};
 use manifest::{MANIFEST, Manifest};
+use reached::{Written, records};
 use rows::{RowWalk, Walked};
 
 /// Rows of one step, and bytes of them.
@@ -99,104 +104,6 @@ impl Exports {
     /// Lets go of those that nobody has gone on with for a while, because their jobs rest or have ended.
     pub(crate) fn let_go(&self, now: Timestamp) {
         lock(&self.open).retain(|_, export| export.used_at.plus_micros(IDLE_MICROS) > now);
-    }
-}
-
-/// Where an export is: what its job keeps.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Reached {
-    /// The columns, once they are known.
-    columns: Option<Vec<(String, KindRecord)>>,
-    /// The row of the store behind which it goes on.
-    behind: Option<Vec<u8>>,
-    /// The files that are whole.
-    pub(crate) files: Vec<Written>,
-    /// The most files that there ever were.
-    files_most: usize,
-    /// All rows were read.
-    is_last: bool,
-    /// The id and the version of its merge policy.
-    policy: Option<(String, u64)>,
-    /// How often it began anew.
-    anew: u8,
-    /// The most that was told of its progress.
-    done: u64,
-}
-
-/// A file that is whole.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Written {
-    pub(crate) rows: u64,
-    pub(crate) bytes: u64,
-    /// The instant whose rows it has, in microseconds.
-    pub(crate) as_of: i64,
-}
-
-/// A kind of values as a job keeps it.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-enum KindRecord {
-    Boolean,
-    Integer,
-    Decimal(u8),
-    Text,
-    Date,
-    Timestamp,
-    Json,
-}
-
-impl From<FieldKind> for KindRecord {
-    fn from(kind: FieldKind) -> Self {
-        match kind {
-            FieldKind::Boolean => Self::Boolean,
-            FieldKind::Integer => Self::Integer,
-            FieldKind::Decimal(scale) => Self::Decimal(scale),
-            FieldKind::Text => Self::Text,
-            FieldKind::Date => Self::Date,
-            FieldKind::Timestamp => Self::Timestamp,
-            FieldKind::Json => Self::Json,
-        }
-    }
-}
-
-impl From<KindRecord> for FieldKind {
-    fn from(kind: KindRecord) -> Self {
-        match kind {
-            KindRecord::Boolean => Self::Boolean,
-            KindRecord::Integer => Self::Integer,
-            KindRecord::Decimal(scale) => Self::Decimal(scale),
-            KindRecord::Text => Self::Text,
-            KindRecord::Date => Self::Date,
-            KindRecord::Timestamp => Self::Timestamp,
-            KindRecord::Json => Self::Json,
-        }
-    }
-}
-
-impl Reached {
-    /// The columns, as they are written.
-    pub(crate) fn fields(&self) -> Option<Vec<Field>> {
-        let field = |(name, kind): &(String, KindRecord)| Field { name: name.clone(), kind: (*kind).into() };
-        self.columns.as_ref().map(|columns| columns.iter().map(field).collect())
-    }
-
-    fn rows(&self) -> u64 {
-        self.files.iter().map(|own| own.rows).sum()
-    }
-
-    /// The progress that is told: it never goes back.
-    fn tell(&mut self, done: u64) -> u64 {
-        self.done = self.done.max(done);
-        self.done
-    }
-
-    /// As it was before anything was written.
-    fn anew(&self) -> Self {
-        Self {
-            files_most: self.files_most.max(self.files.len()),
-            anew: self.anew + 1,
-            done: self.done,
-            ..Self::default()
-        }
     }
 }
 
@@ -443,10 +350,6 @@ fn check_files(reached: &Reached) -> Result<(), Error> {
     Err(Error::new(ErrorKind::LimitExceeded, "export_files_too_many", message))
 }
 
-fn records(fields: &[Field]) -> Vec<(String, KindRecord)> {
-    fields.iter().map(|field| (field.name.clone(), field.kind.into())).collect()
-}
-
 impl OpenFile {
     async fn begin(
         target: &dyn Target,
@@ -494,81 +397,5 @@ impl OpenFile {
         part.write(rest).await.map_err(source_error)?;
         part.close().await.map_err(source_error)?;
         Ok((rows, bytes))
-    }
-}
-
-fn given_up() -> Error {
-    Error::new(ErrorKind::Internal, "internal", "a file was given up while it was written")
-}
-
-/// Writes rows into a file, on a thread for it, and answers what came of it so far.
-///
-/// # Errors
-/// `Corrupt`; what the encoder answers. Inside, that a row does not stand in the columns.
-async fn encoded(
-    mut encoder: Encoder,
-    rows: Vec<Bytes>,
-    columns: Arc<Columns>,
-    asked: &ExportContent,
-) -> Result<(Encoder, Result<Vec<u8>, Misfit>), Error> {
-    let (choice, format) = (asked.choice(), asked.format());
-    let work = move || {
-        if let Err(misfit) = encode(&mut encoder, &rows, &columns, (&choice, format))? {
-            return Ok((encoder, Err(misfit)));
-        }
-        let made = encoder.take();
-        Ok((encoder, Ok(made)))
-    };
-    tokio::task::spawn_blocking(work).await.map_err(|_| given_up())?
-}
-
-fn encode(
-    encoder: &mut Encoder,
-    rows: &[Bytes],
-    columns: &Columns,
-    (choice, format): (&Choice, FileFormat),
-) -> Result<Result<(), Misfit>, Error> {
-    let typing = match format {
-        FileFormat::JsonLines => {
-            let mut lines = Vec::new();
-            rows.iter().try_for_each(|row| columns::line(row, choice, &mut lines))?;
-            return encoder.lines(&lines).map(Ok).map_err(source_error);
-        }
-        FileFormat::Csv => Typing::Free,
-        FileFormat::Parquet => Typing::Strict,
-    };
-    let mut placed = Vec::with_capacity(rows.len());
-    for row in rows {
-        match columns::row(row, columns, choice, typing)? {
-            Ok(row) => placed.push(row),
-            Err(misfit) => return Ok(Err(misfit)),
-        }
-    }
-    encoder.rows(&placed).map(Ok).map_err(source_error)
-}
-
-#[cfg(test)]
-impl Reached {
-    /// One of everything.
-    pub(crate) fn sample() -> Self {
-        let kinds = [
-            ("profile_id", FieldKind::Text),
-            ("vip", FieldKind::Boolean),
-            ("n", FieldKind::Integer),
-            ("spent", FieldKind::Decimal(2)),
-            ("day", FieldKind::Date),
-            ("at", FieldKind::Timestamp),
-            ("tags", FieldKind::Json),
-        ];
-        Self {
-            columns: Some(kinds.into_iter().map(|(name, kind)| (name.to_owned(), kind.into())).collect()),
-            behind: Some(vec![1, 2, 3]),
-            files: vec![Written { rows: 1_000, bytes: 70_501, as_of: 1_700_000_000_000_000 }],
-            files_most: 2,
-            is_last: false,
-            policy: Some(("default".to_owned(), 3)),
-            anew: 1,
-            done: 1_500,
-        }
     }
 }

@@ -75,7 +75,7 @@ impl Manifest<'_> {
     /// `Internal`, never in practice.
     pub(crate) fn to_json(&self, now: Timestamp) -> Result<Vec<u8>, Error> {
         let Self { job, asked, reached, policy } = self;
-        let file = |(at, own): (usize, &super::Written)| File {
+        let file = |(at, own): (usize, &super::reached::Written)| File {
             name: file_name(at + 1, asked),
             rows: own.rows,
             bytes: own.bytes,

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use tessera_connect::Encoder;
 
 use super::content::ExportContent;
+use super::encoding::{encoded, given_up};
 use super::rows::RowWalk;
-use super::{BYTES_AT_ONCE, Sending, encoded, given_up};
+use super::{BYTES_AT_ONCE, Sending};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::read::columns::{Columns, Misfit, Seen};
