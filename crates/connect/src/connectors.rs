@@ -16,7 +16,7 @@ impl Connect for Connectors {
             Connection::Postgres { url, password, ca } => {
                 postgres::open(Server { url, password: password.as_deref(), ca: ca.as_deref() }, &question.query).await
             }
-            Connection::Files { folder } => files::open(folder, question).await,
+            Connection::Files(place) => files::open(place, question).await,
         }
     }
 
@@ -25,7 +25,7 @@ impl Connect for Connectors {
             Connection::Postgres { url, password, ca } => {
                 postgres::tables(Server { url, password: password.as_deref(), ca: ca.as_deref() }).await
             }
-            Connection::Files { folder } => files::tables(folder).await,
+            Connection::Files(place) => files::tables(place).await,
         }
     }
 }

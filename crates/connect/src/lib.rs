@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
 use async_trait::async_trait;
 
@@ -17,9 +16,12 @@ use async_trait::async_trait;
 mod arrow;
 mod connectors;
 mod files;
+pub mod objects;
 mod postgres;
+mod tls;
 
 pub use connectors::Connectors;
+pub use objects::Place;
 
 /// Rows of one batch.
 pub const ROWS_AT_ONCE: usize = 1_000;
@@ -46,18 +48,15 @@ pub enum Connection {
         /// Certificates of the authorities that the server's certificate may be made by, as PEM, where these are not those of the system.
         ca: Option<String>,
     },
-    /// Files below a folder of this machine.
-    Files {
-        /// The folder.
-        folder: PathBuf,
-    },
+    /// Files, in a folder of this machine or in a bucket.
+    Files(Place),
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Postgres { .. } => "Postgres(***)",
-            Self::Files { .. } => "Files(***)",
+            Self::Files(_) => "Files(***)",
         })
     }
 }

@@ -110,7 +110,7 @@ impl World {
     async fn open(store: &Arc<dyn Store>) -> Self {
         let world = Self::over(store, Tables::default(), Arc::new(AtomicI64::new(START))).await;
         world.service.directory().ensure_bootstrap("operator-secret").await.expect("a key");
-        let files = NewConnection::Files { url: "file:///nowhere".into() };
+        let files = NewConnection::Files { url: "file:///nowhere".into(), options: BTreeMap::new(), ca: None };
         world.service.put_connection(WORKSPACE, "memory", files).await.expect("a connection");
         world
     }

@@ -44,7 +44,7 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "What `ca` names holds no certificates of authorities as PEM, or the system has none.",
     ),
-    call("connection_folder_missing", Invalid, "The URL of a connection names no folder that is there."),
+    call("connection_folder_missing", Invalid, "The URL of a connection names no folder and no bucket that is there."),
     call(
         "secrets_key_missing",
         Conflict,
@@ -123,9 +123,13 @@ pub(super) const CALLS: &[Code] = &[
     call(
         "source_format_unsupported",
         Invalid,
-        "Files are `.csv`, `.jsonl` or `.ndjson`, each also with `.gz`, or `.parquet` (uncompressed or SNAPPY) where the server was built with it. The message says which it is.",
+        "Files are `.csv`, `.jsonl` or `.ndjson`, each also with `.gz` or `.zst`, or `.parquet` (uncompressed or SNAPPY) where the server was built with it. The message says which it is.",
     ),
-    call("source_table_invalid", Invalid, "`table` is no name of a table, or leads out of the folder."),
+    call(
+        "source_table_invalid",
+        Invalid,
+        "`table` is no name of a table, or leads out of the folder or the bucket's path.",
+    ),
     call("source_table_unknown", Invalid, "The connection has no such table or file."),
     call("source_sql_unsupported", Invalid, "Files are asked by `table`; there is no engine for `sql` over them."),
     call(

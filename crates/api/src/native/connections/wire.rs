@@ -1,5 +1,7 @@
 //! Connections on the wire.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,7 +11,8 @@ use utoipa::ToSchema;
 pub(super) struct SetConnection {
     /// `postgres` or `files`.
     pub(super) kind: String,
-    /// Where it leads: `postgres://user@host:5432/database`, or a folder, `file:///var/data/exports`.
+    /// Where it leads: `postgres://user@host:5432/database`; a folder, `file:///var/data/exports`; or a bucket, `s3://bucket/path`, `gs://bucket/path`,
+    /// `az://container/path`.
     #[serde(default)]
     pub(super) url: Option<Text>,
     /// The password of the user, where it does not stand in the URL.
@@ -21,10 +24,20 @@ pub(super) struct SetConnection {
     /// Of the kind `adbc`, which is not there yet.
     #[serde(default)]
     pub(super) driver: Option<String>,
-    /// Of the kind `adbc`, which is not there yet.
+    /// What opens a bucket, by name. Secrets among them are sealed, or are references.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    pub(super) options: Option<serde_json::Value>,
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    pub(super) options: Option<BTreeMap<String, Value>>,
+}
+
+/// The value of an option.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Value {
+    /// Yes or no.
+    Switch(bool),
+    /// A text, or where it stands.
+    Text(Text),
 }
 
 /// A text, or where it stands.
@@ -76,6 +89,9 @@ pub(super) struct Connection {
     pub(super) password: Option<Text>,
     /// Where the certificates of the server's authorities stand; null for those of the system.
     pub(super) ca: Option<Reference>,
+    /// Of a bucket, what opens it. `***` in the place of what is sealed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) options: BTreeMap<String, Value>,
 }
 
 /// Connections.

@@ -1,11 +1,9 @@
 //! Connections with their secrets, opened.
 
-use std::path::PathBuf;
-
-use tessera_connect::{Connection as Opened, Rows};
+use tessera_connect::{Connection as Opened, Place, Rows};
 
 use super::source_error;
-use crate::base::error::{Error, ErrorKind};
+use crate::base::error::Error;
 use crate::base::secrets::Secrets;
 use crate::config::sources::{self, Connection, SourceContent, Text};
 use crate::config::workspace::StoredConfig;
@@ -56,23 +54,17 @@ fn opened(secrets: &Secrets, name: &str, connection: &Connection) -> Result<Open
             let ca = ca.as_ref().map(|own| secrets.reveal(&place, own)).transpose()?;
             Ok(Opened::Postgres { url, password, ca })
         }
-        Connection::Files { url } => Ok(Opened::Files { folder: folder_of(url)? }),
+        Connection::Files { url, options, ca } => {
+            let revealed = |(option, own): (&String, &Text)| {
+                let own = match own {
+                    Text::Plain(text) => text.clone(),
+                    Text::Secret(secret) => secrets.reveal(&place, secret)?,
+                };
+                Ok((option.clone(), own))
+            };
+            let options = options.iter().map(revealed).collect::<Result<_, Error>>()?;
+            let ca = ca.as_ref().map(|own| secrets.reveal(&place, own)).transpose()?;
+            Place::parse(url, options, ca).map(Opened::Files).map_err(source_error)
+        }
     }
-}
-
-/// The folder that a URL names.
-///
-/// # Errors
-/// `Invalid` with `connection_url_invalid`.
-pub(crate) fn folder_of(url: &str) -> Result<PathBuf, Error> {
-    let expected = || {
-        let message = "url: a folder of the server's machine is expected, as in file:///var/data/exports";
-        Error::new(ErrorKind::Invalid, "connection_url_invalid", message)
-    };
-    let path = url.strip_prefix("file://").ok_or_else(expected)?;
-    let path = PathBuf::from(path);
-    if !path.is_absolute() || path.components().any(|part| part == std::path::Component::ParentDir) {
-        return Err(expected());
-    }
-    Ok(path)
 }
