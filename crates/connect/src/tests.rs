@@ -24,7 +24,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-fn files(folder: &Path) -> Connection {
+fn at_folder(folder: &Path) -> Connection {
     let url = format!("file://{}", folder.display());
     Connection::Files(Place::parse(&url, BTreeMap::new(), None).expect("a folder"))
 }
@@ -32,7 +32,7 @@ fn files(folder: &Path) -> Connection {
 async fn read(folder: &Path, table: &str, types: &[(&str, ColumnKind)]) -> Result<(Vec<Column>, Vec<Row>), Error> {
     let types = types.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
     let question = Question { query: Query::Table(table.to_owned()), types };
-    let connection = files(folder);
+    let connection = at_folder(folder);
     let mut rows = Connectors.open(&connection, &question).await?;
     let mut all = Vec::new();
     while let Some(batch) = rows.next().await? {
@@ -114,7 +114,7 @@ async fn files_of_one_pattern_are_one_table() {
     assert_eq!(rows.iter().map(|row| told(&row[0])).collect::<Vec<_>>(), ["#1", "#2"]);
     let (_, rows) = read(folder.path(), "**/a-*", &[]).await.expect("three files");
     assert_eq!(rows.len(), 3);
-    let connection = files(folder.path());
+    let connection = at_folder(folder.path());
     let tables = Connectors.test(&connection).await.expect("a folder");
     assert_eq!(tables, ["a-1.csv", "a-2.csv.gz", "b.csv", "in/a-3.csv"]);
     assert_eq!(read(folder.path(), "*.csv", &[]).await.expect_err("two tables").code, "source_columns_differ");
@@ -166,10 +166,10 @@ async fn what_is_no_table_is_told_clearly() {
     }
     let types = [("none", ColumnKind::Text)];
     assert_eq!(read(folder.path(), "uneven.csv", &types).await.expect_err("no column").code, "source_file_invalid");
-    let gone = files(&folder.path().join("gone"));
+    let gone = at_folder(&folder.path().join("gone"));
     assert_eq!(Connectors.test(&gone).await.expect_err("no folder").code, "connection_folder_missing");
     let sql = Question { query: Query::Sql("select 1".into()), types: BTreeMap::new() };
-    let connection = files(folder.path());
+    let connection = at_folder(folder.path());
     assert_eq!(Connectors.open(&connection, &sql).await.err().map(|own| own.code), Some("source_sql_unsupported"));
 }
 
