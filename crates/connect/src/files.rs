@@ -80,7 +80,7 @@ impl Rows for FileRows {
 /// Opens the files that a question names.
 pub(crate) async fn open(place: &Place, question: &Question) -> Result<Box<dyn Rows>, Error> {
     let Query::Table(pattern) = &question.query else {
-        let message = "files are asked by `table`, a path or a pattern below the folder or the bucket; there is no engine for `sql` over files";
+        let message = "a bucket is asked by `table`, a path or a pattern below its path; `sql` is asked of a folder";
         return Err(Error::invalid("source_sql_unsupported", message));
     };
     let (place, pattern, types) = (Files::of(place)?, pattern.clone(), question.types.clone());

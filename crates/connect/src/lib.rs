@@ -12,7 +12,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-#[cfg(feature = "parquet")]
+mod adbc;
 mod arrow;
 mod connectors;
 mod files;
@@ -20,6 +20,7 @@ pub mod objects;
 mod postgres;
 mod tls;
 
+pub use adbc::Adbc;
 pub use connectors::Connectors;
 pub use objects::Place;
 
@@ -50,6 +51,8 @@ pub enum Connection {
     },
     /// Files, in a folder of this machine or in a bucket.
     Files(Place),
+    /// A database, by a driver.
+    Adbc(Adbc),
 }
 
 impl fmt::Debug for Connection {
@@ -57,6 +60,7 @@ impl fmt::Debug for Connection {
         f.write_str(match self {
             Self::Postgres { .. } => "Postgres(***)",
             Self::Files(_) => "Files(***)",
+            Self::Adbc(_) => "Adbc(***)",
         })
     }
 }

@@ -23,7 +23,7 @@ mod http;
 mod options;
 pub(crate) mod reading;
 
-pub use options::{OPTION_BYTES_MAX, OPTIONS_MAX, is_secret};
+pub use options::{OPTION_BYTES_MAX, OPTIONS_MAX, holds_secret, is_secret};
 
 /// Tries of one request after the first, and for how long there are any.
 const RETRIES: usize = 4;

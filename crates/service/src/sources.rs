@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use tessera_connect::objects::is_secret;
+pub use tessera_connect::objects::holds_secret;
 use tessera_connect::objects::{OPTION_BYTES_MAX, OPTIONS_MAX};
 use tessera_connect::{Column, Place, Row};
 pub use tessera_connect::{Column as SourceColumn, Value as SourceValue};
@@ -55,6 +55,13 @@ pub enum NewConnection {
         /// Where the certificates of the store's authorities stand.
         ca: Option<Secret>,
     },
+    /// A database, by a driver.
+    Adbc {
+        /// The path of the driver's library, or its name.
+        driver: String,
+        /// What the driver takes.
+        options: BTreeMap<String, Given>,
+    },
 }
 
 impl NewConnection {
@@ -64,6 +71,8 @@ impl NewConnection {
         match self {
             Self::Postgres { .. } => false,
             Self::Files { url, .. } => Place::is_folder(url),
+            // A library that is loaded is as much of the server as its own code.
+            Self::Adbc { .. } => true,
         }
     }
 
@@ -74,6 +83,14 @@ impl NewConnection {
     pub fn check(&self) -> Result<(), Error> {
         match self {
             Self::Postgres { .. } => Ok(()),
+            Self::Adbc { driver, options } => {
+                check_options(options)?;
+                if driver.is_empty() || driver.len() > OPTION_BYTES_MAX || driver.chars().any(char::is_control) {
+                    let message = "driver: the path of a shared library is expected, or its name";
+                    return Err(Error::new(ErrorKind::Invalid, "connection_invalid", message));
+                }
+                Ok(())
+            }
             Self::Files { url, options, ca } => {
                 check_options(options)?;
                 let known = |(name, own): (&'_ String, &'_ Given)| match own {
@@ -91,7 +108,7 @@ impl NewConnection {
 /// Whether there are no more options than may be, and none is too large.
 fn check_options(options: &BTreeMap<String, Given>) -> Result<(), Error> {
     let is_large = |(name, own): (&String, &Given)| match own {
-        Given::Text(text) => name.len() > NAME_BYTES_MAX || !is_secret(name) && text.len() > OPTION_BYTES_MAX,
+        Given::Text(text) => name.len() > NAME_BYTES_MAX || !holds_secret(name, text) && text.len() > OPTION_BYTES_MAX,
         Given::Elsewhere(_) => name.len() > NAME_BYTES_MAX,
     };
     if options.len() > OPTIONS_MAX || options.iter().any(is_large) {
@@ -162,6 +179,9 @@ impl Service {
                 ca.as_ref().map_or(Ok(()), |own| secrets.check(own))?;
                 return Ok(Connection::Files { url, options: self.sealed_options(name, options)?, ca });
             }
+            NewConnection::Adbc { driver, options } => {
+                return Ok(Connection::Adbc { driver, options: self.sealed_options(name, options)? });
+            }
             NewConnection::Postgres { url, password, ca } => (url, password, ca),
         };
         let seal = |text: &str| {
@@ -203,7 +223,7 @@ impl Service {
                     secrets.check(&secret)?;
                     Text::Secret(secret)
                 }
-                Given::Text(text) if is_secret(&option) => {
+                Given::Text(text) if holds_secret(&option, &text) => {
                     let mut nonce = [0; 12];
                     self.random(&mut nonce);
                     Text::Secret(secrets.seal(&place_of(name), &text, nonce)?)

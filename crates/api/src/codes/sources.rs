@@ -44,6 +44,11 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "What `ca` names holds no certificates of authorities as PEM, or the system has none.",
     ),
+    call(
+        "connection_driver_missing",
+        Invalid,
+        "The driver of a connection cannot be loaded: no such library, one of another machine, or 16 are loaded already.",
+    ),
     call("connection_folder_missing", Invalid, "The URL of a connection names no folder and no bucket that is there."),
     call(
         "secrets_key_missing",
@@ -131,7 +136,11 @@ pub(super) const CALLS: &[Code] = &[
         "`table` is no name of a table, or leads out of the folder or the bucket's path.",
     ),
     call("source_table_unknown", Invalid, "The connection has no such table or file."),
-    call("source_sql_unsupported", Invalid, "Files are asked by `table`; there is no engine for `sql` over them."),
+    call(
+        "source_sql_unsupported",
+        Invalid,
+        "`sql` over files takes a server that was started with `duckdb_driver`, and a folder; otherwise files are asked by `table`.",
+    ),
     call(
         "source_query_invalid",
         Invalid,

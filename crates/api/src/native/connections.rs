@@ -1,5 +1,6 @@
 //! Connections of a workspace: where its sources ask.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -48,7 +49,8 @@ pub(super) fn routes() -> Vec<Route> {
                  server's certificate is checked against the authorities of the system or of `ca`; otherwise it is not encrypted. `files` takes the `url` of a folder of \
                  the server's machine, `file:///var/data/exports`, or of a bucket: `s3://bucket/path` with the `options` `access_key_id`, `secret_access_key`, \
                  `region`, and for a store of your own `endpoint`; `gs://bucket/path` with `service_account_key`; `az://container/path` with `account_name` \
-                 and `access_key`. A folder takes a key with `operate` beside `configure`. A secret in plain text is sealed with the key that the server was started with \
+                 and `access_key`. A folder takes a key with `operate` beside `configure`, and so does `adbc`, which \
+                 takes a `driver`, the path of a shared library that the server loads, and the `options` of that driver. A secret in plain text is sealed with the key that the server was started with \
                  (`secrets_key_file`) and is shown to nobody again. Without that key it is refused: say where it stands, `{\"env\":\"TESSERA_SECRET_…\"}` or \
                  `{\"file\":\"…\"}` in the folder of secrets.",
             )
@@ -115,17 +117,25 @@ pub(super) fn acted_on<'a>(named: &'a str, act: &str) -> Result<&'a str, Error> 
 }
 
 fn parse(sent: wire::SetConnection) -> Result<NewConnection, Error> {
-    let wire::SetConnection { kind, url, password, ca, driver, options } = sent;
+    let wire::SetConnection { kind, url, password, ca, driver, options: given_options } = sent;
+    let options = |own: Option<BTreeMap<String, wire::Value>>| {
+        own.unwrap_or_default().into_iter().map(|(name, own)| (name, option(own))).collect()
+    };
     if kind == "adbc" {
-        let message = "kind: connections by adbc drivers are not there; postgres or files is expected";
-        return Err(invalid("connection_kind_unsupported", message));
+        if url.is_some() || password.is_some() || ca.is_some() {
+            let message =
+                "url, password, ca: a connection of the kind adbc has none; what its driver takes stands in options";
+            return Err(invalid("connection_invalid", message));
+        }
+        let driver = driver.ok_or_else(|| invalid("connection_invalid", "driver: it is missing"))?;
+        return Ok(NewConnection::Adbc { driver, options: options(given_options) });
     }
     if driver.is_some() {
         return Err(invalid("connection_invalid", "driver: it is of connections of the kind adbc"));
     }
     let url = url.ok_or_else(|| invalid("connection_url_invalid", "url: it is missing"))?;
     match (&*kind, url) {
-        ("postgres", _) if options.is_some() => {
+        ("postgres", _) if given_options.is_some() => {
             Err(invalid("connection_invalid", "options: a connection of the kind postgres has none"))
         }
         ("postgres", url) => {
@@ -135,11 +145,10 @@ fn parse(sent: wire::SetConnection) -> Result<NewConnection, Error> {
             Err(invalid("connection_invalid", "password: a connection of the kind files has none; see options"))
         }
         ("files", wire::Text::Plain(url)) => {
-            let options = options.unwrap_or_default().into_iter().map(|(name, own)| (name, option(own))).collect();
-            Ok(NewConnection::Files { url, options, ca: ca.map(reference) })
+            Ok(NewConnection::Files { url, options: options(given_options), ca: ca.map(reference) })
         }
         ("files", wire::Text::Elsewhere(_)) => Err(invalid("connection_url_invalid", "url: a text is expected")),
-        _ => Err(invalid("connection_kind_unsupported", "kind: postgres or files is expected")),
+        _ => Err(invalid("connection_kind_unsupported", "kind: postgres, files or adbc is expected")),
     }
 }
 
@@ -165,9 +174,19 @@ fn reference(own: wire::Reference) -> Secret {
 }
 
 fn shown(name: &str, own: &Connection) -> wire::Connection {
+    let none = None;
     let (kind, url, password, ca, options) = match own {
-        Connection::Postgres { url, password, ca } => ("postgres", text(url), password.as_ref().map(hidden), ca, None),
-        Connection::Files { url, options, ca } => ("files", wire::Text::Plain(url.clone()), None, ca, Some(options)),
+        Connection::Postgres { url, password, ca } => {
+            ("postgres", Some(text(url)), password.as_ref().map(hidden), ca, None)
+        }
+        Connection::Files { url, options, ca } => {
+            ("files", Some(wire::Text::Plain(url.clone())), None, ca, Some(options))
+        }
+        Connection::Adbc { options, .. } => ("adbc", None, None, &none, Some(options)),
+    };
+    let driver = match own {
+        Connection::Adbc { driver, .. } => Some(driver.clone()),
+        Connection::Postgres { .. } | Connection::Files { .. } => None,
     };
     let ca = ca.as_ref().and_then(|own| match hidden(own) {
         wire::Text::Elsewhere(own) => Some(own),
@@ -181,7 +200,7 @@ fn shown(name: &str, own: &Connection) -> wire::Connection {
         (name.clone(), own)
     };
     let options = options.into_iter().flatten().map(option).collect();
-    wire::Connection { name: name.to_owned(), kind: kind.into(), url, password, ca, options }
+    wire::Connection { name: name.to_owned(), kind: kind.into(), url, driver, password, ca, options }
 }
 
 fn text(own: &Text) -> wire::Text {
@@ -210,11 +229,12 @@ pub(crate) fn declared(name: &str, json: &str) -> Result<serde_json::Value, Wron
     let sealed = sent.password.take_if(|own| matches!(own, wire::Text::Plain(text) if text == "***"));
     let new = parse(sent)?;
     new.check()?;
+    let declared = |options: BTreeMap<String, Given>| {
+        options.into_iter().map(|(name, own)| declared_option(name, own)).collect::<Result<_, Error>>()
+    };
     let own = match new {
-        NewConnection::Files { url, options, ca } => {
-            let options: Result<_, Error> = options.into_iter().map(|(name, own)| declared_option(name, own)).collect();
-            Connection::Files { url, options: options.map_err(Wrong::from)?, ca }
-        }
+        NewConnection::Files { url, options, ca } => Connection::Files { url, options: declared(options)?, ca },
+        NewConnection::Adbc { driver, options } => Connection::Adbc { driver, options: declared(options)? },
         NewConnection::Postgres { url, password, ca } => {
             let url = match url {
                 Given::Text(url) if url.contains("://") && has_password(&url) => return Err(in_file().into()),
@@ -245,8 +265,8 @@ fn in_file() -> Error {
 fn declared_option(name: String, own: Given) -> Result<(String, Text), Error> {
     let own = match own {
         Given::Elsewhere(secret) => Text::Secret(secret),
-        Given::Text(text) if !is_secret(&name) => Text::Plain(text),
         Given::Text(text) if text == "***" => Text::Secret(Secret::Sealed(String::new())),
+        Given::Text(text) if !holds_secret(&name, &text) => Text::Plain(text),
         Given::Text(_) => return Err(in_file()),
     };
     Ok((name, own))

@@ -57,6 +57,16 @@ pub fn is_secret(name: &str) -> bool {
             .any(|own| name.contains(own))
 }
 
+/// Whether an option is to be kept as a secret: by its name, or because it is a URL with a password in it.
+#[must_use]
+pub fn holds_secret(name: &str, value: &str) -> bool {
+    let authority = |rest: &str| rest.split(['/', '?']).next().unwrap_or_default().to_owned();
+    is_secret(name)
+        || value
+            .split_once("://")
+            .is_some_and(|(_, rest)| authority(rest).rsplit_once('@').is_some_and(|(user, _)| user.contains(':')))
+}
+
 fn known(provider: Provider) -> &'static [Known] {
     match provider {
         Provider::S3 => S3,

@@ -65,6 +65,13 @@ pub enum Connection {
         #[serde(default)]
         ca: Option<Secret>,
     },
+    /// A database, by a driver.
+    Adbc {
+        /// The path of the driver's library, or its name.
+        driver: String,
+        /// What the driver takes.
+        options: BTreeMap<String, Text>,
+    },
 }
 
 /// A text, or where it stands.

@@ -1,6 +1,8 @@
 //! Connections with their secrets, opened.
 
-use tessera_connect::{Connection as Opened, Place, Rows};
+use std::collections::BTreeMap;
+
+use tessera_connect::{Adbc, Connection as Opened, Place, Rows};
 
 use super::source_error;
 use crate::base::error::Error;
@@ -55,16 +57,28 @@ fn opened(secrets: &Secrets, name: &str, connection: &Connection) -> Result<Open
             Ok(Opened::Postgres { url, password, ca })
         }
         Connection::Files { url, options, ca } => {
-            let revealed = |(option, own): (&String, &Text)| {
-                let own = match own {
-                    Text::Plain(text) => text.clone(),
-                    Text::Secret(secret) => secrets.reveal(&place, secret)?,
-                };
-                Ok((option.clone(), own))
-            };
-            let options = options.iter().map(revealed).collect::<Result<_, Error>>()?;
+            let options = revealed(secrets, &place, options)?;
             let ca = ca.as_ref().map(|own| secrets.reveal(&place, own)).transpose()?;
             Place::parse(url, options, ca).map(Opened::Files).map_err(source_error)
         }
+        Connection::Adbc { driver, options } => {
+            Ok(Opened::Adbc(Adbc { driver: driver.clone(), options: revealed(secrets, &place, options)? }))
+        }
     }
+}
+
+/// Options with what is secret of them.
+fn revealed(
+    secrets: &Secrets,
+    place: &str,
+    options: &BTreeMap<String, Text>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let revealed = |(option, own): (&String, &Text)| {
+        let own = match own {
+            Text::Plain(text) => text.clone(),
+            Text::Secret(secret) => secrets.reveal(place, secret)?,
+        };
+        Ok((option.clone(), own))
+    };
+    options.iter().map(revealed).collect()
 }
