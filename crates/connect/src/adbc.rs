@@ -22,6 +22,8 @@ use serde_json::Value as Json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
+mod one;
+
 use crate::objects::is_secret;
 use crate::{
     BYTES_AT_ONCE, Column, Error, Query, ROW_BYTES_MAX, ROWS_AT_ONCE, Row, Rows, TABLES_MAX, Value, arrow,
@@ -112,7 +114,7 @@ impl Rows for AdbcRows {
 /// Asks a question.
 pub(crate) async fn open(own: &Adbc, query: &Query) -> Result<Box<dyn Rows>, Error> {
     let sql = match query {
-        Query::Sql(sql) => within(sql),
+        Query::Sql(sql) => within(sql)?,
         Query::Table(name) => format!("SELECT * FROM {}", quoted(name)?),
     };
     begin(own, Vec::new(), sql).await
@@ -134,12 +136,14 @@ pub(crate) async fn open_folder(library: &str, folder: &Path, sql: &str) -> Resu
         "SET lock_configuration = true".to_owned(),
     ];
     let options = [(ENTRYPOINT.to_owned(), "duckdb_adbc_init".to_owned())];
-    begin(&Adbc { driver: library.to_owned(), options: options.into() }, settings.into(), within(sql)).await
+    begin(&Adbc { driver: library.to_owned(), options: options.into() }, settings.into(), within(sql)?).await
 }
 
 /// A statement within another one, where it can be nothing but one query. A comment at its end does not take in what comes behind.
-fn within(sql: &str) -> String {
-    format!("SELECT * FROM (\n{}\n) AS tessera_source", sql.trim_end().trim_end_matches(';'))
+fn within(sql: &str) -> Result<String, Error> {
+    let sql = sql.trim_end().trim_end_matches(';');
+    one::check(sql)?;
+    Ok(format!("SELECT * FROM (\n{sql}\n) AS tessera_source"))
 }
 
 async fn begin(own: &Adbc, settings: Vec<String>, sql: String) -> Result<Box<dyn Rows>, Error> {
@@ -291,7 +295,7 @@ impl Adbc {
         let of_database =
             self.options.iter().filter(|(name, _)| *name != ENTRYPOINT && !name.starts_with(OF_CONNECTION));
         let options = of_database.map(|(name, value)| (OptionDatabase::from(&**name), value.as_str().into()));
-        let database = driver.new_database_with_opts(options).map_err(|error| self.unconnected(&error))?;
+        let database = driver.new_database_with_opts(options).map_err(|error| self.unopened(&error))?;
         let mut connection = database.new_connection().map_err(|error| self.unconnected(&error))?;
         // Not every driver knows it; the rights of the user bound what a statement does.
         drop(connection.set_option(OptionConnection::ReadOnly, "true".into()));
@@ -331,6 +335,17 @@ impl Adbc {
         })?;
         loaded.insert(key, driver.clone());
         Ok(driver)
+    }
+
+    /// Why a driver did not take its options. Few ask anybody before they are asked for a connection.
+    fn unopened(&self, error: &DriverError) -> Error {
+        match error.status {
+            Status::Unauthenticated | Status::Unauthorized | Status::IO | Status::Timeout => self.unconnected(error),
+            _ => {
+                let words = self.words(error);
+                Error::invalid("connection_invalid", format!("the driver does not take these options: {words}"))
+            }
+        }
     }
 
     /// Why no connection came about.
