@@ -76,7 +76,7 @@ impl HttpService for Service {
             }
             Err(late) => return Err(HttpError::new(HttpErrorKind::Timeout, late)),
         };
-        let broken = |error: hyper::Error| HttpError::new(HttpErrorKind::Interrupted, error);
+        let broken = |error| HttpError::new(HttpErrorKind::Interrupted, error);
         Ok(response.map(|body| HttpResponseBody::new(body.map_err(broken))))
     }
 }
