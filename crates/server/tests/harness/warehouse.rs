@@ -8,7 +8,17 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use serde_json::{Value, json};
 
 /// A program that was brought.
-pub(crate) fn program(name: &str) -> PathBuf {
+fn program(name: &str) -> PathBuf {
+    brought().join("venv/bin").join(name)
+}
+
+/// The library of a driver that was brought.
+pub(crate) fn driver(name: &str) -> PathBuf {
+    brought().join("drivers").join(name)
+}
+
+/// The folder of what was brought. It is brought where it is missing.
+fn brought() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace");
     let home = root.join("target/warehouse");
     fs::create_dir_all(&home).expect("a folder");
@@ -17,7 +27,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
     lock.lock().expect("a lock");
     let status = Command::new(root.join("scripts/warehouse.sh")).stdout(Stdio::null()).status();
     assert!(status.expect("bash starts").success(), "scripts/warehouse.sh could not bring what tests of sources need");
-    home.join("venv/bin").join(name)
+    home
 }
 
 /// A file of what tests of sources start.

@@ -114,7 +114,8 @@ impl Service {
             if same && by.is_some() && job.status() == JobStatus::Queued {
                 return Ok(job.clone());
             }
-            let message = format!("a refresh of the source goes on already, and ends before the next may begin job={}", job.id);
+            let message =
+                format!("a refresh of the source goes on already, and ends before the next may begin job={}", job.id);
             return Err(Error::new(ErrorKind::Conflict, "source_refreshing", message));
         }
         let parameters = serde_json::to_string(asked).map_err(|_| corrupt("parameters of a refresh"))?;
