@@ -13,7 +13,7 @@ use tessera_service::Secret;
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::sources::{
-    Connection, Given, NewConnection, Text, check_name, connection, connections, is_secret,
+    Connection, Given, NewConnection, Text, check_name, connection, connections, holds_secret,
 };
 
 use crate::answer::{Answer, invalid, json as json_answer};
@@ -118,7 +118,7 @@ pub(super) fn acted_on<'a>(named: &'a str, act: &str) -> Result<&'a str, Error> 
 
 fn parse(sent: wire::SetConnection) -> Result<NewConnection, Error> {
     let wire::SetConnection { kind, url, password, ca, driver, options: given_options } = sent;
-    let options = |own: Option<BTreeMap<String, wire::Value>>| {
+    let options = |own: Option<BTreeMap<String, wire::OptionValue>>| {
         own.unwrap_or_default().into_iter().map(|(name, own)| (name, option(own))).collect()
     };
     if kind == "adbc" {
@@ -159,10 +159,10 @@ fn given(text: wire::Text) -> Given {
     }
 }
 
-fn option(own: wire::Value) -> Given {
+fn option(own: wire::OptionValue) -> Given {
     match own {
-        wire::Value::Switch(own) => Given::Text(own.to_string()),
-        wire::Value::Text(own) => given(own),
+        wire::OptionValue::Switch(own) => Given::Text(own.to_string()),
+        wire::OptionValue::Text(own) => given(own),
     }
 }
 
@@ -194,8 +194,8 @@ fn shown(name: &str, own: &Connection) -> wire::Connection {
     });
     let option = |(name, own): (&String, &Text)| {
         let own = match own {
-            Text::Plain(text) if matches!(&**text, "true" | "false") => wire::Value::Switch(text == "true"),
-            own => wire::Value::Text(text(own)),
+            Text::Plain(text) if matches!(&**text, "true" | "false") => wire::OptionValue::Switch(text == "true"),
+            own => wire::OptionValue::Text(text(own)),
         };
         (name.clone(), own)
     };

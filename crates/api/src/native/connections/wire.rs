@@ -26,14 +26,14 @@ pub(super) struct SetConnection {
     pub(super) driver: Option<String>,
     /// What opens a bucket, or what a driver takes, by name. Secrets among them are sealed, or are references.
     #[serde(default)]
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(super) options: Option<BTreeMap<String, Value>>,
+    #[schema(value_type = Option<BTreeMap<String, OptionValue>>)]
+    pub(super) options: Option<BTreeMap<String, OptionValue>>,
 }
 
 /// The value of an option.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
-pub(super) enum Value {
+pub(super) enum OptionValue {
     /// Yes or no.
     Switch(bool),
     /// A text, or where it stands.
@@ -95,7 +95,7 @@ pub(super) struct Connection {
     pub(super) ca: Option<Reference>,
     /// What opens a bucket, or what a driver takes. `***` in the place of what is sealed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) options: BTreeMap<String, Value>,
+    pub(super) options: BTreeMap<String, OptionValue>,
 }
 
 /// Connections.
