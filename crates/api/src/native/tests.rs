@@ -153,3 +153,8 @@ async fn the_read_contract_is_golden() {
 async fn connections_and_sources_are_golden() {
     crate::tests::golden::check("src/native/golden/sources.txt").await;
 }
+
+#[tokio::test]
+async fn attributes_that_are_written_into_events_are_golden() {
+    crate::tests::golden::check("src/native/golden/event_attributes.txt").await;
+}
