@@ -1,32 +1,22 @@
 //! Databases by their own ADBC drivers, which `scripts/warehouse.sh` brings: SQLite's and DuckDB's.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 use tessera_connect::{Adbc, Column, Connect as _, Connection, Connectors, Error, Place, Query, Question, Row, Value};
 
-/// What was brought of this name.
-fn brought(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace");
-    let home = root.join("target/warehouse");
-    fs::create_dir_all(&home).expect("a folder");
-    // Test binaries run side by side; one of them brings it.
-    let lock = File::create(home.join("lock")).expect("a file");
-    lock.lock().expect("a lock");
-    let status = Command::new(root.join("scripts/warehouse.sh")).stdout(Stdio::null()).status();
-    assert!(status.expect("bash starts").success(), "scripts/warehouse.sh could not bring what tests of sources need");
-    home.join("drivers").join(name)
-}
+#[path = "../../server/tests/harness/warehouse.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod warehouse;
 
 fn text(path: &Path) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()
 }
 
 fn duckdb() -> String {
-    text(&brought("libduckdb.so"))
+    text(&warehouse::driver("libduckdb.so"))
 }
 
 fn adbc(driver: String, options: &[(&str, &str)]) -> Connection {
@@ -44,7 +34,7 @@ fn in_sqlite(statements: &str) -> (TempDir, Connection) {
     let file = folder.path().join("shop.db");
     let database = rusqlite::Connection::open(&file).expect("a database");
     database.execute_batch(statements).expect("statements");
-    let driver = text(&brought("libadbc_driver_sqlite.so"));
+    let driver = text(&warehouse::driver("libadbc_driver_sqlite.so"));
     let connection = adbc(driver, &[("uri", &text(&file))]);
     (folder, connection)
 }

@@ -43,11 +43,11 @@ fn quoted(rest: &str, quote: char) -> Result<usize, Error> {
 }
 
 fn comment(rest: &str) -> Result<usize, Error> {
-    let end = rest.find("*/").ok_or_else(|| refused("a comment is opened that is not closed"))?;
-    if rest[2..end.max(2)].contains("/*") {
+    let end = rest[2..].find("*/").ok_or_else(|| refused("a comment is opened that is not closed"))?;
+    if rest[2..2 + end].contains("/*") {
         return Err(refused("a comment within a comment is not taken"));
     }
-    Ok(end + 2)
+    Ok(end + 4)
 }
 
 fn is_dollar_quote(rest: &str) -> bool {

@@ -104,16 +104,17 @@ pub(super) fn trouble(error: &(dyn StdError + 'static)) -> Trouble {
 }
 
 fn tls(error: &HttpError) -> Trouble {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(own) = next {
-        if let Some(tls) = own.downcast_ref::<rustls::Error>() {
-            return Trouble::Tls(tls.to_string());
-        }
-        let inner = own.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Trouble::Tls(tls.to_string());
-        }
-        next = own.source();
+    find_tls(error).map_or(Trouble::Connect, |own| Trouble::Tls(own.to_string()))
+}
+
+/// What is wrong with the encryption, if that is what is wrong. An error of I/O is not the source of what it holds.
+fn find_tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref::<rustls::Error>() {
+        return Some(found);
     }
-    Trouble::Connect
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    if let Some(found) = held.and_then(|held| find_tls(held)) {
+        return Some(found);
+    }
+    error.source().and_then(find_tls)
 }

@@ -108,14 +108,29 @@ impl Reader {
             match self.wait(listed.next())? {
                 None => return Ok(true),
                 Some(Ok(meta)) => show(self.object(meta))?,
-                Some(Err(object_store::Error::NotFound { .. })) => {
-                    let message = format!("the object store has no bucket {}", self.bucket);
-                    return Err(Error::invalid("connection_folder_missing", message));
-                }
-                Some(Err(error)) => return Err(told(&error, &self.bucket)),
+                Some(Err(error)) => return Err(self.unlisted(&error)?),
             }
         }
         Ok(false)
+    }
+
+    /// Why objects cannot be listed. What a store answers to a list is not handed on by its library, and what it answers to a look at one object is:
+    /// where that is not there, the bucket is not.
+    fn unlisted(&self, error: &object_store::Error) -> Result<Error, Error> {
+        let told_of_list = told(error, &self.bucket);
+        if told_of_list.code != "connection_unreachable" && !matches!(error, object_store::Error::NotFound { .. }) {
+            return Ok(told_of_list);
+        }
+        let Ok(path) = self.path("tessera") else { return Ok(told_of_list) };
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        Ok(match self.wait(self.opened.store.get_opts(&path, options))? {
+            Ok(_) => told_of_list,
+            Err(object_store::Error::NotFound { .. }) => {
+                let message = format!("the object store has no bucket {}", self.bucket);
+                Error::invalid("connection_folder_missing", message)
+            }
+            Err(error) => told(&error, &self.bucket),
+        })
     }
 
     fn path(&self, below: &str) -> Result<Path, object_store::path::Error> {
