@@ -58,8 +58,8 @@ async fn nobody_exports_what_they_may_not_see() {
 async fn an_answer_says_what_it_is() {
     let world = World::new().await;
     let check = async |format: &str, compression: &str, media: &str, name: &str, begins: &[u8]| {
-        let record = json!({ "dataset": "crm", "id": "1", "identities": [{ "namespace": "user_id", "value": "ann" }] });
-        world.call("POST", "/v1/records", ROOT, record.to_string()).await;
+        let record = json!({ "dataset": "crm", "id": "1", "identities": [{ "namespace": "user_id", "value": "ann" }], "attributes": { "n": 1 } });
+        assert_eq!(world.call("POST", "/v1/records", ROOT, record.to_string()).await.status, 200);
         let body = json!({ "of": "profiles", "format": format, "compression": compression });
         let reply = world.call("POST", PATH, ROOT, body.to_string()).await;
         assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, media), "{:?}", reply.json());

@@ -4,6 +4,9 @@ use super::Field;
 use crate::{Row, Value};
 
 pub(super) fn header(fields: &[Field], line: &mut Vec<u8>) {
+    if fields.is_empty() {
+        return;
+    }
     for (at, field) in fields.iter().enumerate() {
         separate(at, line);
         text(&field.name, line);

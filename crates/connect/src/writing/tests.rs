@@ -138,6 +138,8 @@ fn an_empty_text_is_told_from_none() {
         .rows(&[vec![Value::Text(String::new()), Value::Null], vec![Value::Null, Value::Text(" x".to_owned())]])
         .expect("rows");
     assert_eq!(encoder.finish().expect("the end"), b"\"a,b\",c\r\n\"\",\r\n,\" x\"\r\n");
+    let none = Encoder::new(FileFormat::Csv, Compression::None, &[]).expect("an encoder");
+    assert_eq!(none.finish().expect("the end"), b"", "nobody and nothing is no line");
 }
 
 #[test]
