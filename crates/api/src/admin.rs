@@ -1,6 +1,7 @@
 //! Administration: organizations, workspaces, keys, namespaces, tokens, the quarantine. What each may do is decided by the directory and
 //! the service; here it is read and shown.
 
+mod audit;
 mod directory;
 mod identity_tokens;
 mod namespaces;
@@ -17,5 +18,6 @@ pub(crate) use tokens::declared_token_issuer;
 /// All routes of this door.
 pub(crate) fn routes() -> Vec<crate::route::Route> {
     let configuration = namespaces::routes().into_iter().chain(identity_tokens::routes()).chain(tokens::routes());
-    directory::routes().into_iter().chain(configuration).chain(quarantine::routes()).collect()
+    let rest = configuration.chain(quarantine::routes()).chain(audit::routes());
+    directory::routes().into_iter().chain(rest).collect()
 }

@@ -15,6 +15,7 @@ mod adobe;
 mod answer;
 mod app;
 mod attributes;
+mod audited;
 mod body;
 mod bounds;
 mod budget;
@@ -51,13 +52,14 @@ mod serve;
 mod settings;
 mod site;
 mod stream;
+mod table;
 mod transport;
 mod wyng;
 
 pub use openapi::document as openapi_document;
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use router::router;
-pub use serve::{TlsError, serve, tls_from_pem};
+pub use serve::{Look, Tls, TlsError, serve};
 pub use settings::{ApiSettings, Readiness};
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod erasures;
 mod events;
 mod explain;
 mod export;
+mod members;
 mod parse;
 mod policies;
 mod profiles;
@@ -63,6 +64,7 @@ pub(crate) fn routes() -> Vec<crate::route::Route> {
         rules::routes(),
         stored_rules::routes(),
         segments::routes(),
+        members::routes(),
         connections::routes(),
         sources::routes(),
     ];

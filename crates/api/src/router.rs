@@ -14,6 +14,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::answer::{Failure, invalid};
 use crate::app::App;
+use crate::audited::audited;
 use crate::door::{routes, tidied};
 use crate::extract::Query;
 use crate::route::{Route, Tag};
@@ -26,7 +27,7 @@ pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
     let (mut from_browsers, mut others) = (Router::new(), site::documentation());
     for route in routes() {
         let router = if route.from_browsers { &mut from_browsers } else { &mut others };
-        *router = std::mem::take(router).route(mounted(route.path), known_parameters(&route));
+        *router = std::mem::take(router).route(mounted(route.path), audited(&app, &route, known_parameters(&route)));
     }
     let from_browsers = from_browsers.method_not_allowed_fallback(transport::method_not_allowed).layer(cors());
     let others = others.method_not_allowed_fallback(transport::method_not_allowed);

@@ -38,6 +38,10 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 #[derive(Debug, Clone)]
 pub(crate) struct IdIn(pub(crate) HeaderName);
 
+/// Stands in the extensions of a request: its id.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// Stands in the extensions of a request that came over TLS.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Secured;
@@ -84,6 +88,7 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     let in_flight = metrics::gauge!(names::IN_FLIGHT);
     in_flight.increment(1);
     let under_way = Count(in_flight);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = match request.extensions_mut().remove::<Refused>() {
         Some(Refused(error)) => Failure::from(error).into_response(),
         None => next.run(request).await,

@@ -14,6 +14,8 @@ mod gauges;
 mod interrupt;
 mod load;
 mod logging;
+mod measured;
+mod reload;
 mod serve;
 mod settings;
 mod start;

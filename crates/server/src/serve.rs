@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tessera_api::ApiSettings;
+use tessera_api::{ApiSettings, Tls};
 use tessera_connect::Connectors;
 use tessera_service::feed::FeedBounds;
-use tessera_service::{Components, Secrets, Service, SourceSettings};
+use tessera_service::{AuditBounds, Components, Secrets, Service, SourceSettings};
 use tessera_store_lsm::LsmStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,9 +21,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::background::Lanes;
 use crate::files::{self, Files};
 use crate::gauges::Gauges;
+use crate::reload::Reload;
 use crate::settings::{ByteSize, Layer, Settings};
 use crate::start::{Rules, Start};
-use crate::{background, logging, world};
+use crate::{background, logging, measured, world};
 
 /// Upper bounds of the buckets of every duration, in seconds.
 const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -51,16 +52,17 @@ pub(crate) struct Arguments {
 /// Runs the server until it is told to stop.
 pub(crate) fn run(arguments: Arguments) -> Result<()> {
     let file = arguments.config.as_deref().map(Layer::read).transpose()?.unwrap_or_default();
-    let settings = Settings::resolve(arguments.layer, file)?;
+    let settings = Settings::resolve(arguments.layer.clone(), file)?;
     if arguments.print_settings {
         print!("{}", toml::to_string(&settings)?);
         return Ok(());
     }
-    logging::start(&settings)?;
+    let set_level = logging::start(&settings)?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let stop = stop_signal()?;
-        serve(&settings, arguments.bootstrap_key.as_deref(), stop, |address| {
+        let reload = Reload::new(arguments.config, arguments.layer, &settings, set_level)?;
+        serve(&settings, arguments.bootstrap_key.as_deref(), (stop, Some(reload)), |address| {
             let scheme = if settings.tls.is_some() { "https" } else { "http" };
             println!("tessera listens on {scheme}://{address}");
         })
@@ -79,7 +81,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
 pub(crate) async fn serve(
     settings: &Settings,
     bootstrap_key: Option<&str>,
-    stop: impl Future<Output = ()> + Send + 'static,
+    (stop, reload): (impl Future<Output = ()> + Send + 'static, Option<Reload>),
     listening: impl FnOnce(SocketAddr),
 ) -> Result<()> {
     let files = files::share_out(settings.connections_max);
@@ -115,18 +117,27 @@ pub(crate) async fn serve(
     let text = metrics.clone();
     let api = ApiSettings { metrics: Some(Arc::new(move || text.render())), ..api_settings(settings, files) };
     let tls = match &settings.tls {
-        Some(files) => Some(tessera_api::tls_from_pem(&files.cert, &files.key)?),
+        Some(files) => Some(Arc::new(Tls::from_pem(&files.cert, &files.key)?)),
         None => None,
     };
     let router = tessera_api::router(Arc::clone(&service), api.clone());
     tracing::info!(%address, data = %settings.data.display(), version = env!("CARGO_PKG_VERSION"), "server is ready");
-    let gauges = Gauges { store: &store, service: &service };
+    let gauges = Gauges::new(&store, &service, &settings.data);
     gauges.begin(settings);
     gauges.tell();
+    gauges.tell_workspaces().await;
     listening(address);
+    let shown = tls.as_ref().map(|tls| tls.config());
+    let reloads = async {
+        match reload {
+            Some(reload) => reload.run(tls).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
-        () = tessera_api::serve(vec![listener], tls, router, api, stop) => {}
-        () = keep_up(&metrics, || gauges.tell()) => {}
+        () = tessera_api::serve(vec![listener], shown, router, api, stop) => {}
+        () = reloads => {}
+        () = keep_up(&metrics, &gauges) => {}
     }
     tracing::info!("server is stopping");
     service.close().await;
@@ -139,15 +150,18 @@ pub(crate) async fn serve(
 /// Collects the metrics of the process from now on.
 fn collect_metrics() -> Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?;
-    builder.install_recorder().context("metrics are collected already")
+    let handle = builder.install_recorder().context("metrics are collected already")?;
+    measured::describe();
+    Ok(handle)
 }
 
 /// Folds what was measured, again and again: what nobody asks for would pile up otherwise. Tells how the parts are.
-async fn keep_up(metrics: &PrometheusHandle, tell: impl Fn()) {
+async fn keep_up(metrics: &PrometheusHandle, gauges: &Gauges<'_>) {
     let mut beat = tokio::time::interval(METRICS_FOLDED);
     loop {
         beat.tick().await;
-        tell();
+        gauges.tell();
+        gauges.tell_workspaces().await;
         metrics.run_upkeep();
     }
 }
@@ -199,6 +213,7 @@ fn service_settings(settings: &Settings, rules: Rules, secrets: Secrets) -> tess
         purge_interval_secs: settings.purge_interval_secs,
         backup_folder: settings.backup_dir.clone(),
         turns_days_max: settings.turns_days_max,
+        audit: AuditBounds { days_max: settings.audit_days_max, bytes_max: settings.audit_bytes_max.bytes() },
         feed: FeedBounds { secs_max: settings.feed_secs_max, bytes_max: settings.feed_bytes_max.bytes() },
         without_rules: rules.are_off(),
         sources: SourceSettings { connectors: Arc::new(Connectors), secrets },

@@ -66,6 +66,10 @@ pub(crate) struct Settings {
     pub(crate) feed_bytes_max: ByteSize,
     /// Days that it is kept when a profile entered a segment and left it.
     pub(crate) turns_days_max: u32,
+    /// Days that an entry of the audit log is kept.
+    pub(crate) audit_days_max: u32,
+    /// Bytes of the audit log of one organization.
+    pub(crate) audit_bytes_max: ByteSize,
     /// The folder in which backups are made while the server runs; without it there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backup_dir: Option<PathBuf>,
@@ -175,6 +179,12 @@ pub(crate) struct Layer {
     /// know it for longer [default: 400].
     #[arg(long, env = "TESSERA_TURNS_DAYS_MAX", value_name = "DAYS")]
     turns_days_max: Option<u32>,
+    /// Days that an entry of the audit log is kept. What has to be shown to auditors for longer is exported before [default: 400].
+    #[arg(long, env = "TESSERA_AUDIT_DAYS_MAX", value_name = "DAYS")]
+    audit_days_max: Option<u32>,
+    /// Bytes of the audit log of one organization; the oldest entries go. More is for who has many calls that read in bulk [default: 64MiB].
+    #[arg(long, env = "TESSERA_AUDIT_BYTES_MAX", value_name = "SIZE")]
+    audit_bytes_max: Option<ByteSize>,
     /// Folder in which `POST /v1/admin/backups` makes files, best on another disk; made if it is missing [default: none, and then
     /// that path is refused].
     #[arg(long, env = "TESSERA_BACKUP_DIR", value_name = "FOLDER")]
@@ -235,6 +245,8 @@ impl Layer {
             feed_secs_max: self.feed_secs_max.or(under.feed_secs_max),
             feed_bytes_max: self.feed_bytes_max.or(under.feed_bytes_max),
             turns_days_max: self.turns_days_max.or(under.turns_days_max),
+            audit_days_max: self.audit_days_max.or(under.audit_days_max),
+            audit_bytes_max: self.audit_bytes_max.or(under.audit_bytes_max),
             backup_dir: self.backup_dir.or(under.backup_dir),
             secrets_key_file: self.secrets_key_file.or(under.secrets_key_file),
             secrets_dir: self.secrets_dir.or(under.secrets_dir),
@@ -298,6 +310,8 @@ impl Settings {
             feed_secs_max: layer.feed_secs_max.unwrap_or(7 * 86_400),
             feed_bytes_max: layer.feed_bytes_max.unwrap_or(ByteSize::mebibytes(10 << 10)),
             turns_days_max: layer.turns_days_max.unwrap_or(400),
+            audit_days_max: layer.audit_days_max.unwrap_or(400),
+            audit_bytes_max: layer.audit_bytes_max.unwrap_or(ByteSize::mebibytes(64)),
             backup_dir: layer.backup_dir,
             secrets_key_file: layer.secrets_key_file,
             secrets_dir: layer.secrets_dir.unwrap_or_else(|| PathBuf::from("/run/secrets")),
@@ -326,6 +340,9 @@ impl Settings {
             self.feed_bytes_max
         );
         ensure!(self.turns_days_max > 0, "turns_days_max is 0: nobody would know when a profile entered a segment");
+        ensure!(self.audit_days_max > 0, "audit_days_max is 0: nobody would know what was done");
+        let audit_bytes = self.audit_bytes_max;
+        ensure!(audit_bytes.bytes() >= 1 << 20, "audit_bytes_max is {audit_bytes}: it must be 1MiB or more");
         logging::filter(&self.log_level)?;
         Ok(())
     }

@@ -38,9 +38,11 @@ use crate::work::service::Service;
 use crate::write::lane::Changed;
 
 pub use crate::stored::records::ruled::MemberCounts;
+pub use changes::{MemberChange, MemberChanges};
 pub use history::{Turn, TurnPage};
 pub use preview::Preview;
 
+mod changes;
 mod history;
 mod preview;
 
