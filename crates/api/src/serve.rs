@@ -33,7 +33,7 @@ mod tests;
 /// Readiness opens when it begins and closes when the stop is asked for.
 pub async fn serve(
     listeners: Vec<TcpListener>,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Arc<Tls>>,
     router: axum::Router,
     settings: ApiSettings,
     shutdown: impl Future<Output = ()>,
@@ -43,7 +43,7 @@ pub async fn serve(
     let stop_timeout = settings.stop_timeout;
     let crowded: Arc<Notify> = Arc::default();
     let mut door = Door::new(listeners, settings.connections_max, Arc::clone(&crowded));
-    let (protocol, tls) = (protocol(&settings), tls.map(TlsAcceptor::from));
+    let (protocol, tls) = (protocol(&settings), tls.map(|tls| TlsAcceptor::from(tls.config())));
     let host = Arc::new(Host { protocol, tls, router, settings, stops, crowded });
     // Every connection has its task here, so none outlives this function.
     let mut tasks = JoinSet::new();

@@ -10,9 +10,10 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tessera_api::{ApiSettings, Tls};
+use tessera_api::{ApiSettings, Router, Tls};
 use tessera_connect::Connectors;
 use tessera_service::feed::FeedBounds;
+use tessera_service::names::COMMIT_OPERATIONS;
 use tessera_service::{AuditBounds, Components, Secrets, Service, SourceSettings};
 use tessera_store_lsm::LsmStore;
 use tokio::net::TcpListener;
@@ -28,6 +29,9 @@ use crate::{background, logging, measured, world};
 
 /// Upper bounds of the buckets of every duration, in seconds.
 const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// Upper bounds of the buckets of rows in a commit.
+const OPERATIONS: [f64; 9] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0];
 
 /// How often measurements are folded.
 const METRICS_FOLDED: Duration = Duration::from_secs(5);
@@ -110,9 +114,12 @@ pub(crate) async fn serve(
             "there is no key yet: nobody can use this server until it starts with TESSERA_BOOTSTRAP_KEY set"
         );
     }
-    let listener = TcpListener::bind(settings.listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let listener = bind(settings.listen).await?;
     let address = listener.local_addr()?;
+    let admin = match settings.admin_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let metrics = collect_metrics()?;
     let text = metrics.clone();
     let api = ApiSettings { metrics: Some(Arc::new(move || text.render())), ..api_settings(settings, files) };
@@ -120,14 +127,14 @@ pub(crate) async fn serve(
         Some(files) => Some(Arc::new(Tls::from_pem(&files.cert, &files.key)?)),
         None => None,
     };
-    let router = tessera_api::router(Arc::clone(&service), api.clone());
+    let doors = Doors::open(listener, admin, &service, &api)?;
     tracing::info!(%address, data = %settings.data.display(), version = env!("CARGO_PKG_VERSION"), "server is ready");
     let gauges = Gauges::new(&store, &service, &settings.data);
     gauges.begin(settings);
     gauges.tell();
     gauges.tell_workspaces().await;
     listening(address);
-    let shown = tls.as_ref().map(|tls| tls.config());
+    let shown = tls.clone();
     let reloads = async {
         match reload {
             Some(reload) => reload.run(tls).await,
@@ -135,7 +142,7 @@ pub(crate) async fn serve(
         }
     };
     tokio::select! {
-        () = tessera_api::serve(vec![listener], shown, router, api, stop) => {}
+        () = doors.serve(shown, api, stop) => {}
         () = reloads => {}
         () = keep_up(&metrics, &gauges) => {}
     }
@@ -147,9 +154,57 @@ pub(crate) async fn serve(
     Ok(())
 }
 
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Listeners, and what each serves.
+struct Doors {
+    all: Vec<(TcpListener, Router)>,
+}
+
+impl Doors {
+    /// With a listener for operators, the other one lacks their paths.
+    fn open(
+        listener: TcpListener,
+        admin: Option<TcpListener>,
+        service: &Arc<Service>,
+        api: &ApiSettings,
+    ) -> Result<Self> {
+        let Some(admin) = admin else {
+            return Ok(Self { all: vec![(listener, tessera_api::router(Arc::clone(service), api.clone()))] });
+        };
+        let address = admin.local_addr()?;
+        tracing::info!(%address, "metrics and administration have a listener of their own");
+        let routers = tessera_api::routers(Arc::clone(service), api.clone());
+        Ok(Self { all: vec![(listener, routers.others), (admin, routers.all)] })
+    }
+
+    /// Serves all of them until `stop` is ready, and ends them together.
+    async fn serve(self, tls: Option<Arc<Tls>>, api: ApiSettings, stop: impl Future<Output = ()>) {
+        let (ends, ended) = tokio::sync::watch::channel(false);
+        let mut serving = tokio::task::JoinSet::new();
+        for (listener, router) in self.all {
+            let mut ended = ended.clone();
+            let ended = async move { drop(ended.wait_for(|ended| *ended).await) };
+            serving.spawn(tessera_api::serve(vec![listener], tls.clone(), router, api.clone(), ended));
+        }
+        tokio::select! {
+            () = stop => {}
+            // One that ends by itself has panicked.
+            _ = serving.join_next() => tracing::error!("a listener has ended"),
+        }
+        ends.send_replace(true);
+        while serving.join_next().await.is_some() {}
+    }
+}
+
 /// Collects the metrics of the process from now on.
 fn collect_metrics() -> Result<PrometheusHandle> {
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?;
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Full(COMMIT_OPERATIONS.to_owned()), &OPERATIONS)?;
     let handle = builder.install_recorder().context("metrics are collected already")?;
     measured::describe();
     Ok(handle)

@@ -24,6 +24,9 @@ const LOG_LEVEL: &str = "info,fjall=warn,lsm_tree=warn";
 pub(crate) struct Settings {
     /// Where it listens; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
+    /// Where metrics and administration are served apart from everything else; without it they are served beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_listen: Option<SocketAddr>,
     /// The folder of the embedded store.
     pub(crate) data: PathBuf,
     /// The certificate chain and key for TLS; plain HTTP without.
@@ -102,6 +105,10 @@ pub(crate) struct Layer {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8640].
     #[arg(long, env = "TESSERA_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Address of a listener of its own for metrics, the audit log and what stands below /v1/admin, such as 127.0.0.1:8641; the other listener
+    /// has these paths no more. For servers that the internet reaches [default: none].
+    #[arg(long, env = "TESSERA_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
+    admin_listen: Option<SocketAddr>,
     /// Folder of the embedded store; made if it is missing [default: data].
     #[arg(long, env = "TESSERA_DATA", value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -224,6 +231,7 @@ impl Layer {
     fn over(self, under: Self) -> Self {
         Self {
             listen: self.listen.or(under.listen),
+            admin_listen: self.admin_listen.or(under.admin_listen),
             data: self.data.or(under.data),
             tls_cert: self.tls_cert.or(under.tls_cert),
             tls_key: self.tls_key.or(under.tls_key),
@@ -290,6 +298,7 @@ impl Settings {
         ] = parts;
         let settings = Self {
             listen: layer.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8640))),
+            admin_listen: layer.admin_listen,
             data: layer.data.unwrap_or_else(|| PathBuf::from("data")),
             tls,
             public_url: layer.public_url,

@@ -12,7 +12,7 @@ use crate::stored::cursor::{self, Purpose};
 use crate::work::service::Service;
 
 pub use crate::base::ids::KeyId;
-pub use crate::stored::audit::{Action, Asked, Entry, OBJECTS_MAX, Object, Outcome, Pending, note, note_workspace};
+pub use crate::stored::audit::{Action, Asked, Entry, OBJECTS_MAX, Object, Outcome, Pending, note_workspace};
 
 /// Entries that one page looks at while it filters: a page may be short, or even empty, and still not be the last.
 const LOOKED_AT_MAX: usize = 20_000;

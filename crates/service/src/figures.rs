@@ -23,7 +23,7 @@ impl Service {
     pub async fn running_figures(&self, max: usize) -> Vec<WorkspaceFigures> {
         let directory = self.directory.snapshot();
         let mut all = Vec::new();
-        for running in self.workspaces().all().into_iter().take(max) {
+        for running in self.parts().workspaces.all().into_iter().take(max) {
             let id = running.shared.workspace;
             let Some(name) = directory.workspace(id).and_then(|own| {
                 let organization = directory.organization(own.organization)?;

@@ -22,7 +22,7 @@ struct Server {
     task: JoinHandle<()>,
 }
 
-async fn start(router: Router, settings: ApiSettings, tls: Option<Arc<rustls::ServerConfig>>) -> Server {
+async fn start(router: Router, settings: ApiSettings, tls: Option<Arc<Tls>>) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel();
@@ -133,7 +133,7 @@ async fn connections_that_wait_for_their_next_request_make_room() {
 async fn tls_is_spoken_where_it_is_configured() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve/golden");
     let tls = Tls::from_pem(&folder.join("localhost.pem"), &folder.join("localhost.key"));
-    let tls = tls.expect("the pair of the tests").config();
+    let tls = Arc::new(tls.expect("the pair of the tests"));
     let server = start(hello(), ApiSettings::default(), Some(tls)).await;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(folder.join("localhost.pem")).expect("a file") {

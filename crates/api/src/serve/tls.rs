@@ -89,8 +89,7 @@ impl Tls {
     }
 
     /// What connections are accepted with, now and later.
-    #[must_use]
-    pub fn config(&self) -> Arc<rustls::ServerConfig> {
+    pub(super) fn config(&self) -> Arc<rustls::ServerConfig> {
         Arc::clone(&self.config)
     }
 

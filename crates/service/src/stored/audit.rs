@@ -409,13 +409,6 @@ pub fn note_workspace(workspace: WorkspaceId) {
     }
 }
 
-/// Takes note of a thing that a request is about.
-pub fn note(object: Object) {
-    if let Some(pending) = current() {
-        lock(&pending.noted).add(object);
-    }
-}
-
 /// What goes into the commit of a request's work: its row, and what to do once it has happened.
 #[must_use]
 pub(crate) struct Written {

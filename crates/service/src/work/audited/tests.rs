@@ -96,8 +96,8 @@ async fn the_oldest_entries_go_when_there_are_too_many_or_they_are_too_old() {
     world.pass(120_000_000);
     world.keep().await;
     assert_eq!(world.entries().await.len(), 1, "the one that is not ten days old");
-    let held =
-        world.store.scan(&audit::rows(OrganizationId::new(1), None, None), ScanLimit::rows(1_000), Direction::Forward);
+    let all = audit::rows(OrganizationId::new(1), None, None);
+    let held = world.store.scan(&all, ScanLimit::rows(1_000), Direction::Forward);
     assert_eq!(held.await.expect("a scan").rows.len(), 1);
 }
 
