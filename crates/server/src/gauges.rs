@@ -36,6 +36,10 @@ pub(crate) const COMPACTING: &str = "tessera_store_compactions_running";
 pub(crate) const COMPACTIONS: &str = "tessera_store_compactions_total";
 /// Seconds that they took.
 pub(crate) const COMPACTING_SECONDS: &str = "tessera_store_compacting_seconds_total";
+/// Spans that a collector took.
+pub(crate) const SPANS_SENT: &str = "tessera_otlp_spans_sent_total";
+/// Spans that it did not take, or that came too fast.
+pub(crate) const SPANS_DROPPED: &str = "tessera_otlp_spans_dropped_total";
 /// Profiles, by `workspace`.
 pub(crate) const WORKSPACE_PROFILES: &str = "tessera_workspace_profiles";
 /// Events, by `workspace`.

@@ -114,6 +114,12 @@ pub(crate) const ALL: &[Measured] = &[
     gauge(gauges::COMPACTING, &[], "Compactions under way"),
     counter(gauges::COMPACTIONS, &[], "Compactions that were done"),
     counter(gauges::COMPACTING_SECONDS, &[], "Seconds of compactions, of all threads together"),
+    counter(gauges::SPANS_SENT, &[], "Spans of requests that the collector took"),
+    counter(
+        gauges::SPANS_DROPPED,
+        &[],
+        "Spans that the collector did not take, or that came faster than they could be sent",
+    ),
     gauge(
         gauges::WORKSPACE_PROFILES,
         &["workspace"],

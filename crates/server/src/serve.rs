@@ -22,6 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::background::Lanes;
 use crate::files::{self, Files};
 use crate::gauges::Gauges;
+use crate::otlp::{Exporter, Target, Text};
 use crate::reload::Reload;
 use crate::settings::{ByteSize, Layer, Settings};
 use crate::start::{Rules, Start};
@@ -122,12 +123,15 @@ pub(crate) async fn serve(
     };
     let metrics = collect_metrics()?;
     let text = metrics.clone();
-    let api = ApiSettings { metrics: Some(Arc::new(move || text.render())), ..api_settings(settings, files) };
+    let text: Text = Arc::new(move || text.render());
+    let exporter = exporter(settings, &text)?;
+    let spans = exporter.as_ref().map(Exporter::take);
+    let api = ApiSettings { metrics: Some(text), spans, ..api_settings(settings, files) };
     let tls = match &settings.tls {
         Some(files) => Some(Arc::new(Tls::from_pem(&files.cert, &files.key)?)),
         None => None,
     };
-    let doors = Doors::open(listener, admin, &service, &api)?;
+    let doors = Doors::open(listener, admin, &service, api)?;
     tracing::info!(%address, data = %settings.data.display(), version = env!("CARGO_PKG_VERSION"), "server is ready");
     let gauges = Gauges::new(&store, &service, &settings.data);
     gauges.begin(settings);
@@ -142,7 +146,7 @@ pub(crate) async fn serve(
         }
     };
     tokio::select! {
-        () = doors.serve(shown, api, stop) => {}
+        () = doors.serve(shown, stop) => {}
         () = reloads => {}
         () = keep_up(&metrics, &gauges) => {}
     }
@@ -150,8 +154,18 @@ pub(crate) async fn serve(
     service.close().await;
     store.close().await;
     drop(lanes);
+    if let Some(exporter) = exporter {
+        tokio::task::spawn_blocking(|| exporter.end()).await.context("the exporter panicked")?;
+    }
     tracing::info!("server has stopped");
     Ok(())
+}
+
+/// What sends traces and metrics to a collector, where one is set.
+fn exporter(settings: &Settings, text: &Text) -> Result<Option<Exporter>> {
+    let Some(endpoint) = settings.otlp_endpoint.clone() else { return Ok(None) };
+    let target = Target { endpoint, interval: Duration::from_secs(settings.otlp_interval_secs.into()) };
+    Exporter::start(target, Arc::clone(text)).map(Some)
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
@@ -162,6 +176,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
 /// Listeners, and what each serves.
 struct Doors {
     all: Vec<(TcpListener, Router)>,
+    api: ApiSettings,
 }
 
 impl Doors {
@@ -170,25 +185,25 @@ impl Doors {
         listener: TcpListener,
         admin: Option<TcpListener>,
         service: &Arc<Service>,
-        api: &ApiSettings,
+        api: ApiSettings,
     ) -> Result<Self> {
         let Some(admin) = admin else {
-            return Ok(Self { all: vec![(listener, tessera_api::router(Arc::clone(service), api.clone()))] });
+            return Ok(Self { all: vec![(listener, tessera_api::router(Arc::clone(service), api.clone()))], api });
         };
         let address = admin.local_addr()?;
         tracing::info!(%address, "metrics and administration have a listener of their own");
         let routers = tessera_api::routers(Arc::clone(service), api.clone());
-        Ok(Self { all: vec![(listener, routers.others), (admin, routers.all)] })
+        Ok(Self { all: vec![(listener, routers.others), (admin, routers.all)], api })
     }
 
     /// Serves all of them until `stop` is ready, and ends them together.
-    async fn serve(self, tls: Option<Arc<Tls>>, api: ApiSettings, stop: impl Future<Output = ()>) {
+    async fn serve(self, tls: Option<Arc<Tls>>, stop: impl Future<Output = ()>) {
         let (ends, ended) = tokio::sync::watch::channel(false);
         let mut serving = tokio::task::JoinSet::new();
         for (listener, router) in self.all {
             let mut ended = ended.clone();
             let ended = async move { drop(ended.wait_for(|ended| *ended).await) };
-            serving.spawn(tessera_api::serve(vec![listener], tls.clone(), router, api.clone(), ended));
+            serving.spawn(tessera_api::serve(vec![listener], tls.clone(), router, self.api.clone(), ended));
         }
         tokio::select! {
             () = stop => {}

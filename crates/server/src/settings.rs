@@ -27,6 +27,11 @@ pub(crate) struct Settings {
     /// Where metrics and administration are served apart from everything else; without it they are served beside it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin_listen: Option<SocketAddr>,
+    /// Where a collector takes traces and metrics by OTLP over HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) otlp_endpoint: Option<String>,
+    /// Seconds between two times that metrics are sent there.
+    pub(crate) otlp_interval_secs: u32,
     /// The folder of the embedded store.
     pub(crate) data: PathBuf,
     /// The certificate chain and key for TLS; plain HTTP without.
@@ -109,6 +114,13 @@ pub(crate) struct Layer {
     /// has these paths no more. For servers that the internet reaches [default: none].
     #[arg(long, env = "TESSERA_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
     admin_listen: Option<SocketAddr>,
+    /// Address of an OpenTelemetry collector that takes OTLP over HTTP, such as http://127.0.0.1:4318: metrics are sent there, and spans of requests
+    /// whose caller records a trace, that failed, or that took a second [default: none].
+    #[arg(long, env = "TESSERA_OTLP_ENDPOINT", value_name = "URL")]
+    otlp_endpoint: Option<String>,
+    /// Seconds between two times that metrics are sent to the collector [default: 15].
+    #[arg(long, env = "TESSERA_OTLP_INTERVAL_SECS", value_name = "SECONDS")]
+    otlp_interval_secs: Option<u32>,
     /// Folder of the embedded store; made if it is missing [default: data].
     #[arg(long, env = "TESSERA_DATA", value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -232,6 +244,8 @@ impl Layer {
         Self {
             listen: self.listen.or(under.listen),
             admin_listen: self.admin_listen.or(under.admin_listen),
+            otlp_endpoint: self.otlp_endpoint.or(under.otlp_endpoint),
+            otlp_interval_secs: self.otlp_interval_secs.or(under.otlp_interval_secs),
             data: self.data.or(under.data),
             tls_cert: self.tls_cert.or(under.tls_cert),
             tls_key: self.tls_key.or(under.tls_key),
@@ -299,6 +313,8 @@ impl Settings {
         let settings = Self {
             listen: layer.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8640))),
             admin_listen: layer.admin_listen,
+            otlp_endpoint: layer.otlp_endpoint,
+            otlp_interval_secs: layer.otlp_interval_secs.unwrap_or(15),
             data: layer.data.unwrap_or_else(|| PathBuf::from("data")),
             tls,
             public_url: layer.public_url,
@@ -339,6 +355,12 @@ impl Settings {
                 fs::metadata(file).with_context(|| format!("cannot find TLS file {}", file.display()))?;
             }
         }
+        if let Some(url) = &self.otlp_endpoint {
+            let is_url =
+                ["http://", "https://"].iter().any(|own| url.strip_prefix(own).is_some_and(|rest| !rest.is_empty()));
+            ensure!(is_url, "otlp_endpoint is {url}: it must begin with http:// or https://");
+        }
+        ensure!(self.otlp_interval_secs > 0, "otlp_interval_secs is 0: it would be sent without a pause");
         ensure!(self.connections_max > 0, "connections_max is 0: nobody could connect");
         ensure!(self.keep_alive_secs > 0, "keep_alive_secs is 0: no connection could be used twice");
         ensure!(self.lane_idle_secs > 0, "lane_idle_secs is 0: every request would begin its workspace anew");
