@@ -15,6 +15,7 @@ mod interrupt;
 mod load;
 mod logging;
 mod measured;
+mod notify;
 mod otlp;
 mod reload;
 mod serve;

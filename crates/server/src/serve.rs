@@ -22,6 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::background::Lanes;
 use crate::files::{self, Files};
 use crate::gauges::Gauges;
+use crate::notify::{self, Notify};
 use crate::otlp::{Exporter, Target, Text};
 use crate::reload::Reload;
 use crate::settings::{ByteSize, Layer, Settings};
@@ -138,6 +139,8 @@ pub(crate) async fn serve(
     gauges.tell();
     gauges.tell_workspaces().await;
     listening(address);
+    let notify = Notify::of_environment();
+    notify.tell(notify::READY);
     let shown = tls.clone();
     let reloads = async {
         match reload {
@@ -151,6 +154,7 @@ pub(crate) async fn serve(
         () = keep_up(&metrics, &gauges) => {}
     }
     tracing::info!("server is stopping");
+    notify.tell(notify::STOPPING);
     service.close().await;
     store.close().await;
     drop(lanes);

@@ -75,3 +75,87 @@ fn operators_have_a_listener_of_their_own_if_they_ask_for_one() {
     }
     server.stop();
 }
+
+/// A collector: takes what comes and keeps path and body.
+fn collector() -> (String, std::sync::mpsc::Receiver<(String, serde_json::Value)>) {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (Ok(mut stream), sender) = (stream, sender.clone()) else { return };
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
+                let mut line = String::new();
+                while reader.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+                    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+                    let mut bytes = 0;
+                    loop {
+                        line.clear();
+                        reader.read_line(&mut line).expect("a head");
+                        if line.trim().is_empty() {
+                            break;
+                        }
+                        let (name, value) = line.split_once(':').expect("a header");
+                        if name.eq_ignore_ascii_case("content-length") {
+                            bytes = value.trim().parse().expect("a number");
+                        }
+                    }
+                    let mut body = vec![0; bytes];
+                    reader.read_exact(&mut body).expect("a body");
+                    let body = serde_json::from_slice(&body).expect("JSON");
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").expect("it is taken");
+                    line.clear();
+                    if sender.send((path, body)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (url, receiver)
+}
+
+#[test]
+fn a_collector_is_sent_metrics_and_the_spans_that_somebody_traces() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (url, sent) = collector();
+    let settings = [("TESSERA_OTLP_ENDPOINT", url.as_str()), ("TESSERA_OTLP_INTERVAL_SECS", "1")];
+    let server = Server::start_with(folder.path(), &settings);
+    let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+    let traced = format!("00-{trace}-{span}-01");
+    let client = server.client();
+    let answer = client.send_with(&[("traceparent", &traced)], "GET", "/v1/profiles/identifier/user_id/ann", &[]);
+    assert_eq!(answer.expect("an answer").0, 404);
+    // Nobody traces this one.
+    assert_eq!(client.send("GET", "/v1/profiles", &[]).expect("an answer").0, 200);
+    server.stop();
+    let (mut spans, mut metrics) = (Vec::new(), Vec::new());
+    while let Ok((path, body)) = sent.try_recv() {
+        match &*path {
+            "/v1/traces" => {
+                let own = body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().expect("spans").clone();
+                spans.extend(own);
+            }
+            "/v1/metrics" => metrics.push(body),
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(spans.len(), 1, "{spans:?}");
+    let own = &spans[0];
+    assert_eq!((own["traceId"].as_str(), own["parentSpanId"].as_str()), (Some(trace), Some(span)));
+    assert_eq!(own["name"], "GET /v1/profiles/identifier/{namespace}/{value}");
+    assert_eq!(own["spanId"].as_str().map(str::len), Some(16));
+    assert!(!own.to_string().contains("ann"), "no value of a person: {own}");
+    let last = metrics.last().expect("metrics were sent");
+    let service = &last["resourceMetrics"][0]["resource"]["attributes"][0];
+    assert_eq!(service["value"]["stringValue"], "tessera");
+    let all = last["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().expect("metrics");
+    let table = table();
+    for metric in all {
+        assert!(table.contains_key(metric["name"].as_str().expect("a name")), "{metric}");
+    }
+    let requests = all.iter().find(|own| own["name"] == "tessera_http_requests_total").expect("requests are counted");
+    assert_eq!(requests["sum"]["isMonotonic"], true);
+}

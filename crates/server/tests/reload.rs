@@ -1,5 +1,5 @@
 //! What a running server reads again: certificates, when their files change or on SIGHUP, and the level of its log. And what its log says of a key
-//! that is another one than before.
+//! that is another one than before, and what the service manager is told.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-#[expect(unused, reason = "the harness of all tests of the binary")]
 mod harness;
 
 /// How long something that is read again may take: files are looked at every five seconds.
@@ -218,4 +217,23 @@ fn a_bootstrap_key_that_changed_is_said_in_the_log() {
     let server = Logged::start(folder.path(), second, &[]);
     server.says("the bootstrap key is another one than before", 1);
     assert!(!server.log().contains(first) && !server.log().contains(second), "neither key stands there");
+}
+
+/// systemd waits for the first word, and knows by the second that the server ends by itself.
+#[test]
+fn the_service_manager_is_told_when_it_serves_and_when_it_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("notify");
+    let told = std::os::unix::net::UnixDatagram::bind(&socket).expect("a socket");
+    told.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let setting = [("NOTIFY_SOCKET", socket.to_str().expect("a path"))];
+    let server = harness::Server::start_with(&folder.path().join("data"), &setting);
+    let mut next = || {
+        let mut bytes = [0; 64];
+        let read = told.recv(&mut bytes).expect("a word");
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    };
+    assert_eq!(next(), "READY=1");
+    server.stop();
+    assert_eq!(next(), "STOPPING=1");
 }

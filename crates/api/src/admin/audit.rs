@@ -18,7 +18,7 @@ use tessera_service::error::Error;
 use utoipa::ToSchema;
 
 use super::wire::List;
-use crate::answer::{Answer, invalid, json as json_answer, to_json};
+use crate::answer::{Answer, invalid, json as json_answer};
 use crate::app::App;
 use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::extract::Query;

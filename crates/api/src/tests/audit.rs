@@ -74,7 +74,8 @@ async fn entries_say_who_did_what() {
         "name": "gold", "schema": { "name": "_xdm.context.profile" },
         "expression": { "type": "PQL", "format": "pql/text", "value": "tier = \"gold\"" }
     });
-    let by_adobe = [&[("authorization", &*format!("Bearer {key}"))], headers_of("adobe")].concat();
+    let bearer = format!("Bearer {key}");
+    let by_adobe = [&[("authorization", &*bearer)], headers_of("adobe")].concat();
     let path = "/data/core/ups/segment/definitions";
     let made = world.send(request("POST", path, "", &by_adobe, definition.to_string())).await;
     assert!(made.status.is_success(), "{}", made.json());
