@@ -306,6 +306,9 @@ impl Route {
         let contents = route.answers.iter_mut().filter_map(|answer| answer.content.as_mut());
         for schema in contents.filter_map(|content| content.schema.as_mut()) {
             schema.name = format!("{}List", T::name());
+            // A list of something that no other path answers brings what it is.
+            schema.others.push((T::name().into_owned(), T::schema()));
+            T::schemas(&mut schema.others);
         }
         route
     }

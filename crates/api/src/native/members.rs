@@ -17,7 +17,7 @@ use tessera_service::audit::Action;
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::{ListQuery, Permission, WorkspaceId};
 use tessera_service::error::Error;
-use tessera_service::segments::{self, MemberChange};
+use tessera_service::segments::{self, MemberChange, MemberTurn};
 use utoipa::ToSchema;
 
 use super::profiles::READ;
@@ -45,6 +45,8 @@ struct Members {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SegmentMember)]
 struct Member {
+    /// The id of the profile; `profile_id` is another one where the workspace has a primary namespace.
+    id: String,
     /// What the profile is called, as a read shows it.
     profile_id: String,
     /// Since when it is a member.
@@ -71,11 +73,13 @@ struct Changes {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SegmentChange)]
 struct Change {
-    /// What the profile is called; its id where it is no more.
-    profile_id: String,
+    /// The id of the profile.
+    id: String,
+    /// What the profile is called now; null where there is none of this id any more.
+    profile_id: Option<String>,
     /// When: of a write the instant of its commit, of time alone the instant at which it came true.
     at: String,
-    /// `entered` or `left`.
+    /// `entered`; `left`; or `erased`, which is told of every profile of the workspace, whether it was a member or not.
     turn: &'static str,
 }
 
@@ -83,12 +87,13 @@ pub(super) fn routes() -> Vec<Route> {
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 });
     let text = json!({ "type": "string" });
     let segment = |path, handler, summary| Route::new(Method::GET, path, READ, handler, Tag::Segments, summary);
-    let member = json!({ "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "entered_at": "2026-01-31T10:00:00Z" });
+    let id = "019a0f3e5b2c7d41e0a8f5c2";
+    let member = json!({ "id": id, "profile_id": id, "entered_at": "2026-01-31T10:00:00Z" });
     let members = segment("/v1/segments/{name}/members", get(members), "Lists the members of a segment")
         .audited(Action::Read)
         .describe(
             "Exact for what was said; what changes by time alone is listed when its timer has run, within moments. As CSV or JSON lines it is \
-             all members from the cursor on in one answer; one that breaks off is not whole. Columns: `profile_id`, `entered_at`, and with `fields` \
+             all members from the cursor on in one answer; one that breaks off is not whole. Columns: `id`, `profile_id`, `entered_at`, and with `fields` \
              `profile`, in JSON.",
         )
         .segment("name", "The segment.")
@@ -100,13 +105,13 @@ pub(super) fn routes() -> Vec<Route> {
              with profiles ends when it has 4 MiB.",
             json!({ "type": "string", "example": "identifiers,attributes" }),
         );
-    let change = json!({ "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "at": "2026-01-31T10:00:00Z", "turn": "entered" });
+    let change = json!({ "id": id, "profile_id": id, "at": "2026-01-31T10:00:00Z", "turn": "entered" });
     let changes = segment("/v1/segments/{name}/changes", get(changes), "Lists who entered a segment and left it")
         .audited(Action::Read)
         .describe(
             "Behind a cursor, in the order of the commits. Without one nothing is listed: the answer says where to begin. To keep a copy of \
              a segment elsewhere take a cursor, list the members, and then ask for changes behind the cursor, again and again; what is read twice says the \
-             same. A profile that was erased, or merged into another, has left. A page may have some more than `limit`, or none, and `has_more` \
+             same. Go by `id`: a profile that was merged into another has left, and one that was erased is `erased`. A page may have some more than `limit`, or none, and `has_more` \
              says whether to ask again at once. Cursors go on for as long as the feed is kept and the rule stays the same; then `cursor_too_old` says to \
              begin anew.",
         )
@@ -153,7 +158,12 @@ async fn members(
 
 fn shown(member: segments::Member) -> Result<Member, Error> {
     let profile = member.profile.map(|own| render::raw(&own.json)).transpose()?;
-    Ok(Member { profile_id: member.profile_id, entered_at: format_timestamp(member.entered_at), profile })
+    Ok(Member {
+        id: member.id,
+        profile_id: member.profile_id,
+        entered_at: format_timestamp(member.entered_at),
+        profile,
+    })
 }
 
 /// All members, page by page.
@@ -188,14 +198,14 @@ impl Pages {
         let page = self.app.service.segment_members(self.workspace, &self.name, &self.asked, what).await?;
         let mut part = Vec::new();
         if head == Head::Written && self.format == Format::Csv {
-            self.row(&mut part, ["profile_id", "entered_at", "profile"]);
+            self.row(&mut part, ["id", "profile_id", "entered_at", "profile"]);
         }
         for member in page.items {
             let member = shown(member)?;
             match self.format {
                 Format::Csv => {
                     let profile = member.profile.as_ref().map_or("", |profile| profile.get());
-                    self.row(&mut part, [&member.profile_id, &member.entered_at, profile]);
+                    self.row(&mut part, [&member.id, &member.profile_id, &member.entered_at, profile]);
                 }
                 Format::Json | Format::Lines => table::line(&mut part, &member),
             }
@@ -205,8 +215,8 @@ impl Pages {
         Ok((part.into(), last))
     }
 
-    fn row(&self, part: &mut Vec<u8>, cells: [&str; 3]) {
-        let columns = if self.fields.is_some() { 3 } else { 2 };
+    fn row(&self, part: &mut Vec<u8>, cells: [&str; 4]) {
+        let columns = if self.fields.is_some() { 4 } else { 3 };
         table::row(part, cells.into_iter().take(columns));
     }
 }
@@ -230,9 +240,14 @@ async fn changes(
     let entered = app.enter(&headers, Permission::Read)?;
     let found = app.service.segment_changes(entered.workspace, &name, &page(&query)?, entered.visibility()).await?;
     let shown = |change: MemberChange| Change {
+        id: change.id,
         profile_id: change.profile_id,
         at: format_timestamp(change.at),
-        turn: if change.is_inside { "entered" } else { "left" },
+        turn: match change.turn {
+            MemberTurn::Entered => "entered",
+            MemberTurn::Left => "left",
+            MemberTurn::Erased => "erased",
+        },
     };
     let changes = found.changes.into_iter().map(shown).collect();
     let changes = Changes { changes, next_cursor: found.next_cursor, has_more: found.has_more };

@@ -61,7 +61,7 @@ async fn members_come_as_tables_and_lines() {
     let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("json")).collect();
     assert_eq!(told, pages);
     for (query, accept, columns) in
-        [("?format=csv", "", 2), ("?fields=attributes", "text/csv;q=0.9, application/json", 3)]
+        [("?format=csv", "", 3), ("?fields=attributes", "text/csv;q=0.9, application/json", 4)]
     {
         let table = world.send(request("GET", &format!("{path}{query}"), ROOT, &[("accept", accept)], "")).await;
         assert_eq!(table.header("content-type"), "text/csv; charset=utf-8", "{query}");
@@ -70,8 +70,9 @@ async fn members_come_as_tables_and_lines() {
         let rows: Vec<csv::StringRecord> = table.records().map(|row| row.expect("a row")).collect();
         assert_eq!(rows.len(), 6, "{query}");
         for (row, member) in rows.iter().zip(&pages) {
-            assert_eq!((row.get(0), row.get(1)), (member["profile_id"].as_str(), member["entered_at"].as_str()));
-            if let Some(profile) = row.get(2) {
+            assert_eq!((row.get(0), row.get(1)), (member["id"].as_str(), member["profile_id"].as_str()));
+            assert_eq!(row.get(2), member["entered_at"].as_str());
+            if let Some(profile) = row.get(3) {
                 assert_eq!(serde_json::from_str::<Value>(profile).expect("json"), member["profile"]);
             }
         }
@@ -94,7 +95,7 @@ async fn a_copy_of_a_segment_follows_it() {
     let members = async || {
         let page = world.get("/v1/segments/lyon/members?limit=1000", ROOT).await.json();
         let ids = page["members"].as_array().expect("a list").iter();
-        ids.map(|own| own["profile_id"].as_str().expect("an id").to_owned()).collect::<std::collections::BTreeSet<_>>()
+        ids.map(|own| own["id"].as_str().expect("an id").to_owned()).collect::<std::collections::BTreeSet<_>>()
     };
     let mut copy = members().await;
     assert_eq!(copy.len(), 3);
@@ -107,10 +108,12 @@ async fn a_copy_of_a_segment_follows_it() {
     loop {
         let page = changes(&cursor).await.json();
         for change in page["changes"].as_array().expect("a list") {
-            let id = change["profile_id"].as_str().expect("an id").to_owned();
+            let id = change["id"].as_str().expect("an id").to_owned();
+            assert_eq!(change["profile_id"].is_null(), change["turn"] == "erased", "{change}");
             match change["turn"].as_str() {
                 Some("entered") => assert!(copy.insert(id), "it was not there"),
                 Some("left") => assert!(copy.remove(&id), "it was there"),
+                Some("erased") => drop(copy.remove(&id)),
                 other => panic!("{other:?}"),
             }
             turns.push(change["turn"].as_str().expect("a turn").to_owned());
@@ -120,7 +123,7 @@ async fn a_copy_of_a_segment_follows_it() {
             break;
         }
     }
-    assert_eq!(turns, ["left", "entered", "entered", "left"]);
+    assert_eq!(turns, ["left", "entered", "entered", "erased"]);
     assert_eq!(copy, members().await);
     assert_eq!(changes(&cursor).await.json()["changes"], json!([]), "nothing came since");
     // What is not kept any more is said, and so is another rule.

@@ -1,16 +1,19 @@
 //! Who came into a segment and left it since somebody last asked, from the feed.
 
 use tessera_engine::decide::Notice;
+use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
 use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Seq, Shard};
 
-use super::{check_limit, live};
+use super::{called, check_limit, live};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::base::store_error::read_failed;
+use crate::config::configured::Configured;
 use crate::directory::ListQuery;
+use crate::read::find::Found;
 use crate::stored::cursor::{self, Purpose};
 use crate::work::service::Service;
 use crate::write::feed;
@@ -20,15 +23,28 @@ const LOOKED_AT_MAX: usize = 20_000;
 /// Rows read in one go.
 const ROWS: usize = 1_000;
 
-/// That a profile came into a segment, or left it.
+/// What changed for a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberTurn {
+    /// It is a member from then on.
+    Entered,
+    /// It is none from then on, or was merged into another.
+    Left,
+    /// It was erased, whether it was a member or not.
+    Erased,
+}
+
+/// That a profile came into a segment, left it, or was erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberChange {
-    /// What the profile is called now; its id where it is no more.
-    pub profile_id: String,
+    /// The id of the profile.
+    pub id: String,
+    /// What the profile is called now, as a read shows it; none where there is no profile of this id any more.
+    pub profile_id: Option<String>,
     /// When: of a write the instant of its commit, of time alone the instant at which it came true.
     pub at: Timestamp,
-    /// Whether it is a member from then on.
-    pub is_inside: bool,
+    /// What changed.
+    pub turn: MemberTurn,
 }
 
 /// What changed behind a cursor.
@@ -44,7 +60,7 @@ pub struct MemberChanges {
 
 impl Service {
     /// Who came into a segment and left it behind a cursor, in the order of the commits; without a cursor nothing, and where to begin.
-    /// Profiles that were merged into others, or erased, have left. A page ends with the row of the feed that reaches the limit, and so may
+    /// Profiles that were merged into others have left; of those that were erased everybody is told. A page ends with the row of the feed that reaches the limit, and so may
     /// have some more.
     ///
     /// # Errors
@@ -81,7 +97,7 @@ impl Service {
                 position = seq;
                 looked_at += 1;
                 if row.workspace == workspace {
-                    found.extend(row.notices.iter().filter_map(|notice| turn_of(notice, segment)));
+                    found.extend(row.notices.iter().filter_map(|notice| turn_of(notice, segment, row.at)));
                 }
                 if found.len() >= query.limit {
                     break;
@@ -90,9 +106,9 @@ impl Service {
             tokio::task::yield_now().await;
         }
         let mut changes = Vec::with_capacity(found.len());
-        for (profile, at, is_inside) in found {
-            let profile_id = self.name_of(workspace, profile, &configured).await?;
-            changes.push(MemberChange { profile_id, at, is_inside });
+        for (profile, at, turn) in found {
+            let profile_id = self.name_if_there(workspace, profile, &configured).await?;
+            changes.push(MemberChange { id: profile.to_string(), profile_id, at, turn });
         }
         Ok(MemberChanges { changes, next_cursor: self.changes_cursor(workspace, segment, position), has_more })
     }
@@ -101,6 +117,21 @@ impl Service {
     async fn end_of_feed(&self) -> Result<Seq, Error> {
         let heads = self.store().heads().await.map_err(|error| read_failed(&error))?;
         Ok(heads.iter().find(|head| head.shard == Shard::ZERO).map_or(Seq(0), |head| head.last))
+    }
+
+    /// What a profile is called; none where its id is no profile's any more.
+    async fn name_if_there(
+        &self,
+        workspace: WorkspaceId,
+        profile: NodeId,
+        configured: &Configured,
+    ) -> Result<Option<String>, Error> {
+        let found = self.finder(workspace, &configured.config).by_node(profile).await?;
+        let Some(Found { cluster, node, .. }) = found else { return Ok(None) };
+        if cluster.profile_id(node).unwrap_or(node) != profile {
+            return Ok(None);
+        }
+        called(&cluster, node, &configured.config, configured.policy(None)?, self.now()).map(Some)
     }
 
     fn changes_cursor(&self, workspace: WorkspaceId, segment: SegmentId, position: Seq) -> String {
@@ -120,16 +151,16 @@ impl Service {
     }
 }
 
-fn turn_of(notice: &Notice, segment: SegmentId) -> Option<(tessera_engine::id::NodeId, Timestamp, bool)> {
+fn turn_of(notice: &Notice, segment: SegmentId, committed: Timestamp) -> Option<(NodeId, Timestamp, MemberTurn)> {
     match notice {
         Notice::Membership { profile, segment: own, at, is_inside } if *own == segment => {
-            Some((*profile, *at, *is_inside))
+            Some((*profile, *at, if *is_inside { MemberTurn::Entered } else { MemberTurn::Left }))
         }
+        Notice::ProfileErased(profile) => Some((*profile, committed, MemberTurn::Erased)),
         Notice::Membership { .. }
         | Notice::ProfileChanged(_)
         | Notice::ProfileMerged { .. }
-        | Notice::IdentityMoved { .. }
-        | Notice::ProfileErased(_) => None,
+        | Notice::IdentityMoved { .. } => None,
     }
 }
 

@@ -98,7 +98,15 @@ async fn the_oldest_entries_go_when_there_are_too_many_or_they_are_too_old() {
     assert_eq!(world.entries().await.len(), 1, "the one that is not ten days old");
     let all = audit::rows(OrganizationId::new(1), None, None);
     let held = world.store.scan(&all, ScanLimit::rows(1_000), Direction::Forward);
-    assert_eq!(held.await.expect("a scan").rows.len(), 1);
+    let rows = held.await.expect("a scan").rows;
+    assert_eq!(rows.len(), 1);
+    // A check reads them all.
+    let checked = crate::check::run(&*world.store).await.expect("a check");
+    assert!(checked.faults.is_empty(), "{:?}", checked.faults);
+    let damage = Commit::new().put(rows[0].key.clone(), &b"\x01nonsense"[..]);
+    world.store.commit(damage).await.expect("a commit");
+    let checked = crate::check::run(&*world.store).await.expect("a check");
+    assert!(checked.faults.iter().any(|fault| fault.starts_with("Audit: ")), "{:?}", checked.faults);
 }
 
 #[tokio::test]
