@@ -1,6 +1,7 @@
 //! What a fact does: it is added to its owner, and each other identity gets evidence of a link.
 
-use super::{Act, HeldNote, NewEvent, Notice, Outcome};
+use super::command::{Decide, row};
+use super::{Act, Command, HeldNote, NewEvent, Notice, Outcome};
 use crate::cluster::{Cell, Cluster, Evidence, Fragment, Node, Relation, Role, Tally};
 use crate::config::Config;
 use crate::fact::{Fact, FactKey, Identity, Replaces};
@@ -9,7 +10,50 @@ use crate::prepare::{Prepared, Rejection};
 use crate::rules::Event;
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
-use crate::working::{FactRow, IdentityRow, Lack};
+use crate::working::{FactRow, IdentityRow, Lack, Need, Working};
+
+impl Decide for Prepared {
+    fn first_needs(&self) -> Vec<Need> {
+        let identities = self.identities().chain(&self.account).cloned().map(Need::Identity);
+        std::iter::once(Need::Fact(self.fact.key())).chain(identities).collect()
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        let owner = row(working, &self.owner);
+        let mut needs: Vec<Need> = owner.map(|row| Need::Cluster(row.cluster)).into_iter().collect();
+        for other in self.others.iter().filter_map(|(identity, _)| row(working, identity)) {
+            let Some(owner) = owner else {
+                needs.push(Need::Cluster(other.cluster));
+                continue;
+            };
+            if other.cluster != owner.cluster {
+                needs.push(Need::Cluster(other.cluster));
+                needs.push(Need::Held(owner.node, other.node));
+            }
+        }
+        let account = self.account.as_ref().and_then(|account| row(working, account));
+        needs.extend(account.map(|row| Need::Cluster(row.cluster)));
+        let new = self.identities().chain(&self.account).filter(|identity| row(working, identity).is_none());
+        needs.extend(new.cloned().map(Need::Suppression));
+        needs
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.fact(self)
+    }
+
+    fn says_only(&self) -> Option<&Prepared> {
+        (self.fact.replaces == Replaces::Nothing).then_some(self)
+    }
+
+    fn said(&self) -> Option<&Prepared> {
+        Some(self)
+    }
+
+    fn saying(&self, prepared: Prepared) -> Option<Command> {
+        Some(prepared.into())
+    }
+}
 
 impl Act<'_> {
     pub(super) fn fact(&mut self, prepared: &Prepared) -> Result<Outcome, Lack> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tessera_engine::decide::{Acted, Directed, Erased, Merge, Notice, Outcome, Prompt};
+use tessera_engine::decide::{Acted, Command, Directed, Erased, Merge, Notice, Outcome};
 use tessera_engine::id::{DirectiveId, Ids, NodeId};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
@@ -11,7 +11,7 @@ use tessera_engine::working::Working;
 use tessera_store::{Expect, Key, Limits, Room};
 
 use super::decision::Decision;
-use super::{Done, Origin};
+use super::work::{Along, Done, Origin};
 use crate::base::ids::{KeyId, WorkspaceId};
 use crate::directory::Class;
 use crate::stored::audit::{Object, Pending, Written};
@@ -126,17 +126,17 @@ impl Pack {
     }
 
     /// What a command came to that somebody asked for whose requests are audited.
-    pub(super) fn audited(&mut self, pending: Option<&Arc<Pending>>, prompt: Option<&Prompt>, done: &Done) {
+    pub(super) fn audited(&mut self, pending: Option<&Arc<Pending>>, command: Option<&Command>, done: &Done) {
         let Some(pending) = pending else { return };
         if self.audited.last().is_none_or(|(last, _)| !Arc::ptr_eq(last, pending)) {
             self.audited.push((pending.clone(), Vec::new()));
             self.bytes += AUDIT_BYTES;
         }
         let objects = self.audited.last_mut().map(|(_, objects)| objects);
-        let object = match (prompt, done) {
+        let object = match (command, done) {
             (_, Done::Erased(receipt)) => Object::new("erasure", &receipt.id.to_string()),
-            (Some(Prompt::Directive(id, _)), Done::Directed { before: None, .. }) => {
-                Object::new("directive", &id.to_string())
+            (Some(Command::Directive(given)), Done::Directed { before: None, .. }) => {
+                Object::new("directive", &given.id.to_string())
             }
             _ => return,
         };
@@ -188,27 +188,13 @@ impl Pack {
             Outcome::Rejected(rejection) => self.quarantine(rejection, raw, origin, at, ids),
             // It may bring the erasure of a dataset to a record.
             Outcome::Swept(_) | Outcome::SweptInPart | Outcome::Unlinked => self.room = Room::Reserve,
-            Outcome::Erased(_)
-            | Outcome::Accepted { event: None, .. }
-            | Outcome::Duplicate
-            | Outcome::Differs
-            | Outcome::Released { .. }
-            | Outcome::DocumentTaken(_)
-            | Outcome::Touched
-            | Outcome::Forgotten
-            | Outcome::EventForgotten(_)
-            | Outcome::Directed(_)
-            | Outcome::Refused(_)
-            | Outcome::EventEnded
-            | Outcome::Settled
-            | Outcome::SettledInPart
-            | Outcome::NotFound => {}
+            _ => {}
         }
     }
 
     /// That a source has said this of an identity, and whose node that is.
     pub(super) fn source_row(&mut self, outcome: &Outcome, entry: &Decision) {
-        let Some((key, hash)) = &entry.source_row else { return };
+        let Along::Said(key, hash) = &entry.along else { return };
         let (node, event) = match outcome {
             Outcome::Accepted { owner, .. } => (*owner, None),
             Outcome::EventReplaced(replaced) => {
