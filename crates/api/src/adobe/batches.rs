@@ -11,7 +11,6 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post, put};
 use serde_json::{Map, Value, json};
-use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::verdict::Verdict;
@@ -61,7 +60,7 @@ pub(super) fn routes() -> Vec<Route> {
             .segment("file_name", "The name of the file: the same once more is the same rows.")
             .answer_empty(200, "Its rows are taken; those that are not are counted."),
         id(route(Method::POST, ONE_IMPORT, ingest, post(end), "Completes, aborts or reverts a batch"))
-            .audited(Action::Run)
+            .audited(tessera_service::audit::Action::Run)
             .query("action", "`COMPLETE`, `ABORT`, `FAIL` or `REVERT`.", text())
             .answer_empty(200, "It has ended."),
         route(Method::GET, CATALOG, read, get(list), "Lists batches")
