@@ -3,7 +3,8 @@
 //! [`decide`] reads only its working set. When something is missing there it says so, leaves nothing behind, and is called
 //! again. Each command is a type of its own, in the file that decides it; `command` lists them. The order of work: `fact` applies what a fact says; `link` says what evidence does to a link; `settle` walks
 //! clusters anew when links came or went; `directive`, `separate`, `erase` and `release` are the directives; `document` writes what an
-//! API keeps as a document; `record` says what a dataset says of one identity, or that it says nothing any more; `sweep` brings one record under what changed for all; `effects` finds what moved.
+//! API keeps as a document; `record` says what a dataset says of one identity, or that it says nothing any more; `sweep` brings one record under what changed for all; `effects` finds what moved;
+//! `written` computes what is written into an event.
 
 use std::collections::BTreeSet;
 
@@ -29,6 +30,7 @@ mod separate;
 mod settle;
 mod states;
 mod sweep;
+mod written;
 
 pub use command::Command;
 pub use directive::{Acted, DIRECTIVE_DATASET, Directed, Directive, GivenDirective, Named, Refusal};

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::fact::{Fact, FactKey, Identity, Replaces};
 use crate::id::NodeId;
 use crate::prepare::{Prepared, Rejection};
-use crate::rules::Event;
+use crate::rules::{Event, Written};
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
 use crate::working::{FactRow, IdentityRow, Lack, Need, Working};
@@ -86,6 +86,7 @@ impl Act<'_> {
             return Err(Lack::Suppressed(suppressed));
         }
         let time = fact.time.unwrap_or(self.now);
+        let written = self.written(prepared, time)?;
         let owner = self.node_of(&prepared.owner)?;
         let unsaid = self.unsaid(owner, fact)?;
         let replacing = (!unsaid.is_empty()).then(|| prepared.removing(unsaid));
@@ -95,7 +96,7 @@ impl Act<'_> {
             None => None,
         };
         self.add_to_owner(owner, prepared, account, time)?;
-        let event = self.event(owner.node, prepared, time);
+        let event = self.event(owner.node, prepared, time, &written);
         if let Some(event) = &event {
             self.add_to_states(owner.node, owner.cluster, Event::from(&**event))?;
         }
@@ -239,9 +240,20 @@ impl Act<'_> {
         Ok(held)
     }
 
-    fn event(&mut self, node: NodeId, prepared: &Prepared, time: Timestamp) -> Option<Box<NewEvent>> {
+    fn event(
+        &mut self,
+        node: NodeId,
+        prepared: &Prepared,
+        time: Timestamp,
+        written: &[Written],
+    ) -> Option<Box<NewEvent>> {
         let fact = &prepared.fact;
-        let call = fact.call.clone()?;
+        let mut call = fact.call.clone()?;
+        if let Some(attributes) = &self.working.config().rules().event_attributes
+            && !written.is_empty()
+        {
+            call.payload = (attributes.write)(&call.payload, written);
+        }
         let others = prepared.others.iter().map(|(identity, _)| identity);
         Some(Box::new(NewEvent {
             node,

@@ -296,7 +296,7 @@ impl Act<'_> {
     }
 
     /// Has something looked at a profile, on one side of the command, and tells who came and went.
-    fn looked(
+    pub(super) fn looked(
         &mut self,
         cluster: &Cluster,
         head: NodeId,

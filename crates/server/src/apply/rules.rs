@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::commands::ask::segment;
 
 /// What a rule says, among the members of an answer.
-const CONTENT: [&str; 6] = ["display_name", "description", "pql", "time_zone", "merge_policy", "of"];
+const CONTENT: [&str; 7] = ["display_name", "description", "pql", "time_zone", "merge_policy", "of", "into"];
 
 /// Reads all rules of a kind.
 pub(super) fn read(kind: Kind, client: &Client, current: &mut Current) -> Result<()> {

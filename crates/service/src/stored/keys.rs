@@ -74,6 +74,8 @@ pub enum Family {
     /// What a source said last: its number (4), then 0 for what is known of it, 1 and the id of a job (12) for a refresh, 2 and a keyed hash (16)
     /// for a row of it.
     Source = 0x25,
+    /// Note: length of the name of its kind (1), that name, then 0 and its own name; without the last two the row of its kind.
+    Note = 0x26,
     /// Organization, in workspace 0: number (4).
     Organization = 0x20,
     /// Workspace, in workspace 0: number (4).
@@ -83,7 +85,7 @@ pub enum Family {
     /// What every change of the directory asserts and rewrites, in workspace 0; no suffix.
     DirectoryRoot = 0x23,
     /// Entry of the audit log, in workspace 0: number of its organization (4), when (8, sign flipped), random bits (8).
-    Audit = 0x26,
+    Audit = 0x27,
     /// Random bits that the service keeps for itself, in workspace 0: their name.
     Secret = 0x24,
 }
