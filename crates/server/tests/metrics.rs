@@ -1,8 +1,9 @@
 //! What `/metrics` says, and the table that says what it may.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
-use harness::Server;
+use harness::{Client, Server};
 
 mod harness;
 
@@ -18,17 +19,31 @@ fn table() -> BTreeMap<String, String> {
     .collect()
 }
 
+/// What `/metrics` answers, once it says this: what parts hold is told every five seconds.
+#[expect(clippy::disallowed_methods, reason = "a test waits for a process of its own")]
+fn scraped(client: &Client, what: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        let (_, text) = client.send("GET", "/metrics", &[]).expect("an answer");
+        let text = String::from_utf8(text).expect("text");
+        if text.contains(what) {
+            return text;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "it never said {what}: {text}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 #[test]
 fn whatever_is_measured_is_explained() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path());
     let client = server.client();
-    client.post("/v1/track", br#"{"userId":"ann","event":"Seen"}"#);
-    client.get("/v1/profiles/identifier/user_id/ann").expect("a profile");
+    client.post("/v1/track", br#"{"userId":"quetzalcoatl","event":"Seen"}"#);
+    client.get("/v1/profiles/identifier/user_id/quetzalcoatl").expect("a profile");
     let told = client.send("POST", "/v1/segments", br#"{"name":"all","pql":"xEvent.count() > 0"}"#).expect("an answer");
     assert_eq!(told.0, 201);
-    let (_, text) = client.send("GET", "/metrics", &[]).expect("an answer");
-    let text = String::from_utf8(text).expect("text");
+    let text = scraped(&client, "tessera_workspace_profiles{workspace=\"default/default\"} 1");
     let table = table();
     let (mut helped, mut series) = (BTreeSet::new(), BTreeSet::new());
     for line in text.lines().filter(|line| !line.is_empty()) {
@@ -55,8 +70,7 @@ fn whatever_is_measured_is_explained() {
     {
         assert!(series.contains(name), "{name}: {text}");
     }
-    assert!(text.contains("tessera_workspace_profiles{workspace=\"default/default\"}"), "{text}");
-    assert!(!text.contains("ann"), "no value of a person");
+    assert!(!text.contains("quetzal"), "no value of a person");
 }
 
 #[test]
@@ -126,7 +140,8 @@ fn a_collector_is_sent_metrics_and_the_spans_that_somebody_traces() {
     let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
     let traced = format!("00-{trace}-{span}-01");
     let client = server.client();
-    let answer = client.send_with(&[("traceparent", &traced)], "GET", "/v1/profiles/identifier/user_id/ann", &[]);
+    let answer =
+        client.send_with(&[("traceparent", &traced)], "GET", "/v1/profiles/identifier/user_id/quetzalcoatl", &[]);
     assert_eq!(answer.expect("an answer").0, 404);
     // Nobody traces this one.
     assert_eq!(client.send("GET", "/v1/profiles", &[]).expect("an answer").0, 200);
@@ -147,7 +162,7 @@ fn a_collector_is_sent_metrics_and_the_spans_that_somebody_traces() {
     assert_eq!((own["traceId"].as_str(), own["parentSpanId"].as_str()), (Some(trace), Some(span)));
     assert_eq!(own["name"], "GET /v1/profiles/identifier/{namespace}/{value}");
     assert_eq!(own["spanId"].as_str().map(str::len), Some(16));
-    assert!(!own.to_string().contains("ann"), "no value of a person: {own}");
+    assert!(!own.to_string().contains("quetzal"), "no value of a person: {own}");
     let last = metrics.last().expect("metrics were sent");
     let service = &last["resourceMetrics"][0]["resource"]["attributes"][0];
     assert_eq!(service["value"]["stringValue"], "tessera");
