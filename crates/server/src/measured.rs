@@ -1,7 +1,6 @@
 //! Every metric of the process: its name, what it is, and what it tells. What `/metrics` says of each, the table in the operators' guide, the
 //! dashboard and the alert rules are all held to this list by tests.
 
-use metrics::Unit;
 use tessera_api::names as api;
 use tessera_service::names as service;
 
@@ -137,10 +136,14 @@ pub(crate) const ALL: &[Measured] = &[
 /// Has `/metrics` say what each is.
 pub(crate) fn describe() {
     for own in ALL {
+        let help = match own.labels {
+            [] => own.help.to_owned(),
+            labels => format!("{}, by {}", own.help, labels.join(", ")),
+        };
         match own.kind {
-            Kind::Counter => metrics::describe_counter!(own.name, Unit::Count, own.help),
-            Kind::Gauge => metrics::describe_gauge!(own.name, own.help),
-            Kind::Histogram => metrics::describe_histogram!(own.name, own.help),
+            Kind::Counter => metrics::describe_counter!(own.name, help),
+            Kind::Gauge => metrics::describe_gauge!(own.name, help),
+            Kind::Histogram => metrics::describe_histogram!(own.name, help),
         }
     }
 }
