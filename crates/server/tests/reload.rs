@@ -231,7 +231,7 @@ fn the_service_manager_is_told_when_it_serves_and_when_it_ends() {
     told.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let setting = [("NOTIFY_SOCKET", socket.to_str().expect("a path"))];
     let server = harness::Server::start_with(&folder.path().join("data"), &setting);
-    let mut next = || {
+    let next = || {
         let mut bytes = [0; 64];
         let read = told.recv(&mut bytes).expect("a word");
         String::from_utf8_lossy(&bytes[..read]).into_owned()
