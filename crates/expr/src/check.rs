@@ -79,6 +79,15 @@ pub enum Known {
     Never,
 }
 
+/// What a rule compares with a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared<'a> {
+    /// What stands at these names of a profile.
+    Attribute(&'a [Name]),
+    /// What stands at these names of an event; of this type, if the rule says which.
+    Property(Option<&'a str>, &'a [Name]),
+}
+
 /// What is known of attributes and properties.
 pub trait Model {
     /// What stands at these names of a profile.
@@ -96,6 +105,11 @@ pub trait Model {
     /// Segments that there are, from which a hint is chosen when one is not.
     fn segments(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Takes note that what stands there is compared with this text, letter by letter.
+    fn compared(&self, subject: Compared<'_>, text: &str) {
+        let _ = (subject, text);
     }
 
     /// Attributes that there are, from which a hint is chosen when one is not.

@@ -2,23 +2,20 @@
 //! known as [`crate::config::learned`] says; where more was seen than is known, nothing is said.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_engine::value::Path;
 use tessera_expr::ast::Name;
-use tessera_expr::check::{Known, Model, check};
+use tessera_expr::check::{Compared, Known, Model, check};
 use tessera_expr::plan::EventTypes;
 use tessera_expr::problem::closest;
 use tessera_expr::rule::Rule;
 
 use super::RuleModel;
-use crate::base::error::Error;
-use crate::base::ids::WorkspaceId;
+use super::advice::is_near;
+use super::place::Place;
 use crate::config::learned::{Subject, Summary};
-use crate::work::service::Service;
 
-/// Things that are told of one rule.
-const UNHEARD_MAX: usize = 50;
 /// What an event has at the top.
 const EVENT_PARTS: [&str; 7] = ["_id", "eventType", "timestamp", "properties", "items", "traits", "context"];
 /// Types of events that have no name of their own.
@@ -50,38 +47,18 @@ pub struct Unheard {
     pub near: Option<String>,
 }
 
-impl Service {
-    /// What a rule names that nobody has sent and nobody has registered, for a reader of the rights of this model.
-    ///
-    /// # Errors
-    /// What the store answers.
-    pub async fn unheard_of(
-        &self,
-        workspace: WorkspaceId,
-        rule: &Rule,
-        model: &RuleModel,
-    ) -> Result<Vec<Unheard>, Error> {
-        let named = Named::of(rule, model);
-        let seen = self.learned(workspace).await?;
-        if seen.overflowed {
-            return Ok(Vec::new());
+/// The types of events that nobody has sent and nobody has registered.
+fn event_types(rule: &Rule, seen: &Summary, model: &RuleModel) -> BTreeSet<Unheard> {
+    let EventTypes::Some(types) = &rule.plan().events else { return BTreeSet::new() };
+    let mut unheard = BTreeSet::new();
+    for own in types {
+        let is_same = |name: &str| if own.minds_case { *own.name == *name } else { *own.name == *name.to_lowercase() };
+        if !events_of(seen).chain(UNNAMED).chain(model.event_types()).any(is_same) {
+            let near = closest(&own.name, events_of(seen).chain(model.event_types())).map(str::to_owned);
+            unheard.insert(Unheard { thing: Thing::EventType, name: own.name.to_string(), of: None, near });
         }
-        let mut unheard = named.unheard(&seen, model);
-        if let EventTypes::Some(types) = &rule.plan().events {
-            for own in types {
-                let is_same = |name: &str| {
-                    if own.minds_case { *own.name == *name } else { *own.name == *name.to_lowercase() }
-                };
-                let mut names = events_of(&seen).chain(UNNAMED).chain(model.event_types());
-                if !names.any(is_same) {
-                    let names = events_of(&seen).chain(model.event_types());
-                    let near = closest(&own.name, names).map(str::to_owned);
-                    unheard.insert(Unheard { thing: Thing::EventType, name: own.name.to_string(), of: None, near });
-                }
-            }
-        }
-        Ok(unheard.into_iter().take(UNHEARD_MAX).collect())
     }
+    unheard
 }
 
 fn events_of(seen: &Summary) -> impl Iterator<Item = &str> {
@@ -93,26 +70,25 @@ fn events_of(seen: &Summary) -> impl Iterator<Item = &str> {
 
 /// What a rule names, as whoever checks it asks for it.
 #[derive(Default)]
-struct Named {
-    attributes: BTreeSet<Vec<Name>>,
-    properties: BTreeSet<(Option<String>, Vec<Name>)>,
+pub(super) struct Named {
+    pub(super) attributes: BTreeSet<Vec<Name>>,
+    pub(super) properties: BTreeSet<(Option<String>, Vec<Name>)>,
+    /// The texts that each place is compared with, letter by letter.
+    pub(super) compared: BTreeMap<Place, BTreeSet<String>>,
 }
 
 impl Named {
-    fn of(rule: &Rule, model: &RuleModel) -> Self {
+    pub(super) fn of(rule: &Rule, model: &RuleModel) -> Self {
         let noting = Noting { model, named: RefCell::default() };
         // What is wrong with it has been said to whoever sent it.
         drop(check(rule.source(), &noting));
         noting.named.into_inner()
     }
 
-    fn unheard(self, seen: &Summary, model: &RuleModel) -> BTreeSet<Unheard> {
-        let is_near = |one: &str, other: &str| {
-            let below = |path: &str, above: &str| path.strip_prefix(above).is_some_and(|rest| rest.starts_with('.'));
-            one == other || below(one, other) || below(other, one)
-        };
-        let mut unheard = BTreeSet::new();
-        for names in self.attributes.into_iter().filter(|names| !model.knows_attribute(names)) {
+    /// What of it nobody has sent and nobody has registered.
+    pub(super) fn unheard(&self, rule: &Rule, seen: &Summary, model: &RuleModel) -> BTreeSet<Unheard> {
+        let mut unheard = event_types(rule, seen, model);
+        for names in self.attributes.iter().filter(|names| !model.knows_attribute(names)) {
             let Ok(path) = Path::from_segments(names.iter().map(|name| &**name)) else { continue };
             let is_seen = |subject: &Subject| matches!(subject, Subject::Attribute(own) if is_near(own, path.as_str()));
             if !seen.seen.keys().any(is_seen) || model.hides_attribute(&path) {
@@ -125,14 +101,14 @@ impl Named {
                 unheard.insert(Unheard { thing: Thing::Attribute, name: path.to_string(), of: None, near });
             }
         }
-        for (event, names) in self.properties {
+        for (event, names) in &self.properties {
             let part = names.first().map_or("", |name| &**name);
             if !EVENT_PARTS.contains(&part) {
                 let near = closest(part, EVENT_PARTS).map(str::to_owned);
                 unheard.insert(Unheard { thing: Thing::EventPart, name: part.to_owned(), of: None, near });
                 continue;
             }
-            let is_registered = matches!(model.property(event.as_deref(), &names), Known::Is(_));
+            let is_registered = matches!(model.property(event.as_deref(), names), Known::Is(_));
             let (true, false) = (part == "properties" && names.len() > 1, is_registered) else { continue };
             // Of events that nobody has heard of that is said.
             if event.as_ref().is_some_and(|event| !events_of(seen).any(|own| own == event)) {
@@ -151,7 +127,7 @@ impl Named {
                     Subject::Property(..) | Subject::Attribute(_) | Subject::Event(_) => None,
                 });
                 let near = closest(path.as_str(), properties).map(str::to_owned);
-                unheard.insert(Unheard { thing: Thing::Property, name: path.to_string(), of: event, near });
+                unheard.insert(Unheard { thing: Thing::Property, name: path.to_string(), of: event.clone(), near });
             }
         }
         unheard
@@ -177,5 +153,11 @@ impl Model for Noting<'_> {
 
     fn segment(&self, name: &str) -> Known {
         self.model.segment(name)
+    }
+
+    fn compared(&self, subject: Compared<'_>, text: &str) {
+        if let Some(place) = Place::of(subject) {
+            self.named.borrow_mut().compared.entry(place).or_default().insert(text.to_owned());
+        }
     }
 }
