@@ -150,9 +150,10 @@ pub fn check(expr: &Expr, model: &dyn Model) -> Result<Type, Problem> {
 /// As [`check`]; of a condition also whether it can hold of one and not of another.
 ///
 /// # Errors
-/// As [`check`]; a condition that is a number, a text or a time.
+/// As [`check`]; a condition that is a number, a text or a time; a text or a number beside `and` or `or`.
 pub fn check_as(expr: &Expr, purpose: Purpose, model: &dyn Model) -> Result<Type, Problem> {
     let kind = check(expr, model)?;
+    meaning::operands(expr)?;
     let is_value = matches!(kind, Type::Number | Type::Text | Type::Time);
     if purpose == Purpose::Condition && is_value {
         let problem = Problem::new(Code::WrongType, expr.at.clone(), format!("a condition, and not {kind}"));

@@ -109,7 +109,12 @@ pub(crate) async fn serve(
         );
     }
     let listener = TcpListener::bind(settings.listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let listener = listener.with_context(|| {
+        format!(
+            "cannot listen on {} (is another server there? --listen 127.0.0.1:0 takes a free port)",
+            settings.listen
+        )
+    })?;
     let address = listener.local_addr()?;
     let metrics = collect_metrics()?;
     let text = metrics.clone();

@@ -59,6 +59,9 @@ struct Check {
     /// `condition`, as a segment asks for it, or `value`, as a computed attribute does.
     #[serde(default = "value")]
     purpose: String,
+    /// The id of the merge policy that it will be asked under; the workspace's default one where it is left out.
+    #[serde(default)]
+    merge_policy: Option<String>,
 }
 
 fn value() -> String {
@@ -257,12 +260,14 @@ pub(super) fn routes() -> Vec<Route> {
 async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let body = entered.body(&app, &headers, body).await?;
-    let Check { pql, pql_json, tree, filter, purpose } = body::json(&body)?;
+    let Check { pql, pql_json, tree, filter, purpose, merge_policy } = body::json(&body)?;
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
     let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
     let compiled = compile(&spelled, purpose, &model);
     let warnings = match &compiled {
-        Ok((rule, _)) => warnings(&app, entered.workspace, rule, &model, (None, Values::Looked)).await?,
+        Ok((rule, _)) => {
+            warnings(&app, entered.workspace, rule, &model, (merge_policy.as_deref(), Values::Looked)).await?
+        }
         Err(_) => Vec::new(),
     };
     let checked = found(compiled, &spelled, warnings);

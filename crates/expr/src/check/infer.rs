@@ -215,7 +215,8 @@ impl<'m> Inference<'m> {
         } else {
             format!("{left_kind} as on the other side, and not {right_kind}")
         };
-        Err(Problem::new(Code::WrongType, right.at.clone(), expected))
+        let problem = Problem::new(Code::WrongType, right.at.clone(), expected);
+        Err(Problem { hint: meaning::of_a_list(comparison, (left, &left_kind), right), ..problem })
     }
 
     fn arithmetic(&mut self, operator: Arithmetic, left: &Expr, right: &Expr) -> Result<Type> {

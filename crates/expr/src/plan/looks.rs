@@ -53,14 +53,8 @@ impl Window {
 }
 
 fn look(expr: &Expr, found: &mut Vec<Look>) {
-    let mut add = |types: Option<BTreeSet<EventType>>, window: Window| {
-        let own = Look { events: types.map_or(EventTypes::All, EventTypes::Some), window };
-        if !found.contains(&own) {
-            found.push(own);
-        }
-    };
     match &expr.node {
-        Node::Events => add(None, Window::Lifetime),
+        Node::Events => add(found, None, Window::Lifetime),
         Node::Filter { .. } | Node::Call { function: Function::Exists, .. } => {
             let mut conditions = Vec::new();
             if !chosen(expr, &mut conditions) {
@@ -68,7 +62,7 @@ fn look(expr: &Expr, found: &mut Vec<Look>) {
             }
             let types = conditions.iter().find_map(|condition| types_of(condition, &Node::Context(0)));
             let own = conditions.iter().flat_map(|condition| parts(condition)).find_map(window);
-            add(types, own.unwrap_or(Window::Lifetime));
+            add(found, types, own.unwrap_or(Window::Lifetime));
             conditions.into_iter().for_each(|condition| look(condition, found));
         }
         Node::Chain { events, steps, .. } => {
@@ -78,7 +72,7 @@ fn look(expr: &Expr, found: &mut Vec<Look>) {
             }
             let own = conditions.iter().flat_map(|condition| parts(condition)).find_map(window);
             for step in steps {
-                add(types_of(&step.what, &Node::Context(0)), own.unwrap_or(Window::Lifetime));
+                add(found, types_of(&step.what, &Node::Context(0)), own.unwrap_or(Window::Lifetime));
             }
         }
         Node::Select(bindings) | Node::Quantifier(_, bindings) | Node::Fold { bindings, .. } => {
@@ -86,13 +80,20 @@ fn look(expr: &Expr, found: &mut Vec<Look>) {
                 let event = Node::Variable(binding.name.clone());
                 let types = binding.condition.as_ref().and_then(|condition| types_of(condition, &event));
                 match &binding.list.node {
-                    Node::Events => add(types, Window::Lifetime),
+                    Node::Events => add(found, types, Window::Lifetime),
                     _ => look(&binding.list, found),
                 }
                 binding.condition.iter().for_each(|condition| look(condition, found));
             }
         }
         _ => expr.each_part(&mut |part| look(part, found)),
+    }
+}
+
+fn add(found: &mut Vec<Look>, types: Option<BTreeSet<EventType>>, window: Window) {
+    let own = Look { events: types.map_or(EventTypes::All, EventTypes::Some), window };
+    if !found.contains(&own) {
+        found.push(own);
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn of_other_type(rule: &Rule, named: &Named, seen: &Summary, model: &
     let properties = named.properties.iter().filter_map(|(event, names)| {
         let [root, below @ ..] = &names[..] else { return None };
         let is_open = matches!(model.property(event.as_deref(), names), Known::Perhaps);
-        let event = event.as_deref().filter(|event| is_open && &**root == "properties")?;
+        let event = event.as_deref().filter(|_| is_open && &**root == "properties")?;
         let path = path(below).filter(|path| !model.hides_property(event, path))?;
         let own = seen.seen.get(&Subject::Property(event.into(), path.as_str().into()))?;
         Some((Place::Property(event, names), path.to_string(), own))

@@ -172,9 +172,9 @@ fn known(
     let names = place.names();
     let Ok(path) = Path::from_segments(names.iter().map(|name| &**name)) else { return true };
     let name = path.to_string();
-    let mut add = |written: &String, near: &str, known: Letters| {
+    let other_case = |written: &String, near: &str, known: Letters| {
         let (name, near) = (name.clone(), near.to_owned());
-        told.push(Advice::OtherCase { name, written: written.clone(), near, known });
+        Advice::OtherCase { name, written: written.clone(), near, known }
     };
     if let (Place::Attribute(_), [own]) = (place, names)
         && let Some(namespace) = configured.config.by_name(own)
@@ -183,7 +183,7 @@ fn known(
             if let Ok(spelled) = normalise(namespace, text)
                 && *spelled != **text
             {
-                add(text, &spelled, Letters::Spelled);
+                told.push(other_case(text, &spelled, Letters::Spelled));
             }
         }
         return true;
@@ -208,7 +208,7 @@ fn known(
         .collect();
     for text in texts.iter().filter(|text| !values.contains(&text.as_str())) {
         if let Some(near) = values.iter().find(|own| own.to_lowercase() == text.to_lowercase()) {
-            add(text, near, Letters::Allowed);
+            told.push(other_case(text, near, Letters::Allowed));
         } else if !allowed.others {
             let near = closest(text, values.iter().copied()).map(str::to_owned);
             told.push(Advice::NotAllowed { name: name.clone(), written: text.clone(), near });

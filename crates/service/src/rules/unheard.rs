@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_engine::value::Path;
-use tessera_expr::ast::Name;
+use tessera_expr::ast::{Form, Function, Name};
 use tessera_expr::check::{Compared, Known, Model, check};
 use tessera_expr::plan::EventTypes;
 use tessera_expr::problem::closest;
@@ -45,6 +45,33 @@ pub struct Unheard {
     pub of: Option<String>,
     /// A name that was heard of and comes close to it.
     pub near: Option<String>,
+}
+
+/// What was meant by names at the top of an event that none has there: a property of that name, or one of the parts that events have.
+fn meant_part(event: Option<&str>, names: &[Name], seen: &Summary) -> Option<String> {
+    let path = Path::from_segments(names.iter().map(|name| &**name)).ok()?;
+    let is_property = seen.seen.keys().any(|subject| match subject {
+        Subject::Property(of, own) => event.is_none_or(|event| *event == **of) && is_near(own, path.as_str()),
+        Subject::Attribute(_) | Subject::Event(_) => false,
+    });
+    if is_property {
+        return Some(format!("properties.{path}"));
+    }
+    let part = &*names[0];
+    let own = match part.to_lowercase().as_str() {
+        "event" | "name" | "type" | "event_type" | "event_name" | "eventname" => Some("eventType"),
+        "time" | "date" | "ts" | "created_at" | "occurred_at" | "sent_at" => Some("timestamp"),
+        _ => closest(part, EVENT_PARTS),
+    };
+    own.map(str::to_owned)
+}
+
+/// A function that is written as an attribute: `plan.length`.
+fn meant_function(names: &[Name]) -> Option<String> {
+    let (last, above) = names.split_last().filter(|(_, above)| !above.is_empty())?;
+    let mut methods = Function::all().iter().filter(|spec| spec.form == Form::Method);
+    let spec = methods.find(|spec| spec.name.eq_ignore_ascii_case(last))?;
+    Some(format!("{}.{}()", above.join("."), spec.name))
 }
 
 /// The types of events that nobody has sent and nobody has registered.
@@ -98,13 +125,14 @@ impl Named {
                 });
                 let is_shown = |own: &&str| Path::parse(own).is_ok_and(|own| !model.hides_attribute(&own));
                 let near = closest(path.as_str(), attributes.filter(is_shown)).map(str::to_owned);
+                let near = near.or_else(|| meant_function(names));
                 unheard.insert(Unheard { thing: Thing::Attribute, name: path.to_string(), of: None, near });
             }
         }
         for (event, names) in &self.properties {
             let part = names.first().map_or("", |name| &**name);
             if !EVENT_PARTS.contains(&part) {
-                let near = closest(part, EVENT_PARTS).map(str::to_owned);
+                let near = meant_part(event.as_deref(), names, seen);
                 unheard.insert(Unheard { thing: Thing::EventPart, name: part.to_owned(), of: None, near });
                 continue;
             }

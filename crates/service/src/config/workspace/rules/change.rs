@@ -9,7 +9,7 @@ use tessera_engine::time::Timestamp;
 
 use super::super::StoredConfig;
 use super::{
-    ATTRIBUTES_MAX, Definition, FORMER_MAX, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run, SEGMENTS_MAX,
+    ATTRIBUTES_MAX, Definition, FORMER_MAX, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run, SEGMENTS_MAX, Status,
     StoredAggregate, StoredRule, StoredRules, Version, asks_for, live,
 };
 use crate::base::error::{Error, ErrorKind};
@@ -253,7 +253,10 @@ fn check_expected(present: Option<&StoredRule>, kind: RuleKind, expected: Option
     let version = present.map_or(0, |present| present.version);
     match expected {
         Some(0) if version > 0 => {
-            Err(Error::new(ErrorKind::Conflict, "rule_exists", format!("a {} of this name exists", kind.noun())))
+            let is_archived = present.is_some_and(|present| present.status() == Status::Archived);
+            let state =
+                if is_archived { "exists and is archived; PUT brings it back as what it says" } else { "exists" };
+            Err(Error::new(ErrorKind::Conflict, "rule_exists", format!("a {} of this name {state}", kind.noun())))
         }
         Some(expected) if expected != version => {
             let message = format!("the {} has another version than expected version={version}", kind.noun());
