@@ -51,10 +51,10 @@ for warning in checked.get("warnings", []):
 ask("PUT", "/v1/segments/python_spenders", {"pql": rule, "description": "Made by an example"})
 until_active("/v1/segments/python_spenders")
 
-# 4. Its members, page by page. `fields` brings attributes with each.
+# 4. Its members, page by page. `fields` says what of each comes along: identifiers, attributes, audiences.
 cursor = ""
 while cursor is not None:
-    page = ask("GET", f"/v1/segments/python_spenders/members?limit=100&fields=user_id{cursor}")
+    page = ask("GET", f"/v1/segments/python_spenders/members?limit=100&fields=identifiers{cursor}")
     for member in page["members"]:
         print("member:", member["profile"]["user_id"])
     cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"

@@ -21,6 +21,6 @@ api --request PUT "$URL/v1/sources/customers" --data '{
 
 # Now, and not when it is due.
 job=$(api --request POST "$URL/v1/sources/customers:refresh" | grep -o '"id":"[^"]*"' | head -1 | cut -d'"' -f4)
-until api "$URL/v1/jobs/$job" | grep -Eq '"status":"(succeeded|failed)"'; do sleep 0.2; done
+until api "$URL/v1/jobs/$job" | grep -Eq '"state":"(done|failed|cancelled)"'; do sleep 0.2; done
 echo "the refresh: $(api "$URL/v1/sources/customers" | grep -Eo '"(read|changed|unchanged)":[0-9]+' | head -3 | tr '\n' ' ')"
 echo "a row as a profile: $(api "$URL/v1/profiles/identifier/email/sql-1%40shop.example" | grep -Eo '"(user_id|city|lifetime_value)":[^,}]*' | tr '\n' ' ')"

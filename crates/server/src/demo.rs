@@ -98,6 +98,7 @@ fn load(target: &Target) -> Result<Counts> {
     let layer: MappingLayer = toml::from_str(MAPPING).context("the bundled mapping is not valid")?;
     let load = Load {
         mapping: Mapping::resolve(layer, MappingLayer::default(), "CDNOW_sample.txt")?,
+        path: None,
         file_hash: None,
         batch: 500,
         rejected: PathBuf::from("tessera-demo.rejected.csv"),

@@ -8,6 +8,7 @@ mod ids;
 mod input;
 mod layer;
 mod mapping;
+mod parquet;
 mod progress;
 mod rejects;
 mod report;
@@ -26,6 +27,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::client::{Client, Target};
 use crate::{interrupt, world};
+use layer::Format;
 pub(crate) use layer::MappingLayer;
 pub(crate) use mapping::Mapping;
 use rejects::Rejects;
@@ -39,7 +41,7 @@ use sources::Source;
 /// Flags of `tessera load`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Files may be packed with gzip or zstd; how characters are written is told by a byte order mark or --encoding. A pattern in quotes, such as
+Files are CSV, JSON lines, blank-separated, or Parquet. They may be packed with gzip or zstd (but for Parquet); how characters are written is told by a byte order mark or --encoding. A pattern in quotes, such as
 'orders-*.csv', is looked up here.
 
 A mapping file says the same as flags do:
@@ -196,11 +198,13 @@ fn one(arguments: &Arguments, source: &Source, mapping: Mapping) -> Result<Done>
     let ending = Rejects::ending(mapping.has_columns());
     let rejected = arguments.rejected.clone().unwrap_or_else(|| source.rejected(ending));
     let load = Load {
+        path: source.path(),
+        // Bytes of Parquet are read from many places: what is left cannot be told by them.
+        bytes: if mapping.format() == Format::Parquet { None } else { opened.bytes },
         mapping,
         file_hash: opened.hash,
         batch: arguments.batch.into(),
         rejected,
-        bytes: opened.bytes,
         errors_max: arguments.max_errors,
         progress: Duration::from_secs(arguments.progress.into()),
         report: report(arguments, source),

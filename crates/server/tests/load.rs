@@ -358,3 +358,44 @@ fn a_program_reads_lines_of_json_and_a_summary() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_file_of_parquet_goes_in_with_its_types() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/files/orders.parquet");
+    fs::copy(file, folder.path().join("orders.parquet")).expect("copied");
+    let flags =
+        ["--event", "Order Completed", "--user-id", "{customer}", "--message-id", "{order}", "--timestamp", "{day}"];
+    let all = [&flags[..], &["--rest"]].concat();
+    let output = load(&server, folder.path(), &[&["orders.parquet"][..], &all].concat(), None);
+    // One of them has a number that is none.
+    assert_eq!(end(&output), (counts(2, 0, 1), Some(1)), "{}", told(&output));
+    assert!(told(&output).contains("column score holds what is no value of JSON"), "{}", told(&output));
+    let events = server.client().get("/v1/profiles/identifier/user_id/7001/events").expect("events");
+    let event = &events["events"][0];
+    assert_eq!(event["timestamp"], "2026-01-31T10:00:00Z");
+    assert_eq!(event["properties"].to_string(), r#"{"gift":true,"score":0.5,"skus":["A-1","B-2"],"total":59.90}"#);
+    // What was refused is a line of JSON that can be corrected and loaded.
+    let refused = folder.path().join("orders.parquet.rejected.jsonl");
+    let text = fs::read_to_string(&refused).expect("a file");
+    assert!(text.contains("\"order\":\"o-2\"") && text.contains("\"score\":null"), "{text}");
+    let output = load(&server, folder.path(), &[&["orders.parquet.rejected.jsonl"][..], &all].concat(), None);
+    assert_eq!(end(&output), (counts(1, 0, 0), Some(0)), "{}", told(&output));
+    // Where nobody asks for the column, nothing is refused; a pipe is read as well, and the same rows are known.
+    let some = [&flags[..], &["--property", "total={total}", "--format", "parquet", "-"]].concat();
+    fs::copy(folder.path().join("orders.parquet"), folder.path().join("piped.parquet")).expect("copied");
+    let piped = tessera()
+        .current_dir(folder.path())
+        .args(["load", "--url", server.url(), "--key", KEY])
+        .args(&some)
+        .stdin(fs::File::open(folder.path().join("piped.parquet")).expect("a file"))
+        .output()
+        .expect("the binary starts");
+    let (last, code) = end(&piped);
+    assert!(last.starts_with(&counts(0, 3, 0)) && code == Some(0), "{last} {}", told(&piped));
+    // A column that is not there is named, with those that are.
+    let output = load(&server, folder.path(), &["orders.parquet", "--event", "X", "--user-id", "{client}"], None);
+    assert!(told(&output).contains("has no column client; it has: order, customer, day"), "{}", told(&output));
+}

@@ -14,6 +14,7 @@ use super::kinds::{self, Current, Key, Kind, Refused};
 use super::plan::Change;
 use crate::client::Client;
 use crate::commands::ask::segment;
+use crate::commands::table;
 
 /// What a rule says, among the members of an answer.
 const CONTENT: [&str; 6] = ["display_name", "description", "pql", "time_zone", "merge_policy", "of"];
@@ -95,7 +96,7 @@ pub(super) fn warn(client: &Client, declared: &Declared, current: &Current, chan
             {
                 continue;
             }
-            eprintln!("warning: {}: {kind} {name}: {message}", change.key);
+            eprintln!("warning: {}", table::plain(&format!("{}: {kind} {name}: {message}", change.key)));
         }
     }
 }

@@ -64,6 +64,7 @@ impl Progress {
                 Report::People => {
                     let part = match total {
                         Some(bytes) => format!("{}%", read.saturating_mul(100) / bytes),
+                        None if read == 0 => format!("{} rows", HumanCount(counts.rows())),
                         None => HumanBytes(read).to_string(),
                     };
                     let left = left.map_or(String::new(), |left| format!(", about {left} s left"));

@@ -5,11 +5,13 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::ids::Ids;
 use super::input;
+use super::layer::Format;
 use super::mapping::{Mapping, Rendered};
+use super::parquet::Parquet;
 use super::progress::Progress;
 use super::rejects::{Refused, Rejects};
 use super::report::Report;
@@ -27,6 +29,8 @@ const REASONS_MAX: usize = 10;
 pub(crate) struct Load {
     /// What the columns mean.
     pub(crate) mapping: Mapping,
+    /// Where the file stands, if it is one.
+    pub(crate) path: Option<PathBuf>,
     /// The hash of the whole file, where ids are made of it.
     pub(crate) file_hash: Option<[u8; 32]>,
     /// Rows in a batch.
@@ -103,12 +107,16 @@ impl Load {
     /// Reads everything and sends it.
     pub(crate) fn run(&self, destination: Destination, input: impl Read) -> Result<Done> {
         let mut progress = Progress::new(self.bytes, self.progress, self.report.clone());
-        let text = input::text(input::unpacked(progress.counted(input))?, self.mapping.encoding())?;
-        let is_transcoded = text.is_transcoded;
         let (path, opening) = self.mapping.delivery();
         let mut ids = Ids::new(&opening, self.file_hash);
         let mut sender = Sender::new(destination, (path, opening), self.batch, self.report.clone());
-        let mut rows = Rows::new(&self.mapping, text)?;
+        let (mut rows, is_transcoded) = if self.mapping.format() == Format::Parquet {
+            (Rows::of_parquet(&self.mapping, Parquet::open(self.path.as_deref(), input)?)?, false)
+        } else {
+            let text = input::text(input::unpacked(progress.counted(input))?, self.mapping.encoding())?;
+            let is_transcoded = text.is_transcoded;
+            (Rows::new(&self.mapping, text)?, is_transcoded)
+        };
         rows.told().iter().for_each(|told| eprintln!("tessera: {told}"));
         let rejects = Rejects::new(self.rejected.clone(), self.mapping.delimiter(), rows.header(), is_transcoded);
         let mut errors = Errors { rejects, reasons: BTreeMap::new(), others: 0, max: self.errors_max, alike: None };

@@ -97,7 +97,7 @@ impl fmt::Display for Counts {
 
 /// The answer to a batch: the counts, and every row that was not plainly accepted.
 #[derive(Deserialize)]
-struct Report {
+struct BatchReport {
     accepted: u64,
     duplicates: u64,
     rejected: u64,
@@ -203,7 +203,7 @@ impl Sender {
         if answer.status != 200 {
             return Err(answer.into_error().context(span));
         }
-        let report: Report = serde_json::from_slice(&answer.body).with_context(|| format!("{span}: no report"))?;
+        let report: BatchReport = serde_json::from_slice(&answer.body).with_context(|| format!("{span}: no report"))?;
         let counted = report.accepted + report.duplicates + report.rejected;
         ensure!(counted == rows.len() as u64, "{span}: {counted} rows were answered of {}", rows.len());
         self.counts.accepted += report.accepted;
