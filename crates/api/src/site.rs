@@ -46,6 +46,7 @@ const PAGES: &[Page] = &[
     page!("data-model", "Data model and configuration in files", "docs/guide/data-model.md"),
     page!("privacy", "Privacy", "docs/guide/privacy.md"),
     page!("operations", "Operations", "docs/guide/operations.md"),
+    page!("examples", "Examples", "examples/README.md"),
     page!("doors", "Clients of other services", "docs/guide/doors.md"),
     page!("rules", "The language of rules", "docs/rules.md"),
     page!("wyng", "Wyng Profiles: operations and choices", "crates/api/src/wyng/README.md"),

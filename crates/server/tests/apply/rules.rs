@@ -44,6 +44,11 @@ const TOLD: &str = r#"+ computed attribute orders: pql "xEvent[eventType = \"Ord
 + computed attribute known: pql "inSegment(\"buyers\") or not inSegment(\"buyers\")"
 + segment alt-gold: merge_policy none-yet, of accounts, pql "plan = \"gold\"", status draft"#;
 
+/// What was complained of but for warnings: what these rules speak of nobody has sent.
+fn unwarned(complained: &str) -> String {
+    complained.lines().filter(|line| !line.starts_with("warning: ")).collect()
+}
+
 impl World {
     fn rules(&self) -> [Value; 2] {
         ["/v1/attributes", "/v1/segments"].map(|path| self.client.get(path).expect("a list")["items"].clone())
@@ -56,9 +61,7 @@ impl World {
     /// Applies, which must succeed, and answers what was told.
     fn applied(&self, more: &[&str]) -> String {
         let Ended(code, told, complained) = self.apply(more);
-        // What these rules speak of nobody has sent.
-        let complained: Vec<&str> = complained.lines().filter(|line| !line.starts_with("warning: ")).collect();
-        assert_eq!((code, complained), (Some(0), vec![]), "{told}");
+        assert_eq!((code, unwarned(&complained).as_str()), (Some(0), ""), "{told}");
         told
     }
 
@@ -76,7 +79,7 @@ fn rules_are_shown_then_written_once_each_behind_what_it_names() {
     world.write("model.yaml", MODEL).write("rules.yaml", RULES);
     for (arguments, code) in [(&["--dry-run"][..], 0), (&["--dry-run", "--exit-code"], 3)] {
         let Ended(ended, told, complained) = world.apply(arguments);
-        assert_eq!((ended, complained.as_str()), (Some(code), ""));
+        assert_eq!((ended, unwarned(&complained).as_str()), (Some(code), ""));
         assert!(told.contains(TOLD) && told.ends_with("nothing was written"), "{told}");
         assert_eq!(world.rules(), [json!([]), json!([])]);
     }
