@@ -97,7 +97,10 @@ async fn letters_of_a_text_that_nobody_has_so() {
         ("email = \"Ann@Shop.example\"", &["letter_case email", "ann@shop.example"]),
         ("email = \"ann@shop.example\"", &[]),
         ("xEvent[eventType = \"Order\" and properties.channel = \"Web\"].count() > 0", &["letter_case channel", "web"]),
-        ("xEvent[properties.channel = \"Web\"].count() > 0", &["letter_case channel"]),
+        (
+            "xEvent[properties.channel = \"Web\" and timestamp occurs <= 7 days before now].count() > 0",
+            &["letter_case channel"],
+        ),
         ("xEvent[eventType = \"Order\" and properties.channel = \"web\"].count() > 0", &[]),
     ];
     check(&world, cases).await;

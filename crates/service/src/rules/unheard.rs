@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use tessera_engine::model::Kind;
 use tessera_engine::value::Path;
 use tessera_expr::ast::{Form, Function, Name};
 use tessera_expr::check::{Compared, Known, Model, check};
@@ -14,7 +15,7 @@ use tessera_expr::rule::Rule;
 use super::RuleModel;
 use super::advice::is_near;
 use super::place::Place;
-use crate::config::learned::{Subject, Summary};
+use crate::config::learned::{Seen, Subject, Summary};
 
 /// What an event has at the top.
 const EVENT_PARTS: [&str; 7] = ["_id", "eventType", "timestamp", "properties", "items", "traits", "context"];
@@ -64,6 +65,13 @@ fn meant_part(event: Option<&str>, names: &[Name], seen: &Summary) -> Option<Str
         _ => closest(part, EVENT_PARTS),
     };
     own.map(str::to_owned)
+}
+
+/// Whether something may stand at a path, where this was seen: at it, below it, or above it what may hold others.
+fn is_there(own: &str, path: &Path, seen: &Seen) -> bool {
+    let holds_others = seen.kinds.iter().any(|kind| matches!(kind, Kind::Object | Kind::List | Kind::Set));
+    let is_below = path.as_str().len() <= own.len();
+    is_near(own, path.as_str()) && (is_below || holds_others)
 }
 
 /// A function that is written as an attribute: `plan.length`.
@@ -117,8 +125,8 @@ impl Named {
         let mut unheard = event_types(rule, seen, model);
         for names in self.attributes.iter().filter(|names| !model.knows_attribute(names)) {
             let Ok(path) = Path::from_segments(names.iter().map(|name| &**name)) else { continue };
-            let is_seen = |subject: &Subject| matches!(subject, Subject::Attribute(own) if is_near(own, path.as_str()));
-            if !seen.seen.keys().any(is_seen) || model.hides_attribute(&path) {
+            let is_seen = |(subject, seen): (&Subject, &Seen)| matches!(subject, Subject::Attribute(own) if is_there(own, &path, seen));
+            if !seen.seen.iter().any(is_seen) || model.hides_attribute(&path) {
                 let attributes = seen.seen.keys().filter_map(|subject| match subject {
                     Subject::Attribute(own) => Some(&**own),
                     Subject::Event(_) | Subject::Property(..) => None,
@@ -143,13 +151,13 @@ impl Named {
                 continue;
             }
             let Ok(path) = Path::from_segments(names[1..].iter().map(|name| &**name)) else { continue };
-            let is_seen = |subject: &Subject| match subject {
+            let is_seen = |(subject, seen): (&Subject, &Seen)| match subject {
                 Subject::Property(of, own) => {
-                    event.as_deref().is_none_or(|event| *event == **of) && is_near(own, path.as_str())
+                    event.as_deref().is_none_or(|event| *event == **of) && is_there(own, &path, seen)
                 }
                 Subject::Attribute(_) | Subject::Event(_) => false,
             };
-            if !seen.seen.keys().any(is_seen) {
+            if !seen.seen.iter().any(is_seen) {
                 let properties = seen.seen.keys().filter_map(|subject| match subject {
                     Subject::Property(of, own) if event.as_deref().is_none_or(|event| *event == **of) => Some(&**own),
                     Subject::Property(..) | Subject::Attribute(_) | Subject::Event(_) => None,
