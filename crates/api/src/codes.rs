@@ -359,6 +359,21 @@ const CALLS: &[Code] = &[
     ),
     call("rule_runs", Conflict, "A rule that runs cannot become a draft. Replace it, or archive it."),
     call(
+        "rule_into_fixed",
+        Conflict,
+        "Where the values of a computed attribute are, in profiles or in events, stays as it was made. Make one of another name.",
+    ),
+    call(
+        "rule_would_reveal",
+        Conflict,
+        "What the attribute wrote into events so far would be shown to readers who may not see what it was computed of. Make one of another name.",
+    ),
+    call(
+        "event_attributes_full",
+        LimitExceeded,
+        "At most 20 computed attributes that run are written into events. Archive one of them first.",
+    ),
+    call(
         "merge_policy_in_use",
         Conflict,
         "Segments are evaluated under this merge policy: replace or archive them first.",

@@ -1,4 +1,4 @@
-//! What comes in: facts, and the directives that are ordered among them.
+//! What comes in: facts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -241,20 +241,4 @@ impl Fact {
     pub fn key(&self) -> FactKey {
         FactKey { dataset: self.dataset.clone(), id: self.id.clone() }
     }
-}
-
-/// An act that means what it means where it was committed, and the facts it is ordered among.
-#[derive(Debug, Clone)]
-pub enum Command {
-    /// A fact.
-    Fact(Box<Fact>),
-    /// Erase the profile that holds this node now: its identities, their facts, links and events.
-    EraseProfile(crate::id::NodeId),
-    /// Release an identity from a document: its links to the rest of the profile are severed.
-    Release {
-        /// The document's identity.
-        document: Identity,
-        /// The identity to let go.
-        identity: Identity,
-    },
 }

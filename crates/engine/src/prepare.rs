@@ -110,6 +110,11 @@ pub fn prepare(fact: Box<Fact>, received_at: Timestamp, config: &Config) -> Resu
 }
 
 impl Prepared {
+    /// The identities of people that it names, its owner first.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = &Identity> {
+        std::iter::once(&self.owner).chain(self.others.iter().map(|(identity, _)| identity))
+    }
+
     /// This fact, which says of these paths as well that nothing stands there.
     #[must_use]
     pub(crate) fn removing(&self, paths: Vec<Path>) -> Self {

@@ -8,6 +8,8 @@
 //! its smallest node, keeps its [`SegmentStates`]: in which segments it is, since when, and the first instant at which that may be otherwise by
 //! itself. Values of computed attributes are not kept: they are folded when somebody asks.
 //!
+//! **Written into events.** Some computed attributes are of events: `written` computes them once, when an event is taken in.
+//!
 //! **Layers.** An edited rule is live as it was until its next version is complete for everybody. Rules that depend on it get a next
 //! version too; in the next layer a name means the next version, where there is one.
 
@@ -25,6 +27,7 @@ mod settle;
 mod states;
 mod windows;
 mod work;
+mod written;
 
 pub use event::{Event, OpenPayload, Seen};
 pub use look::kind_of;
@@ -39,6 +42,7 @@ pub use settle::{Flip, Scope};
 pub use known::{Chunk, Known, STRETCH_BEYOND, STRETCH_EVENTS_MAX, Timelines, Wanted};
 pub use states::{Brought, Built, TIMELINE_STEPS_MAX, contributions};
 pub use work::RuleWork;
+pub use written::{EventAttributeDef, WRITTEN_BYTES_MAX, WriteInto, Written};
 
 pub(crate) use known::OfNode;
 pub(crate) use states::{add, trim};

@@ -193,7 +193,7 @@ impl Working {
     }
 
     /// Bounds how many links that do not hold one command changes because of what becomes of a node of theirs. An erasure of more leaves
-    /// them to [`crate::decide::Prompt::Unlink`], a sweep does its record in parts. Endless unless it is set; never none.
+    /// them to [`crate::decide::LinkRemoval`], a sweep does its record in parts. Endless unless it is set; never none.
     pub fn allow_links(&mut self, at_once: usize) {
         self.links_at_once = at_once.max(1);
     }

@@ -327,6 +327,27 @@ impl Expr {
         Self { node, at }
     }
 
+    /// The value of this for the first event of a profile, where it speaks of an event.
+    #[must_use]
+    pub fn of_first_event(self) -> Self {
+        let arguments = vec![Self::new(Node::Events), self];
+        let all = Self::new(Node::Call { function: Function::Map, arguments });
+        Self::new(Node::Call { function: Function::Head, arguments: vec![all] })
+    }
+
+    /// What this computes of the first event of a profile, where it is made by [`Self::of_first_event`].
+    #[must_use]
+    pub fn first_event_value(&self) -> Option<&Self> {
+        let Node::Call { function: Function::Head, arguments } = &self.node else { return None };
+        let [Self { node: Node::Call { function: Function::Map, arguments }, .. }] = &arguments[..] else {
+            return None;
+        };
+        match &arguments[..] {
+            [Self { node: Node::Events, .. }, value] => Some(value),
+            _ => None,
+        }
+    }
+
     /// All of these; one alone is itself. What is an `and` itself is taken apart.
     #[must_use]
     pub fn and(parts: Vec<Self>, at: Place) -> Self {

@@ -203,6 +203,7 @@ fn service_settings(settings: &Settings, rules: Rules, secrets: Secrets) -> tess
         lane_idle_secs: settings.lane_idle_secs,
         purge_interval_secs: settings.purge_interval_secs,
         backup_folder: settings.backup_dir.clone(),
+        upload_folder: Some(settings.data.join("uploads")),
         turns_days_max: settings.turns_days_max,
         feed: FeedBounds { secs_max: settings.feed_secs_max, bytes_max: settings.feed_bytes_max.bytes() },
         without_rules: rules.are_off(),

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::ingest::mismatch;
-
 use tessera_engine::time::Timestamp;
 
 use crate::base::error::Error;
@@ -14,7 +12,7 @@ use crate::config::workspace::{Policies, StoredConfig, StoredPolicy};
 use crate::directory::{ListPage, ListQuery};
 use crate::stored::idempotency::{Given, Once};
 use crate::stored::keys::Scope;
-use crate::write::lane::{Answer, Changed, Configuring, Sweeps, Work};
+use crate::write::lane::{Answer, Changed, Configuring, Sweeps, Work, mismatch};
 
 use crate::work::service::Service;
 
@@ -61,9 +59,7 @@ impl Service {
         match self.running(workspace).lane.submit(Work::Configure(configuring)).await? {
             Answer::Configured(changed) => Ok(Given::Now(*changed)),
             Answer::Before(reply) => Ok(Given::Before(reply)),
-            Answer::Items(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::Suppressions(_) => {
-                Err(mismatch())
-            }
+            _ => Err(mismatch()),
         }
     }
 

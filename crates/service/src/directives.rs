@@ -25,7 +25,7 @@ use crate::stored::row;
 use crate::work::service::Service;
 use crate::write::history::records;
 pub use crate::write::history::{Act, Entry};
-use crate::write::lane::{Answer, Answering, Done, Item, Ordered, Origin, Work};
+use crate::write::lane::{Answer, Answering, Done, Item, Ordered, Origin, Work, mismatch};
 
 /// Identities of one side that a separation may name.
 pub const SIDE_MAX: usize = 1_000;
@@ -145,7 +145,7 @@ impl Service {
             Work::Preview(ordered)
         } else {
             Work::Items {
-                items: vec![Item::Directive(ordered)],
+                items: vec![Item::directive(*ordered)],
                 origin: Origin { door, key, class: Class::Private, again: None },
                 once: once.clone().map(|Once { request, render }| {
                     let configured = configured.clone();
@@ -161,9 +161,8 @@ impl Service {
             Answer::Items(mut done) => done.pop(),
             Answer::Previewed(done) => Some(done),
             Answer::Before(reply) => return Ok(Given::Before(reply)),
-            Answer::Configured(_) | Answer::Purged { .. } | Answer::Suppressions(_) => None,
+            _ => None,
         };
-        let internal = || Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked");
         match done {
             Some(Done::Refused(refusal)) => {
                 let outcome = self.refused(workspace, refusal, &directive, config).await?;
@@ -172,9 +171,9 @@ impl Service {
             Some(Done::Failed(error)) => Err(error),
             Some(done) => {
                 let id = (!is_preview).then_some(id);
-                outcome(&done, id, config).map(Given::Now).ok_or_else(internal)
+                outcome(&done, id, config).map(Given::Now).ok_or_else(mismatch)
             }
-            None => Err(internal()),
+            None => Err(mismatch()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use tessera_engine::decide::Documented;
+use tessera_engine::decide::{Documented, Touch};
 use tessera_engine::document::{DocumentWrite, documents};
 use tessera_engine::fact::{Claim, Identity};
 use tessera_engine::id::NodeId;
@@ -19,7 +19,6 @@ use crate::config::admission::Admission;
 use crate::config::configured::Configured;
 use crate::config::workspace::StoredConfig;
 use crate::directory::Class;
-use crate::ingest::mismatch;
 use crate::read::document::{self, DocumentProfile, DocumentQuery};
 use crate::read::find::{not_found, unknown_namespace};
 use crate::read::query::{Lookup, Rendered};
@@ -27,7 +26,7 @@ use crate::read::ruled::Tries;
 use crate::read::views::document_key;
 use crate::stored::idempotency::{Given, Once};
 use crate::work::service::Service;
-use crate::write::lane::{Answer, Answering, Done, Item, Origin, Work, Writing};
+use crate::write::lane::{Answering, Done, Item, Origin, Work, Writing, mismatch};
 
 /// What the write of a document came to.
 #[derive(Debug, Clone)]
@@ -75,12 +74,9 @@ impl Service {
         });
         let items = vec![Item::Document(Box::new(Writing { write, admission }))];
         let origin = Origin { door, key, class, again: None };
-        match running.lane.submit(Work::Items { items, origin, once }).await? {
-            Answer::Items(mut done) => outcome(done.pop().ok_or_else(mismatch)?, &configured).map(Given::Now),
-            Answer::Before(reply) => Ok(Given::Before(reply)),
-            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::Suppressions(_) => {
-                Err(mismatch())
-            }
+        match running.lane.submit(Work::Items { items, origin, once }).await?.to_items()? {
+            Given::Now(mut done) => outcome(done.pop().ok_or_else(mismatch)?, &configured).map(Given::Now),
+            Given::Before(reply) => Ok(Given::Before(reply)),
         }
     }
 
@@ -112,14 +108,12 @@ impl Service {
     /// `NotFound` with `profile_not_found`; what the store answers.
     pub async fn touch_profile(&self, workspace: WorkspaceId, node: NodeId, key: KeyId) -> Result<(), Error> {
         let origin = Origin { door: "touch", key, class: Class::Private, again: None };
-        let items = vec![Item::Touch(node)];
-        match self.running(workspace).lane.submit(Work::Items { items, origin, once: None }).await? {
-            Answer::Items(mut done) => match done.pop() {
-                Some(Done::Touched) => Ok(()),
-                Some(Done::NotFound) => Err(not_found()),
-                Some(Done::Failed(error)) => Err(error),
-                _ => Err(mismatch()),
-            },
+        let items = vec![Item::command(Touch(node))];
+        let answer = self.running(workspace).lane.submit(Work::Items { items, origin, once: None }).await?;
+        match answer.to_items()?.now()?.pop() {
+            Some(Done::Touched) => Ok(()),
+            Some(Done::NotFound) => Err(not_found()),
+            Some(Done::Failed(error)) => Err(error),
             _ => Err(mismatch()),
         }
     }

@@ -11,7 +11,6 @@ use crate::base::store_error::commit_failed;
 use crate::base::verdict::NamedIdentity;
 use crate::config::configured::Configured;
 use crate::directory::{Class, ListPage, ListQuery};
-use crate::ingest::mismatch;
 use crate::jobs::{Job, NewJob};
 use crate::read::facts;
 use crate::read::find::{not_found, unknown_namespace};
@@ -25,7 +24,7 @@ use crate::work::kind::Kind as _;
 use crate::work::kinds::erase_profiles::{Asked, EraseProfiles, Left};
 use crate::work::service::Service;
 use crate::write::erasure::{self, Receipt, erasure_of};
-use crate::write::lane::{Answer, Answering, Done, Item, Origin, Work};
+use crate::write::lane::{Answer, Answering, Done, Item, Origin, Work, mismatch};
 use crate::write::suppression::Secret;
 
 /// After how many seconds an erasure may be tried again that too many waiting events hold up: the purge runs as often.
@@ -106,7 +105,7 @@ impl Service {
         };
         let erasure = Erasure { victim, suppresses: back == Return::Refused };
         let origin = Origin { door, key, class: Class::Private, again: None };
-        self.submit_erasure(workspace, Item::Erase(erasure), origin, once).await?.ok_or_else(not_found)
+        self.submit_erasure(workspace, Item::command(erasure), origin, once).await?.ok_or_else(not_found)
     }
 
     /// Erases identities of one profile, one after the other, each in a commit of its own. Of one that was known by the others alone, and has
@@ -199,7 +198,7 @@ impl Service {
             _ => return Err(ambiguous(found.iter().map(|(erasure, _)| &*erasure.source.dataset))),
         };
         let origin = Origin { door, key, class: Class::Private, again: None };
-        let item = Item::EraseEvent(Box::new((erasure, key_of_row)));
+        let item = Item::deleting(erasure, key_of_row);
         self.submit_erasure(workspace, item, origin, once).await?.ok_or_else(none)
     }
 
@@ -218,12 +217,10 @@ impl Service {
             };
             Answering { request, render: Box::new(render) }
         });
-        let mut done = match running.lane.submit(Work::Items { items: vec![item], origin, once }).await? {
-            Answer::Items(done) => done,
-            Answer::Before(reply) => return Ok(Some(Given::Before(reply))),
-            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::Suppressions(_) => {
-                return Err(mismatch());
-            }
+        let answer = running.lane.submit(Work::Items { items: vec![item], origin, once }).await?;
+        let mut done = match answer.to_items()? {
+            Given::Now(done) => done,
+            Given::Before(reply) => return Ok(Some(Given::Before(reply))),
         };
         match done.pop() {
             Some(Done::Erased(receipt)) => {
@@ -241,18 +238,7 @@ impl Service {
             }
             Some(Done::NotFound) => Ok(None),
             Some(Done::Failed(error)) => Err(error),
-            Some(
-                Done::Fact(_)
-                | Done::Swept
-                | Done::InPart
-                | Done::Directed { .. }
-                | Done::Documented(_)
-                | Done::Taken(_)
-                | Done::Touched
-                | Done::Forgotten
-                | Done::Refused(_),
-            )
-            | None => Err(mismatch()),
+            _ => Err(mismatch()),
         }
     }
 
@@ -360,11 +346,7 @@ impl Service {
         for some in identities.chunks(rows_at_once(&**self.store(), SUPPRESSED_AT_ONCE, 2)) {
             match running.lane.submit(Work::ShutOut(some.to_vec())).await? {
                 Answer::Suppressions(some) => changed += some,
-                Answer::Items(_)
-                | Answer::Before(_)
-                | Answer::Previewed(_)
-                | Answer::Configured(_)
-                | Answer::Purged { .. } => return Err(mismatch()),
+                _ => return Err(mismatch()),
             }
         }
         Ok(changed)
@@ -383,11 +365,7 @@ impl Service {
                 let message = "the identity is not suppressed";
                 Err(Error::new(ErrorKind::NotFound, "suppression_not_found", message))
             }
-            Answer::Items(_)
-            | Answer::Before(_)
-            | Answer::Previewed(_)
-            | Answer::Configured(_)
-            | Answer::Purged { .. } => Err(mismatch()),
+            _ => Err(mismatch()),
         }
     }
 }

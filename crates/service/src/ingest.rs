@@ -8,7 +8,7 @@ use crate::base::verdict::{Incoming, Verdict};
 use crate::config::admission::Admission;
 use crate::directory::Class;
 use crate::stored::idempotency::{Given, Once};
-use crate::write::lane::{Answer, Answering, Done, Item, Origin, Work};
+use crate::write::lane::{Answering, Done, Item, Origin, Work, mismatch};
 use crate::write::quarantine::Entry;
 
 use crate::work::service::Service;
@@ -98,12 +98,9 @@ impl Service {
             let render = move |done: &[Done]| verdicts(done).ok().map(|verdicts| render(&verdicts));
             Answering { request, render: Box::new(render) }
         });
-        match running.lane.submit(Work::Items { items, origin, once }).await? {
-            Answer::Items(done) => verdicts(&done).map(Given::Now),
-            Answer::Before(reply) => Ok(Given::Before(reply)),
-            Answer::Configured(_) | Answer::Previewed(_) | Answer::Purged { .. } | Answer::Suppressions(_) => {
-                Err(mismatch())
-            }
+        match running.lane.submit(Work::Items { items, origin, once }).await?.to_items()? {
+            Given::Now(done) => verdicts(&done).map(Given::Now),
+            Given::Before(reply) => Ok(Given::Before(reply)),
         }
     }
 }
@@ -118,21 +115,7 @@ fn verdicts(done: &[Done]) -> Result<Vec<Verdict>, Error> {
         Done::Fact(verdict) => Ok(verdict.clone()),
         Done::Failed(error) if is_alone => Err(error.clone()),
         Done::Failed(error) => Ok(Verdict::Rejected(Rejection::new(error.code, error.message.clone()))),
-        Done::Erased(_)
-        | Done::Waiting(_)
-        | Done::NotFound
-        | Done::Swept
-        | Done::InPart
-        | Done::Directed { .. }
-        | Done::Documented(_)
-        | Done::Taken(_)
-        | Done::Touched
-        | Done::Forgotten
-        | Done::Refused(_) => Err(mismatch()),
+        _ => Err(mismatch()),
     };
     done.iter().map(verdict).collect()
-}
-
-pub(crate) fn mismatch() -> Error {
-    Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked")
 }

@@ -23,6 +23,7 @@ mod ingest;
 pub mod jobs;
 #[cfg(test)]
 mod laws;
+pub mod notes;
 mod parts;
 mod profiles;
 pub mod queries;
@@ -33,6 +34,7 @@ pub mod sources;
 mod stored;
 mod tokens;
 mod units;
+pub mod uploads;
 pub mod walks;
 mod work;
 mod write;

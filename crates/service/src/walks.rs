@@ -236,12 +236,12 @@ impl EventWalk {
             return Ok(true);
         }
         let page = service.store().scan(&range, PAGE, Direction::Forward).await.map_err(|error| read_failed(&error))?;
-        let (model, as_of) = (&configured.stored.model().model, snapshot.as_of());
+        let as_of = snapshot.as_of();
         for row in page.rows.iter().filter(|row| row.version <= as_of) {
             let (_, time, id) = read_event_key(&row.key).ok_or_else(|| corrupt("event key"))?;
             let call = event::decode(id, time, &row.value)?;
             if call.kind.is_event() && stands(&call, &configured.config, *began) {
-                self.ready.extend(seen_by(call, self.span.visibility, model));
+                self.ready.extend(seen_by(call, self.span.visibility, configured));
             }
         }
         if let Some(next) = page.next {

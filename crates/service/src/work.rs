@@ -13,4 +13,5 @@ pub(crate) mod schedules;
 pub(crate) mod service;
 pub(crate) mod sweeping;
 pub(crate) mod timers;
+pub(crate) mod uploads;
 pub(crate) mod worker;

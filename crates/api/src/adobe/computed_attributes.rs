@@ -34,9 +34,9 @@ mod wire;
 
 pub(super) use change::{checked_description, exists, removed};
 pub(super) use kept::{
-    Beside, Generation, Place, RULE, beside, find, id_of, not_found, of, places, shown_at, with_beside,
+    Beside, Generation, Place, RULE, beside, find, id_of, not_found, of, place_in_events, places, shown_at, with_beside,
 };
-pub(super) use wire::defined_on;
+pub(super) use wire::{UNION, defined_on};
 
 use wire::{Body, ComputedAttribute, ComputedAttributes, Life, Shown};
 

@@ -19,6 +19,9 @@ pub(super) const PROFILE: &str = "_xdm.context.profile";
 /// The class of accounts.
 pub(super) const ACCOUNT: &str = "_xdm.context.account";
 
+/// The class of events.
+pub(super) const EVENT: &str = "_xdm.context.experienceevent";
+
 /// A class of schemas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

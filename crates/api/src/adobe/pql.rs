@@ -17,7 +17,8 @@ use tessera_expr::{pql, pql_json};
 use tessera_service::directory::WorkspaceId;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::json::{Spelling, read_value, write_value};
-use tessera_service::workspace_config::{Definition, PolicyId, RuleKind, StoredConfig};
+use tessera_service::rules::RuleModel;
+use tessera_service::workspace_config::{Definition, PolicyId, RuleKind, StoredConfig, Target};
 use utoipa::ToSchema;
 
 use super::namespaces::{code_of, name_of};
@@ -34,7 +35,9 @@ const NODES_DEPTH_MAX: usize = 128;
 /// What stands at the top of an event itself.
 const OF_EVENTS: [&str; 3] = ["_id", "eventType", "timestamp"];
 /// Where payloads of other doors have what is theirs; no schema of this API has such a name at the top of an event.
-const ELSEWHERE: [&str; 4] = ["properties", "items", "traits", "context"];
+const ELSEWHERE: [&str; 5] = ["properties", "items", "traits", "context", COMPUTED];
+/// Where events have what was computed of them.
+const COMPUTED: &str = "computed";
 
 /// A rule as it is sent and told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -118,26 +121,40 @@ pub(super) fn refused(problem: &Problem, text: &str) -> Error {
     invalid("rule_invalid", message)
 }
 
-/// Where computed attributes stand in profiles of this API: the names, and what each is here.
+/// The names of where a computed attribute stands, and what it is called here.
+type Placed = (Vec<Name>, Name);
+
+/// Where computed attributes stand in profiles and in events of this API.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Places(Vec<(Vec<Name>, Name)>);
+pub(super) struct Places {
+    profiles: Vec<Placed>,
+    events: Vec<Placed>,
+}
 
 impl Places {
-    /// Those of these computed attributes.
-    pub(super) fn new(places: impl IntoIterator<Item = (Vec<Name>, Name)>) -> Self {
-        Self(places.into_iter().collect())
+    /// Those of these computed attributes of profiles.
+    pub(super) fn new(places: impl IntoIterator<Item = Placed>) -> Self {
+        Self { profiles: places.into_iter().collect(), events: Vec::new() }
     }
 
-    /// The computed attribute at the beginning of these names, and how many of them it takes.
-    fn at(&self, names: &[Name]) -> Option<(&Name, usize)> {
-        let at = self.0.iter().find(|(place, _)| names.starts_with(place))?;
-        Some((&at.1, at.0.len()))
+    /// The same with these that are written into events.
+    pub(super) fn with_events(self, places: impl IntoIterator<Item = Placed>) -> Self {
+        Self { events: places.into_iter().collect(), ..self }
     }
+}
 
-    /// The names of a computed attribute.
-    fn of(&self, name: &Name) -> Option<&[Name]> {
-        self.0.iter().find(|(_, own)| own == name).map(|(place, _)| &place[..])
-    }
+/// What stands at the beginning of these names is called by its own name, below these.
+fn called(placed: &[Placed], below: Option<&str>, names: &[Name]) -> Option<Vec<Name>> {
+    let (place, name) = placed.iter().find(|(place, _)| names.starts_with(place))?;
+    let own = below.map(Name::from).into_iter().chain([name.clone()]);
+    Some(own.chain(names[place.len()..].iter().cloned()).collect())
+}
+
+/// What these names begin with stands at its place.
+fn standing(placed: &[Placed], names: &[Name]) -> Option<Vec<Name>> {
+    let (name, rest) = names.split_first()?;
+    let (place, _) = placed.iter().find(|(_, own)| own == name)?;
+    Some(place.iter().chain(rest).cloned().collect())
 }
 
 /// From the names of this API to ours.
@@ -145,8 +162,8 @@ struct Ours<'a>(&'a Places);
 
 impl Names for Ours<'_> {
     fn attribute(&self, names: &[Name]) -> Vec<Name> {
-        if let Some((name, taken)) = self.0.at(names) {
-            return [name.clone()].into_iter().chain(names[taken..].iter().cloned()).collect();
+        if let Some(called) = called(&self.0.profiles, None, names) {
+            return called;
         }
         match names {
             [map, code] if &**map == "identityMap" => vec![IDENTITIES.into(), name_of(code).into()],
@@ -158,6 +175,9 @@ impl Names for Ours<'_> {
     }
 
     fn property(&self, names: &[Name]) -> Vec<Name> {
+        if let Some(called) = called(&self.0.events, Some(COMPUTED), names) {
+            return called;
+        }
         let root = names.first().map_or("", |root| root);
         let is_own = OF_EVENTS.contains(&root) || ELSEWHERE.contains(&root);
         let below = (!is_own).then(|| Name::from("properties"));
@@ -174,8 +194,8 @@ struct Theirs<'a>(&'a Places);
 
 impl Names for Theirs<'_> {
     fn attribute(&self, names: &[Name]) -> Vec<Name> {
-        if let Some(place) = names.first().and_then(|name| self.0.of(name)) {
-            return place.iter().chain(&names[1..]).cloned().collect();
+        if let Some(standing) = standing(&self.0.profiles, names) {
+            return standing;
         }
         match names {
             [own, namespace] if &**own == IDENTITIES => {
@@ -193,6 +213,9 @@ impl Names for Theirs<'_> {
                     !OF_EVENTS.contains(&first) && !ELSEWHERE.contains(&first)
                 });
                 if is_free { below.to_vec() } else { names.to_vec() }
+            }
+            [root, below @ ..] if &**root == COMPUTED => {
+                standing(&self.0.events, below).unwrap_or_else(|| names.to_vec())
             }
             names => names.to_vec(),
         }
@@ -216,7 +239,8 @@ pub(super) fn theirs(expr: Expr, places: &Places) -> Expr {
 /// What a rule says, as this API would write it.
 pub(super) fn printed(definition: &Definition, places: &Places) -> Expression {
     let expr = theirs(definition.rule.source().clone(), places);
-    Expression::text(pql::print(&expr))
+    let of_event = expr.first_event_value().filter(|_| definition.into == Target::Events);
+    Expression::text(pql::print(of_event.unwrap_or(&expr)))
 }
 
 /// What tells the rule that something was read as from others: where there is another one by now, what was sent says it no more. It is kept beside
@@ -249,11 +273,35 @@ pub(super) async fn compiled(
     let refused = |problem: Problem| refused(&problem, text);
     let given = check_as(&expr, kind.purpose(), &model).map_err(refused)?;
     let definition = Definition::new(kind, expr, Zone::utc(), policy).map_err(refused)?;
+    seen(&model, definition).map(|definition| (definition, given))
+}
+
+/// A value of events, as [`compiled`].
+///
+/// # Errors
+/// `rule_invalid`, `rule_reads_hidden`.
+pub(super) async fn compiled_of_events(
+    app: &App,
+    (workspace, visibility): (WorkspaceId, Flags),
+    (expr, text): (Expr, &str),
+    places: &Places,
+) -> Result<(Definition, Type), Error> {
+    let model = app.service.rule_model(workspace, visibility).await?;
+    let refused = |problem: Problem| refused(&problem, text);
+    let whole = ours(expr.of_first_event(), places);
+    let given = check_as(&whole, RuleKind::Attribute.purpose(), &model).map_err(refused)?;
+    let own = whole.first_event_value().cloned().unwrap_or(whole);
+    let definition = Definition::of_events(own, Zone::utc()).map_err(refused)?;
+    seen(&model, definition).map(|definition| (definition, given))
+}
+
+/// A rule that reads nothing that is hidden from the caller.
+fn seen(model: &RuleModel, definition: Definition) -> Result<Definition, Error> {
     if model.hides_rule(&definition.rule) {
         let message = "expression.value: it reads attributes or events that this key may not see";
         return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message));
     }
-    Ok((definition, given))
+    Ok(definition)
 }
 
 /// What a type is called in schemas, for `meta:xdmType`.
@@ -272,7 +320,8 @@ pub(super) const fn xdm_type(kind: &Type) -> &'static str {
 
 /// All computed attributes of a workspace, where this API has them.
 pub(super) fn places(config: &StoredConfig, org: &str) -> Places {
-    Places::new(super::computed_attributes::places(config, org))
+    let places = |target| super::computed_attributes::places(config, org, target);
+    Places::new(places(Target::Profiles)).with_events(places(Target::Events))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde_json::json;
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::queries::PROFILES_MAX;
-use tessera_service::workspace_config::{RuleKind, StoredConfig};
+use tessera_service::workspace_config::RuleKind;
 use tessera_service::{DocumentQuery, Fields};
 
 use super::enter::{Asked, enter};
@@ -71,13 +71,11 @@ pub(super) fn routes() -> Vec<Route> {
 async fn create(State(app): State<Arc<App>>, base: BaseUrl, headers: HeaderMap, bytes: Bytes) -> Answer {
     let asked = enter(&app, &headers, Permission::Read)?;
     let bytes = asked.json(&app, &headers, bytes).await?;
-    let draft = Draft::read(body::json(&bytes)?, app.now())?;
+    let draft = Draft::read(body::json(&bytes)?)?;
     // What is wrong with the condition is told now.
     question(&app, &asked, &draft).await?;
     let id = fresh_uuid(&app);
-    let own = id.clone();
-    let change = move |config: &StoredConfig| kept::with(config, &own, &draft);
-    app.service.configure(asked.workspace(), change).await?;
+    kept::keep(&app, asked.workspace(), &id, &draft).await?;
     let made = Made::new(id);
     let mut response = (StatusCode::CREATED, json_answer(&made)).into_response();
     if let Ok(location) = HeaderValue::from_str(&format!("{}{ALL}/{}", base.0, made.preview_id())) {
@@ -100,8 +98,7 @@ async fn read(
         Some(Ok(offset)) => offset,
         Some(Err(_)) => return Err(invalid_parameter("offset", "a whole number is expected").into()),
     };
-    let config = asked.config(&app).await?;
-    let draft = kept::find(&config, &id)?;
+    let draft = kept::find(&app, asked.workspace(), &id).await?;
     let question = question(&app, &asked, &draft).await?;
     let visibility = asked.entered.visibility();
     let fields = Fields { visibility, ..Fields::ALL };
@@ -117,8 +114,7 @@ async fn read(
 
 async fn remove(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let asked = enter(&app, &headers, Permission::Read)?;
-    kept::find(&asked.config(&app).await?.clone(), &id)?;
-    app.service.configure(asked.workspace(), move |config: &StoredConfig| kept::without(config, &id)).await?;
+    kept::let_go(&app, asked.workspace(), &id).await?;
     Ok(asked.entered.answer(json_answer(&json!({ "message": "Preview is deleted" }))))
 }
 
@@ -130,7 +126,7 @@ async fn estimate(
 ) -> Answer {
     let asked = enter(&app, &headers, Permission::Read)?;
     let config = asked.config(&app).await?;
-    let draft = kept::find(&config, &id)?;
+    let draft = kept::find(&app, asked.workspace(), &id).await?;
     let question = question(&app, &asked, &draft).await?;
     let (rule, zone, of, policy) = question.into_parts();
     let seen = app.service.preview_segment(asked.workspace(), rule, (zone, of), policy.as_deref()).await?;

@@ -27,7 +27,7 @@ use kept::{DATASET, DESCRIPTOR, Dataset, Descriptor, SCHEMA, Schema};
 pub(super) mod kept;
 mod parse;
 
-pub(super) use kept::{BATCH, Layout, XdmClass, class_of, dataset_of_batch, layout_of};
+pub(super) use kept::{Layout, XdmClass, class_of, layout_of};
 pub(super) use parse::page;
 
 const READ: Access = Access::Workspace(Permission::Read);

@@ -110,7 +110,7 @@ async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> 
     let asked = enter::enter(&app, &headers, Permission::Erase)?;
     let body = asked.json(&app, &headers, body).await?;
     let config = asked.config(&app).await?;
-    let Target { dataset, batch } = parse::target(body::json(&body)?, &config)?;
+    let Target { dataset, batch } = parse::target(&app, &asked, body::json(&body)?, &config).await?;
     asked.entered.caller.datasets().check(&dataset)?;
     let (of, by) = ((dataset.as_str(), batch.as_deref()), asked.entered.caller.key());
     let order = app.service.order_erasure(asked.workspace(), of, DELAY_SECS, by).await?;
@@ -128,7 +128,7 @@ async fn change(
     let body = asked.json(&app, &headers, body).await?;
     let config = asked.config(&app).await?;
     let number = order(&config, &asked, &id)?.number;
-    let Target { dataset, batch } = parse::target(body::json(&body)?, &config)?;
+    let Target { dataset, batch } = parse::target(&app, &asked, body::json(&body)?, &config).await?;
     asked.entered.caller.datasets().check(&dataset)?;
     let of = (dataset.as_str(), batch.as_deref());
     let order = app.service.change_erasure_order(asked.workspace(), number, of).await?;

@@ -1,6 +1,6 @@
 //! The codes of the door of Adobe's API.
 
-use super::{Code, Conflict, Forbidden, Invalid, LimitExceeded, NotFound, call};
+use super::{Code, Conflict, Forbidden, Invalid, LimitExceeded, NotFound, Unavailable, call};
 
 /// All of them.
 pub(super) const CALLS: &[Code] = &[
@@ -32,11 +32,34 @@ pub(super) const CALLS: &[Code] = &[
     call("erasure_ordered", Conflict, "The same erasure is ordered already, and not carried out."),
     call("erasure_begun", Conflict, "The erasure has begun: what was there then counts nowhere any more."),
     call("erasure_orders_full", LimitExceeded, "At most 100 erasures of sources wait at one time."),
-    call("batch_format_unknown", Invalid, "Batches are of files of JSON."),
+    call("batch_format_unknown", Invalid, "Batches are of files of JSON or Parquet."),
     call("dataset_of_batch", Invalid, "A file is uploaded to the dataset of its batch."),
     call("batch_ended", Conflict, "The batch has ended, and takes nothing more; only one that succeeded is reverted."),
     call("batch_files_full", LimitExceeded, "A batch has at most 100 files here: complete it and make another one."),
     call("batches_full", LimitExceeded, "At most 20 batches are loaded at one time: complete or abort one of them."),
+    call(
+        "content_range_invalid",
+        Invalid,
+        "A part of a file says by `Content-Range: bytes <first>-<last>/<all>` which it is, and has as many bytes.",
+    ),
+    call(
+        "upload_not_begun",
+        Conflict,
+        "The file has not begun, was completed, or the server was started anew: begin it again.",
+    ),
+    call("upload_gap", Conflict, "A part begins behind what is there: send the part before it first."),
+    call("upload_too_large", LimitExceeded, "A file has at most 1 GiB; all that are being handed over at most 8 GiB."),
+    call(
+        "uploads_full",
+        LimitExceeded,
+        "At most 50 files of a workspace are handed over at one time: complete one of them.",
+    ),
+    call("upload_unreadable", Invalid, "The file is not what its batch says that it is; the message says where."),
+    call("upload_failed", Unavailable, "The server could not keep the file or read it. Send it again."),
+    call("note_exists", Conflict, "Something of this id is there."),
+    call("note_too_large", LimitExceeded, "What is kept of it comes to more than 16 KiB."),
+    call("note_name_invalid", Invalid, "Its id has 1 to 200 bytes."),
+    call("notes_full", LimitExceeded, "A workspace keeps as many of these as it may; the message says how many."),
     call("xid_unknown", Invalid, "An id without the code of its namespace is expected to be an XID of this sandbox."),
     call(
         "identities_too_many",

@@ -85,6 +85,8 @@ pub(super) fn event<'a>(call: &'a StoredCall, nothing: &'a RawValue) -> Result<T
         context: payload.context,
         traits: payload.traits,
         integrations: payload.integrations,
+        computed: payload.computed,
+        uncomputed: payload.uncomputed,
     })
 }
 

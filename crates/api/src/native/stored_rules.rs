@@ -272,7 +272,7 @@ async fn change(
 /// The spellings of a rule, of which a body has one.
 const SPELLINGS: [&str; 4] = ["pql", "pql_json", "tree", "filter"];
 /// What may stand beside a rule.
-const BESIDE: [&str; 5] = ["display_name", "description", "time_zone", "merge_policy", "of"];
+const BESIDE: [&str; 6] = ["display_name", "description", "time_zone", "merge_policy", "of", "into"];
 
 /// The body of a replacement that changes only what a body has: of what is brought to everybody now, if anything is.
 fn patched(present: &Json, body: serde_json::Map<String, Json>) -> Vec<u8> {
@@ -314,6 +314,7 @@ fn reset(present: &Json, body: &[u8]) -> Vec<Warning> {
     let is_default = |name: &str, value: &Json| match name {
         "time_zone" => value == "UTC",
         "of" => value == "people",
+        "into" => value.is_null() || value == "profiles",
         _ => value.is_null(),
     };
     let gone = BESIDE.into_iter().filter(|name| !body.contains_key(*name));

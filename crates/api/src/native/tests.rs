@@ -146,3 +146,8 @@ fn queries_of_timelines_are_read() {
 async fn connections_and_sources_are_golden() {
     crate::tests::golden::check("src/native/golden/sources.txt").await;
 }
+
+#[tokio::test]
+async fn attributes_that_are_written_into_events_are_golden() {
+    crate::tests::golden::check("src/native/golden/event_attributes.txt").await;
+}

@@ -182,6 +182,14 @@ pub(crate) struct TimelineEvent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub(crate) integrations: Option<&'a RawValue>,
+    /// What was computed of it when it was taken in, by the names of computed attributes that are written into events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) computed: Option<&'a RawValue>,
+    /// Which of those came to nothing: each with `over_budget`, `overflowed` or `truncated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) uncomputed: Option<&'a RawValue>,
 }
 
 /// The identity graph of a profile.

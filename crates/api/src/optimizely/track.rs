@@ -247,7 +247,7 @@ fn read(raw: &RawValue, from: &From<'_>) -> Result<Read, Error> {
         properties: properties.as_deref(),
         traits: traits.as_deref(),
         context: Some(&context),
-        integrations: None,
+        ..Payload::default()
     };
     Ok(Read {
         scope: sent.text("scope")?.map(|own| own.trim().to_ascii_lowercase()).filter(|own| !own.is_empty()),

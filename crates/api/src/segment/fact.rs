@@ -228,6 +228,7 @@ impl<'a> Call<'a> {
             traits: self.item.traits,
             context: self.context,
             integrations: self.integrations,
+            ..Payload::default()
         };
         Ok(crate::answer::to_json(&payload))
     }

@@ -11,7 +11,8 @@
 //!
 //! Blocks are separated by blank lines and sent in their order, a second apart, with the operator's key. Ids of ours are drawn, so
 //! each is shown as `<id1>`, `<id2>` in the order in which they come up, and may be sent by that name; one in the form of a UUID as well, unless
-//! a request chooses it. Ids of requests and cursors are not shown. `TESSERA_BLESS` writes the answers into the file.
+//! a request chooses it; a name that no id has is a fault of the file. So is another status than a comment says that begins with one, behind the
+//! name of a section. Ids of requests and cursors are not shown. `TESSERA_BLESS` writes the answers into the file.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -50,6 +51,9 @@ pub(crate) async fn check_by(file: &str, by: &[(&str, &str)]) {
         let reply = world.send(super::world::request(method, &sent(path, &ids), "", by, body)).await;
         let lines = comments.into_iter().chain(headers);
         let mut told = lines.fold(String::new(), |told, line| told + line + "\n");
+        for promised in told.lines().filter_map(promised) {
+            assert_eq!(promised, reply.status.as_u16(), "{file} says so of {request}");
+        }
         write!(told, "{request}\n=> {}", reply.status.as_u16()).expect("a text takes everything");
         let mut json = reply.json();
         if json != Value::Null {
@@ -78,6 +82,14 @@ pub(crate) async fn check_by(file: &str, by: &[(&str, &str)]) {
     assert_eq!(played, frozen, "{file}");
 }
 
+/// The status that a comment says the answer has: a number of three digits that it begins with, behind what names a section.
+fn promised(comment: &str) -> Option<u16> {
+    let text = comment.strip_prefix("# ")?;
+    let text = text.strip_prefix("Section").and_then(|rest| rest.split_once(": ")).map_or(text, |(_, rest)| rest);
+    let number = text.split(|char: char| !char.is_ascii_alphanumeric()).next()?;
+    number.parse().ok().filter(|_| number.len() == 3)
+}
+
 /// Waits until no job is under way.
 async fn jobs_are_done(world: &World) {
     let jobs = world.get("/v1/jobs", ROOT).await.json();
@@ -96,7 +108,10 @@ fn header(line: &str) -> (&str, &str) {
 /// The request, with ids in place of their names.
 fn sent(text: &str, ids: &[String]) -> String {
     let named = ids.iter().enumerate();
-    named.fold(text.to_owned(), |text, (at, id)| text.replace(&format!("<id{}>", at + 1), id))
+    let sent = named.fold(text.to_owned(), |text, (at, id)| text.replace(&format!("<id{}>", at + 1), id));
+    // Otherwise what is asked is of nobody, and the answer that it is not there would be frozen.
+    assert!(!sent.contains("<id"), "it names an id that has not come up: {text}");
+    sent
 }
 
 /// Puts names in place of what is drawn.

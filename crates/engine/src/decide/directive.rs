@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::command::Decide;
 use super::{Act, Outcome};
 use crate::cluster::{Cluster, End, Evidence, HoldReason, Link, LinkState, Severer, Source, Tally};
 use crate::fact::{Identity, Strength};
@@ -127,7 +128,7 @@ impl From<Refusal> for Outcome {
 }
 
 impl Directive {
-    pub(super) fn first_needs(&self) -> Vec<Need> {
+    fn first_needs(&self) -> Vec<Need> {
         match self {
             Self::Join(identities) => identities.iter().cloned().map(Need::Identity).collect(),
             Self::Separate { side, rest: _ } => side
@@ -145,7 +146,7 @@ impl Directive {
         }
     }
 
-    pub(super) fn second_needs(&self, working: &Working) -> Vec<Need> {
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
         let of_identity = |identity: &Identity| Some(working.identity(identity).ok()??.cluster);
         let of_node = |node: &NodeId| working.home(*node).ok()?;
         let clusters: Vec<Option<NodeId>> = match self {
@@ -164,13 +165,36 @@ impl Directive {
     }
 }
 
+/// A directive, under its id.
+#[derive(Debug, Clone)]
+pub struct GivenDirective {
+    /// The id.
+    pub id: DirectiveId,
+    /// What it says.
+    pub directive: Directive,
+}
+
+impl Decide for GivenDirective {
+    fn first_needs(&self) -> Vec<Need> {
+        self.directive.first_needs()
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        self.directive.second_needs(working)
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.directive(self.id, &self.directive)
+    }
+}
+
 /// The source of what a directive says.
 pub(super) fn said_by(id: DirectiveId) -> Source {
     Source::of_ours(DIRECTIVE_DATASET, Some(id.to_string().into()))
 }
 
 impl Act<'_> {
-    pub(super) fn directive(&mut self, id: DirectiveId, directive: &Directive) -> Result<Outcome, Lack> {
+    fn directive(&mut self, id: DirectiveId, directive: &Directive) -> Result<Outcome, Lack> {
         match directive {
             Directive::Join([one, other]) => self.join(id, one, other),
             Directive::Separate { side, rest } => self.separate(id, side, rest.as_deref()),

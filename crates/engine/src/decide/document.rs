@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::command::{Decide, needs_of_named, record_of};
 use super::fact::unsaid;
-use super::{Act, Documented, Notice, Outcome};
+use super::{Act, Command, Documented, Notice, Outcome};
 use crate::cluster::{Cluster, Link, LinkState, Node};
 use crate::config::NamespaceId;
 use crate::document::{DOCUMENT_NAMESPACE, Existence, Holders, PreparedDocument, Replace, documents};
@@ -12,7 +13,7 @@ use crate::id::NodeId;
 use crate::normalise::normalise;
 use crate::prepare::Prepared;
 use crate::value::{Path, Value};
-use crate::working::Lack;
+use crate::working::{Lack, Need, Working};
 
 /// Where a document is written: a profile as it stands before.
 struct Target {
@@ -56,6 +57,56 @@ fn has_other_strong(write: &PreparedDocument, target: &Target) -> bool {
     let has_named = named.peek().is_some();
     let is_its_own = named.any(|(own, _)| target.holds(own));
     has_named && !is_its_own && target.values_of(strong).next().is_some()
+}
+
+impl Decide for PreparedDocument {
+    fn first_needs(&self) -> Vec<Need> {
+        let identities = self.identities().cloned().map(Need::Identity);
+        std::iter::once(Need::Fact(self.prepared.fact.key())).chain(identities).chain(self.of.map(Need::Home)).collect()
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        let mut needs = needs_of_named(working, self.identities());
+        needs.extend(self.of.and_then(|node| record_of(working, node)));
+        needs
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.document(self)
+    }
+
+    fn says_only(&self) -> Option<&Prepared> {
+        (self.terms.replace == Replace::Nothing).then_some(&self.prepared)
+    }
+
+    fn said(&self) -> Option<&Prepared> {
+        Some(&self.prepared)
+    }
+
+    fn saying(&self, prepared: Prepared) -> Option<Command> {
+        Some(Box::new(PreparedDocument::saying(self, prepared)).into())
+    }
+}
+
+/// That the profile which holds a node is used now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch(
+    /// The node.
+    pub NodeId,
+);
+
+impl Decide for Touch {
+    fn first_needs(&self) -> Vec<Need> {
+        vec![Need::Home(self.0)]
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        record_of(working, self.0).into_iter().collect()
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.touch(self.0)
+    }
 }
 
 impl Act<'_> {
@@ -113,7 +164,7 @@ impl Act<'_> {
     }
 
     /// Marks a profile as used now.
-    pub(super) fn touch(&mut self, node: NodeId) -> Result<Outcome, Lack> {
+    fn touch(&mut self, node: NodeId) -> Result<Outcome, Lack> {
         let Some(home) = self.working.home(node)? else { return Ok(Outcome::NotFound) };
         let mut cluster = self.working.edit(home)?;
         let profile = cluster.profile_id(node).ok_or(Lack::Torn)?;

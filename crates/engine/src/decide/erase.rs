@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::command::{Decide, record_of};
 use super::{Act, Erased, Loose, Notice, Outcome};
 use crate::cluster::{Cell, Cluster, End, Fragment, Link, Neighbour, Node, Relation, Source};
 use crate::fact::{FactKey, Identity};
@@ -57,8 +58,103 @@ pub struct EventErasure {
 
 impl EventErasure {
     /// What makes the fact one.
-    pub(super) fn key(&self) -> FactKey {
+    fn key(&self) -> FactKey {
         FactKey { dataset: self.source.dataset.clone(), id: self.fact.clone() }
+    }
+}
+
+/// That an event whose window has ended goes off its timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventExpiry(
+    /// The event.
+    pub EventErasure,
+);
+
+/// That the link which did not hold between an erased node and another one goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkRemoval {
+    /// The node that is no more.
+    pub gone: NodeId,
+    /// The other end.
+    pub other: NodeId,
+}
+
+/// That what the facts of an erased node said of an account is taken out of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retraction {
+    /// The node that is no more.
+    pub gone: NodeId,
+    /// The account's node.
+    pub account: NodeId,
+}
+
+impl Decide for Erasure {
+    fn first_needs(&self) -> Vec<Need> {
+        vec![Need::Home(self.victim.node())]
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        record_of(working, self.victim.node()).into_iter().collect()
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.erase(self)
+    }
+}
+
+impl Decide for EventErasure {
+    fn first_needs(&self) -> Vec<Need> {
+        vec![Need::Fact(self.key()), Need::Home(self.node)]
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        record_of(working, self.node).into_iter().collect()
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.erase_event(self)
+    }
+}
+
+impl Decide for EventExpiry {
+    fn first_needs(&self) -> Vec<Need> {
+        self.0.first_needs()
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        self.0.second_needs(working)
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.end_event(&self.0)
+    }
+}
+
+impl Decide for LinkRemoval {
+    fn first_needs(&self) -> Vec<Need> {
+        vec![Need::Held(self.gone, self.other)]
+    }
+
+    fn second_needs(&self, _: &Working) -> Vec<Need> {
+        Vec::new()
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.unlink(self.gone, self.other)
+    }
+}
+
+impl Decide for Retraction {
+    fn first_needs(&self) -> Vec<Need> {
+        vec![Need::Home(self.account)]
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        record_of(working, self.account).into_iter().collect()
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.unsay_of(self.account, &|by| by == self.gone).map(|_| Outcome::Unlinked)
     }
 }
 
@@ -77,7 +173,7 @@ pub fn events_of(victim: Victim, working: &Working) -> Result<u64, Lack> {
 }
 
 impl Act<'_> {
-    pub(super) fn erase(&mut self, erasure: &Erasure) -> Result<Outcome, Lack> {
+    fn erase(&mut self, erasure: &Erasure) -> Result<Outcome, Lack> {
         let node = erasure.victim.node();
         let Some(cluster_id) = self.working.home(node)? else { return Ok(Outcome::NotFound) };
         let cluster = self.working.cluster(cluster_id)?;
@@ -163,7 +259,7 @@ impl Act<'_> {
 
     /// Takes an event whose window has ended from its owner. What it said of attributes has windows of its own: while any of it
     /// stands, so does the fact; otherwise all but its links goes.
-    pub(super) fn end_event(&mut self, ended: &EventErasure) -> Result<Outcome, Lack> {
+    fn end_event(&mut self, ended: &EventErasure) -> Result<Outcome, Lack> {
         let key = ended.key();
         let row = self.working.fact(&key)?.filter(|row| row.node == ended.node && row.event.is_some());
         let is_known = row.is_some() && self.known_fact(&key)?.is_some();
@@ -197,7 +293,7 @@ impl Act<'_> {
     }
 
     /// Removes the link that did not hold between a node that was erased and another one. Whoever was only mentioned with it goes as well.
-    pub(super) fn unlink(&mut self, gone: NodeId, other: NodeId) -> Result<Outcome, Lack> {
+    fn unlink(&mut self, gone: NodeId, other: NodeId) -> Result<Outcome, Lack> {
         let Some(link) = self.working.held(gone, other)? else { return Ok(Outcome::Unlinked) };
         self.working.drop_held(gone, other);
         let end = link.other(gone).clone();

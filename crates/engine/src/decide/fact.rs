@@ -1,15 +1,59 @@
 //! What a fact does: it is added to its owner, and each other identity gets evidence of a link.
 
-use super::{Act, HeldNote, NewEvent, Notice, Outcome};
+use super::command::{Decide, row};
+use super::{Act, Command, HeldNote, NewEvent, Notice, Outcome};
 use crate::cluster::{Cell, Cluster, Evidence, Fragment, Node, Relation, Role, Tally};
 use crate::config::Config;
 use crate::fact::{Fact, FactKey, Identity, Replaces};
 use crate::id::NodeId;
 use crate::prepare::{Prepared, Rejection};
-use crate::rules::Event;
+use crate::rules::{Event, Written};
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
-use crate::working::{FactRow, IdentityRow, Lack};
+use crate::working::{FactRow, IdentityRow, Lack, Need, Working};
+
+impl Decide for Prepared {
+    fn first_needs(&self) -> Vec<Need> {
+        let identities = self.identities().chain(&self.account).cloned().map(Need::Identity);
+        std::iter::once(Need::Fact(self.fact.key())).chain(identities).collect()
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        let owner = row(working, &self.owner);
+        let mut needs: Vec<Need> = owner.map(|row| Need::Cluster(row.cluster)).into_iter().collect();
+        for other in self.others.iter().filter_map(|(identity, _)| row(working, identity)) {
+            let Some(owner) = owner else {
+                needs.push(Need::Cluster(other.cluster));
+                continue;
+            };
+            if other.cluster != owner.cluster {
+                needs.push(Need::Cluster(other.cluster));
+                needs.push(Need::Held(owner.node, other.node));
+            }
+        }
+        let account = self.account.as_ref().and_then(|account| row(working, account));
+        needs.extend(account.map(|row| Need::Cluster(row.cluster)));
+        let new = self.identities().chain(&self.account).filter(|identity| row(working, identity).is_none());
+        needs.extend(new.cloned().map(Need::Suppression));
+        needs
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.fact(self)
+    }
+
+    fn says_only(&self) -> Option<&Prepared> {
+        (self.fact.replaces == Replaces::Nothing).then_some(self)
+    }
+
+    fn said(&self) -> Option<&Prepared> {
+        Some(self)
+    }
+
+    fn saying(&self, prepared: Prepared) -> Option<Command> {
+        Some(prepared.into())
+    }
+}
 
 impl Act<'_> {
     pub(super) fn fact(&mut self, prepared: &Prepared) -> Result<Outcome, Lack> {
@@ -42,6 +86,7 @@ impl Act<'_> {
             return Err(Lack::Suppressed(suppressed));
         }
         let time = fact.time.unwrap_or(self.now);
+        let written = self.written(prepared, time)?;
         let owner = self.node_of(&prepared.owner)?;
         let unsaid = self.unsaid(owner, fact)?;
         let replacing = (!unsaid.is_empty()).then(|| prepared.removing(unsaid));
@@ -51,7 +96,7 @@ impl Act<'_> {
             None => None,
         };
         self.add_to_owner(owner, prepared, account, time)?;
-        let event = self.event(owner.node, prepared, time);
+        let event = self.event(owner.node, prepared, time, &written);
         if let Some(event) = &event {
             self.add_to_states(owner.node, owner.cluster, Event::from(&**event))?;
         }
@@ -195,9 +240,20 @@ impl Act<'_> {
         Ok(held)
     }
 
-    fn event(&mut self, node: NodeId, prepared: &Prepared, time: Timestamp) -> Option<Box<NewEvent>> {
+    fn event(
+        &mut self,
+        node: NodeId,
+        prepared: &Prepared,
+        time: Timestamp,
+        written: &[Written],
+    ) -> Option<Box<NewEvent>> {
         let fact = &prepared.fact;
-        let call = fact.call.clone()?;
+        let mut call = fact.call.clone()?;
+        if let Some(attributes) = &self.working.config().rules().event_attributes
+            && !written.is_empty()
+        {
+            call.payload = (attributes.write)(&call.payload, written);
+        }
         let others = prepared.others.iter().map(|(identity, _)| identity);
         Some(Box::new(NewEvent {
             node,

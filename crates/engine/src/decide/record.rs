@@ -5,15 +5,47 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::command::{Decide, needs_of_named, record_of, row};
 use super::directive::kept;
-use super::{Act, EventErasure, EventPlace, Outcome, ReplacedEvent};
+use super::{Act, Command, EventErasure, EventPlace, Outcome, ReplacedEvent};
 use crate::cluster::{Cell, End, Link, Node, Tally};
 use crate::fact::{FactKey, Identity};
 use crate::id::NodeId;
 use crate::prepare::Prepared;
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
-use crate::working::Lack;
+use crate::working::{Lack, Need, Working};
+
+/// All that a dataset says of its owner from now on, in place of what it said before.
+#[derive(Debug, Clone)]
+pub struct Record(
+    /// What it says.
+    pub Box<Prepared>,
+);
+
+impl Decide for Record {
+    fn first_needs(&self) -> Vec<Need> {
+        self.0.identities().cloned().map(Need::Identity).collect()
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        let mut needs = needs_of_named(working, self.0.identities());
+        needs.extend(row(working, &self.0.owner).map(|row| Need::HeldOf(row.node)));
+        needs
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.record(&self.0)
+    }
+
+    fn said(&self) -> Option<&Prepared> {
+        Some(&self.0)
+    }
+
+    fn saying(&self, prepared: Prepared) -> Option<Command> {
+        Some(Self(Box::new(prepared)).into())
+    }
+}
 
 /// That a dataset says nothing of an identity any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +54,71 @@ pub struct Forgetting {
     pub node: NodeId,
     /// The dataset.
     pub dataset: Arc<str>,
+}
+
+impl Decide for Forgetting {
+    fn first_needs(&self) -> Vec<Need> {
+        vec![Need::Home(self.node)]
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        record_of(working, self.node).into_iter().collect()
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.forget(self)
+    }
+}
+
+/// An event, in place of the one of its dataset and id that came before.
+#[derive(Debug, Clone)]
+pub struct EventReplacement(
+    /// The event.
+    pub Box<Prepared>,
+);
+
+impl Decide for EventReplacement {
+    fn first_needs(&self) -> Vec<Need> {
+        let identities = self.0.identities().cloned().map(Need::Identity);
+        std::iter::once(Need::Fact(self.0.fact.key())).chain(identities).collect()
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        needs_of_named(working, self.0.identities())
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.replace_event(&self.0)
+    }
+
+    fn said(&self) -> Option<&Prepared> {
+        Some(&self.0)
+    }
+
+    fn saying(&self, prepared: Prepared) -> Option<Command> {
+        Some(Self(Box::new(prepared)).into())
+    }
+}
+
+/// That an event is off its timeline, as if it had never come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventForgetting(
+    /// Its dataset and id.
+    pub FactKey,
+);
+
+impl Decide for EventForgetting {
+    fn first_needs(&self) -> Vec<Need> {
+        vec![Need::Fact(self.0.clone())]
+    }
+
+    fn second_needs(&self, _: &Working) -> Vec<Need> {
+        Vec::new()
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.forget_event(&self.0).map(Outcome::EventForgotten)
+    }
 }
 
 /// What of a dataset's word stays.
@@ -33,7 +130,7 @@ struct Staying<'a> {
 
 impl Act<'_> {
     /// Puts a record in the place of what its dataset said of its owner before.
-    pub(super) fn record(&mut self, prepared: &Prepared) -> Result<Outcome, Lack> {
+    fn record(&mut self, prepared: &Prepared) -> Result<Outcome, Lack> {
         let Some(row) = self.working.identity(&prepared.owner)? else { return self.take_in(prepared) };
         let attributes = prepared.fact.attributes.iter().map(|(path, value)| (path, value)).collect();
         let staying = Staying { identities: prepared.others.iter().map(|(own, _)| own).collect(), attributes };
@@ -45,7 +142,7 @@ impl Act<'_> {
     }
 
     /// Takes all back that a dataset said of an identity. Whoever was known by that alone is known no more.
-    pub(super) fn forget(&mut self, forgetting: &Forgetting) -> Result<Outcome, Lack> {
+    fn forget(&mut self, forgetting: &Forgetting) -> Result<Outcome, Lack> {
         let Forgetting { node, dataset } = forgetting;
         let Some(home) = self.working.home(*node)? else { return Ok(Outcome::NotFound) };
         let identity = self.working.cluster(home)?.node(*node).ok_or(Lack::Torn)?.identity.clone();
@@ -58,7 +155,7 @@ impl Act<'_> {
     }
 
     /// Puts an event in the place of the one of its dataset and id that came before.
-    pub(super) fn replace_event(&mut self, prepared: &Prepared) -> Result<Outcome, Lack> {
+    fn replace_event(&mut self, prepared: &Prepared) -> Result<Outcome, Lack> {
         let before = self.forget_event(&prepared.fact.key())?;
         Ok(match self.fact(prepared)? {
             Outcome::Accepted { owner, event, ignored, held } => {
@@ -69,7 +166,7 @@ impl Act<'_> {
     }
 
     /// Takes an event off its timeline, as if it had never come; what it linked stays linked. Answers where its row stands.
-    pub(super) fn forget_event(&mut self, key: &FactKey) -> Result<Option<EventPlace>, Lack> {
+    fn forget_event(&mut self, key: &FactKey) -> Result<Option<EventPlace>, Lack> {
         let Some(row) = self.known_fact(key)? else { return Ok(None) };
         let (Some(id), Some(source)) = (row.event, row.source.clone()) else { return Ok(None) };
         // It said nothing of attributes, so nothing was received with it that is to go.

@@ -4,15 +4,40 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::command::{Decide, row};
 use super::settle::Parts;
 use super::{Act, Outcome};
 use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Neighbour, Severer, Source, Tally};
 use crate::fact::{Identity, Strength};
 use crate::id::NodeId;
-use crate::working::Lack;
+use crate::working::{Lack, Need, Working};
 
 /// The dataset that a release names in the evidence of the links it makes; no fact is of a dataset that begins so.
 pub const RELEASE_DATASET: &str = "$release";
+
+/// That an identity is let go of by a document: its links to the rest of the profile are severed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// The document's identity.
+    pub document: Identity,
+    /// The identity to let go.
+    pub identity: Identity,
+}
+
+impl Decide for Release {
+    fn first_needs(&self) -> Vec<Need> {
+        [&self.document, &self.identity].into_iter().cloned().map(Need::Identity).collect()
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        let rows = [&self.document, &self.identity].into_iter().filter_map(|identity| row(working, identity));
+        rows.map(|row| Need::Cluster(row.cluster)).collect()
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.release(&self.document, &self.identity)
+    }
+}
 
 impl Act<'_> {
     pub(super) fn release(&mut self, document: &Identity, identity: &Identity) -> Result<Outcome, Lack> {

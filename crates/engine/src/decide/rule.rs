@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use tessera_expr::limits::SCAN_EVENTS_MAX;
 
+use super::command::{Decide, record_of};
 use super::states::has_unread;
-use super::{Act, Notice, Outcome, Prompt};
+use super::{Act, Notice, Outcome};
 use crate::aggregate::State;
 use crate::cluster::{Cluster, Node};
 use crate::config::Config;
-use crate::document::Replace;
 use crate::fact::Identity;
-use crate::fact::Replaces;
 use crate::id::NodeId;
 use crate::prepare::Prepared;
 use crate::rules::{
@@ -21,7 +20,7 @@ use crate::rules::{
     advance_all, catch_up, erased_at, evaluate_now, is_late,
 };
 use crate::view::IDENTITIES;
-use crate::working::{Lack, Need, Side};
+use crate::working::{Lack, Need, Side, Working};
 
 /// Events of timelines that one command reads for rules. What needs more is put off to when nobody waits for it.
 pub(super) const EVENTS_READ_MAX: u64 = 100_000;
@@ -33,6 +32,29 @@ pub enum Settling {
     Due,
     /// Everything: rules are new, or mean something else. States that have not been built are.
     All,
+}
+
+/// That the memberships of a record which nobody has written are brought to now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settlement {
+    /// A node of the record.
+    pub node: NodeId,
+    /// What is to be settled.
+    pub settling: Settling,
+}
+
+impl Decide for Settlement {
+    fn first_needs(&self) -> Vec<Need> {
+        vec![Need::Home(self.node)]
+    }
+
+    fn second_needs(&self, working: &Working) -> Vec<Need> {
+        record_of(working, self.node).into_iter().collect()
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.settle_rules(self.node, self.settling)
+    }
 }
 
 /// What a command has done so far that rules may see.
@@ -56,7 +78,7 @@ impl Seen {
 
 impl Act<'_> {
     /// Settles a record that nobody has written.
-    pub(super) fn settle_rules(&mut self, node: NodeId, settling: Settling) -> Result<Outcome, Lack> {
+    fn settle_rules(&mut self, node: NodeId, settling: Settling) -> Result<Outcome, Lack> {
         let Some(id) = self.working.home(node)? else { return Ok(Outcome::NotFound) };
         let cluster = self.working.cluster(id)?;
         if settling == Settling::All || cluster.nodes.iter().any(has_unread) {
@@ -67,7 +89,7 @@ impl Act<'_> {
     }
 
     /// Evaluates the memberships of all profiles that the command touched. The last thing that a command does.
-    pub(super) fn update_memberships(&mut self, prompt: &Prompt, is_walked: bool) -> Result<(), Lack> {
+    pub(super) fn update_memberships(&mut self, command: &dyn Decide, is_walked: bool) -> Result<(), Lack> {
         let config = self.working.config().clone();
         if config.rules().is_empty() && self.seen.asked.is_empty() {
             return Ok(());
@@ -81,7 +103,7 @@ impl Act<'_> {
                 self.build_walked(cluster)?;
             }
         }
-        let scope = scope_of(prompt, is_walked, &config);
+        let scope = scope_of(command, is_walked, &config);
         let mut late = self.advanced(&touched, &config)?;
         let mut ids: BTreeSet<NodeId> = touched.iter().filter(|(_, own)| own.is_some()).map(|(id, _)| *id).collect();
         ids.extend(self.seen.asked.keys());
@@ -274,7 +296,7 @@ impl Act<'_> {
     }
 
     /// Has something looked at a profile, on one side of the command, and tells who came and went.
-    fn looked(
+    pub(super) fn looked(
         &mut self,
         cluster: &Cluster,
         head: NodeId,
@@ -386,30 +408,10 @@ fn says_something(segment_states: &SegmentStates, rules: &RuleSet) -> bool {
 }
 
 /// Which memberships a command can change, by what it says.
-fn scope_of(prompt: &Prompt, is_walked: bool, config: &Config) -> Scope {
-    match prompt {
-        Prompt::Fact(prepared) if !is_walked && prepared.fact.replaces == Replaces::Nothing => {
-            Scope::Some(affected(prepared, config))
-        }
-        Prompt::Document(write) if !is_walked && write.terms.replace == Replace::Nothing => {
-            Scope::Some(affected(&write.prepared, config))
-        }
-        Prompt::Fact(_)
-        | Prompt::Document(_)
-        | Prompt::Record(_)
-        | Prompt::Forget(_)
-        | Prompt::ReplaceEvent(_)
-        | Prompt::ForgetEvent(_)
-        | Prompt::Touch(_)
-        | Prompt::Erase(_)
-        | Prompt::EraseEvent(_)
-        | Prompt::EndEvent(_)
-        | Prompt::Directive(..)
-        | Prompt::Sweep(_)
-        | Prompt::Unlink { .. }
-        | Prompt::Unsay { .. }
-        | Prompt::Settle(..)
-        | Prompt::Release { .. } => Scope::All,
+fn scope_of(command: &dyn Decide, is_walked: bool, config: &Config) -> Scope {
+    match command.says_only().filter(|_| !is_walked) {
+        Some(prepared) => Scope::Some(affected(prepared, config)),
+        None => Scope::All,
     }
 }
 
@@ -422,9 +424,7 @@ fn affected(prepared: &Prepared, config: &Config) -> Vec<usize> {
         .map(|call| call.name.as_deref().unwrap_or_else(|| call.kind.name()));
     let account = fact.account.iter().flat_map(|account| &account.attributes);
     let names: Vec<_> = fact.attributes.iter().chain(account).filter_map(|(path, _)| path.segments().next()).collect();
-    let identities = std::iter::once(&prepared.owner)
-        .chain(prepared.others.iter().map(|(identity, _)| identity))
-        .chain(&prepared.account);
+    let identities = prepared.identities().chain(&prepared.account);
     let name = |identity: &Identity| config.find(identity.namespace);
     let namespaces: Vec<_> = identities.filter_map(name).collect();
     let named = namespaces.iter().map(|namespace| namespace.name.as_str()).chain([IDENTITIES]);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::command::Decide;
 use super::directive::kept;
 use super::link::nodes_of;
 use super::{Act, Outcome};
@@ -16,7 +17,7 @@ use crate::config::Config;
 use crate::id::NodeId;
 use crate::normalise::normalise;
 use crate::time::Timestamp;
-use crate::working::Lack;
+use crate::working::{Lack, Need, Working};
 
 /// A link of a record that is swept.
 struct Swept {
@@ -27,8 +28,29 @@ struct Swept {
     is_inside: bool,
 }
 
+/// That the record of a cluster comes under the sweeps that it has not seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sweep(
+    /// The cluster.
+    pub NodeId,
+);
+
+impl Decide for Sweep {
+    fn first_needs(&self) -> Vec<Need> {
+        vec![Need::Cluster(self.0)]
+    }
+
+    fn second_needs(&self, _: &Working) -> Vec<Need> {
+        Vec::new()
+    }
+
+    fn decide(&self, act: &mut Act<'_>) -> Result<Outcome, Lack> {
+        act.sweep(self.0)
+    }
+}
+
 impl Act<'_> {
-    pub(super) fn sweep(&mut self, id: NodeId) -> Result<Outcome, Lack> {
+    fn sweep(&mut self, id: NodeId) -> Result<Outcome, Lack> {
         let Some(cluster) = self.working.find_cluster(id)? else { return Ok(Outcome::NotFound) };
         let config = self.working.config().clone();
         let number = config.sweeps().number;

@@ -11,7 +11,7 @@ use tessera_expr::limits::{SCAN_BYTES_MAX, SCAN_EVENTS_MAX};
 use tessera_expr::plan::Aggregate;
 
 use super::RULE_STEPS_MAX;
-use super::event::{Event, NOTHING};
+use super::event::{Event, NOTHING, OpenPayload};
 use super::known::{Timelines, Wanted};
 use super::segment_state::{SegmentStates, Trouble};
 use super::set::{AggregateId, Entry, KeptDef, Layer, RuleKind, RuleSet};
@@ -219,10 +219,7 @@ impl<'a> Look<'a> {
             let answer = rule.evaluate(asked, frame)?;
             Ok(((answer.value, answer.moves_at, answer.steps), answer.is_truncated))
         });
-        self.spend_steps(match &came {
-            Ok((_, _, steps)) => EVALUATION_STEPS + steps,
-            Err(_) => RULE_STEPS_MAX,
-        });
+        self.spend_on(came.as_ref().ok().map(|(_, _, steps)| *steps));
         match came {
             Ok((value, moves_at, _)) => {
                 Evaluation { value: Ok(value), moves_at: self.moves_at(entry, policy, moves_at) }
@@ -235,8 +232,13 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// What an evaluation of so many steps took; one without an answer took all that a rule may.
+    pub(super) fn spend_on(&self, steps: Option<u64>) {
+        self.spend_steps(steps.map_or(RULE_STEPS_MAX, |steps| EVALUATION_STEPS + steps));
+    }
+
     /// Computes the attributes that a rule needs.
-    fn make_ready(&mut self, entry: &Entry, policy: usize) {
+    pub(super) fn make_ready(&mut self, entry: &Entry, policy: usize) {
         let rules = self.sources.rules;
         for need in &entry.attributes {
             self.attribute(*need, policy, entry.def.layer);
@@ -498,6 +500,11 @@ impl Facts for Asking<'_, '_> {
 }
 
 impl Asking<'_, '_> {
+    /// How payloads are opened.
+    pub(super) fn open(&self) -> OpenPayload {
+        self.look.sources.rules.open
+    }
+
     fn kept_until(&self, aggregate: &Aggregate, until: impl FnOnce(&KeptDef, Kept) -> Kept) -> Option<Kept> {
         let kept = self.look.sources.rules.kept(aggregate, &self.entry.def.zone)?;
         match self.look.fold(kept).map(|value| until(kept, value)) {

@@ -14,6 +14,7 @@ use super::index::Index;
 use super::nobody::holding_of_nobody;
 use super::order::{ByName, names_read, needs_of, ordered, reads_values, resolve, turns_of};
 use super::settle::Scope;
+use super::written::EventAttributes;
 use crate::aggregate::Bounds;
 use crate::config::{Config, Kind};
 use crate::model::Keeping;
@@ -169,6 +170,7 @@ pub struct RuleSet {
     pub(super) newest: Timestamp,
     pub(crate) bounds: Bounds,
     pub(crate) open: OpenPayload,
+    pub(crate) event_attributes: Option<EventAttributes>,
 }
 
 /// The aggregates of these rules that nodes may keep states of, each once: those over events none of which ever ends. What ends is read
@@ -289,6 +291,7 @@ impl RuleSet {
             newest,
             bounds,
             open,
+            event_attributes: None,
         };
         set.first_turn = turning.turned_at.and_then(|at| set.next_turn(at));
         set.newborn = holding_of_nobody(&set);

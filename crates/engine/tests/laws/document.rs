@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tessera_engine::decide::{Documented, Outcome, Prompt};
+use tessera_engine::decide::{Command, Documented, Outcome};
 use tessera_engine::document::{
     DocumentTerms, DocumentWrite, Existence, Holders, PreparedDocument, Replace, prepare_document,
 };
@@ -69,7 +69,7 @@ fn terms() -> impl Strategy<Value = DocumentTerms> {
 impl World {
     /// Writes a document.
     fn write(&mut self, write: &PreparedDocument) -> Outcome {
-        self.decide(&Prompt::Document(Box::new(write.clone()))).outcome
+        self.decide(&Command::Document(Box::new(write.clone()))).outcome
     }
 
     fn identity_of(&self, document: &Documented) -> Identity {

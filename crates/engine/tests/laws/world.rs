@@ -7,8 +7,9 @@ use std::sync::Arc;
 use tessera_engine::cluster::{Cluster, End, HoldReason, Hub, Link, LinkState, Source};
 use tessera_engine::config::Config;
 use tessera_engine::decide::{
-    Context, Directive, Effects as Notes, Erasure, EventErasure, Forgetting, Loose, NewEvent, Outcome, Prompt, Victim,
-    decide, first_needs, lags, second_needs,
+    Command, Context, Directive, Effects as Notes, Erasure, EventErasure, EventExpiry, EventForgetting,
+    EventReplacement, Forgetting, GivenDirective, LinkRemoval, Loose, NewEvent, Outcome, Record, Release, Retraction,
+    Sweep, Victim, decide, lags,
 };
 use tessera_engine::fact::{Class, Fact, FactKey, Identity};
 use tessera_engine::id::{DirectiveId, Ids, NodeId};
@@ -115,11 +116,11 @@ impl World {
             let others: Vec<NodeId> =
                 self.tables.held.get(&gone).map(|rows| rows.keys().copied().collect()).unwrap_or_default();
             for other in others {
-                self.decide(&Prompt::Unlink { gone, other });
+                self.decide(&LinkRemoval { gone, other }.into());
                 self.apply();
             }
             for account in accounts {
-                self.decide(&Prompt::Unsay { gone, account });
+                self.decide(&Retraction { gone, account }.into());
                 self.apply();
             }
             assert!(!self.tables.held.contains_key(&gone), "nothing is left of {gone}");
@@ -139,7 +140,7 @@ impl World {
 
     pub(crate) fn fact(&mut self, fact: &Fact) -> Told {
         match prepare(Box::new(fact.clone()), self.next_now(), &self.config) {
-            Ok(prepared) => self.decide(&Prompt::Fact(prepared)),
+            Ok(prepared) => self.decide(&Command::Fact(prepared)),
             Err(rejection) => {
                 self.now = self.next_now();
                 Told { outcome: Outcome::Rejected(rejection), notes: Notes::default(), rounds: 0 }
@@ -152,8 +153,8 @@ impl World {
     #[allow(dead_code, reason = "the cases alone have records")]
     pub(crate) fn record(&mut self, fact: &Fact) -> Told {
         match prepare(Box::new(fact.clone()), self.next_now(), &self.config) {
-            Ok(prepared) if prepared.fact.call.is_some() => self.decide(&Prompt::ReplaceEvent(Box::new(prepared))),
-            Ok(prepared) => self.decide(&Prompt::Record(Box::new(prepared))),
+            Ok(prepared) if prepared.fact.call.is_some() => self.decide(&EventReplacement(Box::new(prepared)).into()),
+            Ok(prepared) => self.decide(&Record(Box::new(prepared)).into()),
             Err(rejection) => {
                 self.now = self.next_now();
                 Told { outcome: Outcome::Rejected(rejection), notes: Notes::default(), rounds: 0 }
@@ -164,14 +165,14 @@ impl World {
     /// Takes an event off its timeline.
     #[allow(dead_code, reason = "the cases alone have records")]
     pub(crate) fn forget_event(&mut self, id: &str, dataset: &str) -> Told {
-        self.decide(&Prompt::ForgetEvent(FactKey { dataset: dataset.into(), id: id.into() }))
+        self.decide(&EventForgetting(FactKey { dataset: dataset.into(), id: id.into() }).into())
     }
 
     /// Takes back what a dataset said of an identity.
     #[allow(dead_code, reason = "the cases alone have records")]
     pub(crate) fn forget(&mut self, identity: &Identity, dataset: &str) -> Told {
         let node = self.node(identity);
-        self.decide(&Prompt::Forget(Forgetting { node, dataset: dataset.into() }))
+        self.decide(&Forgetting { node, dataset: dataset.into() }.into())
     }
 
     pub(crate) fn go_to(&mut self, at: Timestamp) {
@@ -186,12 +187,12 @@ impl World {
     /// Erases what an identity names, as the last commit left it.
     pub(crate) fn erase_as(&mut self, identity: &Identity, erasure: impl Fn(NodeId) -> Erasure) -> Told {
         let erasure = erasure(self.node(identity));
-        self.decide(&Prompt::Erase(erasure))
+        self.decide(&erasure.into())
     }
 
     /// Erases one event, by its fact's id.
     pub(crate) fn erase_event(&mut self, fact: &Arc<str>) -> Told {
-        self.decide(&Prompt::EraseEvent(self.event_erasure(fact)))
+        self.decide(&self.event_erasure(fact).into())
     }
 
     fn event_erasure(&self, fact: &Arc<str>) -> EventErasure {
@@ -207,7 +208,7 @@ impl World {
     pub(crate) fn end_event(&mut self, fact: &Arc<str>) -> Told {
         self.commit();
         let erasure = self.event_erasure(fact);
-        let told = self.decide(&Prompt::EndEvent(erasure));
+        let told = self.decide(&EventExpiry(erasure).into());
         if let Outcome::EventEnded = told.outcome {
             self.tables.events.remove(fact);
         }
@@ -238,7 +239,7 @@ impl World {
     }
 
     pub(crate) fn directive(&mut self, id: DirectiveId, directive: Directive) -> Told {
-        self.decide(&Prompt::Directive(id, directive))
+        self.decide(&GivenDirective { id, directive }.into())
     }
 
     /// Decides under another configuration from here on.
@@ -275,7 +276,7 @@ impl World {
     }
 
     pub(crate) fn sweep(&mut self, cluster: NodeId) -> Told {
-        self.decide(&Prompt::Sweep(cluster))
+        self.decide(&Sweep(cluster).into())
     }
 
     /// Sweeps until nothing is left, as a job does: in passes over the clusters that there are when each begins.
@@ -295,21 +296,21 @@ impl World {
     }
 
     pub(crate) fn release(&mut self, document: &Identity, identity: &Identity) -> Told {
-        self.decide(&Prompt::Release { document: document.clone(), identity: identity.clone() })
+        self.decide(&Release { document: document.clone(), identity: identity.clone() }.into())
     }
 
     /// Decides over the working set of the group; [`Self::commit`] makes it last.
-    pub(crate) fn decide(&mut self, prompt: &Prompt) -> Told {
+    pub(crate) fn decide(&mut self, command: &Command) -> Told {
         self.now = self.next_now();
-        let mut prompt = Cow::Borrowed(prompt);
-        self.prefetch(&prompt);
+        let mut command = Cow::Borrowed(command);
+        self.prefetch(&command);
         let mut notes = Notes::default();
         let was_changed = self.working.is_changed();
         for rounds in 0.. {
             let mut ids = self.ids.clone();
             ids.at(self.now.millis());
             let mut context = Context { now: self.now, ids: &mut ids };
-            match decide(&prompt, &mut self.working, &mut context, &mut notes) {
+            match decide(&command, &mut self.working, &mut context, &mut notes) {
                 Ok(outcome) => {
                     self.ids = ids;
                     self.pending.push(outcome.clone());
@@ -318,8 +319,8 @@ impl World {
                 Err(Lack::Needs(needs)) => self.fetch_lacking(&needs, rounds, was_changed),
                 Err(Lack::Torn) => panic!("what this world holds is of one instant"),
                 Err(Lack::Suppressed(identities)) => {
-                    let Prompt::Fact(prepared) = &*prompt else { panic!("facts alone name identities: {prompt:?}") };
-                    prompt = Cow::Owned(Prompt::Fact(prepared.without(&identities, &self.config)));
+                    let Command::Fact(prepared) = &*command else { panic!("facts alone name identities: {command:?}") };
+                    command = Cow::Owned(Command::Fact(prepared.without(&identities, &self.config)));
                 }
             }
             assert!(notes.notices.is_empty(), "a command that lacks something tells nothing");
@@ -389,20 +390,20 @@ impl World {
         changes
     }
 
-    fn prefetch(&mut self, prompt: &Prompt) {
+    fn prefetch(&mut self, command: &Command) {
         match self.fetch {
             Fetch::Rounds => {
-                self.fetch_all(&first_needs(prompt));
-                let needs = second_needs(prompt, &self.working);
+                self.fetch_all(&command.first_needs());
+                let needs = command.second_needs(&self.working);
                 self.fetch_all(&needs);
             }
             Fetch::OneByOne => {}
-            Fetch::Preloaded => self.preload(prompt),
+            Fetch::Preloaded => self.preload(command),
         }
     }
 
-    fn preload(&mut self, prompt: &Prompt) {
-        self.fetch_all(&first_needs(prompt));
+    fn preload(&mut self, command: &Command) {
+        self.fetch_all(&command.first_needs());
         let tables = &self.tables;
         let nodes = tables.clusters.values().flat_map(|cluster| &cluster.nodes);
         let related = nodes.flat_map(|node| &node.relations);
@@ -413,7 +414,7 @@ impl World {
             // An account that was erased is still named by whoever belonged to it.
             .chain(related.map(|own| Need::Home(own.node)));
         let mut needs: Vec<Need> = needs.collect();
-        if let Prompt::Fact(prepared) = prompt {
+        if let Command::Fact(prepared) = command {
             let others = prepared.others.iter().map(|(identity, _)| identity);
             let all = std::iter::once(&prepared.owner).chain(others).chain(&prepared.account);
             needs.extend(all.map(|identity| Need::Suppression(identity.clone())));

@@ -17,7 +17,7 @@ use crate::commands::ask::segment;
 use crate::commands::table;
 
 /// What a rule says, among the members of an answer.
-const CONTENT: [&str; 6] = ["display_name", "description", "pql", "time_zone", "merge_policy", "of"];
+const CONTENT: [&str; 7] = ["display_name", "description", "pql", "time_zone", "merge_policy", "of", "into"];
 
 /// Reads all rules of a kind.
 pub(super) fn read(kind: Kind, client: &Client, current: &mut Current) -> Result<()> {

@@ -23,6 +23,7 @@ struct Opened {
     properties: Part,
     traits: Part,
     context: Part,
+    computed: Part,
 }
 
 /// A member of a payload.
@@ -50,7 +51,8 @@ pub(crate) fn open_payload(payload: &Bytes) -> Arc<dyn Seen> {
     let part =
         |raw: Option<&RawValue>| Part { at: raw.map_or(0..0, |raw| place(raw, payload)), contents: OnceLock::new() };
     let (properties, traits, context) = (part(parts.properties), part(parts.traits), part(parts.context));
-    Arc::new(Opened { bytes: payload.clone(), properties, traits, context })
+    let computed = part(parts.computed);
+    Arc::new(Opened { bytes: payload.clone(), properties, traits, context, computed })
 }
 
 /// Where a raw value lies in the bytes that it was read from.
@@ -65,6 +67,7 @@ impl Opened {
             "properties" => &self.properties,
             "traits" => &self.traits,
             "context" => &self.context,
+            "computed" => &self.computed,
             _ => return None,
         };
         (!part.at.is_empty()).then_some(part)
@@ -128,7 +131,7 @@ impl Seen for Opened {
     fn members(&self) -> Vec<(Name, Value)> {
         let items = self.items().map(|items| (Name::from("items"), items));
         let whole = |name: &str| Some((name.into(), self.look(self.part(name)?, &[]).0));
-        items.into_iter().chain(["properties", "traits", "context"].into_iter().filter_map(whole)).collect()
+        items.into_iter().chain(["properties", "traits", "context", "computed"].into_iter().filter_map(whole)).collect()
     }
 }
 

@@ -6,8 +6,11 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tessera_engine::value::Path;
+use tessera_engine::rules::Written;
+use tessera_engine::value::{Path, Value};
+use tessera_expr::ast::Name;
 
+use crate::base::json::write_value;
 use crate::base::members::{Members, without};
 use crate::base::wellknown::canonical;
 
@@ -26,6 +29,12 @@ pub struct Payload<'a> {
     /// Where else it is to go.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub integrations: Option<&'a RawValue>,
+    /// What was computed of the event when it was taken in, by the name of the computed attribute. No door takes it from a caller.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub computed: Option<&'a RawValue>,
+    /// Computed attributes of the event that came to nothing, each with the reason.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub uncomputed: Option<&'a RawValue>,
 }
 
 impl Payload<'_> {
@@ -58,7 +67,48 @@ pub(crate) fn strip(
         properties: properties.as_deref().or(payload.properties),
         traits: traits.as_deref().or(payload.traits),
         context: context.as_deref().or(payload.context),
-        integrations: payload.integrations,
+        ..payload
+    };
+    Some(stripped.to_bytes())
+}
+
+/// A payload with what was computed of its event. One that cannot be read stays as it is: whoever shows it will say so.
+pub(crate) fn write_computed(payload: &Bytes, written: &[Written]) -> Bytes {
+    let (values, reasons): (Vec<_>, Vec<_>) = written.iter().partition(|(_, came)| came.is_ok());
+    let value = |(name, came): &Written| Some((name.clone(), came.clone().ok()?));
+    let reason = |(name, came): &Written| Some((name.clone(), Value::text(came.as_ref().err()?.name())));
+    let computed = raw_object(values.iter().filter_map(|own| value(own)).collect());
+    let uncomputed = raw_object(reasons.iter().filter_map(|own| reason(own)).collect());
+    let Ok(own) = serde_json::from_slice::<Payload<'_>>(payload) else { return payload.clone() };
+    Payload { computed: computed.as_deref(), uncomputed: uncomputed.as_deref(), ..own }.to_bytes()
+}
+
+/// The members as an object; none where there are none.
+fn raw_object(members: Vec<(Name, Value)>) -> Option<Box<RawValue>> {
+    if members.is_empty() {
+        return None;
+    }
+    let mut json = Vec::new();
+    write_value(&Value::object(members), &mut json);
+    String::from_utf8(json).ok().and_then(|json| RawValue::from_string(json).ok())
+}
+
+/// A payload without what was computed under names that are not for a reader; none when it stays as it is.
+pub(crate) fn strip_computed(payload: &[u8], is_hidden: &dyn Fn(&str) -> bool) -> Option<Bytes> {
+    let payload: Payload<'_> = serde_json::from_slice(payload).ok()?;
+    let is_gone = |path: &Path| path.segments().next().is_some_and(|name| is_hidden(&name));
+    let computed = payload.computed.and_then(|json| without(json, &is_gone));
+    let uncomputed = payload.uncomputed.and_then(|json| without(json, &is_gone));
+    if computed.is_none() && uncomputed.is_none() {
+        return None;
+    }
+    let (computed, uncomputed) =
+        (computed.as_deref().or(payload.computed), uncomputed.as_deref().or(payload.uncomputed));
+    let kept = |part: Option<&RawValue>| part.is_some_and(|json| json.get() != "{}");
+    let stripped = Payload {
+        computed: computed.filter(|_| kept(computed)),
+        uncomputed: uncomputed.filter(|_| kept(uncomputed)),
+        ..payload
     };
     Some(stripped.to_bytes())
 }

@@ -25,6 +25,8 @@ pub struct Settings {
     pub purge_interval_secs: u32,
     /// The folder in which backups are made while the store is in use; without it there are none.
     pub backup_folder: Option<std::path::PathBuf>,
+    /// The folder in which files lie that callers hand over, and nothing else; without it one of the system's own.
+    pub upload_folder: Option<std::path::PathBuf>,
     /// Days that turns of memberships are kept.
     pub turns_days_max: u32,
     /// How much of the feed is kept.
@@ -68,6 +70,7 @@ impl Default for Settings {
             lane_idle_secs: 300,
             purge_interval_secs: 86_400,
             backup_folder: None,
+            upload_folder: None,
             turns_days_max: 400,
             feed: FeedBounds::default(),
             tail_events_max: tessera_engine::aggregate::Bounds::default().tail_events_max,

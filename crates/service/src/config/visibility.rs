@@ -15,7 +15,11 @@ use crate::config::workspace::{RuleKind, StoredConfig};
 
 /// Who may see the rules of a workspace and what they come to.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Flagged(Arc<HashMap<(RuleKind, String), Flags>>);
+pub(crate) struct Flagged {
+    rules: Arc<HashMap<(RuleKind, String), Flags>>,
+    /// The flags of all that the data model hides from somebody.
+    of_model: Flags,
+}
 
 impl StoredConfig {
     /// Which computed attributes and segments a reader may see, by kind and name.
@@ -26,11 +30,29 @@ impl StoredConfig {
 }
 
 impl Flagged {
+    /// Whether the data model hides anything from a reader.
+    pub(crate) fn hides_something(&self, visibility: Flags) -> bool {
+        self.of_model.exceed(visibility)
+    }
+
+    /// Whether what was computed under a name when an event was taken in is not for a reader. What no attribute of this name says any more
+    /// is for those who may see everything.
+    pub(crate) fn hides_written(&self, name: &str, visibility: Flags, config: &StoredConfig) -> bool {
+        match config.rules().of(RuleKind::Attribute).get(name) {
+            Some(rule) if rule.is_of_events() => self.is_hidden(RuleKind::Attribute, name, visibility),
+            Some(_) | None => self.hides_something(visibility),
+        }
+    }
+
     /// Linear in the rules and what they depend on.
     pub(crate) fn new(config: &StoredConfig) -> Self {
         let model = &config.model().model;
         let mut flagged = HashMap::new();
-        if [SEES_NOT_INTERNAL, SEES_NOT_PRIVATE].into_iter().all(|visibility| !hides_anything(model, visibility)) {
+        let of_model = Flags {
+            internal: hides_anything(model, SEES_NOT_INTERNAL),
+            private: hides_anything(model, SEES_NOT_PRIVATE),
+        };
+        if of_model == Flags::default() {
             return Self::default();
         }
         for kind in [RuleKind::Attribute, RuleKind::Segment] {
@@ -45,12 +67,12 @@ impl Flagged {
                 }
             }
         }
-        Self(Arc::new(flagged))
+        Self { rules: Arc::new(flagged), of_model }
     }
 
     /// Whether a reader of these rights may not see it.
     pub(crate) fn is_hidden(&self, kind: RuleKind, name: &str, visibility: Flags) -> bool {
-        !self.0.is_empty() && self.0.get(&(kind, name.to_owned())).is_some_and(|flags| flags.exceed(visibility))
+        !self.rules.is_empty() && self.rules.get(&(kind, name.to_owned())).is_some_and(|flags| flags.exceed(visibility))
     }
 }
 
@@ -65,7 +87,8 @@ fn flags_of(rule: &Rule, config: &StoredConfig) -> Flags {
     while let Some(rule) = open.pop() {
         flags.internal |= reads_hidden(rule, &config.model().model, SEES_NOT_INTERNAL);
         flags.private |= reads_hidden(rule, &config.model().model, SEES_NOT_PRIVATE);
-        for (kind, name) in named(rule, config) {
+        let written = written(rule, config).into_iter().map(|name| (RuleKind::Attribute, name));
+        for (kind, name) in named(rule, config).into_iter().chain(written) {
             if let Some(own) = config.rules().of(kind).get(&*name)
                 && seen.insert((kind, name))
             {
@@ -75,6 +98,27 @@ fn flags_of(rule: &Rule, config: &StoredConfig) -> Flags {
         }
     }
     flags
+}
+
+/// Whether one definition of a rule reads no less of what is flagged than another.
+pub(crate) fn hides_no_less(one: &Rule, other: &Rule, config: &StoredConfig) -> bool {
+    hides_no_more(other, one, config)
+}
+
+/// The computed attributes that are written into events and that a rule may read there.
+fn written(rule: &Rule, config: &StoredConfig) -> Vec<String> {
+    let all = || config.rules().of(RuleKind::Attribute).values().filter(|rule| rule.is_of_events());
+    let mut names = Vec::new();
+    if all().next().is_none() {
+        return names;
+    }
+    let mut reads_all = takes_whole_events(rule);
+    each_path(rule.source(), &mut |path| match path {
+        [first, name, ..] if **first == *"computed" => names.push(name.to_string()),
+        [first] if **first == *"computed" => reads_all = true,
+        _ => {}
+    });
+    if reads_all { all().map(|rule| rule.name.to_string()).collect() } else { names }
 }
 
 /// Whether one definition of a rule reads no more of what is flagged than another.

@@ -47,9 +47,9 @@ pub use records::{
     encode_objects, encode_planned, encode_signing_keys, encode_tokens, read, rows,
 };
 pub use rules::{
-    ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, DISPLAY_NAME_MAX, Definition, POLICIES_IN_USE_MAX,
-    RuleKind, RuleName, Run, SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules, Version, Walked,
-    archive_rule, built, display_name, put_rule, remove_rule, renewed,
+    ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, DISPLAY_NAME_MAX, Definition, EVENT_ATTRIBUTES_MAX,
+    POLICIES_IN_USE_MAX, RuleKind, RuleName, Run, SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules,
+    Target, Version, Walked, archive_rule, built, display_name, put_rule, remove_rule, renewed,
 };
 pub use spelling::{fresh as fresh_spelling, is_outdated, respelled};
 pub use sweeps::{ENDED_MAX, ERASURES_MAX, StoredEnded, StoredSweeps, ended_is_gone, erase_source, erased, swept};

@@ -89,9 +89,7 @@ impl EventRule {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn value(source: Expr) -> Result<Self, Problem> {
-        let arguments = vec![Expr::new(Node::Events), source.clone()];
-        let all = Expr::new(Node::Call { function: Function::Map, arguments });
-        let first = Expr::new(Node::Call { function: Function::Head, arguments: vec![all] });
+        let first = source.clone().of_first_event();
         Ok(Self { source, rule: Arc::new(Rule::compile(first, Purpose::Value)?) })
     }
 }
@@ -423,7 +421,7 @@ impl Walk {
         if !call.kind.is_event() || !stands(&call, &self.configured.config, self.now) {
             return Ok(None);
         }
-        Ok(seen_by(call, self.query.visibility, &self.configured.stored.model().model))
+        Ok(seen_by(call, self.query.visibility, &self.configured))
     }
 
     fn look(&self, at: (Timestamp, EventId), bytes: &Bytes, patience: &Patience) -> Result<Looked, Error> {

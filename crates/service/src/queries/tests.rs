@@ -114,8 +114,7 @@ async fn orders(service: &Arc<Service>) {
         let shop = if at.is_multiple_of(2) { "north" } else { "south" };
         let properties = format!("{{\"total\":{at},\"shop\":\"{shop}\"}}");
         let properties = serde_json::value::RawValue::from_string(properties).expect("JSON");
-        let payload =
-            crate::payload::Payload { properties: Some(&properties), traits: None, context: None, integrations: None };
+        let payload = crate::payload::Payload { properties: Some(&properties), ..Default::default() };
         let call = Call { kind: CallKind::Track, name: Some("Order".into()), payload: payload.to_bytes() };
         let fact = Fact {
             id: format!("o{at}").into(),

@@ -326,14 +326,13 @@ impl Export {
         let range = range.unwrap_or_else(|| self.scope.events_of(node));
         let page = self.asker.store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
-        let model = &self.configured.stored.model().model;
         let identity = self.named(&self.node(node)?.identity);
         let mut found = Vec::new();
         for row in &page.rows {
             let (_, time, id) = read_event_key(&row.key).ok_or_else(|| corrupt("event key"))?;
             let call = event::decode(id, time, &row.value)?;
             if stands(&call, &self.configured.config, self.now) {
-                let seen = seen_by(call, self.visibility, model);
+                let seen = seen_by(call, self.visibility, &self.configured);
                 found.extend(seen.map(|call| Held::Event { identity: identity.clone(), call }));
             }
         }

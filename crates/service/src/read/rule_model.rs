@@ -127,7 +127,8 @@ impl RuleModel {
     /// The names of the computed attributes that the reader may see.
     fn computed(&self) -> impl Iterator<Item = &str> {
         let rules = self.stored.rules().of(RuleKind::Attribute).values();
-        let runs = rules.filter(|rule| rule.live().or(rule.next()).is_some()).map(|rule| rule.name.as_str());
+        let runs = rules.filter(|rule| !rule.is_of_events() && rule.live().or(rule.next()).is_some());
+        let runs = runs.map(|rule| rule.name.as_str());
         runs.filter(|name| !self.flagged.is_hidden(RuleKind::Attribute, name, self.visibility))
     }
 

@@ -7,7 +7,7 @@ use hashbrown::HashSet;
 use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{EventId, NodeId};
-use tessera_engine::model::{DataModel, Flags};
+use tessera_engine::model::Flags;
 use tessera_engine::policy::IdentityGraph;
 use tessera_engine::rules::{Built, Event, STRETCH_BEYOND, STRETCH_EVENTS_MAX, TIMELINE_STEPS_MAX};
 use tessera_engine::time::Timestamp;
@@ -17,7 +17,7 @@ use tessera_store::{Direction, KeyRange, ScanLimit, Store};
 
 use crate::base::codec;
 use crate::base::error::Error;
-use crate::base::payload::strip;
+use crate::base::payload::{strip, strip_computed};
 use crate::base::store_error::read_failed;
 use crate::config::configured::Configured;
 use crate::read::find::Found;
@@ -101,7 +101,6 @@ pub(crate) async fn read_within(
     configured: &Configured,
     now: Timestamp,
 ) -> Result<(Vec<StoredCall>, Option<Place>), Error> {
-    let model = &configured.stored.model().model;
     let is_asked = |node: NodeId| query.graph == IdentityGraph::Full || node == found.node;
     let with_events = found.cluster.piece(found.node).filter(|node| node.events() > 0 && is_asked(node.id));
     let nodes: Vec<NodeId> = with_events.map(|node| node.id).collect();
@@ -125,7 +124,7 @@ pub(crate) async fn read_within(
         last = Some(Place { time: event.time, id: event.id });
         if is_asked_for(query, event.name.as_deref())
             && stands(&event, &configured.config, now)
-            && let Some(mut event) = seen_by(event, query.visibility, model)
+            && let Some(mut event) = seen_by(event, query.visibility, configured)
         {
             // Those that it named and that are of another profile by now, or were erased, are told of nobody here.
             event.identities.retain(|named| own.contains(named));
@@ -247,10 +246,15 @@ pub(crate) fn stands(call: &StoredCall, config: &Config, now: Timestamp) -> bool
 }
 
 /// What a reader may see of a call; none where the type of its event is not for them.
-pub(crate) fn seen_by(mut call: StoredCall, visibility: Flags, model: &DataModel) -> Option<StoredCall> {
+pub(crate) fn seen_by(mut call: StoredCall, visibility: Flags, configured: &Configured) -> Option<StoredCall> {
+    let model = &configured.stored.model().model;
     let name = call.name.as_deref();
     if name.is_some_and(|name| model.is_event_hidden(name, visibility)) {
         return None;
+    }
+    let is_hidden = |name: &str| configured.flagged.hides_written(name, visibility, &configured.stored);
+    if configured.flagged.hides_something(visibility) {
+        call.payload = strip_computed(&call.payload, &is_hidden).unwrap_or(call.payload);
     }
     let flagged = name.and_then(|name| model.flagged_properties(name));
     if flagged.is_none() && model.hidden(visibility).is_empty() {

@@ -18,7 +18,8 @@ use super::place::Place;
 use crate::config::learned::{Seen, Subject, Summary};
 
 /// What an event has at the top.
-const EVENT_PARTS: [&str; 7] = ["_id", "eventType", "timestamp", "properties", "items", "traits", "context"];
+const EVENT_PARTS: [&str; 8] =
+    ["_id", "eventType", "timestamp", "properties", "items", "traits", "context", "computed"];
 /// Types of events that have no name of their own.
 const UNNAMED: [&str; 3] = ["track", "page", "screen"];
 

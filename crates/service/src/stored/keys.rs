@@ -74,6 +74,8 @@ pub enum Family {
     /// What a source said last: its number (4), then 0 for what is known of it, 1 and the id of a job (12) for a refresh, 2 and a keyed hash (16)
     /// for a row of it.
     Source = 0x25,
+    /// Note: length of the name of its kind (1), that name, then 0 and its own name; without the last two the row of its kind.
+    Note = 0x26,
     /// Organization, in workspace 0: number (4).
     Organization = 0x20,
     /// Workspace, in workspace 0: number (4).

@@ -231,17 +231,7 @@ async fn end_signing_keys(parts: &Parts, lane: &Handle, shared: &Shared) -> Resu
 
 async fn remove_events(keeper: &Keeper, lane: &Handle) -> Result<(), Error> {
     while !keeper.is_stopped() {
-        match lane.submit_own(Work::Purge).await? {
-            Answer::Purged { more: true } => {}
-            Answer::Purged { more: false }
-            | Answer::Items(_)
-            | Answer::Before(_)
-            | Answer::Previewed(_)
-            | Answer::Configured(_)
-            | Answer::Suppressions(_) => {
-                return Ok(());
-            }
-        }
+        let Answer::Purged { more: true } = lane.submit_own(Work::Purge).await? else { return Ok(()) };
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use tessera_connect::Rows;
-use tessera_engine::decide::Forgetting;
+use tessera_engine::decide::{EventForgetting, Forgetting};
 use tessera_engine::fact::FactKey;
 use tessera_engine::time::Timestamp;
 
@@ -25,7 +25,7 @@ use crate::jobs::Place;
 use crate::stored::row;
 use crate::stored::sources::{Known, RowSaid, Run, RunCounts, RunStatus, RunVerdict, decode_known, decode_row};
 use crate::work::kind::Context;
-use crate::write::lane::{Answer, Done, Item, Origin, Recording, Work};
+use crate::write::lane::{Done, Item, Origin, Recording, Work};
 
 pub(crate) mod before;
 pub(crate) mod connecting;
@@ -281,8 +281,8 @@ impl Refresh {
             let RowSaid { node, event, .. } = decode_row(&row.value)?;
             let dataset: Arc<str> = self.name.as_str().into();
             items.push(match event {
-                Some(id) => Item::ForgetEvent(Box::new((FactKey { dataset, id }, key))),
-                None => Item::Forget(Box::new((Forgetting { node, dataset }, key))),
+                Some(id) => Item::deleting(EventForgetting(FactKey { dataset, id }), key),
+                None => Item::deleting(Forgetting { node, dataset }, key),
             });
         }
         self.submit(ctx, items).await
@@ -303,10 +303,7 @@ impl Refresh {
         let model = ctx.configured().await?.stored.model().model.clone();
         ctx.service().running(ctx.workspace()).shared.learned.see(facts.into_iter(), &model, ctx.service().now());
         let origin = Origin { door: "source", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
-        let answer = ctx.submit(Work::Items { items, origin, once: None }).await?;
-        let Answer::Items(done) = answer else {
-            return Err(Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked"));
-        };
+        let done = ctx.submit(Work::Items { items, origin, once: None }).await?.to_items()?.now()?;
         done.into_iter().for_each(|done| self.count(done));
         Ok(())
     }

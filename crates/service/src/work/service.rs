@@ -27,6 +27,7 @@ use crate::stored::pseudonym::Pseudonyms;
 use crate::work::keeper::Parts;
 use crate::work::leaps::Leaps;
 use crate::work::refresh::Refreshes;
+use crate::work::uploads::Uploads;
 use crate::write::lane::{Memories, Queues, Weights};
 use crate::write::quarantine::Quarantine;
 
@@ -54,6 +55,8 @@ pub struct Service {
     pub(crate) epochs: Arc<Epochs>,
     /// Refreshes of sources, and who looks which are due.
     refreshes: Arc<Refreshes>,
+    /// Files that are being handed over.
+    uploads: Uploads,
     pub(crate) views: Views,
     pool: Arc<Pool>,
     /// Where keys are made and tokens signed.
@@ -103,6 +106,11 @@ impl Service {
     /// Where rules are asked that may take long.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Files that are being handed over.
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.uploads
     }
 
     /// Refreshes of sources.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tessera_engine::decide::Settling;
+use tessera_engine::decide::{Settlement, Settling};
 use tessera_engine::id::NodeId;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Direction, KeyRange, ScanLimit, Store};
@@ -20,7 +20,7 @@ use crate::jobs::Jobs;
 use crate::stored::keys::Scope;
 use crate::stored::layout::read_timer_key;
 use crate::work::sweeping::bring_turn;
-use crate::write::lane::{Answer, Done, Handle, Item, Origin, Shared, Work};
+use crate::write::lane::{Done, Handle, Item, Origin, Shared, Work};
 
 /// Timers taken up in one go.
 const AT_ONCE: usize = 500;
@@ -199,14 +199,8 @@ pub(crate) async fn first_due(shared: &Shared) -> Result<Option<Timestamp>, Erro
 
 /// Has the lane settle the records of these profiles.
 async fn settle(lane: &Handle, due: &[(Timestamp, NodeId)]) -> Result<Vec<Done>, Error> {
-    let items = due.iter().map(|(_, profile)| Item::Settle(*profile, Settling::Due)).collect();
+    let items =
+        due.iter().map(|(_, profile)| Item::command(Settlement { node: *profile, settling: Settling::Due })).collect();
     let origin = Origin { door: "timers", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
-    match lane.submit_own(Work::Items { items, origin, once: None }).await? {
-        Answer::Items(done) => Ok(done),
-        Answer::Before(_)
-        | Answer::Configured(_)
-        | Answer::Previewed(_)
-        | Answer::Purged { .. }
-        | Answer::Suppressions(_) => Ok(Vec::new()),
-    }
+    lane.submit_own(Work::Items { items, origin, once: None }).await?.to_items()?.now()
 }

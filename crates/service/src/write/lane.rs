@@ -44,7 +44,9 @@ pub(crate) use memory::Memories;
 pub(crate) use queue::Queues;
 pub(crate) use shared::Shared;
 pub(crate) use weight::Weights;
-pub(crate) use work::{Answer, Answering, Configuring, Done, Item, Ordered, Origin, Recording, Sweeps, Work, Writing};
+pub(crate) use work::{
+    Answer, Answering, Configuring, Done, Item, Ordered, Origin, Recording, Sweeps, Work, Writing, mismatch,
+};
 
 pub use work::Changed;
 

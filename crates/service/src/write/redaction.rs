@@ -131,7 +131,7 @@ impl<'a> Redaction<'a> {
             Some((part, Left::Same)) => Some(*part),
             Some((_, Left::Other(part))) => Some(&**part),
         });
-        Some(Payload { properties, traits, context, integrations }.to_bytes())
+        Some(Payload { properties, traits, context, integrations, ..Payload::default() }.to_bytes())
     }
 
     fn json(&self, json: &RawValue, depth: usize) -> Left<Box<RawValue>> {

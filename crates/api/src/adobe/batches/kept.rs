@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tessera_service::directory::WorkspaceId;
 use tessera_service::error::{Error, ErrorKind};
-use tessera_service::workspace_config::{StoredConfig, set_object};
+use tessera_service::notes::{Note, NoteKind};
+use tessera_service::uploads::UploadFormat;
 
-use super::super::registry::{BATCH, kept as registry_kept};
+use super::super::registry::kept::{not_found, read, written};
 use super::ended;
 use super::parse::Action;
+use crate::app::App;
 
-/// Batches that are kept; of more the oldest that have ended go. All of them are a part of what dialects may keep together.
-const BATCHES_MAX: usize = 100;
+/// Batches that are kept, by their ids; of more the oldest that have ended go.
+const BATCHES: NoteKind = NoteKind { name: "adobe.batch", max: 100 };
 /// Batches that may be loaded at one time.
 const LOADING_MAX: usize = 20;
 /// Files of one batch.
@@ -46,14 +49,82 @@ impl Status {
     }
 }
 
+/// What the files of a batch are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Format {
+    /// JSON, an entity on each line.
+    Lines,
+    /// JSON, one entity, or a list of them.
+    Json,
+    Parquet,
+}
+
+impl Format {
+    /// The same below the doors.
+    pub(super) const fn of_upload(self) -> UploadFormat {
+        match self {
+            Self::Lines => UploadFormat::Lines,
+            Self::Json => UploadFormat::Json,
+            Self::Parquet => UploadFormat::Parquet,
+        }
+    }
+
+    fn shown(self) -> Value {
+        match self {
+            Self::Lines | Self::Json => json!({ "format": "json", "isMultiLineJson": self == Self::Json }),
+            Self::Parquet => json!({ "format": "parquet" }),
+        }
+    }
+}
+
+/// The batch of an id.
+///
+/// # Errors
+/// `resource_not_found`; what the store answers.
+pub(super) async fn find(app: &App, workspace: WorkspaceId, id: &str) -> Result<Batch, Error> {
+    let note = app.service.note(workspace, &BATCHES, id).await?.ok_or_else(not_found)?;
+    read(&note.json)
+}
+
+/// All batches, the oldest first.
+///
+/// # Errors
+/// What the store answers.
+pub(super) async fn all(app: &App, workspace: WorkspaceId) -> Result<Vec<Batch>, Error> {
+    let notes = app.service.notes(workspace, &BATCHES).await?;
+    notes.iter().map(|note| read(&note.json)).collect()
+}
+
+/// Changes a batch as it stands when the change is made, and answers what it is then.
+///
+/// # Errors
+/// `resource_not_found`; what `make` says; what the store answers.
+pub(super) async fn change(
+    app: &App,
+    workspace: WorkspaceId,
+    id: &str,
+    make: impl Fn(&mut Batch) -> Result<(), Error>,
+) -> Result<Batch, Error> {
+    let now = app.now().micros().div_euclid(1_000);
+    let decide = |note: &Note| {
+        let mut batch: Batch = read(&note.json)?;
+        make(&mut batch)?;
+        batch.updated = now;
+        Ok(written(&batch))
+    };
+    let note = app.service.change_note(workspace, &BATCHES, id, decide).await?.ok_or_else(not_found)?;
+    read(&note.json)
+}
+
 /// A batch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Batch {
     pub(super) id: String,
     pub(super) dataset: String,
     pub(super) status: Status,
-    /// Whether a file is one value, and not one for each line.
-    pub(super) is_multi_line: bool,
+    /// What its files are.
+    pub(super) format: Format,
     /// Of a hundred rows, so many may fail.
     pub(super) failed_percent_max: u8,
     /// What was uploaded, by the names of files.
@@ -116,7 +187,7 @@ impl Batch {
     ///
     /// # Errors
     /// `batch_ended`; `batch_files_full`.
-    pub(super) fn add(&mut self, file: &str, counted: Counted) -> Result<(), Error> {
+    pub(super) fn add(&mut self, file: &str, counted: &Counted) -> Result<(), Error> {
         self.check_open()?;
         if self.files.len() >= FILES_MAX && !self.files.contains_key(file) {
             let message = format!("a batch has at most {FILES_MAX} files here: complete it and make another one");
@@ -124,7 +195,7 @@ impl Batch {
         }
         self.files.insert(file.to_owned(), counted.rows);
         self.errors.retain(|own| own.file != file);
-        self.errors.extend(counted.errors);
+        self.errors.extend(counted.errors.iter().cloned());
         self.errors.truncate(ERRORS_MAX);
         Ok(())
     }
@@ -160,6 +231,16 @@ impl Batch {
         Ok(())
     }
 
+    /// What its file of this name is called while it is handed over.
+    pub(super) fn upload_of(&self, file: &str) -> String {
+        format!("{}{file}", Self::uploads_of(&self.id))
+    }
+
+    /// How the names of its files begin while they are handed over.
+    pub(super) fn uploads_of(id: &str) -> String {
+        format!("adobe.batch/{id}/")
+    }
+
     /// The rows of all files.
     fn all(&self) -> Rows {
         let sum = |sum: Rows, own: &Rows| Rows { taken: sum.taken + own.taken, failed: sum.failed + own.failed };
@@ -171,23 +252,21 @@ impl Batch {
         self.all().taken
     }
 
-    /// Puts it among the others, of which the oldest that have ended go where there are too many.
+    /// Keeps it beside the others, of which the oldest that have ended go where there are too many.
     ///
     /// # Errors
-    /// `batches_full` where too many are being loaded; as [`set_object`].
-    pub(super) fn added(self, config: &StoredConfig) -> Result<StoredConfig, Error> {
-        let mut all: Vec<Batch> = registry_kept::all(config, BATCH)?;
-        all.sort_by_key(|own| own.created);
-        let mut config = config.clone();
-        if all.iter().filter(|own| own.status == Status::Loading).count() >= LOADING_MAX {
+    /// `batches_full` where too many are being loaded; what the store answers.
+    pub(super) async fn keep(&self, app: &App, workspace: WorkspaceId) -> Result<(), Error> {
+        let is_loading = |note: &Note| read::<Self>(&note.json).is_ok_and(|own| own.status == Status::Loading);
+        let check = |all: &[Note]| {
+            if all.iter().filter(|note| is_loading(note)).count() < LOADING_MAX {
+                return Ok(());
+            }
             let message = format!("{LOADING_MAX} batches are being loaded: complete or abort one of them first");
-            return Err(Error::new(ErrorKind::LimitExceeded, "batches_full", message));
-        }
-        let excess = (all.len() + 1).saturating_sub(BATCHES_MAX);
-        for oldest in all.iter().filter(|own| own.status != Status::Loading).take(excess) {
-            config = set_object(&config, (BATCH, &oldest.id), None)?;
-        }
-        set_object(&config, (BATCH, &self.id), Some(&registry_kept::written(&self)))
+            Err(Error::new(ErrorKind::LimitExceeded, "batches_full", message))
+        };
+        let json = written(self);
+        app.service.add_note(workspace, &BATCHES, (&self.id, &json), check, |note| !is_loading(note)).await
     }
 
     /// As answers show it.
@@ -199,7 +278,7 @@ impl Batch {
         json!({
             "id": self.id, "imsOrg": org, "status": self.status.name(), "created": self.created, "updated": self.updated,
             "relatedObjects": [{ "type": "dataSet", "id": self.dataset }], "version": "1.0.0", "tags": {},
-            "inputFormat": { "format": "json", "isMultiLineJson": self.is_multi_line },
+            "inputFormat": self.format.shown(),
             "metrics": { "inputRecordCount": self.rows() + failed, "outputRecordCount": self.rows(), "failedRecordCount": failed },
             "errors": errors.collect::<Vec<_>>()
         })

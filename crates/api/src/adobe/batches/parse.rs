@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use tessera_engine::time::Timestamp;
 use tessera_service::directory::Class;
 use tessera_service::error::Error;
+use tessera_service::uploads::UploadRow;
 use tessera_service::verdict::{Incoming, Rejection};
 use tessera_service::workspace_config::StoredConfig;
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use utoipa::ToSchema;
 use super::super::collection;
 use super::super::errors::invalid_parameter;
 use super::super::registry::Layout;
-use super::kept::{Batch, Status};
+use super::kept::{Batch, Format, Status};
 use crate::answer::invalid;
 
 /// A batch to be made.
@@ -35,9 +36,9 @@ pub(super) struct NewBatch {
 #[schema(as = AdobeInputFormat)]
 #[serde(rename_all = "camelCase")]
 struct InputFormat {
-    /// `json`.
+    /// `json` or `parquet`.
     format: String,
-    /// Whether a file is one value, or a list of them, and not one for each line.
+    /// Of JSON, whether a file is one value, or a list of them, and not one for each line.
     #[serde(default)]
     is_multi_line_json: bool,
 }
@@ -47,10 +48,15 @@ struct InputFormat {
 /// # Errors
 /// `batch_format_unknown`, `body_invalid`.
 pub(super) fn batch(new: NewBatch, bits: [u8; 16], now: Timestamp) -> Result<Batch, Error> {
-    if new.input_format.format != "json" {
-        let message = "inputFormat.format: json is expected; files of other formats are not read here";
-        return Err(invalid("batch_format_unknown", message));
-    }
+    let format = match (new.input_format.format.as_str(), new.input_format.is_multi_line_json) {
+        ("json", false) => Format::Lines,
+        ("json", true) => Format::Json,
+        ("parquet", _) => Format::Parquet,
+        _ => {
+            let message = "inputFormat.format: json or parquet is expected; files of other formats are not read here";
+            return Err(invalid("batch_format_unknown", message));
+        }
+    };
     if new.partial_ingestion_percentage > 100 {
         return Err(invalid("body_invalid", "partialIngestionPercentage: 0 to 100 is expected"));
     }
@@ -59,7 +65,7 @@ pub(super) fn batch(new: NewBatch, bits: [u8; 16], now: Timestamp) -> Result<Bat
         id: bits.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")),
         dataset: new.dataset_id,
         status: Status::Loading,
-        is_multi_line: new.input_format.is_multi_line_json,
+        format,
         failed_percent_max: new.partial_ingestion_percentage,
         files: std::collections::BTreeMap::new(),
         errors: Vec::new(),
@@ -91,6 +97,47 @@ impl Action {
             _ => Err(invalid_parameter("action", "COMPLETE, ABORT, FAIL or REVERT is expected")),
         }
     }
+}
+
+/// What is done to a file that comes in parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FileAction {
+    Initialize,
+    Complete,
+}
+
+impl FileAction {
+    /// Reads an action, in whatever case of letters.
+    ///
+    /// # Errors
+    /// `query_invalid`.
+    pub(super) fn parse(text: Option<&str>) -> Result<Self, Error> {
+        match text.map(str::to_ascii_uppercase).as_deref() {
+            Some("INITIALIZE") => Ok(Self::Initialize),
+            Some("COMPLETE") => Ok(Self::Complete),
+            _ => Err(invalid_parameter("action", "INITIALIZE or COMPLETE is expected")),
+        }
+    }
+}
+
+/// The byte of a file that a part of so many bytes begins with, as in `Content-Range: bytes 0-99/200`.
+///
+/// # Errors
+/// `content_range_invalid`.
+pub(super) fn part_start(header: Option<&str>, bytes: usize) -> Result<u64, Error> {
+    let read = || {
+        let range = header?.trim().strip_prefix("bytes")?.trim_start_matches([' ', '=']);
+        let (range, _) = range.split_once('/')?;
+        let (start, end) = range.split_once('-')?;
+        let (start, end) = (start.trim().parse::<u64>().ok()?, end.trim().parse::<u64>().ok()?);
+        (end.checked_sub(start)?.checked_add(1)? == bytes as u64).then_some(start)
+    };
+    read().ok_or_else(|| {
+        let message = format!(
+            "Content-Range: `bytes <first>-<last>/<all>` is expected, of as many bytes as the body has bytes={bytes}"
+        );
+        invalid("content_range_invalid", message)
+    })
 }
 
 /// A file, and what its rows are read with.
@@ -128,11 +175,24 @@ impl File<'_> {
                 let batch = Some(self.batch.id.as_str());
                 collection::entity(entity, self.layout.clone(), (self.config, self.class), (id, batch))
             }
-            Err(text) => Incoming {
-                fact: Err(Rejection::new("xdm_invalid", "# json: the row is no json")),
-                raw: collection::unread(text, self.layout, self.class),
-                notes: Vec::new(),
-            },
+            Err(text) => self.unread(text, "# json: the row is no json".to_owned()),
+        }
+    }
+
+    /// What cannot be read as a row, and why.
+    fn unread(&self, text: &str, why: String) -> Incoming {
+        Incoming {
+            fact: Err(Rejection::new("xdm_invalid", why)),
+            raw: collection::unread(text, self.layout, self.class),
+            notes: Vec::new(),
+        }
+    }
+
+    /// A row of a file that was handed over, as [`Self::incoming`].
+    pub(super) fn of_upload(&self, row: usize, sent: &UploadRow) -> Incoming {
+        match sent {
+            Ok(text) => self.incoming(row, &serde_json::from_str::<&RawValue>(text).map_err(|_| text.as_str())),
+            Err(why) => self.unread("", format!("# {why}")),
         }
     }
 }
@@ -140,6 +200,25 @@ impl File<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_says_where_it_begins() {
+        for (header, bytes, expected) in [
+            ("bytes 0-99/200", 100, Some(0)),
+            ("bytes 100-199/200", 100, Some(100)),
+            ("bytes=5-5/*", 1, Some(5)),
+            ("bytes 0-99/200", 99, None),
+            ("bytes 9-0/200", 10, None),
+            ("bytes 0-18446744073709551615/*", 1, None),
+            ("bytes 0-99", 100, None),
+            ("items 0-99/200", 100, None),
+            ("", 0, None),
+        ] {
+            let read = part_start(Some(header), bytes).map_err(|error| error.code);
+            assert_eq!(read, expected.ok_or("content_range_invalid"), "{header}");
+        }
+        assert!(part_start(None, 1).is_err());
+    }
 
     #[test]
     fn a_file_is_rows() {

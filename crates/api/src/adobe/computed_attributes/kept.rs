@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tessera_expr::ast::Name;
 use tessera_service::directory::WorkspaceId;
 use tessera_service::error::{Error, ErrorKind};
-use tessera_service::workspace_config::{RuleKind, RuleName, StoredConfig, StoredRule, set_object};
+use tessera_service::workspace_config::{RuleKind, RuleName, StoredConfig, StoredRule, Target, set_object};
 
 use super::shape::Duration;
 use crate::adobe::enter::uuid;
@@ -103,7 +103,9 @@ pub(in crate::adobe) fn of(
     generation: Generation,
 ) -> impl Iterator<Item = (&StoredRule, Option<Beside>)> {
     let all = config.rules().of(RULE).values().map(|rule| (&**rule, beside(config, rule.name.as_str())));
-    all.filter(move |(_, beside)| generation.tells(beside.as_ref()))
+    // The current one knows none that is written into events.
+    let is_known = move |rule: &StoredRule| generation == Generation::Alpha || !rule.is_of_events();
+    all.filter(move |(rule, beside)| is_known(rule) && generation.tells(beside.as_ref()))
 }
 
 /// What is the organization's in profiles, as in `_acme`.
@@ -120,14 +122,20 @@ pub(in crate::adobe) fn place(org: &str, name: &RuleName, beside: Option<&Beside
     beside.and_then(|beside| beside.place.clone()).unwrap_or_else(own)
 }
 
-/// Where all of them stand, and what each is called here.
-pub(in crate::adobe) fn places(config: &StoredConfig, org: &str) -> Vec<(Vec<Name>, Name)> {
-    let all = config.rules().of(RULE).values();
+/// Where all of them stand in profiles, or in events, and what each is called here.
+pub(in crate::adobe) fn places(config: &StoredConfig, org: &str, target: Target) -> Vec<(Vec<Name>, Name)> {
+    let all = config.rules().of(RULE).values().filter(|rule| rule.definition().into == target);
     all.map(|rule| {
         let place = place(org, &rule.name, beside(config, rule.name.as_str()).as_ref());
         (place.iter().map(|name| name.as_str().into()).collect(), rule.name.shared())
     })
     .collect()
+}
+
+/// Where the value of an event stands that was computed under this name, its names joined by dots.
+pub(in crate::adobe) fn place_in_events(config: &StoredConfig, org: &str, name: &str) -> String {
+    let placed = beside(config, name).and_then(|beside| beside.place).map(|place| place.join("."));
+    placed.unwrap_or_else(|| format!("{}.{GROUP}.{name}", tenant(org)))
 }
 
 /// Where a computed attribute is shown in profiles.
@@ -147,7 +155,7 @@ pub(in crate::adobe) fn shown_at(config: &StoredConfig, org: &str) -> Vec<Place>
         #[serde(default)]
         place: Option<Vec<String>>,
     }
-    let live = config.rules().of(RULE).values().filter(|rule| rule.live().is_some());
+    let live = config.rules().of(RULE).values().filter(|rule| rule.live().is_some() && !rule.is_of_events());
     let tenant = tenant(org);
     live.map(|rule| {
         let name = rule.name.shared();

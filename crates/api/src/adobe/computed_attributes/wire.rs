@@ -178,11 +178,12 @@ pub(super) struct Page {
     pub(super) total_count: usize,
 }
 
-/// The union schema that profiles are of.
-pub(in crate::adobe) fn defined_on() -> Json {
-    json!([{
-        "meta:resourceType": "unions", "meta:containerId": "tenant", "$ref": "https://ns.adobe.com/xdm/context/profile__union"
-    }])
+/// The union schema of profiles.
+pub(in crate::adobe) const UNION: &str = "https://ns.adobe.com/xdm/context/profile__union";
+
+/// The union schema that something is of.
+pub(in crate::adobe) fn defined_on(union: &str) -> Json {
+    json!([{ "meta:resourceType": "unions", "meta:containerId": "tenant", "$ref": union }])
 }
 
 /// Where something is shown.
@@ -233,7 +234,7 @@ pub(super) fn shown(
         duration: beside.and_then(|beside| beside.duration),
         last_evaluation_ts: evaluated.unwrap_or_default(),
         return_schema: json!({ "meta:xdmType": beside.map_or("any", |beside| beside.gives.as_str()) }),
-        defined_on: defined_on(),
+        defined_on: defined_on(UNION),
         create_epoch: beside.map_or_else(|| millis(own.created_at), |beside| beside.created_millis),
         update_epoch: millis(own.updated_at),
         created_by: beside.map(|beside| beside.created_by.clone()).unwrap_or_default(),
@@ -284,7 +285,7 @@ pub(super) fn example() -> Json {
         ("schema", json!({ "name": PROFILE })),
         ("lastEvaluationTs", json!("")),
         ("returnSchema", json!({ "meta:xdmType": "any" })),
-        ("definedOn", defined_on()),
+        ("definedOn", defined_on(UNION)),
         ("createEpoch", json!(1_769_853_600_000_i64)),
         ("updateEpoch", json!(1_769_853_600_000_i64)),
         ("createdBy", json!("019a0f3e5b2c7d41e0a8f5c2")),

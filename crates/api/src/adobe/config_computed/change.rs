@@ -7,15 +7,17 @@ use tessera_engine::time::Timestamp;
 use tessera_expr::ast::{Function, Name, Node};
 use tessera_expr::check::{Known, Model as _, Type};
 use tessera_service::error::Error;
-use tessera_service::workspace_config::{Definition, RuleContent, RuleName, StoredConfig, StoredRule, put_rule};
+use tessera_service::workspace_config::{
+    Definition, RuleContent, RuleName, StoredConfig, StoredRule, Target, put_rule,
+};
 
 use super::wire::{Body, Operation};
 use crate::adobe::computed_attributes::{
     Beside, Generation, RULE, beside, checked_description, exists, of, with_beside,
 };
 use crate::adobe::enter::Asked;
-use crate::adobe::objects::{PROFILE, expected, fresh_uuid, millis, missing};
-use crate::adobe::pql::{self, Expression, compiled, ours, read_as, xdm_type};
+use crate::adobe::objects::{EVENT, PROFILE, expected, fresh_uuid, millis, missing};
+use crate::adobe::pql::{self, Expression, compiled, compiled_of_events, ours, read_as, xdm_type};
 use crate::answer::invalid;
 use crate::app::App;
 use crate::body;
@@ -38,12 +40,14 @@ pub(super) struct Wanted {
 /// `member_invalid`, `computed_attribute_schema`, `rule_invalid`, `rule_reads_hidden`.
 pub(super) async fn new(app: &App, asked: &Asked, config: &StoredConfig, body: Body) -> Result<Wanted, Error> {
     let schema = body.schema.ok_or_else(|| missing("schema"))?;
-    if schema.name != PROFILE {
-        return Err(expected("schema.name", PROFILE));
-    }
+    let target = match schema.name.as_str() {
+        PROFILE => Target::Profiles,
+        EVENT => Target::Events,
+        _ => return Err(expected("schema.name", format!("{PROFILE} or {EVENT}"))),
+    };
     let place = place(&body.path.ok_or_else(|| missing("path"))?, &body.name.ok_or_else(|| missing("name"))?)?;
     let sent = body.expression.ok_or_else(|| missing("expression"))?;
-    let (definition, gives) = read(app, asked, config, &sent, &place).await?;
+    let (definition, gives) = read(app, asked, config, (&sent, target), &place).await?;
     let name = RuleName::parse(RULE, &place.join("_")).map_err(|_| {
         expected("path", "a place whose names together have at most 64 letters, digits and _, none of these first,")
     })?;
@@ -116,7 +120,7 @@ pub(super) async fn changed(
         }
     }
     let place = own.place.clone().unwrap_or_default();
-    let (definition, gives) = read(app, asked, config, &sent, &place).await?;
+    let (definition, gives) = read(app, asked, config, (&sent, rule.definition().into), &place).await?;
     let beside = Beside { sent, read_as: read_as(&definition), gives, ..own };
     Ok(Wanted { name: rule.name.clone(), description, definition, beside })
 }
@@ -126,16 +130,25 @@ async fn read(
     app: &App,
     asked: &Asked,
     config: &StoredConfig,
-    sent: &Expression,
+    (sent, target): (&Expression, Target),
     place: &[String],
 ) -> Result<(Definition, String), Error> {
-    let expr = ours(sent.read()?, &pql::places(config, &asked.org));
+    let (places, text) = (pql::places(config, &asked.org), sent.as_text().unwrap_or_default());
+    let expr = sent.read()?;
     let counts = matches!(&expr.node, Node::Call { function: Function::Count, .. });
     let within = (asked.workspace(), asked.entered.visibility());
-    let (definition, given) = compiled(app, within, RULE, (expr, sent.as_text().unwrap_or_default()), None).await?;
+    let (definition, given) = match target {
+        Target::Profiles => compiled(app, within, RULE, (ours(expr, &places), text), None).await?,
+        Target::Events => compiled_of_events(app, within, (expr, text), &places).await?,
+    };
     let model = app.service.rule_model(within.0, within.1).await?;
     let names: Vec<Name> = place.iter().map(|name| name.as_str().into()).collect();
-    match model.attribute(&names) {
+    let known = match target {
+        Target::Profiles => model.attribute(&names),
+        // Schemas of events are not looked into.
+        Target::Events => Known::Perhaps,
+    };
+    match known {
         Known::Never => return Err(no_field()),
         Known::Is(field) if field != Type::Any && given != Type::Any && field != given => return Err(other_type()),
         Known::Is(_) | Known::Perhaps => {}

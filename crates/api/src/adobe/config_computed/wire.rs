@@ -5,16 +5,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tessera_expr::plan::Attributes;
-use tessera_service::workspace_config::{RuleKind, StoredConfig, StoredRule};
+use tessera_service::workspace_config::{RuleKind, StoredConfig, StoredRule, Target};
 use utoipa::ToSchema;
 
-use crate::adobe::computed_attributes::{Beside, RULE, beside, defined_on, id_of};
+use crate::adobe::computed_attributes::{Beside, RULE, UNION, beside, defined_on, id_of};
 use crate::adobe::enter::{Asked, Sandbox};
-use crate::adobe::objects::{PROFILE, Schema, seconds};
+use crate::adobe::objects::{EVENT, PROFILE, Schema, seconds};
 use crate::adobe::pql::{self, Expression};
 
-/// The union schema of profiles.
-const UNION: &str = "https://ns.adobe.com/xdm/context/profile__union";
+/// The union schema of events.
+const UNION_OF_EVENTS: &str = "https://ns.adobe.com/xdm/context/experienceevent__union";
 
 /// A computed attribute as it is sent.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -32,7 +32,7 @@ pub(super) struct Body {
     pub(super) description: Option<String>,
     #[serde(default)]
     pub(super) expression: Option<Expression>,
-    /// `_xdm.context.profile`.
+    /// `_xdm.context.profile`, or `_xdm.context.experienceevent`: then it is written into events, of which its names are; `$1` is the profile.
     #[serde(default)]
     pub(super) schema: Option<Schema>,
 }
@@ -120,6 +120,10 @@ impl ComputedAttributes {
 pub(super) fn shown(config: &StoredConfig, asked: &Asked, rule: &StoredRule, own: Beside) -> Option<ComputedAttribute> {
     let (name, path) = own.place.as_ref()?.split_last()?;
     let places = pql::places(config, &asked.org);
+    let (class, union) = match rule.definition().into {
+        Target::Profiles => (PROFILE, UNION),
+        Target::Events => (EVENT, UNION_OF_EVENTS),
+    };
     let expression = pql::told(rule.definition(), Some((&own.sent, own.read_as.as_str())), &places);
     Some(ComputedAttribute {
         id: own.id.clone(),
@@ -130,10 +134,10 @@ pub(super) fn shown(config: &StoredConfig, asked: &Asked, rule: &StoredRule, own
         position_path: path.to_vec(),
         description: rule.description.as_deref().unwrap_or_default().to_owned(),
         expression,
-        schema: Schema { name: PROFILE.to_owned() },
+        schema: Schema { name: class.to_owned() },
         return_schema: json!({ "meta:xdmType": own.gives }),
-        defined_on: defined_on(),
-        encoded_defined_on: URL_SAFE_NO_PAD.encode(UNION),
+        defined_on: defined_on(union),
+        encoded_defined_on: URL_SAFE_NO_PAD.encode(union),
         dependencies: dependencies(config, asked, rule),
         dependents: dependents(config, asked, rule),
         active: rule.next().or(rule.live()).is_some(),
@@ -189,7 +193,7 @@ pub(super) fn example() -> Json {
         ("sandbox", crate::adobe::objects::example_sandbox()),
         ("positionPath", json!(["_acme", "purchaseSummary"])),
         ("returnSchema", json!({ "meta:xdmType": "number" })),
-        ("definedOn", defined_on()),
+        ("definedOn", defined_on(UNION)),
         ("encodedDefinedOn", json!(URL_SAFE_NO_PAD.encode(UNION))),
         ("dependencies", json!([])),
         ("dependents", json!([])),

@@ -10,11 +10,12 @@ use tessera_service::payload::Payload;
 use tessera_service::workspace_config::StoredConfig;
 use tessera_service::{EventQuery, StoredCall};
 
+use super::super::computed_attributes::place_in_events;
 use super::super::enter::Asked;
 use super::super::namespaces::code_of;
 use super::super::xid::Named;
 use super::parse::{Events, Shape, order_name};
-use super::render::project;
+use super::render::{project, set};
 use super::{IDENTITIES_MAX, too_many_identities};
 use crate::app::App;
 use crate::bounds::{EVENTS_MAX, PAGE_BYTES};
@@ -83,7 +84,7 @@ async fn read(app: &App, asked: &Asked, config: &StoredConfig, asking: &Asking<'
                 page.next = Some(call.message_id.clone());
                 return Ok(page);
             }
-            let event = entity(call, config)?;
+            let event = entity(call, config, &asked.org)?;
             if properties.iter().all(|property| property.is_met_by(&event)) {
                 if page.children.is_empty() {
                     page.start = call.message_id.to_string();
@@ -112,11 +113,15 @@ fn child(call: &StoredCall, event: Value, named: &Named, shape: &Shape) -> Value
 }
 
 /// An event as XDM has it: what was sent, with what every event has (section 2.3). What another API sent has its properties there.
-fn entity(call: &StoredCall, config: &StoredConfig) -> Result<Value, Error> {
+fn entity(call: &StoredCall, config: &StoredConfig, org: &str) -> Result<Value, Error> {
     let unreadable = |_| Error::new(ErrorKind::Corrupt, "corrupt", "the payload of a stored call is no json");
     let payload: Payload<'_> = serde_json::from_slice(&call.payload).map_err(unreadable)?;
     let properties = payload.properties.map(|json| serde_json::from_str(json.get())).transpose().map_err(unreadable)?;
     let mut event: Map<String, Value> = properties.unwrap_or_default();
+    let computed = payload.computed.map(|json| serde_json::from_str(json.get())).transpose().map_err(unreadable)?;
+    for (name, value) in computed.unwrap_or_else(Map::new) {
+        set(&mut event, &place_in_events(config, org, &name), value);
+    }
     event.insert("_id".to_owned(), (*call.message_id).into());
     event.entry("timestamp").or_insert_with(|| format_timestamp(call.time).into());
     if let Some(name) = &call.name {

@@ -82,7 +82,7 @@ fn unreadable() -> Error {
 }
 
 /// Puts a value at a name, whose parts are joined by dots.
-fn set(object: &mut Map<String, Value>, name: &str, value: Value) {
+pub(super) fn set(object: &mut Map<String, Value>, name: &str, value: Value) {
     match name.split_once('.') {
         None => {
             object.insert(name.to_owned(), value);

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::Kind;
-use tessera_engine::time::Timestamp;
 use tessera_expr::calendar::Zone;
 use tessera_expr::rule::Rule;
 use tessera_service::Fields;
 use tessera_service::directory::WorkspaceId;
 use tessera_service::error::Error;
+use tessera_service::notes::NoteKind;
 use tessera_service::queries::ProfileQuery;
-use tessera_service::workspace_config::{Definition, StoredConfig, set_object};
+use tessera_service::workspace_config::{Definition, StoredConfig};
 
 use super::not_found;
 use super::wire::{Body, query_id};
@@ -19,11 +19,10 @@ use crate::adobe::merge_policies::{self, Class};
 use crate::adobe::objects::{PROFILE, expected, missing};
 use crate::adobe::pql::{Expression, NODES, TEXT};
 use crate::answer::to_json;
+use crate::app::App;
 
-/// What is kept of a preview, by its id.
-const KIND: &str = "adobe.preview";
-/// Previews of one workspace; where another one comes, the oldest goes.
-const KEPT_MAX: usize = 100;
+/// What is kept of previews, by their ids; where another one comes, the oldest goes.
+const PREVIEWS: NoteKind = NoteKind { name: "adobe.preview", max: 100 };
 /// A model by a name of old documents.
 const OLD_PROFILE: &str = "xdm.model.profile";
 
@@ -32,7 +31,6 @@ const OLD_PROFILE: &str = "xdm.model.profile";
 pub(super) struct Draft {
     expression: Expression,
     class: String,
-    made_micros: i64,
 }
 
 impl Draft {
@@ -40,7 +38,7 @@ impl Draft {
     ///
     /// # Errors
     /// `member_invalid`.
-    pub(super) fn read(body: Body, now: Timestamp) -> Result<Self, Error> {
+    pub(super) fn read(body: Body) -> Result<Self, Error> {
         let value = body.predicate_expression.ok_or_else(|| missing("predicateExpression"))?;
         let format = match body.predicate_type.as_deref() {
             None | Some("PQL" | TEXT) => TEXT,
@@ -54,7 +52,7 @@ impl Draft {
             return Err(expected("graphType", "pdg, for conditions are asked of whole profiles,"));
         }
         let expression = Expression { format: format.to_owned(), ..Expression::text(value) };
-        Ok(Self { expression, class, made_micros: now.micros() })
+        Ok(Self { expression, class })
     }
 
     pub(super) const fn expression(&self) -> &Expression {
@@ -119,27 +117,26 @@ impl Question {
 ///
 /// # Errors
 /// `preview_not_found`.
-pub(super) fn find(config: &StoredConfig, id: &str) -> Result<Draft, Error> {
+pub(super) async fn find(app: &App, workspace: WorkspaceId, id: &str) -> Result<Draft, Error> {
     let id = query_id(id).ok_or_else(not_found)?;
-    config.objects().get(KIND, &id).and_then(|json| serde_json::from_str(json).ok()).ok_or_else(not_found)
+    let note = app.service.note(workspace, &PREVIEWS, &id).await?;
+    note.and_then(|note| serde_json::from_str(&note.json).ok()).ok_or_else(not_found)
 }
 
-/// The configuration with a preview; the oldest goes where there are as many as there may be.
-pub(super) fn with(config: &StoredConfig, id: &str, draft: &Draft) -> Result<StoredConfig, Error> {
-    let made = |json: &str| serde_json::from_str::<Draft>(json).map_or(i64::MIN, |draft| draft.made_micros);
-    let mut all: Vec<(i64, String)> = config.objects().of(KIND).map(|(id, json)| (made(json), id.to_owned())).collect();
-    all.sort_unstable();
-    let surplus = (all.len() + 1).saturating_sub(KEPT_MAX);
-    let mut next = config.clone();
-    for (_, oldest) in all.into_iter().take(surplus) {
-        next = set_object(&next, (KIND, &oldest), None)?;
-    }
+/// Keeps a preview; the oldest goes where there are as many as there may be.
+///
+/// # Errors
+/// What the store answers.
+pub(super) async fn keep(app: &App, workspace: WorkspaceId, id: &str, draft: &Draft) -> Result<(), Error> {
     let json = String::from_utf8_lossy(&to_json(draft)).into_owned();
-    set_object(&next, (KIND, id), Some(&json))
+    app.service.add_note(workspace, &PREVIEWS, (id, &json), |_| Ok(()), |_| true).await
 }
 
-/// The configuration without a preview.
-pub(super) fn without(config: &StoredConfig, id: &str) -> Result<StoredConfig, Error> {
+/// Lets go of a preview.
+///
+/// # Errors
+/// `preview_not_found`.
+pub(super) async fn let_go(app: &App, workspace: WorkspaceId, id: &str) -> Result<(), Error> {
     let id = query_id(id).ok_or_else(not_found)?;
-    set_object(config, (KIND, &id), None)
+    if app.service.remove_note(workspace, &PREVIEWS, &id).await? { Ok(()) } else { Err(not_found()) }
 }

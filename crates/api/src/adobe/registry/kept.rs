@@ -19,7 +19,6 @@ use crate::answer::invalid;
 pub(super) const SCHEMA: &str = "adobe.schema";
 pub(super) const DESCRIPTOR: &str = "adobe.descriptor";
 pub(super) const DATASET: &str = "adobe.dataset";
-pub(in crate::adobe) const BATCH: &str = "adobe.batch";
 /// The one type of descriptors that is kept.
 pub(super) const DESCRIPTOR_TYPE: &str = "xdm:descriptorIdentity";
 
@@ -150,20 +149,6 @@ pub(in crate::adobe) fn class_of(config: &StoredConfig, dataset: &str) -> Result
     Ok(Some(schema(config, &read::<Dataset>(json)?.schema)?.class))
 }
 
-/// The dataset of a batch that was made here.
-///
-/// # Errors
-/// `corrupt`.
-pub(in crate::adobe) fn dataset_of_batch(config: &StoredConfig, batch: &str) -> Result<Option<String>, Error> {
-    /// What of a batch is looked at.
-    #[derive(Deserialize)]
-    struct OfDataset {
-        dataset: String,
-    }
-    let json = config.objects().get(BATCH, batch);
-    Ok(json.map(read::<OfDataset>).transpose()?.map(|own| own.dataset))
-}
-
 /// All objects of a kind, by id.
 ///
 /// # Errors
@@ -194,12 +179,12 @@ pub(in crate::adobe) fn written<T: Serialize>(object: &T) -> String {
     serde_json::to_string(object).expect("objects have text keys and serialise without fail")
 }
 
-fn read<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
+pub(in crate::adobe) fn read<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
     serde_json::from_str(json)
-        .map_err(|_| Error::new(ErrorKind::Corrupt, "corrupt", "an object of the configuration cannot be read"))
+        .map_err(|_| Error::new(ErrorKind::Corrupt, "corrupt", "what is kept of an object cannot be read"))
 }
 
-fn not_found() -> Error {
+pub(in crate::adobe) fn not_found() -> Error {
     Error::new(ErrorKind::NotFound, "resource_not_found", "no schema, descriptor or dataset has this id")
 }
 

@@ -3,11 +3,14 @@
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{ErasureOrder, StoredConfig};
 
+use super::super::batches::dataset_of_batch;
+use super::super::enter::Asked;
 use super::super::errors::invalid_parameter;
-use super::super::registry::{XdmClass, class_of, dataset_of_batch};
+use super::super::registry::{XdmClass, class_of};
 use super::render::Generation;
 use super::wire::NewSystemJob;
 use crate::answer::invalid;
+use crate::app::App;
 use crate::extract::Query;
 
 /// Jobs of one page.
@@ -23,13 +26,18 @@ pub(super) struct Target {
 ///
 /// # Errors
 /// `delete_request_invalid`, `batch_not_found`, `batch_of_records`.
-pub(super) fn target(new: NewSystemJob, config: &StoredConfig) -> Result<Target, Error> {
+pub(super) async fn target(
+    app: &App,
+    asked: &Asked,
+    new: NewSystemJob,
+    config: &StoredConfig,
+) -> Result<Target, Error> {
     let NewSystemJob { data_set_id, dataset_id, batch_id } = new;
     let dataset = data_set_id.or(dataset_id).filter(|id| !id.is_empty());
     match (dataset, batch_id.filter(|id| !id.is_empty())) {
         (Some(dataset), None) => Ok(Target { dataset, batch: None }),
         (named, Some(batch)) => {
-            let of_batch = dataset_of_batch(config, &batch)?;
+            let of_batch = dataset_of_batch(app, asked.workspace(), &batch).await?;
             let dataset = named.or(of_batch).ok_or_else(|| {
                 let message = format!("Batch not found for profile dataset '{batch}'; datasetId says of which it is");
                 invalid("batch_not_found", message)

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use tessera_expr::calendar::Zone;
-use tessera_expr::check::Model;
+use tessera_expr::check::{Model, check_as};
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{
     DESCRIPTION_MAX, Definition, PolicyId, RuleContent, RuleKind, RuleName, display_name,
 };
 
 use super::wire::{
-    AttributeReplacement, DeclaredAttribute, DeclaredSegment, NewAttribute, NewSegment, Of, SegmentReplacement, Wanted,
+    AttributeReplacement, DeclaredAttribute, DeclaredSegment, NewAttribute, NewSegment, Of, SegmentReplacement, Target,
+    Wanted,
 };
 use crate::answer::invalid;
 use crate::body;
@@ -25,6 +26,7 @@ pub(super) struct Spelled {
     zone: Zone,
     merge_policy: Option<PolicyId>,
     of: Of,
+    into: Target,
     is_draft: bool,
 }
 
@@ -34,7 +36,7 @@ type Shared = (
     (Option<String>, Option<String>),
     Option<String>,
     Option<Wanted>,
-    (Option<String>, Option<Of>),
+    (Option<String>, Option<Of>, Option<Target>),
 );
 
 /// The name of a rule to be made, and what it says.
@@ -44,10 +46,10 @@ type Shared = (
 pub(super) fn new(kind: RuleKind, bytes: &[u8]) -> Result<(String, Spelled), Error> {
     match kind {
         RuleKind::Attribute => {
-            let NewAttribute { name, pql, pql_json, tree, filter, display_name, description, time_zone, status } =
+            let NewAttribute { name, into, pql, pql_json, tree, filter, display_name, description, time_zone, status } =
                 body::json(bytes)?;
             let texts = (display_name, description);
-            Ok((name, read(((pql, pql_json, tree, filter), texts, time_zone, status, (None, None)))?))
+            Ok((name, read(((pql, pql_json, tree, filter), texts, time_zone, status, (None, None, into)))?))
         }
         RuleKind::Segment => {
             let NewSegment {
@@ -64,7 +66,7 @@ pub(super) fn new(kind: RuleKind, bytes: &[u8]) -> Result<(String, Spelled), Err
                 status,
             } = body::json(bytes)?;
             let texts = (display_name, description);
-            Ok((name, read(((pql, pql_json, tree, filter), texts, time_zone, status, (merge_policy, of)))?))
+            Ok((name, read(((pql, pql_json, tree, filter), texts, time_zone, status, (merge_policy, of, None)))?))
         }
     }
 }
@@ -78,6 +80,7 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
         RuleKind::Attribute => {
             let AttributeReplacement {
                 version,
+                into,
                 pql,
                 pql_json,
                 tree,
@@ -88,7 +91,7 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
                 status,
             } = body::json(bytes)?;
             let texts = (display_name, description);
-            Ok((version, read(((pql, pql_json, tree, filter), texts, time_zone, status, (None, None)))?))
+            Ok((version, read(((pql, pql_json, tree, filter), texts, time_zone, status, (None, None, into)))?))
         }
         RuleKind::Segment => {
             let SegmentReplacement {
@@ -105,7 +108,7 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
                 status,
             } = body::json(bytes)?;
             let texts = (display_name, description);
-            Ok((version, read(((pql, pql_json, tree, filter), texts, time_zone, status, (merge_policy, of)))?))
+            Ok((version, read(((pql, pql_json, tree, filter), texts, time_zone, status, (merge_policy, of, None)))?))
         }
     }
 }
@@ -113,8 +116,8 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
 /// # Errors
 /// As [`read`].
 pub(super) fn declared_attribute(wire: DeclaredAttribute) -> Result<Spelled, Error> {
-    let DeclaredAttribute { pql, pql_json, tree, filter, display_name, description, time_zone, status } = wire;
-    read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, (None, None)))
+    let DeclaredAttribute { into, pql, pql_json, tree, filter, display_name, description, time_zone, status } = wire;
+    read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, (None, None, into)))
 }
 
 /// # Errors
@@ -122,13 +125,13 @@ pub(super) fn declared_attribute(wire: DeclaredAttribute) -> Result<Spelled, Err
 pub(super) fn declared_segment(wire: DeclaredSegment) -> Result<Spelled, Error> {
     let DeclaredSegment { merge_policy, of, pql, pql_json, tree, filter, display_name, description, time_zone, status } =
         wire;
-    read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, (merge_policy, of)))
+    read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, (merge_policy, of, None)))
 }
 
 /// # Errors
 /// `rule_spelling`, `rule_invalid`, `time_zone_unknown`, `description_invalid`, `display_name_invalid`, `name_invalid`.
 fn read(
-    ((pql, pql_json, tree, filter), (called, description), zone, status, (merge_policy, of)): Shared,
+    ((pql, pql_json, tree, filter), (called, description), zone, status, (merge_policy, of, into)): Shared,
 ) -> Result<Spelled, Error> {
     let text = rules::spelled(pql, pql_json, tree, filter)?;
     let name = zone.as_deref().unwrap_or("UTC");
@@ -149,6 +152,7 @@ fn read(
         zone,
         merge_policy,
         of: of.unwrap_or_default(),
+        into: into.unwrap_or_default(),
         is_draft: status == Some(Wanted::Draft),
     })
 }
@@ -172,11 +176,19 @@ impl Spelled {
     /// # Errors
     /// `rule_invalid`, with what was expected where, and a hint.
     pub(super) fn compile(self, kind: RuleKind, model: &dyn Model) -> Result<RuleContent, Error> {
-        let Self { text, display_name, description, zone, merge_policy, of, is_draft } = self;
+        let Self { text, display_name, description, zone, merge_policy, of, into, is_draft } = self;
         let refused = |problem| rules::refused(&problem, &text);
         let expr = text.read().map_err(refused)?;
-        tessera_expr::check::check_as(&expr, kind.purpose(), model).map_err(refused)?;
-        let definition = Definition::new(kind, expr, zone, merge_policy).map_err(refused)?.of(of.into());
+        let definition = match into {
+            Target::Profiles => {
+                check_as(&expr, kind.purpose(), model).map_err(refused)?;
+                Definition::new(kind, expr, zone, merge_policy).map_err(refused)?.of(of.into())
+            }
+            Target::Events => {
+                check_as(&expr.clone().of_first_event(), kind.purpose(), model).map_err(refused)?;
+                Definition::of_events(expr, zone).map_err(refused)?
+            }
+        };
         Ok(RuleContent { display_name, description: description.map(Into::into), definition, is_draft })
     }
 }

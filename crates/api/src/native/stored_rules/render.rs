@@ -5,7 +5,7 @@ use tessera_expr::plan::{Attributes, EventTypes, Kind, Plan};
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::ListPage;
 use tessera_service::segments::ShownRule;
-use tessera_service::workspace_config::{Definition, PolicyId, RuleContent, RuleKind, StoredRule, Version};
+use tessera_service::workspace_config::{Definition, PolicyId, RuleContent, RuleKind, StoredRule, Target, Version};
 
 use super::wire;
 use crate::answer::to_json;
@@ -47,7 +47,8 @@ fn rule(kind: RuleKind, shown: &ShownRule, warnings: Vec<Warning>) -> wire::Stor
         status: stored.status().name(),
         version: stored.version,
         content: said(kind, (stored.display_name.as_deref(), stored.description.as_deref()), definition),
-        kind: kind_of(plan),
+        // One that is written into events is kept by nobody else.
+        kind: if stored.is_of_events() { "constant" } else { kind_of(plan) },
         attributes: attributes_of(plan),
         events: events_of(plan),
         segments: plan.segments.iter().map(ToString::to_string).collect(),
@@ -80,6 +81,7 @@ fn said(kind: RuleKind, words: (Option<&str>, Option<&str>), definition: &Defini
         time_zone: definition.zone_name().to_owned(),
         merge_policy: (kind == RuleKind::Segment).then(policy),
         of: (kind == RuleKind::Segment).then(|| definition.of.into()),
+        into: (definition.into == Target::Events).then_some(wire::Target::Events),
         declared: None,
     }
 }

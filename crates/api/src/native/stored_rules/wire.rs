@@ -48,6 +48,19 @@ impl From<Of> for Kind {
     }
 }
 
+/// Where the values of a computed attribute are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AttributeTarget)]
+pub(crate) enum Target {
+    /// In profiles: computed whenever somebody asks.
+    #[default]
+    Profiles,
+    /// In events: computed once, when an event is taken in, of the event and of its profile as that stood right before, and kept with the event.
+    /// Names are those of the event, such as `properties.total`; `$1` is the profile.
+    Events,
+}
+
 macro_rules! rule_body {
     ($(#[$doc:meta])* $name:ident, $schema:ident { $($(#[$more_doc:meta])* $more:ident: $type:ty,)* }) => {
         $(#[$doc])*
@@ -92,6 +105,9 @@ rule_body!(
         /// Its name: 1 to 64 letters, digits and `_`, beginning with a letter or `_`. Profiles show it under this name. Any other text of up
         /// to 255 characters is taken for its `display_name`, and its name is made of it.
         name: String,
+        /// Where its values are: `profiles` where it is left out. It stays as it is made.
+        #[serde(default)]
+        into: Option<Target>,
     }
 );
 rule_body!(
@@ -100,6 +116,9 @@ rule_body!(
         /// The version that is meant to be replaced, if that matters; 0 for none.
         #[serde(default)]
         version: Option<u64>,
+        /// Where its values are: `profiles` where it is left out. It stays as it is made.
+        #[serde(default)]
+        into: Option<Target>,
     }
 );
 rule_body!(
@@ -132,7 +151,11 @@ rule_body!(
 );
 rule_body!(
     /// A computed attribute as a file declares it.
-    DeclaredAttribute, DeclaredAttribute {}
+    DeclaredAttribute, DeclaredAttribute {
+        /// Where its values are: `profiles` where it is left out. It stays as it is made.
+        #[serde(default)]
+        into: Option<Target>,
+    }
 );
 rule_body!(
     /// A segment as a file declares it.
@@ -221,6 +244,9 @@ pub(crate) struct Content {
     /// Of a segment, of whom it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) of: Option<Of>,
+    /// `events` of a computed attribute that is written into events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) into: Option<Target>,
     /// `draft` where a file declares one.
     #[serde(skip_serializing_if = "Option::is_none", rename = "status")]
     #[schema(ignore)]

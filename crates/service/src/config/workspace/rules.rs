@@ -9,11 +9,11 @@ use std::sync::Arc;
 use tessera_engine::config::Kind;
 use tessera_engine::rules::{AggregateId, SegmentId, Turning};
 use tessera_engine::time::Timestamp;
-use tessera_expr::ast::Expr;
+use tessera_expr::ast::{Expr, Node};
 use tessera_expr::calendar::Zone;
 use tessera_expr::plan::Attributes;
 use tessera_expr::pql;
-use tessera_expr::problem::Problem;
+use tessera_expr::problem::{Code, Place, Problem};
 use tessera_expr::rule::{Purpose, Rule};
 
 use super::{PolicyId, StoredConfig};
@@ -41,6 +41,8 @@ pub const SEGMENTS_MAX: usize = 2_000;
 pub const POLICIES_IN_USE_MAX: usize = 5;
 /// Former versions of a segment whose turns are shown.
 const FORMER_MAX: usize = 32;
+/// Computed attributes that are written into events and that run, in one workspace: each is asked of every event.
+pub const EVENT_ATTRIBUTES_MAX: usize = 20;
 /// Characters of a description.
 pub const DESCRIPTION_MAX: usize = 500;
 
@@ -73,6 +75,16 @@ impl RuleKind {
     }
 }
 
+/// Where the values of a computed attribute are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Target {
+    /// In profiles: computed whenever somebody asks.
+    #[default]
+    Profiles,
+    /// In events: computed once, when an event is taken in, and kept with it.
+    Events,
+}
+
 /// What a rule says. Equal are those that say the same.
 #[derive(Debug, Clone)]
 pub struct Definition {
@@ -86,11 +98,14 @@ pub struct Definition {
     pub merge_policy: Option<PolicyId>,
     /// Of a segment, of whom it is. A computed attribute is everybody's.
     pub of: Kind,
+    /// Of a computed attribute, where its values are.
+    pub into: Target,
 }
 
 impl PartialEq for Definition {
     fn eq(&self, other: &Self) -> bool {
-        (&self.pql, &self.zone, &self.merge_policy, self.of) == (&other.pql, &other.zone, &other.merge_policy, other.of)
+        let said = |own: &Self| (own.pql.clone(), own.merge_policy.clone(), own.of, own.into);
+        said(self) == said(other) && self.zone == other.zone
     }
 }
 
@@ -112,7 +127,34 @@ impl Definition {
         // What is stored is read again at every start: whatever language a rule came in, its text keeps the bounds of a text.
         pql::parse(&pql)?;
         let rule = Arc::new(Rule::compile(expr, kind.purpose())?);
-        Ok(Self { pql, rule, zone, merge_policy, of: Kind::Person })
+        Ok(Self { pql, rule, zone, merge_policy, of: Kind::Person, into: Target::Profiles })
+    }
+
+    /// Compiles a computed attribute that is written into events. Its names are those of the event; `$1` is the profile, as it stood right before
+    /// the event.
+    ///
+    /// # Errors
+    /// The first [`Problem`] of it: as [`Self::new`], and `Code::WrongType` where it speaks of the events of the profile, of which it knows none
+    /// but its own.
+    pub fn of_events(expr: Expr, zone: Zone) -> Result<Self, Problem> {
+        if let Some(at) = place_of_events(&expr) {
+            let expected = "the event alone; of events of before a computed attribute of the profile can tell";
+            return Err(Problem { code: Code::WrongType, at, expected: expected.to_owned(), hint: None });
+        }
+        let pql: Arc<str> = pql::print(&expr).into();
+        let own = Self::of_events_stored(&pql, zone.clone())?;
+        // What is stored is read again at every start, and without what it was checked for.
+        let rule = Arc::new(Rule::compile(expr.of_first_event(), Purpose::Value)?);
+        Ok(Self { rule, ..own })
+    }
+
+    /// A computed attribute that is written into events, as it was stored.
+    ///
+    /// # Errors
+    /// The first [`Problem`] with its form.
+    pub(super) fn of_events_stored(pql: &str, zone: Zone) -> Result<Self, Problem> {
+        let rule = Arc::new(Rule::stored(pql::parse(pql)?.of_first_event(), Purpose::Value)?);
+        Ok(Self { pql: pql.into(), rule, zone, merge_policy: None, of: Kind::Person, into: Target::Events })
     }
 
     /// A rule as it was stored. What was checked when it was made is not checked again: reading a configuration costs no more for what its
@@ -127,7 +169,7 @@ impl Definition {
         merge_policy: Option<PolicyId>,
     ) -> Result<Self, Problem> {
         let rule = Arc::new(Rule::stored(pql::parse(pql)?, kind.purpose())?);
-        Ok(Self { pql: pql.into(), rule, zone, merge_policy, of: Kind::Person })
+        Ok(Self { pql: pql.into(), rule, zone, merge_policy, of: Kind::Person, into: Target::Profiles })
     }
 
     /// The name of the time zone where its days begin.
@@ -135,6 +177,16 @@ impl Definition {
     pub fn zone_name(&self) -> &str {
         self.zone.name().unwrap_or("UTC")
     }
+}
+
+/// Where an expression speaks of the events of the profile.
+fn place_of_events(expr: &Expr) -> Option<Place> {
+    if expr.node == Node::Events {
+        return Some(expr.at.clone());
+    }
+    let mut found = None;
+    expr.each_part(&mut |part| found = found.take().or_else(|| place_of_events(part)));
+    found
 }
 
 /// One version of a rule that runs.
@@ -257,6 +309,12 @@ impl StoredRule {
         self.live().map(|live| &live.definition).into_iter().chain([self.definition()])
     }
 
+    /// Whether it is a computed attribute that is written into events.
+    #[must_use]
+    pub fn is_of_events(&self) -> bool {
+        self.definition().into == Target::Events
+    }
+
     /// The versions that are evaluated.
     fn running(&self) -> impl Iterator<Item = &Version> {
         self.live().into_iter().chain(self.next())
@@ -362,10 +420,11 @@ impl StoredRules {
             || self.all().any(|(_, rule)| rule.next().is_some())
     }
 
-    /// The rules that depend on one by name, those that depend on these, and so on.
+    /// The rules that depend on one by name, those that depend on these, and so on. On what was written into events nothing does.
     fn dependents(&self, kind: RuleKind, name: &RuleName) -> BTreeSet<(RuleKind, RuleName)> {
         let mut found = BTreeSet::new();
-        let mut open = vec![(kind, name.clone())];
+        let is_of_events = self.of(kind).get(name).is_some_and(|rule| rule.is_of_events());
+        let mut open = if is_of_events { Vec::new() } else { vec![(kind, name.clone())] };
         while let Some((kind, name)) = open.pop() {
             for (own, rule) in self.all() {
                 let asks = rule.running().any(|version| asks_for(&version.definition.rule, kind, &name));

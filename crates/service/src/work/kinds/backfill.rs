@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tessera_engine::decide::Settling;
+use tessera_engine::decide::{Settlement, Settling};
 use tessera_engine::id::NodeId;
 use tessera_engine::rules::would_change;
 use tessera_engine::time::Timestamp;
@@ -129,7 +129,8 @@ impl Kind for Backfill {
 async fn settle(ctx: &Context, nodes: Vec<NodeId>) -> Result<(), Error> {
     let mut nodes = nodes;
     for _ in 0..PARTS_MAX {
-        let items = nodes.iter().map(|node| Item::Settle(*node, Settling::All)).collect();
+        let items =
+            nodes.iter().map(|node| Item::command(Settlement { node: *node, settling: Settling::All })).collect();
         nodes = submit(ctx, items).await?.into_iter().filter_map(|at| nodes.get(at).copied()).collect();
         if nodes.is_empty() {
             break;

@@ -14,7 +14,7 @@ use crate::base::ids::KeyId;
 use crate::directory::Class;
 use crate::jobs::terms::MadeBy;
 use crate::work::kind::{Context, Kind, Step};
-use crate::write::lane::{Answer, Done, Item, Origin, Work};
+use crate::write::lane::{Done, Item, Origin, Work, mismatch};
 
 /// Profiles of one step.
 const AT_ONCE: usize = 25;
@@ -98,9 +98,8 @@ impl Kind for EraseProfiles {
 async fn erase(ctx: &Context, node: NodeId, key: KeyId) -> Result<bool, Error> {
     let erasure = Erasure { victim: Victim::Profile(node), suppresses: false };
     let origin = Origin { door: DOOR, key, class: Class::Private, again: None };
-    let work = Work::Items { items: vec![Item::Erase(erasure)], origin, once: None };
-    let Answer::Items(mut done) = ctx.submit(work).await? else { return Err(unfitting()) };
-    match done.pop() {
+    let work = Work::Items { items: vec![Item::command(erasure)], origin, once: None };
+    match ctx.submit(work).await?.to_items()?.now()?.pop() {
         Some(Done::Erased(_)) => Ok(true),
         Some(Done::NotFound) => Ok(false),
         Some(Done::Waiting(max)) => {
@@ -109,10 +108,6 @@ async fn erase(ctx: &Context, node: NodeId, key: KeyId) -> Result<bool, Error> {
             Err(Error::new(ErrorKind::Throttled, "erasures_waiting", message))
         }
         Some(Done::Failed(error)) => Err(error),
-        _ => Err(unfitting()),
+        _ => Err(mismatch()),
     }
-}
-
-fn unfitting() -> Error {
-    Error::new(ErrorKind::Internal, "internal", "the lane answered an erasure with something else")
 }

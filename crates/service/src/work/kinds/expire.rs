@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tessera_engine::decide::EventExpiry;
 use tessera_engine::fact::FactKey;
 
 use super::sweep::{ROWS_AT_ONCE, Walk, done_with, last_of, scan, submit};
@@ -129,7 +130,7 @@ async fn end_events(ctx: &Context, own: &mut Expiring) -> Result<u64, Error> {
         if fact.node != node || fact.event != Some(id) {
             continue;
         }
-        items.push(Item::EndEvent(Box::new((erasure_of(call, fact), found.key.clone()))));
+        items.push(Item::deleting(EventExpiry(erasure_of(call, fact)), found.key.clone()));
     }
     own.events += items.len() as u64;
     submit(ctx, items).await?;

@@ -7,12 +7,12 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::SourceErasure;
-use tessera_engine::decide::lags;
+use tessera_engine::decide::{Sweep, lags};
 use tessera_engine::id::ErasureId;
 use tessera_store::{Commit, CommitError, Direction, Page, ScanLimit};
 
 use crate::base::codec;
-use crate::base::error::{Error, ErrorKind};
+use crate::base::error::Error;
 use crate::base::ids::KeyId;
 use crate::base::store_error::{commit_failed, read_failed};
 use crate::config::workspace::{erased, swept};
@@ -24,7 +24,7 @@ use crate::stored::records::{cluster, event, rows};
 use crate::stored::row::rows_at_once;
 use crate::work::kind::{Context, Kind, Step};
 use crate::write::erasure::{self, Receipt};
-use crate::write::lane::{Answer, Done, Item, Origin, Work};
+use crate::write::lane::{Done, Item, Origin, Work, mismatch};
 
 /// Records, or rows, of one step.
 const AT_ONCE: usize = 200;
@@ -98,7 +98,7 @@ impl Walk {
         }
         let found = stale.len() as u64;
         for _ in 0..PARTS_AT_ONCE {
-            let items = stale.iter().map(|id| Item::Sweep(*id)).collect();
+            let items = stale.iter().map(|id| Item::command(Sweep(*id))).collect();
             stale = submit(ctx, items).await?.into_iter().filter_map(|at| stale.get(at).copied()).collect();
             if stale.is_empty() {
                 break;
@@ -144,10 +144,7 @@ pub(super) async fn submit(ctx: &Context, items: Vec<Item>) -> Result<Vec<usize>
     }
     let key = ctx.job().asked_by.unwrap_or(KeyId::from_bytes([0; 12]));
     let origin = Origin { door: "jobs", key, class: Class::Private, again: None };
-    let mismatch = || Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked");
-    let Answer::Items(done) = ctx.submit(Work::Items { items, origin, once: None }).await? else {
-        return Err(mismatch());
-    };
+    let done = ctx.submit(Work::Items { items, origin, once: None }).await?.to_items()?.now()?;
     let mut in_part = Vec::new();
     for (at, done) in done.into_iter().enumerate() {
         match done {
@@ -155,15 +152,7 @@ pub(super) async fn submit(ctx: &Context, items: Vec<Item>) -> Result<Vec<usize>
             Done::Swept | Done::NotFound => {}
             Done::InPart => in_part.push(at),
             Done::Failed(error) => return Err(error),
-            Done::Fact(_)
-            | Done::Erased(_)
-            | Done::Waiting(_)
-            | Done::Directed { .. }
-            | Done::Documented(_)
-            | Done::Taken(_)
-            | Done::Touched
-            | Done::Forgotten
-            | Done::Refused(_) => return Err(mismatch()),
+            _ => return Err(mismatch()),
         }
     }
     Ok(in_part)

@@ -30,6 +30,7 @@ use crate::work::kind::AnyKind;
 use crate::work::leaps::{Leaps, look_out};
 use crate::work::runner;
 use crate::work::schedules::keep_sources;
+use crate::work::uploads::Uploads;
 use crate::write::feed::trim::Trimmer;
 use crate::write::lane::{Memories, Queues, Weights};
 use crate::write::quarantine::Quarantine;
@@ -94,6 +95,7 @@ impl Service {
             leaps: Mutex::new(Leaps::since(clock())),
             epochs: Arc::new(Epochs::new()),
             refreshes: Arc::default(),
+            uploads: Uploads::new(settings.upload_folder.clone()),
             views: Views::new(settings.view_cache_bytes),
             pool: Arc::new(Pool::new(tasks.clone(), clock.clone())),
             signing: Signing::new(tasks.clone()),

@@ -5,7 +5,7 @@
 //! settled by the timers. A panic fails the command that caused it, and whoever stands beside it is decided again.
 
 use tessera_engine::config::Config;
-use tessera_engine::decide::{Acted, Context, Effects, Moved, Outcome, Prompt, decide, first_needs, second_needs};
+use tessera_engine::decide::{Acted, Command, Context, Effects, GivenDirective, Moved, Outcome, decide};
 use tessera_engine::id::Ids;
 use tessera_engine::prepare::Rejection;
 use tessera_engine::rules::RuleWork;
@@ -208,8 +208,8 @@ impl State {
         working.allow_rules(trial.rules, left);
         working.allow_links(trial.links);
         let mut gatherer = Gatherer::new(self);
-        gatherer.load(needs_of(entries, first_needs), &mut working).await?;
-        let second = needs_of(entries, |prompt| second_needs(prompt, &working));
+        gatherer.load(needs_of(entries, Command::first_needs), &mut working).await?;
+        let second = needs_of(entries, |command| command.second_needs(&working));
         gatherer.load(second, &mut working).await?;
 
         let mut pack = Pack::new(self.shared().workspace, self.limits());
@@ -260,13 +260,13 @@ impl State {
             return Ok(Done::Waiting(max));
         }
         let (moved_before, merges_before) = (effects.moved.len(), effects.merges.len());
-        let outcome = match &entry.prompt {
-            Ok(prompt) => {
+        let outcome = match &entry.command {
+            Ok(command) => {
                 #[cfg(test)]
                 entry.fault_at(test_faults::Place::Decide);
                 ids.at(entry.at.millis());
                 let mut context = Context { now: entry.at, ids };
-                decide_fully(prompt, working, &mut context, effects, gatherer).await?
+                decide_fully(command, working, &mut context, effects, gatherer).await?
             }
             Err(rejection) => Outcome::Rejected(rejection.clone()),
         };
@@ -275,9 +275,9 @@ impl State {
         }
         let moved = effects.moved.split_off(moved_before);
         let merges = effects.merges.split_off(merges_before);
-        match (&entry.prompt, &outcome) {
-            (Ok(Prompt::Directive(id, _)), Outcome::Directed(directed)) => {
-                pack.directive(*id, directed, entry.ends.clone(), moved.len(), origin.key, entry.at);
+        match (&entry.command, &outcome) {
+            (Ok(Command::Directive(given)), Outcome::Directed(directed)) => {
+                pack.directive(given.id, directed, entry.ended(), moved.len(), origin.key, entry.at);
             }
             // What a directive merges, its own entry says.
             _ => pack.merges(merges, origin.key, entry.at, ids),
@@ -288,11 +288,11 @@ impl State {
             }
             (outcome @ (Outcome::Forgotten | Outcome::EventForgotten(_) | Outcome::NotFound), _) if entry.forgets() => {
                 pack.forgotten(&outcome);
-                pack.drop_row(entry.event_row.clone());
+                pack.drop_row(entry.deleted());
                 done_of(outcome, &[], moved, working.config())
             }
             (outcome @ Outcome::EventEnded, _) => {
-                pack.drop_row(entry.event_row.clone());
+                pack.drop_row(entry.deleted());
                 done_of(outcome, &[], moved, working.config())
             }
             (outcome, _) => {
@@ -311,7 +311,7 @@ impl State {
 impl State {
     /// Tells what a directive would come to, and leaves nothing behind.
     pub(super) async fn preview(&mut self, ordered: Ordered) -> Result<Done, Error> {
-        let prompt = Prompt::Directive(ordered.id, ordered.directive);
+        let command = GivenDirective { id: ordered.id, directive: ordered.directive }.into();
         for _ in 0..CONFLICTS_MAX {
             self.ready().await?;
             let at = self.tick(self.clock());
@@ -319,11 +319,11 @@ impl State {
             ids.at(at.millis());
             let mut working = Working::new(self.config().clone());
             let mut gatherer = Gatherer::new(self);
-            gatherer.load(first_needs(&prompt), &mut working).await?;
-            gatherer.load(second_needs(&prompt, &working), &mut working).await?;
+            gatherer.load(Command::first_needs(&command), &mut working).await?;
+            gatherer.load(Command::second_needs(&command, &working), &mut working).await?;
             let mut effects = Effects::default();
             let mut context = Context { now: at, ids: &mut ids };
-            let decided = decide_fully(&prompt, &mut working, &mut context, &mut effects, &mut gatherer).await;
+            let decided = decide_fully(&command, &mut working, &mut context, &mut effects, &mut gatherer).await;
             self.keep_memory(gatherer.finish().memory);
             match decided {
                 Ok(outcome) => return Ok(done_of(outcome, &[], effects.moved, working.config())),
@@ -337,7 +337,7 @@ impl State {
 }
 
 pub(super) async fn decide_fully(
-    prompt: &Prompt,
+    command: &Command,
     working: &mut Working,
     context: &mut Context<'_>,
     effects: &mut Effects,
@@ -345,24 +345,19 @@ pub(super) async fn decide_fully(
 ) -> Result<Outcome, PartError> {
     let mut redacted = None;
     for _ in 0..ROUNDS_MAX {
-        match decide(redacted.as_ref().unwrap_or(prompt), working, context, effects) {
+        match decide(redacted.as_ref().unwrap_or(command), working, context, effects) {
             Ok(outcome) => return Ok(outcome),
             Err(Lack::Needs(needs)) => gatherer.load(needs, working).await?,
             Err(Lack::Torn) => return Err(PartError::Conflict),
             Err(Lack::Suppressed(identities)) => {
                 let config = working.config();
-                redacted = match prompt {
-                    Prompt::Fact(prepared) => redaction::without(prepared, &identities, config).map(Prompt::Fact),
-                    Prompt::ReplaceEvent(prepared) => redaction::without(prepared, &identities, config)
-                        .map(|prepared| Prompt::ReplaceEvent(Box::new(prepared))),
-                    Prompt::Record(prepared) => redaction::without(prepared, &identities, config)
-                        .map(|prepared| Prompt::Record(Box::new(prepared))),
+                redacted = match command {
                     // A document that is found by these identities alone is theirs.
-                    Prompt::Document(write) => redaction::without(&write.prepared, &identities, config)
-                        .filter(|without| write.is_named || !without.others.is_empty())
-                        .map(|prepared| Prompt::Document(Box::new(write.saying(prepared)))),
-                    _ => None,
-                };
+                    Command::Document(write) => redaction::without(&write.prepared, &identities, config)
+                        .filter(|without| write.is_named || !without.others.is_empty()),
+                    _ => command.said().and_then(|said| redaction::without(said, &identities, config)),
+                }
+                .and_then(|prepared| command.saying(prepared));
                 if redacted.is_none() {
                     return Ok(Outcome::Rejected(Rejection::suppressed()));
                 }

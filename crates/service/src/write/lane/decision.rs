@@ -2,19 +2,20 @@
 
 use bytes::Bytes;
 use tessera_engine::config::Config;
-use tessera_engine::decide::Prompt;
+use tessera_engine::decide::{Command, EventReplacement, Record};
 use tessera_engine::document::prepare_document;
 use tessera_engine::prepare::{Prepared, Rejection, prepare};
 use tessera_engine::rules::RuleWork;
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::Need;
-use tessera_store::Key;
 
 #[cfg(test)]
 use super::guard::test_faults;
 use super::guard::{guarded_now, internal};
 use super::state::State;
-use super::work::{Item, Ordered, Recording, Writing};
+use super::work::{Along, Item, Ready, Recording, Writing};
+use tessera_store::Key;
+
 use crate::base::error::Error;
 use crate::base::verdict::Note;
 use crate::config::admission::Admission;
@@ -23,16 +24,12 @@ use crate::write::history::Entry;
 
 /// An item as it is decided.
 pub(super) struct Decision {
-    pub(super) prompt: Result<Prompt, Rejection>,
+    pub(super) command: Result<Command, Rejection>,
     /// What the data model says to it.
     pub(super) notes: Vec<Note>,
     pub(super) raw: Bytes,
-    /// What a directive ends.
-    pub(super) ends: Option<Entry>,
-    /// The row of the event that it erases or ends.
-    pub(super) event_row: Option<Key>,
-    /// The row of the source whose record it is, and what it says, hashed.
-    pub(super) source_row: Option<(Key, u64)>,
+    /// What its commit changes besides.
+    pub(super) along: Along,
     pub(super) at: Timestamp,
     pub(super) reply: usize,
     /// Why it is not decided at all.
@@ -45,8 +42,8 @@ impl Decision {
     /// Gives it up. A fact is refused with the reason, and kept in the quarantine so that it can be sent again; where that fails as well, and
     /// for anything else, whoever sent it is told.
     pub(super) fn fail(&mut self, error: Error) {
-        let is_refused = self.prompt.is_err();
-        self.prompt = Err(Rejection::new(error.code, error.message.clone()));
+        let is_refused = self.command.is_err();
+        self.command = Err(Rejection::new(error.code, error.message.clone()));
         if is_refused || !self.is_fact {
             self.failed = Some(error);
         }
@@ -54,65 +51,69 @@ impl Decision {
 
     /// How much rules may take for it when with so much it does not fit: whoever is to be settled is settled by something at least.
     pub(super) fn less_work_than(&self, rules: RuleWork) -> RuleWork {
-        match &self.prompt {
-            Ok(Prompt::Settle(..)) if rules != RuleWork::LEAST => RuleWork::LEAST,
+        match &self.command {
+            Ok(Command::Settle(..)) if rules != RuleWork::LEAST => RuleWork::LEAST,
             _ => RuleWork::NOTHING,
         }
     }
 
     /// Whether it may change links that do not hold, in any number.
     pub(super) fn is_of_many_links(&self) -> bool {
-        matches!(&self.prompt, Ok(Prompt::Erase(_) | Prompt::Sweep(_)))
+        matches!(&self.command, Ok(Command::Erase(_) | Command::Sweep(_)))
     }
 
     /// Whether it takes back what a source said.
     pub(super) fn forgets(&self) -> bool {
-        matches!(&self.prompt, Ok(Prompt::Forget(_) | Prompt::ForgetEvent(_)))
+        matches!(&self.command, Ok(Command::Forget(_) | Command::ForgetEvent(_)))
+    }
+
+    /// The row that goes with it.
+    pub(super) fn deleted(&self) -> Option<Key> {
+        match &self.along {
+            Along::Deleted(row) => Some(row.clone()),
+            Along::Nothing | Along::Ended(_) | Along::Said(..) => None,
+        }
+    }
+
+    /// The entry of the history that it ends.
+    pub(super) fn ended(&self) -> Option<Entry> {
+        match &self.along {
+            Along::Ended(entry) => Some(entry.clone()),
+            Along::Nothing | Along::Deleted(_) | Along::Said(..) => None,
+        }
     }
 
     /// Panics if a test wants it to happen there.
     #[cfg(test)]
     pub(super) fn fault_at(&self, place: test_faults::Place) {
-        if let Ok(Prompt::Fact(prepared)) = &self.prompt {
+        if let Ok(Command::Fact(prepared)) = &self.command {
             test_faults::at(place, &prepared.fact.id);
         }
     }
 
     /// Prepares a fact anew where the configuration has changed.
     pub(super) fn renew(&mut self, config: &Config, stored: &StoredConfig) {
-        if let Ok(Prompt::Document(write)) = &self.prompt
+        if let Ok(Command::Document(write)) = &self.command
             && write.prepared.config_version != config.version()
         {
             let (version, mut write) = (write.prepared.config_version, write.as_ref().clone().into_write());
             let notes = std::mem::take(&mut self.notes);
             let admitted = Admission { config_version: version, notes }.renewed(&mut write.fact, stored);
-            self.prompt = admitted.and_then(|notes| {
+            self.command = admitted.and_then(|notes| {
                 self.notes = notes;
-                prepare_document(write, self.at, config).map(|prepared| Prompt::Document(Box::new(prepared)))
+                prepare_document(write, self.at, config).map(|prepared| Command::Document(Box::new(prepared)))
             });
         }
-        if let Ok(Prompt::Record(prepared) | Prompt::ReplaceEvent(prepared)) = &self.prompt
-            && prepared.config_version != config.version()
-        {
-            let (version, mut fact) = (prepared.config_version, prepared.fact.clone());
-            let notes = std::mem::take(&mut self.notes);
-            let admitted = Admission { config_version: version, notes }.renewed(&mut fact, stored);
-            self.prompt = admitted.and_then(|notes| {
-                self.notes = notes;
-                prepare(fact, self.at, config).map(recorded)
-            });
-        }
-        if let Ok(Prompt::Fact(prepared)) = &self.prompt
-            && prepared.config_version != config.version()
-        {
-            let mut fact = prepared.fact.clone();
-            let notes = std::mem::take(&mut self.notes);
-            let admitted = Admission { config_version: prepared.config_version, notes }.renewed(&mut fact, stored);
-            self.prompt = admitted.and_then(|notes| {
-                self.notes = notes;
-                prepare(fact, self.at, config).map(Prompt::Fact)
-            });
-        }
+        let Ok(command) = &self.command else { return };
+        let Some(said) = command.said().filter(|said| said.config_version != config.version()) else { return };
+        let (version, mut fact) = (said.config_version, said.fact.clone());
+        let notes = std::mem::take(&mut self.notes);
+        let admitted = Admission { config_version: version, notes }.renewed(&mut fact, stored);
+        let renewed = admitted.and_then(|notes| {
+            self.notes = notes;
+            prepare(fact, self.at, config)
+        });
+        self.command = renewed.map(|prepared| command.saying(prepared).unwrap_or_else(|| command.clone()));
     }
 }
 
@@ -125,25 +126,13 @@ impl State {
             at = self.tick(at);
             let (is_fact, raw) = match &item {
                 Item::Fact { raw, .. } | Item::Refused { raw, .. } => (true, raw.clone()),
-                Item::Erase(_)
-                | Item::EraseEvent(_)
-                | Item::Directive(_)
-                | Item::Sweep(_)
-                | Item::Unlink { .. }
-                | Item::Unsay { .. }
-                | Item::Settle(..)
-                | Item::Document(_)
-                | Item::Record(_)
-                | Item::Forget(_)
-                | Item::ForgetEvent(_)
-                | Item::Touch(_)
-                | Item::EndEvent(_) => (false, Bytes::new()),
+                Item::Document(_) | Item::Record(_) | Item::Command(_) => (false, Bytes::new()),
             };
-            let (notes, ends, event_row, source_row) = (Vec::new(), None, None, None);
+            let (notes, along) = (Vec::new(), Along::Nothing);
             let fault = internal();
-            let prompt = Err(Rejection::new(fault.code, fault.message.clone()));
+            let command = Err(Rejection::new(fault.code, fault.message.clone()));
             let failed = (!is_fact).then_some(fault);
-            let mut entry = Decision { prompt, notes, raw, ends, event_row, source_row, at, reply, failed, is_fact };
+            let mut entry = Decision { command, notes, raw, along, at, reply, failed, is_fact };
             if guarded_now(|| self.prepare_one(item, &mut entry)).is_err() {
                 tracing::error!(workspace = self.shared().workspace.number(), "a command failed by a fault");
             }
@@ -153,14 +142,14 @@ impl State {
     }
 
     fn prepare_one(&self, item: Item, entry: &mut Decision) {
-        let prompt = match item {
+        let command = match item {
             Item::Fact { mut fact, admission, .. } => {
                 #[cfg(test)]
                 test_faults::at(test_faults::Place::Prepare, &fact.id);
                 let admitted = admission.renewed(&mut fact, self.stored_config());
                 admitted.and_then(|admitted| {
                     entry.notes = admitted;
-                    prepare(fact, entry.at, self.config()).map(Prompt::Fact)
+                    prepare(fact, entry.at, self.config()).map(Command::Fact)
                 })
             }
             Item::Document(writing) => {
@@ -170,60 +159,34 @@ impl State {
                     entry.notes = admitted;
                     prepare_document(write, entry.at, self.config())
                 });
-                prepared.map(|prepared| Prompt::Document(Box::new(prepared)))
+                prepared.map(|prepared| Command::Document(Box::new(prepared)))
             }
             Item::Record(recording) => {
                 let Recording { mut fact, admission, row, hash } = *recording;
-                entry.source_row = Some((row, hash));
+                entry.along = Along::Said(row, hash);
                 let admitted = admission.renewed(&mut fact, self.stored_config());
                 admitted.and_then(|admitted| {
                     entry.notes = admitted;
                     prepare(fact, entry.at, self.config()).map(recorded)
                 })
             }
-            Item::ForgetEvent(forgetting) => {
-                let (key, row) = *forgetting;
-                entry.event_row = Some(row);
-                Ok(Prompt::ForgetEvent(key))
-            }
-            Item::Forget(forgetting) => {
-                let (forgetting, row) = *forgetting;
-                entry.event_row = Some(row);
-                Ok(Prompt::Forget(forgetting))
-            }
-            Item::Touch(node) => Ok(Prompt::Touch(node)),
             Item::Refused { rejection, .. } => Err(rejection),
-            Item::Erase(erasure) => Ok(Prompt::Erase(erasure)),
-            Item::Directive(ordered) => {
-                let Ordered { id, directive, ends } = *ordered;
-                entry.ends = ends;
-                Ok(Prompt::Directive(id, directive))
-            }
-            Item::EraseEvent(event) => {
-                let (erasure, row) = *event;
-                entry.event_row = Some(row);
-                Ok(Prompt::EraseEvent(erasure))
-            }
-            Item::Sweep(cluster) => Ok(Prompt::Sweep(cluster)),
-            Item::Unlink { gone, other } => Ok(Prompt::Unlink { gone, other }),
-            Item::Unsay { gone, account } => Ok(Prompt::Unsay { gone, account }),
-            Item::Settle(node, settling) => Ok(Prompt::Settle(node, settling)),
-            Item::EndEvent(event) => {
-                let (ended, row) = *event;
-                entry.event_row = Some(row);
-                Ok(Prompt::EndEvent(ended))
+            Item::Command(ready) => {
+                let Ready { command, along } = *ready;
+                entry.along = along;
+                Ok(command)
             }
         };
-        (entry.prompt, entry.failed) = (prompt, None);
+        (entry.command, entry.failed) = (command, None);
     }
 }
 
 /// What becomes of a record of a source.
-fn recorded(prepared: Prepared) -> Prompt {
+fn recorded(prepared: Prepared) -> Command {
     let prepared = Box::new(prepared);
-    if prepared.fact.call.is_some() { Prompt::ReplaceEvent(prepared) } else { Prompt::Record(prepared) }
+    if prepared.fact.call.is_some() { EventReplacement(prepared).into() } else { Record(prepared).into() }
 }
 
-pub(super) fn needs_of(entries: &[Decision], needs: impl Fn(&Prompt) -> Vec<Need>) -> Vec<Need> {
-    entries.iter().filter_map(|entry| entry.prompt.as_ref().ok()).flat_map(needs).collect()
+pub(super) fn needs_of(entries: &[Decision], needs: impl Fn(&Command) -> Vec<Need>) -> Vec<Need> {
+    entries.iter().filter_map(|entry| entry.command.as_ref().ok()).flat_map(needs).collect()
 }

@@ -1,6 +1,6 @@
 //! What the lane knows of erasures besides deciding them: of which kind they are, and whether too much waits already.
 
-use tessera_engine::decide::{Erasure, Outcome, Prompt, Victim, events_of};
+use tessera_engine::decide::{Command, Erasure, Outcome, Victim, events_of};
 use tessera_engine::prepare::IDENTITY_SUPPRESSED;
 use tessera_engine::working::{Lack, Working};
 
@@ -14,26 +14,13 @@ use crate::write::erasure::Kind;
 impl Decision {
     /// What it erases, if it does.
     pub(super) fn erasing(&self) -> Option<Erasing> {
-        let (kind, suppressed): (fn(_) -> _, _) = match self.prompt.as_ref().ok()? {
-            Prompt::Erase(Erasure { victim: Victim::Profile(_), suppresses }) => (Kind::Profile, *suppresses),
-            Prompt::Erase(Erasure { victim: Victim::Node(_), suppresses }) => (Kind::Identity, *suppresses),
-            Prompt::EraseEvent(_) => (Kind::Event, false),
-            Prompt::Fact(_)
-            | Prompt::Document(_)
-            | Prompt::Record(_)
-            | Prompt::Forget(_)
-            | Prompt::ReplaceEvent(_)
-            | Prompt::ForgetEvent(_)
-            | Prompt::Touch(_)
-            | Prompt::EndEvent(_)
-            | Prompt::Directive(..)
-            | Prompt::Sweep(_)
-            | Prompt::Unlink { .. }
-            | Prompt::Unsay { .. }
-            | Prompt::Settle(..)
-            | Prompt::Release { .. } => return None,
+        let (kind, suppressed): (fn(_) -> _, _) = match self.command.as_ref().ok()? {
+            Command::Erase(Erasure { victim: Victim::Profile(_), suppresses }) => (Kind::Profile, *suppresses),
+            Command::Erase(Erasure { victim: Victim::Node(_), suppresses }) => (Kind::Identity, *suppresses),
+            Command::EraseEvent(_) => (Kind::Event, false),
+            _ => return None,
         };
-        Some(Erasing { kind, suppressed, event: self.event_row.clone() })
+        Some(Erasing { kind, suppressed, event: self.deleted() })
     }
 }
 
@@ -60,7 +47,7 @@ impl State {
         working: &mut Working,
         gatherer: &mut Gatherer,
     ) -> Result<Option<u64>, PartError> {
-        let Ok(Prompt::Erase(Erasure { victim, suppresses: false })) = &decision.prompt else { return Ok(None) };
+        let Ok(Command::Erase(Erasure { victim, suppresses: false })) = &decision.command else { return Ok(None) };
         let Some(max) = self.stored_config().erasure().waiting_events_max else { return Ok(None) };
         for _ in 0..ROUNDS_MAX {
             match events_of(*victim, working) {

@@ -8,8 +8,8 @@ use tessera_engine::time::Timestamp;
 use tessera_engine::working::Working;
 use tessera_store::{Expect, Key, Limits, Room};
 
-use super::Origin;
 use super::decision::Decision;
+use super::work::{Along, Origin};
 use crate::base::ids::{KeyId, WorkspaceId};
 use crate::directory::Class;
 use crate::stored::idempotency::{Claim, Reply};
@@ -147,27 +147,13 @@ impl Pack {
             Outcome::Rejected(rejection) => self.quarantine(rejection, raw, origin, at, ids),
             // It may bring the erasure of a dataset to a record.
             Outcome::Swept(_) | Outcome::SweptInPart | Outcome::Unlinked => self.room = Room::Reserve,
-            Outcome::Erased(_)
-            | Outcome::Accepted { event: None, .. }
-            | Outcome::Duplicate
-            | Outcome::Differs
-            | Outcome::Released { .. }
-            | Outcome::DocumentTaken(_)
-            | Outcome::Touched
-            | Outcome::Forgotten
-            | Outcome::EventForgotten(_)
-            | Outcome::Directed(_)
-            | Outcome::Refused(_)
-            | Outcome::EventEnded
-            | Outcome::Settled
-            | Outcome::SettledInPart
-            | Outcome::NotFound => {}
+            _ => {}
         }
     }
 
     /// That a source has said this of an identity, and whose node that is.
     pub(super) fn source_row(&mut self, outcome: &Outcome, entry: &Decision) {
-        let Some((key, hash)) = &entry.source_row else { return };
+        let Along::Said(key, hash) = &entry.along else { return };
         let (node, event) = match outcome {
             Outcome::Accepted { owner, .. } => (*owner, None),
             Outcome::EventReplaced(replaced) => {

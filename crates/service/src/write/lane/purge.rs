@@ -1,5 +1,6 @@
 //! Removes the events of nodes that were erased: nothing reaches them any more, but they take room and hold personal data.
 
+use tessera_engine::decide::{LinkRemoval, Retraction};
 use tessera_engine::fact::FactKey;
 use tessera_engine::id::NodeId;
 use tessera_store::{Commit, Direction, KeyRange, Row, ScanLimit};
@@ -86,7 +87,7 @@ impl State {
             let row = row::read(&**self.store(), self.scope().loose(gone)).await?;
             let mut accounts = row.map(|row| loose::decode(&row.value)).transpose()?.unwrap_or_default();
             let rest = accounts.split_off(accounts.len().min(LINKS_AT_ONCE));
-            let items = accounts.into_iter().map(|account| (Item::Unsay { gone, account }, 0));
+            let items = accounts.into_iter().map(|account| (Item::command(Retraction { gone, account }), 0));
             self.decide_own(items.collect()).await?;
             let (key, commit) = (self.scope().loose(gone), Commit::new().with_reserve());
             let is_last = rest.is_empty();
@@ -102,7 +103,7 @@ impl State {
         }
         let item = |row: &Row| {
             let (_, other) = read_held_key(&row.key).ok_or_else(|| corrupt("key of a link"))?;
-            Ok((Item::Unlink { gone, other }, 0))
+            Ok((Item::command(LinkRemoval { gone, other }), 0))
         };
         let items = page.rows.iter().map(item).collect::<Result<Vec<_>, Error>>()?;
         self.decide_own(items).await

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tessera_engine::fact::Fact;
 use tessera_engine::heap::Heap as _;
 
-use super::work::{Item, Recording, Work, Writing};
+use super::work::{Along, Item, Ready, Recording, Work, Writing};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::names;
 
@@ -150,20 +150,16 @@ fn size_of_item(item: &Item) -> usize {
             own + size_of::<Fact>() + fact.heap_bytes() + admission.notes.len() * BYTES_OF_NOTE
         }
         Item::Refused { rejection, .. } => own + rejection.message.len(),
-        Item::EraseEvent(_) | Item::EndEvent(_) | Item::Directive(_) => own + BYTES_AROUND,
         Item::Document(writing) => {
             own + size_of::<Writing>()
                 + size_of::<Fact>()
                 + writing.write.heap_bytes()
                 + writing.admission.notes.len() * BYTES_OF_NOTE
         }
-        Item::Erase(_)
-        | Item::Unlink { .. }
-        | Item::Unsay { .. }
-        | Item::Sweep(_)
-        | Item::Settle(..)
-        | Item::Touch(_) => own,
-        Item::Forget(_) | Item::ForgetEvent(_) => own + BYTES_AROUND,
+        Item::Command(ready) => {
+            let along = if matches!(ready.along, Along::Nothing) { 0 } else { BYTES_AROUND };
+            own + size_of::<Ready>() + along
+        }
         Item::Record(recording) => {
             own + size_of::<Recording>() + size_of::<Fact>() + recording.fact.heap_bytes() + BYTES_AROUND
         }

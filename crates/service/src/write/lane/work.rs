@@ -3,25 +3,23 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tessera_engine::decide::{
-    Directed, Directive, Documented, Erasure, EventErasure, Forgetting, Moved, Refusal, Settling,
-};
+use tessera_engine::decide::{Command, Directed, Directive, Documented, GivenDirective, Moved, Refusal};
 use tessera_engine::document::DocumentWrite;
-use tessera_engine::fact::{Fact, FactKey, Identity};
-use tessera_engine::id::{DirectiveId, EventId, NodeId};
+use tessera_engine::fact::{Fact, Identity};
+use tessera_engine::id::{DirectiveId, EventId};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
 use tessera_store::Key;
 
 use super::memberships::AllCounts;
-use crate::base::error::Error;
+use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::KeyId;
 use crate::base::verdict::{Note, Verdict};
 use crate::config::admission::Admission;
 use crate::config::workspace::StoredConfig;
 use crate::directory::Class;
 use crate::jobs::Job;
-use crate::stored::idempotency::{Once, Reply, Request};
+use crate::stored::idempotency::{Given, Once, Reply, Request};
 use crate::write::erasure::Receipt;
 use crate::write::history::Entry;
 
@@ -31,32 +29,52 @@ pub(crate) enum Item {
     Fact { fact: Box<Fact>, admission: Admission, raw: Bytes },
     /// Refused at the door already.
     Refused { rejection: Rejection, raw: Bytes },
-    /// Erase a profile or an identity.
-    Erase(Erasure),
-    /// Remove the link between an erased node and another one, that did not hold.
-    Unlink { gone: NodeId, other: NodeId },
-    /// Take what an erased node said out of this account.
-    Unsay { gone: NodeId, account: NodeId },
-    /// Erase one fact, whose event is this row.
-    EraseEvent(Box<(EventErasure, Key)>),
-    /// A directive of people.
-    Directive(Box<Ordered>),
     /// A document that the data model lets in.
     Document(Box<Writing>),
     /// All that a source says of an identity, in place of what it said before.
     Record(Box<Recording>),
-    /// A source says nothing of an identity any more; this row says that it did.
-    Forget(Box<(Forgetting, Key)>),
-    /// A source has an event no more; this row says that it had.
-    ForgetEvent(Box<(FactKey, Key)>),
-    /// Mark the profile that holds this node as used now.
-    Touch(NodeId),
-    /// Bring a cluster's record under the sweeps, and take what has ended out of it.
-    Sweep(NodeId),
-    /// Bring the memberships of the record that holds this node to now.
-    Settle(NodeId, Settling),
-    /// Take an event whose window has ended, whose row is this one, off its timeline.
-    EndEvent(Box<(EventErasure, Key)>),
+    /// What is decided as it is, in any configuration.
+    Command(Box<Ready>),
+}
+
+impl Item {
+    /// A command that takes no row with it.
+    pub(crate) fn command(command: impl Into<Command>) -> Self {
+        Self::ready(command, Along::Nothing)
+    }
+
+    /// A command whose commit deletes this row: that of the event which it is about, or that by which a source said what it takes back.
+    pub(crate) fn deleting(command: impl Into<Command>, row: Key) -> Self {
+        Self::ready(command, Along::Deleted(row))
+    }
+
+    /// A directive of people.
+    pub(crate) fn directive(ordered: Ordered) -> Self {
+        let Ordered { id, directive, ends } = ordered;
+        Self::ready(GivenDirective { id, directive }, ends.map_or(Along::Nothing, Along::Ended))
+    }
+
+    fn ready(command: impl Into<Command>, along: Along) -> Self {
+        Self::Command(Box::new(Ready { command: command.into(), along }))
+    }
+}
+
+/// A command that needs nothing of the configuration to be decided.
+pub(crate) struct Ready {
+    pub(crate) command: Command,
+    pub(crate) along: Along,
+}
+
+/// What the commit of a command changes besides what the command itself says.
+#[derive(Debug, Clone)]
+pub(crate) enum Along {
+    Nothing,
+    /// This row goes.
+    Deleted(Key),
+    /// This entry of the history is ended.
+    Ended(Entry),
+    /// This row says from now on what a source has said, which has this hash.
+    Said(Key, u64),
 }
 
 /// A write of a document as the lane takes it.
@@ -169,6 +187,25 @@ pub(crate) enum Answer {
     Purged { more: bool },
     /// How many identities were let in, or are let in no more, by this.
     Suppressions(usize),
+}
+
+impl Answer {
+    /// What items came to, or what their request was answered before.
+    ///
+    /// # Errors
+    /// It is the answer to something else.
+    pub(crate) fn to_items(self) -> Result<Given<Vec<Done>>, Error> {
+        match self {
+            Self::Items(done) => Ok(Given::Now(done)),
+            Self::Before(reply) => Ok(Given::Before(reply)),
+            Self::Configured(_) | Self::Previewed(_) | Self::Purged { .. } | Self::Suppressions(_) => Err(mismatch()),
+        }
+    }
+}
+
+/// The error of whoever gets another answer than to what was asked.
+pub(crate) fn mismatch() -> Error {
+    Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked")
 }
 
 /// What an item came to.

@@ -9,11 +9,11 @@ use tessera_engine::time::Timestamp;
 
 use super::super::StoredConfig;
 use super::{
-    ATTRIBUTES_MAX, Definition, FORMER_MAX, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run, SEGMENTS_MAX, Status,
-    StoredAggregate, StoredRule, StoredRules, Version, asks_for, live,
+    ATTRIBUTES_MAX, Definition, EVENT_ATTRIBUTES_MAX, FORMER_MAX, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run,
+    SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules, Target, Version, asks_for, live,
 };
 use crate::base::error::{Error, ErrorKind};
-use crate::config::visibility::hides_no_more;
+use crate::config::visibility::{hides_no_less, hides_no_more};
 
 /// What of a rule may change.
 #[derive(Debug, Clone)]
@@ -31,9 +31,10 @@ pub struct Content {
 /// Makes a rule, or replaces one. `expected` is the version that the caller means to replace, 0 for none, if that matters.
 ///
 /// # Errors
-/// `Conflict` with `rule_changed` when another version stands, `rule_runs` when one that runs is to become a draft, `name_taken`;
-/// `Invalid` with `rule_cycle`, `rule_never_holds_still`, `merge_policy_unknown`, `merge_policy_without_graph`; `LimitExceeded` with
-/// `rules_full`, `merge_policies_in_use`, `config_too_large`.
+/// `Conflict` with `rule_changed` when another version stands, `rule_runs` when one that runs is to become a draft, `name_taken`,
+/// `rule_into_fixed` when the values of an attribute are to be elsewhere, `rule_would_reveal` when more readers would see what was written into
+/// events; `Invalid` with `rule_cycle`, `rule_never_holds_still`, `merge_policy_unknown`, `merge_policy_without_graph`; `LimitExceeded` with
+/// `rules_full`, `event_attributes_full`, `merge_policies_in_use`, `config_too_large`.
 pub fn put_rule(
     config: &StoredConfig,
     kind: RuleKind,
@@ -54,12 +55,40 @@ pub fn put_rule(
     {
         return Ok(config.clone());
     }
+    check_into(config, present.map(AsRef::as_ref), &content)?;
     let max = if kind == RuleKind::Attribute { ATTRIBUTES_MAX } else { SEGMENTS_MAX };
     if present.is_none() && config.rules.of(kind).len() >= max {
         let message = format!("a workspace has as many {}s as it may limit={max}", kind.noun());
         return Err(Error::new(ErrorKind::LimitExceeded, "rules_full", message));
     }
     config.next(|next| next.rules.put(kind, name, content, at))
+}
+
+/// Whether the values of an attribute may be where a content has them, and how many of those are written into events.
+fn check_into(config: &StoredConfig, present: Option<&StoredRule>, content: &Content) -> Result<(), Error> {
+    let next = &content.definition;
+    if let Some(present) = present.map(StoredRule::definition) {
+        if present.into != next.into {
+            let message =
+                "where the values of a computed attribute are is expected to stay as it is; make one of another name";
+            return Err(Error::new(ErrorKind::Conflict, "rule_into_fixed", message));
+        }
+        // Values of before stand in events under its name.
+        if next.into == Target::Events && !hides_no_less(&next.rule, &present.rule, config) {
+            let message =
+                "what it wrote into events would be shown to more readers than before; make one of another name";
+            return Err(Error::new(ErrorKind::Conflict, "rule_would_reveal", message));
+        }
+    }
+    let runs = |rule: &&Arc<StoredRule>| rule.is_of_events() && rule.live().is_some();
+    let is_one_more = present.is_none_or(|present| present.live().is_none()) && !content.is_draft;
+    let are_full = || config.rules.attributes.values().filter(runs).count() >= EVENT_ATTRIBUTES_MAX;
+    if next.into == Target::Events && is_one_more && are_full() {
+        let message =
+            format!("as many computed attributes as may be are written into events limit={EVENT_ATTRIBUTES_MAX}");
+        return Err(Error::new(ErrorKind::LimitExceeded, "event_attributes_full", message));
+    }
+    Ok(())
 }
 
 /// Takes a rule out of use. It keeps what it said. The error names those that depend on it, where they may be shown.
@@ -286,6 +315,11 @@ impl StoredRules {
             // What it says is as it was: there is nothing to build.
             Some(present) if runs && says_the_same => present.run.clone(),
             _ if is_draft => Run::Draft(definition),
+            // There is nobody to whom it is to be brought: it is of events to come.
+            _ if definition.into == Target::Events => {
+                let generation = self.generation;
+                Run::Live(Version { definition, segment: None, succeeds: None, generation, since: at }, None)
+            }
             _ => {
                 self.generation += 1;
                 let turns = |version: &Version| !version.definition.rule.plan().calendar.is_empty();
@@ -365,6 +399,9 @@ impl StoredRules {
     fn renew_dependents(&mut self, kind: RuleKind, name: &RuleName, at: Timestamp) {
         for (kind, name) in self.dependents(kind, name) {
             let Some(rule) = self.of(kind).get(&name).cloned() else { continue };
+            if rule.is_of_events() {
+                continue;
+            }
             let definition = rule.definition().clone();
             let run = self.started(kind, rule.live().cloned(), definition, at);
             self.of_mut(kind).insert(name, Arc::new(StoredRule { run, ..(*rule).clone() }));

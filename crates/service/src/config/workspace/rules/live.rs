@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tessera_engine::policy::{CompiledPolicy, IdentityGraph};
-use tessera_engine::rules::{KeptDef, Layer, RuleDef, RuleKind as Kind, RuleSet, Turning};
+use tessera_engine::rules::{EventAttributeDef, KeptDef, Layer, RuleDef, RuleKind as Kind, RuleSet, Turning};
 use tessera_expr::calendar::Zone;
 use tessera_expr::plan::Aggregate;
 use tessera_expr::rule::Rule;
 
 use super::super::StoredConfig;
 use super::change::check_policies;
-use super::{PolicyId, RuleKind, StoredAggregate, StoredRule, Version};
+use super::{Definition, PolicyId, RuleKind, StoredAggregate, StoredRule, Version};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::opened::open_payload;
+use crate::base::payload::write_computed;
 use crate::config::visibility::named;
 use tessera_engine::view::RESERVED;
 
@@ -22,13 +23,23 @@ use tessera_engine::view::RESERVED;
 pub(super) fn defs(config: &StoredConfig) -> Vec<RuleDef> {
     let policies = policies(config);
     let mut defs = Vec::new();
-    for (kind, rule) in config.rules.all() {
+    for (kind, rule) in config.rules.all().filter(|(_, rule)| !rule.is_of_events()) {
         let layers = [(Layer::Live, rule.live()), (Layer::Pending, rule.next())];
         for (layer, version) in layers {
             defs.extend(version.map(|version| def(config, kind, rule, layer, version, &policies)));
         }
     }
     defs
+}
+
+/// The computed attributes that are written into events.
+fn of_events(config: &StoredConfig) -> Vec<EventAttributeDef> {
+    let all = config.rules.attributes.values().filter(|rule| rule.is_of_events());
+    let def = |rule: &Arc<StoredRule>| {
+        let Definition { rule: says, zone, .. } = rule.live()?.definition.clone();
+        Some(EventAttributeDef { name: rule.name.shared(), rule: says, zone })
+    };
+    all.filter_map(def).collect()
 }
 
 fn def(
@@ -92,8 +103,8 @@ fn kept(config: &StoredConfig, defs: &[RuleDef]) -> Vec<KeptDef> {
 /// # Errors
 /// `Invalid` with `rule_cycle`.
 pub(in super::super) fn to_engine(config: &StoredConfig) -> Result<Arc<RuleSet>, Error> {
-    let defs = defs(config);
-    if defs.is_empty() {
+    let (defs, of_events) = (defs(config), of_events(config));
+    if defs.is_empty() && of_events.is_empty() {
         // What is asked beside them, as a preview does, reads payloads all the same.
         let none = RuleSet::new(Vec::new(), Vec::new(), Vec::new(), Turning::default(), open_payload);
         return none.map(Arc::new).map_err(|_| Error::new(ErrorKind::Internal, "rule_cycle", "no rules have a cycle"));
@@ -102,7 +113,8 @@ pub(in super::super) fn to_engine(config: &StoredConfig) -> Result<Arc<RuleSet>,
     let compiled = |id: &PolicyId| Ok(CompiledPolicy::new(config.policies.find(id.as_str())?.content.policy.clone()));
     let policies = policies(config).iter().map(compiled).collect::<Result<Vec<_>, Error>>()?;
     let set = RuleSet::new(defs, kept, policies, config.rules.turning, open_payload);
-    set.map(Arc::new).map_err(|cycle| {
+    let set = set.map(|set| Arc::new(set.with_event_attributes(of_events, write_computed)));
+    set.map_err(|cycle| {
         let message = format!("a rule is expected not to depend on itself: {}", cycle.0.join(" -> "));
         Error::new(ErrorKind::Invalid, "rule_cycle", message)
     })
@@ -155,7 +167,7 @@ fn check_stillness(config: &StoredConfig, segment: &StoredRule, rule: &Rule) -> 
             return Err(Error::new(ErrorKind::Invalid, "rule_never_holds_still", message));
         }
         for (kind, name) in named(rule, config) {
-            let Some(own) = config.rules.of(kind).get(&*name) else { continue };
+            let Some(own) = config.rules.of(kind).get(&*name).filter(|own| !own.is_of_events()) else { continue };
             if seen.insert((kind, name.clone())) {
                 open.extend(own.running().map(|version| (kind, name.clone(), &*version.definition.rule)));
             }

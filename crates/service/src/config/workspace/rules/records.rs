@@ -1,4 +1,5 @@
-//! The stored record of the computed attributes and segments of a workspace, version 4. Version 3 has the same shape, and was written when nodes
+//! The stored record of the computed attributes and segments of a workspace, version 5. Version 4 is the same without attributes that are
+//! written into events. Version 3 has the shape of version 4, and was written when nodes
 //! kept every event of a window: what they keep for windows is built anew under other numbers. Version 2 is the same without names for people, and without
 //! whom segments are of: of everybody, so that every membership may be another. Version 1 has the same shape, and was written when identify, group and
 //! alias calls counted as events and texts as ranks: what nodes keep for it is built anew under other numbers.
@@ -12,11 +13,13 @@ use tessera_engine::config::Kind;
 use tessera_engine::rules::{AggregateId, SegmentId, Turning};
 use tessera_expr::calendar::Zone;
 
-use super::{Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, StoredRule, StoredRules, Version};
+use super::{Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, StoredRule, StoredRules, Target, Version};
 use crate::base::codec;
 use crate::base::error::Error;
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
+/// Before attributes were written into events.
+const VERSION_OF_PROFILES: u8 = 4;
 /// Before windows were kept as what their events come to.
 const VERSION_OF_EVENTS: u8 = 3;
 /// Before segments were of people or of accounts, and people could call a rule something else than its name.
@@ -27,6 +30,16 @@ const VERSION_ALL_CALLS: u8 = 1;
 /// All of it.
 #[derive(Serialize, Deserialize)]
 struct Record<'a> {
+    #[serde(borrow)]
+    whole: WholeRecord<'a>,
+    /// The attributes that are written into events.
+    #[serde(borrow)]
+    of_events: Vec<&'a str>,
+}
+
+/// All of it, before attributes were written into events.
+#[derive(Serialize, Deserialize)]
+struct WholeRecord<'a> {
     #[serde(borrow)]
     rules: RulesRecord<'a>,
     /// The segments that are of accounts: by name, whether the live version is, or the definition that there is, and whether the next one is.
@@ -139,7 +152,10 @@ pub(in super::super) fn encode(rules: &StoredRules) -> Bytes {
         called.map(|(rule, display_name)| NameRecord { name: rule.name.as_str(), display_name }).collect()
     };
     let (attributes, segments) = (names(RuleKind::Attribute), names(RuleKind::Segment));
-    codec::encode(VERSION, &Record { rules: record, of_accounts, attributes, segments })
+    let of_events =
+        rules.attributes.values().filter(|rule| rule.is_of_events()).map(|rule| rule.name.as_str()).collect();
+    let whole = WholeRecord { rules: record, of_accounts, attributes, segments };
+    codec::encode(VERSION, &Record { whole, of_events })
 }
 
 /// Reads the rules of a workspace.
@@ -150,20 +166,24 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
     let (version, whole) = match bytes.first() {
         Some(&version @ (VERSION_ALL_CALLS | VERSION_OF_ALL)) => {
             let rules = codec::decode(version, bytes)?;
-            (version, Record { rules, of_accounts: Vec::new(), attributes: Vec::new(), segments: Vec::new() })
+            let whole = WholeRecord { rules, of_accounts: Vec::new(), attributes: Vec::new(), segments: Vec::new() };
+            (version, Record { whole, of_events: Vec::new() })
         }
-        Some(&VERSION_OF_EVENTS) => (VERSION_OF_EVENTS, codec::decode(VERSION_OF_EVENTS, bytes)?),
+        Some(&version @ (VERSION_OF_EVENTS | VERSION_OF_PROFILES)) => {
+            (version, Record { whole: codec::decode(version, bytes)?, of_events: Vec::new() })
+        }
         _ => (VERSION, codec::decode(VERSION, bytes)?),
     };
-    let Record { rules: record, of_accounts, attributes, segments } = whole;
+    let Record { whole, of_events } = whole;
+    let WholeRecord { rules: record, of_accounts, attributes, segments } = whole;
     let names = [(RuleKind::Attribute, attributes), (RuleKind::Segment, segments)];
     let aggregate = |own: AggregateRecord<'_>| {
         let AggregateRecord { id, zone, key, building } = own;
         Ok(StoredAggregate { id: AggregateId(id), zone: read_zone(zone)?, key: key.into(), building })
     };
     let mut rules = StoredRules {
-        attributes: read_rules(RuleKind::Attribute, record.attributes)?,
-        segments: read_rules(RuleKind::Segment, record.segments)?,
+        attributes: read_rules(RuleKind::Attribute, record.attributes, &of_events)?,
+        segments: read_rules(RuleKind::Segment, record.segments, &[])?,
         aggregates: record.aggregates.into_iter().map(aggregate).collect::<Result<_, Error>>()?,
         last_segment: record.last_segment,
         last_aggregate: record.last_aggregate,
@@ -186,7 +206,7 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
         }
     }
     Ok(match version {
-        VERSION => rules,
+        VERSION | VERSION_OF_PROFILES => rules,
         VERSION_OF_EVENTS => built_anew(rules, false),
         VERSION_OF_ALL => built_anew(asked_anew(rules), false),
         _ => {
@@ -286,9 +306,15 @@ fn write_version(version: &Version) -> VersionRecord<'_> {
     }
 }
 
-fn read_rules(kind: RuleKind, records: Vec<RuleRecord<'_>>) -> Result<BTreeMap<RuleName, Arc<StoredRule>>, Error> {
+/// The rules of a kind, by name; those of these names are written into events.
+fn read_rules(
+    kind: RuleKind,
+    records: Vec<RuleRecord<'_>>,
+    of_events: &[&str],
+) -> Result<BTreeMap<RuleName, Arc<StoredRule>>, Error> {
     let rule = |record: RuleRecord<'_>| {
-        let name = RuleName::parse(kind, record.name).map_err(|_| codec::corrupt("name of a rule"))?;
+        let kind = (kind, if of_events.contains(&record.name) { Target::Events } else { Target::Profiles });
+        let name = RuleName::parse(kind.0, record.name).map_err(|_| codec::corrupt("name of a rule"))?;
         let run = match record.run {
             RunRecord::Draft(definition) => Run::Draft(read_definition(kind, &definition)?),
             RunRecord::Archived(definition) => Run::Archived(read_definition(kind, &definition)?),
@@ -300,7 +326,7 @@ fn read_rules(kind: RuleKind, records: Vec<RuleRecord<'_>>) -> Result<BTreeMap<R
         let rule = StoredRule {
             name: name.clone(),
             display_name: None,
-            description: record.description.map(Into::into),
+            description: record.description.map(Arc::from),
             version: record.version,
             created_at: codec::instant(record.created_at)?,
             updated_at: codec::instant(record.updated_at)?,
@@ -312,13 +338,17 @@ fn read_rules(kind: RuleKind, records: Vec<RuleRecord<'_>>) -> Result<BTreeMap<R
     records.into_iter().map(rule).collect()
 }
 
-fn read_definition(kind: RuleKind, record: &DefinitionRecord<'_>) -> Result<Definition, Error> {
+fn read_definition((kind, into): (RuleKind, Target), record: &DefinitionRecord<'_>) -> Result<Definition, Error> {
     let merge_policy = record.merge_policy.map(PolicyId::parse).transpose()?;
-    let definition = Definition::stored(kind, record.pql, read_zone(record.zone)?, merge_policy);
+    let zone = read_zone(record.zone)?;
+    let definition = match into {
+        Target::Profiles => Definition::stored(kind, record.pql, zone, merge_policy),
+        Target::Events => Definition::of_events_stored(record.pql, zone),
+    };
     definition.map_err(|_| codec::corrupt("text of a rule"))
 }
 
-fn read_version(kind: RuleKind, record: &VersionRecord<'_>) -> Result<Version, Error> {
+fn read_version(kind: (RuleKind, Target), record: &VersionRecord<'_>) -> Result<Version, Error> {
     Ok(Version {
         definition: read_definition(kind, &record.definition)?,
         segment: record.segment.map(SegmentId),

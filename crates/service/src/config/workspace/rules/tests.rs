@@ -23,6 +23,12 @@ fn put(config: &StoredConfig, kind: RuleKind, name: &str, pql: &str) -> Result<S
     put_rule(config, kind, &name, content(kind, pql), None, at(0))
 }
 
+fn of_events(config: &StoredConfig, name: &str, pql: &str, is_draft: bool) -> Result<StoredConfig, Error> {
+    let definition = Definition::of_events(pql::parse(pql).expect("a rule"), Zone::utc()).expect("a rule");
+    let content = Content { display_name: None, description: None, definition, is_draft };
+    put_rule(config, RuleKind::Attribute, &RuleName::parse(RuleKind::Attribute, name)?, content, None, at(0))
+}
+
 fn attribute(config: &StoredConfig, name: &str, pql: &str) -> StoredConfig {
     put(config, RuleKind::Attribute, name, pql).expect("a computed attribute")
 }
@@ -225,16 +231,22 @@ fn what_is_stored_is_read_again() {
     config = put_rule(&config, RuleKind::Segment, &name, draft, Some(0), at(7)).expect("a draft");
     config = segment(&config, "old", "plan = \"old\"");
     config = archive_rule(&config, RuleKind::Segment, "old", |_, _| true, at(8)).expect("archived");
-    let bytes = encode(&config.rules);
-    assert_eq!(decode(&bytes).expect("rules"), config.rules);
-    golden("config-rules-4", &bytes);
+    let with_events =
+        of_events(&config, "worth", "properties.total * $1.factor", false).expect("an attribute of events");
+    let bytes = encode(&with_events.rules);
+    assert_eq!(decode(&bytes).expect("rules"), with_events.rules);
+    golden("config-rules-5", &bytes);
+    // Version 4 had no attributes that are written into events.
+    assert_eq!(decode(&thawed("config-rules-4")).expect("rules"), config.rules);
     // Version 3 had the same shape, and nodes kept the events of windows: that is built anew, and nothing else is another.
     assert_eq!(decode(&thawed("config-rules-3")).expect("rules"), config.rules);
     let recent = "xEvent[eventType = \"Order Completed\" and timestamp occurs <= 3 days before now].count()";
     let windows = walked(&attribute(&config, "recent", recent)).rules;
-    let mut of_events = encode(&windows).to_vec();
-    of_events[0] = 3;
-    let old = decode(&of_events).expect("rules");
+    let mut before = encode(&windows).to_vec();
+    before[0] = 3;
+    // No attributes of events.
+    assert_eq!(before.pop(), Some(0));
+    let old = decode(&before).expect("rules");
     assert_eq!(old, of_windows_anew(&windows));
     assert_ne!(old, windows);
     assert!(old.needs_walk());
@@ -300,7 +312,8 @@ fn whom_segments_are_of_is_kept_through_every_state() {
     assert_eq!(of(&building), [Kind::Account]);
     let live = walked(&building);
     assert_eq!(of(&live), [Kind::Account, Kind::Account]);
-    golden("config-rules-accounts-4", &encode(&live.rules));
+    golden("config-rules-accounts-5", &encode(&live.rules));
+    assert_eq!(decode(&thawed("config-rules-accounts-4")).expect("rules"), live.rules);
     let edited = put(&live, Kind::Person, false);
     assert_eq!(of(&edited), [Kind::Account, Kind::Person]);
     let turned = put(&walked(&edited), Kind::Account, false);
@@ -327,4 +340,40 @@ fn what_is_built_together_is_live_together() {
     // For a third one that nothing ties to them they do not wait.
     config = segment(&config, "three", "age > 4");
     assert_eq!((next(&config, "one"), next(&config, "two")), (last, last));
+}
+
+#[test]
+fn an_attribute_of_events_runs_at_once_and_stays_one_of_events() {
+    let factor = attribute(&StoredConfig::default(), "factor", "xEvent.count()");
+    let before = walked(&factor);
+    let config = of_events(&before, "worth", "properties.total * $1.factor", false).expect("an attribute of events");
+    let worth = |config: &StoredConfig| config.rules().find(RuleKind::Attribute, "worth").expect("it").clone();
+    assert_eq!((worth(&config).status(), worth(&config).is_of_events()), (Status::Active, true));
+    // There is nothing to be brought to anybody, and nodes keep nothing for it.
+    assert_eq!((config.rules().needs_walk(), &config.rules().aggregates), (false, &before.rules().aggregates));
+    assert_eq!(decode(&encode(&config.rules)).expect("rules"), config.rules);
+    // What it reads is in use; who names it as an attribute of profiles does not depend on it.
+    let refused = remove_rule(&config, RuleKind::Attribute, "factor", |_, _| true).expect_err("in use");
+    assert_eq!((refused.code, &*refused.message), ("rule_in_use", "others depend on it: computed attribute worth"));
+    let with_segment = segment(&config, "rich", "xEvent[computed.worth > 10].count() > 0 and worth > 1");
+    assert!(remove_rule(&with_segment, RuleKind::Attribute, "worth", |_, _| true).is_ok());
+    // What it depends on becomes another without it.
+    let edited = attribute(&config, "factor", "xEvent.count() + 1");
+    assert_eq!((worth(&edited).status(), worth(&edited).next()), (Status::Active, None));
+    let moved = put(&config, RuleKind::Attribute, "worth", "xEvent.count()").expect_err("it is of events");
+    assert_eq!(moved.code, "rule_into_fixed");
+    let mut full = config;
+    for number in 1..EVENT_ATTRIBUTES_MAX {
+        full = of_events(&full, &format!("a{number}"), "properties.total", false).expect("within the bound");
+    }
+    assert_eq!(
+        of_events(&full, "more", "properties.total", false).expect_err("too many").code,
+        "event_attributes_full"
+    );
+    assert!(of_events(&full, "more", "properties.total", true).is_ok());
+    assert!(of_events(&full, "worth", "properties.total", false).is_ok());
+    let freed = archive_rule(&full, RuleKind::Attribute, "a1", |_, _| true, at(1)).expect("archived");
+    assert!(of_events(&freed, "more", "properties.total", false).is_ok());
+    let expr = pql::parse("xEvent.count() > properties.total").expect("a rule");
+    assert_eq!(Definition::of_events(expr, Zone::utc()).expect_err("of all events").code, Code::WrongType);
 }
