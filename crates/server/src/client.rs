@@ -258,6 +258,11 @@ impl Answer {
 }
 
 impl Client {
+    /// Where the server is.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// What to look at when nobody answers.
     fn unreached(&self, error: ureq::Error) -> anyhow::Error {
         let base = &self.base;
