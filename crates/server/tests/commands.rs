@@ -198,7 +198,8 @@ fn a_connection_is_kept_where_only_its_owner_reads_it() {
     let listed = out(&run(&["connections"], None));
     assert!(listed.contains("shop") && listed.contains(server.url()) && !listed.contains(KEY), "{listed}");
     assert!(out(&run(&["counts", "--connection", "shop"], None)).contains("profiles"));
-    assert!(error(&run(&["counts"], None)).contains("which key?"));
+    let which = error(&run(&["counts"], None));
+    assert!(which.contains("which key?") && which.contains("--connection with one of shop"), "{which}");
     assert!(error(&run(&["counts", "--connection", "other"], None)).contains("there is no connection other"));
     out(&run(&["login", "--url", server.url()], Some(KEY)));
     assert!(out(&run(&["counts"], None)).contains("profiles"));
