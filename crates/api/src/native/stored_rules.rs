@@ -370,8 +370,12 @@ async fn set(
     let policy = content.definition.merge_policy.as_ref().map(ToString::to_string);
     // Letters of values are told to those alone who may read them.
     let values = if entered.caller.permissions().contains(Permission::Read) { Values::Looked } else { Values::Left };
-    let asked = (policy.as_deref(), values);
-    let warnings = rules::warnings(app, entered.workspace, &content.definition.rule, &model, asked).await?;
+    let ask = |policy| rules::warnings(app, entered.workspace, &content.definition.rule, &model, (policy, values));
+    let warnings = match ask(policy.as_deref()).await {
+        // A draft may name one that is not there yet; whether anything else may is decided where it is set.
+        Err(error) if error.code == "merge_policy_unknown" => ask(None).await?,
+        warnings => warnings?,
+    };
     warned.get_or_init(|| warnings);
     app.service.put_stored_rule(entered.workspace, kind, &name, (content, expected), entered.visibility(), once).await
 }

@@ -108,7 +108,7 @@ async fn letters_of_a_text_that_nobody_has_so() {
     let rule = json!({ "name": "gold", "pql": "plan = \"Gold\"" });
     assert_eq!(told(&post(&world, "/v1/segments", rule.clone()).await).len(), 1);
     assert_eq!(told(&post(&world, "/v1/segments:preview", json!({ "pql": "plan = \"Gold\"" })).await).len(), 1);
-    let key = json!({ "name": "pipeline", "permissions": ["configure"] });
+    let key = json!({ "name": "pipeline", "class": "private", "permissions": ["configure"] });
     let made = post(&world, "/v1/admin/keys", key).await;
     let secret = made["secret"].as_str().expect("a secret");
     let reply = world.call("PUT", "/v1/segments/gold", secret, json!({ "pql": "plan = \"GOLD\"" }).to_string()).await;
