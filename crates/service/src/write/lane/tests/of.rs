@@ -83,11 +83,11 @@ async fn accounts_that_were_members_before_leave_after_the_upgrade() {
     world.put_segment_of("s0", NOT_GOLD, Kind::Account).await;
     assert_eq!(world.members("s0").await, 2);
     world.service.close().await;
-    // As the version before wrote it: without whom a segment is of, behind which stand a number, a name and two marks, and
-    // without names for people, of which there are none.
+    // As an older version wrote it: without whom a segment is of, behind which stand a number, a name and two marks, and
+    // without names for people and attributes that are written into events, of which there are none.
     let key = Scope::new(WORKSPACE).config(Part::Rules);
     let found = row::read(&*world.store, key.clone()).await.expect("a row").expect("rules");
-    let rest = &found.value[1..found.value.len() - 8];
+    let rest = &found.value[1..found.value.len() - 9];
     let commit = tessera_store::Commit::new().put(key, [&[2], rest].concat());
     world.store.commit(commit).await.expect("an old row");
     world.service = open(&world.store, &world.clock).await;
