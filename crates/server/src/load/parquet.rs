@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::value::{RawValue, to_raw_value};
 use tempfile::TempDir;
-use tessera_connect::{Connect as _, Connection, Connectors, Query, Question, Value};
+use tessera_connect::{Connect as _, Connection, Connectors, Place, Query, Question, Value};
 use tokio::runtime::Runtime;
 
 /// How the name of a file ends that is read where it stands.
@@ -51,7 +51,9 @@ impl Parquet {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().context("cannot read the file")?;
         let question = Question { query: Query::Table(glob::Pattern::escape(&name)), types: BTreeMap::new() };
-        let rows = runtime.block_on(Connectors.open(&Connection::Files { folder }, &question)).map_err(said)?;
+        let rows = runtime
+            .block_on(Connectors::default().open(&Connection::Files(Place::Folder(folder)), &question))
+            .map_err(said)?;
         let names = rows.columns().iter().map(|column| column.name.clone()).collect();
         Ok(Self { runtime, rows, names, batch: VecDeque::new(), number: 0, _kept: kept })
     }
