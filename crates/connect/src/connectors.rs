@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::postgres::Server;
+use crate::target::{Bucket, Folder, Target};
 use crate::{Connect, Connection, Error, Place, Query, Question, Rows, adbc, files, postgres};
 
 /// The connections that this program has.
@@ -37,6 +38,17 @@ impl Connect for Connectors {
             }
             Connection::Files(place) => files::tables(place).await,
             Connection::Adbc(own) => adbc::tables(own).await,
+        }
+    }
+
+    async fn target(&self, connection: &Connection, path: &str) -> Result<Box<dyn Target>, Error> {
+        match connection {
+            Connection::Files(Place::Folder(folder)) => Ok(Box::new(Folder::new(folder, path)?)),
+            Connection::Files(place @ Place::Bucket(_)) => Ok(Box::new(Bucket::new(&place.open()?, path)?)),
+            Connection::Postgres { .. } | Connection::Adbc(_) => {
+                let message = "files are written to a connection of the kind files, and this one is of another kind";
+                Err(Error::invalid("connection_not_of_files", message))
+            }
         }
     }
 }

@@ -24,10 +24,6 @@ mod delimited;
 mod lines;
 mod look;
 mod packed;
-#[cfg(feature = "parquet")]
-mod parquet;
-#[cfg(not(feature = "parquet"))]
-#[path = "files/without_parquet.rs"]
 mod parquet;
 
 use packed::{Packing, Zstd};
