@@ -262,7 +262,7 @@ const CALLS: &[Code] = &[
     call(
         "rate_limit_invalid",
         Invalid,
-        "`per_second`, `burst` and `concurrency` are each 1 to 1,000,000; leave the limit out for no bound.",
+        "`per_second`, `burst` and `concurrency` are each 1 to 1,000,000, `peak_per_second` 1 to 100,000; or `preset` alone names a limit. Leave it out for no bound.",
     ),
     call("bootstrap_key_invalid", Invalid, "The operator's own key has 8 to 200 characters."),
     call("job_kind_unknown", Invalid, "No job is of this kind; the message says which kinds there are."),
@@ -502,6 +502,11 @@ const CALLS: &[Code] = &[
         "query_busy",
         Throttled,
         "Another query looks at all profiles of the workspace, and they take turns. Nothing happened; ask again.",
+    ),
+    call(
+        "dry_run_timeout",
+        Unavailable,
+        "A dry run of identity rules took longer than 30 seconds. Try it when the server has less to do.",
     ),
     call(
         "query_timeout",

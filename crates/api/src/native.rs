@@ -11,6 +11,7 @@ mod erasures;
 mod events;
 mod explain;
 mod export;
+mod exports;
 mod members;
 mod parse;
 mod policies;
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> Vec<crate::route::Route> {
         profiles::routes(),
         queries::routes(),
         events::routes(),
+        exports::routes(),
         erasures::routes(),
         policies::routes(),
         directives::routes(),

@@ -291,7 +291,10 @@ fn service_settings(settings: &Settings, rules: Rules, secrets: Secrets) -> tess
         audit: AuditBounds { days_max: settings.audit_days_max, bytes_max: settings.audit_bytes_max.bytes() },
         feed: FeedBounds { secs_max: settings.feed_secs_max, bytes_max: settings.feed_bytes_max.bytes() },
         without_rules: rules.are_off(),
-        sources: SourceSettings { connectors: Arc::new(Connectors), secrets },
+        sources: SourceSettings {
+            connectors: Arc::new(Connectors { duckdb: settings.duckdb_driver.clone() }),
+            secrets,
+        },
         ..tessera_service::Settings::default()
     }
 }

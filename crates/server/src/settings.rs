@@ -86,6 +86,9 @@ pub(crate) struct Settings {
     pub(crate) secrets_key_file: Option<PathBuf>,
     /// The folder that secrets of connections are read from.
     pub(crate) secrets_dir: PathBuf,
+    /// The library of DuckDB, for SQL over files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) duckdb_driver: Option<String>,
     /// Whether computed attributes and segments are left alone.
     pub(crate) without_rules: bool,
     /// Text or JSON.
@@ -215,6 +218,9 @@ pub(crate) struct Layer {
     /// Folder of files that connections may name as secrets [default: /run/secrets].
     #[arg(long, env = "TESSERA_SECRETS_DIR", value_name = "FOLDER")]
     secrets_dir: Option<PathBuf>,
+    /// Library of DuckDB, which answers `sql` of sources over folders [default: none, and then files are asked by `table` alone].
+    #[arg(long, env = "TESSERA_DUCKDB_DRIVER", value_name = "FILE")]
+    duckdb_driver: Option<String>,
     /// Start without computed attributes and segments, so that one which keeps the server from working can be archived. What depends on them
     /// says that it is missing; once they are on again they are brought to everybody anew [default: false].
     #[arg(long, env = "TESSERA_WITHOUT_RULES", num_args = 0..=1, default_missing_value = "true", value_name = "BOOLEAN")]
@@ -272,6 +278,7 @@ impl Layer {
             backup_dir: self.backup_dir.or(under.backup_dir),
             secrets_key_file: self.secrets_key_file.or(under.secrets_key_file),
             secrets_dir: self.secrets_dir.or(under.secrets_dir),
+            duckdb_driver: self.duckdb_driver.or(under.duckdb_driver),
             without_rules: self.without_rules.or(under.without_rules),
             log_format: self.log_format.or(under.log_format),
             log_level: self.log_level.or(under.log_level),
@@ -340,6 +347,7 @@ impl Settings {
             backup_dir: layer.backup_dir,
             secrets_key_file: layer.secrets_key_file,
             secrets_dir: layer.secrets_dir.unwrap_or_else(|| PathBuf::from("/run/secrets")),
+            duckdb_driver: layer.duckdb_driver,
             without_rules: layer.without_rules.unwrap_or(false),
             log_format: layer.log_format.unwrap_or(logging::Format::Text),
             log_level: layer.log_level.unwrap_or_else(|| LOG_LEVEL.to_owned()),

@@ -18,8 +18,10 @@ mod data_model;
 pub mod directives;
 pub mod directory;
 mod documents;
+pub mod dry_run;
 mod erasure_orders;
 mod erasures;
+pub mod exports;
 mod figures;
 mod ingest;
 pub mod jobs;
@@ -37,7 +39,6 @@ mod stored;
 mod tokens;
 mod units;
 pub mod uploads;
-pub mod walks;
 mod work;
 mod write;
 
@@ -66,7 +67,7 @@ pub use read::unit::{UnitIdentity, UnitProfile, UnitQuery};
 pub use stored::{content, cursor, idempotency, keys, records};
 pub use tokens::Tokens;
 pub use work::service::Service;
-pub use work::{backups, check, contradictions};
+pub use work::{backups, check, contradictions, walks};
 pub use write::lane::Changed;
 pub use write::{erasure, feed, quarantine, turns};
 

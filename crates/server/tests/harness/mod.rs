@@ -15,6 +15,7 @@ pub(crate) mod cdnow;
 pub(crate) mod doors;
 pub(crate) mod postgres;
 pub(crate) mod rules;
+pub(crate) mod warehouse;
 
 /// The operator's key of every server that a test starts.
 pub(crate) const KEY: &str = "sk_test_0123456789abcdef";

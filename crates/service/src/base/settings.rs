@@ -58,7 +58,7 @@ impl fmt::Debug for SourceSettings {
 
 impl Default for SourceSettings {
     fn default() -> Self {
-        Self { connectors: Arc::new(Connectors), secrets: Secrets::default() }
+        Self { connectors: Arc::new(Connectors::default()), secrets: Secrets::default() }
     }
 }
 

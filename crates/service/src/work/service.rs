@@ -25,6 +25,7 @@ use crate::stored::cursor::Cursors;
 use crate::stored::keys::Scope;
 use crate::stored::pseudonym::Pseudonyms;
 use crate::work::audited::Audited;
+use crate::work::exports::Exports;
 use crate::work::keeper::Parts;
 use crate::work::leaps::Leaps;
 use crate::work::refresh::Refreshes;
@@ -56,6 +57,8 @@ pub struct Service {
     pub(crate) epochs: Arc<Epochs>,
     /// Refreshes of sources, and who looks which are due.
     refreshes: Arc<Refreshes>,
+    /// Exports that are under way.
+    exports: Exports,
     /// Files that are being handed over.
     uploads: Uploads,
     pub(crate) views: Views,
@@ -107,6 +110,11 @@ impl Service {
     /// Where rules are asked that may take long.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Exports that are under way.
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.exports
     }
 
     /// Files that are being handed over.

@@ -26,6 +26,7 @@ use crate::stored::keys::{Family, Scope};
 use crate::stored::row;
 use crate::work::audited::Audited;
 use crate::work::backups::Backups;
+use crate::work::exports::Exports;
 use crate::work::keeper::{Parts, keep_directory, keep_feed};
 use crate::work::kind::AnyKind;
 use crate::work::leaps::{Leaps, look_out};
@@ -97,6 +98,7 @@ impl Service {
             leaps: Mutex::new(Leaps::since(clock())),
             epochs: Arc::new(Epochs::new()),
             refreshes: Arc::default(),
+            exports: Exports::default(),
             uploads: Uploads::new(settings.upload_folder.clone()),
             views: Views::new(settings.view_cache_bytes),
             pool: Arc::new(Pool::new(tasks.clone(), clock.clone())),
