@@ -166,7 +166,7 @@ const CALLS: &[Code] = &[
         "This message type of RudderStack has no counterpart here (`merge`). Send `alias` instead.",
     ),
     call("fields_unknown", Invalid, "`fields` names something else than `identifiers`, `attributes`, `audiences`."),
-    call("format_invalid", Invalid, "`format` is neither `json` nor `csv`."),
+    call("format_invalid", Invalid, "`format` is none that the path has: the message names them."),
     call("reason_invalid", Invalid, "The reason of an erasure has at most 100 characters."),
     call("suppress_invalid", Invalid, "`suppress` is neither `true` nor `false`."),
     call(
@@ -310,6 +310,17 @@ const CALLS: &[Code] = &[
     call("profile_not_found", NotFound, "No profile answers to this id or identity."),
     call("event_not_found", NotFound, "No event of this message id stands on a timeline."),
     call("erasure_not_found", NotFound, "The workspace has no erasure of this id."),
+    call(
+        "cursor_too_old",
+        Invalid,
+        "What changed behind the cursor is no longer kept (the feed has bounds, see `feed_secs_max`), or the segment has another rule now. Ask without a \
+         cursor for a new one, then list the members anew, and read on from the new cursor.",
+    ),
+    call(
+        "segment_not_live",
+        Conflict,
+        "The segment is a draft, is archived, or is being built for the first time, so it has no members that could change.",
+    ),
     call(
         "feed_trimmed",
         NotFound,

@@ -114,6 +114,11 @@ impl Server {
         Client { agent: config.build().into(), url: self.url.clone() }
     }
 
+    /// The same to another listener of it.
+    pub(crate) fn client_at(&self, url: &str) -> Client {
+        Client { url: url.to_owned(), ..self.client() }
+    }
+
     /// SIGKILL: nothing more is written, nothing more is answered.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("the server was running");

@@ -17,6 +17,7 @@ use crate::base::store_error::{commit_failed, read_failed};
 use crate::config::sources::{self, Source};
 use crate::config::workspace::{Part, decode_objects};
 use crate::jobs::{Job, JobStatus, Jobs, NewJob};
+use crate::stored::audit::{self, Object, Written};
 use crate::stored::keys::Scope;
 use crate::stored::row;
 use crate::stored::sources::read_source_number;
@@ -122,8 +123,10 @@ impl Service {
         let parameters = serde_json::to_string(asked).map_err(|_| corrupt("parameters of a refresh"))?;
         let new = NewJob { kind: REFRESH.to_owned(), parameters, asked_by: by };
         let draft = self.jobs().draft(workspace, &new, &open, 0).await?;
-        let commit = draft.write(Commit::new());
+        let written = Written::now(vec![Object::new("job", &draft.job().id.to_string())]);
+        let commit = audit::with_row(draft.write(Commit::new()), written.as_ref());
         self.store().commit(commit).await.map_err(|error| commit_failed(&error))?;
+        written.into_iter().for_each(Written::has_happened);
         let job = self.jobs().begin(draft);
         drop(making);
         Ok(job)
