@@ -26,7 +26,7 @@ fn rows() -> Vec<Row> {
             text("a \"b\", c\nd"),
             Value::Boolean(true),
             number("-9223372036854775808"),
-            number("170000000000000000000.000000000000000001"),
+            number("17000000000000000000.000000000000000001"),
             Value::Timestamp("2026-01-31T10:00:00.000001Z".to_owned()),
             text("1969-12-31"),
             Value::Json(json!({"a": [1, null]})),
