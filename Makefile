@@ -4,12 +4,11 @@ CARGO ?= cargo
 PYTHON ?= python3
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help build build-full demo check test bench soak
+.PHONY: help build demo check test bench soak
 
 help:
 	@echo 'make demo    build, serve on a free local port, load the bundled purchases, show what to try (KEEP=1 keeps serving)'
 	@echo 'make build   target/release/tessera'
-	@echo 'make build-full   the same, with what takes long to build: files of Parquet'
 	@echo 'make check   format, lints, dependency edges, OpenAPI, licences: the quick gate'
 	@echo 'make test    check, and every test; all that CI runs'
 	@echo 'make bench   the embedded store against the bare engine below it'
@@ -17,9 +16,6 @@ help:
 
 build: toolchain
 	$(CARGO) build --release --locked --package tessera-server
-
-build-full: toolchain
-	$(CARGO) build --release --locked --package tessera-server --features parquet
 
 demo: build
 	@scripts/demo.sh

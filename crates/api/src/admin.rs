@@ -2,6 +2,7 @@
 //! the service; here it is read and shown.
 
 mod directory;
+mod identity_rules;
 mod identity_tokens;
 mod namespaces;
 mod parse;
@@ -16,6 +17,7 @@ pub(crate) use tokens::declared_token_issuer;
 
 /// All routes of this door.
 pub(crate) fn routes() -> Vec<crate::route::Route> {
-    let configuration = namespaces::routes().into_iter().chain(identity_tokens::routes()).chain(tokens::routes());
+    let identities = namespaces::routes().into_iter().chain([identity_rules::route()]);
+    let configuration = identities.chain(identity_tokens::routes()).chain(tokens::routes());
     directory::routes().into_iter().chain(configuration).chain(quarantine::routes()).collect()
 }

@@ -493,6 +493,11 @@ const CALLS: &[Code] = &[
         "Another query looks at all profiles of the workspace, and they take turns. Nothing happened; ask again.",
     ),
     call(
+        "dry_run_timeout",
+        Unavailable,
+        "A dry run of identity rules took longer than 30 seconds. Try it when the server has less to do.",
+    ),
+    call(
         "query_timeout",
         Unavailable,
         "Not all profiles could be looked at within 5 seconds, and no part of an answer is given. Name an identity in the filter, ask without `order_by` and `count` and go on with the cursor, or save the filter as a segment and read its members.",

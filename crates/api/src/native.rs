@@ -11,6 +11,7 @@ mod erasures;
 mod events;
 mod explain;
 mod export;
+mod exports;
 mod parse;
 mod policies;
 mod profiles;
@@ -54,6 +55,7 @@ pub(crate) fn routes() -> Vec<crate::route::Route> {
         profiles::routes(),
         queries::routes(),
         events::routes(),
+        exports::routes(),
         erasures::routes(),
         policies::routes(),
         directives::routes(),

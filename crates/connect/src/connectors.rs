@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::postgres::Server;
+use crate::target::{Folder, Target};
 use crate::{Connect, Connection, Error, Question, Rows, files, postgres};
 
 /// The connections that this program has.
@@ -26,6 +27,16 @@ impl Connect for Connectors {
                 postgres::tables(Server { url, password: password.as_deref(), ca: ca.as_deref() }).await
             }
             Connection::Files { folder } => files::tables(folder).await,
+        }
+    }
+
+    async fn target(&self, connection: &Connection, path: &str) -> Result<Box<dyn Target>, Error> {
+        match connection {
+            Connection::Files { folder } => Ok(Box::new(Folder::new(folder, path)?)),
+            Connection::Postgres { .. } => {
+                let message = "files are written to a connection of the kind files, and this one is of another kind";
+                Err(Error::invalid("connection_not_of_files", message))
+            }
         }
     }
 }

@@ -21,10 +21,6 @@ use crate::{
 mod delimited;
 mod lines;
 mod look;
-#[cfg(feature = "parquet")]
-mod parquet;
-#[cfg(not(feature = "parquet"))]
-#[path = "files/without_parquet.rs"]
 mod parquet;
 
 /// Batches that wait to be taken.

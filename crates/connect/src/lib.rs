@@ -1,4 +1,5 @@
-//! Where rows come from: connections to databases and files, and the rows that a query of one brings, batch by batch.
+//! Where rows come from and go to: connections to databases and files, the rows that a query of one brings, batch by batch, and files that rows
+//! are written to.
 //!
 //! Start at [`Connect`]. It knows rows, columns and values; what becomes of them is told elsewhere.
 //!
@@ -13,13 +14,18 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 
-#[cfg(feature = "parquet")]
 mod arrow;
 mod connectors;
 mod files;
 mod postgres;
+mod target;
+mod writing;
 
 pub use connectors::Connectors;
+pub use target::{PATH_BYTES_MAX, Part, Target, check_path};
+pub use writing::{
+    Compression, DIGITS_MAX, Digits, Encoder, Field, FieldKind, FileFormat, GROUP_BYTES_MAX, GROUP_ROWS_MAX,
+};
 
 /// Rows of one batch.
 pub const ROWS_AT_ONCE: usize = 1_000;
@@ -257,6 +263,12 @@ pub trait Connect: Send + Sync {
     /// # Errors
     /// Why it does not.
     async fn test(&self, connection: &Connection) -> Result<Vec<String>, Error>;
+
+    /// The place at a path below a connection of files, to write to.
+    ///
+    /// # Errors
+    /// `Invalid` with `export_path_invalid`, `connection_not_of_files`; why it cannot be reached.
+    async fn target(&self, connection: &Connection, path: &str) -> Result<Box<dyn Target>, Error>;
 }
 
 /// Refuses columns that nobody could tell apart, and more than may be.

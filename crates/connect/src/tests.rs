@@ -148,7 +148,7 @@ async fn what_is_no_table_is_told_clearly() {
         ("long.jsonl", "source_row_too_large"),
         ("latin.csv", "source_file_invalid"),
         ("damaged.csv.gz", "source_lost"),
-        ("table.parquet", if cfg!(feature = "parquet") { "source_file_invalid" } else { "source_format_unsupported" }),
+        ("table.parquet", "source_file_invalid"),
         ("table.xlsx", "source_format_unsupported"),
         ("none.csv", "source_table_unknown"),
         ("../none.csv", "source_table_invalid"),
@@ -186,12 +186,11 @@ async fn urls_of_no_server_are_told_clearly() {
     assert_eq!(told(&Value::Json(json!(null))), "null");
 }
 
-#[cfg(feature = "parquet")]
 mod parquet {
     use std::sync::Arc;
 
     use ::parquet::arrow::ArrowWriter;
-    use ::parquet::basic::Compression;
+    use ::parquet::basic::{Compression, GzipLevel, ZstdLevel};
     use ::parquet::file::properties::WriterProperties;
     use arrow_array::builder::{Int32Builder, ListBuilder};
     use arrow_array::{
@@ -230,6 +229,16 @@ mod parquet {
 
     #[tokio::test]
     async fn parquet_has_types_of_its_own() {
+        let packed = [
+            Compression::UNCOMPRESSED,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::ZSTD(ZstdLevel::default()),
+        ];
+        for packed in packed {
+            let folder = tempfile::tempdir().expect("a folder");
+            write(&folder.path().join("people.parquet"), packed);
+            assert_eq!(read(folder.path(), "*.parquet", &[]).await.expect("a file").1.len(), 2, "{packed}");
+        }
         let folder = tempfile::tempdir().expect("a folder");
         write(&folder.path().join("people.parquet"), Compression::SNAPPY);
         let (columns, rows) = read(folder.path(), "*.parquet", &[]).await.expect("a file");

@@ -17,8 +17,10 @@ mod data_model;
 pub mod directives;
 pub mod directory;
 mod documents;
+pub mod dry_run;
 mod erasure_orders;
 mod erasures;
+pub mod exports;
 mod ingest;
 pub mod jobs;
 #[cfg(test)]
@@ -35,7 +37,6 @@ mod stored;
 mod tokens;
 mod units;
 pub mod uploads;
-pub mod walks;
 mod work;
 mod write;
 
@@ -63,7 +64,7 @@ pub use read::unit::{UnitIdentity, UnitProfile, UnitQuery};
 pub use stored::{content, cursor, idempotency, keys, records};
 pub use tokens::Tokens;
 pub use work::service::Service;
-pub use work::{backups, check, contradictions};
+pub use work::{backups, check, contradictions, walks};
 pub use write::lane::Changed;
 pub use write::{erasure, feed, quarantine, turns};
 

@@ -3,6 +3,7 @@
 pub mod backups;
 pub mod check;
 pub mod contradictions;
+pub(crate) mod exports;
 pub(crate) mod keeper;
 pub(crate) mod kind;
 pub(crate) mod kinds;
@@ -14,4 +15,5 @@ pub(crate) mod service;
 pub(crate) mod sweeping;
 pub(crate) mod timers;
 pub(crate) mod uploads;
+pub mod walks;
 pub(crate) mod worker;

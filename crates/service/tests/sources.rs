@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use support::{START, WORKSPACE, by, erase, key, memory, read};
 use tessera_connect::{
     Column, ColumnKind, Connect, Connection, Error as SourceError, ErrorKind as SourceErrorKind, Question, Row, Rows,
-    Value,
+    Target, Value,
 };
 use tessera_engine::time::Timestamp;
 use tessera_service::jobs::{Job, JobStatus, Wish};
@@ -92,6 +92,11 @@ impl Connect for Tables {
             left: table.lost_after,
             gate: table.gate.clone(),
         }))
+    }
+
+    async fn target(&self, _: &Connection, _: &str) -> Result<Box<dyn Target>, SourceError> {
+        let message = "a table in memory takes no files".to_owned();
+        Err(SourceError { kind: SourceErrorKind::Invalid, code: "connection_not_of_files", message })
     }
 
     async fn test(&self, _: &Connection) -> Result<Vec<String>, SourceError> {

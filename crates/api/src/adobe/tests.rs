@@ -1,5 +1,6 @@
 //! This door against the specification: golden exchanges, and what they cannot show.
 
+mod batches;
 mod collection;
 mod entities;
 mod gateway;

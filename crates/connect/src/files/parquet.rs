@@ -18,9 +18,12 @@ fn open(source: &Source) -> Result<ParquetRecordBatchReader, Error> {
     let groups = builder.metadata().row_groups().iter();
     let packed = groups.flat_map(|group| group.columns()).map(ColumnChunkMetaData::compression);
     for packed in packed {
-        if !matches!(packed, Compression::UNCOMPRESSED | Compression::SNAPPY) {
+        if !matches!(
+            packed,
+            Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_) | Compression::ZSTD(_)
+        ) {
             let message = format!(
-                "{} is compressed as {packed}, which is not read here; write it with SNAPPY, or uncompressed",
+                "{} is compressed as {packed}, which is not read here; write it with SNAPPY, GZIP or ZSTD, or uncompressed",
                 source.name()
             );
             return Err(Error::invalid("source_format_unsupported", message));

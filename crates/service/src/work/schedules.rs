@@ -35,6 +35,7 @@ pub(crate) async fn keep_sources(refreshes: Arc<Refreshes>, service: Weak<Servic
         let Some(service) = service.upgrade() else { return };
         let now = service.now();
         refreshes.let_go(now);
+        service.exports().let_go(now);
         let mut next: Option<Timestamp> = None;
         let workspaces: Vec<WorkspaceId> =
             service.directory.snapshot().workspaces().map(|workspace| workspace.id).collect();

@@ -24,6 +24,7 @@ use crate::read::views::{Epochs, Views};
 use crate::stored::cursor::Cursors;
 use crate::stored::keys::Scope;
 use crate::stored::pseudonym::Pseudonyms;
+use crate::work::exports::Exports;
 use crate::work::keeper::Parts;
 use crate::work::leaps::Leaps;
 use crate::work::refresh::Refreshes;
@@ -55,6 +56,8 @@ pub struct Service {
     pub(crate) epochs: Arc<Epochs>,
     /// Refreshes of sources, and who looks which are due.
     refreshes: Arc<Refreshes>,
+    /// Exports that are under way.
+    exports: Exports,
     /// Files that are being handed over.
     uploads: Uploads,
     pub(crate) views: Views,
@@ -106,6 +109,11 @@ impl Service {
     /// Where rules are asked that may take long.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Exports that are under way.
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.exports
     }
 
     /// Files that are being handed over.

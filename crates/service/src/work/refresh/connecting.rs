@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use tessera_connect::{Connection as Opened, Rows};
+use tessera_connect::{Connection as Opened, Rows, Target};
 
 use super::source_error;
 use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::WorkspaceId;
 use crate::base::secrets::Secrets;
 use crate::config::sources::{self, Connection, SourceContent, Text};
 use crate::config::workspace::StoredConfig;
+use crate::work::exports::content::ExportPlace;
 use crate::work::service::Service;
 
 impl Service {
@@ -25,6 +27,22 @@ impl Service {
         let connection = sources::connection(config, &content.connection)?;
         let opened = opened(&settings.secrets, &content.connection, &connection)?;
         settings.connectors.open(&opened, &content.question()?).await.map_err(source_error)
+    }
+
+    /// The place that an export is written to.
+    ///
+    /// # Errors
+    /// `NotFound` with `connection_not_found`; `Invalid` with `export_path_invalid`, `connection_not_of_files`; what the place answers.
+    pub(crate) async fn target_of(
+        &self,
+        workspace: WorkspaceId,
+        place: &ExportPlace,
+    ) -> Result<Box<dyn Target>, Error> {
+        let settings = &self.settings().sources;
+        let config = self.configured(workspace).await?.stored.clone();
+        let connection = sources::connection(&config, &place.connection)?;
+        let opened = opened(&settings.secrets, &place.connection, &connection)?;
+        settings.connectors.target(&opened, &place.path).await.map_err(source_error)
     }
 
     /// The tables that a connection lists.

@@ -25,6 +25,7 @@ use crate::stored::cursor::Cursors;
 use crate::stored::keys::{Family, Scope};
 use crate::stored::row;
 use crate::work::backups::Backups;
+use crate::work::exports::Exports;
 use crate::work::keeper::{Parts, keep_directory, keep_feed};
 use crate::work::kind::AnyKind;
 use crate::work::leaps::{Leaps, look_out};
@@ -95,6 +96,7 @@ impl Service {
             leaps: Mutex::new(Leaps::since(clock())),
             epochs: Arc::new(Epochs::new()),
             refreshes: Arc::default(),
+            exports: Exports::default(),
             uploads: Uploads::new(settings.upload_folder.clone()),
             views: Views::new(settings.view_cache_bytes),
             pool: Arc::new(Pool::new(tasks.clone(), clock.clone())),
