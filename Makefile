@@ -4,7 +4,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help build demo check test bench soak
+.PHONY: help build demo check test bench soak dist dist-test
 
 help:
 	@echo 'make demo    build, serve on a free local port, load the bundled purchases, show what to try (KEEP=1 keeps serving)'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test    check, and every test; all that CI runs'
 	@echo 'make bench   the embedded store against the bare engine below it'
 	@echo 'make soak    the same tests with larger numbers'
+	@echo 'make dist    a Debian package in target/dist; make dist-test installs, upgrades and removes it in a folder of its own'
 
 build: toolchain
 	$(CARGO) build --release --locked --package tessera-server
@@ -31,6 +32,12 @@ bench: toolchain
 
 soak: build
 	@scripts/soak.sh
+
+dist: toolchain
+	@scripts/dist.sh
+
+dist-test: build
+	@scripts/dist-test.sh target/release/tessera
 
 .PHONY: toolchain
 toolchain:

@@ -1,6 +1,7 @@
 //! Administration: organizations, workspaces, keys, namespaces, tokens, the quarantine. What each may do is decided by the directory and
 //! the service; here it is read and shown.
 
+mod audit;
 mod directory;
 mod identity_rules;
 mod identity_tokens;
@@ -19,5 +20,6 @@ pub(crate) use tokens::declared_token_issuer;
 pub(crate) fn routes() -> Vec<crate::route::Route> {
     let identities = namespaces::routes().into_iter().chain([identity_rules::route()]);
     let configuration = identities.chain(identity_tokens::routes()).chain(tokens::routes());
-    directory::routes().into_iter().chain(configuration).chain(quarantine::routes()).collect()
+    let rest = configuration.chain(quarantine::routes()).chain(audit::routes());
+    directory::routes().into_iter().chain(rest).collect()
 }

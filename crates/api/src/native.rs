@@ -12,6 +12,7 @@ mod events;
 mod explain;
 mod export;
 mod exports;
+mod members;
 mod parse;
 mod policies;
 mod profiles;
@@ -65,6 +66,7 @@ pub(crate) fn routes() -> Vec<crate::route::Route> {
         rules::routes(),
         stored_rules::routes(),
         segments::routes(),
+        members::routes(),
         connections::routes(),
         sources::routes(),
     ];

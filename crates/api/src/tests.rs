@@ -1,5 +1,6 @@
 //! Whole exchanges: requests into the router, over the real service on the store in memory.
 
+mod audit;
 mod bad_input;
 mod bounds;
 mod data_model;
@@ -17,6 +18,7 @@ mod jobs;
 mod keys;
 mod limits;
 pub(crate) mod matrix;
+mod members;
 mod patch;
 mod policies;
 mod price;

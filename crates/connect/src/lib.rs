@@ -10,18 +10,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
 use async_trait::async_trait;
 
+mod adbc;
 mod arrow;
 mod connectors;
 mod files;
+pub mod objects;
 mod postgres;
 mod target;
+mod tls;
 mod writing;
 
+pub use adbc::Adbc;
 pub use connectors::Connectors;
+pub use objects::Place;
 pub use target::{PATH_BYTES_MAX, Part, Target, check_path};
 pub use writing::{
     Compression, DIGITS_MAX, Digits, Encoder, Field, FieldKind, FileFormat, GROUP_BYTES_MAX, GROUP_ROWS_MAX,
@@ -52,18 +56,18 @@ pub enum Connection {
         /// Certificates of the authorities that the server's certificate may be made by, as PEM, where these are not those of the system.
         ca: Option<String>,
     },
-    /// Files below a folder of this machine.
-    Files {
-        /// The folder.
-        folder: PathBuf,
-    },
+    /// Files, in a folder of this machine or in a bucket.
+    Files(Place),
+    /// A database, by a driver.
+    Adbc(Adbc),
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Postgres { .. } => "Postgres(***)",
-            Self::Files { .. } => "Files(***)",
+            Self::Files(_) => "Files(***)",
+            Self::Adbc(_) => "Adbc(***)",
         })
     }
 }

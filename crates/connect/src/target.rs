@@ -1,4 +1,4 @@
-//! Where files are written: a folder. A file is there whole or not at all.
+//! Where files are written: a folder, or a bucket. A file is there whole or not at all.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -8,6 +8,10 @@ use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
 use crate::Error;
+
+mod bucket;
+
+pub(crate) use bucket::Bucket;
 
 /// Bytes of a path below a connection.
 pub const PATH_BYTES_MAX: usize = 512;

@@ -10,6 +10,7 @@
 //! - per workspace, one lane decides all writes in sequence;
 //! - no request reaches a workspace that its caller does not hold.
 
+pub mod audit;
 mod base;
 mod config;
 mod configuration;
@@ -21,6 +22,7 @@ pub mod dry_run;
 mod erasure_orders;
 mod erasures;
 pub mod exports;
+mod figures;
 mod ingest;
 pub mod jobs;
 #[cfg(test)]
@@ -43,7 +45,7 @@ mod write;
 pub use base::components::{Clock, Components, Random};
 pub use base::held::Held;
 pub use base::secrets::{ENVIRONMENT_PREFIX, Environment, Secret, Secrets};
-pub use base::settings::{Settings, SourceSettings};
+pub use base::settings::{AuditBounds, Settings, SourceSettings};
 pub use base::store_error::Readiness;
 pub use base::{clock, codec, error, json, members, names, payload, verdict, wellknown};
 pub use config::workspace as workspace_config;
@@ -51,6 +53,7 @@ pub use config::{identity_tokens, learned, tokens as workspace_tokens};
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 pub use documents::DocumentOutcome;
 pub use erasures::{ErasureState, Extent, IDENTITIES_MAX, PROFILES_MAX as ERASED_PROFILES_MAX, Return};
+pub use figures::WorkspaceFigures;
 pub use parts::{ACCOUNTS_MAX, AccountPage, ProfilePlace, USERS_MAX, UserPage};
 pub use profiles::{EVENT_NAMES_MAX, PAGE_BYTES};
 pub use read::document::{DocumentFieldValue, DocumentIdentity, DocumentProfile, DocumentQuery};

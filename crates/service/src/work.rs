@@ -1,5 +1,6 @@
 //! Work of the service itself: jobs and their kinds, timers, sweeps, purges, backups, checks.
 
+pub(crate) mod audited;
 pub mod backups;
 pub mod check;
 pub mod contradictions;

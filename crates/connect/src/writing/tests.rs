@@ -68,8 +68,8 @@ async fn read_back(format: FileFormat, compression: Compression) -> Vec<Row> {
     let types = types.into_iter().map(|(name, kind)| (name.to_owned(), kind));
     let types = if format == FileFormat::Csv { types.collect() } else { std::collections::BTreeMap::new() };
     let question = Question { query: Query::Table(name), types };
-    let connection = Connection::Files { folder: folder.path().to_owned() };
-    let mut opened = Connectors.open(&connection, &question).await.expect("the file opens");
+    let connection = Connection::Files(crate::Place::Folder(folder.path().to_owned()));
+    let mut opened = Connectors::default().open(&connection, &question).await.expect("the file opens");
     opened.next().await.expect("rows").expect("a batch")
 }
 

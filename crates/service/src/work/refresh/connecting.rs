@@ -1,11 +1,11 @@
 //! Connections with their secrets, opened.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
-use tessera_connect::{Connection as Opened, Rows, Target};
+use tessera_connect::{Adbc, Connection as Opened, Place, Rows, Target};
 
 use super::source_error;
-use crate::base::error::{Error, ErrorKind};
+use crate::base::error::Error;
 use crate::base::ids::WorkspaceId;
 use crate::base::secrets::Secrets;
 use crate::config::sources::{self, Connection, SourceContent, Text};
@@ -74,23 +74,29 @@ fn opened(secrets: &Secrets, name: &str, connection: &Connection) -> Result<Open
             let ca = ca.as_ref().map(|own| secrets.reveal(&place, own)).transpose()?;
             Ok(Opened::Postgres { url, password, ca })
         }
-        Connection::Files { url } => Ok(Opened::Files { folder: folder_of(url)? }),
+        Connection::Files { url, options, ca } => {
+            let options = revealed(secrets, &place, options)?;
+            let ca = ca.as_ref().map(|own| secrets.reveal(&place, own)).transpose()?;
+            Place::parse(url, options, ca).map(Opened::Files).map_err(source_error)
+        }
+        Connection::Adbc { driver, options } => {
+            Ok(Opened::Adbc(Adbc { driver: driver.clone(), options: revealed(secrets, &place, options)? }))
+        }
     }
 }
 
-/// The folder that a URL names.
-///
-/// # Errors
-/// `Invalid` with `connection_url_invalid`.
-pub(crate) fn folder_of(url: &str) -> Result<PathBuf, Error> {
-    let expected = || {
-        let message = "url: a folder of the server's machine is expected, as in file:///var/data/exports";
-        Error::new(ErrorKind::Invalid, "connection_url_invalid", message)
+/// Options with what is secret of them.
+fn revealed(
+    secrets: &Secrets,
+    place: &str,
+    options: &BTreeMap<String, Text>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let revealed = |(option, own): (&String, &Text)| {
+        let own = match own {
+            Text::Plain(text) => text.clone(),
+            Text::Secret(secret) => secrets.reveal(place, secret)?,
+        };
+        Ok((option.clone(), own))
     };
-    let path = url.strip_prefix("file://").ok_or_else(expected)?;
-    let path = PathBuf::from(path);
-    if !path.is_absolute() || path.components().any(|part| part == std::path::Component::ParentDir) {
-        return Err(expected());
-    }
-    Ok(path)
+    options.iter().map(revealed).collect()
 }

@@ -24,6 +24,7 @@ use crate::read::views::{Epochs, Views};
 use crate::stored::cursor::Cursors;
 use crate::stored::keys::{Family, Scope};
 use crate::stored::row;
+use crate::work::audited::Audited;
 use crate::work::backups::Backups;
 use crate::work::exports::Exports;
 use crate::work::keeper::{Parts, keep_directory, keep_feed};
@@ -86,6 +87,7 @@ impl Service {
                 workspaces: workspaces.clone(),
             }),
             keeper: Arc::new(Keeper::default()),
+            audited: Arc::new(Audited::new(settings.audit)),
             waker: Arc::new(Keeper::default()),
             queues: Queues::new(settings.queue_bytes),
             memories: Memories::new(settings.record_cache_bytes),
