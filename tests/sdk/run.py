@@ -212,8 +212,8 @@ with tempfile.TemporaryDirectory() as data:
             check(f"{client}: ends well", ran.returncode, 0)
             compare(client, prefix)
         adobe.run(url, KEY, post, check)
-        exports.run(url, KEY, post, get, check)
         run_shop()
+        exports.run(url, KEY, post, get, check)
         if chromium:
             new = {"name": "website", "class": "public", "permissions": ["ingest"]}
             keys = {"private": KEY, "public": post("/v1/admin/keys", new)["secret"]}

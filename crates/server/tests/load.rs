@@ -359,7 +359,6 @@ fn a_program_reads_lines_of_json_and_a_summary() {
     );
 }
 
-#[cfg(feature = "parquet")]
 #[test]
 fn a_file_of_parquet_goes_in_with_its_types() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -458,9 +458,12 @@ fn the_guide_to_warehouses_works_when_pasted() {
     let blocks = guide.split("```sh\n").skip(1).map(|rest| rest.split("\n```").next().expect("an end"));
     let url = format!("postgres://tessera@127.0.0.1:{}/postgres", postgres.port);
     let pasted = blocks.collect::<Vec<_>>().join("\n").replace("postgres://tessera@db.internal:5432/shop", &url);
+    let lake = tempfile::tempdir().expect("a folder");
+    let pasted = pasted.replace("/var/data/lake", lake.path().to_str().expect("UTF-8"));
     let script = format!("set -euo pipefail\ncurl() {{ command curl -sS --fail-with-body \"$@\" && echo; }}\n{pasted}");
     let output = std::process::Command::new("bash")
         .args(["-c", &script])
+        .current_dir(lake.path())
         .envs([("URL", server.url()), ("KEY", harness::KEY)])
         .output()
         .expect("bash is there");
