@@ -4,22 +4,19 @@ CARGO ?= cargo
 PYTHON ?= python3
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help build build-full demo check test bench soak
+.PHONY: help build demo check test bench soak dist dist-test
 
 help:
 	@echo 'make demo    build, serve on a free local port, load the bundled purchases, show what to try (KEEP=1 keeps serving)'
 	@echo 'make build   target/release/tessera'
-	@echo 'make build-full   the same, with what takes long to build: files of Parquet'
 	@echo 'make check   format, lints, dependency edges, OpenAPI, licences: the quick gate'
 	@echo 'make test    check, and every test; all that CI runs'
 	@echo 'make bench   the embedded store against the bare engine below it'
 	@echo 'make soak    the same tests with larger numbers'
+	@echo 'make dist    a Debian package in target/dist; make dist-test installs, upgrades and removes it in a folder of its own'
 
 build: toolchain
 	$(CARGO) build --release --locked --package tessera-server
-
-build-full: toolchain
-	$(CARGO) build --release --locked --package tessera-server --features parquet
 
 demo: build
 	@scripts/demo.sh
@@ -35,6 +32,12 @@ bench: toolchain
 
 soak: build
 	@scripts/soak.sh
+
+dist: toolchain
+	@scripts/dist.sh
+
+dist-test: build
+	@scripts/dist-test.sh target/release/tessera
 
 .PHONY: toolchain
 toolchain:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The official clients of Segment, RudderStack and Adobe, unmodified, against a binary: scripts/sdk-test.sh target/debug/tessera
+# The official clients of Segment, RudderStack and Adobe, unmodified, and exports opened by pyarrow, against a binary: scripts/sdk-test.sh target/debug/tessera
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

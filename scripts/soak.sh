@@ -22,8 +22,6 @@ export FUZZ_EXAMPLES=${FUZZ_EXAMPLES:-1000}
 printf 'TESSERA_SEED=%s\n' "$TESSERA_SEED"
 
 cargo test --locked --release --workspace
-# What `make build` leaves out.
-cargo test --locked --release --package tessera-connect --features parquet
 # Times are only said where nothing else runs.
 TESSERA_TIMED=1 cargo test --locked --release --package tessera-server --test bounds -- --test-threads=1
 scripts/fuzz-api.sh target/release/tessera

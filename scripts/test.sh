@@ -16,6 +16,8 @@ if ! has_postgres; then
   without=(--filterset 'not (package(tessera-server) & binary(sources))')
 fi
 
+step 'servers and drivers of tests'
+scripts/warehouse.sh
 step 'tests'
 # nextest runs test binaries side by side and names the slow ones; without it cargo does as well, only slower.
 if command -v cargo-nextest >/dev/null; then

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import adobe
 import browser as browsers
+import exports
 
 HERE = Path(__file__).resolve().parent
 KEY = "sk_test_sdk_0123456789"
@@ -183,6 +184,7 @@ with tempfile.TemporaryDirectory() as data:
             check(f"{client}: ends well", ran.returncode, 0)
             compare(client, prefix)
         adobe.run(url, KEY, post, check)
+        exports.run(url, KEY, post, get, check)
         if chromium:
             new = {"name": "website", "class": "public", "permissions": ["ingest"]}
             keys = {"private": KEY, "public": post("/v1/admin/keys", new)["secret"]}

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_service::Service;
+use tessera_service::audit::note_workspace;
 use tessera_service::directory::{Caller, Permission, WorkspaceId};
 use tessera_service::error::Error;
 use tokio::sync::Semaphore;
@@ -166,6 +167,7 @@ impl App {
             (Subject::Key(caller.key()), caller.rate_limit()),
             (Subject::Workspace(workspace), caller.workspace_rate_limit(workspace)),
         ])?;
+        note_workspace(workspace);
         let charge = self.answers.charge(Share::Workspace(workspace));
         let after = if matches!(permission, Permission::ReadPublic | Permission::Read | Permission::Export) {
             After::Read
@@ -237,6 +239,7 @@ impl Entered {
 
     /// The same request, about another workspace that its key holds.
     pub(crate) fn of(self, workspace: WorkspaceId) -> Self {
+        note_workspace(workspace);
         Self { workspace, ..self }
     }
 

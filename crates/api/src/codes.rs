@@ -166,7 +166,7 @@ const CALLS: &[Code] = &[
         "This message type of RudderStack has no counterpart here (`merge`). Send `alias` instead.",
     ),
     call("fields_unknown", Invalid, "`fields` names something else than `identifiers`, `attributes`, `audiences`."),
-    call("format_invalid", Invalid, "`format` is neither `json` nor `csv`."),
+    call("format_invalid", Invalid, "`format` is none that the path has: the message names them."),
     call("reason_invalid", Invalid, "The reason of an erasure has at most 100 characters."),
     call("suppress_invalid", Invalid, "`suppress` is neither `true` nor `false`."),
     call(
@@ -262,7 +262,7 @@ const CALLS: &[Code] = &[
     call(
         "rate_limit_invalid",
         Invalid,
-        "`per_second`, `burst` and `concurrency` are each 1 to 1,000,000; leave the limit out for no bound.",
+        "`per_second`, `burst` and `concurrency` are each 1 to 1,000,000, `peak_per_second` 1 to 100,000; or `preset` alone names a limit. Leave it out for no bound.",
     ),
     call("bootstrap_key_invalid", Invalid, "The operator's own key has 8 to 200 characters."),
     call("job_kind_unknown", Invalid, "No job is of this kind; the message says which kinds there are."),
@@ -310,6 +310,17 @@ const CALLS: &[Code] = &[
     call("profile_not_found", NotFound, "No profile answers to this id or identity."),
     call("event_not_found", NotFound, "No event of this message id stands on a timeline."),
     call("erasure_not_found", NotFound, "The workspace has no erasure of this id."),
+    call(
+        "cursor_too_old",
+        Invalid,
+        "What changed behind the cursor is no longer kept (the feed has bounds, see `feed_secs_max`), or the segment has another rule now. Ask without a \
+         cursor for a new one, then list the members anew, and read on from the new cursor.",
+    ),
+    call(
+        "segment_not_live",
+        Conflict,
+        "The segment is a draft, is archived, or is being built for the first time, so it has no members that could change.",
+    ),
     call(
         "feed_trimmed",
         NotFound,
@@ -491,6 +502,11 @@ const CALLS: &[Code] = &[
         "query_busy",
         Throttled,
         "Another query looks at all profiles of the workspace, and they take turns. Nothing happened; ask again.",
+    ),
+    call(
+        "dry_run_timeout",
+        Unavailable,
+        "A dry run of identity rules took longer than 30 seconds. Try it when the server has less to do.",
     ),
     call(
         "query_timeout",

@@ -15,6 +15,7 @@ mod adobe;
 mod answer;
 mod app;
 mod attributes;
+mod audited;
 mod body;
 mod bounds;
 mod budget;
@@ -50,15 +51,19 @@ mod segment_profiles;
 mod serve;
 mod settings;
 mod site;
+mod spans;
 mod stream;
+mod table;
 mod transport;
 mod wyng;
 
+pub use axum::Router;
 pub use openapi::document as openapi_document;
 pub use public_url::{PublicUrl, PublicUrlError};
-pub use router::router;
-pub use serve::{TlsError, serve, tls_from_pem};
+pub use router::{Routers, router, routers};
+pub use serve::{Look, Tls, TlsError, serve};
 pub use settings::{ApiSettings, Readiness};
+pub use spans::Span;
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,10 @@
-//! How much keys and workspaces may ask: requests per second (with a burst), and requests under way at one time.
+//! How much keys and workspaces may ask: requests per second (with a burst, and a peak that the burst stays below), and requests under way at one time.
 //!
-//! Both are exact however many threads ask: the rate is one atomic cell per subject (GCRA, by `governor`), the requests under
-//! way a semaphore. A subject without a bound costs nothing. A request must pass every bound that is its own; one that a later
+//! All are exact however many threads ask: the rate is one atomic cell per subject (GCRA, by `governor`), the requests under
+//! way a semaphore, and where requests of one second are bounded beside the burst, their times stand in a ring. A subject without a bound costs nothing. A request must pass every bound that is its own; one that a later
 //! bound refuses may have been counted by an earlier rate.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::ops::Add;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -69,6 +69,31 @@ struct Bucket {
     limit: RateLimit,
     rate: RateLimiter<NotKeyed, InMemoryState, ServiceClock, NoOpMiddleware<Instant>>,
     under_way: Arc<Semaphore>,
+    peak: Option<Mutex<Peak>>,
+}
+
+/// The requests of the last second, where their number is bounded: when each of the newest was let in, as many as may be. Any stretch of a second
+/// is held to it, and not only those that begin with the clock's.
+struct Peak {
+    per_second: usize,
+    let_in: VecDeque<u64>,
+}
+
+impl Peak {
+    const SECOND: u64 = 1_000_000;
+
+    /// In how many microseconds the next request may come; none where it may now.
+    fn wait(&self, now: Instant) -> Option<u64> {
+        let first = self.let_in.front().filter(|_| self.let_in.len() >= self.per_second)?;
+        (first + Self::SECOND).checked_sub(now.0).filter(|wait| *wait > 0)
+    }
+
+    fn let_in(&mut self, now: Instant) {
+        if self.let_in.len() >= self.per_second {
+            self.let_in.pop_front();
+        }
+        self.let_in.push_back(now.0);
+    }
 }
 
 impl Limiter {
@@ -93,10 +118,8 @@ impl Limiter {
             permit.0.push(place);
         }
         for (subject, bucket) in &buckets {
-            if let Err(not_until) = bucket.rate.check() {
-                let message =
-                    format!("the {} may send {} requests per second", subject.name(), bucket.limit.per_second());
-                let wait = not_until.wait_time_from(self.clock.now());
+            if let Err((per_second, wait)) = bucket.take(&self.clock) {
+                let message = format!("the {} may send {per_second} requests per second", subject.name());
                 return Err(refused(*subject, "rate_limited", message, whole_seconds(wait)));
             }
         }
@@ -124,7 +147,26 @@ impl Limiter {
             limit,
             rate: RateLimiter::direct_with_clock(quota, self.clock.clone()),
             under_way: Arc::new(Semaphore::new(limit.concurrency() as usize)),
+            peak: limit.peak().map(|peak| Mutex::new(Peak { per_second: peak as usize, let_in: VecDeque::new() })),
         })
+    }
+}
+
+impl Bucket {
+    /// Counts one request, or answers which bound it meets, and when to come again. One that is over the peak takes nothing of the burst.
+    fn take(&self, clock: &ServiceClock) -> Result<(), (u32, Duration)> {
+        let mut peak = self.peak.as_ref().map(|peak| peak.lock().unwrap_or_else(PoisonError::into_inner));
+        let now = clock.now();
+        if let Some(wait) = peak.as_ref().and_then(|peak| peak.wait(now)) {
+            return Err((self.limit.peak().unwrap_or(u32::MAX), Duration::from_micros(wait)));
+        }
+        if let Err(not_until) = self.rate.check() {
+            return Err((self.limit.per_second(), not_until.wait_time_from(clock.now())));
+        }
+        if let Some(peak) = &mut peak {
+            peak.let_in(now);
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,8 @@ mod erasures;
 mod events;
 mod explain;
 mod export;
+mod exports;
+mod members;
 mod parse;
 mod policies;
 mod profiles;
@@ -54,6 +56,7 @@ pub(crate) fn routes() -> Vec<crate::route::Route> {
         profiles::routes(),
         queries::routes(),
         events::routes(),
+        exports::routes(),
         erasures::routes(),
         policies::routes(),
         directives::routes(),
@@ -63,6 +66,7 @@ pub(crate) fn routes() -> Vec<crate::route::Route> {
         rules::routes(),
         stored_rules::routes(),
         segments::routes(),
+        members::routes(),
         connections::routes(),
         sources::routes(),
     ];

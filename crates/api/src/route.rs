@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::routing::MethodRouter;
 use serde_json::Value;
+use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
@@ -199,6 +200,8 @@ pub(crate) struct Route {
     pub(crate) minds_parameters: bool,
     /// Whether a parameter of its query names the workspace, and no header.
     pub(crate) workspace_in_query: bool,
+    /// What the audit log calls it, where that is not told by its method and permission.
+    pub(crate) audited: Option<Action>,
 }
 
 impl Route {
@@ -225,6 +228,7 @@ impl Route {
             door: "native",
             minds_parameters: false,
             workspace_in_query: false,
+            audited: None,
         }
     }
 
@@ -234,6 +238,11 @@ impl Route {
 
     pub(crate) fn open_to_pages(self) -> Self {
         Self { from_browsers: true, ..self }
+    }
+
+    /// Has each request stand in the audit log as this.
+    pub(crate) fn audited(self, action: Action) -> Self {
+        Self { audited: Some(action), ..self }
     }
 
     /// Has parameters refused that it does not know: left out of a question, they would have it be another one.
@@ -297,6 +306,9 @@ impl Route {
         let contents = route.answers.iter_mut().filter_map(|answer| answer.content.as_mut());
         for schema in contents.filter_map(|content| content.schema.as_mut()) {
             schema.name = format!("{}List", T::name());
+            // A list of something that no other path answers brings what it is.
+            schema.others.push((T::name().into_owned(), T::schema()));
+            T::schemas(&mut schema.others);
         }
         route
     }

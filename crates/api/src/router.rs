@@ -14,6 +14,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::answer::{Failure, invalid};
 use crate::app::App;
+use crate::audited::audited;
 use crate::door::{routes, tidied};
 use crate::extract::Query;
 use crate::route::{Route, Tag};
@@ -22,15 +23,37 @@ use crate::{segment, site, transport};
 
 /// The doors of this service.
 pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
+    routed(&Arc::new(App::new(service, settings)), |_| true)
+}
+
+/// The doors of this service for two listeners, under limits that they share: one that has all paths, and one without those of operators.
+pub struct Routers {
+    /// All paths.
+    pub all: Router,
+    /// Those that are no operator's: no metrics, and nothing below `/v1/admin` nor the audit log, which are as if they were not there.
+    pub others: Router,
+}
+
+/// The doors of this service, for a listener of operators and one of everybody else.
+pub fn routers(service: Arc<Service>, settings: ApiSettings) -> Routers {
     let app = Arc::new(App::new(service, settings));
+    Routers { all: routed(&app, |_| true), others: routed(&app, |route| !is_of_operators(route.path)) }
+}
+
+/// Whether a path is for operators alone.
+fn is_of_operators(path: &str) -> bool {
+    path.starts_with("/v1/admin/") || matches!(path, "/metrics" | "/v1/audit")
+}
+
+fn routed(app: &Arc<App>, is_there: impl Fn(&Route) -> bool) -> Router {
     let (mut from_browsers, mut others) = (Router::new(), site::documentation());
-    for route in routes() {
+    for route in routes().into_iter().filter(is_there) {
         let router = if route.from_browsers { &mut from_browsers } else { &mut others };
-        *router = std::mem::take(router).route(mounted(route.path), known_parameters(&route));
+        *router = std::mem::take(router).route(mounted(route.path), audited(app, &route, known_parameters(&route)));
     }
     let from_browsers = from_browsers.method_not_allowed_fallback(transport::method_not_allowed).layer(cors());
     let others = others.method_not_allowed_fallback(transport::method_not_allowed);
-    tidy(transport::around(from_browsers.merge(others), &app))
+    tidy(transport::around(from_browsers.merge(others), app))
 }
 
 /// Where a route stands that acts on a thing, `/v1/sources/{name}:refresh`: at the thing's own path, for a segment is one parameter. Its handler

@@ -1,14 +1,11 @@
 //! Listening: HTTP/1.1 and HTTP/2 on one port, with or without TLS, and a stop that finishes what is under way.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -23,60 +20,20 @@ mod head;
 mod lent;
 mod pulse;
 mod stream;
+mod tls;
 
 pub(crate) use head::Refused;
+pub use tls::{Look, Tls, TlsError};
 
 #[cfg(test)]
 mod tests;
-
-/// Why TLS cannot be set up. The path is in the message; the content of the files is not.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file cannot be read, or holds no PEM of that kind.
-    #[error("cannot read {what} from pem file path={path}")]
-    File {
-        /// What was looked for.
-        what: &'static str,
-        /// Where.
-        path: String,
-        /// Why it failed.
-        source: rustls::pki_types::pem::Error,
-    },
-    /// The certificate and the key cannot serve together.
-    #[error("certificate and private key cannot serve")]
-    Config(#[source] rustls::Error),
-}
-
-/// TLS from a chain of certificates and a private key, both PEM files; speaks HTTP/2 and HTTP/1.1 by ALPN.
-///
-/// # Errors
-/// [`TlsError`] when a file cannot be read or they do not fit together.
-pub fn tls_from_pem(certificates: &Path, private_key: &Path) -> Result<Arc<rustls::ServerConfig>, TlsError> {
-    let file_error = |what, path: &Path| {
-        let path = path.display().to_string();
-        move |source| TlsError::File { what, path, source }
-    };
-    let chain = CertificateDer::pem_file_iter(certificates)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(file_error("certificates", certificates))?;
-    let key = PrivateKeyDer::from_pem_file(private_key).map_err(file_error("private key", private_key))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Config)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(TlsError::Config)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
 
 /// Serves until the shutdown future is done, then finishes what is under way, for at most the stated time.
 ///
 /// Readiness opens when it begins and closes when the stop is asked for.
 pub async fn serve(
     listeners: Vec<TcpListener>,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Arc<Tls>>,
     router: axum::Router,
     settings: ApiSettings,
     shutdown: impl Future<Output = ()>,
@@ -86,7 +43,7 @@ pub async fn serve(
     let stop_timeout = settings.stop_timeout;
     let crowded: Arc<Notify> = Arc::default();
     let mut door = Door::new(listeners, settings.connections_max, Arc::clone(&crowded));
-    let (protocol, tls) = (protocol(&settings), tls.map(TlsAcceptor::from));
+    let (protocol, tls) = (protocol(&settings), tls.map(|tls| TlsAcceptor::from(tls.config())));
     let host = Arc::new(Host { protocol, tls, router, settings, stops, crowded });
     // Every connection has its task here, so none outlives this function.
     let mut tasks = JoinSet::new();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::public_url::PublicUrl;
+use crate::spans::Span;
 
 /// Settings of the doors.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct ApiSettings {
     pub readiness: Readiness,
     /// Renders the metrics in Prometheus' text form; without it `/metrics` is empty.
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    /// Takes the spans of requests; it must not block. Without it there are none.
+    pub spans: Option<Arc<dyn Fn(Span) + Send + Sync>>,
 }
 
 impl Default for ApiSettings {
@@ -58,6 +61,7 @@ impl Default for ApiSettings {
             stop_timeout: Duration::from_secs(30),
             readiness: Readiness::default(),
             metrics: None,
+            spans: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whole exchanges: requests into the router, over the real service on the store in memory.
 
+mod audit;
 mod bad_input;
 mod bounds;
 mod data_model;
@@ -8,13 +9,16 @@ mod documents;
 mod erasures;
 mod exchanges;
 mod export;
+mod exports;
 pub(crate) mod golden;
 mod idempotency;
+mod identity_rules;
 mod identity_tokens;
 mod jobs;
 mod keys;
 mod limits;
 pub(crate) mod matrix;
+mod members;
 mod patch;
 mod policies;
 mod price;

@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use tessera_engine::time::Timestamp;
 use tessera_service::error::{Error, ErrorKind};
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -30,6 +31,7 @@ use crate::kinds::rule;
 use crate::limiter::Permit;
 use crate::names;
 use crate::serve::Refused;
+use crate::spans::{self, Parent, Span};
 
 /// The header with a request's id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -37,6 +39,10 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// Stands in the extensions of an answer whose door tells the id of the request in a header of its own as well.
 #[derive(Debug, Clone)]
 pub(crate) struct IdIn(pub(crate) HeaderName);
+
+/// Stands in the extensions of a request: its id.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) String);
 
 /// Stands in the extensions of a request that came over TLS.
 #[derive(Debug, Clone, Copy)]
@@ -81,9 +87,11 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     let uri = request.uri().clone();
     let peer = request.extensions().get::<Peer>().copied();
     let door = door::of(route.as_ref().map(MatchedPath::as_str), uri.path());
+    let traced = app.settings.spans.is_some().then(|| (Parent::of(request.headers()), app.now()));
     let in_flight = metrics::gauge!(names::IN_FLIGHT);
     in_flight.increment(1);
     let under_way = Count(in_flight);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = match request.extensions_mut().remove::<Refused>() {
         Some(Refused(error)) => Failure::from(error).into_response(),
         None => next.run(request).await,
@@ -97,7 +105,12 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
         write(unwritten, door, (&id, uri.path()), &mut response);
     }
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    report(method, route, response.status(), started.elapsed(), &id, unwritten.as_ref().map(|it| &*it.error));
+    let took = started.elapsed();
+    let error = unwritten.as_ref().map(|it| &*it.error);
+    report(method, route, response.status(), took, &id, error);
+    if let Some((parent, at)) = traced {
+        trace(&app, parent, (method, route, response.status().as_u16()), (at, took), (&id, error));
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         if let Some(IdIn(header)) = response.extensions_mut().remove() {
             response.headers_mut().insert(header, id.clone());
@@ -105,6 +118,32 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// Tells a request to whoever takes spans.
+fn trace(
+    app: &App,
+    parent: Option<Parent>,
+    (method, route, status): (&'static str, &str, u16),
+    (started, took): (Timestamp, Duration),
+    (request_id, error): (&str, Option<&Error>),
+) {
+    let Some(take) = app.settings.spans.as_ref().filter(|_| spans::is_told(parent, status, took)) else { return };
+    let (mut trace, mut id) = ([0; 16], [0; 8]);
+    app.service.random(&mut trace);
+    app.service.random(&mut id);
+    take(Span {
+        trace: parent.map_or(trace, |parent| parent.trace),
+        id,
+        parent: parent.map(|parent| parent.span),
+        method,
+        route: route.to_owned(),
+        status,
+        code: error.map(|error| error.code),
+        request_id: request_id.to_owned(),
+        started,
+        took,
+    });
 }
 
 /// Has a door write a failure in its own shape.

@@ -2,14 +2,15 @@
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Date64Type, Decimal128Type, Decimal256Type, DurationMicrosecondType,
-    DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float16Type, Float32Type, Float64Type,
-    Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
-    Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float16Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalDayTimeType, IntervalMonthDayNanoType,
+    IntervalYearMonthType, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Schema, TimeUnit};
+use arrow_schema::{DataType, IntervalUnit, Schema, TimeUnit};
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
@@ -72,6 +73,7 @@ fn value(array: &ArrayRef, at: usize, depth: usize) -> Value {
         }
         own if own.is_numeric() => number(array, at),
         own if own.is_binary() => Value::Unfit(Unfit::Binary),
+        DataType::Union(..) if depth < DEPTH_MAX => value(&array.as_union().value(at), 0, depth + 1),
         own if own.is_nested() => nested(array, at, depth).map_or_else(Value::Unfit, Value::Json),
         _ => time(array, at),
     }
@@ -98,6 +100,8 @@ fn number(array: &ArrayRef, at: usize) -> Value {
             return if own.is_finite() { Value::Number(own.to_string()) } else { Value::Unfit(Unfit::NotFinite) };
         }
         DataType::Float64 => return float(of::<Float64Type>(array, at)),
+        DataType::Decimal32(_, scale) => scaled(&of::<Decimal32Type>(array, at).to_string(), *scale),
+        DataType::Decimal64(_, scale) => scaled(&of::<Decimal64Type>(array, at).to_string(), *scale),
         DataType::Decimal128(_, scale) => scaled(&of::<Decimal128Type>(array, at).to_string(), *scale),
         DataType::Decimal256(_, scale) => scaled(&of::<Decimal256Type>(array, at).to_string(), *scale),
         _ => return Value::Unfit(Unfit::NotOfKind),
@@ -154,9 +158,39 @@ fn time(array: &ArrayRef, at: usize) -> Value {
             };
             return Value::Number(scaled(&units.to_string(), scale));
         }
+        DataType::Interval(unit) => return Value::Text(interval(array, at, *unit)),
         _ => return Value::Unfit(Unfit::NotOfKind),
     };
     text.map_or(Value::Unfit(Unfit::OutOfRange), Value::Text)
+}
+
+/// A span of the calendar, as ISO 8601 has it.
+fn interval(array: &ArrayRef, at: usize, unit: IntervalUnit) -> String {
+    let (months, days, nanos) = match unit {
+        IntervalUnit::YearMonth => (of::<IntervalYearMonthType>(array, at), 0, 0),
+        IntervalUnit::DayTime => {
+            let own = of::<IntervalDayTimeType>(array, at);
+            (0, own.days, i64::from(own.milliseconds) * 1_000_000)
+        }
+        IntervalUnit::MonthDayNano => {
+            let own = of::<IntervalMonthDayNanoType>(array, at);
+            (own.months, own.days, own.nanoseconds)
+        }
+    };
+    let mut text = String::from("P");
+    let mut part = |number: &str, unit: &str| text.push_str(&format!("{number}{unit}"));
+    if months != 0 {
+        part(&months.to_string(), "M");
+    }
+    if days != 0 {
+        part(&days.to_string(), "D");
+    }
+    if nanos != 0 || months == 0 && days == 0 {
+        let seconds = scaled(&nanos.to_string(), 9);
+        part("T", seconds.trim_end_matches('0').trim_end_matches('.'));
+        part("", "S");
+    }
+    text
 }
 
 fn date(days: i64) -> Option<String> {
@@ -180,6 +214,8 @@ fn nested(array: &ArrayRef, at: usize, depth: usize) -> Result<Json, Unfit> {
     match array.data_type() {
         DataType::List(_) => all(array.as_list::<i32>().value(at)),
         DataType::LargeList(_) => all(array.as_list::<i64>().value(at)),
+        DataType::ListView(_) => all(array.as_list_view::<i32>().value(at)),
+        DataType::LargeListView(_) => all(array.as_list_view::<i64>().value(at)),
         DataType::FixedSizeList(..) => all(array.as_fixed_size_list().value(at)),
         DataType::Struct(fields) => {
             let own = array.as_struct();

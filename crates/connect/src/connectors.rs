@@ -3,11 +3,15 @@
 use async_trait::async_trait;
 
 use crate::postgres::Server;
-use crate::{Connect, Connection, Error, Question, Rows, files, postgres};
+use crate::target::{Bucket, Folder, Target};
+use crate::{Connect, Connection, Error, Place, Query, Question, Rows, adbc, files, postgres};
 
 /// The connections that this program has.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Connectors;
+#[derive(Debug, Clone, Default)]
+pub struct Connectors {
+    /// The library of DuckDB, which is its ADBC driver as well; without it there is no SQL over files.
+    pub duckdb: Option<String>,
+}
 
 #[async_trait]
 impl Connect for Connectors {
@@ -16,7 +20,14 @@ impl Connect for Connectors {
             Connection::Postgres { url, password, ca } => {
                 postgres::open(Server { url, password: password.as_deref(), ca: ca.as_deref() }, &question.query).await
             }
-            Connection::Files { folder } => files::open(folder, question).await,
+            Connection::Files(place) => match (&question.query, place) {
+                (Query::Sql(sql), Place::Folder(folder)) => {
+                    let duckdb = self.duckdb.as_ref().ok_or_else(without_engine)?;
+                    adbc::open_folder(duckdb, folder, sql).await
+                }
+                _ => files::open(place, question).await,
+            },
+            Connection::Adbc(own) => adbc::open(own, &question.query).await,
         }
     }
 
@@ -25,7 +36,25 @@ impl Connect for Connectors {
             Connection::Postgres { url, password, ca } => {
                 postgres::tables(Server { url, password: password.as_deref(), ca: ca.as_deref() }).await
             }
-            Connection::Files { folder } => files::tables(folder).await,
+            Connection::Files(place) => files::tables(place).await,
+            Connection::Adbc(own) => adbc::tables(own).await,
         }
     }
+
+    async fn target(&self, connection: &Connection, path: &str) -> Result<Box<dyn Target>, Error> {
+        match connection {
+            Connection::Files(Place::Folder(folder)) => Ok(Box::new(Folder::new(folder, path)?)),
+            Connection::Files(place @ Place::Bucket(_)) => Ok(Box::new(Bucket::new(&place.open()?, path)?)),
+            Connection::Postgres { .. } | Connection::Adbc(_) => {
+                let message = "files are written to a connection of the kind files, and this one is of another kind";
+                Err(Error::invalid("connection_not_of_files", message))
+            }
+        }
+    }
+}
+
+fn without_engine() -> Error {
+    let message = "the server has no engine for `sql` over files: start it with `duckdb_driver`, the path of DuckDB's library, or ask by `table`, a path or \
+                   a pattern below the folder";
+    Error::invalid("source_sql_unsupported", message)
 }

@@ -1,4 +1,4 @@
-//! Rows of files: CSV with a header and JSON lines, gzipped or not, and Parquet.
+//! Rows of files, in a folder or in a bucket: CSV with a header and JSON lines, each also packed, and Parquet.
 //!
 //! Files that are text are read twice: first for their columns and what these hold, then for the rows. So a column is a number only if all of it is, and no row
 //! that comes late is read another way than one that came early.
@@ -13,6 +13,8 @@ use flate2::read::MultiGzDecoder;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use crate::objects::Place;
+use crate::objects::reading::{Object, Reader};
 use crate::{
     BYTES_AT_ONCE, Column, ColumnKind, Error, FILES_MAX, Query, Question, ROWS_AT_ONCE, Row, Rows, TABLES_MAX,
     check_columns,
@@ -21,11 +23,10 @@ use crate::{
 mod delimited;
 mod lines;
 mod look;
-#[cfg(feature = "parquet")]
+mod packed;
 mod parquet;
-#[cfg(not(feature = "parquet"))]
-#[path = "files/without_parquet.rs"]
-mod parquet;
+
+use packed::{Packing, Zstd};
 
 /// Batches that wait to be taken.
 const WAITING_MAX: usize = 2;
@@ -39,11 +40,20 @@ enum Format {
 }
 
 /// A file that is read.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Source {
-    path: PathBuf,
+    at: At,
+    /// What it is called, in what is told of it.
+    name: String,
     format: Format,
-    is_gzipped: bool,
+    packing: Packing,
+}
+
+/// Where a file is.
+#[derive(Clone)]
+enum At {
+    Folder(PathBuf),
+    Bucket(Object),
 }
 
 /// Rows of files, read by a thread of their own.
@@ -64,15 +74,14 @@ impl Rows for FileRows {
 }
 
 /// Opens the files that a question names.
-pub(crate) async fn open(folder: &Path, question: &Question) -> Result<Box<dyn Rows>, Error> {
+pub(crate) async fn open(place: &Place, question: &Question) -> Result<Box<dyn Rows>, Error> {
     let Query::Table(pattern) = &question.query else {
-        let message =
-            "files are asked by `table`, a path or a pattern below the folder; there is no engine for `sql` over files";
+        let message = "a bucket is asked by `table`, a path or a pattern below its path; `sql` is asked of a folder";
         return Err(Error::invalid("source_sql_unsupported", message));
     };
-    let (folder, pattern, types) = (folder.to_owned(), pattern.clone(), question.types.clone());
+    let (place, pattern, types) = (Files::of(place)?, pattern.clone(), question.types.clone());
     let (sources, columns) = blocking(move || {
-        let sources = named(&folder, &pattern)?;
+        let sources = place.named(&pattern)?;
         let columns = look_at(&sources, &types)?;
         check_columns(&columns)?;
         Ok((sources, columns))
@@ -89,23 +98,70 @@ pub(crate) async fn open(folder: &Path, question: &Question) -> Result<Box<dyn R
     Ok(Box::new(FileRows { columns, batches }))
 }
 
-/// The files below a folder that can be read.
-pub(crate) async fn tables(folder: &Path) -> Result<Vec<String>, Error> {
-    let folder = folder.to_owned();
+/// The files that can be read.
+pub(crate) async fn tables(place: &Place) -> Result<Vec<String>, Error> {
+    let place = Files::of(place)?;
     blocking(move || {
-        let metadata = std::fs::metadata(&folder).map_err(|error| unreadable(&folder, &error))?;
-        if !metadata.is_dir() {
-            return Err(Error::invalid("connection_folder_missing", "the url names no folder; one is expected"));
-        }
-        let mut found = Vec::new();
-        walk(&folder, &mut found, 0)?;
-        let mut names: Vec<String> =
-            found.iter().filter_map(|path| path.strip_prefix(&folder).ok()?.to_str().map(str::to_owned)).collect();
+        let mut names = place.all()?;
         names.sort();
         names.truncate(TABLES_MAX);
         Ok(names)
     })
     .await
+}
+
+/// Where files are looked for.
+enum Files {
+    Folder(PathBuf),
+    Bucket(Reader),
+}
+
+impl Files {
+    fn of(place: &Place) -> Result<Self, Error> {
+        Ok(match place {
+            Place::Folder(folder) => Self::Folder(folder.clone()),
+            Place::Bucket(bucket) => Self::Bucket(Reader::new(place.open()?, bucket.name())),
+        })
+    }
+
+    /// The files that a path or a pattern names, in the order of their names.
+    fn named(&self, pattern: &str) -> Result<Vec<Source>, Error> {
+        if Path::new(pattern).is_absolute() || pattern.split(['/', '\\']).any(|part| part == "..") {
+            let message =
+                "`table` leads out of the folder of the connection; a path below it is expected, without `..`";
+            return Err(Error::invalid("source_table_invalid", message));
+        }
+        let found = match self {
+            Self::Folder(folder) => named(folder, pattern)?,
+            Self::Bucket(bucket) => {
+                let source = |object: Object| Source::new(&object.name.clone(), At::Bucket(object));
+                bucket.named(pattern)?.into_iter().map(source).collect::<Result<_, Error>>()?
+            }
+        };
+        if found.is_empty() {
+            let message = format!("no file is called {pattern} below the url of the connection");
+            return Err(Error::invalid("source_table_unknown", message));
+        }
+        Ok(found)
+    }
+
+    /// The names of all files that can be read.
+    fn all(&self) -> Result<Vec<String>, Error> {
+        match self {
+            Self::Folder(folder) => listed(folder),
+            Self::Bucket(bucket) => bucket.names(|name| format_of(name).is_some()),
+        }
+    }
+}
+
+fn listed(folder: &Path) -> Result<Vec<String>, Error> {
+    let metadata = std::fs::metadata(folder).map_err(|error| unreadable(folder, &error))?;
+    if !metadata.is_dir() {
+        return Err(Error::invalid("connection_folder_missing", "the url names no folder; one is expected"));
+    }
+    let mut found = Vec::new();
+    walk(folder, &mut found, 0)?;
+    Ok(found.iter().filter_map(|path| path.strip_prefix(folder).ok()?.to_str().map(str::to_owned)).collect())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
@@ -126,7 +182,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<(), Err
         if kind.is_dir() {
             // One that may not be read has nothing for us.
             drop(walk(&path, found, depth + 1));
-        } else if kind.is_file() && format_of(&path).is_some() {
+        } else if kind.is_file() && path.file_name().and_then(|own| own.to_str()).and_then(format_of).is_some() {
             found.push(path);
         }
         if found.len() >= FILES_MAX {
@@ -136,12 +192,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> Result<(), Err
     Ok(())
 }
 
-/// The files that a path or a pattern names, in the order of their names.
 fn named(folder: &Path, pattern: &str) -> Result<Vec<Source>, Error> {
-    if Path::new(pattern).is_absolute() || pattern.split(['/', '\\']).any(|part| part == "..") {
-        let message = "`table` leads out of the folder of the connection; a path below it is expected, without `..`";
-        return Err(Error::invalid("source_table_invalid", message));
-    }
     let below = glob::Pattern::escape(&folder.to_string_lossy());
     let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
     let invalid = |_| Error::invalid("source_table_invalid", "`table` is no path and no pattern of paths");
@@ -153,36 +204,29 @@ fn named(folder: &Path, pattern: &str) -> Result<Vec<Source>, Error> {
         if !path.canonicalize().is_ok_and(|real| real.starts_with(&home)) {
             return Err(Error::invalid("source_table_invalid", "a file lies outside of the folder of the connection"));
         }
-        let Some((format, is_gzipped)) = format_of(&path) else {
-            let message = format!(
-                "the format of {} is not known; .csv, .jsonl, .ndjson (each also with .gz) or .parquet is expected",
-                path.file_name().unwrap_or_default().to_string_lossy()
-            );
-            return Err(Error::invalid("source_format_unsupported", message));
-        };
-        sources.push(Source { path, format, is_gzipped });
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        sources.push(Source::new(&name, At::Folder(path))?);
         if sources.len() > FILES_MAX {
             let message = format!("`table` names more files than may be read at once files_max={FILES_MAX}");
             return Err(Error::invalid("source_too_many_files", message));
         }
     }
-    if sources.is_empty() {
-        let message = format!("no file is called {pattern} below the folder of the connection");
-        return Err(Error::invalid("source_table_unknown", message));
-    }
     Ok(sources)
 }
 
-fn format_of(path: &Path) -> Option<(Format, bool)> {
-    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-    let (name, is_gzipped) = name.strip_suffix(".gz").map_or((&*name, false), |name| (name, true));
+/// What the name of a file, or its path, says of it.
+fn format_of(name: &str) -> Option<(Format, Packing)> {
+    let name = name.rsplit('/').next()?.to_ascii_lowercase();
+    let packings = [(".gz", Packing::Gzip), (".zst", Packing::Zstd)];
+    let packed = packings.into_iter().find_map(|(ending, packing)| Some((name.strip_suffix(ending)?, packing)));
+    let (name, packing) = packed.unwrap_or((&name, Packing::None));
     let format = match name.rsplit_once('.')?.1 {
         "csv" => Format::Csv,
         "jsonl" | "ndjson" => Format::JsonLines,
-        "parquet" if !is_gzipped => Format::Parquet,
+        "parquet" if packing == Packing::None => Format::Parquet,
         _ => return None,
     };
-    Some((format, is_gzipped))
+    Some((format, packing))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
@@ -199,15 +243,41 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     }
 }
 
+/// Why a file could not be read further.
+fn broken(name: &str, error: &std::io::Error) -> Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(told) => told.clone(),
+        None => Error::unreachable("source_lost", format!("{name} could not be read: {}", error.kind())),
+    }
+}
+
 impl Source {
+    fn new(name: &str, at: At) -> Result<Self, Error> {
+        let Some((format, packing)) = format_of(name) else {
+            let message = format!(
+                "the format of {name} is not known; .csv, .jsonl, .ndjson (each also with .gz or .zst) or .parquet is expected"
+            );
+            return Err(Error::invalid("source_format_unsupported", message));
+        };
+        Ok(Self { at, name: name.to_owned(), format, packing })
+    }
+
+    /// What it says, unpacked. Errors of its place are told by [`broken`].
     fn open(&self) -> Result<Box<dyn BufRead>, Error> {
-        let file = File::open(&self.path).map_err(|error| unreadable(&self.path, &error))?;
-        let reader: Box<dyn Read> = if self.is_gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let reader: Box<dyn Read> = match &self.at {
+            At::Folder(path) => Box::new(File::open(path).map_err(|error| unreadable(path, &error))?),
+            At::Bucket(object) => Box::new(object.from(0)),
+        };
+        let reader: Box<dyn Read> = match self.packing {
+            Packing::None => reader,
+            Packing::Gzip => Box::new(MultiGzDecoder::new(reader)),
+            Packing::Zstd => Box::new(Zstd::new(BufReader::with_capacity(1 << 16, reader))),
+        };
         Ok(Box::new(BufReader::with_capacity(1 << 16, reader)))
     }
 
-    fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 

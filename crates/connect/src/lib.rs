@@ -1,4 +1,5 @@
-//! Where rows come from: connections to databases and files, and the rows that a query of one brings, batch by batch.
+//! Where rows come from and go to: connections to databases and files, the rows that a query of one brings, batch by batch, and files that rows
+//! are written to.
 //!
 //! Start at [`Connect`]. It knows rows, columns and values; what becomes of them is told elsewhere.
 //!
@@ -9,17 +10,26 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
 use async_trait::async_trait;
 
-#[cfg(feature = "parquet")]
+mod adbc;
 mod arrow;
 mod connectors;
 mod files;
+pub mod objects;
 mod postgres;
+mod target;
+mod tls;
+mod writing;
 
+pub use adbc::Adbc;
 pub use connectors::Connectors;
+pub use objects::Place;
+pub use target::{PATH_BYTES_MAX, Part, Target, check_path};
+pub use writing::{
+    Compression, DIGITS_MAX, Digits, Encoder, Field, FieldKind, FileFormat, GROUP_BYTES_MAX, GROUP_ROWS_MAX,
+};
 
 /// Rows of one batch.
 pub const ROWS_AT_ONCE: usize = 1_000;
@@ -46,18 +56,18 @@ pub enum Connection {
         /// Certificates of the authorities that the server's certificate may be made by, as PEM, where these are not those of the system.
         ca: Option<String>,
     },
-    /// Files below a folder of this machine.
-    Files {
-        /// The folder.
-        folder: PathBuf,
-    },
+    /// Files, in a folder of this machine or in a bucket.
+    Files(Place),
+    /// A database, by a driver.
+    Adbc(Adbc),
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Postgres { .. } => "Postgres(***)",
-            Self::Files { .. } => "Files(***)",
+            Self::Files(_) => "Files(***)",
+            Self::Adbc(_) => "Adbc(***)",
         })
     }
 }
@@ -257,6 +267,12 @@ pub trait Connect: Send + Sync {
     /// # Errors
     /// Why it does not.
     async fn test(&self, connection: &Connection) -> Result<Vec<String>, Error>;
+
+    /// The place at a path below a connection of files, to write to.
+    ///
+    /// # Errors
+    /// `Invalid` with `export_path_invalid`, `connection_not_of_files`; why it cannot be reached.
+    async fn target(&self, connection: &Connection, path: &str) -> Result<Box<dyn Target>, Error>;
 }
 
 /// Refuses columns that nobody could tell apart, and more than may be.

@@ -24,11 +24,16 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
+fn at_folder(folder: &Path) -> Connection {
+    let url = format!("file://{}", folder.display());
+    Connection::Files(Place::parse(&url, BTreeMap::new(), None).expect("a folder"))
+}
+
 async fn read(folder: &Path, table: &str, types: &[(&str, ColumnKind)]) -> Result<(Vec<Column>, Vec<Row>), Error> {
     let types = types.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
     let question = Question { query: Query::Table(table.to_owned()), types };
-    let connection = Connection::Files { folder: folder.to_owned() };
-    let mut rows = Connectors.open(&connection, &question).await?;
+    let connection = at_folder(folder);
+    let mut rows = Connectors::default().open(&connection, &question).await?;
     let mut all = Vec::new();
     while let Some(batch) = rows.next().await? {
         assert!(!batch.is_empty() && batch.len() <= ROWS_AT_ONCE);
@@ -109,8 +114,8 @@ async fn files_of_one_pattern_are_one_table() {
     assert_eq!(rows.iter().map(|row| told(&row[0])).collect::<Vec<_>>(), ["#1", "#2"]);
     let (_, rows) = read(folder.path(), "**/a-*", &[]).await.expect("three files");
     assert_eq!(rows.len(), 3);
-    let connection = Connection::Files { folder: folder.path().to_owned() };
-    let tables = Connectors.test(&connection).await.expect("a folder");
+    let connection = at_folder(folder.path());
+    let tables = Connectors::default().test(&connection).await.expect("a folder");
     assert_eq!(tables, ["a-1.csv", "a-2.csv.gz", "b.csv", "in/a-3.csv"]);
     assert_eq!(read(folder.path(), "*.csv", &[]).await.expect_err("two tables").code, "source_columns_differ");
 }
@@ -148,7 +153,7 @@ async fn what_is_no_table_is_told_clearly() {
         ("long.jsonl", "source_row_too_large"),
         ("latin.csv", "source_file_invalid"),
         ("damaged.csv.gz", "source_lost"),
-        ("table.parquet", if cfg!(feature = "parquet") { "source_file_invalid" } else { "source_format_unsupported" }),
+        ("table.parquet", "source_file_invalid"),
         ("table.xlsx", "source_format_unsupported"),
         ("none.csv", "source_table_unknown"),
         ("../none.csv", "source_table_invalid"),
@@ -161,11 +166,14 @@ async fn what_is_no_table_is_told_clearly() {
     }
     let types = [("none", ColumnKind::Text)];
     assert_eq!(read(folder.path(), "uneven.csv", &types).await.expect_err("no column").code, "source_file_invalid");
-    let gone = Connection::Files { folder: folder.path().join("gone") };
-    assert_eq!(Connectors.test(&gone).await.expect_err("no folder").code, "connection_folder_missing");
+    let gone = at_folder(&folder.path().join("gone"));
+    assert_eq!(Connectors::default().test(&gone).await.expect_err("no folder").code, "connection_folder_missing");
     let sql = Question { query: Query::Sql("select 1".into()), types: BTreeMap::new() };
-    let connection = Connection::Files { folder: folder.path().to_owned() };
-    assert_eq!(Connectors.open(&connection, &sql).await.err().map(|own| own.code), Some("source_sql_unsupported"));
+    let connection = at_folder(folder.path());
+    assert_eq!(
+        Connectors::default().open(&connection, &sql).await.err().map(|own| own.code),
+        Some("source_sql_unsupported")
+    );
 }
 
 #[tokio::test]
@@ -177,21 +185,20 @@ async fn urls_of_no_server_are_told_clearly() {
         ("postgres://a@127.0.0.1:1/db", "connection_unreachable"),
     ] {
         let connection = Connection::Postgres { url: url.into(), password: None, ca: None };
-        assert_eq!(Connectors.test(&connection).await.expect_err(url).code, code, "{url}");
+        assert_eq!(Connectors::default().test(&connection).await.expect_err(url).code, code, "{url}");
         assert!(!format!("{connection:?}").contains("127"), "secrets are in no log");
     }
     let url = "postgres://a@127.0.0.1:1/db?sslmode=require".to_owned();
     let connection = Connection::Postgres { url, password: None, ca: Some("no PEM".into()) };
-    assert_eq!(Connectors.test(&connection).await.expect_err("no authority").code, "connection_ca_invalid");
+    assert_eq!(Connectors::default().test(&connection).await.expect_err("no authority").code, "connection_ca_invalid");
     assert_eq!(told(&Value::Json(json!(null))), "null");
 }
 
-#[cfg(feature = "parquet")]
 mod parquet {
     use std::sync::Arc;
 
     use ::parquet::arrow::ArrowWriter;
-    use ::parquet::basic::Compression;
+    use ::parquet::basic::{Compression, GzipLevel, ZstdLevel};
     use ::parquet::file::properties::WriterProperties;
     use arrow_array::builder::{Int32Builder, ListBuilder};
     use arrow_array::{
@@ -230,6 +237,16 @@ mod parquet {
 
     #[tokio::test]
     async fn parquet_has_types_of_its_own() {
+        let packed = [
+            Compression::UNCOMPRESSED,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::ZSTD(ZstdLevel::default()),
+        ];
+        for packed in packed {
+            let folder = tempfile::tempdir().expect("a folder");
+            write(&folder.path().join("people.parquet"), packed);
+            assert_eq!(read(folder.path(), "*.parquet", &[]).await.expect("a file").1.len(), 2, "{packed}");
+        }
         let folder = tempfile::tempdir().expect("a folder");
         write(&folder.path().join("people.parquet"), Compression::SNAPPY);
         let (columns, rows) = read(folder.path(), "*.parquet", &[]).await.expect("a file");

@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> Result<()> {
     let keep = arguments.keep || (std::io::stdin().is_terminal() && std::env::var_os("CI").is_none());
     let settings = Settings::resolve(Layer::demo(arguments.listen, arguments.data), Layer::default())?;
-    logging::start(&settings)?;
+    drop(logging::start(&settings)?);
     let key = new_key();
     let (stop, stopped) = oneshot::channel::<()>();
     let (ready, address) = mpsc::channel();
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
                     _ = stopped => {}
                 }
             };
-            runtime.block_on(serve::serve(&settings, Some(&key), end, move |address| {
+            runtime.block_on(serve::serve(&settings, Some(&key), (end, None), move |address| {
                 let _ = ready.send(address);
             }))
         })?

@@ -16,15 +16,27 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Sends every event of the process to standard error from now on.
-pub(crate) fn start(settings: &Settings) -> Result<()> {
+/// Sets which events are written from now on.
+pub(crate) type SetLevel = Box<dyn Fn(EnvFilter) -> Result<()> + Send + Sync>;
+
+/// Sends every event of the process to standard error from now on. Answers what changes which these are.
+pub(crate) fn start(settings: &Settings) -> Result<SetLevel> {
     let filter = filter(&settings.log_level)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match settings.log_format {
-        Format::Text => lines.with_ansi(false).try_init(),
-        Format::Json => lines.json().flatten_event(true).try_init(),
+    let (started, set): (_, SetLevel) = match settings.log_format {
+        Format::Text => {
+            let lines = lines.with_ansi(false).with_filter_reloading();
+            let handle = lines.reload_handle();
+            (lines.try_init(), Box::new(move |filter| Ok(handle.reload(filter)?)))
+        }
+        Format::Json => {
+            let lines = lines.json().flatten_event(true).with_filter_reloading();
+            let handle = lines.reload_handle();
+            (lines.try_init(), Box::new(move |filter| Ok(handle.reload(filter)?)))
+        }
     };
-    started.map_err(|error| anyhow::anyhow!("logging was started twice: {error}"))
+    started.map_err(|error| anyhow::anyhow!("logging was started twice: {error}"))?;
+    Ok(set)
 }
 
 /// Reads a level, or levels per module: `info`, `info,tessera_service=debug`.

@@ -10,10 +10,11 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tessera_api::ApiSettings;
+use tessera_api::{ApiSettings, Router, Tls};
 use tessera_connect::Connectors;
 use tessera_service::feed::FeedBounds;
-use tessera_service::{Components, Secrets, Service, SourceSettings};
+use tessera_service::names::COMMIT_OPERATIONS;
+use tessera_service::{AuditBounds, Components, Secrets, Service, SourceSettings};
 use tessera_store_lsm::LsmStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,12 +22,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::background::Lanes;
 use crate::files::{self, Files};
 use crate::gauges::Gauges;
+use crate::notify::{self, Notify};
+use crate::otlp::{Exporter, Target, Text};
+use crate::reload::Reload;
 use crate::settings::{ByteSize, Layer, Settings};
 use crate::start::{Rules, Start};
-use crate::{background, logging, world};
+use crate::{background, logging, measured, world};
 
 /// Upper bounds of the buckets of every duration, in seconds.
 const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// Upper bounds of the buckets of rows in a commit.
+const OPERATIONS: [f64; 9] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0];
 
 /// How often measurements are folded.
 const METRICS_FOLDED: Duration = Duration::from_secs(5);
@@ -51,16 +58,17 @@ pub(crate) struct Arguments {
 /// Runs the server until it is told to stop.
 pub(crate) fn run(arguments: Arguments) -> Result<()> {
     let file = arguments.config.as_deref().map(Layer::read).transpose()?.unwrap_or_default();
-    let settings = Settings::resolve(arguments.layer, file)?;
+    let settings = Settings::resolve(arguments.layer.clone(), file)?;
     if arguments.print_settings {
         print!("{}", toml::to_string(&settings)?);
         return Ok(());
     }
-    logging::start(&settings)?;
+    let set_level = logging::start(&settings)?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let stop = stop_signal()?;
-        serve(&settings, arguments.bootstrap_key.as_deref(), stop, |address| {
+        let reload = Reload::new(arguments.config, arguments.layer, &settings, set_level)?;
+        serve(&settings, arguments.bootstrap_key.as_deref(), (stop, Some(reload)), |address| {
             let scheme = if settings.tls.is_some() { "https" } else { "http" };
             println!("tessera listens on {scheme}://{address}");
         })
@@ -79,7 +87,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
 pub(crate) async fn serve(
     settings: &Settings,
     bootstrap_key: Option<&str>,
-    stop: impl Future<Output = ()> + Send + 'static,
+    (stop, reload): (impl Future<Output = ()> + Send + 'static, Option<Reload>),
     listening: impl FnOnce(SocketAddr),
 ) -> Result<()> {
     let files = files::share_out(settings.connections_max);
@@ -108,46 +116,126 @@ pub(crate) async fn serve(
             "there is no key yet: nobody can use this server until it starts with TESSERA_BOOTSTRAP_KEY set"
         );
     }
-    let listener = TcpListener::bind(settings.listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let listener = bind(settings.listen).await?;
     let address = listener.local_addr()?;
-    let metrics = collect_metrics()?;
-    let text = metrics.clone();
-    let api = ApiSettings { metrics: Some(Arc::new(move || text.render())), ..api_settings(settings, files) };
-    let tls = match &settings.tls {
-        Some(files) => Some(tessera_api::tls_from_pem(&files.cert, &files.key)?),
+    let admin = match settings.admin_listen {
+        Some(address) => Some(bind(address).await?),
         None => None,
     };
-    let router = tessera_api::router(Arc::clone(&service), api.clone());
+    let metrics = collect_metrics()?;
+    let text = metrics.clone();
+    let text: Text = Arc::new(move || text.render());
+    let exporter = exporter(settings, &text)?;
+    let spans = exporter.as_ref().map(Exporter::take);
+    let api = ApiSettings { metrics: Some(text), spans, ..api_settings(settings, files) };
+    let tls = match &settings.tls {
+        Some(files) => Some(Arc::new(Tls::from_pem(&files.cert, &files.key)?)),
+        None => None,
+    };
+    let doors = Doors::open(listener, admin, &service, api)?;
     tracing::info!(%address, data = %settings.data.display(), version = env!("CARGO_PKG_VERSION"), "server is ready");
-    let gauges = Gauges { store: &store, service: &service };
+    let gauges = Gauges::new(&store, &service, &settings.data);
     gauges.begin(settings);
     gauges.tell();
+    gauges.tell_workspaces().await;
     listening(address);
+    let notify = Notify::of_environment();
+    notify.tell(notify::READY);
+    let shown = tls.clone();
+    let reloads = async {
+        match reload {
+            Some(reload) => reload.run(tls).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
-        () = tessera_api::serve(vec![listener], tls, router, api, stop) => {}
-        () = keep_up(&metrics, || gauges.tell()) => {}
+        () = doors.serve(shown, stop) => {}
+        () = reloads => {}
+        () = keep_up(&metrics, &gauges) => {}
     }
     tracing::info!("server is stopping");
+    notify.tell(notify::STOPPING);
     service.close().await;
     store.close().await;
     drop(lanes);
+    if let Some(exporter) = exporter {
+        tokio::task::spawn_blocking(|| exporter.end()).await.context("the exporter panicked")?;
+    }
     tracing::info!("server has stopped");
     Ok(())
 }
 
+/// What sends traces and metrics to a collector, where one is set.
+fn exporter(settings: &Settings, text: &Text) -> Result<Option<Exporter>> {
+    let Some(endpoint) = settings.otlp_endpoint.clone() else { return Ok(None) };
+    let target = Target { endpoint, interval: Duration::from_secs(settings.otlp_interval_secs.into()) };
+    Exporter::start(target, Arc::clone(text)).map(Some)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Listeners, and what each serves.
+struct Doors {
+    all: Vec<(TcpListener, Router)>,
+    api: ApiSettings,
+}
+
+impl Doors {
+    /// With a listener for operators, the other one lacks their paths.
+    fn open(
+        listener: TcpListener,
+        admin: Option<TcpListener>,
+        service: &Arc<Service>,
+        api: ApiSettings,
+    ) -> Result<Self> {
+        let Some(admin) = admin else {
+            return Ok(Self { all: vec![(listener, tessera_api::router(Arc::clone(service), api.clone()))], api });
+        };
+        let address = admin.local_addr()?;
+        tracing::info!(%address, "metrics and administration have a listener of their own");
+        let routers = tessera_api::routers(Arc::clone(service), api.clone());
+        Ok(Self { all: vec![(listener, routers.others), (admin, routers.all)], api })
+    }
+
+    /// Serves all of them until `stop` is ready, and ends them together.
+    async fn serve(self, tls: Option<Arc<Tls>>, stop: impl Future<Output = ()>) {
+        let (ends, ended) = tokio::sync::watch::channel(false);
+        let mut serving = tokio::task::JoinSet::new();
+        for (listener, router) in self.all {
+            let mut ended = ended.clone();
+            let ended = async move { drop(ended.wait_for(|ended| *ended).await) };
+            serving.spawn(tessera_api::serve(vec![listener], tls.clone(), router, self.api.clone(), ended));
+        }
+        tokio::select! {
+            () = stop => {}
+            // One that ends by itself has panicked.
+            _ = serving.join_next() => tracing::error!("a listener has ended"),
+        }
+        ends.send_replace(true);
+        while serving.join_next().await.is_some() {}
+    }
+}
+
 /// Collects the metrics of the process from now on.
 fn collect_metrics() -> Result<PrometheusHandle> {
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?;
-    builder.install_recorder().context("metrics are collected already")
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Full(COMMIT_OPERATIONS.to_owned()), &OPERATIONS)?;
+    let handle = builder.install_recorder().context("metrics are collected already")?;
+    measured::describe();
+    Ok(handle)
 }
 
 /// Folds what was measured, again and again: what nobody asks for would pile up otherwise. Tells how the parts are.
-async fn keep_up(metrics: &PrometheusHandle, tell: impl Fn()) {
+async fn keep_up(metrics: &PrometheusHandle, gauges: &Gauges<'_>) {
     let mut beat = tokio::time::interval(METRICS_FOLDED);
     loop {
         beat.tick().await;
-        tell();
+        gauges.tell();
+        gauges.tell_workspaces().await;
         metrics.run_upkeep();
     }
 }
@@ -200,9 +288,13 @@ fn service_settings(settings: &Settings, rules: Rules, secrets: Secrets) -> tess
         backup_folder: settings.backup_dir.clone(),
         upload_folder: Some(settings.data.join("uploads")),
         turns_days_max: settings.turns_days_max,
+        audit: AuditBounds { days_max: settings.audit_days_max, bytes_max: settings.audit_bytes_max.bytes() },
         feed: FeedBounds { secs_max: settings.feed_secs_max, bytes_max: settings.feed_bytes_max.bytes() },
         without_rules: rules.are_off(),
-        sources: SourceSettings { connectors: Arc::new(Connectors), secrets },
+        sources: SourceSettings {
+            connectors: Arc::new(Connectors { duckdb: settings.duckdb_driver.clone() }),
+            secrets,
+        },
         ..tessera_service::Settings::default()
     }
 }

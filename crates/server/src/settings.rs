@@ -24,6 +24,14 @@ const LOG_LEVEL: &str = "info,fjall=warn,lsm_tree=warn";
 pub(crate) struct Settings {
     /// Where it listens; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
+    /// Where metrics and administration are served apart from everything else; without it they are served beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+    /// Where a collector takes traces and metrics by OTLP over HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) otlp_endpoint: Option<String>,
+    /// Seconds between two times that metrics are sent there.
+    pub(crate) otlp_interval_secs: u32,
     /// The folder of the embedded store.
     pub(crate) data: PathBuf,
     /// The certificate chain and key for TLS; plain HTTP without.
@@ -66,6 +74,10 @@ pub(crate) struct Settings {
     pub(crate) feed_bytes_max: ByteSize,
     /// Days that it is kept when a profile entered a segment and left it.
     pub(crate) turns_days_max: u32,
+    /// Days that an entry of the audit log is kept.
+    pub(crate) audit_days_max: u32,
+    /// Bytes of the audit log of one organization.
+    pub(crate) audit_bytes_max: ByteSize,
     /// The folder in which backups are made while the server runs; without it there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backup_dir: Option<PathBuf>,
@@ -74,6 +86,9 @@ pub(crate) struct Settings {
     pub(crate) secrets_key_file: Option<PathBuf>,
     /// The folder that secrets of connections are read from.
     pub(crate) secrets_dir: PathBuf,
+    /// The library of DuckDB, for SQL over files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) duckdb_driver: Option<String>,
     /// Whether computed attributes and segments are left alone.
     pub(crate) without_rules: bool,
     /// Text or JSON.
@@ -98,6 +113,17 @@ pub(crate) struct Layer {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8640].
     #[arg(long, env = "TESSERA_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Address of a listener of its own for metrics, the audit log and what stands below /v1/admin, such as 127.0.0.1:8641; the other listener
+    /// has these paths no more. For servers that the internet reaches [default: none].
+    #[arg(long, env = "TESSERA_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
+    admin_listen: Option<SocketAddr>,
+    /// Address of an OpenTelemetry collector that takes OTLP over HTTP, such as http://127.0.0.1:4318: metrics are sent there, and spans of requests
+    /// whose caller records a trace, that failed, or that took a second [default: none].
+    #[arg(long, env = "TESSERA_OTLP_ENDPOINT", value_name = "URL")]
+    otlp_endpoint: Option<String>,
+    /// Seconds between two times that metrics are sent to the collector [default: 15].
+    #[arg(long, env = "TESSERA_OTLP_INTERVAL_SECS", value_name = "SECONDS")]
+    otlp_interval_secs: Option<u32>,
     /// Folder of the embedded store; made if it is missing [default: data].
     #[arg(long, env = "TESSERA_DATA", value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -175,6 +201,12 @@ pub(crate) struct Layer {
     /// know it for longer [default: 400].
     #[arg(long, env = "TESSERA_TURNS_DAYS_MAX", value_name = "DAYS")]
     turns_days_max: Option<u32>,
+    /// Days that an entry of the audit log is kept. What has to be shown to auditors for longer is exported before [default: 400].
+    #[arg(long, env = "TESSERA_AUDIT_DAYS_MAX", value_name = "DAYS")]
+    audit_days_max: Option<u32>,
+    /// Bytes of the audit log of one organization; the oldest entries go. More is for who has many calls that read in bulk [default: 64MiB].
+    #[arg(long, env = "TESSERA_AUDIT_BYTES_MAX", value_name = "SIZE")]
+    audit_bytes_max: Option<ByteSize>,
     /// Folder in which `POST /v1/admin/backups` makes files, best on another disk; made if it is missing [default: none, and then
     /// that path is refused].
     #[arg(long, env = "TESSERA_BACKUP_DIR", value_name = "FOLDER")]
@@ -186,6 +218,9 @@ pub(crate) struct Layer {
     /// Folder of files that connections may name as secrets [default: /run/secrets].
     #[arg(long, env = "TESSERA_SECRETS_DIR", value_name = "FOLDER")]
     secrets_dir: Option<PathBuf>,
+    /// Library of DuckDB, which answers `sql` of sources over folders [default: none, and then files are asked by `table` alone].
+    #[arg(long, env = "TESSERA_DUCKDB_DRIVER", value_name = "FILE")]
+    duckdb_driver: Option<String>,
     /// Start without computed attributes and segments, so that one which keeps the server from working can be archived. What depends on them
     /// says that it is missing; once they are on again they are brought to everybody anew [default: false].
     #[arg(long, env = "TESSERA_WITHOUT_RULES", num_args = 0..=1, default_missing_value = "true", value_name = "BOOLEAN")]
@@ -214,6 +249,9 @@ impl Layer {
     fn over(self, under: Self) -> Self {
         Self {
             listen: self.listen.or(under.listen),
+            admin_listen: self.admin_listen.or(under.admin_listen),
+            otlp_endpoint: self.otlp_endpoint.or(under.otlp_endpoint),
+            otlp_interval_secs: self.otlp_interval_secs.or(under.otlp_interval_secs),
             data: self.data.or(under.data),
             tls_cert: self.tls_cert.or(under.tls_cert),
             tls_key: self.tls_key.or(under.tls_key),
@@ -235,9 +273,12 @@ impl Layer {
             feed_secs_max: self.feed_secs_max.or(under.feed_secs_max),
             feed_bytes_max: self.feed_bytes_max.or(under.feed_bytes_max),
             turns_days_max: self.turns_days_max.or(under.turns_days_max),
+            audit_days_max: self.audit_days_max.or(under.audit_days_max),
+            audit_bytes_max: self.audit_bytes_max.or(under.audit_bytes_max),
             backup_dir: self.backup_dir.or(under.backup_dir),
             secrets_key_file: self.secrets_key_file.or(under.secrets_key_file),
             secrets_dir: self.secrets_dir.or(under.secrets_dir),
+            duckdb_driver: self.duckdb_driver.or(under.duckdb_driver),
             without_rules: self.without_rules.or(under.without_rules),
             log_format: self.log_format.or(under.log_format),
             log_level: self.log_level.or(under.log_level),
@@ -278,6 +319,9 @@ impl Settings {
         ] = parts;
         let settings = Self {
             listen: layer.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8640))),
+            admin_listen: layer.admin_listen,
+            otlp_endpoint: layer.otlp_endpoint,
+            otlp_interval_secs: layer.otlp_interval_secs.unwrap_or(15),
             data: layer.data.unwrap_or_else(|| PathBuf::from("data")),
             tls,
             public_url: layer.public_url,
@@ -298,9 +342,12 @@ impl Settings {
             feed_secs_max: layer.feed_secs_max.unwrap_or(7 * 86_400),
             feed_bytes_max: layer.feed_bytes_max.unwrap_or(ByteSize::mebibytes(10 << 10)),
             turns_days_max: layer.turns_days_max.unwrap_or(400),
+            audit_days_max: layer.audit_days_max.unwrap_or(400),
+            audit_bytes_max: layer.audit_bytes_max.unwrap_or(ByteSize::mebibytes(64)),
             backup_dir: layer.backup_dir,
             secrets_key_file: layer.secrets_key_file,
             secrets_dir: layer.secrets_dir.unwrap_or_else(|| PathBuf::from("/run/secrets")),
+            duckdb_driver: layer.duckdb_driver,
             without_rules: layer.without_rules.unwrap_or(false),
             log_format: layer.log_format.unwrap_or(logging::Format::Text),
             log_level: layer.log_level.unwrap_or_else(|| LOG_LEVEL.to_owned()),
@@ -316,6 +363,12 @@ impl Settings {
                 fs::metadata(file).with_context(|| format!("cannot find TLS file {}", file.display()))?;
             }
         }
+        if let Some(url) = &self.otlp_endpoint {
+            let is_url =
+                ["http://", "https://"].iter().any(|own| url.strip_prefix(own).is_some_and(|rest| !rest.is_empty()));
+            ensure!(is_url, "otlp_endpoint is {url}: it must begin with http:// or https://");
+        }
+        ensure!(self.otlp_interval_secs > 0, "otlp_interval_secs is 0: it would be sent without a pause");
         ensure!(self.connections_max > 0, "connections_max is 0: nobody could connect");
         ensure!(self.keep_alive_secs > 0, "keep_alive_secs is 0: no connection could be used twice");
         ensure!(self.lane_idle_secs > 0, "lane_idle_secs is 0: every request would begin its workspace anew");
@@ -326,6 +379,9 @@ impl Settings {
             self.feed_bytes_max
         );
         ensure!(self.turns_days_max > 0, "turns_days_max is 0: nobody would know when a profile entered a segment");
+        ensure!(self.audit_days_max > 0, "audit_days_max is 0: nobody would know what was done");
+        let audit_bytes = self.audit_bytes_max;
+        ensure!(audit_bytes.bytes() >= 1 << 20, "audit_bytes_max is {audit_bytes}: it must be 1MiB or more");
         logging::filter(&self.log_level)?;
         Ok(())
     }

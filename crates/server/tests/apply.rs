@@ -478,6 +478,13 @@ name: exports
 spec: {kind: files, url: 'file:///var/exports'}
 ---
 kind: connection
+name: lake
+spec:
+  kind: files
+  url: s3://exports/crm
+  options: {access_key_id: a, secret_access_key: {env: TESSERA_SECRET_S3}, endpoint: 'http://127.0.0.1:1', allow_http: true}
+---
+kind: connection
 name: crm-db
 spec: {kind: postgres, url: 'postgres://tessera@db.internal/shop', password: {env: TESSERA_SECRET_CRM}}
 ---
@@ -505,6 +512,10 @@ spec:
     let Ended(code, _, complained) = world.apply(&[]);
     assert_eq!(code, Some(2), "{complained}");
     assert!(complained.contains("secret_in_file") && !complained.contains("a:secret"), "{complained}");
+    let plain = "kind: connection\nname: plain\nspec: {kind: files, url: 's3://a', options: {access_key_id: a, secret_access_key: b}}\n";
+    world.write("plain.yaml", plain);
+    let Ended(code, _, complained) = world.apply(&[]);
+    assert!(code == Some(2) && complained.contains("secret_in_file"), "{complained}");
     fs::remove_file(world.folder.path().join("files/plain.yaml")).expect("the file goes");
     // What goes first is what names others.
     let kept = document.split("---\n").next().expect("a document");

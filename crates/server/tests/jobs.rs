@@ -31,6 +31,8 @@ const CASES: &[Case] = &[
     Case { kind: "backfill", prepare: people_who_buy, ask: ask_attribute, verify: all_are_counted },
     Case { kind: "backfill", prepare: people_who_buy, ask: ask_segment, verify: all_buyers_are_members },
     Case { kind: "backup", prepare: people, ask: ask_backup, verify: all_is_in_the_file },
+    Case { kind: "export", prepare: people_and_a_folder, ask: ask_export, verify: all_are_in_files },
+    Case { kind: "export", prepare: people_and_a_folder, ask: ask_table, verify: all_are_in_files },
     Case { kind: "refresh", prepare: people_in_a_file, ask: ask_refresh, verify: all_were_read },
 ];
 
@@ -188,6 +190,60 @@ fn check(data: &Path) {
 }
 
 const PEOPLE: usize = 10_000;
+
+/// Many people, and a folder that files are written to.
+fn people_and_a_folder(client: &Client) {
+    people(client);
+    let folder = tempfile::Builder::new().prefix("tessera-exports-").tempdir().expect("a folder").keep();
+    let connection = json!({"kind": "files", "url": format!("file://{}", folder.display())});
+    let (status, answer) =
+        client.send("PUT", "/v1/connections/lake", connection.to_string().as_bytes()).expect("an answer");
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+}
+
+fn export_in(client: &Client, format: &str) -> Value {
+    let to = json!({"connection": "lake", "path": "exports/2026"});
+    let asked = json!({"of": "profiles", "format": format, "file_rows": 1_000, "to": to});
+    client.post("/v1/exports", asked.to_string().as_bytes())
+}
+
+fn ask_export(client: &Client) -> Value {
+    export_in(client, "jsonl")
+}
+
+/// A table is looked through for its columns first.
+fn ask_table(client: &Client) -> Value {
+    export_in(client, "csv")
+}
+
+/// Everybody stands once in the files that the manifest lists, and there is nothing else.
+fn all_are_in_files(client: &Client, job: &Value) {
+    let folder = client.get("/v1/connections/lake").expect("the connection");
+    let folder = folder["url"].as_str().and_then(|url| url.strip_prefix("file://")).expect("a folder").to_owned();
+    let home = Path::new(&folder).join("exports/2026");
+    let read = |name: &str| std::fs::read_to_string(home.join(name)).expect("a file");
+    let manifest: Value = serde_json::from_str(&read("manifest.json")).expect("JSON");
+    let (mut users, mut rows, mut names) = (BTreeSet::new(), 0, BTreeSet::from(["manifest.json".to_owned()]));
+    for file in manifest["files"].as_array().expect("files") {
+        let name = file["name"].as_str().expect("a name");
+        let text = read(name);
+        let lines = if name.ends_with(".csv") { text.lines().skip(1) } else { text.lines().skip(0) };
+        for line in lines {
+            let from = line.find("@shop.example").expect("an address");
+            let start = line[..from].rfind(|letter: char| !letter.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
+            users.insert(line[start..from].to_owned());
+            rows += 1;
+        }
+        names.insert(name.to_owned());
+    }
+    assert_eq!((rows, users.len(), &manifest["rows"]), (PEOPLE, PEOPLE, &json!(PEOPLE)), "{job} {manifest}");
+    let found: BTreeSet<String> = std::fs::read_dir(&home)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(found, names);
+    std::fs::remove_dir_all(folder).expect("the folder goes");
+}
 
 /// A source over a file of many people.
 fn people_in_a_file(client: &Client) {

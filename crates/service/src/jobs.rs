@@ -36,6 +36,7 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
 use crate::base::lock::lock;
 use crate::base::store_error::commit_failed;
+use crate::stored::audit::{self, Object, Written};
 use crate::stored::cursor::{self, Cursors, Purpose};
 use crate::stored::idempotency::{self, Given, Known, Once};
 
@@ -231,8 +232,12 @@ impl Jobs {
             if let Some((claim, once)) = claim {
                 commit = claim.answer(commit, &(once.render)(&draft.job)?, self.table.now());
             }
-            match self.table.store().commit(commit).await {
-                Ok(_) => return Ok(Given::Now(self.begin(draft))),
+            let written = Written::now(vec![Object::new("job", &draft.job.id.to_string())]);
+            match self.table.store().commit(audit::with_row(commit, written.as_ref())).await {
+                Ok(_) => {
+                    written.into_iter().for_each(Written::has_happened);
+                    return Ok(Given::Now(self.begin(draft)));
+                }
                 Err(CommitError::Ambiguous) => {
                     let written = self.table.read(workspace, draft.job.id).await.map_err(|_| table::ambiguous())?;
                     if written.is_some() {

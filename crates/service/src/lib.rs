@@ -10,6 +10,7 @@
 //! - per workspace, one lane decides all writes in sequence;
 //! - no request reaches a workspace that its caller does not hold.
 
+pub mod audit;
 mod base;
 mod config;
 mod configuration;
@@ -17,8 +18,11 @@ mod data_model;
 pub mod directives;
 pub mod directory;
 mod documents;
+pub mod dry_run;
 mod erasure_orders;
 mod erasures;
+pub mod exports;
+mod figures;
 mod ingest;
 pub mod jobs;
 #[cfg(test)]
@@ -35,14 +39,13 @@ mod stored;
 mod tokens;
 mod units;
 pub mod uploads;
-pub mod walks;
 mod work;
 mod write;
 
 pub use base::components::{Clock, Components, Random};
 pub use base::held::Held;
 pub use base::secrets::{ENVIRONMENT_PREFIX, Environment, Secret, Secrets};
-pub use base::settings::{Settings, SourceSettings};
+pub use base::settings::{AuditBounds, Settings, SourceSettings};
 pub use base::store_error::Readiness;
 pub use base::{clock, codec, error, json, members, names, payload, verdict, wellknown};
 pub use config::workspace as workspace_config;
@@ -50,6 +53,7 @@ pub use config::{identity_tokens, learned, tokens as workspace_tokens};
 pub use data_model::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 pub use documents::DocumentOutcome;
 pub use erasures::{ErasureState, Extent, IDENTITIES_MAX, PROFILES_MAX as ERASED_PROFILES_MAX, Return};
+pub use figures::WorkspaceFigures;
 pub use parts::{ACCOUNTS_MAX, AccountPage, ProfilePlace, USERS_MAX, UserPage};
 pub use profiles::{EVENT_NAMES_MAX, PAGE_BYTES};
 pub use read::document::{DocumentFieldValue, DocumentIdentity, DocumentProfile, DocumentQuery};
@@ -63,7 +67,7 @@ pub use read::unit::{UnitIdentity, UnitProfile, UnitQuery};
 pub use stored::{content, cursor, idempotency, keys, records};
 pub use tokens::Tokens;
 pub use work::service::Service;
-pub use work::{backups, check, contradictions};
+pub use work::{backups, check, contradictions, walks};
 pub use write::lane::Changed;
 pub use write::{erasure, feed, quarantine, turns};
 

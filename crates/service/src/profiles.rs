@@ -6,7 +6,6 @@ use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
-use tessera_engine::view::Lens;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
@@ -15,14 +14,14 @@ use crate::config::configured::Configured;
 use crate::read::explain;
 use crate::read::export::Export;
 use crate::read::facts;
-use crate::read::find::{Found, not_found};
+use crate::read::find::Found;
 use crate::read::graph;
 use crate::read::query::{EventOrder, EventPage, EventQuery, Explained, Fields, Graph, Lookup, Rendered};
-use crate::read::render::{render, viewed, visible};
-use crate::read::ruled::{self, Of, Tries};
+use crate::read::ruled::{Of, Tries};
 use crate::read::timeline;
 use crate::read::timeline::Place;
 use crate::read::views::{etag, view_key};
+use crate::read::whole::Whole;
 use crate::stored::cursor::Purpose;
 use crate::stored::keys::Scope;
 use crate::stored::records::rows::{Counts, decode_lane};
@@ -30,8 +29,6 @@ use crate::stored::row;
 
 use crate::work::service::Service;
 
-/// Bytes of JSON that a profile may come to (spec/dinmo.md A6).
-const PROFILE_BYTES_MAX: usize = 1_000_000;
 /// Events of one page.
 const EVENTS_MAX: usize = 1_000;
 /// Names of events that a page may be confined to, and as many that it may be without.
@@ -96,28 +93,12 @@ impl Service {
         fields: Fields,
         policy: Option<&str>,
     ) -> Result<(Rendered, Option<Timestamp>), Error> {
-        let (config, asked) = (&configured.config, policy);
-        let policy = configured.policy(policy)?;
-        let (now, relevance) = ((self.components.clock)(), fields.relevance);
-        let lens = Lens { policy: &policy.compiled, config, now, relevance };
-        let view = viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
-        let mut view = visible(view, configured.stored.model().model.hidden(fields.visibility));
-        let of = Of { configured, found, policy: asked, now };
-        let mut ruled = self.asker(workspace).ruled(of).await?;
-        ruled::hide(&mut ruled, &configured.flagged, fields.visibility);
-        ruled::add(&ruled, &mut view, relevance, config);
-        let mut gaps = ruled::gaps(&ruled, &mut view, configured, fields.visibility);
-        let mut json = render(&view, &ruled, &gaps, fields, config);
-        if json.len() > PROFILE_BYTES_MAX {
-            gaps.fit(&mut view, &ruled, json.len(), PROFILE_BYTES_MAX, config);
-            json = render(&view, &ruled, &gaps, fields, config);
-        }
-        if json.len() > PROFILE_BYTES_MAX {
-            let message = "the profile is larger than 1 MB of JSON; ask for fewer fields";
-            return Err(Error::new(ErrorKind::LimitExceeded, "profile_too_large", message));
-        }
-        let etag = etag(found, &view, &json, fields, config, policy);
-        Ok((Rendered { json, etag }, view.valid_until))
+        let (config, now) = (&configured.config, (self.components.clock)());
+        let of = Of { configured, found, policy, now };
+        let mut whole = Whole::read(&self.asker(workspace), of, fields).await?;
+        let json = whole.json(fields, config)?;
+        let etag = etag(found, &whole.view, &json, fields, config, configured.policy(policy)?);
+        Ok((Rendered { json, etag }, whole.view.valid_until))
     }
 
     /// The profile that holds a node as it is now, rendered under the workspace's default merge policy; none if there is none any more.

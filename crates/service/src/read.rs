@@ -1,5 +1,6 @@
 //! Reads: find a profile, fold it under a merge policy, render it; its timeline, its identities, why it is so.
 
+pub(crate) mod columns;
 pub(crate) mod document;
 pub(crate) mod explain;
 pub mod export;
@@ -20,3 +21,4 @@ pub(crate) mod summary;
 pub(crate) mod timeline;
 pub(crate) mod unit;
 pub(crate) mod views;
+pub(crate) mod whole;

@@ -38,9 +38,11 @@ use crate::work::service::Service;
 use crate::write::lane::Changed;
 
 pub use crate::stored::records::ruled::MemberCounts;
+pub use changes::{MemberChange, MemberChanges, MemberTurn};
 pub use history::{Turn, TurnPage};
 pub use preview::Preview;
 
+mod changes;
 mod history;
 mod preview;
 
@@ -54,6 +56,8 @@ const BETWEEN_JOBS: Duration = Duration::from_millis(10);
 /// A member of a segment.
 #[derive(Clone)]
 pub struct Member {
+    /// The id of the profile.
+    pub id: String,
     /// What the profile is called, as a read shows it.
     pub profile_id: String,
     /// Since when it is one.
@@ -288,7 +292,7 @@ impl Service {
                 None => None,
             };
             bytes += profile.as_ref().map_or(0, |profile| profile.json.len());
-            items.push(Member { profile_id, entered_at: decode_member(&row.value)?, profile });
+            items.push(Member { id: node.to_string(), profile_id, entered_at: decode_member(&row.value)?, profile });
         }
         let has_more = page.next.is_some() || items.len() < page.rows.len();
         let next_cursor = last.filter(|_| has_more).map(|last| {

@@ -1,8 +1,11 @@
 //! Sources as doors ask for them: connections and sources set and looked at, tried out, and refreshed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tessera_connect::{Column, Row};
+pub use tessera_connect::objects::holds_secret;
+use tessera_connect::objects::{OPTION_BYTES_MAX, OPTIONS_MAX};
+use tessera_connect::{Column, Place, Row};
 pub use tessera_connect::{Column as SourceColumn, Value as SourceValue};
 use tessera_engine::time::Timestamp;
 
@@ -20,7 +23,7 @@ use crate::jobs::{Job, JobId, JobStatus};
 use crate::stored::keys::Scope;
 pub use crate::stored::sources::{Run, RunCounts, RunStatus, RunVerdict};
 use crate::work::kinds::refresh::Asked;
-use crate::work::refresh::connecting::{folder_of, place_of};
+use crate::work::refresh::connecting::place_of;
 pub use crate::work::refresh::mapping::Becomes;
 use crate::work::refresh::{mapping, runs, source_error};
 use crate::work::schedules::{next_run, open_refreshes};
@@ -43,12 +46,82 @@ pub enum NewConnection {
         /// Where the certificates of the server's authorities stand.
         ca: Option<Secret>,
     },
-    /// Files of the server's machine.
+    /// Files, in a folder of the server's machine or in a bucket.
     Files {
-        /// `file:///…`, a folder.
+        /// `file:///…`, a folder; `s3://…`, `gs://…` or `az://…`, a bucket.
         url: String,
+        /// What opens a bucket.
+        options: BTreeMap<String, Given>,
+        /// Where the certificates of the store's authorities stand.
+        ca: Option<Secret>,
+    },
+    /// A database, by a driver.
+    Adbc {
+        /// The path of the driver's library, or its name.
+        driver: String,
+        /// What the driver takes.
+        options: BTreeMap<String, Given>,
     },
 }
+
+impl NewConnection {
+    /// Whether it leads to what belongs to the server's machine, whatever workspace it is of.
+    #[must_use]
+    pub fn is_of_machine(&self) -> bool {
+        match self {
+            Self::Postgres { .. } => false,
+            Self::Files { url, .. } => Place::is_folder(url),
+            // A library that is loaded is as much of the server as its own code.
+            Self::Adbc { .. } => true,
+        }
+    }
+
+    /// Whether it can be a connection, as far as that can be told without asking anybody.
+    ///
+    /// # Errors
+    /// `Invalid` with `connection_url_invalid`, `connection_invalid`.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Postgres { .. } => Ok(()),
+            Self::Adbc { driver, options } => {
+                check_options(options)?;
+                if driver.is_empty() || driver.len() > OPTION_BYTES_MAX || driver.chars().any(char::is_control) {
+                    let message = "driver: the path of a shared library is expected, or its name";
+                    return Err(Error::new(ErrorKind::Invalid, "connection_invalid", message));
+                }
+                Ok(())
+            }
+            Self::Files { url, options, ca } => {
+                check_options(options)?;
+                let known = |(name, own): (&'_ String, &'_ Given)| match own {
+                    Given::Text(text) => (name.clone(), Some(text.clone())),
+                    Given::Elsewhere(_) => (name.clone(), None),
+                };
+                let known: Vec<(String, Option<String>)> = options.iter().map(known).collect();
+                let known = known.iter().map(|(name, own)| (&**name, own.as_deref()));
+                Place::check(url, known, ca.is_some()).map_err(source_error)
+            }
+        }
+    }
+}
+
+/// Whether there are no more options than may be, and none is too large.
+fn check_options(options: &BTreeMap<String, Given>) -> Result<(), Error> {
+    let is_large = |(name, own): (&String, &Given)| match own {
+        Given::Text(text) => name.len() > NAME_BYTES_MAX || !holds_secret(name, text) && text.len() > OPTION_BYTES_MAX,
+        Given::Elsewhere(_) => name.len() > NAME_BYTES_MAX,
+    };
+    if options.len() > OPTIONS_MAX || options.iter().any(is_large) {
+        let message = format!(
+            "options: at most {OPTIONS_MAX} are expected, with names of {NAME_BYTES_MAX} bytes and values of {OPTION_BYTES_MAX}"
+        );
+        return Err(Error::new(ErrorKind::Invalid, "connection_invalid", message));
+    }
+    Ok(())
+}
+
+/// Bytes of the name of an option.
+const NAME_BYTES_MAX: usize = 64;
 
 /// A text as it is given, or where it stands.
 #[derive(Clone)]
@@ -83,7 +156,7 @@ impl Service {
     /// Makes a connection, or replaces one. A password is sealed, wherever it stood.
     ///
     /// # Errors
-    /// `Invalid` with `connection_url_invalid`, `secret_invalid`, `secret_reference_invalid`, `source_name_invalid`; `Conflict` with
+    /// `Invalid` with `connection_url_invalid`, `connection_invalid`, `secret_invalid`, `secret_reference_invalid`, `source_name_invalid`; `Conflict` with
     /// `secrets_key_missing`; `LimitExceeded` with `connections_full`, `object_too_large`, `config_too_large`; what the store answers.
     pub async fn put_connection(
         &self,
@@ -99,11 +172,15 @@ impl Service {
     }
 
     fn sealed_connection(&self, name: &str, new: NewConnection) -> Result<Connection, Error> {
+        new.check()?;
         let secrets = &self.settings().sources.secrets;
         let (url, password, ca) = match new {
-            NewConnection::Files { url } => {
-                folder_of(&url)?;
-                return Ok(Connection::Files { url });
+            NewConnection::Files { url, options, ca } => {
+                ca.as_ref().map_or(Ok(()), |own| secrets.check(own))?;
+                return Ok(Connection::Files { url, options: self.sealed_options(name, options)?, ca });
+            }
+            NewConnection::Adbc { driver, options } => {
+                return Ok(Connection::Adbc { driver, options: self.sealed_options(name, options)? });
             }
             NewConnection::Postgres { url, password, ca } => (url, password, ca),
         };
@@ -135,6 +212,27 @@ impl Service {
         };
         ca.as_ref().map_or(Ok(()), |own| secrets.check(own))?;
         Ok(Connection::Postgres { url, password, ca })
+    }
+
+    /// Options with what is secret of them sealed.
+    fn sealed_options(&self, name: &str, options: BTreeMap<String, Given>) -> Result<BTreeMap<String, Text>, Error> {
+        let secrets = &self.settings().sources.secrets;
+        let sealed = |(option, own): (String, Given)| {
+            let own = match own {
+                Given::Elsewhere(secret) => {
+                    secrets.check(&secret)?;
+                    Text::Secret(secret)
+                }
+                Given::Text(text) if holds_secret(&option, &text) => {
+                    let mut nonce = [0; 12];
+                    self.random(&mut nonce);
+                    Text::Secret(secrets.seal(&place_of(name), &text, nonce)?)
+                }
+                Given::Text(text) => Text::Plain(text),
+            };
+            Ok((option, own))
+        };
+        options.into_iter().map(sealed).collect()
     }
 
     /// Deletes a connection.

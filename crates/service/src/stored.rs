@@ -1,5 +1,6 @@
 //! What is stored: the families of keys, the layout of rows, and their records in all versions.
 
+pub(crate) mod audit;
 pub(crate) mod brought;
 pub mod content;
 pub mod cursor;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::de::{Deserializer as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
-use tessera_connect::{Column, Connection, Query, Question, Rows, Value};
+use tessera_connect::{Column, Connection, Place, Query, Question, Rows, Value};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
@@ -120,7 +120,7 @@ impl Service {
     ) -> Result<UploadRows, Error> {
         let upload = self.uploads().find(&(workspace, name.to_owned()), self.now())?;
         if format == UploadFormat::Parquet {
-            let connection = Connection::Files { folder: upload.folder().to_owned() };
+            let connection = Connection::Files(Place::Folder(upload.folder().to_owned()));
             let question =
                 Question { query: Query::Table(upload.name().to_owned()), types: std::collections::BTreeMap::new() };
             let connectors = self.settings().sources.connectors.clone();

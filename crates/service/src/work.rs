@@ -1,8 +1,10 @@
 //! Work of the service itself: jobs and their kinds, timers, sweeps, purges, backups, checks.
 
+pub(crate) mod audited;
 pub mod backups;
 pub mod check;
 pub mod contradictions;
+pub(crate) mod exports;
 pub(crate) mod keeper;
 pub(crate) mod kind;
 pub(crate) mod kinds;
@@ -14,4 +16,5 @@ pub(crate) mod service;
 pub(crate) mod sweeping;
 pub(crate) mod timers;
 pub(crate) mod uploads;
+pub mod walks;
 pub(crate) mod worker;

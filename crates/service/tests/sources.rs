@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use support::{START, WORKSPACE, by, erase, key, memory, read};
 use tessera_connect::{
     Column, ColumnKind, Connect, Connection, Error as SourceError, ErrorKind as SourceErrorKind, Question, Row, Rows,
-    Value,
+    Target, Value,
 };
 use tessera_engine::time::Timestamp;
 use tessera_service::jobs::{Job, JobStatus, Wish};
@@ -94,6 +94,11 @@ impl Connect for Tables {
         }))
     }
 
+    async fn target(&self, _: &Connection, _: &str) -> Result<Box<dyn Target>, SourceError> {
+        let message = "a table in memory takes no files".to_owned();
+        Err(SourceError { kind: SourceErrorKind::Invalid, code: "connection_not_of_files", message })
+    }
+
     async fn test(&self, _: &Connection) -> Result<Vec<String>, SourceError> {
         Ok(vec!["people".into()])
     }
@@ -110,7 +115,7 @@ impl World {
     async fn open(store: &Arc<dyn Store>) -> Self {
         let world = Self::over(store, Tables::default(), Arc::new(AtomicI64::new(START))).await;
         world.service.directory().ensure_bootstrap("operator-secret").await.expect("a key");
-        let files = NewConnection::Files { url: "file:///nowhere".into() };
+        let files = NewConnection::Files { url: "file:///nowhere".into(), options: BTreeMap::new(), ca: None };
         world.service.put_connection(WORKSPACE, "memory", files).await.expect("a connection");
         world
     }
@@ -224,14 +229,21 @@ async fn refreshes_do_not_overlap_and_can_be_cancelled() {
     world.tables.change(|table| table.gate = Some(gate.clone()));
     world.put(None).await;
     let job = world.ask().await;
-    let again = world.service.refresh_source(WORKSPACE, "people", (None, false), key()).await.expect_err("one goes on");
-    assert_eq!(again.code, "source_refreshing");
+    let again = async |how| world.service.refresh_source(WORKSPACE, "people", how, key()).await;
+    // One that waits reads what is there when it begins: whoever asks for the same is answered that one.
+    match again((None, false)).await {
+        Ok(other) => assert_eq!(other.id, job.id),
+        Err(error) => assert_eq!(error.code, "source_refreshing"),
+    }
+    assert_eq!(again((None, true)).await.expect_err("another one").code, "source_refreshing");
     let mut watch = world.service.jobs().watch(WORKSPACE, job.id).await.expect("a job");
     while let Some(job) = watch.next().await {
         if job.progress.done == 100 {
             break;
         }
     }
+    let refused = again((None, false)).await.expect_err("one that has begun may have read what has changed since");
+    assert!(refused.code == "source_refreshing" && refused.message.contains(&job.id.to_string()), "{refused:?}");
     world.service.jobs().steer(WORKSPACE, job.id, Wish::Cancel).await.expect("it is told");
     gate.add_permits(100);
     let run = world.ended(&job).await;

@@ -35,4 +35,4 @@ pub use disk::{Disk, RealDisk};
 pub use folder::OpenError;
 pub use inspect::{Aside, Inspection, inspect};
 pub use settings::Settings;
-pub use store::{Held, LsmStore};
+pub use store::{Files, Held, LsmStore, TreeFiles};

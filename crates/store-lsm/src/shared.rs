@@ -8,7 +8,7 @@ use tessera_store::{Health, Limits, ReadError, Room, Version};
 
 use crate::disk::Disk;
 use crate::settings::Settings;
-use crate::store::Held;
+use crate::store::{Files, Held};
 use crate::tree::{Tree, TreeError, contained};
 
 /// The limits that this store declares.
@@ -81,6 +81,11 @@ impl Shared {
         let recent_writes = self.recent_writes.load(Ordering::Relaxed) * Settings::RECENT_WRITE_BYTES;
         let of_trees = self.with_tree(|tree| tree.map(Tree::held).unwrap_or_default());
         Held { recent_writes, ..of_trees }
+    }
+
+    /// What the store has on disk; none while the trees are not open.
+    pub(crate) fn files(&self) -> Option<Files> {
+        self.with_tree(|tree| tree.map(Tree::files).ok())
     }
 
     /// Refuses what finds too little room on the disk.

@@ -46,6 +46,34 @@ pub struct Held {
     pub recent_writes: u64,
 }
 
+/// What the store has on disk, and what it does with it.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The trees.
+    pub trees: Vec<TreeFiles>,
+    /// Journals.
+    pub journals: usize,
+    /// Bytes of all of them.
+    pub journal_bytes: u64,
+    /// Compactions under way.
+    pub compacting: usize,
+    /// Compactions that were done since the store was opened.
+    pub compactions: usize,
+    /// How long they took, of all threads together.
+    pub compacting_time: std::time::Duration,
+}
+
+/// A tree on disk.
+#[derive(Debug, Clone)]
+pub struct TreeFiles {
+    /// Its name.
+    pub name: &'static str,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// How many tables there are in each level, from 0.
+    pub tables: Vec<usize>,
+}
+
 impl LsmStore {
     /// Opens the folder, creating it if need be. Blocks while the journal is read: half a second after a crash is
     /// usual.
@@ -115,6 +143,12 @@ impl LsmStore {
     #[must_use]
     pub fn held(&self) -> Held {
         self.shared.held()
+    }
+
+    /// What it has on disk now; none while it is shut.
+    #[must_use]
+    pub fn files(&self) -> Option<Files> {
+        self.shared.files()
     }
 
     /// Asks the committer. A question it never took was not done; one it took and left unanswered is in doubt.

@@ -18,7 +18,7 @@ use tessera_store::{
 
 use crate::journal::{HEAD, MARK, Mark, ScanError};
 use crate::settings::Settings;
-use crate::store::Held;
+use crate::store::{Files, Held, TreeFiles};
 
 mod physical;
 
@@ -157,6 +157,23 @@ impl Tree {
             write_buffers: self.db.write_buffer_size(),
             pinned: pinned.iter().sum::<usize>() as u64,
             recent_writes: 0,
+        }
+    }
+
+    /// What is on disk.
+    pub(crate) fn files(&self) -> Files {
+        let trees = [("main", &self.main), ("feed", &self.feed), ("meta", &self.meta), ("filler", &self.filler)];
+        let of_tree = |(name, own): (&'static str, &Keyspace)| {
+            let tables = (0..).map_while(|level| own.tree.level_table_count(level)).collect();
+            TreeFiles { name, bytes: own.disk_space(), tables }
+        };
+        Files {
+            trees: trees.map(of_tree).into(),
+            journals: self.db.journal_count(),
+            journal_bytes: self.db.journal_disk_space().unwrap_or(0),
+            compacting: self.db.active_compactions(),
+            compactions: self.db.compactions_completed(),
+            compacting_time: self.db.time_compacting(),
         }
     }
 

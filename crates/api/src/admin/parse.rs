@@ -16,8 +16,24 @@ pub(super) fn list(query: &Query) -> Result<ListQuery, Error> {
     Ok(ListQuery { limit: query.limit(LIST_DEFAULT, LIST_MAX)?, cursor: query.get("cursor").map(str::to_owned) })
 }
 
-pub(super) fn rate_limit(wire: Option<wire::RateLimit>) -> Result<Option<RateLimit>, Error> {
-    wire.map(|wire| RateLimit::new(wire.per_second, wire.burst, wire.concurrency)).transpose()
+pub(super) fn rate_limit(wire: Option<wire::SetLimit>) -> Result<Option<RateLimit>, Error> {
+    wire.map(limit).transpose()
+}
+
+fn limit(wire: wire::SetLimit) -> Result<RateLimit, Error> {
+    let wire::SetLimit { preset, per_second, burst, concurrency, peak_per_second } = wire;
+    match (preset, per_second, burst, concurrency, peak_per_second) {
+        (Some(preset), None, None, None, None) => RateLimit::preset(&preset),
+        (None, Some(per_second), Some(burst), Some(concurrency), peak) => {
+            let limit = RateLimit::new(per_second, burst, concurrency)?;
+            peak.map_or(Ok(limit), |peak| limit.with_peak(peak))
+        }
+        _ => {
+            let message =
+                "per_second, burst and concurrency are expected, with peak_per_second or without; or preset alone";
+            Err(invalid("rate_limit_invalid", message))
+        }
+    }
 }
 
 pub(super) fn new_key(wire: wire::NewKey) -> Result<NewKey, Error> {

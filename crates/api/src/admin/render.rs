@@ -28,7 +28,12 @@ pub(super) fn workspace(workspace: directory::Workspace) -> wire::Workspace {
 
 impl From<directory::RateLimit> for wire::RateLimit {
     fn from(limit: directory::RateLimit) -> Self {
-        Self { per_second: limit.per_second(), burst: limit.burst(), concurrency: limit.concurrency() }
+        Self {
+            per_second: limit.per_second(),
+            burst: limit.burst(),
+            concurrency: limit.concurrency(),
+            peak_per_second: limit.peak(),
+        }
     }
 }
 

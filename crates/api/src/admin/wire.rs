@@ -50,6 +50,25 @@ pub(super) struct RateLimit {
     pub(super) burst: u32,
     /// Requests under way at one time.
     pub(super) concurrency: u32,
+    /// Requests in any one second, where fewer than the burst are let in then; left out, where the burst alone bounds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) peak_per_second: Option<u32>,
+}
+
+/// A bound on requests, by its figures or by the name of one that a product documents.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SetLimit {
+    /// `dinmo`: 500 requests per second, and up to 1,000 in any one second for two minutes at most. No figures stand beside it.
+    pub(super) preset: Option<String>,
+    /// Requests per second on average.
+    pub(super) per_second: Option<u32>,
+    /// Requests at once after a pause.
+    pub(super) burst: Option<u32>,
+    /// Requests under way at one time.
+    pub(super) concurrency: Option<u32>,
+    /// Requests in any one second, where fewer than the burst are to be let in then.
+    pub(super) peak_per_second: Option<u32>,
 }
 
 /// The bound of a key or a workspace.
@@ -58,7 +77,7 @@ pub(super) struct RateLimit {
 pub(super) struct SetRateLimit {
     /// The bound; null lifts it.
     #[serde(deserialize_with = "required")]
-    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) rate_limit: Option<SetLimit>,
 }
 
 /// What a workspace holds.
@@ -144,7 +163,7 @@ pub(super) struct NewKey {
     pub(super) expires_at: Option<String>,
     /// How much it may ask; no bound where it is left out.
     #[serde(default)]
-    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) rate_limit: Option<SetLimit>,
 }
 
 /// How a key is rotated.

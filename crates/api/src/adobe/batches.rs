@@ -69,6 +69,7 @@ pub(super) fn routes() -> Vec<Route> {
             .segment("file_name", "The name of a file that has begun.")
             .answer_empty(200, "It is there."),
         id(route(Method::POST, ONE_IMPORT, ingest, post(end), "Completes, aborts or reverts a batch"))
+            .audited(tessera_service::audit::Action::Run)
             .query("action", "`COMPLETE`, `ABORT`, `FAIL` or `REVERT`.", text())
             .answer_empty(200, "It has ended."),
         route(Method::GET, CATALOG, read, get(list), "Lists batches")

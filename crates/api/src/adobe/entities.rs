@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tessera_engine::config::Kind;
 use tessera_engine::policy::IdentityGraph;
+use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::workspace_config::StoredConfig;
@@ -59,6 +60,7 @@ pub(super) fn routes() -> Vec<Route> {
         .answer_free(200, "The entity, under its XID; or a page of events.", example())
         .answer_free(422, cannot, unprocessable()),
         route(Method::POST, PATH, read, post(read_many), "Reads entities, or the events of profiles, in bulk")
+            .audited(Action::Read)
             .describe(
                 "Those that are not there are shown as stubs. Where one of them cannot be read, the answer is 207 and has the errors alone.",
             )

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post};
 use serde_json::json;
+use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::queries::PROFILES_MAX;
@@ -45,6 +46,7 @@ pub(super) fn routes() -> Vec<Route> {
     let whole = |minimum: u32, default: usize| json!({ "type": "integer", "minimum": minimum, "default": default });
     vec![
         route(Method::POST, ALL, READ, post(create), "Makes a preview of a condition, and its estimate")
+            .audited(Action::Read)
             .describe("The 100 newest of a sandbox are kept. `X-Location` says where it is.")
             .body::<Body>(json!({
                 "predicateExpression": "loyalty.tier = \"gold\"", "predicateType": "pql/text", "predicateModel": "_xdm.context.profile", "graphType": "pdg"

@@ -44,7 +44,12 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "What `ca` names holds no certificates of authorities as PEM, or the system has none.",
     ),
-    call("connection_folder_missing", Invalid, "The URL of a connection names no folder that is there."),
+    call(
+        "connection_driver_missing",
+        Invalid,
+        "The driver of a connection cannot be loaded: no such library, one of another machine, or 16 are loaded already.",
+    ),
+    call("connection_folder_missing", Invalid, "The URL of a connection names no folder and no bucket that is there."),
     call(
         "secrets_key_missing",
         Conflict,
@@ -123,11 +128,19 @@ pub(super) const CALLS: &[Code] = &[
     call(
         "source_format_unsupported",
         Invalid,
-        "Files are `.csv`, `.jsonl` or `.ndjson`, each also with `.gz`, or `.parquet` (uncompressed or SNAPPY) where the server was built with it. The message says which it is.",
+        "Files are `.csv`, `.jsonl` or `.ndjson`, each also with `.gz` or `.zst`, or `.parquet` (uncompressed or SNAPPY) where the server was built with it. The message says which it is.",
     ),
-    call("source_table_invalid", Invalid, "`table` is no name of a table, or leads out of the folder."),
+    call(
+        "source_table_invalid",
+        Invalid,
+        "`table` is no name of a table, or leads out of the folder or the bucket's path.",
+    ),
     call("source_table_unknown", Invalid, "The connection has no such table or file."),
-    call("source_sql_unsupported", Invalid, "Files are asked by `table`; there is no engine for `sql` over them."),
+    call(
+        "source_sql_unsupported",
+        Invalid,
+        "`sql` over files takes a server that was started with `duckdb_driver`, and a folder; otherwise files are asked by `table`.",
+    ),
     call(
         "source_query_invalid",
         Invalid,

@@ -108,3 +108,47 @@ fn the_wait_is_in_whole_seconds_and_a_changed_limit_holds_at_once() {
     assert!(limiter.admit(&slow).is_ok());
     assert!(limiter.admit(&[(key(1), limit(2, 2, 10))]).is_ok());
 }
+
+/// The preset `dinmo`, second by second: how many of so many that are asked for, spread over each second, are let in.
+#[test]
+fn the_preset_lets_in_a_thousand_for_two_minutes_and_then_five_hundred() {
+    let (micros, limiter) = by_hand();
+    let bounds = [(Subject::Workspace(WorkspaceId::new(7)), Some(RateLimit::DINMO))];
+    let second = |asked: u64| {
+        let mut admitted = 0;
+        for _ in 0..asked {
+            admitted += u64::from(limiter.admit(&bounds).is_ok());
+            micros.fetch_add(i64::try_from(1_000_000 / asked).expect("a figure"), Ordering::SeqCst);
+        }
+        admitted
+    };
+    // Twice the limit for four minutes: the burst lasts two, whoever asks for more than it in a second gets no more.
+    let counts: Vec<u64> = (0..240).map(|_| second(2_000)).collect();
+    assert!(counts[..118].iter().all(|count| *count == 1_000), "{:?}", &counts[..118]);
+    assert!(counts[122..].iter().all(|count| (499..=501).contains(count)), "{:?}", &counts[122..]);
+    let all: u64 = counts.iter().sum();
+    let rule = 60_000 + 500 * 240;
+    assert!(all.abs_diff(rule) * 100 <= rule, "{all} {rule}");
+    // Quiet seconds fill the reserve by what they leave: 400 a second leave 100.
+    assert!((0..100).all(|_| second(400) == 400));
+    let counts: Vec<u64> = (0..40).map(|_| second(1_000)).collect();
+    let above: u64 = counts.iter().map(|count| count - 500).sum();
+    assert!((9_900..=10_100).contains(&above), "{above} {counts:?}");
+}
+
+#[test]
+fn any_stretch_of_a_second_is_held_to_the_peak() {
+    let (micros, limiter) = by_hand();
+    let peaked = RateLimit::new(500, 60_000, 1_000).and_then(|limit| limit.with_peak(1_000)).expect("figures");
+    let bounds = [(key(1), Some(peaked))];
+    assert_eq!(let_in(&limiter, &bounds, 8_000), 1_000);
+    let refused = limiter.admit(&bounds).expect_err("the peak");
+    assert_eq!((refused.code, refused.retry_after_secs), ("rate_limited", Some(1)));
+    micros.fetch_add(999_999, Ordering::SeqCst);
+    assert_eq!(let_in(&limiter, &bounds, 8_000), 0);
+    micros.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(let_in(&limiter, &bounds, 8_000), 1_000);
+    for wrong in [0, RateLimit::PEAK_MAX + 1] {
+        assert!(peaked.with_peak(wrong).is_err());
+    }
+}

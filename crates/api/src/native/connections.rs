@@ -1,5 +1,6 @@
 //! Connections of a workspace: where its sources ask.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,7 +12,9 @@ use serde_json::json;
 use tessera_service::Secret;
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
-use tessera_service::sources::{Connection, Given, NewConnection, Text, check_name, connection, connections};
+use tessera_service::sources::{
+    Connection, Given, NewConnection, Text, check_name, connection, connections, holds_secret,
+};
 
 use crate::answer::{Answer, invalid, json as json_answer};
 use crate::app::App;
@@ -44,7 +47,10 @@ pub(super) fn routes() -> Vec<Route> {
             .describe(
                 "`postgres` takes `url`, with the user and without the password or with it, and `password`. With `?sslmode=require` it is encrypted, and the \
                  server's certificate is checked against the authorities of the system or of `ca`; otherwise it is not encrypted. `files` takes the `url` of a folder of \
-                 the server's machine, `file:///var/data/exports`. A secret in plain text is sealed with the key that the server was started with \
+                 the server's machine, `file:///var/data/exports`, or of a bucket: `s3://bucket/path` with the `options` `access_key_id`, `secret_access_key`, \
+                 `region`, and for a store of your own `endpoint`; `gs://bucket/path` with `service_account_key`; `az://container/path` with `account_name` \
+                 and `access_key`. A folder takes a key with `operate` beside `configure`, and so does `adbc`, which \
+                 takes a `driver`, the path of a shared library that the server loads, and the `options` of that driver. A secret in plain text is sealed with the key that the server was started with \
                  (`secrets_key_file`) and is shown to nobody again. Without that key it is refused: say where it stands, `{\"env\":\"TESSERA_SECRET_…\"}` or \
                  `{\"file\":\"…\"}` in the folder of secrets.",
             )
@@ -81,11 +87,11 @@ async fn set(
     let entered = app.enter(&headers, Permission::Configure)?;
     let body = entered.body(&app, &headers, body).await?;
     let sent: wire::SetConnection = body::json(&body)?;
-    // Files are those of the machine, whatever workspace asks: they are the operator's to give.
-    if sent.kind == "files" {
+    let new = parse(sent)?;
+    // What is the machine's, whatever workspace asks, is the operator's to give.
+    if new.is_of_machine() {
         entered.caller.require(Permission::Operate)?;
     }
-    let new = parse(sent)?;
     let own = app.service.put_connection(entered.workspace, &name, new).await?;
     Ok(entered.answer(json_answer(&shown(&name, &own))))
 }
@@ -111,29 +117,38 @@ pub(super) fn acted_on<'a>(named: &'a str, act: &str) -> Result<&'a str, Error> 
 }
 
 fn parse(sent: wire::SetConnection) -> Result<NewConnection, Error> {
-    let wire::SetConnection { kind, url, password, ca, driver, options } = sent;
+    let wire::SetConnection { kind, url, password, ca, driver, options: given_options } = sent;
+    let options = |own: Option<BTreeMap<String, wire::OptionValue>>| {
+        own.unwrap_or_default().into_iter().map(|(name, own)| (name, option(own))).collect()
+    };
     if kind == "adbc" {
-        let message = "kind: connections by adbc drivers are not there; postgres or files is expected";
-        return Err(invalid("connection_kind_unsupported", message));
+        if url.is_some() || password.is_some() || ca.is_some() {
+            let message =
+                "url, password, ca: a connection of the kind adbc has none; what its driver takes stands in options";
+            return Err(invalid("connection_invalid", message));
+        }
+        let driver = driver.ok_or_else(|| invalid("connection_invalid", "driver: it is missing"))?;
+        return Ok(NewConnection::Adbc { driver, options: options(given_options) });
     }
-    if driver.is_some() || options.is_some() {
-        return Err(invalid("connection_invalid", "driver, options: these are of connections of the kind adbc"));
+    if driver.is_some() {
+        return Err(invalid("connection_invalid", "driver: it is of connections of the kind adbc"));
     }
     let url = url.ok_or_else(|| invalid("connection_url_invalid", "url: it is missing"))?;
     match (&*kind, url) {
+        ("postgres", _) if given_options.is_some() => {
+            Err(invalid("connection_invalid", "options: a connection of the kind postgres has none"))
+        }
         ("postgres", url) => {
             Ok(NewConnection::Postgres { url: given(url), password: password.map(given), ca: ca.map(reference) })
         }
-        ("files", _) if password.is_some() || ca.is_some() => {
-            Err(invalid("connection_invalid", "password, ca: a connection of the kind files has none"))
+        ("files", _) if password.is_some() => {
+            Err(invalid("connection_invalid", "password: a connection of the kind files has none; see options"))
         }
-        ("files", wire::Text::Plain(url)) if url.starts_with("s3://") => {
-            let message = "url: object stores are not there; a folder is expected, as in file:///var/data/exports";
-            Err(invalid("connection_kind_unsupported", message))
+        ("files", wire::Text::Plain(url)) => {
+            Ok(NewConnection::Files { url, options: options(given_options), ca: ca.map(reference) })
         }
-        ("files", wire::Text::Plain(url)) => Ok(NewConnection::Files { url }),
         ("files", wire::Text::Elsewhere(_)) => Err(invalid("connection_url_invalid", "url: a text is expected")),
-        _ => Err(invalid("connection_kind_unsupported", "kind: postgres or files is expected")),
+        _ => Err(invalid("connection_kind_unsupported", "kind: postgres, files or adbc is expected")),
     }
 }
 
@@ -141,6 +156,13 @@ fn given(text: wire::Text) -> Given {
     match text {
         wire::Text::Plain(text) => Given::Text(text),
         wire::Text::Elsewhere(own) => Given::Elsewhere(reference(own)),
+    }
+}
+
+fn option(own: wire::OptionValue) -> Given {
+    match own {
+        wire::OptionValue::Switch(own) => Given::Text(own.to_string()),
+        wire::OptionValue::Text(own) => given(own),
     }
 }
 
@@ -152,26 +174,39 @@ fn reference(own: wire::Reference) -> Secret {
 }
 
 fn shown(name: &str, own: &Connection) -> wire::Connection {
-    let name = name.to_owned();
-    match own {
+    let none = None;
+    let (kind, url, password, ca, options) = match own {
         Connection::Postgres { url, password, ca } => {
-            let url = match url {
-                Text::Plain(url) => wire::Text::Plain(url.clone()),
-                Text::Secret(secret) => hidden(secret),
-            };
-            let ca = ca.as_ref().and_then(|own| match hidden(own) {
-                wire::Text::Elsewhere(own) => Some(own),
-                wire::Text::Plain(_) => None,
-            });
-            wire::Connection { name, kind: "postgres".into(), url, password: password.as_ref().map(hidden), ca }
+            ("postgres", Some(text(url)), password.as_ref().map(hidden), ca, None)
         }
-        Connection::Files { url } => wire::Connection {
-            name,
-            kind: "files".into(),
-            url: wire::Text::Plain(url.clone()),
-            password: None,
-            ca: None,
-        },
+        Connection::Files { url, options, ca } => {
+            ("files", Some(wire::Text::Plain(url.clone())), None, ca, Some(options))
+        }
+        Connection::Adbc { options, .. } => ("adbc", None, None, &none, Some(options)),
+    };
+    let driver = match own {
+        Connection::Adbc { driver, .. } => Some(driver.clone()),
+        Connection::Postgres { .. } | Connection::Files { .. } => None,
+    };
+    let ca = ca.as_ref().and_then(|own| match hidden(own) {
+        wire::Text::Elsewhere(own) => Some(own),
+        wire::Text::Plain(_) => None,
+    });
+    let option = |(name, own): (&String, &Text)| {
+        let own = match own {
+            Text::Plain(text) if matches!(&**text, "true" | "false") => wire::OptionValue::Switch(text == "true"),
+            own => wire::OptionValue::Text(text(own)),
+        };
+        (name.clone(), own)
+    };
+    let options = options.into_iter().flatten().map(option).collect();
+    wire::Connection { name: name.to_owned(), kind: kind.into(), url, driver, password, ca, options }
+}
+
+fn text(own: &Text) -> wire::Text {
+    match own {
+        Text::Plain(text) => wire::Text::Plain(text.clone()),
+        Text::Secret(secret) => hidden(secret),
     }
 }
 
@@ -192,21 +227,22 @@ pub(crate) fn declared(name: &str, json: &str) -> Result<serde_json::Value, Wron
     let mut sent: wire::SetConnection = declared::read(json)?;
     // What is sealed on a server is shown so, and is kept as it is there.
     let sealed = sent.password.take_if(|own| matches!(own, wire::Text::Plain(text) if text == "***"));
-    let own = match parse(sent)? {
-        NewConnection::Files { url } => Connection::Files { url },
+    let new = parse(sent)?;
+    new.check()?;
+    let declared = |options: BTreeMap<String, Given>| {
+        options.into_iter().map(|(name, own)| declared_option(name, own)).collect::<Result<_, Error>>()
+    };
+    let own = match new {
+        NewConnection::Files { url, options, ca } => Connection::Files { url, options: declared(options)?, ca },
+        NewConnection::Adbc { driver, options } => Connection::Adbc { driver, options: declared(options)? },
         NewConnection::Postgres { url, password, ca } => {
-            let in_file = |_: &str| -> Error {
-                let message =
-                    "a file holds no secret; say where it stands: {\"env\":\"TESSERA_SECRET_…\"} or {\"file\":\"…\"}";
-                invalid("secret_in_file", message)
-            };
             let url = match url {
-                Given::Text(url) if url.contains("://") && has_password(&url) => return Err(in_file(&url).into()),
+                Given::Text(url) if url.contains("://") && has_password(&url) => return Err(in_file().into()),
                 Given::Text(url) => Text::Plain(url),
                 Given::Elsewhere(secret) => Text::Secret(secret),
             };
             let password = match password {
-                Some(Given::Text(text)) => return Err(in_file(&text).into()),
+                Some(Given::Text(_)) => return Err(in_file().into()),
                 Some(Given::Elsewhere(secret)) => Some(secret),
                 None => sealed.is_some().then(|| Secret::Sealed(String::new())),
             };
@@ -218,6 +254,22 @@ pub(crate) fn declared(name: &str, json: &str) -> Result<serde_json::Value, Wron
         members.remove("name");
     }
     Ok(written)
+}
+
+fn in_file() -> Error {
+    let message = "a file holds no secret; say where it stands: {\"env\":\"TESSERA_SECRET_…\"} or {\"file\":\"…\"}";
+    invalid("secret_in_file", message)
+}
+
+/// An option as a file declares it.
+fn declared_option(name: String, own: Given) -> Result<(String, Text), Error> {
+    let own = match own {
+        Given::Elsewhere(secret) => Text::Secret(secret),
+        Given::Text(text) if text == "***" => Text::Secret(Secret::Sealed(String::new())),
+        Given::Text(text) if !holds_secret(&name, &text) => Text::Plain(text),
+        Given::Text(_) => return Err(in_file()),
+    };
+    Ok((name, own))
 }
 
 fn has_password(url: &str) -> bool {

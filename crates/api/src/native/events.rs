@@ -12,6 +12,7 @@ use tessera_expr::check::check_as;
 use tessera_expr::pql;
 use tessera_expr::problem::Problem;
 use tessera_expr::rule::Purpose;
+use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::queries::events::{EventRule, EventsPage, EventsQuery};
@@ -73,6 +74,7 @@ pub(super) fn routes() -> Vec<Route> {
         "total": 1
     });
     let route = Route::new(Method::GET, "/v1/events", READ, get(find), Tag::Profiles, "Finds events across people")
+        .audited(Action::Read)
         .describe(
             "All events for which a filter holds, whosever they are. The filter speaks of one event: `eventType`, `timestamp`, `_id` (its message \
              id), `properties`, `traits`, `context`, and `_identities`, which has a list of values for each namespace. One that says which identity \

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::routing::{MethodRouter, delete, get, post};
 use serde_json::json;
+use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::{Fields, Lookup};
 
@@ -166,6 +167,7 @@ fn batch_get_route() -> Route {
     ] });
     let lookups = json!({ "lookups": [{ "id": "019a0f3e5b2c7d41e0a8f5c2" }, { "namespace": "email", "value": "lena@mail.example" }] });
     Route::new(Method::POST, "/v1/profiles:batchGet", READ, post(batch_get), Tag::Profiles, "Reads up to 100 profiles")
+        .audited(Action::Read)
         .describe(
             "Results stand in the order of the look-ups. A profile that is not there does not fail its neighbours. Profiles that do \
              not fit into 16 MiB any more are answered with `answer_full`: ask for them again, by themselves.",

@@ -13,6 +13,7 @@ use tessera_engine::value::Path;
 use tessera_expr::calendar::Zone;
 use tessera_expr::rule::{Purpose, Rule};
 use tessera_service::Fields;
+use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::queries::{PROFILES_MAX, ProfilePage, ProfileQuery, Sorting, Undecided, WINDOW_MAX, sorted_by};
@@ -92,6 +93,7 @@ pub(super) fn routes() -> Vec<Route> {
         .query("of", "Whether people or accounts.", json!({ "type": "string", "enum": ["people", "accounts"], "default": "people" }))
         .query("time_zone", "Where the days of the filter begin; UTC where it is left out.", json!({ "type": "string", "example": "Europe/Paris" }))
         .known_parameters_only()
+        .audited(Action::Read)
         .answer::<Found<'_>>(200, "A page of profiles.", found);
     vec![relevance_parameter(policy_parameter(fields_parameter(route)))]
 }

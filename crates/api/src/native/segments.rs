@@ -15,6 +15,7 @@ use tessera_expr::explain::{Leaf, Part};
 use tessera_expr::facts::Membership as Stands;
 use tessera_expr::rule::Purpose;
 use tessera_service::Lookup;
+use tessera_service::audit::Action;
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::error::{Error, ErrorKind};
@@ -25,37 +26,12 @@ use super::explain::raw;
 use super::profiles::{Named, READ, policy_parameter};
 use super::rules;
 use super::stored_rules::wire::Of;
-use super::{parse, render};
 use crate::answer::{Answer, invalid, json as json_answer};
 use crate::app::App;
 use crate::body;
-use crate::bounds::{LIST_DEFAULT, LIST_MAX, PAGE_BYTES};
+use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::extract::{PathParams, Query};
 use crate::route::{Route, Tag};
-
-/// A page of members.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = SegmentMembers)]
-struct Members {
-    /// By the ids of their profiles.
-    members: Vec<Member>,
-    /// Where the next page begins; null on the last.
-    next_cursor: Option<String>,
-}
-
-/// A member of a segment.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = SegmentMember)]
-struct Member {
-    /// What the profile is called, as a read shows it.
-    profile_id: String,
-    /// Since when it is a member.
-    entered_at: String,
-    /// The profile as a read shows it, where `fields` asks for it; left out if it is no more.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    profile: Option<Box<RawValue>>,
-}
 
 /// A condition to look at before it is saved.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -233,27 +209,11 @@ struct Input {
 }
 
 pub(super) fn routes() -> Vec<Route> {
-    let limit = json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 });
-    let text = json!({ "type": "string" });
     let segment = |method, path, handler, summary| Route::new(method, path, READ, handler, Tag::Segments, summary);
-    let member = json!({ "profile_id": "019a0f3e5b2c7d41e0a8f5c2", "entered_at": "2026-01-31T10:00:00Z" });
     let condition = "xEvent[eventType = \"Order Completed\" and timestamp occurs <= 90 days before now].count() >= 2";
     vec![
-        segment(Method::GET, "/v1/segments/{name}/members", get(members), "Lists the members of a segment")
-            .describe(
-                "Exact for what was said; what changes by time alone is listed when its timer has run, within moments.",
-            )
-            .segment("name", "The segment.")
-            .query("limit", "How many.", limit.clone())
-            .query("cursor", "`next_cursor` of the page before.", text.clone())
-            .query(
-                "fields",
-                "Which parts of each profile to show: a list of `identifiers`, `attributes`, `audiences`. None where it is left out. A page \
-                 with profiles ends when it has 4 MiB.",
-                json!({ "type": "string", "example": "identifiers,attributes" }),
-            )
-            .answer::<Members>(200, "A page of members.", json!({ "members": [member], "next_cursor": null })),
         segment(Method::POST, "/v1/segments:preview", post(preview), "Tries a condition on all profiles")
+            .audited(Action::Read)
             .describe("Exact in workspaces of up to 20,000 profiles, otherwise estimated from as many of all ages.")
             .body::<Condition>(json!({ "pql": condition }))
             .answer::<Preview>(
@@ -314,31 +274,8 @@ pub(super) fn history_route(path: &'static str, handler: MethodRouter<Arc<App>>)
         )
 }
 
-fn page(query: &Query) -> Result<ListQuery, Error> {
+pub(super) fn page(query: &Query) -> Result<ListQuery, Error> {
     Ok(ListQuery { limit: query.limit(LIST_DEFAULT, LIST_MAX)?, cursor: query.get("cursor").map(str::to_owned) })
-}
-
-async fn members(
-    State(app): State<Arc<App>>,
-    PathParams(name): PathParams<String>,
-    query: Query,
-    headers: HeaderMap,
-) -> Answer {
-    let mut entered = app.enter(&headers, Permission::Read)?;
-    let visibility = entered.visibility();
-    let fields = query.get("fields").map(|list| parse::fields(Some(list), visibility)).transpose()?;
-    let asked = page(&query)?;
-    if fields.is_some() {
-        entered.reserve(&app, 2 * PAGE_BYTES).await?;
-    }
-    let page = app.service.segment_members(entered.workspace, &name, &asked, (visibility, fields)).await?;
-    let member = |member: tessera_service::segments::Member| {
-        let profile = member.profile.map(|own| render::raw(&own.json)).transpose()?;
-        Ok(Member { profile_id: member.profile_id, entered_at: format_timestamp(member.entered_at), profile })
-    };
-    let members = page.items.into_iter().map(member).collect::<Result<_, Error>>()?;
-    let members = Members { members, next_cursor: page.next_cursor };
-    Ok(entered.answer(json_answer(&members)))
 }
 
 async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {

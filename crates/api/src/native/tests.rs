@@ -142,6 +142,13 @@ fn queries_of_timelines_are_read() {
     }
 }
 
+/// Every status of the error table of the read contract but 413, 429 and 5xx, which need a large body, haste and a fault: tests of limits, bounds and
+/// the store's bad days have them.
+#[tokio::test]
+async fn the_read_contract_is_golden() {
+    crate::tests::golden::check("src/native/golden/read_contract.txt").await;
+}
+
 #[tokio::test]
 async fn connections_and_sources_are_golden() {
     crate::tests::golden::check("src/native/golden/sources.txt").await;

@@ -3,6 +3,7 @@
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use serde_json::{Value, json};
+use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 
 use super::asked::List;
@@ -87,6 +88,7 @@ fn of_profiles() -> Vec<Route> {
                 "Of all scopes that the key holds, unless the filter says which. A filter on `ProfileId`, `DeviceIds` or `Info.Email` is a \
                  look-up; any other looks at everybody, within 5 seconds. Without `$orderBy` they come in the order in which they are kept.",
             )
+            .audited(Action::Read)
             .answer::<List>(200, "Those for which the filter holds.", list_of(&example)),
         scoped(route(Method::GET, in_scope, READ, get(profiles::retrieve), "Reads a profile")).answer::<Profile>(
             200,
@@ -127,6 +129,7 @@ fn of_events() -> Vec<Route> {
                 "Events of all doors, the newest first unless `$orderBy` says otherwise. A filter on `DeviceId` or `User.Email` is a look-up; any \
                  other looks at all events, within 5 seconds.",
             )
+            .audited(Action::Read)
             .answer::<List>(200, "Those for which the filter holds.", list_of(&event))
     });
     let deletes = [
@@ -156,6 +159,7 @@ fn of_events() -> Vec<Route> {
              `summarize`, `distinct`, `order by`, `top`, `take`, `count`. At most 1,000 rows are answered; `total` says how many there are. An \
              answer is exact; a query that is too heavy is a 400.",
         )
+        .audited(Action::Read)
         .body::<QueryBody>(json!({ "Query": "Events | where EventType == {{t}} | take 5", "Parameters": { "t": "kiosk-scan" } }))
         .answer::<List>(200, "The rows: whole events, or the columns that the query names.", list_of(&event));
     lists.into_iter().chain(deletes).chain(sends).chain([preview]).collect()
@@ -221,6 +225,7 @@ fn of_segments() -> Vec<Route> {
             "Tells which of some profiles are in a segment",
         ))
         .describe("The body is a list of up to 1,000 ids of profiles.")
+        .audited(Action::Read)
         .body::<Vec<String>>(json!([ID]))
         .answer::<List>(200, "Those that are.", list_of(&profile)),
         id(route(
@@ -231,6 +236,7 @@ fn of_segments() -> Vec<Route> {
             "Tells which of some e-mail addresses are in a segment",
         ))
         .describe("The body is a list of up to 1,000 addresses.")
+        .audited(Action::Read)
         .body::<Vec<String>>(json!(["tove@holm.example"]))
         .answer::<List>(200, "The profiles that are.", list_of(&profile)),
         listed(
@@ -247,6 +253,7 @@ fn of_segments() -> Vec<Route> {
             "`ProfileQuery` of the draft is asked, or the filter definitions of its `SegmentFilter`; nothing is kept. A definition of events may have any \
              stages here, and then comes to at most 1,000 devices.",
         )
+        .audited(Action::Read)
         .body::<SegmentBody>(body.clone())
         .answer::<List>(200, "The profiles.", list_of(&profile)),
     ];
@@ -289,6 +296,7 @@ fn of_definitions() -> Vec<Route> {
             .describe("409 while a segment binds it.")
             .answer_empty(200, "It is no more."),
         route(Method::POST, "/api/v2.0/FilterDefinitions/preview", READ, post(definitions::preview), "Runs a filter definition")
+            .audited(Action::Read)
             .describe("One that is kept, or a draft, with values for its parameters. At most 1,000 rows or profiles are answered.")
             .body::<PreviewBody>(asked)
             .answer::<List>(200, "Rows of events, or profiles.", list_of(&example_profile())),

@@ -1,11 +1,16 @@
 //! Real connections on loopback: both protocols, TLS, slow clients, and a stop that loses nothing.
 
+use std::path::Path;
+
 use axum::Router;
 use axum::routing::{get, post};
 use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use super::*;
 use crate::tests::world::World;
@@ -17,7 +22,7 @@ struct Server {
     task: JoinHandle<()>,
 }
 
-async fn start(router: Router, settings: ApiSettings, tls: Option<Arc<rustls::ServerConfig>>) -> Server {
+async fn start(router: Router, settings: ApiSettings, tls: Option<Arc<Tls>>) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel();
@@ -127,8 +132,8 @@ async fn connections_that_wait_for_their_next_request_make_room() {
 #[tokio::test]
 async fn tls_is_spoken_where_it_is_configured() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve/golden");
-    let tls =
-        tls_from_pem(&folder.join("localhost.pem"), &folder.join("localhost.key")).expect("the pair of the tests");
+    let tls = Tls::from_pem(&folder.join("localhost.pem"), &folder.join("localhost.key"));
+    let tls = Arc::new(tls.expect("the pair of the tests"));
     let server = start(hello(), ApiSettings::default(), Some(tls)).await;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(folder.join("localhost.pem")).expect("a file") {
@@ -154,7 +159,7 @@ async fn tls_is_spoken_where_it_is_configured() {
             assert!(rest(&mut stream).await.ends_with("hello"));
         }
     }
-    let missing = tls_from_pem(Path::new("/nowhere"), Path::new("/nowhere")).expect_err("no such file");
+    let missing = Tls::from_pem(Path::new("/nowhere"), Path::new("/nowhere")).err().expect("no such file");
     assert!(missing.to_string().contains("path=/nowhere"));
 }
 

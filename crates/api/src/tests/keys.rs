@@ -180,4 +180,10 @@ async fn files_of_the_machine_are_the_operators_to_give() {
     assert_eq!(made.status.as_u16(), 200, "{}", made.json());
     let database = r#"{"kind":"postgres","url":"postgres://reader@db.internal:5432/shop"}"#;
     assert_eq!(world.call("PUT", "/v1/connections/crm", &key, database).await.status, 200);
+    let driver = r#"{"kind":"adbc","driver":"/tmp/driver.so","options":{}}"#;
+    let refused = world.call("PUT", "/v1/connections/driver", &key, driver).await;
+    assert_eq!(refused.status.as_u16(), 403, "a library is loaded by the operator alone: {}", refused.json());
+    // A bucket is opened with keys of its own.
+    let bucket = r#"{"kind":"files","url":"s3://exports","options":{"access_key_id":"a","secret_access_key":{"env":"TESSERA_SECRET_S3"}}}"#;
+    assert_eq!(world.call("PUT", "/v1/connections/lake", &key, bucket).await.status, 200);
 }

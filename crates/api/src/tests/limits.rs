@@ -56,6 +56,38 @@ async fn a_limited_workspace_bounds_all_its_keys() {
     assert_eq!(world.get("/v1/profiles/id/x", &a).await.status, 404);
 }
 
+/// The limits that dinmo.md A6 documents, by their name; any other figures beside it, or other names, are refused.
+#[tokio::test]
+async fn a_preset_is_a_name_for_figures() {
+    let world = World::new().await;
+    let path = "/v1/admin/workspaces/default/rate-limit";
+    let set = world.call("PUT", path, ROOT, r#"{"rate_limit":{"preset":"dinmo"}}"#).await.json();
+    let figures = json!({ "per_second": 500, "burst": 60_000, "concurrency": 1_000_000, "peak_per_second": 1_000 });
+    assert_eq!(set["rate_limit"], figures);
+    assert_eq!(world.get("/v1/admin/workspaces/default", ROOT).await.json()["rate_limit"], figures);
+    let peaked = json!({ "per_second": 10, "burst": 100, "concurrency": 5, "peak_per_second": 2 });
+    let new = json!({ "name": "k", "class": "private", "permissions": ["read"], "rate_limit": peaked });
+    let made = world.call("POST", "/v1/admin/keys", ROOT, new.to_string()).await.json();
+    assert_eq!(made["key"]["rate_limit"], peaked);
+    let key = made["secret"].as_str().expect("a secret");
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(world.get("/v1/profiles/id/x", key).await);
+    }
+    assert_eq!(statuses.iter().map(|own| own.status.as_u16()).collect::<Vec<_>>(), [404, 404, 429]);
+    assert_eq!((statuses[2].code().as_str(), statuses[2].header("retry-after")), ("rate_limited", "1"));
+    for wrong in [
+        r#"{"preset":"other"}"#,
+        r#"{"preset":"dinmo","per_second":1}"#,
+        r#"{"per_second":1}"#,
+        r#"{"per_second":1,"burst":1,"concurrency":1,"peak_per_second":0}"#,
+        r#"{"per_second":1,"burst":1,"concurrency":1,"peak_per_second":100001}"#,
+    ] {
+        let refused = world.call("PUT", path, ROOT, format!(r#"{{"rate_limit":{wrong}}}"#)).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "rate_limit_invalid"), "{wrong}");
+    }
+}
+
 #[tokio::test]
 async fn a_place_is_held_until_the_answer_is_read() {
     use tower::ServiceExt as _;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
 use super::look::{Seen, kind_of, value_of};
-use super::{Batching, Source, Stop};
+use super::{Batching, Source, Stop, broken};
 use crate::{COLUMNS_MAX, Column, ColumnKind, Error, ROW_BYTES_MAX, Row};
 
 /// What the reader may read ahead of a record.
@@ -121,9 +121,7 @@ fn invalid(source: &Source, row: u64, error: &csv::Error) -> Error {
     let name = source.name();
     match error.kind() {
         ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => too_large(source, row),
-        ErrorKind::Io(error) => {
-            Error::unreachable("source_lost", format!("{name} could not be read: {}", error.kind()))
-        }
+        ErrorKind::Io(error) => broken(name, error),
         ErrorKind::Utf8 { .. } => {
             Error::invalid("source_file_invalid", format!("record {row} of {name} is no UTF-8 text"))
         }

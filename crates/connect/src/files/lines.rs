@@ -5,7 +5,7 @@ use std::io::{BufRead, Read as _};
 use serde_json::{Map, Value as Json};
 
 use super::look::Seen;
-use super::{Batching, Source, Stop};
+use super::{Batching, Source, Stop, broken};
 use crate::{COLUMNS_MAX, Column, ColumnKind, Error, ROW_BYTES_MAX, Row, Unfit, Value};
 
 /// The lines of one file.
@@ -29,9 +29,7 @@ impl<'a> Lines<'a> {
             let mut bounded = (&mut self.reader).take(ROW_BYTES_MAX as u64 + 1);
             let read = bounded.read_until(b'\n', &mut self.line);
             let name = || self.source.name();
-            let read = read.map_err(|error| {
-                Error::unreachable("source_lost", format!("{} could not be read: {}", name(), error.kind()))
-            })?;
+            let read = read.map_err(|error| broken(name(), &error))?;
             if read == 0 {
                 return Ok(None);
             }

@@ -5,18 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
 use crate::Error;
-
-/// Where systems keep the authorities that they trust: Debian and Ubuntu, Fedora, Alpine and macOS.
-const SYSTEM: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+use crate::tls::client_config;
 
 /// What encrypts connections.
 #[derive(Clone)]
@@ -28,28 +24,7 @@ impl Tls {
     /// # Errors
     /// `connection_ca_invalid`, `connection_tls_failed`.
     pub(super) fn new(ca: Option<&str>) -> Result<Self, Error> {
-        let mut roots = RootCertStore::empty();
-        let system;
-        let pem = match ca {
-            Some(pem) => pem.as_bytes(),
-            None => {
-                system = SYSTEM.iter().find_map(|path| std::fs::read(path).ok()).unwrap_or_default();
-                &system
-            }
-        };
-        let (added, _) = roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).flatten());
-        if added == 0 {
-            let message = match ca {
-                Some(_) => "ca: certificates of authorities are expected, as PEM",
-                None => "the system trusts no authorities; say in `ca` by which the server's certificate is made",
-            };
-            return Err(Error::invalid("connection_ca_invalid", message));
-        }
-        let failed = |_| Error::invalid("connection_tls_failed", "this program cannot encrypt connections");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.map_err(failed)?.with_root_certificates(roots).with_no_client_auth();
-        Ok(Self(Arc::new(config)))
+        Ok(Self(Arc::new(client_config(ca)?)))
     }
 }
 

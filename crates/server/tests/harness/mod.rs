@@ -15,6 +15,7 @@ pub(crate) mod cdnow;
 pub(crate) mod doors;
 pub(crate) mod postgres;
 pub(crate) mod rules;
+pub(crate) mod warehouse;
 
 /// The operator's key of every server that a test starts.
 pub(crate) const KEY: &str = "sk_test_0123456789abcdef";
@@ -111,6 +112,11 @@ impl Server {
     pub(crate) fn client(&self) -> Client {
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
         Client { agent: config.build().into(), url: self.url.clone() }
+    }
+
+    /// The same to another listener of it.
+    pub(crate) fn client_at(&self, url: &str) -> Client {
+        Client { url: url.to_owned(), ..self.client() }
     }
 
     /// SIGKILL: nothing more is written, nothing more is answered.

@@ -41,5 +41,11 @@ pub const JOBS_OLDEST_QUEUED_SECONDS: &str = "tessera_jobs_oldest_queued_seconds
 pub const JOBS_ENDED: &str = "tessera_jobs_ended_total";
 /// When the last job of a `kind` ended with an `outcome`, in seconds since 1970: the greatest is the last outcome.
 pub const JOB_LAST_END_SECONDS: &str = "tessera_job_last_end_timestamp_seconds";
+/// Requests that were not done and have no entry in the audit log, for their key had as many of these in the minute as are kept.
+pub const AUDIT_LEFT_OUT: &str = "tessera_audit_left_out_total";
+/// Entries of the audit log that could not be written.
+pub const AUDIT_FAILED: &str = "tessera_audit_failed_total";
+/// Entries of the audit log that were trimmed.
+pub const AUDIT_TRIMMED: &str = "tessera_audit_trimmed_total";
 /// How long one step of a job took, by `kind`, in seconds.
 pub const JOB_STEP_SECONDS: &str = "tessera_job_step_seconds";

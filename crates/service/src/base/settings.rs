@@ -29,6 +29,8 @@ pub struct Settings {
     pub upload_folder: Option<std::path::PathBuf>,
     /// Days that turns of memberships are kept.
     pub turns_days_max: u32,
+    /// How much of the audit log is kept.
+    pub audit: AuditBounds,
     /// How much of the feed is kept.
     pub feed: FeedBounds,
     /// Events of an identity that its record tells windows, at most; for others its timeline is read.
@@ -56,7 +58,7 @@ impl fmt::Debug for SourceSettings {
 
 impl Default for SourceSettings {
     fn default() -> Self {
-        Self { connectors: Arc::new(Connectors), secrets: Secrets::default() }
+        Self { connectors: Arc::new(Connectors::default()), secrets: Secrets::default() }
     }
 }
 
@@ -72,11 +74,27 @@ impl Default for Settings {
             backup_folder: None,
             upload_folder: None,
             turns_days_max: 400,
+            audit: AuditBounds::default(),
             feed: FeedBounds::default(),
             tail_events_max: tessera_engine::aggregate::Bounds::default().tail_events_max,
             without_rules: false,
             sources: SourceSettings::default(),
         }
+    }
+}
+
+/// How much of the audit log is kept of each organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditBounds {
+    /// Days that an entry is kept. Default 400.
+    pub days_max: u32,
+    /// Bytes of entries; beyond them, to a sixteenth, the oldest go. Default 64 MiB: about 250,000 entries.
+    pub bytes_max: u64,
+}
+
+impl Default for AuditBounds {
+    fn default() -> Self {
+        Self { days_max: 400, bytes_max: 64 << 20 }
     }
 }
 

@@ -54,10 +54,23 @@ pub enum Connection {
         #[serde(default)]
         ca: Option<Secret>,
     },
-    /// Files of the server's machine.
+    /// Files, in a folder of the server's machine or in a bucket.
     Files {
-        /// `file:///…`, a folder.
+        /// `file:///…`, a folder; `s3://…`, `gs://…` or `az://…`, a bucket.
         url: String,
+        /// What opens a bucket.
+        #[serde(default)]
+        options: BTreeMap<String, Text>,
+        /// Where the certificates of the store's authorities stand, if these are not those of the system.
+        #[serde(default)]
+        ca: Option<Secret>,
+    },
+    /// A database, by a driver.
+    Adbc {
+        /// The path of the driver's library, or its name.
+        driver: String,
+        /// What the driver takes.
+        options: BTreeMap<String, Text>,
     },
 }
 

@@ -14,6 +14,7 @@ use crate::config::identity_tokens::IdentityTokens;
 use crate::config::tokens::{Issuers, SigningKeys};
 use tessera_engine::view::RESERVED;
 
+mod differences;
 mod documents;
 mod erasure;
 mod limits;
@@ -29,6 +30,7 @@ mod tokens;
 mod trust;
 
 pub use crate::stored::layout::Part;
+pub(crate) use differences::differences;
 pub use documents::{DocumentField, DocumentKey, DocumentModel, FIELDS_MAX, set_document_model};
 pub use erasure::{ErasureRules, WAITING_EVENTS_MAX, set_erasure_rules};
 pub use limits::{LimitOverrides, set_limits};

@@ -28,6 +28,12 @@ impl Caller {
         self.entry.key.id
     }
 
+    /// What people call the key.
+    #[must_use]
+    pub fn key_name(&self) -> &str {
+        self.entry.key.name.as_str()
+    }
+
     /// When the key stops working, if that is known.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {

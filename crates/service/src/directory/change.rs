@@ -15,6 +15,7 @@ use super::{
     RateLimit, SERVERS, Secret, Slug, WORKSPACES_MAX, Workspace, WorkspaceId, WorkspaceScope,
 };
 use crate::base::error::{Error, ErrorKind};
+use crate::stored::audit::Object;
 
 /// What a new key shall be.
 #[derive(Debug, Clone)]
@@ -77,6 +78,14 @@ impl Change {
         self.removed.into_iter().for_each(|id| after.remove_key(id));
         self.keys.into_iter().for_each(|entry| after.insert_key(entry));
         after
+    }
+
+    /// What is made or changed, as the audit log names it.
+    pub(super) fn things(&self) -> Vec<Object> {
+        let organizations = self.organizations.iter().map(|own| Object::new("organization", own.name.as_str()));
+        let workspaces = self.workspaces.iter().map(|own| Object::new("workspace", own.name.as_str()));
+        let keys = self.keys.iter().map(|entry| Object::new("key", &entry.key.id.to_string()));
+        organizations.chain(workspaces).chain(keys).collect()
     }
 
     fn add_organization(&mut self, name: &Slug, now: Timestamp) -> Organization {

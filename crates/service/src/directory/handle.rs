@@ -18,6 +18,7 @@ use super::{
 };
 use crate::base::error::{Error, ErrorKind};
 use crate::base::store_error::{commit_failed, read_failed};
+use crate::stored::audit::{self, Written};
 use crate::stored::idempotency::{self, Given, Known, Once};
 
 type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -57,7 +58,9 @@ impl DirectoryHandle {
     /// # Errors
     /// As [`Directory::authenticate`].
     pub fn authenticate(&self, secret: &str) -> Result<Caller, Error> {
-        self.snapshot().authenticate(secret, (self.clock)())
+        let caller = self.snapshot().authenticate(secret, (self.clock)())?;
+        audit::note_actor(caller.organization(), caller.key(), caller.key_name());
+        Ok(caller)
     }
 
     /// Reads the directory again if another process changed it. Started by a timer; one point read when nothing changed.
@@ -86,7 +89,9 @@ impl DirectoryHandle {
         }
         let drawn = self.draw();
         let decide = |directory: &Arc<Directory>, now| Ok(change::ensure_bootstrap(directory, now, secret, &drawn));
+        let before = self.snapshot();
         let id = self.change(None, decide).await?.now()?;
+        tell_bootstrap(&before, id);
         if self.snapshot().caller(id, (self.clock)()).is_err() {
             tracing::warn!(key = %id, "the bootstrap key was revoked or rotated, so it does not work; give another");
         }
@@ -384,8 +389,10 @@ impl DirectoryHandle {
             if let Some((claim, once)) = claim {
                 commit = claim.answer(commit, &(once.render)(&reply)?, now);
             }
-            match self.store.commit(commit).await {
+            let written = Written::now(change.things());
+            match self.store.commit(audit::with_row(commit, written.as_ref())).await {
                 Ok(committed) => {
+                    written.into_iter().for_each(Written::has_happened);
                     self.snapshot.store(Arc::new(change.applied(&before, committed.version)));
                     return Ok(Given::Now(reply));
                 }
@@ -420,6 +427,18 @@ impl DirectoryHandle {
         (self.random)(&mut drawn.id);
         (self.random)(&mut drawn.secret);
         drawn
+    }
+}
+
+/// Says in the log that the operator's key is another one than before.
+fn tell_bootstrap(before: &Directory, id: KeyId) {
+    let former = before.keys().map(|entry| &entry.key).filter(|key| key.bootstrap && key.revoked_at.is_none());
+    let former: Vec<String> = former.filter(|key| key.id != id).map(|key| key.id.to_string()).collect();
+    if !former.is_empty() {
+        let former = former.join(" ");
+        tracing::warn!(key = %id, former, "the bootstrap key is another one than before; the former one is revoked");
+    } else if before.key(id).is_none() {
+        tracing::info!(key = %id, "the bootstrap key works from now on");
     }
 }
 

@@ -1,4 +1,5 @@
-//! Stored records of the directory, version 1 of each but for keys, which have datasets since version 2. Numbers and ids stand in the keys.
+//! Stored records of the directory, version 1 of each but for keys, which have datasets since version 2, and for what has a limit with a peak. Numbers and ids
+//! stand in the keys.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ use crate::stored::keys::{Family, KeyBuilder, Scope};
 const VERSION: u8 = 1;
 const KEY_VERSION: u8 = 2;
 const KEY_VERSION_WITH_ORIGINS: u8 = 3;
+const KEY_VERSION_WITH_PEAK: u8 = 4;
+const WORKSPACE_VERSION_WITH_PEAK: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct RootRecord {
@@ -39,6 +42,14 @@ struct WorkspaceRecord<'a> {
     name: &'a str,
     created_at: i64,
     rate_limit: Option<RateRecord>,
+}
+
+/// A workspace whose limit has a peak, since version 2. Others stay of version 1.
+#[derive(Serialize, Deserialize)]
+struct WorkspaceRecord2<'a> {
+    #[serde(borrow)]
+    workspace: WorkspaceRecord<'a>,
+    peak: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,6 +93,16 @@ struct KeyRecord3<'a> {
     key: KeyRecord2<'a>,
     #[serde(borrow)]
     origins: Vec<&'a str>,
+}
+
+/// The same of a key whose limit has a peak, since version 4. Others stay as they are.
+#[derive(Serialize, Deserialize)]
+struct KeyRecord4<'a> {
+    #[serde(borrow)]
+    key: KeyRecord2<'a>,
+    #[serde(borrow)]
+    origins: Option<Vec<&'a str>>,
+    peak: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -198,17 +219,26 @@ fn encode_workspace(workspace: &Workspace) -> Bytes {
         created_at: workspace.created_at.micros(),
         rate_limit: workspace.rate_limit.map(RateRecord::from),
     };
-    codec::encode(VERSION, &record)
+    match workspace.rate_limit.and_then(|limit| limit.peak()) {
+        None => codec::encode(VERSION, &record),
+        Some(peak) => codec::encode(WORKSPACE_VERSION_WITH_PEAK, &WorkspaceRecord2 { workspace: record, peak }),
+    }
 }
 
 fn decode_workspace(suffix: &[u8], value: &[u8]) -> Result<Workspace, Error> {
-    let record: WorkspaceRecord<'_> = codec::decode(VERSION, value)?;
+    let (record, peak) = match value.first() {
+        Some(&WORKSPACE_VERSION_WITH_PEAK) => {
+            let WorkspaceRecord2 { workspace, peak } = codec::decode(WORKSPACE_VERSION_WITH_PEAK, value)?;
+            (workspace, Some(peak))
+        }
+        _ => (codec::decode::<WorkspaceRecord<'_>>(VERSION, value)?, None),
+    };
     Ok(Workspace {
         id: workspace_id(number(suffix)?)?,
         organization: organization_id(record.organization)?,
         name: slug(record.name)?,
         created_at: codec::instant(record.created_at)?,
-        rate_limit: record.rate_limit.map(RateLimit::try_from).transpose()?,
+        rate_limit: limit(record.rate_limit, peak)?,
     })
 }
 
@@ -243,12 +273,11 @@ pub(super) fn encode_key(entry: &KeyEntry) -> Bytes {
         dataset: key.datasets.own.as_str(),
         datasets: allowed.map(|allowed| allowed.iter().map(Dataset::as_str).collect()),
     };
-    match &key.origins {
-        None => codec::encode(KEY_VERSION, &record),
-        Some(origins) => {
-            let origins = origins.iter().map(Origin::as_str).collect();
-            codec::encode(KEY_VERSION_WITH_ORIGINS, &KeyRecord3 { key: record, origins })
-        }
+    let origins = key.origins.as_ref().map(|origins| origins.iter().map(Origin::as_str).collect());
+    match (origins, key.rate_limit.and_then(|limit| limit.peak())) {
+        (None, None) => codec::encode(KEY_VERSION, &record),
+        (Some(origins), None) => codec::encode(KEY_VERSION_WITH_ORIGINS, &KeyRecord3 { key: record, origins }),
+        (origins, Some(peak)) => codec::encode(KEY_VERSION_WITH_PEAK, &KeyRecord4 { key: record, origins, peak }),
     }
 }
 
@@ -258,16 +287,23 @@ fn decode_key(suffix: &[u8], value: &[u8]) -> Result<KeyEntry, Error> {
         let allowed = datasets.map(|names: Vec<_>| names.into_iter().map(dataset).collect::<Result<_, _>>());
         Ok::<_, Error>((key, Datasets { own: dataset(own)?, allowed: allowed.transpose()? }))
     };
-    let ((record, datasets), origins): ((KeyRecord<'_>, _), _) = match value.first() {
+    let parsed = |origins: Vec<&str>| {
+        let origin = |text| Origin::parse(text).map_err(|_| codec::corrupt("origin of a key"));
+        origins.into_iter().map(origin).collect::<Result<_, _>>()
+    };
+    let ((record, datasets), origins, peak): ((KeyRecord<'_>, _), _, _) = match value.first() {
         Some(&VERSION) => {
-            ((codec::decode(VERSION, value)?, Datasets { own: Dataset::of_servers(), allowed: None }), None)
+            ((codec::decode(VERSION, value)?, Datasets { own: Dataset::of_servers(), allowed: None }), None, None)
         }
         Some(&KEY_VERSION_WITH_ORIGINS) => {
             let KeyRecord3 { key, origins } = codec::decode(KEY_VERSION_WITH_ORIGINS, value)?;
-            let origin = |text| Origin::parse(text).map_err(|_| codec::corrupt("origin of a key"));
-            (of_version_2(key)?, Some(origins.into_iter().map(origin).collect::<Result<_, _>>()?))
+            (of_version_2(key)?, Some(parsed(origins)?), None)
         }
-        _ => (of_version_2(codec::decode(KEY_VERSION, value)?)?, None),
+        Some(&KEY_VERSION_WITH_PEAK) => {
+            let KeyRecord4 { key, origins, peak } = codec::decode(KEY_VERSION_WITH_PEAK, value)?;
+            (of_version_2(key)?, origins.map(parsed).transpose()?, Some(peak))
+        }
+        _ => (of_version_2(codec::decode(KEY_VERSION, value)?)?, None, None),
     };
     let id = suffix.try_into().map_err(|_| codec::corrupt("id of a key"))?;
     let key = Key {
@@ -293,7 +329,7 @@ fn decode_key(suffix: &[u8], value: &[u8]) -> Result<KeyEntry, Error> {
         replaced_by: record.replaced_by.map(KeyId::from_bytes),
         last_four: record.last_four.to_owned(),
         bootstrap: record.bootstrap,
-        rate_limit: record.rate_limit.map(RateLimit::try_from).transpose()?,
+        rate_limit: limit(record.rate_limit, peak)?,
     };
     Ok(KeyEntry { key, hash: record.hash })
 }
@@ -301,6 +337,16 @@ fn decode_key(suffix: &[u8], value: &[u8]) -> Result<KeyEntry, Error> {
 impl From<RateLimit> for RateRecord {
     fn from(limit: RateLimit) -> Self {
         Self { per_second: limit.per_second(), burst: limit.burst(), concurrency: limit.concurrency() }
+    }
+}
+
+/// A limit, with the peak that stands apart from it. One without the other is damage.
+fn limit(record: Option<RateRecord>, peak: Option<u32>) -> Result<Option<RateLimit>, Error> {
+    let limit = record.map(RateLimit::try_from).transpose()?;
+    match (limit, peak) {
+        (limit, None) => Ok(limit),
+        (Some(limit), Some(peak)) => limit.with_peak(peak).map(Some).map_err(|_| codec::corrupt("rate limit")),
+        (None, Some(_)) => Err(codec::corrupt("rate limit")),
     }
 }
 

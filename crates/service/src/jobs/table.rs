@@ -15,6 +15,7 @@ use crate::base::error::Error;
 use crate::base::ids::WorkspaceId;
 use crate::base::names;
 use crate::base::store_error::{commit_failed, read_failed};
+use crate::stored::audit::{self, Object, Written};
 use crate::stored::row;
 use crate::stored::row::rows_at_once;
 
@@ -145,8 +146,11 @@ impl Table {
                 return Ok(job);
             }
             let Some(next) = decide(&job, self.now())? else { return Ok(job) };
-            match self.store.commit(replacement(workspace, version, &next)).await {
+            let written = Written::now(vec![Object::new("job", &id.to_string())]);
+            let commit = audit::with_row(replacement(workspace, version, &next), written.as_ref());
+            match self.store.commit(commit).await {
                 Ok(_) => {
+                    written.into_iter().for_each(Written::has_happened);
                     report_end(workspace, &next);
                     return Ok(next);
                 }

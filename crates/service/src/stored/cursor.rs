@@ -52,6 +52,10 @@ pub enum Purpose {
     Exports = 16,
     /// The timeline of a profile, oldest first.
     EventsOldestFirst = 30,
+    /// The audit log of an organization.
+    Audit = 32,
+    /// The changes of the members of a segment.
+    MemberChanges = 33,
     /// A list that is made of one answer: the attributes of a profile, its identities, its accounts.
     Parts = 31,
 }

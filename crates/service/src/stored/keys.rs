@@ -84,6 +84,8 @@ pub enum Family {
     Key = 0x22,
     /// What every change of the directory asserts and rewrites, in workspace 0; no suffix.
     DirectoryRoot = 0x23,
+    /// Entry of the audit log, in workspace 0: number of its organization (4), when (8, sign flipped), random bits (8).
+    Audit = 0x27,
     /// Random bits that the service keeps for itself, in workspace 0: their name.
     Secret = 0x24,
 }

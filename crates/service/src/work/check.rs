@@ -27,6 +27,7 @@ use crate::write::erasure::{self, ReceiptKey};
 use crate::write::lane::counts_of;
 use crate::write::suppression;
 
+mod audited;
 mod ruled;
 
 use ruled::Ruled;
@@ -54,6 +55,7 @@ const FAULTS_MAX: usize = 1_000;
 pub async fn run(store: &dyn Store) -> Result<Report, Error> {
     let snapshot = store.snapshot().await.map_err(|error| read_failed(&error))?;
     let mut report = Report::default();
+    Check { snapshot: &*snapshot, scope: Scope::system(), report: &mut report }.audit_log().await?;
     let mut workspace = 1;
     while let Some(next) = next_workspace(&*snapshot, workspace).await? {
         let mut check = Check { snapshot: &*snapshot, scope: Scope::new(next), report: &mut report };

@@ -113,6 +113,7 @@ pub(crate) async fn keep_directory(keeper: Arc<Keeper>, service: std::sync::Weak
         let Some(service) = service.upgrade() else { return };
         report("directory", service.directory().refresh().await);
         report("directory answers", sweep_answers(&keeper, service.parts(), WorkspaceId::SYSTEM).await);
+        report("audit log", service.keep_audit_log(&keeper).await);
     }
 }
 

@@ -110,6 +110,11 @@ impl Context {
         &self.service
     }
 
+    /// The same, to be kept.
+    pub(crate) fn shared(&self) -> &Arc<Service> {
+        &self.service
+    }
+
     /// The workspace.
     pub(crate) fn workspace(&self) -> WorkspaceId {
         self.workspace

@@ -9,6 +9,7 @@ mod backup;
 mod check;
 pub(crate) mod erase_profiles;
 mod expire;
+pub(crate) mod export;
 pub(crate) mod refresh;
 mod sweep;
 
@@ -23,5 +24,6 @@ pub(crate) fn all() -> Vec<Arc<dyn AnyKind>> {
         Arc::new(backfill::Backfill),
         Arc::new(backup::Backup),
         Arc::new(refresh::Refresh),
+        Arc::new(export::Export),
     ]
 }

@@ -16,7 +16,8 @@ use crate::base::ids::WorkspaceId;
 use crate::base::store_error::{commit_failed, read_failed};
 use crate::config::sources::{self, Source};
 use crate::config::workspace::{Part, decode_objects};
-use crate::jobs::{Job, Jobs, NewJob};
+use crate::jobs::{Job, JobStatus, Jobs, NewJob};
+use crate::stored::audit::{self, Object, Written};
 use crate::stored::keys::Scope;
 use crate::stored::row;
 use crate::stored::sources::read_source_number;
@@ -35,6 +36,7 @@ pub(crate) async fn keep_sources(refreshes: Arc<Refreshes>, service: Weak<Servic
         let Some(service) = service.upgrade() else { return };
         let now = service.now();
         refreshes.let_go(now);
+        service.exports().let_go(now);
         let mut next: Option<Timestamp> = None;
         let workspaces: Vec<WorkspaceId> =
             service.directory.snapshot().workspaces().map(|workspace| workspace.id).collect();
@@ -94,7 +96,8 @@ async fn look(service: &Service, workspace: WorkspaceId, now: Timestamp) -> Resu
 }
 
 impl Service {
-    /// Makes the job of a refresh, unless one of the source goes on.
+    /// Makes the job of a refresh, unless one of the source goes on. One that has not begun yet, and was asked for the same, reads whatever there is to
+    /// read now: whoever asks is answered that one.
     ///
     /// # Errors
     /// `Conflict` with `source_refreshing`; as [`Jobs::ask`].
@@ -109,14 +112,21 @@ impl Service {
         if let Some(job) =
             open.iter().find(|job| job.kind == REFRESH && source_of(job).as_deref() == Some(&*asked.source))
         {
-            let message = format!("a refresh of the source goes on already job={}", job.id);
+            let same = serde_json::from_str::<Asked>(&job.parameters).is_ok_and(|own| own == *asked);
+            if same && by.is_some() && job.status() == JobStatus::Queued {
+                return Ok(job.clone());
+            }
+            let message =
+                format!("a refresh of the source goes on already, and ends before the next may begin job={}", job.id);
             return Err(Error::new(ErrorKind::Conflict, "source_refreshing", message));
         }
         let parameters = serde_json::to_string(asked).map_err(|_| corrupt("parameters of a refresh"))?;
         let new = NewJob { kind: REFRESH.to_owned(), parameters, asked_by: by };
         let draft = self.jobs().draft(workspace, &new, &open, 0).await?;
-        let commit = draft.write(Commit::new());
+        let written = Written::now(vec![Object::new("job", &draft.job().id.to_string())]);
+        let commit = audit::with_row(draft.write(Commit::new()), written.as_ref());
         self.store().commit(commit).await.map_err(|error| commit_failed(&error))?;
+        written.into_iter().for_each(Written::has_happened);
         let job = self.jobs().begin(draft);
         drop(making);
         Ok(job)

@@ -24,6 +24,8 @@ use crate::read::views::{Epochs, Views};
 use crate::stored::cursor::Cursors;
 use crate::stored::keys::Scope;
 use crate::stored::pseudonym::Pseudonyms;
+use crate::work::audited::Audited;
+use crate::work::exports::Exports;
 use crate::work::keeper::Parts;
 use crate::work::leaps::Leaps;
 use crate::work::refresh::Refreshes;
@@ -34,9 +36,7 @@ use crate::write::quarantine::Quarantine;
 mod life;
 mod running;
 
-#[cfg(test)]
-pub(crate) use running::Running;
-pub(crate) use running::{Idle, Workspaces};
+pub(crate) use running::{Idle, Running, Workspaces};
 
 /// The service over one store.
 pub struct Service {
@@ -46,6 +46,8 @@ pub struct Service {
     pub(crate) cursors: Arc<Cursors>,
     pub(crate) parts: Arc<Parts>,
     keeper: Arc<Keeper>,
+    /// The audit log.
+    pub(crate) audited: Arc<Audited>,
     /// Begins workspaces that have ended when something of them is due.
     waker: Arc<Keeper>,
     feed_keeper: Arc<Keeper>,
@@ -55,6 +57,8 @@ pub struct Service {
     pub(crate) epochs: Arc<Epochs>,
     /// Refreshes of sources, and who looks which are due.
     refreshes: Arc<Refreshes>,
+    /// Exports that are under way.
+    exports: Exports,
     /// Files that are being handed over.
     uploads: Uploads,
     pub(crate) views: Views,
@@ -106,6 +110,11 @@ impl Service {
     /// Where rules are asked that may take long.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Exports that are under way.
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.exports
     }
 
     /// Files that are being handed over.

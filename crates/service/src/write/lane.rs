@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::base::error::{Error, ErrorKind};
+use crate::stored::audit::{self, Pending};
 use crate::stored::idempotency::{self, Claim, Reply as KeptReply};
 use crate::write::lane::gate::{Gate, Inside};
 use crate::write::lane::guard::guarded;
@@ -57,6 +58,8 @@ const GROUP_COMMANDS_MAX: usize = 1_000;
 
 struct Submission {
     work: Work,
+    /// The entry of the request that it is part of, where that is audited.
+    audited: Option<Arc<Pending>>,
     reply: Answers,
 }
 
@@ -125,7 +128,7 @@ impl Handle {
         let stopped = || Error::new(ErrorKind::Unavailable, "stopping", "the service is stopping; try again");
         let inside = self.gate.enter().ok_or_else(stopped)?;
         let reply = Answers { sender, _place: place, _inside: inside };
-        self.sender.send(Submission { work, reply }).await.map_err(|_| stopped())?;
+        self.sender.send(Submission { work, audited: audit::current(), reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| Error::new(ErrorKind::Unknown, "outcome_unknown", "the write may have happened"))?
     }
 }
@@ -134,11 +137,11 @@ async fn run(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Submission>) {
     let mut state = State::new(shared);
     let mut waiting: VecDeque<Submission> = VecDeque::new();
     while let Some(first) = next(&mut receiver, &mut waiting).await {
-        let Submission { work, reply } = first;
+        let Submission { work, audited, reply } = first;
         match work {
             Work::Items { items, origin, once } => {
                 let mut group = Group::default();
-                group.take(items, origin, once, reply);
+                group.take(items, origin, once, (audited, reply));
                 group.fill(&mut receiver, &mut waiting);
                 // Whoever has no answer then is told that it may have happened.
                 if guarded(Box::pin(state.run_group(group))).await.is_err() {
@@ -146,7 +149,7 @@ async fn run(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Submission>) {
                 }
             }
             work => {
-                let answer = match guarded(Box::pin(state.do_other(work))).await {
+                let answer = match guarded(Box::pin(state.do_other(work, audited))).await {
                     Ok(answer) => answer,
                     Err(fault) => Err(state.failed_by(&fault)),
                 };
@@ -158,17 +161,17 @@ async fn run(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Submission>) {
 
 impl State {
     /// Does what is no item.
-    async fn do_other(&mut self, work: Work) -> Result<Answer, Error> {
+    async fn do_other(&mut self, work: Work, audited: Option<Arc<Pending>>) -> Result<Answer, Error> {
         match work {
             Work::Items { .. } => unreachable!("items are taken in groups"),
-            Work::Configure(configuring) => self.configure(configuring).await,
+            Work::Configure(configuring) => self.configure(configuring, audited.as_ref()).await,
             Work::Preview(ordered) => self.preview(*ordered).await.map(Answer::Previewed),
             Work::Purge => {
                 let more = self.purge().await? || self.place_facts().await?;
                 Ok(Answer::Purged { more })
             }
-            Work::LetIn(identity) => self.let_in(&identity).await.map(Answer::Suppressions),
-            Work::ShutOut(identities) => self.shut_out(&identities).await.map(Answer::Suppressions),
+            Work::LetIn(identity) => self.let_in(&identity, audited.as_ref()).await.map(Answer::Suppressions),
+            Work::ShutOut(identities) => self.shut_out(&identities, audited.as_ref()).await.map(Answer::Suppressions),
         }
     }
 }
@@ -192,6 +195,8 @@ struct Reply {
     /// How many items it is for.
     items: usize,
     done: Vec<Done>,
+    /// The entry of the request that brought them, where that is audited.
+    audited: Option<Arc<Pending>>,
     /// The request under an `Idempotency-Key` that brought them.
     once: Option<Answering>,
     /// The right to answer it, once it was looked up.
@@ -203,11 +208,17 @@ struct Reply {
 }
 
 impl Group {
-    fn take(&mut self, items: Vec<Item>, origin: Origin, once: Option<Answering>, answers: Answers) {
+    fn take(
+        &mut self,
+        items: Vec<Item>,
+        origin: Origin,
+        once: Option<Answering>,
+        (audited, answers): (Option<Arc<Pending>>, Answers),
+    ) {
         let at = self.replies.len();
         let done = Vec::with_capacity(items.len());
         let answers = Some(answers);
-        let reply = Reply { origin, items: items.len(), done, once, claim: None, before: None, answers };
+        let reply = Reply { origin, items: items.len(), done, audited, once, claim: None, before: None, answers };
         self.replies.push(reply);
         self.items.extend(items.into_iter().map(|item| (item, at)));
     }
@@ -225,7 +236,7 @@ impl Group {
             let Ok(submission) = receiver.try_recv() else { return };
             match submission.work {
                 Work::Items { items, origin, once } if !self.has(&once) => {
-                    self.take(items, origin, once, submission.reply);
+                    self.take(items, origin, once, (submission.audited, submission.reply));
                 }
                 work @ (Work::Items { .. }
                 | Work::Configure(_)
@@ -233,7 +244,7 @@ impl Group {
                 | Work::Purge
                 | Work::LetIn(_)
                 | Work::ShutOut(_)) => {
-                    waiting.push_back(Submission { work, reply: submission.reply });
+                    waiting.push_back(Submission { work, ..submission });
                     return;
                 }
             }

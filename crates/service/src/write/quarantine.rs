@@ -14,6 +14,7 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
 use crate::base::store_error::{commit_failed, read_failed};
 use crate::directory::Class;
+use crate::stored::audit::{self, Written};
 use crate::stored::cursor::{self, Cursors, Purpose};
 use crate::stored::keys::{Family, KeyBuilder, Scope};
 
@@ -241,8 +242,12 @@ impl Quarantine {
             del: vec![key, raw_key(workspace, id)],
             ..Commit::default()
         };
-        match self.store.commit(commit).await {
-            Ok(_) => Ok(()),
+        let written = Written::now(Vec::new());
+        match self.store.commit(audit::with_row(commit, written.as_ref())).await {
+            Ok(_) => {
+                written.into_iter().for_each(Written::has_happened);
+                Ok(())
+            }
             Err(CommitError::Conflict(_)) => Err(not_found()),
             Err(error) => Err(commit_failed(&error)),
         }

@@ -1,5 +1,7 @@
 //! Connections on the wire.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -7,9 +9,10 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetConnection {
-    /// `postgres` or `files`.
+    /// `postgres`, `files` or `adbc`.
     pub(super) kind: String,
-    /// Where it leads: `postgres://user@host:5432/database`, or a folder, `file:///var/data/exports`.
+    /// Where it leads: `postgres://user@host:5432/database`; a folder, `file:///var/data/exports`; or a bucket, `s3://bucket/path`, `gs://bucket/path`,
+    /// `az://container/path`.
     #[serde(default)]
     pub(super) url: Option<Text>,
     /// The password of the user, where it does not stand in the URL.
@@ -18,13 +21,23 @@ pub(super) struct SetConnection {
     /// Where the certificates of the server's authorities stand, as PEM, if these are not those of the system.
     #[serde(default)]
     pub(super) ca: Option<Reference>,
-    /// Of the kind `adbc`, which is not there yet.
+    /// Of the kind `adbc`: the path of the driver's shared library, or its name where the system knows it.
     #[serde(default)]
     pub(super) driver: Option<String>,
-    /// Of the kind `adbc`, which is not there yet.
+    /// What opens a bucket, or what a driver takes, by name. Secrets among them are sealed, or are references.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    pub(super) options: Option<serde_json::Value>,
+    #[schema(value_type = Option<BTreeMap<String, OptionValue>>)]
+    pub(super) options: Option<BTreeMap<String, OptionValue>>,
+}
+
+/// The value of an option.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum OptionValue {
+    /// Yes or no.
+    Switch(bool),
+    /// A text, or where it stands.
+    Text(Text),
 }
 
 /// A text, or where it stands.
@@ -68,14 +81,21 @@ pub(super) struct File {
 pub(super) struct Connection {
     /// Its name.
     pub(super) name: String,
-    /// `postgres` or `files`.
+    /// `postgres`, `files` or `adbc`.
     pub(super) kind: String,
-    /// Where it leads, without a password.
-    pub(super) url: Text,
+    /// Where it leads, without a password; left out of the kind `adbc`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) url: Option<Text>,
+    /// Of the kind `adbc`, the driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) driver: Option<String>,
     /// `***` for one that is sealed, or where it stands; null where there is none.
     pub(super) password: Option<Text>,
     /// Where the certificates of the server's authorities stand; null for those of the system.
     pub(super) ca: Option<Reference>,
+    /// What opens a bucket, or what a driver takes. `***` in the place of what is sealed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) options: BTreeMap<String, OptionValue>,
 }
 
 /// Connections.

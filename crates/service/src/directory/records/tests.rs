@@ -52,6 +52,10 @@ fn the_records_are_frozen_and_read_as_written() {
     codec::golden("workspace-1", &encode_workspace(&workspace));
     assert_eq!(decode_workspace(&9u32.to_be_bytes(), &encode_workspace(&workspace)).unwrap(), workspace);
 
+    let peaked = Workspace { rate_limit: Some(RateLimit::DINMO), ..workspace };
+    codec::golden("workspace-2", &encode_workspace(&peaked));
+    assert_eq!(decode_workspace(&9u32.to_be_bytes(), &encode_workspace(&peaked)).unwrap(), peaked);
+
     let listed = key();
     codec::golden("key-listed-2", &encode_key(&listed));
     assert_eq!(decode_key(&[3; 12], &encode_key(&listed)).unwrap(), listed);
@@ -74,6 +78,12 @@ fn the_records_are_frozen_and_read_as_written() {
     let confined = KeyEntry { key: Key { origins: Some(origins.into()), ..listed.key.clone() }, hash: [5; 32] };
     codec::golden("key-origins-3", &encode_key(&confined));
     assert_eq!(decode_key(&[3; 12], &encode_key(&confined)).unwrap(), confined);
+
+    let peaked = KeyEntry { key: Key { rate_limit: Some(RateLimit::DINMO), ..confined.key.clone() }, hash: [5; 32] };
+    codec::golden("key-peak-4", &encode_key(&peaked));
+    assert_eq!(decode_key(&[3; 12], &encode_key(&peaked)).unwrap(), peaked);
+    let peaked = KeyEntry { key: Key { origins: None, ..peaked.key }, hash: [5; 32] };
+    assert_eq!(decode_key(&[3; 12], &encode_key(&peaked)).unwrap(), peaked);
 
     // Keys of before send to the dataset that they sent to.
     let datasets = Datasets { own: dataset("segment"), allowed: None };

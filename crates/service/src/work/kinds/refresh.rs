@@ -15,7 +15,7 @@ pub(crate) const REFRESH: &str = "refresh";
 pub(super) struct Refresh;
 
 /// What is asked.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     /// The source.

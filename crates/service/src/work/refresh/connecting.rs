@@ -1,14 +1,16 @@
 //! Connections with their secrets, opened.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
-use tessera_connect::{Connection as Opened, Rows};
+use tessera_connect::{Adbc, Connection as Opened, Place, Rows, Target};
 
 use super::source_error;
-use crate::base::error::{Error, ErrorKind};
+use crate::base::error::Error;
+use crate::base::ids::WorkspaceId;
 use crate::base::secrets::Secrets;
 use crate::config::sources::{self, Connection, SourceContent, Text};
 use crate::config::workspace::StoredConfig;
+use crate::work::exports::content::ExportPlace;
 use crate::work::service::Service;
 
 impl Service {
@@ -25,6 +27,22 @@ impl Service {
         let connection = sources::connection(config, &content.connection)?;
         let opened = opened(&settings.secrets, &content.connection, &connection)?;
         settings.connectors.open(&opened, &content.question()?).await.map_err(source_error)
+    }
+
+    /// The place that an export is written to.
+    ///
+    /// # Errors
+    /// `NotFound` with `connection_not_found`; `Invalid` with `export_path_invalid`, `connection_not_of_files`; what the place answers.
+    pub(crate) async fn target_of(
+        &self,
+        workspace: WorkspaceId,
+        place: &ExportPlace,
+    ) -> Result<Box<dyn Target>, Error> {
+        let settings = &self.settings().sources;
+        let config = self.configured(workspace).await?.stored.clone();
+        let connection = sources::connection(&config, &place.connection)?;
+        let opened = opened(&settings.secrets, &place.connection, &connection)?;
+        settings.connectors.target(&opened, &place.path).await.map_err(source_error)
     }
 
     /// The tables that a connection lists.
@@ -56,23 +74,29 @@ fn opened(secrets: &Secrets, name: &str, connection: &Connection) -> Result<Open
             let ca = ca.as_ref().map(|own| secrets.reveal(&place, own)).transpose()?;
             Ok(Opened::Postgres { url, password, ca })
         }
-        Connection::Files { url } => Ok(Opened::Files { folder: folder_of(url)? }),
+        Connection::Files { url, options, ca } => {
+            let options = revealed(secrets, &place, options)?;
+            let ca = ca.as_ref().map(|own| secrets.reveal(&place, own)).transpose()?;
+            Place::parse(url, options, ca).map(Opened::Files).map_err(source_error)
+        }
+        Connection::Adbc { driver, options } => {
+            Ok(Opened::Adbc(Adbc { driver: driver.clone(), options: revealed(secrets, &place, options)? }))
+        }
     }
 }
 
-/// The folder that a URL names.
-///
-/// # Errors
-/// `Invalid` with `connection_url_invalid`.
-pub(crate) fn folder_of(url: &str) -> Result<PathBuf, Error> {
-    let expected = || {
-        let message = "url: a folder of the server's machine is expected, as in file:///var/data/exports";
-        Error::new(ErrorKind::Invalid, "connection_url_invalid", message)
+/// Options with what is secret of them.
+fn revealed(
+    secrets: &Secrets,
+    place: &str,
+    options: &BTreeMap<String, Text>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let revealed = |(option, own): (&String, &Text)| {
+        let own = match own {
+            Text::Plain(text) => text.clone(),
+            Text::Secret(secret) => secrets.reveal(place, secret)?,
+        };
+        Ok((option.clone(), own))
     };
-    let path = url.strip_prefix("file://").ok_or_else(expected)?;
-    let path = PathBuf::from(path);
-    if !path.is_absolute() || path.components().any(|part| part == std::path::Component::ParentDir) {
-        return Err(expected());
-    }
-    Ok(path)
+    options.iter().map(revealed).collect()
 }

@@ -24,7 +24,9 @@ use crate::read::views::{Epochs, Views};
 use crate::stored::cursor::Cursors;
 use crate::stored::keys::{Family, Scope};
 use crate::stored::row;
+use crate::work::audited::Audited;
 use crate::work::backups::Backups;
+use crate::work::exports::Exports;
 use crate::work::keeper::{Parts, keep_directory, keep_feed};
 use crate::work::kind::AnyKind;
 use crate::work::leaps::{Leaps, look_out};
@@ -85,6 +87,7 @@ impl Service {
                 workspaces: workspaces.clone(),
             }),
             keeper: Arc::new(Keeper::default()),
+            audited: Arc::new(Audited::new(settings.audit)),
             waker: Arc::new(Keeper::default()),
             queues: Queues::new(settings.queue_bytes),
             memories: Memories::new(settings.record_cache_bytes),
@@ -95,6 +98,7 @@ impl Service {
             leaps: Mutex::new(Leaps::since(clock())),
             epochs: Arc::new(Epochs::new()),
             refreshes: Arc::default(),
+            exports: Exports::default(),
             uploads: Uploads::new(settings.upload_folder.clone()),
             views: Views::new(settings.view_cache_bytes),
             pool: Arc::new(Pool::new(tasks.clone(), clock.clone())),

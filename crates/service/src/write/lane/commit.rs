@@ -21,6 +21,7 @@ use super::state::State;
 use crate::base::codec::corrupt;
 use crate::base::names;
 use crate::base::store_error::commit_failed;
+use crate::stored::audit::{self, Written};
 use crate::stored::records::rows::{Counts, LaneRow};
 use crate::stored::records::{cluster, link, rows};
 use crate::write::feed;
@@ -34,7 +35,7 @@ impl State {
         &mut self,
         working: &mut Working,
         read: Read,
-        pack: Pack,
+        mut pack: Pack,
         notices: &[Notice],
         (last, done): (Timestamp, Vec<Done>),
     ) -> Result<(), PartError> {
@@ -59,6 +60,8 @@ impl State {
         let expected = write_changes(&mut commit, &mut changes, &read, self);
         expect_unchanged(&mut commit, working, &read, &expected, self);
         let ruled = memberships::write(&mut commit, &changes, &read, notices, self);
+        let audited = pack.take_audited();
+        commit = audited.iter().fold(commit, |commit, own| audit::with_row(commit, Some(own)));
         commit.room = pack.room;
         let loose = pack.loose;
         commit.expect.extend(pack.expect);
@@ -81,6 +84,7 @@ impl State {
         }
         self.sends(row, done);
         let version = self.commit_surely(commit, &row).await?;
+        audited.into_iter().for_each(Written::has_happened);
         self.keep_row(row, version);
         self.keep_loose(&loose);
         self.keep_ruled(ruled);

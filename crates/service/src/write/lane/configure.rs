@@ -15,11 +15,22 @@ use crate::config::configured::Configured;
 use crate::config::workspace::{self as workspace_config, Part, StoredConfig};
 use crate::jobs::Draft;
 use crate::jobs::sweeps;
+use crate::stored::audit::{self, Object, Pending, Written};
 use crate::stored::idempotency::{self, Known};
+
+/// What an entry of the audit log says of a change: the things that are another, and the jobs that began with it.
+fn changed_things(before: &StoredConfig, changed: &Changed) -> Vec<Object> {
+    let jobs = changed.made.iter().map(|job| Object::new("job", &job.id.to_string()));
+    workspace_config::differences(before, &changed.config).into_iter().chain(jobs).collect()
+}
 
 impl State {
     /// Changes the configuration, unless its request was answered before.
-    pub(super) async fn configure(&mut self, configuring: Configuring) -> Result<Answer, Error> {
+    pub(super) async fn configure(
+        &mut self,
+        configuring: Configuring,
+        audited: Option<&Arc<Pending>>,
+    ) -> Result<Answer, Error> {
         let Configuring { change, sweeps, once } = configuring;
         self.ready().await?;
         let claim = match &once {
@@ -74,7 +85,8 @@ impl State {
         if let Some((claim, once)) = &claim {
             commit = claim.answer(commit, &(once.render)(&changed)?, self.now());
         }
-        let commit = self.add_row(commit, &row);
+        let written = audited.and_then(|pending| Written::of(Some(pending), changed_things(&present.stored, &changed)));
+        let commit = audit::with_row(self.add_row(commit, &row), written.as_ref());
         let version = match self.commit_surely(commit, &row).await {
             Ok(version) => version,
             Err(error) => {
@@ -86,6 +98,7 @@ impl State {
                 });
             }
         };
+        written.into_iter().for_each(Written::has_happened);
         self.keep_row(row, version);
         if let Some(next) = next {
             self.keep_configured(next, version);

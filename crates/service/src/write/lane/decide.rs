@@ -84,8 +84,16 @@ impl State {
     pub(super) async fn decide_own(&mut self, items: Vec<(Item, usize)>) -> Result<(), Error> {
         let origin = Origin { door: "purge", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
         let done = Vec::with_capacity(items.len());
-        let mut replies =
-            [Reply { origin, items: items.len(), done, once: None, claim: None, before: None, answers: None }];
+        let mut replies = [Reply {
+            origin,
+            items: items.len(),
+            done,
+            audited: None,
+            once: None,
+            claim: None,
+            before: None,
+            answers: None,
+        }];
         self.decide_all(items, &mut replies).await?;
         let [reply] = replies;
         let failed = reply.done.into_iter().find_map(|done| match done {
@@ -223,7 +231,10 @@ impl State {
             self.decides(done.len());
             let mut deciding =
                 Deciding { working: &mut working, effects: &mut effects, gatherer: &mut gatherer, ids: &mut ids };
-            done.push(self.decide_one(entry, replies[entry.reply].origin, &mut deciding, &mut pack).await?);
+            let reply = &replies[entry.reply];
+            let one = self.decide_one(entry, reply.origin, &mut deciding, &mut pack).await?;
+            pack.audited(reply.audited.as_ref(), entry.command.as_ref().ok(), &one);
+            done.push(one);
             if let Err(error) = self.answer(entries, &done, replies, &mut pack) {
                 return Err(PartError::Unanswerable { at: done.len() - 1, error });
             }

@@ -1,7 +1,9 @@
 //! What a mini-transaction holds besides the records of people: events, quarantined facts, rows still to purge.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use tessera_engine::decide::{Acted, Directed, Erased, Merge, Notice, Outcome};
+use tessera_engine::decide::{Acted, Command, Directed, Erased, Merge, Notice, Outcome};
 use tessera_engine::id::{DirectiveId, Ids, NodeId};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
@@ -9,9 +11,10 @@ use tessera_engine::working::Working;
 use tessera_store::{Expect, Key, Limits, Room};
 
 use super::decision::Decision;
-use super::work::{Along, Origin};
+use super::work::{Along, Done, Origin};
 use crate::base::ids::{KeyId, WorkspaceId};
 use crate::directory::Class;
+use crate::stored::audit::{Object, Pending, Written};
 use crate::stored::idempotency::{Claim, Reply};
 use crate::stored::keys::Scope;
 use crate::stored::loose;
@@ -28,6 +31,8 @@ const EVENTS_MAX: usize = 100_000;
 /// What the lane's own row takes of a commit.
 const LANE_OPS: usize = 2;
 const LANE_BYTES: usize = 100;
+/// Bytes of an entry of the audit log, about, with its key.
+const AUDIT_BYTES: usize = 600;
 /// Bytes of a turn of a membership, with its key.
 const TURN_BYTES: usize = 34;
 
@@ -46,6 +51,8 @@ pub(super) struct Pack {
     pub(super) waiting: u64,
     /// Erased nodes whose links that did not hold are still to be removed.
     pub(super) loose: Vec<NodeId>,
+    /// The entries of requests that are audited, and what this does for each.
+    audited: Vec<(Arc<Pending>, Vec<Object>)>,
     /// An erasure goes on where other writes are refused for want of room.
     pub(super) room: Room,
     bytes: usize,
@@ -76,6 +83,7 @@ impl Pack {
             expect: Vec::new(),
             waiting: 0,
             loose: Vec::new(),
+            audited: Vec::new(),
             room: Room::Ordinary,
             bytes: 0,
             notices: 0,
@@ -105,9 +113,42 @@ impl Pack {
         let pending = working.pending();
         let feed_bytes = self.notices * feed::NOTICE_BYTES;
         let feed_rows = 1 + feed_bytes / self.limits.value.max(1);
-        let ops = LANE_OPS + pending.ops + self.put.len() + self.del.len() + self.expect.len() + self.turns + feed_rows;
+        let ops = LANE_OPS
+            + self.audited.len()
+            + pending.ops
+            + self.put.len()
+            + self.del.len()
+            + self.expect.len()
+            + self.turns
+            + feed_rows;
         let bytes = LANE_BYTES + pending.bytes + self.bytes + self.turns * TURN_BYTES + feed_bytes;
         working.events() < EVENTS_MAX && ops < self.limits.ops / 2 && bytes < self.limits.bytes / 2
+    }
+
+    /// What a command came to that somebody asked for whose requests are audited.
+    pub(super) fn audited(&mut self, pending: Option<&Arc<Pending>>, command: Option<&Command>, done: &Done) {
+        let Some(pending) = pending else { return };
+        if self.audited.last().is_none_or(|(last, _)| !Arc::ptr_eq(last, pending)) {
+            self.audited.push((pending.clone(), Vec::new()));
+            self.bytes += AUDIT_BYTES;
+        }
+        let objects = self.audited.last_mut().map(|(_, objects)| objects);
+        let object = match (command, done) {
+            (_, Done::Erased(receipt)) => Object::new("erasure", &receipt.id.to_string()),
+            (Some(Command::Directive(given)), Done::Directed { before: None, .. }) => {
+                Object::new("directive", &given.id.to_string())
+            }
+            _ => return,
+        };
+        if let Some(objects) = objects {
+            objects.push(object);
+        }
+    }
+
+    /// The rows of those who are audited.
+    pub(super) fn take_audited(&mut self) -> Vec<Written> {
+        let all = std::mem::take(&mut self.audited).into_iter();
+        all.filter_map(|(pending, objects)| Written::of(Some(&pending), objects)).collect()
     }
 
     /// The answer to a request goes along.

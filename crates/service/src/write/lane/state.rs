@@ -22,6 +22,7 @@ use crate::base::error::Error;
 use crate::base::store_error::{commit_failed, read_failed};
 use crate::config::configured::Configured;
 use crate::config::workspace::{self as workspace_config, Part, StoredConfig};
+use crate::stored::audit::{self, Pending, Written};
 use crate::stored::keys::{Family, Scope};
 use crate::stored::layout::read_segment_key;
 use crate::stored::loose;
@@ -345,7 +346,7 @@ impl State {
     }
 
     /// Lets an identity in again. Answers how many rows said that it is suppressed.
-    pub(super) async fn let_in(&mut self, identity: &Identity) -> Result<usize, Error> {
+    pub(super) async fn let_in(&mut self, identity: &Identity, audited: Option<&Arc<Pending>>) -> Result<usize, Error> {
         self.ready().await?;
         let Some(secret) = self.secret() else { return Ok(0) };
         let mut commit = Commit::new();
@@ -357,11 +358,15 @@ impl State {
             }
         }
         let suppressed = self.known().row.suppressed.saturating_sub(changed as u64);
-        self.commit_suppressed(commit, (changed, suppressed)).await
+        self.commit_suppressed(commit, (changed, suppressed), audited).await
     }
 
     /// Suppresses identities, whether or not anything is known of them. Answers how many were not suppressed before.
-    pub(super) async fn shut_out(&mut self, identities: &[Identity]) -> Result<usize, Error> {
+    pub(super) async fn shut_out(
+        &mut self,
+        identities: &[Identity],
+        audited: Option<&Arc<Pending>>,
+    ) -> Result<usize, Error> {
         self.ready().await?;
         let mut commit = Commit::new().with_reserve();
         let secret = self.secret_for(&mut commit).await?;
@@ -382,17 +387,25 @@ impl State {
             }
         }
         let suppressed = self.known().row.suppressed + changed as u64;
-        self.commit_suppressed(commit, (changed, suppressed)).await
+        self.commit_suppressed(commit, (changed, suppressed), audited).await
     }
 
     /// Commits how many identities are suppressed from now on, with the rows that say which, where any of them has changed.
-    async fn commit_suppressed(&mut self, commit: Commit, (changed, suppressed): (usize, u64)) -> Result<usize, Error> {
+    async fn commit_suppressed(
+        &mut self,
+        commit: Commit,
+        (changed, suppressed): (usize, u64),
+        audited: Option<&Arc<Pending>>,
+    ) -> Result<usize, Error> {
         if changed == 0 {
             return Ok(0);
         }
         let row = LaneRow { suppressed, ..self.row_at(self.tick(self.clock())) };
-        match self.store().commit(self.add_row(commit, &row)).await {
+        let written = Written::of(audited, Vec::new());
+        let commit = audit::with_row(self.add_row(commit, &row), written.as_ref());
+        match self.store().commit(commit).await {
             Ok(committed) => {
+                written.into_iter().for_each(Written::has_happened);
                 self.keep_row(row, committed.version);
                 Ok(changed)
             }

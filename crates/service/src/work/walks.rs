@@ -14,7 +14,7 @@ use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::Flags;
 use tessera_engine::rules::kind_of;
 use tessera_engine::time::Timestamp;
-use tessera_store::{Direction, KeyRange, ScanLimit, Snapshot, Version};
+use tessera_store::{Direction, Key, KeyRange, ScanLimit, Snapshot, Version};
 
 use crate::base::codec::corrupt;
 use crate::base::error::{Error, ErrorKind};
@@ -68,6 +68,7 @@ pub struct EventWalk {
 /// Whose events are read.
 struct Owner {
     document: NodeId,
+    of: (Arc<Cluster>, NodeId),
     rest: VecDeque<(NodeId, KeyRange)>,
 }
 
@@ -78,19 +79,23 @@ pub struct WalkedEvent {
     pub profile: NodeId,
     /// The event.
     pub call: StoredCall,
+    /// The record of its profile, and the profile's first node.
+    pub(crate) of: (Arc<Cluster>, NodeId),
 }
 
 /// The records of a workspace at one instant.
-struct Records {
-    service: Arc<Service>,
-    workspace: WorkspaceId,
-    configured: Arc<Configured>,
+pub(crate) struct Records {
+    pub(crate) service: Arc<Service>,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) configured: Arc<Configured>,
     snapshot: Box<dyn Snapshot>,
     rest: Option<KeyRange>,
     /// Rows that were read, and the profiles of the one that is looked at.
-    rows: VecDeque<(Bytes, Version)>,
+    rows: VecDeque<(Key, Bytes, Version)>,
     ready: VecDeque<(Arc<Cluster>, Version, NodeId)>,
-    began: Timestamp,
+    /// The row whose profiles are given.
+    at: Option<Key>,
+    pub(crate) began: Timestamp,
 }
 
 impl Service {
@@ -151,20 +156,9 @@ impl ProfileWalk {
         self.records.rewind();
     }
 
-    /// A profile as it was at the instant of the walk; where rules have to read timelines of one that was written since, as it is now.
     async fn read(&self, cluster: &Cluster, version: Version, head: NodeId) -> Result<Option<DocumentProfile>, Error> {
         let Records { service, workspace, configured, began, .. } = &self.records;
-        let (finder, scope) = (service.finder(*workspace, &configured.config), Scope::new(*workspace));
-        let Some(mut found) = finder.by_node(head).await? else { return Ok(None) };
-        if found.version != version {
-            let store = &**service.store();
-            let is_nobody = loose::is_forgotten(store, scope, cluster).await?
-                || loose::is_let_go(store, scope, cluster, head).await?;
-            if is_nobody {
-                return Ok(None);
-            }
-            found = Found { node: head, cluster: cluster.clone(), version, epoch: found.epoch };
-        }
+        let Some(mut found) = self.records.found(cluster, version, head).await? else { return Ok(None) };
         let mut tries = Tries::default();
         loop {
             let asker = service.asker(*workspace);
@@ -172,16 +166,26 @@ impl ProfileWalk {
             if !tries.goes_on(&answer) {
                 return answer.map(Some);
             }
-            // Whoever became part of another profile meanwhile is shown with that one.
-            match finder.by_node(head).await? {
-                Some(now) if now.cluster.profile_id(head) == Some(head) => found = now,
-                _ => return Ok(None),
+            match self.records.now(head).await? {
+                Some(now) => found = now,
+                None => return Ok(None),
             }
         }
     }
 }
 
 impl EventWalk {
+    /// The records that it reads.
+    pub(crate) fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Begins behind this row.
+    pub(crate) fn begin_behind(&mut self, row: &Key) {
+        self.rewind();
+        self.records.begin_behind(row);
+    }
+
     /// The next event; none at the end.
     ///
     /// # Errors
@@ -189,7 +193,7 @@ impl EventWalk {
     pub async fn next(&mut self) -> Result<Option<WalkedEvent>, Error> {
         loop {
             if let (Some(owner), Some(call)) = (&self.profile, self.ready.pop_front()) {
-                return Ok(Some(WalkedEvent { profile: owner.document, call }));
+                return Ok(Some(WalkedEvent { profile: owner.document, call, of: owner.of.clone() }));
             }
             if self.fill().await? {
                 continue;
@@ -219,7 +223,7 @@ impl EventWalk {
         }
         let epoch = service.epochs.read(cluster.id());
         let found = Found { node: head, cluster: (**cluster).clone(), version, epoch };
-        Some(Owner { document: document::id_of(&found, configured)?, rest })
+        Some(Owner { document: document::id_of(&found, configured)?, of: (cluster.clone(), head), rest })
     }
 
     /// Reads on in the timelines of the profile. Answers whether there may be more of it.
@@ -252,7 +256,7 @@ impl EventWalk {
 }
 
 impl Records {
-    async fn begin(service: &Arc<Service>, workspace: WorkspaceId) -> Result<Self, Error> {
+    pub(crate) async fn begin(service: &Arc<Service>, workspace: WorkspaceId) -> Result<Self, Error> {
         let configured = service.configured(workspace).await?;
         let snapshot = service.store().snapshot().await.map_err(|error| read_failed(&error))?;
         let began = service.now();
@@ -265,13 +269,28 @@ impl Records {
             rest,
             rows: VecDeque::new(),
             ready: VecDeque::new(),
+            at: None,
             began,
         })
     }
 
-    fn rewind(&mut self) {
+    /// The row that the profile which was given last is of.
+    pub(crate) fn at(&self) -> Option<&Key> {
+        self.at.as_ref()
+    }
+
+    /// Begins behind this row.
+    pub(crate) fn begin_behind(&mut self, row: &Key) {
+        self.rewind();
+        if let Some(rest) = &mut self.rest {
+            rest.start = row.successor();
+        }
+    }
+
+    pub(crate) fn rewind(&mut self) {
         self.rows.clear();
         self.ready.clear();
+        self.at = None;
         self.rest = Some(Scope::new(self.workspace).all_of(Family::Cluster));
     }
 
@@ -285,15 +304,50 @@ impl Records {
         Err(Error::new(ErrorKind::Unavailable, "walk_timeout", message))
     }
 
+    /// A profile as it was at the instant of the walk; none of who was erased since.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub(crate) async fn found(
+        &self,
+        cluster: &Cluster,
+        version: Version,
+        head: NodeId,
+    ) -> Result<Option<Found>, Error> {
+        let Self { service, workspace, configured, .. } = self;
+        let (finder, scope) = (service.finder(*workspace, &configured.config), Scope::new(*workspace));
+        let Some(found) = finder.by_node(head).await? else { return Ok(None) };
+        if found.version == version {
+            return Ok(Some(found));
+        }
+        let store = &**service.store();
+        let is_nobody =
+            loose::is_forgotten(store, scope, cluster).await? || loose::is_let_go(store, scope, cluster, head).await?;
+        let epoch = found.epoch;
+        Ok((!is_nobody).then(|| Found { node: head, cluster: cluster.clone(), version, epoch }))
+    }
+
+    /// The profile as it is now, where rules have to read timelines of one that was written since; none of who became part of another one
+    /// meanwhile, and is shown with that.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub(crate) async fn now(&self, head: NodeId) -> Result<Option<Found>, Error> {
+        let finder = self.service.finder(self.workspace, &self.configured.config);
+        let found = finder.by_node(head).await?;
+        Ok(found.filter(|now| now.cluster.profile_id(head) == Some(head)))
+    }
+
     /// The next profile of a person: its record, the version of that, and the profile's first node.
-    async fn next(&mut self) -> Result<Option<(Arc<Cluster>, Version, NodeId)>, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Option<(Arc<Cluster>, Version, NodeId)>, Error> {
         loop {
             if let Some(found) = self.ready.pop_front() {
                 return Ok(Some(found));
             }
             // Others have their turn after each record.
             tokio::task::yield_now().await;
-            if let Some((row, version)) = self.rows.pop_front() {
+            if let Some((key, row, version)) = self.rows.pop_front() {
+                self.at = Some(key);
                 let config = &self.configured.config;
                 let cluster = Arc::new(cluster::decode(&row, config)?);
                 let persons = cluster.profile_ids().filter(|head| kind_of(config, &cluster, *head) == Kind::Person);
@@ -304,7 +358,7 @@ impl Records {
             self.refresh().await?;
             let page = self.snapshot.scan(&range, PAGE, Direction::Forward).await;
             let page = page.map_err(|error| read_failed(&error))?;
-            self.rows.extend(page.rows.into_iter().map(|row| (row.value, row.version)));
+            self.rows.extend(page.rows.into_iter().map(|row| (row.key, row.value, row.version)));
             self.rest = page.next;
         }
     }

@@ -1,0 +1,193 @@
+//! Rows out: profiles, members of a segment or events as a file in the answer, or as files of a place that a connection names.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::json;
+use tessera_service::directory::Permission;
+use tessera_service::error::Error;
+use tessera_service::exports::{Compression, ExportContent, ExportOf, ExportPlace, ExportStream, FileFormat, Sees};
+use tessera_service::idempotency::Once;
+use tessera_service::jobs::Job;
+use utoipa::ToSchema;
+
+use crate::answer::{Answer, accepted, invalid};
+use crate::app::{App, Entered};
+use crate::jobs::{self, wire};
+use crate::route::{Access, Route, Tag};
+use crate::stream::{self, Parts};
+use crate::{body, once};
+
+const PATH: &str = "/v1/exports";
+
+/// What is exported, how it is written, and where to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewExport {
+    /// `profiles`: a row for each person. `members`: one for each member of a segment, with `_entered_at`. `events`: one for each event.
+    of: String,
+    /// Of `members`: the name of the segment.
+    #[serde(default)]
+    segment: Option<String>,
+    /// The id of the merge policy that profiles are read under; the workspace's default one where it is left out.
+    #[serde(default)]
+    merge_policy: Option<String>,
+    /// What of each is exported, in this order: names of attributes, identifiers, computed attributes or members of an event, and below them
+    /// with a dot, `address.city`, `properties.total`. At most 1,000. Everything where it is left out.
+    #[serde(default)]
+    fields: Option<Vec<String>>,
+    /// Of `events`: from this instant on.
+    #[serde(default)]
+    from: Option<String>,
+    /// Of `events`: before this instant.
+    #[serde(default)]
+    until: Option<String>,
+    /// Of `events`: those of these names alone, at most 100.
+    #[serde(default)]
+    events: Option<Vec<String>>,
+    /// `csv`, `jsonl` or `parquet`.
+    #[serde(default = "csv")]
+    format: String,
+    /// `none`, `gzip` or `zstd`, and `snappy` of `parquet`, which has that where it is left out; the others have `none`.
+    #[serde(default)]
+    compression: Option<String>,
+    /// Rows of one file, from 1,000 to 10,000,000; a file has as many and the rest of the record that the last is of. Of an export with `to`.
+    #[serde(default)]
+    file_rows: Option<u64>,
+    /// Where files are written; where it is left out, the answer is the file.
+    #[serde(default)]
+    to: Option<To>,
+}
+
+/// Where files are written.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ExportTo)]
+struct To {
+    /// The name of a connection of the kind `files`.
+    connection: String,
+    /// A path below it that has no export yet: `exports/2026-01-31`.
+    path: String,
+}
+
+fn csv() -> String {
+    FileFormat::Csv.name().to_owned()
+}
+
+pub(super) fn routes() -> Vec<Route> {
+    let access = Access::Workspace(Permission::Export);
+    let mut job = jobs::example();
+    let asked = json!({
+        "of": "profiles", "format": "parquet", "compression": "snappy",
+        "to": { "connection": "lake", "path": "exports/2026-01-31" }, "sees": { "internal": true, "private": false }
+    });
+    (job["kind"], job["parameters"]) = (json!("export"), asked);
+    job["progress"]["unit"] = json!("rows");
+    let sent =
+        json!({ "of": "profiles", "fields": ["profile_id", "email", "city"], "format": "csv", "compression": "gzip" });
+    let route = Route::new(Method::POST, PATH, access, post(make), Tag::Profiles, "Exports profiles, members or events")
+        .describe(
+            "Rows are what reads show under a merge policy, as of one instant, to the key that asks: what it may not see is not in them. Without \
+             `to` the answer is one file, made while it is sent; one that breaks off is not whole. With `to`, which takes `configure` as well, the \
+             answer is a job, and rows go into files `part-00001.…` below a path of a connection of files. `manifest.json` comes last: where it is \
+             there, the export is whole. It tells files, rows, bytes, columns with their types, merge policy and instants. A job that is broken off \
+             goes on behind its last whole file, at the instant at which it goes on (`as_of` of each file); no record is in two files. \
+             A column has a type only if all its values are of it: `boolean`, `integer` (64 bits), `decimal(38,s)`, `text`, `timestamp` (UTC, \
+             microseconds), `date`; what is of several kinds, lists and objects are `json`, as text. Texts are instants or days where the data model \
+             says so. To find that out, tables are looked through once before they are written, but for CSV with `fields`. In CSV no value is nothing, \
+             an empty text is `\"\"`. Lines of JSON have each what a read shows, or `fields` with null for what is not there.",
+        )
+        .idempotent()
+        .body::<NewExport>(sent)
+        .answer_other(200, "The rows, as CSV.", "text/csv")
+        .answer_other(200, "The rows, as lines of JSON.", "application/x-ndjson")
+        .answer_other(200, "The rows, as Parquet.", PARQUET)
+        .answer_other(200, "The rows, compressed with gzip.", "application/gzip")
+        .answer_other(200, "The rows, compressed with zstd.", "application/zstd")
+        .answer::<wire::Job>(202, "The job that writes them.", job);
+    vec![route]
+}
+
+/// The media type of Parquet.
+const PARQUET: &str = "application/vnd.apache.parquet";
+
+async fn make(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
+    let entered = app.enter(&headers, Permission::Export)?;
+    let key = once::key(&headers)?;
+    let body = entered.body(&app, &headers, body).await?;
+    let content = parse(body::json(&body)?, &entered)?;
+    if content.to.is_none() {
+        let export = app.service.export_rows(entered.workspace, content).await?;
+        return Ok(entered.answer(answer(export)));
+    }
+    entered.caller.require(Permission::Configure)?;
+    let by = entered.caller.key();
+    let work =
+        async |once: Option<Once<Job>>| app.service.ask_export(entered.workspace, content, by, once.as_ref()).await;
+    let what = (&Method::POST, PATH, &body[..]);
+    let json = once::answer(&app, &entered, key, what, |job| Ok(jobs::rendered(job)), work).await?;
+    Ok(entered.answer(accepted(json)))
+}
+
+fn parse(sent: NewExport, entered: &Entered) -> Result<ExportContent, Error> {
+    let of = match &*sent.of {
+        "profiles" => ExportOf::Profiles,
+        "members" => ExportOf::Members,
+        "events" => ExportOf::Events,
+        _ => return Err(invalid("export_invalid", "of: profiles, members or events is expected")),
+    };
+    let format = FileFormat::parse(&sent.format);
+    let compression = format.map_or(Compression::None, FileFormat::compression).name().to_owned();
+    Ok(ExportContent {
+        of,
+        segment: sent.segment,
+        merge_policy: sent.merge_policy,
+        fields: sent.fields,
+        from: sent.from,
+        until: sent.until,
+        events: sent.events,
+        format: sent.format,
+        compression: sent.compression.unwrap_or(compression),
+        file_rows: sent.file_rows,
+        to: sent.to.map(|To { connection, path }| ExportPlace { connection, path }),
+        sees: Sees::from(entered.visibility()),
+    })
+}
+
+fn answer(export: ExportStream) -> Response {
+    let content = export.content();
+    let (format, compression) = (content.format(), content.compression());
+    let media = match (format, compression) {
+        (FileFormat::Parquet, _) => PARQUET,
+        (_, Compression::Gzip) => "application/gzip",
+        (_, Compression::Zstd) => "application/zstd",
+        (FileFormat::Csv, _) => "text/csv; charset=utf-8",
+        (FileFormat::JsonLines, _) => "application/x-ndjson",
+    };
+    let of = match content.of {
+        ExportOf::Profiles => "profiles",
+        ExportOf::Members => "members",
+        ExportOf::Events => "events",
+    };
+    let file = format!("attachment; filename=\"{of}.{}\"", format.ending(compression));
+    let mut response = stream::body(Sent(export)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    headers.extend(HeaderValue::from_str(&file).ok().map(|file| (CONTENT_DISPOSITION, file)));
+    response
+}
+
+struct Sent(ExportStream);
+
+impl Parts for Sent {
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        self.0.next().await
+    }
+}

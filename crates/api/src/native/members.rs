@@ -1,0 +1,255 @@
+//! Who is in a segment, page by page or all at once, and who came and went.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tessera_engine::model::Flags;
+use tessera_service::Fields;
+use tessera_service::audit::Action;
+use tessera_service::clock::format_timestamp;
+use tessera_service::directory::{ListQuery, Permission, WorkspaceId};
+use tessera_service::error::Error;
+use tessera_service::segments::{self, MemberChange, MemberTurn};
+use utoipa::ToSchema;
+
+use super::profiles::READ;
+use super::segments::page;
+use super::{parse, render};
+use crate::answer::{Answer, json as json_answer};
+use crate::app::App;
+use crate::bounds::{LIST_MAX, PAGE_BYTES};
+use crate::extract::{PathParams, Query};
+use crate::route::{Route, Tag};
+use crate::stream::{self, Parts};
+use crate::table::{self, Format};
+
+/// A page of members.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SegmentMembers)]
+struct Members {
+    /// By the ids of their profiles.
+    members: Vec<Member>,
+    /// Where the next page begins; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// A member of a segment.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SegmentMember)]
+struct Member {
+    /// The id of the profile; `profile_id` is another one where the workspace has a primary namespace.
+    id: String,
+    /// What the profile is called, as a read shows it.
+    profile_id: String,
+    /// Since when it is a member.
+    entered_at: String,
+    /// The profile as a read shows it, where `fields` asks for it; left out if it is no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    profile: Option<Box<RawValue>>,
+}
+
+/// Who came into a segment and left it behind a cursor.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SegmentChanges)]
+struct Changes {
+    /// In the order in which they were committed.
+    changes: Vec<Change>,
+    /// Where to read on, now or later.
+    next_cursor: String,
+    /// Whether there is more to be read at once.
+    has_more: bool,
+}
+
+/// That a profile came into a segment, or left it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SegmentChange)]
+struct Change {
+    /// The id of the profile.
+    id: String,
+    /// What the profile is called now; null where there is none of this id any more.
+    profile_id: Option<String>,
+    /// When: of a write the instant of its commit, of time alone the instant at which it came true.
+    at: String,
+    /// `entered`; `left`; or `erased`, which is told of every profile of the workspace, whether it was a member or not.
+    turn: &'static str,
+}
+
+pub(super) fn routes() -> Vec<Route> {
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 });
+    let text = json!({ "type": "string" });
+    let segment = |path, handler, summary| Route::new(Method::GET, path, READ, handler, Tag::Segments, summary);
+    let id = "019a0f3e5b2c7d41e0a8f5c2";
+    let member = json!({ "id": id, "profile_id": id, "entered_at": "2026-01-31T10:00:00Z" });
+    let members = segment("/v1/segments/{name}/members", get(members), "Lists the members of a segment")
+        .audited(Action::Read)
+        .describe(
+            "Exact for what was said; what changes by time alone is listed when its timer has run, within moments. As CSV or JSON lines it is \
+             all members from the cursor on in one answer; one that breaks off is not whole. Columns: `id`, `profile_id`, `entered_at`, and with `fields` \
+             `profile`, in JSON.",
+        )
+        .segment("name", "The segment.")
+        .query("limit", "How many on a page.", limit.clone())
+        .query("cursor", "`next_cursor` of the page before.", text.clone())
+        .query(
+            "fields",
+            "Which parts of each profile to show: a list of `identifiers`, `attributes`, `audiences`. None where it is left out. A page \
+             with profiles ends when it has 4 MiB.",
+            json!({ "type": "string", "example": "identifiers,attributes" }),
+        );
+    let change = json!({ "id": id, "profile_id": id, "at": "2026-01-31T10:00:00Z", "turn": "entered" });
+    let changes = segment("/v1/segments/{name}/changes", get(changes), "Lists who entered a segment and left it")
+        .audited(Action::Read)
+        .describe(
+            "Behind a cursor, in the order of the commits. Without one nothing is listed: the answer says where to begin. To keep a copy of \
+             a segment elsewhere take a cursor, list the members, and then ask for changes behind the cursor, again and again; what is read twice says the \
+             same. Go by `id`: a profile that was merged into another has left, and one that was erased is `erased`. A page may have some more than `limit`, or none, and `has_more` \
+             says whether to ask again at once. Cursors go on for as long as the feed is kept and the rule stays the same; then `cursor_too_old` says to \
+             begin anew.",
+        )
+        .segment("name", "The segment.")
+        .query("limit", "How many, about.", limit)
+        .query("cursor", "`next_cursor` of the answer before.", text)
+        .answer::<Changes>(200, "Who came and went.", json!({ "changes": [change], "next_cursor": "AAAA", "has_more": false }));
+    vec![
+        table::formats(members)
+            .answer::<Members>(200, "A page of members.", json!({ "members": [member], "next_cursor": null }))
+            .answer_other(200, "All members, as one table.", table::CSV)
+            .answer_other(200, "All members, one object a line.", table::LINES),
+        changes,
+    ]
+}
+
+async fn members(
+    State(app): State<Arc<App>>,
+    PathParams(name): PathParams<String>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let mut entered = app.enter(&headers, Permission::Read)?;
+    let visibility = entered.visibility();
+    let fields = query.get("fields").map(|list| parse::fields(Some(list), visibility)).transpose()?;
+    let format = Format::of(&query, headers.get(ACCEPT))?;
+    let asked = page(&query)?;
+    if fields.is_some() {
+        entered.reserve(&app, 2 * PAGE_BYTES).await?;
+    }
+    if format == Format::Json {
+        let page = app.service.segment_members(entered.workspace, &name, &asked, (visibility, fields)).await?;
+        let members = page.items.into_iter().map(shown).collect::<Result<_, Error>>()?;
+        return Ok(entered.answer(json_answer(&Members { members, next_cursor: page.next_cursor })));
+    }
+    let asked = ListQuery { limit: LIST_MAX, ..asked };
+    let mut pages = Pages { app, workspace: entered.workspace, name, asked, visibility, fields, format, part: None };
+    // Whatever is wrong with the question is said before the answer begins.
+    pages.part = Some(pages.page(Head::Written).await?);
+    let mut response: Response = stream::body(pages).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media()));
+    Ok(entered.answer(response))
+}
+
+fn shown(member: segments::Member) -> Result<Member, Error> {
+    let profile = member.profile.map(|own| render::raw(&own.json)).transpose()?;
+    Ok(Member {
+        id: member.id,
+        profile_id: member.profile_id,
+        entered_at: format_timestamp(member.entered_at),
+        profile,
+    })
+}
+
+/// All members, page by page.
+struct Pages {
+    app: Arc<App>,
+    workspace: WorkspaceId,
+    name: String,
+    asked: ListQuery,
+    visibility: Flags,
+    fields: Option<Fields>,
+    format: Format,
+    /// The part that is made already, and whether it is the last.
+    part: Option<(Bytes, Last)>,
+}
+
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Last {
+    Yes,
+    No,
+}
+
+/// Whether the names of the columns come first.
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Head {
+    Written,
+    LeftOut,
+}
+
+impl Pages {
+    async fn page(&mut self, head: Head) -> Result<(Bytes, Last), Error> {
+        let what = (self.visibility, self.fields);
+        let page = self.app.service.segment_members(self.workspace, &self.name, &self.asked, what).await?;
+        let mut part = Vec::new();
+        if head == Head::Written && self.format == Format::Csv {
+            self.row(&mut part, ["id", "profile_id", "entered_at", "profile"]);
+        }
+        for member in page.items {
+            let member = shown(member)?;
+            match self.format {
+                Format::Csv => {
+                    let profile = member.profile.as_ref().map_or("", |profile| profile.get());
+                    self.row(&mut part, [&member.id, &member.profile_id, &member.entered_at, profile]);
+                }
+                Format::Json | Format::Lines => table::line(&mut part, &member),
+            }
+        }
+        let last = if page.next_cursor.is_some() { Last::No } else { Last::Yes };
+        self.asked.cursor = page.next_cursor;
+        Ok((part.into(), last))
+    }
+
+    fn row(&self, part: &mut Vec<u8>, cells: [&str; 4]) {
+        let columns = if self.fields.is_some() { 4 } else { 3 };
+        table::row(part, cells.into_iter().take(columns));
+    }
+}
+
+impl Parts for Pages {
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let Some((part, last)) = self.part.take() else { return Ok(None) };
+        if last == Last::No {
+            self.part = Some(self.page(Head::LeftOut).await?);
+        }
+        Ok((!part.is_empty()).then_some(part))
+    }
+}
+
+async fn changes(
+    State(app): State<Arc<App>>,
+    PathParams(name): PathParams<String>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
+    let entered = app.enter(&headers, Permission::Read)?;
+    let found = app.service.segment_changes(entered.workspace, &name, &page(&query)?, entered.visibility()).await?;
+    let shown = |change: MemberChange| Change {
+        id: change.id,
+        profile_id: change.profile_id,
+        at: format_timestamp(change.at),
+        turn: match change.turn {
+            MemberTurn::Entered => "entered",
+            MemberTurn::Left => "left",
+            MemberTurn::Erased => "erased",
+        },
+    };
+    let changes = found.changes.into_iter().map(shown).collect();
+    let changes = Changes { changes, next_cursor: found.next_cursor, has_more: found.has_more };
+    Ok(entered.answer(json_answer(&changes)))
+}
