@@ -38,6 +38,16 @@ SCRIPTS = {
 }
 
 
+CLICKS = """
+const said = []
+new MutationObserver(async () => {
+  said.push(document.querySelector('#said').textContent)
+  if (said.length === 1) document.querySelector('#buy').click()
+  else location = await (await fetch('/report', { method: 'POST', body: JSON.stringify({ said, visitor: localStorage.visitor }) })).text()
+}).observe(document.querySelector('#said'), { childList: true })
+"""
+
+
 def scenarios():
     """Client, mode, class of the key. Those that send their last events as they leave are not waited for."""
     for sdk, modes in [
@@ -87,6 +97,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer((self.server.node_modules / SCRIPTS[sdk]).read_bytes(), "text/javascript")
         elif path in ("/page.js", "/wyng.js"):
             self.answer((HERE / path[1:]).read_bytes(), "text/javascript")
+        elif path == "/example":
+            # The page as it is, and behind it what a visitor does.
+            page = (HERE.parent.parent / "examples/browser/index.html").read_text()
+            self.answer(page.replace("</html>", f"<script>{CLICKS}</script></html>").encode(), "text/html")
         elif path == "/end":
             self.answer(b"<!doctype html>", "text/html")
         else:
@@ -184,4 +198,20 @@ def run_wyng(chromium, url, prepared, check):
             pages.next_pages.put(next_page)
     for pages in origins.values():
         pages.shutdown()
+    return found
+
+
+def run_example(chromium, url, prepared, check):
+    """The page of the examples, whose visitor buys; answers what the page says of itself."""
+    pages = Pages(None)
+    threading.Thread(target=pages.serve_forever, daemon=True).start()
+    found = {}
+    with opened(chromium, pages.page("/example", url=url, key=prepared(pages.origin))) as said:
+        try:
+            found = pages.reports.get(timeout=REPORT_SECONDS)
+        except queue.Empty:
+            check("the page of the examples reports", "nothing", "a report")
+            show(said)
+        pages.next_pages.put(f"{pages.origin}/end")
+    pages.shutdown()
     return found

@@ -161,6 +161,34 @@ def compare_wyng(found):
         check(f"{name}: nothing was taken of {visitor}", get(f"/v1/profiles/identifier/anonymous_id/{visitor}").get("status"), 404)
 
 
+def run_shop():
+    """The back end of the examples, twice: an order is one order."""
+    shop = HERE.parent.parent / "examples/node/shop.mjs"
+    # Packages are found from where a program stands.
+    (Path(node_folder) / "shop.mjs").write_bytes(shop.read_bytes())
+    for time_of in ("first", "second"):
+        ran = subprocess.run(
+            [node, "shop.mjs"], cwd=node_folder, env=os.environ | {"TESSERA_URL": url, "TESSERA_KEY": KEY},
+            capture_output=True, text=True, timeout=120,
+        )
+        check(f"the example of a shop, the {time_of} time", (ran.returncode, ran.stdout), (0, "Welcome back, Ann\n"))
+    events = get("/v1/profiles/identifier/user_id/node-ann/events").get("events", [])
+    check("the example of a shop: one order", [call["event"] for call in events if call["type"] == "track"], ["Order Completed"])
+
+
+def prepare_example(origin):
+    new = {"name": "example", "class": "public", "permissions": ["ingest"], "origins": [origin]}
+    return post("/v1/admin/keys", new)["secret"]
+
+
+def compare_example(found):
+    """The page was told that both calls were taken, and they are its visitor's."""
+    check("the page of the examples: what it was told", found.get("said"), ["page: taken", "track: taken"])
+    visitor = urllib.parse.quote(str(found.get("visitor")))
+    events = get(f"/v1/profiles/identifier/anonymous_id/{visitor}/events").get("events", [])
+    check("the page of the examples: its visitor", sorted(call["event"] for call in events), ["Page Viewed", "Product Bought"])
+
+
 environment = {name: value for name, value in os.environ.items() if not name.startswith("TESSERA_")}
 with tempfile.TemporaryDirectory() as data:
     command = [binary, "serve", "--listen", "127.0.0.1:0", "--data", data, "--log-level", "warn"]
@@ -184,6 +212,7 @@ with tempfile.TemporaryDirectory() as data:
             check(f"{client}: ends well", ran.returncode, 0)
             compare(client, prefix)
         adobe.run(url, KEY, post, check)
+        run_shop()
         exports.run(url, KEY, post, get, check)
         if chromium:
             new = {"name": "website", "class": "public", "permissions": ["ingest"]}
@@ -193,6 +222,7 @@ with tempfile.TemporaryDirectory() as data:
                 compare(client, prefix)
                 compare_reset(client, prefix, after)
             compare_wyng(browsers.run_wyng(chromium, url, prepare_wyng, check))
+            compare_example(browsers.run_example(chromium, url, prepare_example, check))
     finally:
         server.terminate()
         ended = server.wait(timeout=60)

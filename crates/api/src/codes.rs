@@ -135,7 +135,7 @@ const CALLS: &[Code] = &[
     call(
         "rule_invalid",
         Invalid,
-        "A rule cannot be read. The message says which rule of its language is broken, what was expected and where; `/v1/rules:check` says it in parts.",
+        "A rule cannot be read. The message says which rule of its language is broken, what was expected and where; `/v1/rules:check` says it in parts. The language, with recipes and what SQL is in it, is at `/docs/rules`.",
     ),
     call(
         "rule_over_budget",

@@ -10,6 +10,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use tessera_engine::time::Timestamp;
+use tessera_expr::problem::closest;
 use tessera_service::error::Error;
 use tessera_service::identity_tokens::IdentityTokens;
 use tessera_service::verdict::Incoming;
@@ -127,6 +128,32 @@ pub(crate) fn of(route: Option<&str>, path: &str) -> &'static Door {
     let by_route = route.and_then(|route| BY_ROUTE.get(route)).and_then(|name| find(name));
     let by_base = || DOORS.into_iter().find(|door| door.base.iter().any(|base| door.is_below(base, path)));
     by_route.or_else(by_base).unwrap_or(DOORS[0])
+}
+
+/// Of a path that is nobody's: none where it stands below another door's beginning, otherwise the path of ours that comes closest to it, if one comes close.
+pub(crate) fn near(path: &str) -> Option<Option<&'static str>> {
+    static OURS: LazyLock<Vec<&'static str>> =
+        LazyLock::new(|| (DOORS[0].routes)().into_iter().map(|route| route.path).collect());
+    if of(None, path).name != DOORS[0].name {
+        return None;
+    }
+    let given: Vec<&str> = path.split('/').collect();
+    // Each part is the same, or misspelt; those with the fewest parameters and the fewest misspelt parts come first.
+    let far = |own: &&'static str| {
+        let parts = own.split('/').zip(&given);
+        let is_long = own.split('/').count() == given.len();
+        let (mut parameters, mut misspelt) = (0, 0);
+        for (own, given) in parts {
+            if own.starts_with('{') && !own.contains("}:") {
+                parameters += 1;
+            } else if own != *given {
+                closest(given, [own])?;
+                misspelt += 1;
+            }
+        }
+        (is_long && misspelt > 0).then_some((misspelt, parameters, *own))
+    };
+    Some(OURS.iter().filter_map(far).min().map(|(_, _, own)| own))
 }
 
 impl Door {

@@ -10,6 +10,7 @@ use crate::codes;
 use crate::door::{self, Credential, DOORS, Door, routes};
 use crate::kinds::rule;
 use crate::route::{Access, Content, EVENT_STREAM, Named, Route, Success, Tag};
+use crate::site;
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ pub fn document() -> String {
         "info": {
             "title": "Tessera",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "A real-time customer profile platform.",
+            "description": site::introduction(),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
         },
         "tags": tags,
@@ -131,7 +132,10 @@ fn door_of(route: &Route) -> &'static Door {
 fn scheme(credential: Credential) -> Vec<(String, Value)> {
     match credential {
         Credential::Authorization => vec![
-            ("bearer".to_owned(), json!({ "type": "http", "scheme": "bearer" })),
+            (
+                "bearer".to_owned(),
+                json!({ "type": "http", "scheme": "bearer", "description": "A key: `sk_…` of a server, `pk_…` of a page." }),
+            ),
             (
                 "basic".to_owned(),
                 json!({ "type": "http", "scheme": "basic", "description": "The key as user name, the password empty." }),
@@ -144,9 +148,16 @@ fn scheme(credential: Credential) -> Vec<(String, Value)> {
                 json!({ "type": "apiKey", "in": "header", "name": "authorization", "description": described }),
             )]
         }
-        Credential::Header(name) => vec![(name.to_owned(), json!({ "type": "apiKey", "in": "header", "name": name }))],
+        Credential::Header(name) => {
+            let described = "The key, at the doors whose clients send it so.";
+            vec![(name.to_owned(), json!({ "type": "apiKey", "in": "header", "name": name, "description": described }))]
+        }
         Credential::Query(name) => {
-            vec![(format!("query_{name}"), json!({ "type": "apiKey", "in": "query", "name": name }))]
+            let described = "The key, at the doors whose clients send it so.";
+            vec![(
+                format!("query_{name}"),
+                json!({ "type": "apiKey", "in": "query", "name": name, "description": described }),
+            )]
         }
     }
 }

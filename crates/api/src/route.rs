@@ -53,27 +53,28 @@ pub(crate) enum Tag {
 }
 
 impl Tag {
+    /// All of them, in the order in which people need them; those of other services at the end.
     pub(crate) const ALL: [Self; 21] = [
+        Self::Events,
+        Self::Records,
+        Self::Sources,
         Self::Profiles,
-        Self::Erasures,
+        Self::Segments,
+        Self::Attributes,
+        Self::Rules,
         Self::MergePolicies,
         Self::Directives,
-        Self::Records,
-        Self::Events,
         Self::DataModel,
-        Self::Rules,
-        Self::Attributes,
-        Self::Segments,
-        Self::Sources,
+        Self::Erasures,
+        Self::Documents,
         Self::Jobs,
         Self::Administration,
         Self::Operation,
-        Self::Wyng,
-        Self::Documents,
-        Self::Optimizely,
-        Self::Dfinery,
         Self::SegmentProfiles,
         Self::Regulations,
+        Self::Wyng,
+        Self::Optimizely,
+        Self::Dfinery,
         Self::Adobe,
     ];
 

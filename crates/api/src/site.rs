@@ -37,6 +37,7 @@ macro_rules! page {
 /// All pages, in the order in which people need them.
 const PAGES: &[Page] = &[
     page!("first-steps", "First steps", "docs/guide/first-steps.md"),
+    page!("api-basics", "The API: keys, answers, errors", "docs/guide/api.md"),
     page!("sdks", "SDKs", "docs/guide/sdks.md"),
     page!("files", "Files", "docs/guide/files.md"),
     page!("warehouse", "Warehouses and databases", "docs/guide/warehouse.md"),
@@ -45,6 +46,7 @@ const PAGES: &[Page] = &[
     page!("data-model", "Data model and configuration in files", "docs/guide/data-model.md"),
     page!("privacy", "Privacy", "docs/guide/privacy.md"),
     page!("operations", "Operations", "docs/guide/operations.md"),
+    page!("examples", "Examples", "examples/README.md"),
     page!("doors", "Clients of other services", "docs/guide/doors.md"),
     page!("rules", "The language of rules", "docs/rules.md"),
     page!("wyng", "Wyng Profiles: operations and choices", "crates/api/src/wyng/README.md"),
@@ -76,9 +78,26 @@ pub(crate) fn documentation() -> Router<Arc<App>> {
         .route("/docs/{name}", get(|Path(name): Path<String>| async move { page(&name) }))
 }
 
-/// The Swagger page from its own files.
+/// What stands in front of the operations: the guide to the API, without its title.
+pub(crate) fn introduction() -> String {
+    let page = PAGES.iter().find(|page| page.name == "api-basics").expect("the guide to the API is a page");
+    let text = page.text.split_once("\n\n").map_or(page.text, |(_, text)| text);
+    // Links of the file lead to files of the repository, and here to pages.
+    let mut introduction = String::new();
+    let mut parts = text.split("](");
+    introduction.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let (link, rest) = part.split_once(')').unwrap_or((part, ""));
+        let _ = write!(introduction, "]({}){rest}", led(page.file, link));
+    }
+    introduction
+}
+
+/// The Swagger page from its own files: the groups closed, with a field to look for one, and a key that is kept in the browser.
 fn swagger(file: &str) -> Answer {
-    let config = Arc::new(Config::from("/openapi.json"));
+    let config = Config::from("/openapi.json").doc_expansion("none").filter(true).persist_authorization(true);
+    let config =
+        Arc::new(config.try_it_out_enabled(true).display_request_duration(true).default_models_expand_depth(-1));
     let Ok(Some(file)) = utoipa_swagger_ui::serve(file, config) else { return Err(no_page().into()) };
     // What stands in the program is sent as it stands there, however many ask for it.
     let bytes = match file.bytes {

@@ -30,4 +30,5 @@ mod store_health;
 mod tokens;
 mod truncated;
 mod values;
+mod warnings;
 pub(crate) mod world;

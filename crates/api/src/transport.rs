@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -62,9 +62,14 @@ pub(crate) fn around(router: axum::Router<Arc<App>>, app: &Arc<App>) -> axum::Ro
         .with_state(Arc::clone(app))
 }
 
-/// The answer to a path that is none of ours.
-async fn not_found() -> Failure {
-    Error::new(ErrorKind::NotFound, "not_found", "no such path").into()
+/// The answer to a path that is none of ours. Clients of other services are told in the words of these; ours are told what comes close.
+async fn not_found(uri: Uri) -> Failure {
+    let message = match door::near(uri.path()) {
+        None => "no such path".to_owned(),
+        Some(None) => "no such path; all of them stand at /docs/api/".to_owned(),
+        Some(Some(near)) => format!("no such path; did you mean {near}? All of them stand at /docs/api/"),
+    };
+    Error::new(ErrorKind::NotFound, "not_found", message).into()
 }
 
 /// The answer to a method that a path does not have; axum adds `Allow`.

@@ -79,6 +79,15 @@ pub enum Known {
     Never,
 }
 
+/// What a rule compares with a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared<'a> {
+    /// What stands at these names of a profile.
+    Attribute(&'a [Name]),
+    /// What stands at these names of an event; of this type, if the rule says which.
+    Property(Option<&'a str>, &'a [Name]),
+}
+
 /// What is known of attributes and properties.
 pub trait Model {
     /// What stands at these names of a profile.
@@ -96,6 +105,11 @@ pub trait Model {
     /// Segments that there are, from which a hint is chosen when one is not.
     fn segments(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Takes note that what stands there is compared with this text, letter by letter.
+    fn compared(&self, subject: Compared<'_>, text: &str) {
+        let _ = (subject, text);
     }
 
     /// Attributes that there are, from which a hint is chosen when one is not.
@@ -136,9 +150,10 @@ pub fn check(expr: &Expr, model: &dyn Model) -> Result<Type, Problem> {
 /// As [`check`]; of a condition also whether it can hold of one and not of another.
 ///
 /// # Errors
-/// As [`check`]; a condition that is a number, a text or a time.
+/// As [`check`]; a condition that is a number, a text or a time; a text or a number beside `and` or `or`.
 pub fn check_as(expr: &Expr, purpose: Purpose, model: &dyn Model) -> Result<Type, Problem> {
     let kind = check(expr, model)?;
+    meaning::operands(expr)?;
     let is_value = matches!(kind, Type::Number | Type::Text | Type::Time);
     if purpose == Purpose::Condition && is_value {
         let problem = Problem::new(Code::WrongType, expr.at.clone(), format!("a condition, and not {kind}"));

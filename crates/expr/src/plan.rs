@@ -7,11 +7,13 @@
 mod aggregate;
 mod depends;
 mod extract;
+mod looks;
 
 use std::collections::BTreeSet;
 
 pub use aggregate::{Aggregate, Argument, Contribution, Measure, Window, group_name};
 pub(crate) use depends::types_of;
+pub use looks::{Look, looks, spans};
 
 use crate::ast::{Expr, Name, Unit};
 use crate::rule::Purpose;

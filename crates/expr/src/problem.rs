@@ -174,16 +174,27 @@ pub fn closest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> O
         .map(|(_, name)| name)
 }
 
-/// How many characters must be put in, taken out or exchanged; letters of another case are the same.
+/// How many characters must be put in, taken out, exchanged, or change places with the next; letters of another case are the same.
 fn distance(written: &[char], name: &str) -> usize {
+    let is_same = |one: &char, other: &char| one.eq_ignore_ascii_case(other);
     let mut row: Vec<usize> = (0..=written.len()).collect();
+    let mut row_before = row.clone();
+    let mut before = None;
     for (line, character) in name.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        let mut next = vec![line + 1];
         for (column, other) in written.iter().enumerate() {
-            let changed = diagonal + usize::from(!character.eq_ignore_ascii_case(other));
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+            let changed = row[column] + usize::from(!is_same(&character, other));
+            let mut least = changed.min(row[column + 1] + 1).min(next[column] + 1);
+            if let (Some(before), Some(last)) = (&before, column.checked_sub(1))
+                && is_same(before, other)
+                && is_same(&character, &written[last])
+            {
+                least = least.min(row_before[last] + 1);
+            }
+            next.push(least);
         }
+        row_before = std::mem::replace(&mut row, next);
+        before = Some(character);
     }
     row[written.len()]
 }
@@ -198,7 +209,8 @@ mod tests {
         for (written, expected) in [
             ("startWith", Some("startsWith")),
             ("ENDSWITH", Some("endsWith")),
-            ("cuont", None),
+            ("cuont", Some("count")),
+            ("usm", Some("sum")),
             ("coun", Some("count")),
             ("sun", Some("sum")),
             ("zz", None),

@@ -107,6 +107,9 @@ fn a_condition_holds_of_some_and_not_of_others() {
         ("age", Some("a condition, and not a number")),
         ("name", Some("a condition, and not a text")),
         ("joinedAt", Some("a condition, and not a time")),
+        ("name = \"a\" or \"b\"", Some("a condition on each side of or, and not a value")),
+        ("isMember and 1", Some("a condition on each side of and, and not a value")),
+        ("not (isMember and (name = \"a\" or \"b\"))", Some("a condition on each side of or, and not a value")),
         ("isMember", None),
         ("tags", None),
         ("free.form", None),
@@ -115,7 +118,23 @@ fn a_condition_holds_of_some_and_not_of_others() {
         let expr = pql::parse(text).expect("a rule");
         let told = check_as(&expr, Purpose::Condition, &Shop).err().map(|problem| problem.expected);
         assert_eq!(told.as_deref(), refused, "{text}");
-        assert!(check_as(&expr, Purpose::Value, &Shop).is_ok(), "{text}");
+        let is_value = refused.is_none_or(|refused| refused.starts_with("a condition, and"));
+        assert_eq!(check_as(&expr, Purpose::Value, &Shop).is_ok(), is_value, "{text}");
+    }
+    let hint = |text: &str| check_as(&pql::parse(text).expect("a rule"), Purpose::Condition, &Shop).err()?.hint;
+    assert_eq!(hint("name != \"a\" and \"b\"").as_deref(), Some("write name != \"b\""));
+    assert_eq!(hint("isMember or 1").as_deref(), Some("compare it with something, as in … = 1"));
+}
+
+/// What compares a list with one value is refused, and told how one of its items is asked for.
+#[test]
+fn a_list_compared_with_a_value_is_told_how_to_ask() {
+    for (text, hint) in [
+        ("xEvent.eventType = \"Order\"", "write xEvent[eventType = \"Order\"]"),
+        ("tags = \"vip\"", "write tags.includes(\"vip\")"),
+    ] {
+        let told = check(&pql::parse(text).expect("a rule"), &Shop).expect_err(text).hint;
+        assert_eq!(told.as_deref(), Some(hint), "{text}");
     }
 }
 

@@ -61,8 +61,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     target: Target,
     /// A file, a folder (all .yaml, .yml and .json files below it) or - for standard input; may be given several times.
-    #[arg(short, long, value_name = "PATH", required = true)]
+    #[arg(short, long, value_name = "PATH", required_unless_present = "paths")]
     file: Vec<PathBuf>,
+    /// The same.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
     /// Only say what differs, and what the server would refuse.
     #[arg(long)]
     dry_run: bool,
@@ -80,7 +83,8 @@ pub(crate) struct Arguments {
 
 /// Reads, compares, tells and, unless it is a trial, writes.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let mut declared = files::read(&arguments.file);
+    let files: Vec<PathBuf> = arguments.file.iter().chain(&arguments.paths).cloned().collect();
+    let mut declared = files::read(&files);
     if !declared.problems.is_empty() {
         return Ok(refuse(&declared));
     }
@@ -98,6 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     show(&changes);
     let is_refused = !is_model_taken(&client, &current, &changes, arguments.force)?;
     if is_refused || arguments.dry_run {
+        rules::warn(&client, &declared, &current, &changes);
         println!("{}; nothing was written", plan::summary(&changes, ["to add", "to change", "to remove"]));
         let ends = if is_refused {
             1
@@ -108,7 +113,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         };
         return Ok(ExitCode::from(ends));
     }
-    Ok(write(&client, &current, &changes, arguments.force))
+    let ended = write(&client, &current, &changes, arguments.force);
+    rules::warn(&client, &declared, &current, &changes);
+    Ok(ended)
 }
 
 fn refuse(declared: &files::Declared) -> ExitCode {

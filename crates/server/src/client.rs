@@ -71,9 +71,11 @@ impl Target {
             Some(Connection { url, key, ca_cert, workspace }) => (Some(url), Some(key), ca_cert, workspace),
             None => (None, None, None, None),
         };
-        let key = self.key.clone().or(key).context(
-            "which key? Set TESSERA_KEY, or give --key, or keep one with `tessera login`; the first one is that of TESSERA_BOOTSTRAP_KEY",
-        )?;
+        let key = self.key.clone().or(key).with_context(|| {
+            let kept = connection::names();
+            let kept = if kept.is_empty() { String::new() } else { format!(", or --connection with one of {}", kept.join(", ")) };
+            format!("which key? Set TESSERA_KEY, or give --key, or keep one with `tessera login`{kept}; the first one is that of TESSERA_BOOTSTRAP_KEY")
+        })?;
         Ok(Connection {
             url: self.url.clone().or(url).unwrap_or_else(|| URL.to_owned()),
             key,
@@ -256,6 +258,11 @@ impl Answer {
 }
 
 impl Client {
+    /// Where the server is.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// What to look at when nobody answers.
     fn unreached(&self, error: ureq::Error) -> anyhow::Error {
         let base = &self.base;

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use tokio::sync::oneshot;
 
 use crate::client::{Client, Target};
-use crate::load::{Counts, Destination, Load, Mapping, MappingLayer};
+use crate::load::{Counts, Destination, End, Load, Mapping, MappingLayer, Report};
 use crate::settings::{Layer, Settings};
 use crate::{logging, serve, world};
 
@@ -98,15 +98,18 @@ fn load(target: &Target) -> Result<Counts> {
     let layer: MappingLayer = toml::from_str(MAPPING).context("the bundled mapping is not valid")?;
     let load = Load {
         mapping: Mapping::resolve(layer, MappingLayer::default(), "CDNOW_sample.txt")?,
+        path: None,
         file_hash: None,
         batch: 500,
         rejected: PathBuf::from("tessera-demo.rejected.csv"),
         bytes: Some(PURCHASES.len() as u64),
         errors_max: None,
         progress: Duration::from_secs(10),
+        report: Report::People,
     };
     let destination = Destination::Server(Box::new(Client::new(target)?));
-    Ok(load.run(destination, PURCHASES.as_bytes())?.counts)
+    let done = load.run(destination, PURCHASES.as_bytes())?;
+    if let End::Failed(error) = done.end { Err(error) } else { Ok(done.counts) }
 }
 
 /// Lines to paste into a shell.

@@ -8,8 +8,10 @@ mod ids;
 mod input;
 mod layer;
 mod mapping;
+mod parquet;
 mod progress;
 mod rejects;
+mod report;
 mod rows;
 mod run;
 mod sender;
@@ -24,19 +26,22 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::client::{Client, Target};
-use crate::interrupt;
+use crate::{interrupt, world};
+use layer::Format;
 pub(crate) use layer::MappingLayer;
 pub(crate) use mapping::Mapping;
 use rejects::Rejects;
-pub(crate) use run::{Destination, Load};
-use run::{Done, End};
+pub(crate) use report::Report;
+use report::{Outcome, Sum};
+use run::Done;
+pub(crate) use run::{Destination, End, Load};
 pub(crate) use sender::Counts;
 use sources::Source;
 
 /// Flags of `tessera load`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Files may be packed with gzip or zstd; how characters are written is told by a byte order mark or --encoding. A pattern in quotes, such as
+Files are CSV, JSON lines, blank-separated, or Parquet. They may be packed with gzip or zstd (but for Parquet); how characters are written is told by a byte order mark or --encoding. A pattern in quotes, such as
 'orders-*.csv', is looked up here.
 
 A mapping file says the same as flags do:
@@ -86,9 +91,13 @@ pub(crate) struct Arguments {
     /// Read everything and send nothing: print the first rows as they would be sent, and count.
     #[arg(long)]
     dry_run: bool,
-    /// Without a terminal: a line about the progress as often as this.
+    /// Without a terminal, and with --json: a line about the progress as often as this.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     progress: u32,
+    /// Print lines of JSON for machines, and nothing else on standard output: rows of --dry-run, progress, each file, and a summary at
+    /// the end.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Loads the files and reports.
@@ -114,47 +123,73 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Client::new(&arguments.target)?.probe()?;
     }
     interrupt::listen()?;
-    let (mut total, mut is_whole) = (Counts::default(), true);
+    let started = world::now();
     let is_lenient = mappings.iter().all(Mapping::is_lenient);
-    for (at, (source, mapping)) in sources.iter().zip(mappings).enumerate() {
-        let so_far = |total: &Counts| if at > 0 { format!("; {total} of the files before it") } else { String::new() };
-        let done = one(arguments, source, mapping).with_context(|| format!("{}{}", source.name(), so_far(&total)))?;
-        let sources_left = sources.len() - at - 1;
-        total.add(&done.counts);
-        if !is_one {
+    let mut sum = Sum {
+        end: Outcome::Complete,
+        is_trial: arguments.dry_run,
+        files: (0, sources.len()),
+        counts: Counts::default(),
+        micros: 0,
+    };
+    for (source, mapping) in sources.iter().zip(mappings) {
+        sum.files = (sum.files.0 + 1, sum.files.1 - 1);
+        let done = one(arguments, source, mapping).with_context(|| source.name())?;
+        sum.counts.add(&done.counts);
+        sum.end = Outcome::from(&done.end);
+        report(arguments, source).file(&done);
+        if !arguments.json && !is_one {
             println!("{}: {}", source.name(), done.counts);
         }
         tell(source, &done, arguments.dry_run);
-        match done.end {
-            End::Complete => {}
-            End::TooMany(reason) => {
-                eprintln!("tessera: {reason}");
-                eprintln!(
-                    "tessera: correct the mapping or the file and start again: rows that are stored are known by then"
-                );
-                is_whole = false;
+        if let End::Failed(error) = done.end {
+            sum.micros = u128::try_from(world::now().micros() - started.micros()).unwrap_or(0);
+            if arguments.json {
+                report(arguments, source).sum(&sum);
             }
-            End::Interrupted => {
-                let not_begun = match sources_left {
-                    0 => String::new(),
-                    count => format!(", with {count} of the files not begun"),
-                };
-                eprintln!(
-                    "tessera: ended by Ctrl-C behind line {} of {}{not_begun}; start it again with the same flags to go on: rows that are stored are told as duplicates",
-                    done.line,
-                    source.name()
-                );
-                println!("{total}");
-                return Ok(ExitCode::from(interrupt::EXIT_CODE));
-            }
+            return Err(error.context(source.name()));
         }
-        if !is_whole {
+        tell_end(source, &done, sum.files.1);
+        if sum.end != Outcome::Complete {
             break;
         }
     }
-    println!("{}", if arguments.dry_run { total.of_trial() } else { total.to_string() });
-    let is_refused = total.rejected > 0 && !(is_lenient && total.rejected < total.rows());
-    Ok(if is_refused || !is_whole { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    sum.micros = u128::try_from(world::now().micros() - started.micros()).unwrap_or(0);
+    report(arguments, &sources[0]).sum(&sum);
+    let is_refused = sum.counts.rejected > 0 && !(is_lenient && sum.counts.rejected < sum.counts.rows());
+    Ok(match sum.end {
+        Outcome::Interrupted => ExitCode::from(interrupt::EXIT_CODE),
+        Outcome::Complete if !is_refused => ExitCode::SUCCESS,
+        Outcome::Complete | Outcome::TooManyErrors | Outcome::Failed => ExitCode::FAILURE,
+    })
+}
+
+fn report(arguments: &Arguments, source: &Source) -> Report {
+    if arguments.json { Report::Json { file: source.name() } } else { Report::People }
+}
+
+/// Says why a file was not read to its end, and how to go on.
+fn tell_end(source: &Source, done: &Done, not_begun: usize) {
+    match &done.end {
+        End::Complete | End::Failed(_) => {}
+        End::TooMany(reason) => {
+            eprintln!("tessera: {reason}");
+            eprintln!(
+                "tessera: correct the mapping or the file and start again: rows that are stored are known by then"
+            );
+        }
+        End::Interrupted => {
+            let not_begun = match not_begun {
+                0 => String::new(),
+                count => format!(", with {count} of the files not begun"),
+            };
+            eprintln!(
+                "tessera: ended by Ctrl-C behind line {} of {}{not_begun}; start it again with the same flags to go on: rows that are stored are told as duplicates",
+                done.line,
+                source.name()
+            );
+        }
+    }
 }
 
 /// Loads one file.
@@ -163,13 +198,16 @@ fn one(arguments: &Arguments, source: &Source, mapping: Mapping) -> Result<Done>
     let ending = Rejects::ending(mapping.has_columns());
     let rejected = arguments.rejected.clone().unwrap_or_else(|| source.rejected(ending));
     let load = Load {
+        path: source.path(),
+        // Bytes of Parquet are read from many places: what is left cannot be told by them.
+        bytes: if mapping.format() == Format::Parquet { None } else { opened.bytes },
         mapping,
         file_hash: opened.hash,
         batch: arguments.batch.into(),
         rejected,
-        bytes: opened.bytes,
         errors_max: arguments.max_errors,
         progress: Duration::from_secs(arguments.progress.into()),
+        report: report(arguments, source),
     };
     let destination = if arguments.dry_run {
         Destination::Sample

@@ -45,7 +45,7 @@ struct CommandLine {
 enum Command {
     /// Run the server.
     Serve(Box<serve::Arguments>),
-    /// Send the rows of a CSV, JSON lines or blank-separated file to a server, as events or as records.
+    /// Send the rows of a CSV, JSON lines, Parquet or blank-separated file to a server, as events or as records.
     Load(Box<load::Arguments>),
     /// Start a server on this machine, load the bundled purchase log and show what to try.
     Demo(demo::Arguments),

@@ -174,7 +174,9 @@ fn exporter(settings: &Settings, text: &Text) -> Result<Option<Exporter>> {
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
     let listener = TcpListener::bind(address).await;
-    listener.with_context(|| format!("cannot listen on {address}"))
+    listener.with_context(|| {
+        format!("cannot listen on {address} (is another server there? --listen 127.0.0.1:0 takes a free port)")
+    })
 }
 
 /// Listeners, and what each serves.

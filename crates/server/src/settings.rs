@@ -111,7 +111,7 @@ pub(crate) struct TlsFiles {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Layer {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8640].
-    #[arg(long, env = "TESSERA_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "TESSERA_LISTEN", value_name = "ADDRESS:PORT", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Address of a listener of its own for metrics, the audit log and what stands below /v1/admin, such as 127.0.0.1:8641; the other listener
     /// has these paths no more. For servers that the internet reaches [default: none].
@@ -461,4 +461,12 @@ impl<'de> Deserialize<'de> for ByteSize {
             Spelling::Text(text) => text.parse().map_err(serde::de::Error::custom),
         }
     }
+}
+
+/// Where to listen. A name or a port alone may mean an address that others reach, so it is said which.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.rsplit(':').next().filter(|port| port.parse::<u16>().is_ok()).unwrap_or("8640");
+        format!("an address and a port are expected: 127.0.0.1:{port} for this machine alone, 0.0.0.0:{port} for all that reach it")
+    })
 }

@@ -94,6 +94,7 @@ fn rules_are_checked_tried_stored_and_explained() {
         wrong.contains("line 1, column 7: expected a value or a name (expression_syntax)\n  city =\n        ^"),
         "{wrong}"
     );
+    assert!(wrong.contains(&format!("{}/docs/rules", server.url())), "{wrong}");
     assert_eq!(json(&ask(&server, &["rule", "eval", twice, "user_id=ann", "--json"]))["value"], true);
     assert_eq!(json(&ask(&server, &["segment", "preview", twice, "--json"]))["count"], 1);
     out(&ask(&server, &["segment", "create", "loyal", twice, "--description", "came back"]));
@@ -103,6 +104,9 @@ fn rules_are_checked_tried_stored_and_explained() {
     let list = out(&ask(&server, &["segment", "list"]));
     assert!(list.starts_with("NAME") && list.contains("loyal"), "{list}");
     assert!(out(&ask(&server, &["attribute", "list"])).contains("orders"));
+    // What people type who know other programs.
+    assert!(out(&ask(&server, &["segment", "show", "loyal"])).contains("came back"));
+    assert!(error(&ask(&server, &["segment", "delete", "loyal"])).contains("say --yes"));
     let members = out(&ask(&server, &["segment", "members", "loyal"]));
     assert_eq!(members.lines().count(), 2, "{members}");
     let csv = out(&ask(&server, &["segment", "members", "loyal", "--csv"]));
@@ -194,7 +198,8 @@ fn a_connection_is_kept_where_only_its_owner_reads_it() {
     let listed = out(&run(&["connections"], None));
     assert!(listed.contains("shop") && listed.contains(server.url()) && !listed.contains(KEY), "{listed}");
     assert!(out(&run(&["counts", "--connection", "shop"], None)).contains("profiles"));
-    assert!(error(&run(&["counts"], None)).contains("which key?"));
+    let which = error(&run(&["counts"], None));
+    assert!(which.contains("which key?") && which.contains("--connection with one of shop"), "{which}");
     assert!(error(&run(&["counts", "--connection", "other"], None)).contains("there is no connection other"));
     out(&run(&["login", "--url", server.url()], Some(KEY)));
     assert!(out(&run(&["counts"], None)).contains("profiles"));
@@ -261,5 +266,24 @@ fn a_reader_that_goes_away_ends_it_without_a_word() {
         let output = child.wait_with_output().expect("it ends");
         assert_eq!(output.stderr, b"", "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(141), "{arguments:?}");
+    }
+}
+
+/// What somebody types who has not read the help is answered by what is expected.
+#[test]
+fn what_is_expected_is_said() {
+    let said = |arguments: &[&str]| {
+        let output = tessera().args(arguments).output().expect("the binary starts");
+        assert!(!output.status.success(), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for (arguments, expected) in [
+        (&["serve", "--listen", "9000"][..], "127.0.0.1:9000 for this machine alone"),
+        (&["serve", "--listen", "localhost"], "127.0.0.1:8640 for this machine alone"),
+        (&["apply", "nothere.yaml"], "nothere.yaml: cannot be read"),
+        (&["apply"], "--file <PATH>"),
+    ] {
+        let said = said(arguments);
+        assert!(said.contains(expected), "{arguments:?}: {said}");
     }
 }

@@ -299,3 +299,102 @@ fn declared_types_are_checked_in_lines_of_json_too() {
     let refused = fs::read_to_string(folder.path().join("in.jsonl.rejected.jsonl")).expect("a file");
     assert_eq!(refused.matches(r#""code":"value_invalid""#).count(), 3, "{refused}");
 }
+
+/// What a program that starts a load reads: JSON alone, and how it ended.
+fn lines(output: &Output) -> Vec<serde_json::Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+}
+
+#[test]
+fn a_program_reads_lines_of_json_and_a_summary() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let rows: String = (0..60).map(|number| format!("u{number},{number}\n")).collect();
+    fs::write(folder.path().join("a.csv"), format!("id,age\n{rows}")).expect("written");
+    fs::write(folder.path().join("b.csv"), "id,age\nx,1\ny,old\n").expect("written");
+    let flags = ["--json", "--progress", "0", "--batch", "20", "--property", "age:number={age}"];
+    let flags = [&RECORD[..], &flags].concat();
+    let output = load(&server, folder.path(), &[&flags[..], &["a.csv", "b.csv"]].concat(), None);
+    let told = lines(&output);
+    assert_eq!(output.status.code(), Some(1));
+    let of = |kind: &str| told.iter().filter(|line| line["type"] == kind).cloned().collect::<Vec<_>>();
+    let progress = of("progress");
+    assert!(progress.len() >= 2, "{told:?}");
+    assert_eq!((&progress[0]["file"], &progress[0]["accepted"]), (&"a.csv".into(), &20.into()), "{told:?}");
+    assert!(progress[0]["bytes_read"].as_u64() <= progress[0]["bytes_total"].as_u64(), "{told:?}");
+    let files = of("file");
+    assert_eq!(files.len(), 2);
+    assert_eq!(
+        (&files[0]["end"], &files[0]["accepted"], &files[0]["rejected_file"]),
+        (&"complete".into(), &60.into(), &serde_json::Value::Null)
+    );
+    assert_eq!((&files[1]["rejected"], &files[1]["reasons"][0]["rows"]), (&1.into(), &1.into()), "{told:?}");
+    assert_eq!(files[1]["rejected_file"], "b.csv.rejected.csv");
+    let last = told.last().expect("a summary");
+    let expected = serde_json::json!({ "type": "summary", "end": "complete", "dry_run": false, "files": 2, "files_not_begun": 0,
+        "accepted": 61, "duplicate": 0, "differing": 0, "rejected": 1, "lacking": 0, "seconds": last["seconds"] });
+    assert_eq!(*last, expected);
+    // A trial says what would be sent.
+    let output = load(&server, folder.path(), &[&flags[..], &["b.csv", "--dry-run"]].concat(), None);
+    let told = lines(&output);
+    assert_eq!((&told[0]["type"], &told[0]["body"]["attributes"]["age"]), (&"row".into(), &1.into()), "{told:?}");
+    assert_eq!(told.last().expect("a summary")["dry_run"], true);
+    // What breaks off says so, and what was done until then.
+    fs::write(folder.path().join("c.jsonl"), format!("{{\"id\":\"z\",\"age\":1}}\n{}", "x".repeat(17 << 20)))
+        .expect("written");
+    let output = load(&server, folder.path(), &[&flags[..], &["c.jsonl"]].concat(), None);
+    let told = lines(&output);
+    let last = told.last().expect("a summary");
+    assert_eq!(
+        (&last["type"], &last["end"], &last["accepted"]),
+        (&"summary".into(), &"failed".into(), &1.into()),
+        "{told:?}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("longer than"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn a_file_of_parquet_goes_in_with_its_types() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/files/orders.parquet");
+    fs::copy(file, folder.path().join("orders.parquet")).expect("copied");
+    let flags =
+        ["--event", "Order Completed", "--user-id", "{customer}", "--message-id", "{order}", "--timestamp", "{day}"];
+    let all = [&flags[..], &["--rest"]].concat();
+    let output = load(&server, folder.path(), &[&["orders.parquet"][..], &all].concat(), None);
+    // One of them has a number that is none.
+    assert_eq!(end(&output), (counts(2, 0, 1), Some(1)), "{}", told(&output));
+    assert!(told(&output).contains("column score holds what is no value of JSON"), "{}", told(&output));
+    let events = server.client().get("/v1/profiles/identifier/user_id/7001/events").expect("events");
+    let event = &events["events"][0];
+    assert_eq!(event["timestamp"], "2026-01-31T10:00:00Z");
+    assert_eq!(event["properties"].to_string(), r#"{"gift":true,"score":0.5,"skus":["A-1","B-2"],"total":59.90}"#);
+    // What was refused is a line of JSON that can be corrected and loaded.
+    let refused = folder.path().join("orders.parquet.rejected.jsonl");
+    let text = fs::read_to_string(&refused).expect("a file");
+    assert!(text.contains("\"order\":\"o-2\"") && text.contains("\"score\":null"), "{text}");
+    let output = load(&server, folder.path(), &[&["orders.parquet.rejected.jsonl"][..], &all].concat(), None);
+    assert_eq!(end(&output), (counts(1, 0, 0), Some(0)), "{}", told(&output));
+    // Where nobody asks for the column, nothing is refused; a pipe is read as well, and the same rows are known.
+    let some = [&flags[..], &["--property", "total={total}", "--format", "parquet", "-"]].concat();
+    fs::copy(folder.path().join("orders.parquet"), folder.path().join("piped.parquet")).expect("copied");
+    let piped = tessera()
+        .current_dir(folder.path())
+        .args(["load", "--url", server.url(), "--key", KEY])
+        .args(&some)
+        .stdin(fs::File::open(folder.path().join("piped.parquet")).expect("a file"))
+        .output()
+        .expect("the binary starts");
+    let (last, code) = end(&piped);
+    assert!(last.starts_with(&counts(0, 3, 0)) && code == Some(0), "{last} {}", told(&piped));
+    // A column that is not there is named, with those that are.
+    let output = load(&server, folder.path(), &["orders.parquet", "--event", "X", "--user-id", "{client}"], None);
+    assert!(told(&output).contains("has no column client; it has: order, customer, day"), "{}", told(&output));
+}

@@ -423,3 +423,53 @@ fn a_password_is_sealed_and_shown_to_nobody() {
         }
     }
 }
+
+/// The example of a warehouse, twice: the second time nothing has changed.
+#[test]
+fn the_example_of_a_warehouse_does_what_it_says() {
+    let (folder, postgres) = (tempfile::tempdir().expect("a folder"), Postgres::start());
+    let server = Server::start_with(folder.path(), &[("TESSERA_SECRET_SHOP", PASSWORD)]);
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sql/customers.sh");
+    for counts in ["\"read\":2 \"changed\":2 \"unchanged\":0", "\"read\":2 \"changed\":0 \"unchanged\":2"] {
+        let output = std::process::Command::new("bash")
+            .arg(&example)
+            .env("PATH", postgres.path())
+            .envs([("TESSERA_URL", server.url()), ("TESSERA_KEY", harness::KEY), ("PGPASSWORD", PASSWORD)])
+            .env("DATABASE_URL", format!("postgres://tessera@127.0.0.1:{}/postgres", postgres.port))
+            .output()
+            .expect("bash is there");
+        let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{out}\n{error}");
+        let profile = "a row as a profile: \"user_id\":\"sql-1\" \"city\":\"Lyon\" \"lifetime_value\":512.30";
+        assert!(out.contains(counts) && out.contains(profile), "{out}");
+    }
+}
+
+/// What the guide to warehouses says, pasted beside the database that it speaks of.
+#[test]
+fn the_guide_to_warehouses_works_when_pasted() {
+    let (folder, postgres) = (tempfile::tempdir().expect("a folder"), Postgres::start());
+    let server = Server::start_with(folder.path(), &[("TESSERA_SECRET_CRM", PASSWORD)]);
+    postgres.sql(
+        "create table customers (customer_id text, email text, city text, ltv numeric, high_spenders boolean);
+         insert into customers values ('U-20417', 'ann@shop.example', 'Lyon', 512.30, true)",
+    );
+    let guide = include_str!("../../../docs/guide/warehouse.md");
+    let blocks = guide.split("```sh\n").skip(1).map(|rest| rest.split("\n```").next().expect("an end"));
+    let url = format!("postgres://tessera@127.0.0.1:{}/postgres", postgres.port);
+    let pasted = blocks.collect::<Vec<_>>().join("\n").replace("postgres://tessera@db.internal:5432/shop", &url);
+    let lake = tempfile::tempdir().expect("a folder");
+    let pasted = pasted.replace("/var/data/lake", lake.path().to_str().expect("UTF-8"));
+    let script = format!("set -euo pipefail\ncurl() {{ command curl -sS --fail-with-body \"$@\" && echo; }}\n{pasted}");
+    let output = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(lake.path())
+        .envs([("URL", server.url()), ("KEY", harness::KEY)])
+        .output()
+        .expect("bash is there");
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{error}");
+    for part in ["\"ok\":true,\"tables\":[\"customers\"]", "\"read\":1", "\"user_id\":\"U-20417\"", "\"ltv\":512.30"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+}

@@ -30,9 +30,14 @@ use crate::read::timeline;
 use crate::stored::keys::Scope;
 use crate::work::service::Service;
 
+mod advice;
+mod kinds;
+mod letters;
+mod place;
 mod unheard;
 
 pub use crate::read::rule_model::RuleModel;
+pub use advice::{Advice, Letters, Values};
 pub use unheard::{Thing, Unheard};
 
 use crate::read::profile_facts::ProfileFacts;

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use support::{START, WORKSPACE, by, fact, ingest, key, memory};
-use tessera_connect::{Column, ColumnKind, Connect as _, Connection, Connectors, Query, Question, Row, Value as Cell};
+use tessera_connect::{
+    Column, ColumnKind, Connect as _, Connection, Connectors, Place, Query, Question, Row, Value as Cell,
+};
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
@@ -82,7 +84,10 @@ async fn people(service: &Service, from: usize, to: usize) {
 
 async fn with_folder(service: &Service, folder: &FilePath) {
     let url = format!("file://{}", folder.display());
-    service.put_connection(WORKSPACE, "files", NewConnection::Files { url }).await.expect("a connection");
+    service
+        .put_connection(WORKSPACE, "files", NewConnection::Files { url, options: BTreeMap::new(), ca: None })
+        .await
+        .expect("a connection");
 }
 
 async fn sent(service: &Arc<Service>, content: ExportContent) -> Vec<u8> {
@@ -118,7 +123,8 @@ fn lines(bytes: &[u8]) -> BTreeMap<String, Json> {
 async fn table(folder: &FilePath, name: &str, types: &[(&str, ColumnKind)]) -> (Vec<Column>, Vec<Row>) {
     let types = types.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
     let question = Question { query: Query::Table(name.to_owned()), types };
-    let mut rows = Connectors.open(&Connection::Files { folder: folder.to_owned() }, &question).await.expect("a file");
+    let connection = Connection::Files(Place::Folder(folder.to_owned()));
+    let mut rows = Connectors::default().open(&connection, &question).await.expect("a file");
     let mut all = Vec::new();
     while let Some(batch) = rows.next().await.expect("rows") {
         all.extend(batch);

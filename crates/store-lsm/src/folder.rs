@@ -16,7 +16,7 @@ const TREE_FOLDER: &str = "tree";
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process, or another part of this one, has it open.
-    #[error("data folder is in use path={}", path.display())]
+    #[error("data folder is in use by another server or command; end that one first path={}", path.display())]
     InUse {
         /// The folder.
         path: PathBuf,

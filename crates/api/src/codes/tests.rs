@@ -42,6 +42,23 @@ fn every_code_that_is_raised_is_documented() {
     assert!(missing.is_empty(), "not in the table: {missing:?}");
 }
 
+/// Nobody looks up what is never said: each code of the table is written somewhere outside of it.
+#[test]
+fn every_code_of_the_table_is_raised() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folders = ["connect/src", "engine/src", "service/src", "api/src"];
+    let files = folders.map(|folder| sources(&crates.join(folder))).concat();
+    let is_table =
+        |file: &Path| file.components().any(|part| matches!(part.as_os_str().to_str(), Some("codes" | "codes.rs")));
+    let text: String = files
+        .iter()
+        .filter(|file| !is_table(file))
+        .map(|file| std::fs::read_to_string(file).expect("a source"))
+        .collect();
+    let silent: Vec<_> = all().map(|code| code.code).filter(|code| !text.contains(&format!("\"{code}\""))).collect();
+    assert!(silent.is_empty(), "never raised: {silent:?}");
+}
+
 /// The code that follows a form; after `ErrorKind::` comes the kind first.
 fn code_after(rest: &str, form: &str) -> Option<String> {
     let rest = if form == "ErrorKind::" {

@@ -1,5 +1,7 @@
 //! Rules before they are anybody's: checked, translated into their one spelling, and tried on a profile.
 
+mod warned;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -20,7 +22,7 @@ use tessera_service::clock::format_timestamp;
 use tessera_service::directory::{Permission, WorkspaceId};
 use tessera_service::error::Error;
 use tessera_service::json::{Spelling, read_value};
-use tessera_service::rules::{Evaluated, RuleModel, Thing, Unheard};
+use tessera_service::rules::{Evaluated, RuleModel, Values};
 use utoipa::ToSchema;
 
 use super::explain::raw;
@@ -57,6 +59,9 @@ struct Check {
     /// `condition`, as a segment asks for it, or `value`, as a computed attribute does.
     #[serde(default = "value")]
     purpose: String,
+    /// The id of the merge policy that it will be asked under; the workspace's default one where it is left out.
+    #[serde(default)]
+    merge_policy: Option<String>,
 }
 
 fn value() -> String {
@@ -75,18 +80,20 @@ struct Checked {
     /// What it comes down to, where nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<Understood>,
-    /// What it names that nobody has heard of: advice.
+    /// What is to be said of it: advice, for which nothing is refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
 }
 
-/// Something that a rule names and that this workspace has never received and does not register: it may come yet; perhaps it is misspelt. Or
-/// something that a change has done beside what it says.
+/// Something that whoever writes a rule may want to know. It is refused for none of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = RuleWarning)]
 pub(crate) struct Warning {
-    /// What it is: `attribute`, `event_type`, `property`, `event_part` (something that no event has at the top), `contradiction` (a condition that cannot
-    /// hold together with another one), `reset` (a member that was left out of a replacement, and has its default again).
+    /// What it is: `attribute`, `event_type`, `property` (a name that this workspace has never received and does not register: it may come yet, perhaps it
+    /// is misspelt), `event_part` (something that no event has at the top), `type` (all that was seen of it is of another type), `letter_case` (a text that
+    /// is there in other letters only), `value` (a text that the data model does not allow there), `retention` (the rule looks further back than it is
+    /// kept), `merge_policy` (no dataset that says it takes part in the merge policy), `contradiction` (a condition that cannot hold together with another
+    /// one), `reset` (a member that was left out of a replacement, and has its default again).
     pub(super) kind: &'static str,
     /// Its name.
     pub(super) name: String,
@@ -94,47 +101,21 @@ pub(crate) struct Warning {
     pub(super) message: String,
 }
 
-/// What a rule names that nobody has heard of.
+/// What is to be said of a rule under a merge policy.
 pub(super) async fn warnings(
     app: &App,
     workspace: WorkspaceId,
     rule: &Rule,
     model: &RuleModel,
+    asked: (Option<&str>, Values),
 ) -> Result<Vec<Warning>, Error> {
-    let warning = |own: Unheard| {
-        let (kind, message) = match (own.thing, own.of) {
-            (Thing::Attribute, _) => {
-                ("attribute", "no profile has had this attribute, and it is not registered".to_owned())
-            }
-            (Thing::EventType, _) => {
-                ("event_type", "no event of this type has been received, and it is not registered".to_owned())
-            }
-            (Thing::Property, None) => {
-                ("property", "no event has had this property, and it is not registered".to_owned())
-            }
-            (Thing::Property, Some(event)) => {
-                ("property", format!("no event {event} has had this property, and it is not registered"))
-            }
-            (Thing::EventPart, _) => (
-                "event_part",
-                "an event has eventType, timestamp, properties, items, traits and context, and nothing of this name"
-                    .to_owned(),
-            ),
-        };
-        let meant = own.near.map(|near| format!("; did you mean {near}?"));
-        // A word of another language reads as an attribute.
-        let foreign = || {
-            (kind == "attribute").then(|| pql::foreign_function(&own.name)).flatten().map(|hint| format!("; {hint}"))
-        };
-        Warning { kind, message: message + &meant.or_else(foreign).unwrap_or_default(), name: own.name }
-    };
-    let unheard = app.service.unheard_of(workspace, rule, model).await?.into_iter().map(warning);
+    let advice = app.service.advice(workspace, rule, model, asked).await?.into_iter().map(Warning::from);
     let never = check::contradictions(rule.source(), model).into_iter().map(|(one, other)| Warning {
         kind: "contradiction",
         message: format!("nobody can meet it together with {one}, unless it is a list"),
         name: other,
     });
-    Ok(unheard.chain(never).collect())
+    Ok(advice.chain(never).collect())
 }
 
 /// What is wrong with a rule, and where.
@@ -244,7 +225,7 @@ struct Outcome {
     events: usize,
     /// Whether the profile has more than that and the rule speaks of them: then the value is that of the newest alone.
     truncated: bool,
-    /// What the rule names that nobody has heard of: advice.
+    /// What is to be said of the rule: advice, for which nothing is refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
 }
@@ -279,12 +260,14 @@ pub(super) fn routes() -> Vec<Route> {
 async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let body = entered.body(&app, &headers, body).await?;
-    let Check { pql, pql_json, tree, filter, purpose } = body::json(&body)?;
+    let Check { pql, pql_json, tree, filter, purpose, merge_policy } = body::json(&body)?;
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
     let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
     let compiled = compile(&spelled, purpose, &model);
     let warnings = match &compiled {
-        Ok((rule, _)) => warnings(&app, entered.workspace, rule, &model).await?,
+        Ok((rule, _)) => {
+            warnings(&app, entered.workspace, rule, &model, (merge_policy.as_deref(), Values::Looked)).await?
+        }
         Err(_) => Vec::new(),
     };
     let checked = found(compiled, &spelled, warnings);
@@ -300,7 +283,7 @@ async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -
     let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
     let (rule, _) = compile(&spelled, purpose, &model).map_err(|problem| refused(&problem, &spelled))?;
     let policy = merge_policy.as_deref();
-    let warnings = warnings(&app, entered.workspace, &rule, &model).await?;
+    let warnings = warnings(&app, entered.workspace, &rule, &model, (policy, Values::Left)).await?;
     let evaluated =
         app.service.evaluate(entered.workspace, &lookup, Arc::new(rule), policy, entered.visibility()).await?;
     let Evaluated { profile_id, value, at, changes_at, steps, events, is_truncated } = evaluated;

@@ -19,6 +19,7 @@ use tessera_service::audit::Action;
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::error::{Error, ErrorKind};
+use tessera_service::rules::Values;
 use tessera_service::segments::OVERLAPS_MAX;
 use utoipa::ToSchema;
 
@@ -81,7 +82,7 @@ struct Preview {
     truncated: bool,
     /// What some of them are called.
     sample: Vec<String>,
-    /// What the condition names that nobody has heard of: advice.
+    /// What is to be said of the condition: advice, for which nothing is refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<rules::Warning>,
 }
@@ -294,7 +295,7 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     }
     let policy = merge_policy.as_deref();
     let of = of.unwrap_or_default().into();
-    let warnings = rules::warnings(&app, entered.workspace, &rule, &model).await?;
+    let warnings = rules::warnings(&app, entered.workspace, &rule, &model, (policy, Values::Looked)).await?;
     let seen = app.service.preview_segment(entered.workspace, Arc::new(rule), (zone, of), policy).await?;
     let tessera_service::segments::Preview {
         count,

@@ -11,6 +11,7 @@ use tessera_engine::time::Timestamp;
 use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::idempotency::{Given, IdempotencyKey, Once};
+use tessera_service::rules::Values;
 use tessera_service::segments::ShownRule;
 use tessera_service::workspace_config::{RuleKind, RuleName, StoredConfig, put_rule};
 
@@ -349,7 +350,7 @@ async fn put_as(
     Ok(entered.answer(json_bytes(json)))
 }
 
-/// What a rule that is being set names and nobody has heard of, once it has been looked at.
+/// What is to be said of a rule that is being set, once it has been looked at.
 type Warned = Arc<OnceLock<Vec<Warning>>>;
 
 async fn set(
@@ -366,7 +367,15 @@ async fn set(
         let message = "the rule reads attributes or events that this key may not see";
         return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message));
     }
-    let warnings = rules::warnings(app, entered.workspace, &content.definition.rule, &model).await?;
+    let policy = content.definition.merge_policy.as_ref().map(ToString::to_string);
+    // Letters of values are told to those alone who may read them.
+    let values = if entered.caller.permissions().contains(Permission::Read) { Values::Looked } else { Values::Left };
+    let ask = |policy| rules::warnings(app, entered.workspace, &content.definition.rule, &model, (policy, values));
+    let warnings = match ask(policy.as_deref()).await {
+        // A draft may name one that is not there yet; whether anything else may is decided where it is set.
+        Err(error) if error.code == "merge_policy_unknown" => ask(None).await?,
+        warnings => warnings?,
+    };
     warned.get_or_init(|| warnings);
     app.service.put_stored_rule(entered.workspace, kind, &name, (content, expected), entered.visibility(), once).await
 }

@@ -53,3 +53,31 @@ async fn every_code_stands_in_the_table_of_errors() {
     assert_eq!(world.get("/", "").await.header("location"), "/docs/");
     assert_eq!(world.get("/docs/nothing", "").await.status, 404);
 }
+
+/// The reference begins with who asks and what is answered, its links lead to pages, and its groups stand in the order in which the introduction names them.
+#[tokio::test]
+async fn the_reference_has_an_introduction_and_an_order() {
+    let world = World::new().await;
+    let document = world.get("/openapi.json", "").await.json();
+    let introduction = document["info"]["description"].as_str().expect("an introduction");
+    for part in ["## Who asks", "Bearer $KEY", "`code` is stable", "](/docs/operations)", "](/docs/doors)"] {
+        assert!(introduction.contains(part), "{part}: {introduction}");
+    }
+    assert!(!introduction.contains(".md"), "{introduction}");
+    let groups: Vec<&str> =
+        document["tags"].as_array().expect("groups").iter().filter_map(|tag| tag["name"].as_str()).collect();
+    let order = introduction.split_once("## Who asks").expect("a part").0;
+    let named: Vec<&str> = order.split('`').skip(1).step_by(2).filter(|word| groups.contains(word)).collect();
+    assert!(named.len() >= 12, "{named:?}");
+    let places: Vec<_> = named.iter().map(|name| groups.iter().position(|group| group == name)).collect();
+    assert!(places.is_sorted(), "{named:?} stand as {groups:?}");
+    // Each group that has operations is told of, and each operation is of one.
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for operation in methods.as_object().expect("methods").values() {
+            let group = operation["tags"][0].as_str().expect("a group");
+            assert!(groups.contains(&group), "{path}: {group}");
+        }
+    }
+    let page = String::from_utf8_lossy(&world.get("/docs/api/swagger-initializer.js", "").await.body).into_owned();
+    assert!(page.contains("\"docExpansion\": \"none\"") && page.contains("\"persistAuthorization\": true"), "{page}");
+}

@@ -261,3 +261,24 @@ async fn a_list_without_end_is_refused_whole_in_few_bytes_and_nothing_is_kept() 
     let quarantine = world.get("/v1/admin/quarantine", ROOT).await;
     assert_eq!(quarantine.json()["items"], serde_json::json!([]));
 }
+
+#[tokio::test]
+async fn a_path_that_is_none_is_told_what_comes_close() {
+    let world = World::new().await;
+    for (path, expected) in [
+        ("/v1/segment/vips", "no such path; did you mean /v1/segments/{name}? All of them stand at /docs/api/"),
+        (
+            "/v1/profiles/identifer/email/a",
+            "no such path; did you mean /v1/profiles/identifier/{namespace}/{value}? All of them stand at /docs/api/",
+        ),
+        ("/v1/profiles/ann", "no such path; all of them stand at /docs/api/"),
+        ("/nothing", "no such path; all of them stand at /docs/api/"),
+        // Clients of other services are told in the words of these.
+        ("/api/v1/consumer/nothing", "no such path"),
+    ] {
+        let reply = world.get(path, ROOT).await;
+        let json = reply.json();
+        let message = json["error"]["message"].as_str().or(json["message"].as_str()).unwrap_or_default();
+        assert_eq!((reply.status.as_u16(), message), (404, expected), "{path}: {json}");
+    }
+}

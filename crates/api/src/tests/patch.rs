@@ -73,3 +73,13 @@ async fn a_replacement_says_what_it_has_reset() {
     let warnings = replaced["warnings"].as_array().cloned().unwrap_or_default();
     assert!(warnings.iter().all(|own| own["kind"] != "reset"), "{replaced}");
 }
+
+#[tokio::test]
+async fn a_name_that_is_archived_is_told_how_it_comes_back() {
+    let world = made().await;
+    let again = json!({ "name": "s", "pql": "plan = \"gold\"" });
+    let told = async || sent(&world, "POST", "/v1/segments", again.clone()).await.1["error"]["message"].clone();
+    assert_eq!(told().await, "a segment of this name exists");
+    assert_eq!(sent(&world, "DELETE", "/v1/segments/s", Value::Null).await.0, 200);
+    assert_eq!(told().await, "a segment of this name exists and is archived; PUT brings it back as what it says");
+}

@@ -266,6 +266,7 @@ async fn what_nobody_has_heard_of_is_told_and_not_refused() {
         ("paln = \"gold\"", &[("attribute", "paln")]),
         ("address.town = \"Lyon\"", &[("attribute", "address.town")]),
         ("xEvent[event = \"Order Completed\"].count() > 0", &[("event_part", "event")]),
+        ("xEvent[eventType = \"Order Completed\"].sum(total) > 1", &[("event_part", "total")]),
         ("xEvent[eventType = \"Nonsense\"].count() > 0", &[("event_type", "Nonsense")]),
         ("xEvent[eventType = \"Order Completed\" and properties.price > 1].count() > 0", &[("property", "price")]),
         ("xEvent[properties.price > 1].count() > 0", &[("property", "price")]),
@@ -286,5 +287,24 @@ async fn what_nobody_has_heard_of_is_told_and_not_refused() {
         assert_eq!(ask("/v1/rules:evaluate", json!({ "pql": rule, "profile": profile })).await, expected, "{rule}");
         assert_eq!(ask("/v1/segments:preview", json!({ "pql": rule })).await, expected, "{rule}");
         assert_eq!(ask("/v1/segments", json!({ "name": rule, "pql": rule })).await, expected, "{rule}");
+    }
+}
+
+/// What was meant, where somebody writes what other languages have.
+#[tokio::test]
+async fn names_of_other_languages_are_told_what_they_are_here() {
+    let world = ann().await;
+    for (rule, meant) in [
+        ("xEvent[eventType = \"Order Completed\"].sum(total)", "did you mean properties.total?"),
+        ("xEvent[event = \"Order Completed\"].count()", "did you mean eventType?"),
+        ("xEvent[created_at occurs today].count()", "did you mean timestamp?"),
+        ("events.count()", "the events of a profile are xEvent"),
+        ("eventType = \"Login\"", "events are asked for by xEvent[eventType"),
+        ("city.length > 3", "did you mean city.length()?"),
+        ("ctiy", "did you mean city?"),
+    ] {
+        let found = checked(&world, rule).await;
+        let message = found["warnings"][0]["message"].as_str().unwrap_or_default();
+        assert!(message.contains(meant), "{rule}: {found}");
     }
 }

@@ -1,6 +1,6 @@
 //! Types of expressions, from the leaves upwards.
 
-use super::{Known, Model, Type, meaning};
+use super::{Compared, Known, Model, Type, meaning};
 use crate::ast::{Argument, Arithmetic, Binding, Comparison, Expr, Function, Literal, Moment, Name, Node, When};
 use crate::calendar::{self, Zone};
 use crate::problem::{Code, Problem};
@@ -181,6 +181,10 @@ impl<'m> Inference<'m> {
         let (left_kind, right_kind) = (self.expr(left)?, self.expr(right)?);
         meaning::comparison(comparison, (left, &left_kind), (right, &right_kind))?;
         let is_order = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+        if !is_order {
+            self.note(left, right);
+            self.note(right, left);
+        }
         let fits = |kind: &Type, other: &Type, literal: &Expr| match (kind, other) {
             (Type::Any, _) | (_, Type::Any) => true,
             (Type::Time, Type::Time | Type::Number | Type::Text) | (Type::Number | Type::Text, Type::Time) => true,
@@ -211,7 +215,8 @@ impl<'m> Inference<'m> {
         } else {
             format!("{left_kind} as on the other side, and not {right_kind}")
         };
-        Err(Problem::new(Code::WrongType, right.at.clone(), expected))
+        let problem = Problem::new(Code::WrongType, right.at.clone(), expected);
+        Err(Problem { hint: meaning::of_a_list(comparison, (left, &left_kind), right), ..problem })
     }
 
     fn arithmetic(&mut self, operator: Arithmetic, left: &Expr, right: &Expr) -> Result<Type> {
@@ -258,7 +263,34 @@ impl<'m> Inference<'m> {
                 }
             });
         }
+        let minds_case = |argument: Option<&Expr>| {
+            argument.is_none_or(|argument| argument.node == Node::Literal(Literal::Bool(true)))
+        };
+        match (function, arguments) {
+            (F::Equals | F::NotEqualTo, [subject, text, rest @ ..]) if minds_case(rest.first()) => {
+                self.note(subject, text);
+            }
+            (F::In | F::NotIn | F::Includes, [subject, texts, ..]) => self.note(subject, texts),
+            _ => {}
+        }
         Ok(result(function, &kinds))
+    }
+
+    /// Tells the model that what stands at a path is compared with a text, or with each text of a list.
+    fn note(&self, subject: &Expr, with: &Expr) {
+        let Node::Path { of, names } = &subject.node else { return };
+        let own = self.subject(of);
+        let compared = match &own {
+            Subject::Profile => Compared::Attribute(names),
+            Subject::Event(event) => Compared::Property(event.as_deref(), names),
+            Subject::Of(_) => return,
+        };
+        let items = if let Node::List(items) = &with.node { &items[..] } else { std::slice::from_ref(with) };
+        for item in items {
+            if let Node::Literal(Literal::Text(text)) = &item.node {
+                self.model.compared(compared, text);
+            }
+        }
     }
 
     /// The segment that a rule asks about is there.

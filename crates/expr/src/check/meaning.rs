@@ -37,6 +37,51 @@ pub(super) fn comparison(
     Ok(())
 }
 
+/// What was meant by a comparison of a list with one value.
+pub(super) fn of_a_list(comparison: Comparison, (left, kind): (&Expr, &Type), right: &Expr) -> Option<String> {
+    let (Node::Path { of, names }, Type::List(_), Node::Literal(_)) = (&left.node, kind, &right.node) else {
+        return None;
+    };
+    let value = pql::print(right);
+    match &of.node {
+        Node::Events | Node::Filter { .. } => {
+            let list = pql::print(of);
+            Some(format!("write {list}[{} {} {value}]", names.join("."), comparison.name()))
+        }
+        _ if comparison == Comparison::Equal => Some(format!("write {}.includes({value})", pql::print(left))),
+        _ => None,
+    }
+}
+
+/// Refuses a text or a number that is joined by `and` or `or`: each of these is true or false by itself, and `plan = "a" or "b"` is not what it looks like.
+pub(super) fn operands(expr: &Expr) -> Result<(), Problem> {
+    let mut found = Ok(());
+    if let Node::And(parts) | Node::Or(parts) = &expr.node {
+        let word = if matches!(expr.node, Node::And(_)) { "and" } else { "or" };
+        for (at, part) in parts.iter().enumerate() {
+            let Node::Literal(Literal::Text(_) | Literal::Number(_)) = &part.node else { continue };
+            let compared = parts[..at].iter().rev().find_map(|before| match &before.node {
+                Node::Compare(comparison, subject, _) => Some((comparison.name(), pql::print(subject))),
+                _ => None,
+            });
+            let value = pql::print(part);
+            let hint = compared.map_or_else(
+                || format!("compare it with something, as in … = {value}"),
+                |(comparison, subject)| format!("write {subject} {comparison} {value}"),
+            );
+            let expected = format!("a condition on each side of {word}, and not a value");
+            let problem = Problem::new(Code::WrongType, part.at.clone(), expected);
+            return Err(Problem { hint: Some(hint), ..problem });
+        }
+    }
+    expr.each_part(&mut |part| {
+        if found.is_ok() {
+            found = operands(part);
+        }
+    });
+    found
+}
+
 /// Refuses a text that is taken for a time and names none.
 pub(super) fn moment(expr: &Expr) -> Result<(), Problem> {
     match &expr.node {

@@ -274,7 +274,7 @@ fn of_event(value: &Expr) -> Option<Argument> {
 }
 
 /// The window that a condition on the time of an event is.
-fn window(condition: &Expr) -> Option<Window> {
+pub(super) fn window(condition: &Expr) -> Option<Window> {
     let Node::Occurs { subject, when } = &condition.node else { return None };
     if !is_path(subject, "timestamp") {
         return None;

@@ -38,8 +38,15 @@ pub(super) enum Strength {
 /// # Errors
 /// The first [`Problem`], with its place in the text.
 pub fn parse(text: &str) -> Result<Expr, Problem> {
+    read(text).map_err(|problem| match teach::requoted(text, &problem) {
+        Some(requoted) => teach::quotes(problem, (text, &requoted), read(&requoted)),
+        None => problem,
+    })
+}
+
+fn read(text: &str) -> Result<Expr, Problem> {
     let tokens = tokens(text)?;
-    let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, nodes: 0, takes_in: true };
+    let mut parser = Parser { text, tokens: &tokens, at: 0, depth: 0, nodes: 0, takes_in: true };
     let (parameters, mut expr) = parser.query().map_err(|problem| teach::taught(text, &tokens, problem))?;
     resolve::resolve(&mut expr, &parameters)?;
     expr.well_formed()?;
@@ -47,6 +54,7 @@ pub fn parse(text: &str) -> Result<Expr, Problem> {
 }
 
 pub(super) struct Parser<'a> {
+    text: &'a str,
     tokens: &'a [Token<'a>],
     /// Of the next token; never behind the last, which is the end.
     at: usize,

@@ -1,6 +1,7 @@
 //! What hands write that know SQL or JavaScript, and how it is said in this language: hints for what is refused.
 
 use super::lexer::{Kind, Token};
+use crate::ast::Expr;
 use crate::problem::{Code, Place, Problem};
 
 /// Bytes of a rule that a hint repeats; what is longer is shown as `…`.
@@ -15,6 +16,69 @@ pub(super) fn taught(text: &str, tokens: &[Token<'_>], problem: Problem) -> Prob
     let Some(at) = tokens.iter().position(|token| token.start >= start as usize) else { return problem };
     let hint = Around { text, tokens, at }.hint();
     Problem { hint, ..problem }
+}
+
+/// The rule with its texts in double quotes, where what was refused is another kind of them and all of them have an end.
+pub(super) fn requoted(text: &str, problem: &Problem) -> Option<String> {
+    const QUOTES: [char; 5] = ['\'', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}'];
+    let Place::Text { start, .. } = problem.at else { return None };
+    let is_quote = |character: char| QUOTES.contains(&character);
+    if problem.code != Code::UnknownCharacter || !text.get(start as usize..)?.starts_with(is_quote) {
+        return None;
+    }
+    let (mut requoted, mut open) = (String::with_capacity(text.len()), None);
+    for character in text.chars() {
+        match open {
+            None if character == '"' || is_quote(character) => {
+                open = Some(character);
+                requoted.push('"');
+            }
+            Some('"') if character == '"' => {
+                open = None;
+                requoted.push('"');
+            }
+            Some(first) if first != '"' && is_quote(character) && (first != '\'' || character == '\'') => {
+                open = None;
+                requoted.push('"');
+            }
+            Some(first) if first != '"' && character == '"' => requoted.push_str("\\\""),
+            _ => requoted.push(character),
+        }
+    }
+    open.is_none().then_some(requoted)
+}
+
+/// What to say of a rule whose texts stand in other quotes: what it is in double ones or, where that is no rule either, what else is wrong with it.
+pub(super) fn quotes(problem: Problem, (text, requoted): (&str, &str), read: Result<Expr, Problem>) -> Problem {
+    const RULE_BYTES_MAX: usize = 300;
+    const DOUBLE: &str = "texts stand in \"double quotes\"";
+    match read {
+        Ok(_) if requoted.len() <= RULE_BYTES_MAX => Problem { hint: Some(format!("{DOUBLE}: {requoted}")), ..problem },
+        Ok(_) => problem,
+        Err(other) => {
+            let hint = other.hint.map_or_else(|| DOUBLE.to_owned(), |hint| format!("{hint}; and {DOUBLE}"));
+            // Its place in the text that was sent is the same only as long as each quote takes as many bytes.
+            let at = if requoted.len() == text.len() { other.at } else { problem.at };
+            Problem { code: other.code, expected: other.expected, hint: Some(hint), at }
+        }
+    }
+}
+
+/// A function of the language that is written as one of another: in front of what it is about.
+pub(super) fn in_front(text: &str, tokens: &[Token<'_>], at: usize, function: &str) -> String {
+    let around = Around { text, tokens, at };
+    if matches!(around.kind(2), Kind::Symbol("*")) {
+        return COUNTED.to_owned();
+    }
+    let is_part =
+        |further: &isize| matches!(around.kind(*further), Kind::Word(_) | Kind::Quoted(_) | Kind::Symbol("." | "^"));
+    let end = (2..).find(|further| !is_part(further)).unwrap_or(2);
+    let subject = usize::try_from(end).map_or("…", |end| around.between(at + 2, at + end));
+    match around.kind(end) {
+        Kind::Symbol(")") if end > 2 => format!("write {subject}.{function}()"),
+        Kind::Symbol(",") if end > 2 => format!("write {subject}.{function}(…)"),
+        _ => format!("{function} is written behind what it is about: x.{function}(…)"),
+    }
 }
 
 /// A token that was refused, and what stands around it.
@@ -36,9 +100,7 @@ impl Around<'_> {
             }
             (Kind::Symbol(","), _) => self.list(),
             (Kind::Symbol("*"), Kind::Word(word)) if is(word, "select") => Some(CONDITION_ALONE.to_owned()),
-            (Kind::Symbol("*"), _) => {
-                Some("events are counted by xEvent.count(), some of them by xEvent[…].count()".to_owned())
-            }
+            (Kind::Symbol("*"), _) => Some(COUNTED.to_owned()),
             (Kind::Text(_), Kind::Word(word)) if is(word, "date") || is(word, "timestamp") || is(word, "interval") => {
                 Some(
                     if is(word, "interval") {
@@ -139,7 +201,8 @@ impl Around<'_> {
             {
                 SPAN.to_owned()
             }
-            "ago" => SPAN.to_owned(),
+            "ago" | "within" | "during" => SPAN.to_owned(),
+            "in" | "last" | "this" | "past" if is_word(before, "occurs") => SPAN.to_owned(),
             _ if is_word(before, "is") => self.is_null(),
             _ => return None,
         };
@@ -217,6 +280,7 @@ impl Around<'_> {
     }
 }
 
+const COUNTED: &str = "events are counted by xEvent.count(), some of them by xEvent[…].count()";
 const CONDITION_ALONE: &str = "a rule is the condition alone, as it would stand behind where; events are filtered by xEvent[eventType = \"…\" and …]";
 const SPAN: &str = "a span stands between an instant and another: timestamp occurs <= 30 days before now";
 
@@ -256,6 +320,9 @@ pub fn function(name: &str) -> Option<&'static str> {
 }
 
 const FOREIGN: &[(&[&str], &str)] = &[
+    (&["events", "event"], "the events of a profile are xEvent, as in xEvent[eventType = \"…\"].count() > 0"),
+    (&["eventtype", "event_type", "event_name"], "events are asked for by xEvent[eventType = \"…\"]"),
+    (&["timestamp"], "events are asked for by xEvent[timestamp occurs …]"),
     (&["avg", "mean"], "write list.average(member)"),
     (
         &["countif", "count_if", "sumif", "sum_if", "countifs", "sumifs"],

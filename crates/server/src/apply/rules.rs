@@ -14,6 +14,7 @@ use super::kinds::{self, Current, Key, Kind, Refused};
 use super::plan::Change;
 use crate::client::Client;
 use crate::commands::ask::segment;
+use crate::commands::table;
 
 /// What a rule says, among the members of an answer.
 const CONTENT: [&str; 7] = ["display_name", "description", "pql", "time_zone", "merge_policy", "of", "into"];
@@ -72,6 +73,32 @@ pub(super) fn write(
         return Err(Refused::Changed);
     }
     kinds::send(client, Method::DELETE, &path, None)
+}
+
+/// Tells what the server would say of the rules that are new or changed: names that nobody has heard of, types, letters. Names that these files
+/// declare are known, also where nothing is written yet.
+pub(super) fn warn(client: &Client, declared: &Declared, current: &Current, changes: &[Change]) {
+    for change in changes.iter().filter(|change| is_rule(change.key.kind)) {
+        let Some(after) = &change.after else { continue };
+        let is_segment = matches!(change.key.kind, Kind::Segment);
+        let policy = after["merge_policy"].as_str().filter(|policy| current.policies.contains(*policy));
+        let purpose = if is_segment { "condition" } else { "value" };
+        let body = json!({ "pql": after["pql"], "purpose": purpose, "merge_policy": policy });
+        // It is advice: whoever may not ask is told nothing, and what is wrong was said already.
+        let Ok(answer) = client.json(Method::POST, "/v1/rules:check", Some(&body)) else { return };
+        for warning in answer["warnings"].as_array().into_iter().flatten() {
+            let [kind, name, message] =
+                ["kind", "name", "message"].map(|member| warning[member].as_str().unwrap_or_default());
+            let is_declared =
+                |name: &str| declared.things.contains_key(&Key::new(Kind::Attribute, Some(name.to_owned())));
+            if kind == "attribute"
+                && (is_declared(name) || name.split_once('.').is_some_and(|(root, _)| is_declared(root)))
+            {
+                continue;
+            }
+            eprintln!("warning: {}", table::plain(&format!("{}: {kind} {name}: {message}", change.key)));
+        }
+    }
 }
 
 const fn path(kind: Kind) -> &'static str {

@@ -90,6 +90,11 @@ pub(crate) fn find(name: Option<&str>) -> Result<Option<Connection>> {
     }
 }
 
+/// The names of the connections that are kept; none where there is no file that can be read.
+pub(crate) fn names() -> Vec<String> {
+    path().and_then(|path| read(&path).ok()).map(|kept| kept.connections.into_keys().collect()).unwrap_or_default()
+}
+
 /// Runs `tessera login`: tries the key, then keeps it.
 pub(crate) fn login(arguments: LoginArguments) -> Result<()> {
     let LoginArguments { name, url, key, ca_cert, workspace } = arguments;

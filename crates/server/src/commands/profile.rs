@@ -14,6 +14,7 @@ use super::table::Column;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum ProfileCommand {
     /// Show a profile.
+    #[command(alias = "show")]
     Get {
         #[command(flatten)]
         ask: Ask,

@@ -48,7 +48,8 @@ pub(crate) fn run(command: RuleCommand) -> Result<()> {
 /// A rule that is none is an error, with the place where it ends to be one.
 fn check(ask: &Ask, pql: &str, purpose: &str) -> Result<()> {
     let body = json!({"pql": pql, "purpose": purpose});
-    let mut answer = ask.client()?.json(Method::POST, "/v1/rules:check", Some(&body))?;
+    let client = ask.client()?;
+    let mut answer = client.json(Method::POST, "/v1/rules:check", Some(&body))?;
     let is_valid = answer["valid"] == true;
     if ask.json || is_valid {
         if !ask.json
@@ -63,7 +64,11 @@ fn check(ask: &Ask, pql: &str, purpose: &str) -> Result<()> {
         ensure!(is_valid, "this is no rule");
         return Ok(());
     }
-    bail!("{}", problem(pql, &answer["problem"]))
+    bail!(
+        "{}\n  the language, with recipes and what SQL is in it: {}/docs/rules",
+        problem(pql, &answer["problem"]),
+        client.base()
+    )
 }
 
 /// What is wrong with a rule: in words, and below them its line with a mark where.

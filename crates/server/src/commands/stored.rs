@@ -16,6 +16,7 @@ pub(crate) enum SegmentCommand {
         ask: Ask,
     },
     /// Show a segment.
+    #[command(alias = "show")]
     Get {
         #[command(flatten)]
         ask: Ask,
@@ -71,6 +72,7 @@ pub(crate) enum SegmentCommand {
         who: Who,
     },
     /// Archive a segment.
+    #[command(alias = "delete")]
     Archive {
         #[command(flatten)]
         ask: Ask,
@@ -91,6 +93,7 @@ pub(crate) enum AttributeCommand {
         ask: Ask,
     },
     /// Show a computed attribute.
+    #[command(alias = "show")]
     Get {
         #[command(flatten)]
         ask: Ask,
@@ -120,6 +123,7 @@ pub(crate) enum AttributeCommand {
         who: Who,
     },
     /// Archive a computed attribute.
+    #[command(alias = "delete")]
     Archive {
         #[command(flatten)]
         ask: Ask,

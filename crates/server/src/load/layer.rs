@@ -91,6 +91,8 @@ pub(crate) enum Format {
     Jsonl,
     /// Columns separated by blanks.
     Blank,
+    /// Parquet, as warehouses export it, uncompressed inside or with SNAPPY.
+    Parquet,
 }
 
 /// What a row becomes.

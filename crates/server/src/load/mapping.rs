@@ -79,12 +79,19 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// This mapping, for rows that were refused: columns separated by blanks were written down as CSV.
+    /// This mapping, for rows that were refused: columns separated by blanks were written down as CSV, rows of Parquet as lines of JSON.
     pub(crate) fn of_refused(mut self) -> Self {
-        if self.format == Format::Blank {
-            self.format = Format::Csv;
-        }
+        self.format = match self.format {
+            Format::Blank => Format::Csv,
+            Format::Parquet => Format::Jsonl,
+            own @ (Format::Csv | Format::Jsonl) => own,
+        };
         self
+    }
+
+    /// Whether a column is asked for.
+    pub(crate) fn takes(&self, column: &str) -> bool {
+        self.rest || self.named_columns().any(|named| named == column)
     }
 
     /// How rows are written.
@@ -92,9 +99,9 @@ impl Mapping {
         self.format
     }
 
-    /// Whether rows are columns, and no objects.
+    /// Whether rows are written as columns, and not as objects.
     pub(crate) fn has_columns(&self) -> bool {
-        self.format != Format::Jsonl
+        matches!(self.format, Format::Csv | Format::Blank)
     }
 
     /// Names of the columns, empty where a header gives them.
@@ -319,6 +326,7 @@ fn format_of(source: &str) -> Format {
     let ending = source.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     match ending.as_deref() {
         Some("jsonl" | "ndjson" | "json") => Format::Jsonl,
+        Some("parquet") => Format::Parquet,
         Some(_) | None => Format::Csv,
     }
 }

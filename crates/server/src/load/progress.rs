@@ -3,9 +3,10 @@
 use std::io::{IsTerminal as _, Read};
 use std::time::Duration;
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressBarIter, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressBarIter, ProgressDrawTarget, ProgressStyle};
 use tessera_engine::time::Timestamp;
 
+use super::report::{Pace, Report};
 use super::sender::Counts;
 use crate::world;
 
@@ -17,11 +18,12 @@ pub(crate) struct Progress {
     /// When the last line was written, where lines are.
     last: Option<Timestamp>,
     every: Duration,
+    report: Report,
 }
 
 impl Progress {
-    /// Over an input of so many bytes, if that is known. Without a terminal there is a line as often as this.
-    pub(crate) fn new(bytes: Option<u64>, every: Duration) -> Self {
+    /// Over an input of so many bytes, if that is known. Without a terminal, and for a machine, there is a line as often as this.
+    pub(crate) fn new(bytes: Option<u64>, every: Duration, report: Report) -> Self {
         let bar = match bytes {
             Some(bytes) => ProgressBar::new(bytes),
             None => ProgressBar::no_length(),
@@ -32,11 +34,13 @@ impl Progress {
         };
         bar.set_style(ProgressStyle::with_template(template).expect("the template is constant").progress_chars("=> "));
         let started = world::now();
-        let is_watched = std::io::stderr().is_terminal();
+        let is_watched = std::io::stderr().is_terminal() && !report.is_json();
         if is_watched {
             bar.enable_steady_tick(Duration::from_millis(200));
+        } else if report.is_json() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { bar, bytes, started, last: (!is_watched).then_some(started), every }
+        Self { bar, bytes, started, last: (!is_watched).then_some(started), every, report }
     }
 
     /// The input, counted while it is read.
@@ -53,11 +57,20 @@ impl Progress {
         if is_due {
             self.last = Some(now);
             let read = self.bar.position();
-            let (part, left) = match self.bytes.filter(|bytes| *bytes > 0) {
-                Some(bytes) => (format!("{}%", read.saturating_mul(100) / bytes), left(self.started, now, read, bytes)),
-                None => (HumanBytes(read).to_string(), String::new()),
-            };
-            eprintln!("tessera: {part} read, {} rows a second{left}: {counts}", HumanCount(rate));
+            let total = self.bytes.filter(|bytes| *bytes > 0);
+            let left = total.and_then(|bytes| left(self.started, now, read, bytes));
+            match &self.report {
+                Report::Json { .. } => self.report.progress(counts, Pace { read, total, rate, left }),
+                Report::People => {
+                    let part = match total {
+                        Some(bytes) => format!("{}%", read.saturating_mul(100) / bytes),
+                        None if read == 0 => format!("{} rows", HumanCount(counts.rows())),
+                        None => HumanBytes(read).to_string(),
+                    };
+                    let left = left.map_or(String::new(), |left| format!(", about {left} s left"));
+                    eprintln!("tessera: {part} read, {} rows a second{left}: {counts}", HumanCount(rate));
+                }
+            }
         }
     }
 
@@ -76,11 +89,10 @@ fn rate(rows: u64, started: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
-/// What is left at the pace so far.
-fn left(started: Timestamp, now: Timestamp, read: u64, bytes: u64) -> String {
-    let Some(rest) = bytes.checked_sub(read).filter(|_| read > 0) else { return String::new() };
-    let seconds = micros_between(started, now) * u128::from(rest) / u128::from(read) / 1_000_000;
-    format!(", about {} s left", seconds)
+/// The seconds that are left at the pace so far.
+fn left(started: Timestamp, now: Timestamp, read: u64, bytes: u64) -> Option<u64> {
+    let rest = bytes.checked_sub(read).filter(|_| read > 0)?;
+    u64::try_from(micros_between(started, now) * u128::from(rest) / u128::from(read) / 1_000_000).ok()
 }
 
 #[cfg(test)]
@@ -90,8 +102,8 @@ mod tests {
     #[test]
     fn what_is_left_follows_the_pace_so_far() {
         let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000).expect("a time");
-        assert_eq!(left(at(0), at(10), 25, 100), ", about 30 s left");
-        assert_eq!(left(at(0), at(10), 0, 100), "");
+        assert_eq!(left(at(0), at(10), 25, 100), Some(30));
+        assert_eq!(left(at(0), at(10), 0, 100), None);
         assert_eq!(rate(500, at(0), at(10)), 50);
     }
 }

@@ -5,8 +5,8 @@ mod tests;
 
 use std::borrow::Cow;
 use std::cell::Cell as Shared;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use tessera_service::members::Members;
 use super::input::Text;
 use super::layer::Format;
 use super::mapping::Mapping;
+use super::parquet::Parquet;
 use super::rejects;
 
 /// Longest line that is read: far above what a server takes for one event, far below what memory holds.
@@ -164,8 +165,20 @@ type Lines<'a> = BufReader<Box<dyn Read + 'a>>;
 
 enum Reader<'a> {
     Csv(Box<Csv<'a>>),
-    Blank { input: Lines<'a>, line: u64, header: Arc<Vec<String>> },
-    Json { input: Lines<'a>, line: u64 },
+    Blank {
+        input: Lines<'a>,
+        line: u64,
+        header: Arc<Vec<String>>,
+    },
+    Json {
+        input: Lines<'a>,
+        line: u64,
+    },
+    /// With the columns that are asked for.
+    Parquet {
+        rows: Box<Parquet>,
+        taken: BTreeSet<String>,
+    },
 }
 
 /// A row as its format has it: where it begins, as it came, and what it holds or why nothing.
@@ -195,8 +208,17 @@ impl<'a> Rows<'a> {
                 Reader::Blank { input: BufReader::new(reader), line: 0, header: Arc::new(columns) }
             }
             Format::Jsonl => Reader::Json { input: BufReader::new(reader), line: 0 },
+            Format::Parquet => bail!("a file of Parquet is read as a whole, and not as a text"),
         };
         Ok(Self { reader, defaults: Arc::clone(mapping.defaults()), number: 0, told, is_transcoded })
+    }
+
+    /// Starts with a file of Parquet.
+    pub(crate) fn of_parquet(mapping: &Mapping, rows: Parquet) -> Result<Self> {
+        let told = mapping.check_columns(rows.names())?;
+        let taken = rows.names().iter().filter(|name| mapping.takes(name)).cloned().collect();
+        let reader = Reader::Parquet { rows: Box::new(rows), taken };
+        Ok(Self { reader, defaults: Arc::clone(mapping.defaults()), number: 0, told, is_transcoded: false })
     }
 
     /// What whoever loads should know of the header.
@@ -209,7 +231,7 @@ impl<'a> Rows<'a> {
         match &self.reader {
             Reader::Csv(csv) => Some(&csv.header),
             Reader::Blank { header, .. } => Some(header),
-            Reader::Json { .. } => None,
+            Reader::Json { .. } | Reader::Parquet { .. } => None,
         }
     }
 
@@ -224,6 +246,10 @@ impl<'a> Rows<'a> {
             Reader::Json { input, line } => Ok(next_line(input, line)?.map(|bytes| {
                 let cells = std::str::from_utf8(&bytes).map_err(|_| NOT_UTF8.to_owned()).and_then(members);
                 Found { line: *line, cells, raw: Raw::Line(bytes) }
+            })),
+            Reader::Parquet { rows, taken } => Ok(rows.read(|column| taken.contains(column))?.map(|line| {
+                // It has no lines; where a row stands is its number.
+                Found { line: line.number, cells: line.members.map(Cells::Json), raw: Raw::Line(line.json) }
             })),
         }
     }

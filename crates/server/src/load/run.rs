@@ -5,13 +5,16 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::ids::Ids;
 use super::input;
+use super::layer::Format;
 use super::mapping::{Mapping, Rendered};
+use super::parquet::Parquet;
 use super::progress::Progress;
 use super::rejects::{Refused, Rejects};
+use super::report::Report;
 use super::rows::{Row, Rows, Unread};
 use super::sender::{Counts, Sender};
 use crate::client::Client;
@@ -26,6 +29,8 @@ const REASONS_MAX: usize = 10;
 pub(crate) struct Load {
     /// What the columns mean.
     pub(crate) mapping: Mapping,
+    /// Where the file stands, if it is one.
+    pub(crate) path: Option<PathBuf>,
     /// The hash of the whole file, where ids are made of it.
     pub(crate) file_hash: Option<[u8; 32]>,
     /// Rows in a batch.
@@ -36,8 +41,10 @@ pub(crate) struct Load {
     pub(crate) bytes: Option<u64>,
     /// Refused rows at which it is given up.
     pub(crate) errors_max: Option<u64>,
-    /// Without a terminal: how often there is a line about the progress.
+    /// Without a terminal, and for a machine: how often there is a line about the progress.
     pub(crate) progress: Duration,
+    /// To whom it is told.
+    pub(crate) report: Report,
 }
 
 /// Where rows go.
@@ -51,6 +58,8 @@ pub(crate) enum Destination {
 pub(crate) enum End {
     Complete,
     Interrupted,
+    /// It could not go on.
+    Failed(anyhow::Error),
     /// Too many rows were refused, as this says.
     TooMany(String),
 }
@@ -69,6 +78,21 @@ pub(crate) struct Done {
     pub(crate) differing: Vec<u64>,
 }
 
+/// What a file is loaded with, and how far it is.
+struct Going<'a> {
+    ids: &'a mut Ids,
+    sender: &'a mut Sender,
+    errors: &'a mut Errors,
+    line: &'a mut u64,
+}
+
+impl Going<'_> {
+    fn finish(&mut self) -> Result<()> {
+        let refused = self.sender.finish()?;
+        self.errors.note_all(&refused)
+    }
+}
+
 /// What was refused so far.
 struct Errors {
     rejects: Rejects,
@@ -82,18 +106,38 @@ struct Errors {
 impl Load {
     /// Reads everything and sends it.
     pub(crate) fn run(&self, destination: Destination, input: impl Read) -> Result<Done> {
-        let mut progress = Progress::new(self.bytes, self.progress);
-        let text = input::text(input::unpacked(progress.counted(input))?, self.mapping.encoding())?;
-        let is_transcoded = text.is_transcoded;
+        let mut progress = Progress::new(self.bytes, self.progress, self.report.clone());
         let (path, opening) = self.mapping.delivery();
         let mut ids = Ids::new(&opening, self.file_hash);
-        let mut sender = Sender::new(destination, (path, opening), self.batch);
-        let mut rows = Rows::new(&self.mapping, text)?;
+        let mut sender = Sender::new(destination, (path, opening), self.batch, self.report.clone());
+        let (mut rows, is_transcoded) = if self.mapping.format() == Format::Parquet {
+            (Rows::of_parquet(&self.mapping, Parquet::open(self.path.as_deref(), input)?)?, false)
+        } else {
+            let text = input::text(input::unpacked(progress.counted(input))?, self.mapping.encoding())?;
+            let is_transcoded = text.is_transcoded;
+            (Rows::new(&self.mapping, text)?, is_transcoded)
+        };
         rows.told().iter().for_each(|told| eprintln!("tessera: {told}"));
         let rejects = Rejects::new(self.rejected.clone(), self.mapping.delimiter(), rows.header(), is_transcoded);
         let mut errors = Errors { rejects, reasons: BTreeMap::new(), others: 0, max: self.errors_max, alike: None };
-        let (mut end, mut line) = (End::Complete, 0);
-        for row in &mut rows {
+        let mut line = 0;
+        let mut going = Going { ids: &mut ids, sender: &mut sender, errors: &mut errors, line: &mut line };
+        let end = match self.read(&mut rows, &mut going, &mut progress) {
+            Ok(end) => end,
+            Err(error) => {
+                let how_far = begun(&sender);
+                End::Failed(error.context(how_far))
+            }
+        };
+        progress.finish();
+        let differing = sender.differing().to_vec();
+        let reasons = errors.told();
+        Ok(Done { counts: *sender.counts(), end, line, rejected: errors.rejects.close()?, reasons, differing })
+    }
+
+    /// Reads rows to the end, or to where it is given up, and sends them.
+    fn read(&self, rows: &mut Rows<'_>, going: &mut Going<'_>, progress: &mut Progress) -> Result<End> {
+        for row in rows {
             if interrupt::is_asked() {
                 break;
             }
@@ -101,43 +145,36 @@ impl Load {
                 Ok(row) => Ok(row),
                 Err(Unread::Row { place, raw, reason }) => Err(Refused::unread(place, raw, reason)),
                 Err(Unread::File(error)) => {
-                    progress.finish();
-                    errors.note_all(&sender.finish()?)?;
-                    errors.rejects.close()?;
-                    return Err(error.context(format!("{} so far", sender.counts())));
+                    going.errors.note_all(&going.sender.finish()?)?;
+                    return Err(error);
                 }
             };
-            line = row.as_ref().map_or_else(|refused| refused.place.line, |row| row.place.line);
-            let taken = self.take(row, &mut ids, &mut sender, &mut errors);
-            match taken {
+            *going.line = row.as_ref().map_or_else(|refused| refused.place.line, |row| row.place.line);
+            match self.take(row, going) {
                 // Nobody waits for a server any longer.
                 Err(_) if interrupt::is_asked() => break,
                 taken => {
-                    if taken.with_context(|| begun(&sender))? {
-                        progress.tell(sender.counts());
+                    if taken? {
+                        progress.tell(going.sender.counts());
                     }
                 }
             }
-            if let Some(reason) = errors.are_too_many(sender.counts()) {
-                end = End::TooMany(reason);
-                break;
+            if let Some(reason) = going.errors.are_too_many(going.sender.counts()) {
+                going.finish()?;
+                return Ok(End::TooMany(reason));
             }
         }
         // Whoever fills a pipe ends by the same Ctrl-C, perhaps within a row.
         if interrupt::is_asked() {
-            end = End::Interrupted;
-        } else {
-            let sent = sender.finish();
-            errors.note_all(&sent.with_context(|| begun(&sender))?)?;
+            return Ok(End::Interrupted);
         }
-        progress.finish();
-        let differing = sender.differing().to_vec();
-        let reasons = errors.told();
-        Ok(Done { counts: *sender.counts(), end, line, rejected: errors.rejects.close()?, reasons, differing })
+        going.finish()?;
+        Ok(End::Complete)
     }
 
     /// Sends a row, or notes why not. Answers whether something is known anew.
-    fn take(&self, row: Result<Row, Refused>, ids: &mut Ids, sender: &mut Sender, errors: &mut Errors) -> Result<bool> {
+    fn take(&self, row: Result<Row, Refused>, going: &mut Going<'_>) -> Result<bool> {
+        let Going { ids, sender, errors, .. } = going;
         let rendered = row.and_then(|row| match self.mapping.render(&row, ids) {
             Ok(rendered) => Ok((row, rendered)),
             Err(refusal) => Err(Refused::new(row.place, row.raw, refusal)),

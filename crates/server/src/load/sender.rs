@@ -3,10 +3,11 @@
 use std::fmt;
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use ureq::http::Method;
 
 use super::rejects::Refused;
+use super::report::Report;
 use super::rows::{Place, Raw};
 use super::run::Destination;
 
@@ -31,10 +32,11 @@ pub(crate) struct Sender {
     counts: Counts,
     differing: Vec<u64>,
     shown: usize,
+    report: Report,
 }
 
 /// What became of rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {
     /// Rows that are stored now.
     pub(crate) accepted: u64,
@@ -95,7 +97,7 @@ impl fmt::Display for Counts {
 
 /// The answer to a batch: the counts, and every row that was not plainly accepted.
 #[derive(Deserialize)]
-struct Report {
+struct BatchReport {
     accepted: u64,
     duplicates: u64,
     rejected: u64,
@@ -120,7 +122,12 @@ enum Status {
 
 impl Sender {
     /// Sends to this path of a server, in bodies that begin so.
-    pub(crate) fn new(destination: Destination, (path, opening): (&'static str, String), rows_max: usize) -> Self {
+    pub(crate) fn new(
+        destination: Destination,
+        (path, opening): (&'static str, String),
+        rows_max: usize,
+        report: Report,
+    ) -> Self {
         let (rows, body, differing) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             destination,
@@ -133,6 +140,7 @@ impl Sender {
             counts: Counts::default(),
             differing,
             shown: 0,
+            report,
         }
     }
 
@@ -150,7 +158,7 @@ impl Sender {
     pub(crate) fn push(&mut self, place: Place, raw: Raw, body: &[u8]) -> Result<Option<Vec<Refused>>> {
         if matches!(self.destination, Destination::Sample) && self.shown < SHOWN_MAX {
             self.shown += 1;
-            println!("{}", String::from_utf8_lossy(body));
+            self.report.row(body);
         }
         let raw_bytes = raw.bytes();
         let fits = self.rows.len() < self.rows_max
@@ -195,7 +203,7 @@ impl Sender {
         if answer.status != 200 {
             return Err(answer.into_error().context(span));
         }
-        let report: Report = serde_json::from_slice(&answer.body).with_context(|| format!("{span}: no report"))?;
+        let report: BatchReport = serde_json::from_slice(&answer.body).with_context(|| format!("{span}: no report"))?;
         let counted = report.accepted + report.duplicates + report.rejected;
         ensure!(counted == rows.len() as u64, "{span}: {counted} rows were answered of {}", rows.len());
         self.counts.accepted += report.accepted;

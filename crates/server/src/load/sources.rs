@@ -77,6 +77,14 @@ impl Source {
         rejects::origin(&name).map_or_else(|| name.clone(), str::to_owned)
     }
 
+    /// Where it stands, if it is a regular file.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path) => path.is_file().then(|| path.clone()),
+        }
+    }
+
     /// Whether it holds refused rows.
     pub(crate) fn is_refused(&self) -> bool {
         rejects::origin(&self.own_name()).is_some()

@@ -101,6 +101,11 @@ impl Postgres {
         self.run("pg_ctl", &["-D", text(&self.data()), "-m", "immediate", "-w", "stop"]);
     }
 
+    /// Where programs are looked for, its own first.
+    pub(crate) fn path(&self) -> String {
+        format!("{}:{}", self.programs.display(), std::env::var("PATH").unwrap_or_default())
+    }
+
     /// Does what these statements say.
     pub(crate) fn sql(&self, statements: &str) {
         let mut child = Command::new(self.programs.join("psql"))

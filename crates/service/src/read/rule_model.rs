@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use tessera_engine::config::Config;
-use tessera_engine::model::{DataModel, EventType, Flags, Mode, Scalar, Type as Registered};
+use tessera_engine::model::{Allowed, DataModel, EventType, Flags, Mode, Scalar, Type as Registered, Window};
 use tessera_engine::value::Path;
 use tessera_expr::ast::Name;
 use tessera_expr::check::{Known, Model, Type, check};
@@ -67,6 +67,55 @@ impl RuleModel {
     /// Whether the reader may not see what stands there.
     pub(crate) fn hides_attribute(&self, path: &Path) -> bool {
         self.model.is_hidden(path, self.visibility)
+    }
+
+    /// Whether the reader may not see events of this name, or not this property of them.
+    pub(crate) fn hides_property(&self, event: &str, path: &Path) -> bool {
+        let flagged = || self.model.flagged_properties(event).into_iter().flatten();
+        let is_flagged = |own: &Path| own == path || own.is_above(path) || path.is_above(own);
+        self.model.is_event_hidden(event, self.visibility)
+            || flagged().any(|(own, flags)| is_flagged(own) && flags.exceed(self.visibility))
+    }
+
+    /// Whether what stands at these names is made by the workspace itself: an identifier, a computed attribute, a member of the answer.
+    pub(crate) fn is_made(&self, names: &[Name]) -> bool {
+        names.first().is_some_and(|name| {
+            RESERVED.contains(&&**name)
+                || self.config.by_name(name).is_some()
+                || self.computed().any(|own| *own == **name)
+        })
+    }
+
+    /// The types of events that are kept for a while only, with that while.
+    pub(crate) fn kept_events(&self) -> impl Iterator<Item = (&str, Window)> {
+        self.event_types().filter_map(|name| Some((name, self.model.event_type(name)?.retention?)))
+    }
+
+    /// How long values of an attribute are kept, by itself or by what is above it, where that is for a while only.
+    pub(crate) fn kept_value(&self, path: &Path) -> Option<Window> {
+        let own = self.model.definition().attributes.iter().filter(|(own, _)| *own == path || own.is_above(path));
+        own.filter_map(|(_, attribute)| attribute.retention).min().filter(|_| !self.hides_attribute(path))
+    }
+
+    /// The values that are registered for an attribute.
+    pub(crate) fn allowed_of_attribute(&self, path: &Path) -> Option<&Allowed> {
+        self.model.definition().attributes.get(path)?.allowed.as_ref().filter(|_| !self.hides_attribute(path))
+    }
+
+    /// The values that are registered for a property of events of this name.
+    pub(crate) fn allowed_of_property(&self, event: &str, path: &Path) -> Option<&Allowed> {
+        let property = self.event_type(Some(event))?.properties.get(path)?;
+        property.allowed.as_ref().filter(|_| !self.hides_property(event, path))
+    }
+
+    /// What the reader may see.
+    pub(crate) fn visibility(&self) -> Flags {
+        self.visibility
+    }
+
+    /// The mode of a dataset.
+    pub(crate) fn mode_of(&self, dataset: &str) -> Mode {
+        self.model.mode_of(dataset)
     }
 
     fn event_type(&self, event: Option<&str>) -> Option<&EventType> {

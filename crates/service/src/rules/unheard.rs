@@ -2,23 +2,21 @@
 //! known as [`crate::config::learned`] says; where more was seen than is known, nothing is said.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use tessera_engine::model::Kind;
 use tessera_engine::value::Path;
-use tessera_expr::ast::Name;
-use tessera_expr::check::{Known, Model, check};
+use tessera_expr::ast::{Form, Function, Name};
+use tessera_expr::check::{Compared, Known, Model, check};
 use tessera_expr::plan::EventTypes;
 use tessera_expr::problem::closest;
 use tessera_expr::rule::Rule;
 
 use super::RuleModel;
-use crate::base::error::Error;
-use crate::base::ids::WorkspaceId;
-use crate::config::learned::{Subject, Summary};
-use crate::work::service::Service;
+use super::advice::is_near;
+use super::place::Place;
+use crate::config::learned::{Seen, Subject, Summary};
 
-/// Things that are told of one rule.
-const UNHEARD_MAX: usize = 50;
 /// What an event has at the top.
 const EVENT_PARTS: [&str; 8] =
     ["_id", "eventType", "timestamp", "properties", "items", "traits", "context", "computed"];
@@ -51,38 +49,52 @@ pub struct Unheard {
     pub near: Option<String>,
 }
 
-impl Service {
-    /// What a rule names that nobody has sent and nobody has registered, for a reader of the rights of this model.
-    ///
-    /// # Errors
-    /// What the store answers.
-    pub async fn unheard_of(
-        &self,
-        workspace: WorkspaceId,
-        rule: &Rule,
-        model: &RuleModel,
-    ) -> Result<Vec<Unheard>, Error> {
-        let named = Named::of(rule, model);
-        let seen = self.learned(workspace).await?;
-        if seen.overflowed {
-            return Ok(Vec::new());
-        }
-        let mut unheard = named.unheard(&seen, model);
-        if let EventTypes::Some(types) = &rule.plan().events {
-            for own in types {
-                let is_same = |name: &str| {
-                    if own.minds_case { *own.name == *name } else { *own.name == *name.to_lowercase() }
-                };
-                let mut names = events_of(&seen).chain(UNNAMED).chain(model.event_types());
-                if !names.any(is_same) {
-                    let names = events_of(&seen).chain(model.event_types());
-                    let near = closest(&own.name, names).map(str::to_owned);
-                    unheard.insert(Unheard { thing: Thing::EventType, name: own.name.to_string(), of: None, near });
-                }
-            }
-        }
-        Ok(unheard.into_iter().take(UNHEARD_MAX).collect())
+/// What was meant by names at the top of an event that none has there: a property of that name, or one of the parts that events have.
+fn meant_part(event: Option<&str>, names: &[Name], seen: &Summary) -> Option<String> {
+    let path = Path::from_segments(names.iter().map(|name| &**name)).ok()?;
+    let is_property = seen.seen.keys().any(|subject| match subject {
+        Subject::Property(of, own) => event.is_none_or(|event| *event == **of) && is_near(own, path.as_str()),
+        Subject::Attribute(_) | Subject::Event(_) => false,
+    });
+    if is_property {
+        return Some(format!("properties.{path}"));
     }
+    let part = &*names[0];
+    let own = match part.to_lowercase().as_str() {
+        "event" | "name" | "type" | "event_type" | "event_name" | "eventname" => Some("eventType"),
+        "time" | "date" | "ts" | "created_at" | "occurred_at" | "sent_at" => Some("timestamp"),
+        _ => closest(part, EVENT_PARTS),
+    };
+    own.map(str::to_owned)
+}
+
+/// Whether something may stand at a path, where this was seen: at it, below it, or above it what may hold others.
+fn is_there(own: &str, path: &Path, seen: &Seen) -> bool {
+    let holds_others = seen.kinds.iter().any(|kind| matches!(kind, Kind::Object | Kind::List | Kind::Set));
+    let is_below = path.as_str().len() <= own.len();
+    is_near(own, path.as_str()) && (is_below || holds_others)
+}
+
+/// A function that is written as an attribute: `plan.length`.
+fn meant_function(names: &[Name]) -> Option<String> {
+    let (last, above) = names.split_last().filter(|(_, above)| !above.is_empty())?;
+    let mut methods = Function::all().iter().filter(|spec| spec.form == Form::Method);
+    let spec = methods.find(|spec| spec.name.eq_ignore_ascii_case(last))?;
+    Some(format!("{}.{}()", above.join("."), spec.name))
+}
+
+/// The types of events that nobody has sent and nobody has registered.
+fn event_types(rule: &Rule, seen: &Summary, model: &RuleModel) -> BTreeSet<Unheard> {
+    let EventTypes::Some(types) = &rule.plan().events else { return BTreeSet::new() };
+    let mut unheard = BTreeSet::new();
+    for own in types {
+        let is_same = |name: &str| if own.minds_case { *own.name == *name } else { *own.name == *name.to_lowercase() };
+        if !events_of(seen).chain(UNNAMED).chain(model.event_types()).any(is_same) {
+            let near = closest(&own.name, events_of(seen).chain(model.event_types())).map(str::to_owned);
+            unheard.insert(Unheard { thing: Thing::EventType, name: own.name.to_string(), of: None, near });
+        }
+    }
+    unheard
 }
 
 fn events_of(seen: &Summary) -> impl Iterator<Item = &str> {
@@ -94,65 +106,65 @@ fn events_of(seen: &Summary) -> impl Iterator<Item = &str> {
 
 /// What a rule names, as whoever checks it asks for it.
 #[derive(Default)]
-struct Named {
-    attributes: BTreeSet<Vec<Name>>,
-    properties: BTreeSet<(Option<String>, Vec<Name>)>,
+pub(super) struct Named {
+    pub(super) attributes: BTreeSet<Vec<Name>>,
+    pub(super) properties: BTreeSet<(Option<String>, Vec<Name>)>,
+    /// The texts that each place is compared with, letter by letter.
+    pub(super) compared: BTreeMap<Place, BTreeSet<String>>,
 }
 
 impl Named {
-    fn of(rule: &Rule, model: &RuleModel) -> Self {
+    pub(super) fn of(rule: &Rule, model: &RuleModel) -> Self {
         let noting = Noting { model, named: RefCell::default() };
         // What is wrong with it has been said to whoever sent it.
         drop(check(rule.source(), &noting));
         noting.named.into_inner()
     }
 
-    fn unheard(self, seen: &Summary, model: &RuleModel) -> BTreeSet<Unheard> {
-        let is_near = |one: &str, other: &str| {
-            let below = |path: &str, above: &str| path.strip_prefix(above).is_some_and(|rest| rest.starts_with('.'));
-            one == other || below(one, other) || below(other, one)
-        };
-        let mut unheard = BTreeSet::new();
-        for names in self.attributes.into_iter().filter(|names| !model.knows_attribute(names)) {
+    /// What of it nobody has sent and nobody has registered.
+    pub(super) fn unheard(&self, rule: &Rule, seen: &Summary, model: &RuleModel) -> BTreeSet<Unheard> {
+        let mut unheard = event_types(rule, seen, model);
+        for names in self.attributes.iter().filter(|names| !model.knows_attribute(names)) {
             let Ok(path) = Path::from_segments(names.iter().map(|name| &**name)) else { continue };
-            let is_seen = |subject: &Subject| matches!(subject, Subject::Attribute(own) if is_near(own, path.as_str()));
-            if !seen.seen.keys().any(is_seen) || model.hides_attribute(&path) {
+            let is_seen = |(subject, seen): (&Subject, &Seen)| matches!(subject, Subject::Attribute(own) if is_there(own, &path, seen));
+            if !seen.seen.iter().any(is_seen) || model.hides_attribute(&path) {
                 let attributes = seen.seen.keys().filter_map(|subject| match subject {
                     Subject::Attribute(own) => Some(&**own),
                     Subject::Event(_) | Subject::Property(..) => None,
                 });
                 let is_shown = |own: &&str| Path::parse(own).is_ok_and(|own| !model.hides_attribute(&own));
                 let near = closest(path.as_str(), attributes.filter(is_shown)).map(str::to_owned);
+                let near = near.or_else(|| meant_function(names));
                 unheard.insert(Unheard { thing: Thing::Attribute, name: path.to_string(), of: None, near });
             }
         }
-        for (event, names) in self.properties {
+        for (event, names) in &self.properties {
             let part = names.first().map_or("", |name| &**name);
             if !EVENT_PARTS.contains(&part) {
-                let near = closest(part, EVENT_PARTS).map(str::to_owned);
+                let near = meant_part(event.as_deref(), names, seen);
                 unheard.insert(Unheard { thing: Thing::EventPart, name: part.to_owned(), of: None, near });
                 continue;
             }
-            let is_registered = matches!(model.property(event.as_deref(), &names), Known::Is(_));
+            let is_registered = matches!(model.property(event.as_deref(), names), Known::Is(_));
             let (true, false) = (part == "properties" && names.len() > 1, is_registered) else { continue };
             // Of events that nobody has heard of that is said.
             if event.as_ref().is_some_and(|event| !events_of(seen).any(|own| own == event)) {
                 continue;
             }
             let Ok(path) = Path::from_segments(names[1..].iter().map(|name| &**name)) else { continue };
-            let is_seen = |subject: &Subject| match subject {
+            let is_seen = |(subject, seen): (&Subject, &Seen)| match subject {
                 Subject::Property(of, own) => {
-                    event.as_deref().is_none_or(|event| *event == **of) && is_near(own, path.as_str())
+                    event.as_deref().is_none_or(|event| *event == **of) && is_there(own, &path, seen)
                 }
                 Subject::Attribute(_) | Subject::Event(_) => false,
             };
-            if !seen.seen.keys().any(is_seen) {
+            if !seen.seen.iter().any(is_seen) {
                 let properties = seen.seen.keys().filter_map(|subject| match subject {
                     Subject::Property(of, own) if event.as_deref().is_none_or(|event| *event == **of) => Some(&**own),
                     Subject::Property(..) | Subject::Attribute(_) | Subject::Event(_) => None,
                 });
                 let near = closest(path.as_str(), properties).map(str::to_owned);
-                unheard.insert(Unheard { thing: Thing::Property, name: path.to_string(), of: event, near });
+                unheard.insert(Unheard { thing: Thing::Property, name: path.to_string(), of: event.clone(), near });
             }
         }
         unheard
@@ -178,5 +190,11 @@ impl Model for Noting<'_> {
 
     fn segment(&self, name: &str) -> Known {
         self.model.segment(name)
+    }
+
+    fn compared(&self, subject: Compared<'_>, text: &str) {
+        if let Some(place) = Place::of(subject) {
+            self.named.borrow_mut().compared.entry(place).or_default().insert(text.to_owned());
+        }
     }
 }

@@ -75,6 +75,10 @@ struct Place {
 }
 
 impl Place {
+    fn range(&self, scope: Scope) -> KeyRange {
+        KeyRange::between(scope.cluster(id_of(self.from)), scope.cluster(id_of(self.to - 1)).successor())
+    }
+
     /// How many profiles it has, if the rest of it is as full as what was looked at.
     fn profiles(&self) -> f64 {
         let seen = self.examined as f64;
@@ -192,6 +196,12 @@ impl Service {
         })
     }
 
+    /// Ranges of records that between them are all of a workspace, of all ages.
+    pub(crate) async fn spread(&self, workspace: WorkspaceId) -> Result<Vec<KeyRange>, Error> {
+        let places = self.places(workspace).await?;
+        Ok(places.iter().map(|place| place.range(Scope::new(workspace))).collect())
+    }
+
     async fn places(&self, workspace: WorkspaceId) -> Result<Vec<Place>, Error> {
         let all = Scope::new(workspace).all_of(Family::Cluster);
         let mut ends = [0u128; 2];
@@ -210,8 +220,7 @@ impl Service {
 
     async fn look_at(&self, workspace: WorkspaceId, place: &mut Place, asking: &mut Asking<'_>) -> Result<(), Error> {
         let scope = Scope::new(workspace);
-        let end = scope.cluster(id_of(place.to - 1)).successor();
-        let mut range = Some(KeyRange::between(scope.cluster(id_of(place.from)), end));
+        let mut range = Some(place.range(scope));
         while let Some(open) = range.take() {
             let page = self.store().scan(&open, ScanLimit::rows(ROWS), Direction::Forward).await;
             let page = page.map_err(|error| read_failed(&error))?;

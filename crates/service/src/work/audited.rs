@@ -38,6 +38,8 @@ pub(crate) struct Audited {
     /// How many there were when they were last counted, and when that was; none before the first time.
     looked: Mutex<Option<(u64, Timestamp)>>,
     not_done: Mutex<NotDone>,
+    /// Tells entries of one instant apart: random bits of this process, and a count.
+    marks: AtomicU64,
 }
 
 /// What was not done in a minute, by key.
@@ -48,8 +50,10 @@ struct NotDone {
 }
 
 impl Audited {
-    pub(crate) fn new(bounds: AuditBounds) -> Self {
-        Self { bounds, came: Arc::default(), looked: Mutex::default(), not_done: Mutex::default() }
+    /// With random bits that no other process has drawn.
+    pub(crate) fn new(bounds: AuditBounds, drawn: [u8; 8]) -> Self {
+        let marks = AtomicU64::new(u64::from_be_bytes(drawn));
+        Self { bounds, came: Arc::default(), looked: Mutex::default(), not_done: Mutex::default(), marks }
     }
 
     /// Whether there is room in this minute for one more entry of this key for what was not done.
@@ -79,8 +83,7 @@ impl Service {
     /// The entry of a request that is audited, to be worked on in its [`scope`](Pending::scope).
     #[must_use]
     pub fn begin_audited(&self, asked: Asked) -> Arc<Pending> {
-        let mut mark = [0; 8];
-        self.random(&mut mark);
+        let mark = self.audited.marks.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         Pending::new(asked, (self.now(), mark), self.audited.came.clone())
     }
 

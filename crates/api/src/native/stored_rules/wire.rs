@@ -208,7 +208,7 @@ pub(crate) struct StoredRule {
     pub(crate) created_at: String,
     /// When it was replaced or archived last.
     pub(crate) updated_at: String,
-    /// Where it was made or replaced just now, what it names that nobody has heard of: advice.
+    /// Where it was made or replaced just now, what is to be said of it: advice, for which nothing is refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<Warning>,
     /// Of a segment, how many members it has.

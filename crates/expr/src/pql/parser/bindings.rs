@@ -77,7 +77,10 @@ impl Parser<'_> {
         }
         let value = Box::new(self.expr(Strength::Add)?);
         if !self.takes_word("over") {
-            return Err(self.expected("over"));
+            let name = function.spec().name;
+            let hint =
+                format!("of a list write list.{name}(member), as in xEvent[eventType = \"…\"].{name}(properties.…)");
+            return Err(Problem { hint: Some(hint), ..self.expected("over") });
         }
         let bindings = self.bindings()?;
         self.node(Node::Fold { function, value: Some(value), bindings }, &start)

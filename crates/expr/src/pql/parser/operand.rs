@@ -154,7 +154,7 @@ impl Parser<'_> {
     }
 
     fn plain_call(&mut self, word: &str) -> Result<Expr, Problem> {
-        let start = self.place();
+        let (start, at) = (self.place(), self.at);
         self.next();
         if word.eq_ignore_ascii_case("if") {
             return self.if_else(&start);
@@ -163,11 +163,9 @@ impl Parser<'_> {
             return self.call(function, Vec::new(), &start, &start);
         }
         let problem = Problem::new(Code::UnknownFunction, start, "a function");
-        Err(match Function::find(word, Form::Method) {
-            Some(_) => Problem {
-                hint: Some(format!("{word} is written behind what it is about: list.{word}(…)")),
-                ..problem
-            },
+        let mut methods = Function::all().iter().filter(|spec| spec.form == Form::Method);
+        Err(match methods.find(|spec| spec.name.eq_ignore_ascii_case(word)) {
+            Some(spec) => Problem { hint: Some(teach::in_front(self.text, self.tokens, at, spec.name)), ..problem },
             None if teach::function(word).is_some() => {
                 Problem { hint: teach::function(word).map(str::to_owned), ..problem }
             }

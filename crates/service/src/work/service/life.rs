@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use sha2::{Digest as _, Sha256};
 use tessera_store::{Direction, ScanLimit};
 use tokio::task::JoinSet;
 
@@ -73,6 +74,8 @@ impl Service {
         let directory = DirectoryHandle::open(store.clone(), clock.clone(), random.clone()).await?;
         let mut drawn = [0; 32];
         random(&mut drawn);
+        // Of the same draw: where the store has a secret already, these bits are nothing else's.
+        let marks = drawn_for_marks(&drawn);
         let cursors = Arc::new(Cursors::open(&**store, drawn).await?);
         let workspaces: Arc<Workspaces> = Arc::default();
         let terms = kinds.iter().cloned().map(|kind| kind as Arc<dyn Terms>).collect();
@@ -87,7 +90,7 @@ impl Service {
                 workspaces: workspaces.clone(),
             }),
             keeper: Arc::new(Keeper::default()),
-            audited: Arc::new(Audited::new(settings.audit)),
+            audited: Arc::new(Audited::new(settings.audit, marks)),
             waker: Arc::new(Keeper::default()),
             queues: Queues::new(settings.queue_bytes),
             memories: Memories::new(settings.record_cache_bytes),
@@ -235,4 +238,12 @@ impl Service {
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         while tasks.join_next().await.is_some() {}
     }
+}
+
+/// Bits for the marks of the audit log, which say nothing of those that they come from.
+fn drawn_for_marks(drawn: &[u8; 32]) -> [u8; 8] {
+    let hash: [u8; 32] = Sha256::new().chain_update("tessera audit marks").chain_update(drawn).finalize().into();
+    let mut marks = [0; 8];
+    marks.copy_from_slice(&hash[..8]);
+    marks
 }

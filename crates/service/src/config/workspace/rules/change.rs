@@ -10,7 +10,7 @@ use tessera_engine::time::Timestamp;
 use super::super::StoredConfig;
 use super::{
     ATTRIBUTES_MAX, Definition, EVENT_ATTRIBUTES_MAX, FORMER_MAX, POLICIES_IN_USE_MAX, RuleKind, RuleName, Run,
-    SEGMENTS_MAX, StoredAggregate, StoredRule, StoredRules, Target, Version, asks_for, live,
+    SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules, Target, Version, asks_for, live,
 };
 use crate::base::error::{Error, ErrorKind};
 use crate::config::visibility::{hides_no_less, hides_no_more};
@@ -282,7 +282,10 @@ fn check_expected(present: Option<&StoredRule>, kind: RuleKind, expected: Option
     let version = present.map_or(0, |present| present.version);
     match expected {
         Some(0) if version > 0 => {
-            Err(Error::new(ErrorKind::Conflict, "rule_exists", format!("a {} of this name exists", kind.noun())))
+            let is_archived = present.is_some_and(|present| present.status() == Status::Archived);
+            let state =
+                if is_archived { "exists and is archived; PUT brings it back as what it says" } else { "exists" };
+            Err(Error::new(ErrorKind::Conflict, "rule_exists", format!("a {} of this name {state}", kind.noun())))
         }
         Some(expected) if expected != version => {
             let message = format!("the {} has another version than expected version={version}", kind.noun());
