@@ -308,7 +308,9 @@ impl Adbc {
 
     /// The driver, loaded now or before.
     fn driver(&self) -> Result<ManagedDriver, Error> {
-        static LOADED: OnceLock<Mutex<HashMap<(String, Option<String>), ManagedDriver>>> = OnceLock::new();
+        /// By name and entry point.
+        type Loaded = HashMap<(String, Option<String>), ManagedDriver>;
+        static LOADED: OnceLock<Mutex<Loaded>> = OnceLock::new();
         let mut loaded = LOADED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         let entrypoint = self.options.get(ENTRYPOINT).cloned();
         let key = (self.driver.clone(), entrypoint.clone());

@@ -171,7 +171,7 @@ pub struct Encoder {
 }
 
 enum Inner {
-    Text(Packer, TextOf),
+    Text(Box<Packer>, TextOf),
     Columnar(Box<Columnar>),
 }
 
@@ -192,9 +192,9 @@ impl Encoder {
                 let mut line = Vec::new();
                 delimited::header(fields, &mut line);
                 packer.write(&line)?;
-                Inner::Text(packer, TextOf::Cells)
+                Inner::Text(Box::new(packer), TextOf::Cells)
             }
-            FileFormat::JsonLines => Inner::Text(Packer::new(compression)?, TextOf::Lines),
+            FileFormat::JsonLines => Inner::Text(Box::new(Packer::new(compression)?), TextOf::Lines),
             FileFormat::Parquet => Inner::Columnar(Box::new(Columnar::new(compression, fields)?)),
         };
         Ok(Self { inner })

@@ -62,7 +62,7 @@ impl Reload {
                 "the settings were read again; the log has the level that it had"
             ),
             Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "the settings cannot be read again; all stays as it is")
+                tracing::error!(error = format!("{error:#}"), "the settings cannot be read again; all stays as it is");
             }
         }
     }

@@ -227,7 +227,7 @@ fn all_are_in_files(client: &Client, job: &Value) {
     for file in manifest["files"].as_array().expect("files") {
         let name = file["name"].as_str().expect("a name");
         let text = read(name);
-        let lines = if name.ends_with(".csv") { text.lines().skip(1) } else { text.lines().skip(0) };
+        let lines = text.lines().skip(usize::from(name.ends_with(".csv")));
         for line in lines {
             let from = line.find("@shop.example").expect("an address");
             let start = line[..from].rfind(|letter: char| !letter.is_ascii_alphanumeric()).map_or(0, |at| at + 1);

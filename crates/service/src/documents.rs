@@ -74,7 +74,7 @@ impl Service {
         });
         let items = vec![Item::Document(Box::new(Writing { write, admission }))];
         let origin = Origin { door, key, class, again: None };
-        match running.lane.submit(Work::Items { items, origin, once }).await?.to_items()? {
+        match running.lane.submit(Work::Items { items, origin, once }).await?.into_items()? {
             Given::Now(mut done) => outcome(done.pop().ok_or_else(mismatch)?, &configured).map(Given::Now),
             Given::Before(reply) => Ok(Given::Before(reply)),
         }
@@ -110,7 +110,7 @@ impl Service {
         let origin = Origin { door: "touch", key, class: Class::Private, again: None };
         let items = vec![Item::command(Touch(node))];
         let answer = self.running(workspace).lane.submit(Work::Items { items, origin, once: None }).await?;
-        match answer.to_items()?.now()?.pop() {
+        match answer.into_items()?.now()?.pop() {
             Some(Done::Touched) => Ok(()),
             Some(Done::NotFound) => Err(not_found()),
             Some(Done::Failed(error)) => Err(error),

@@ -218,7 +218,7 @@ impl Service {
             Answering { request, render: Box::new(render) }
         });
         let answer = running.lane.submit(Work::Items { items: vec![item], origin, once }).await?;
-        let mut done = match answer.to_items()? {
+        let mut done = match answer.into_items()? {
             Given::Now(done) => done,
             Given::Before(reply) => return Ok(Some(Given::Before(reply))),
         };

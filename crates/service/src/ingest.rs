@@ -98,7 +98,7 @@ impl Service {
             let render = move |done: &[Done]| verdicts(done).ok().map(|verdicts| render(&verdicts));
             Answering { request, render: Box::new(render) }
         });
-        match running.lane.submit(Work::Items { items, origin, once }).await?.to_items()? {
+        match running.lane.submit(Work::Items { items, origin, once }).await?.into_items()? {
             Given::Now(done) => verdicts(&done).map(Given::Now),
             Given::Before(reply) => Ok(Given::Before(reply)),
         }

@@ -5,7 +5,7 @@ use super::*;
 fn check(url: &str, options: &[(&str, &str)], expected: Result<(), &str>) {
     let given = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let found = Place::parse(url, given, None).and_then(|place| place.open().map(drop));
-    assert_eq!(found.as_ref().map(|()| ()).map_err(|error| error.code), expected, "{url} {options:?}: {found:?}");
+    assert_eq!(found.as_ref().copied().map_err(|error| error.code), expected, "{url} {options:?}: {found:?}");
 }
 
 #[test]

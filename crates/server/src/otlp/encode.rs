@@ -104,8 +104,11 @@ pub(super) fn metrics(resource: &Value, text: &str, (began, now): (u64, u64)) ->
     json!({ "resourceMetrics": [{ "resource": resource, "scopeMetrics": [{ "scope": scope(), "metrics": told }] }] })
 }
 
+/// Names and values of labels, in the order of the line.
+type Labels = Vec<(String, String)>;
+
 /// Name, labels and value of a line.
-fn sample(line: &str) -> Option<(&str, Vec<(String, String)>, f64)> {
+fn sample(line: &str) -> Option<(&str, Labels, f64)> {
     if line.starts_with('#') || line.is_empty() {
         return None;
     }
@@ -116,7 +119,7 @@ fn sample(line: &str) -> Option<(&str, Vec<(String, String)>, f64)> {
 }
 
 /// Labels as they are written: `name="value"`, with `\\`, `\"` and `\n` in values.
-fn labels_of(text: &str) -> Option<Vec<(String, String)>> {
+fn labels_of(text: &str) -> Option<Labels> {
     let mut labels = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -138,13 +141,7 @@ fn labels_of(text: &str) -> Option<Vec<(String, String)>> {
     Some(labels)
 }
 
-fn add(
-    all: &mut BTreeMap<String, Found>,
-    name: &str,
-    mut labels: Vec<(String, String)>,
-    value: f64,
-    (began, now): (u64, u64),
-) {
+fn add(all: &mut BTreeMap<String, Found>, name: &str, mut labels: Labels, value: f64, (began, now): (u64, u64)) {
     let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| Some((name.strip_suffix(end)?, *end)));
     let of_histogram = base.filter(|(base, _)| all.get(*base).is_some_and(|own| own.kind == "histogram"));
     let Some((base, part)) = of_histogram else {
@@ -165,7 +162,7 @@ fn add(
     }
     match (part, bound) {
         ("_bucket", Some(bound)) => {
-            own.below.push((bound.parse().ok().filter(|own: &f64| own.is_finite()), value as u64))
+            own.below.push((bound.parse().ok().filter(|own: &f64| own.is_finite()), value as u64));
         }
         ("_sum", _) => own.sum = value,
         _ => own.count = value as u64,

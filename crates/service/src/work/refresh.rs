@@ -303,7 +303,7 @@ impl Refresh {
         let model = ctx.configured().await?.stored.model().model.clone();
         ctx.service().running(ctx.workspace()).shared.learned.see(facts.into_iter(), &model, ctx.service().now());
         let origin = Origin { door: "source", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
-        let done = ctx.submit(Work::Items { items, origin, once: None }).await?.to_items()?.now()?;
+        let done = ctx.submit(Work::Items { items, origin, once: None }).await?.into_items()?.now()?;
         done.into_iter().for_each(|done| self.count(done));
         Ok(())
     }

@@ -202,5 +202,5 @@ async fn settle(lane: &Handle, due: &[(Timestamp, NodeId)]) -> Result<Vec<Done>,
     let items =
         due.iter().map(|(_, profile)| Item::command(Settlement { node: *profile, settling: Settling::Due })).collect();
     let origin = Origin { door: "timers", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
-    lane.submit_own(Work::Items { items, origin, once: None }).await?.to_items()?.now()
+    lane.submit_own(Work::Items { items, origin, once: None }).await?.into_items()?.now()
 }

@@ -99,7 +99,7 @@ async fn erase(ctx: &Context, node: NodeId, key: KeyId) -> Result<bool, Error> {
     let erasure = Erasure { victim: Victim::Profile(node), suppresses: false };
     let origin = Origin { door: DOOR, key, class: Class::Private, again: None };
     let work = Work::Items { items: vec![Item::command(erasure)], origin, once: None };
-    match ctx.submit(work).await?.to_items()?.now()?.pop() {
+    match ctx.submit(work).await?.into_items()?.now()?.pop() {
         Some(Done::Erased(_)) => Ok(true),
         Some(Done::NotFound) => Ok(false),
         Some(Done::Waiting(max)) => {

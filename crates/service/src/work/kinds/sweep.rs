@@ -144,7 +144,7 @@ pub(super) async fn submit(ctx: &Context, items: Vec<Item>) -> Result<Vec<usize>
     }
     let key = ctx.job().asked_by.unwrap_or(KeyId::from_bytes([0; 12]));
     let origin = Origin { door: "jobs", key, class: Class::Private, again: None };
-    let done = ctx.submit(Work::Items { items, origin, once: None }).await?.to_items()?.now()?;
+    let done = ctx.submit(Work::Items { items, origin, once: None }).await?.into_items()?.now()?;
     let mut in_part = Vec::new();
     for (at, done) in done.into_iter().enumerate() {
         match done {

@@ -194,7 +194,7 @@ impl Answer {
     ///
     /// # Errors
     /// It is the answer to something else.
-    pub(crate) fn to_items(self) -> Result<Given<Vec<Done>>, Error> {
+    pub(crate) fn into_items(self) -> Result<Given<Vec<Done>>, Error> {
         match self {
             Self::Items(done) => Ok(Given::Now(done)),
             Self::Before(reply) => Ok(Given::Before(reply)),
