@@ -381,8 +381,13 @@ impl Adbc {
         }
     }
 
-    /// Why a statement that was taken brought nothing. What the driver says may be about values of rows.
+    /// Why a statement that was taken brought nothing. What the driver says may be about values of rows, unless the database says that it
+    /// does not take the statement.
     fn failed(&self, error: &DriverError) -> Error {
+        // Classes of the SQL standard: syntax or access rule, feature not supported.
+        if sqlstate(error).is_some_and(|own| own.starts_with("42") || own.starts_with("0A")) {
+            return self.refused(error);
+        }
         match error.status {
             Status::IO | Status::Timeout => Error::unreachable("source_lost", "the connection was lost"),
             Status::Cancelled => late(),

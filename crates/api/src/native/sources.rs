@@ -68,7 +68,7 @@ pub(super) fn routes() -> Vec<Route> {
             .describe(
                 "Reads all rows, writes those that changed and takes back those that are no more. If these are more than `evict_max_share` of those of \
                  before, if there are no rows at all, or if the columns are others, nothing is taken back and the refresh says so. Refused while another \
-                 one of the source goes on, which the message names; one that waits to begin, and was asked for the same, is answered instead.",
+                 one of the source goes on, which the message names; one that waits to begin and was asked for the same, or the first that a schedule began, is answered instead.",
             )
             .body::<wire::Refresh>(json!({ "evict_max_share": 1.0 }))
             .answer::<jobs::wire::Job>(202, "The job.", job),

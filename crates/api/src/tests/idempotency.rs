@@ -77,6 +77,7 @@ fn writes(world: &Ready) -> Vec<Write> {
         ),
         write("DELETE", "/v1/events/{message_id}", "/v1/events/m-ann", none()),
         write("DELETE", "/v1/identities/{namespace}/{value}", "/v1/identities/user_id/ann?suppress=true", none()),
+        same("POST", "/v1/exports", json!({ "of": "profiles", "to": { "connection": "lake", "path": world.place } })),
         same("POST", "/v1/jobs", json!({ "kind": "check" })),
         same("POST", "/v1/merge-policies", with(policy.clone(), "id", json!("web"))),
         write("PUT", "/v1/merge-policies/{policy}", "/v1/merge-policies/crm", with(policy, "version", json!(1))),
@@ -100,6 +101,8 @@ struct Ready {
     world: World,
     profile: String,
     key: String,
+    /// Where exports are written to, below the folder of connection `lake`.
+    place: String,
 }
 
 async fn ready(folder: &str) -> Ready {
@@ -120,11 +123,16 @@ async fn ready(folder: &str) -> Ready {
         let made = world.call("POST", path, ROOT, body.to_string()).await;
         assert!(made.status.is_success(), "{path}: {}", made.json());
     }
+    let home = std::env::temp_dir();
+    let lake = json!({ "kind": "files", "url": format!("file://{}", home.display()) });
+    assert_eq!(world.call("PUT", "/v1/connections/lake", ROOT, lake.to_string()).await.status, 200);
+    let place = settings(folder).backup_folder.expect("a folder").join("export");
+    let place = place.strip_prefix(&home).expect("a path below it").display().to_string();
     let new = json!({ "name": "old", "class": "private", "permissions": ["ingest"] });
     let made = world.call("POST", "/v1/admin/keys", ROOT, new.to_string()).await.json();
     let found = world.get("/v1/profiles/identifier/user_id/ann", ROOT).await.json();
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    Ready { profile: text(&found["profile_id"]), key: text(&made["key"]["id"]), world }
+    Ready { profile: text(&found["profile_id"]), key: text(&made["key"]["id"]), place, world }
 }
 
 fn settings(folder: &str) -> Settings {

@@ -20,7 +20,7 @@ use crate::jobs::{Job, JobStatus, Jobs, NewJob};
 use crate::stored::audit::{self, Object, Written};
 use crate::stored::keys::Scope;
 use crate::stored::row;
-use crate::stored::sources::read_source_number;
+use crate::stored::sources::{RunStatus, read_source_number};
 use crate::work::kinds::refresh::{Asked, REFRESH};
 use crate::work::refresh::{Refreshes, runs};
 use crate::work::service::Service;
@@ -97,7 +97,7 @@ async fn look(service: &Service, workspace: WorkspaceId, now: Timestamp) -> Resu
 
 impl Service {
     /// Makes the job of a refresh, unless one of the source goes on. One that has not begun yet, and was asked for the same, reads whatever there is to
-    /// read now: whoever asks is answered that one.
+    /// read now: whoever asks is answered that one. So is who asks while a schedule that was just set reads the source for the first time.
     ///
     /// # Errors
     /// `Conflict` with `source_refreshing`; as [`Jobs::ask`].
@@ -113,7 +113,8 @@ impl Service {
             open.iter().find(|job| job.kind == REFRESH && source_of(job).as_deref() == Some(&*asked.source))
         {
             let same = serde_json::from_str::<Asked>(&job.parameters).is_ok_and(|own| own == *asked);
-            if same && by.is_some() && job.status() == JobStatus::Queued {
+            let is_waiting = job.status() == JobStatus::Queued;
+            if same && by.is_some() && (is_waiting || self.is_first_by_schedule(workspace, asked, job).await?) {
                 return Ok(job.clone());
             }
             let message =
@@ -130,6 +131,17 @@ impl Service {
         let job = self.jobs().begin(draft);
         drop(making);
         Ok(job)
+    }
+
+    /// Whether a refresh is the first of its source, begun by the schedule.
+    async fn is_first_by_schedule(&self, workspace: WorkspaceId, asked: &Asked, job: &Job) -> Result<bool, Error> {
+        if job.asked_by.is_some() {
+            return Ok(false);
+        }
+        let configuration = self.configuration(workspace).await?;
+        let own = sources::source(&configuration, &asked.source)?;
+        let runs = runs::newest(&**self.store(), Scope::new(workspace), own.number, 2).await?;
+        Ok(runs.iter().all(|run| run.status == RunStatus::Running))
     }
 }
 
