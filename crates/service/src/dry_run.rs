@@ -27,6 +27,7 @@ use crate::stored::keys::{Family, Scope};
 use crate::stored::layout::read_held_key;
 use crate::stored::records::cluster;
 use crate::work::service::Service;
+use crate::write::suppression::secret_key;
 
 /// Records that a dry run looks at.
 pub const RECORDS_MAX: usize = 20_000;
@@ -169,6 +170,7 @@ struct Copied {
 
 /// Copies what says who is who.
 struct Copying<'a> {
+    workspace: WorkspaceId,
     scope: Scope,
     config: &'a Config,
     store: Arc<MemoryStore>,
@@ -183,6 +185,7 @@ impl<'a> Copying<'a> {
     fn new(workspace: WorkspaceId, config: &'a Config, records_max: usize) -> Self {
         let scope = Scope::new(workspace);
         Self {
+            workspace,
             scope,
             config,
             store: Arc::new(MemoryStore::new()),
@@ -197,6 +200,8 @@ impl<'a> Copying<'a> {
         for family in [Family::Config, Family::Lane] {
             self.all(snapshot, self.scope.all_of(family)).await?;
         }
+        // Where the lane's row says that somebody is suppressed, it asks for the secret of that.
+        self.rows_of(snapshot, &[secret_key(self.workspace)]).await?;
         let (mut before, mut records, mut identities) = (Partition::new(), 0_usize, Vec::new());
         let mut rest = Some(self.scope.all_of(Family::Cluster));
         while let Some(range) = rest.take() {
@@ -222,18 +227,23 @@ impl<'a> Copying<'a> {
         let homes = before.keys().map(|node| self.scope.home(*node));
         let keys: Vec<Key> = identities.into_iter().chain(homes).collect();
         for keys in keys.chunks(ROWS_AT_ONCE) {
-            let found = snapshot.get(keys).await.map_err(|error| read_failed(&error))?;
-            for (key, row) in keys.iter().zip(found) {
-                if let Some(row) = row {
-                    self.put(key.clone(), row.value).await?;
-                }
-            }
+            self.rows_of(snapshot, keys).await?;
         }
         let nodes: HashSet<NodeId> = before.keys().copied().collect();
         let is_cut = self.held(snapshot, &nodes).await?;
         self.flush().await?;
         let is_truncated = rest.is_some() || is_cut;
         Ok(Copied { store: self.store, before, records: records as u64, is_truncated })
+    }
+
+    async fn rows_of(&mut self, snapshot: &dyn Snapshot, keys: &[Key]) -> Result<(), Error> {
+        let found = snapshot.get(keys).await.map_err(|error| read_failed(&error))?;
+        for (key, row) in keys.iter().zip(found) {
+            if let Some(row) = row {
+                self.put(key.clone(), row.value).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Links that do not hold, between nodes that were copied. Answers whether there are more of them.

@@ -9,6 +9,7 @@ use support::{WORKSPACE, by, fact, ingest, memory, open};
 use tessera_engine::id::NodeId;
 use tessera_service::dry_run::{DryRun, RECORDS_MAX};
 use tessera_service::error::Error;
+use tessera_service::verdict::NamedIdentity;
 use tessera_service::workspace_config::{LimitOverrides, NamespaceRules, StoredConfig, set_limits, update_namespace};
 use tessera_service::{Lookup, Service};
 
@@ -185,5 +186,16 @@ async fn of_more_than_is_looked_at_it_is_said() {
             service.dry_run(WORKSPACE, records_max, move |config| change.apply(config)).await.expect("a dry run");
         assert_eq!((said.records, said.is_truncated), (records_max.min(60) as u64, is_truncated));
     }
+    service.close().await;
+}
+
+#[tokio::test]
+async fn of_a_workspace_that_suppresses_somebody_it_is_said_as_well() {
+    let service = open(&memory()).await;
+    ingest(&service, vec![fact("m1", "user_id:u1"), fact("m2", "user_id:u2")]).await;
+    let gone = NamedIdentity { namespace: "user_id".into(), value: "u9".into() };
+    assert_eq!(service.shut_out(WORKSPACE, &[gone]).await.expect("it is suppressed"), 1);
+    let said = service.dry_run(WORKSPACE, RECORDS_MAX, |config| Ok(config.clone())).await.expect("an answer");
+    assert_eq!((said.profiles_before, said.profiles_after, said.merged, said.split), (2, 2, 0, 0));
     service.close().await;
 }
