@@ -24,8 +24,9 @@ finish() {
   rm -rf "$root"
 }
 trap finish EXIT
+# shellcheck disable=SC1091
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")
-debootstrap --variant=minbase --include=adduser "$suite" "$root/system" ${DEBIAN_MIRROR:-} >"$root/log" 2>&1 || { tail "$root/log" >&2; exit 1; }
+debootstrap --variant=minbase --include=adduser "$suite" "$root/system" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$root/log" 2>&1 || { tail "$root/log" >&2; exit 1; }
 inside() { chroot "$root/system" "$@"; }
 fail() { echo "tessera: $*" >&2; exit 1; }
 

@@ -151,7 +151,7 @@ async fn what_a_driver_cannot_answer_is_told_clearly() {
         (&sqlite, "delete from t", "source_query_invalid"),
         (&sqlite, "delete from t returning id", "source_query_invalid"),
         (&duck, "select * from none", "source_query_invalid"),
-        (&duck, "selec 1", "source_query_invalid"),
+        (&duck, "choose 1", "source_query_invalid"),
         (&duck, "copy (select 1) to '/tmp/never'", "source_query_invalid"),
         (&duck, &*wide, "source_too_many_columns"),
         (&duck, "select v::integer as v from (values ('1'), ('secret value')) t(v)", "source_query_failed"),

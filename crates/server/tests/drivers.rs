@@ -98,7 +98,7 @@ fn postgresql_answers_by_its_driver_and_says_clearly_when_it_does_not() {
     assert!(!refused.to_string().contains("wrong@"), "{refused}");
     for (sql, code) in [
         ("select * from none", "source_table_unknown"),
-        ("selec 1", "source_query_invalid"),
+        ("choose 1", "source_query_invalid"),
         ("select 1 as id; drop table customers", "source_query_invalid"),
         ("delete from customers returning id", "source_query_invalid"),
         ("with gone as (delete from customers returning id) select * from gone", "source_query_invalid"),
