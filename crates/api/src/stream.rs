@@ -20,6 +20,15 @@ pub(crate) fn body<P: Parts>(parts: P) -> Body {
     Body::new(Streamed(Box::pin(step(parts))))
 }
 
+/// The body of an answer whose first part is made before the answer begins: whatever is wrong with the question is told as an error.
+///
+/// # Errors
+/// What making the first part answers.
+pub(crate) async fn begun<P: Parts>(parts: P) -> Result<Body, Error> {
+    let first = step(parts).await?;
+    Ok(Body::new(Streamed(Box::pin(std::future::ready(Ok(first))))))
+}
+
 type Step<P> = Pin<Box<dyn Future<Output = Result<Option<(Bytes, P)>, Error>> + Send>>;
 
 struct Streamed<P>(Step<P>);

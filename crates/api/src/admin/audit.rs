@@ -119,7 +119,7 @@ async fn list(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> 
         format => {
             let asked = Some(AuditQuery { limit: LIST_MAX, ..asked });
             let parts = Pages { app, caller, organization, asked, format, has_begun: false };
-            Ok(hold_until_sent(exported(parts, format), held, After::Read))
+            Ok(hold_until_sent(exported(parts, format).await?, held, After::Read))
         }
     }
 }
@@ -169,13 +169,13 @@ fn shown(entry: Entry, directory: &Directory) -> Shown {
     }
 }
 
-fn exported(parts: Pages, format: Format) -> Response {
+async fn exported(parts: Pages, format: Format) -> Result<Response, Error> {
     let file = format!("attachment; filename=\"audit.{}\"", format.ending());
-    let mut response = stream::body(parts).into_response();
+    let mut response = stream::begun(parts).await?.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media()));
     headers.extend(HeaderValue::from_str(&file).ok().map(|file| (CONTENT_DISPOSITION, file)));
-    response
+    Ok(response)
 }
 
 /// The names of the columns of the table.
@@ -209,10 +209,12 @@ struct Pages {
 impl Parts for Pages {
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let mut part = Vec::new();
-        if !std::mem::replace(&mut self.has_begun, true) && self.format == Format::Csv {
+        // The head goes with the first page: what is wrong with the question is told before anything is sent.
+        let mut begins = !std::mem::replace(&mut self.has_begun, true);
+        if begins && self.format == Format::Csv {
             table::row(&mut part, COLUMNS);
         }
-        while part.is_empty()
+        while (std::mem::take(&mut begins) || part.is_empty())
             && let Some(asked) = self.asked.take()
         {
             let page = self.app.service.audit_log(&self.caller, self.organization, &asked).await?;

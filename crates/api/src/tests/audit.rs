@@ -170,6 +170,8 @@ async fn the_log_is_exported_and_bounded_by_what_a_key_holds() {
         ("outcome=nothing", "query_invalid"),
         ("from=yesterday", "time_invalid"),
         ("cursor=abc", "cursor_invalid"),
+        ("cursor=abc&format=csv", "cursor_invalid"),
+        ("cursor=abc&format=jsonl", "cursor_invalid"),
         ("limit=0", "limit_invalid"),
         ("format=xml", "format_invalid"),
         ("workspace=nothing", "workspace_forbidden"),
