@@ -24,6 +24,7 @@ use tokio::task::spawn_blocking;
 
 mod one;
 
+use crate::names::quoted;
 use crate::objects::is_secret;
 use crate::{
     BYTES_AT_ONCE, Column, Error, Query, ROW_BYTES_MAX, ROWS_AT_ONCE, Row, Rows, TABLES_MAX, Value, arrow,
@@ -418,17 +419,6 @@ impl Adbc {
 fn sqlstate(error: &DriverError) -> Option<String> {
     let own: String = error.sqlstate.iter().filter_map(|own| u8::try_from(*own).ok()).map(char::from).collect();
     own.bytes().all(|byte| byte.is_ascii_alphanumeric()).then_some(own).filter(|own| own != "00000")
-}
-
-/// The name of a table, `orders` or `shop.orders`, in the quotes of the SQL standard.
-fn quoted(name: &str) -> Result<String, Error> {
-    let parts: Vec<&str> = name.split('.').collect();
-    if parts.len() > 3 || parts.iter().any(|part| part.is_empty() || part.contains('\0')) {
-        let message = "`table` is no name of a table; `orders` or `shop.orders` is expected";
-        return Err(Error::invalid("source_table_invalid", message));
-    }
-    let quote = |part: &&str| format!("\"{}\"", part.replace('"', "\"\""));
-    Ok(parts.iter().map(quote).collect::<Vec<_>>().join("."))
 }
 
 fn late() -> Error {

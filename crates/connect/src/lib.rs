@@ -17,6 +17,7 @@ mod adbc;
 mod arrow;
 mod connectors;
 mod files;
+mod names;
 pub mod objects;
 mod postgres;
 mod target;

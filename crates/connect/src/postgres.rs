@@ -12,6 +12,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow, Socket};
 
+use crate::names::quoted;
 use crate::{
     BYTES_AT_ONCE, COLUMNS_MAX, Column, Error, Query, ROW_BYTES_MAX, ROWS_AT_ONCE, Row, Rows, TABLES_MAX, Value,
     check_columns,
@@ -186,17 +187,6 @@ where
     let connected = tokio::time::timeout(CONNECT, config.connect(tls)).await.map_err(slow)?;
     let (client, connection) = connected.map_err(|error| unconnected(&error))?;
     Ok(Session { client, connection: tokio::spawn(async move { drop(connection.await) }) })
-}
-
-/// The name of a table, `orders` or `shop.orders`, in the quotes that keep it a name.
-fn quoted(name: &str) -> Result<String, Error> {
-    let parts: Vec<&str> = name.split('.').collect();
-    if parts.len() > 3 || parts.iter().any(|part| part.is_empty() || part.contains('\0')) {
-        let message = "`table` is no name of a table; `orders` or `shop.orders` is expected";
-        return Err(Error::invalid("source_table_invalid", message));
-    }
-    let quote = |part: &&str| format!("\"{}\"", part.replace('"', "\"\""));
-    Ok(parts.iter().map(quote).collect::<Vec<_>>().join("."))
 }
 
 /// Waits for an answer, a little longer than the server lets a statement take.
