@@ -15,16 +15,11 @@ pub(crate) trait Parts: Send + Sized + 'static {
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
 }
 
-/// The body of an answer in parts.
-pub(crate) fn body<P: Parts>(parts: P) -> Body {
-    Body::new(Streamed(Box::pin(step(parts))))
-}
-
-/// The body of an answer whose first part is made before the answer begins: whatever is wrong with the question is told as an error.
+/// The body of an answer in parts, of which the first is made before the answer begins: whatever is wrong with the question is told as an error.
 ///
 /// # Errors
 /// What making the first part answers.
-pub(crate) async fn begun<P: Parts>(parts: P) -> Result<Body, Error> {
+pub(crate) async fn body<P: Parts>(parts: P) -> Result<Body, Error> {
     let first = step(parts).await?;
     Ok(Body::new(Streamed(Box::pin(std::future::ready(Ok(first))))))
 }

@@ -58,11 +58,50 @@ pub struct Fragment {
     pub dataset: Arc<str>,
     /// Whose facts said it, where these are not the node's own: of an account, the node of a person who was seen with it.
     pub by: Option<NodeId>,
+    /// The newest record that is all the dataset says of the node; what it said before that counts no more, whenever it comes.
+    pub whole: Option<Box<Whole>>,
     /// Its cells, sorted by path.
     pub cells: Vec<Cell>,
 }
 
+/// That a record was all that its dataset said of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// When it became true.
+    pub time: Timestamp,
+    /// When it was received; at equal times the later one counts.
+    pub received_at: Timestamp,
+    /// The named delivery it came in.
+    pub batch: Option<Arc<str>>,
+}
+
+impl Whole {
+    fn is_after(&self, time: Timestamp, received_at: Timestamp) -> bool {
+        (self.time, self.received_at) > (time, received_at)
+    }
+}
+
 impl Fragment {
+    /// One that says nothing.
+    #[must_use]
+    pub fn new(dataset: Arc<str>, by: Option<NodeId>) -> Self {
+        Self { dataset, by, whole: None, cells: Vec::new() }
+    }
+
+    /// Whether nothing would be lost with it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty() && self.whole.is_none()
+    }
+
+    /// Takes out what was said before a record that is all there is to say, unless a newer one was taken in.
+    pub fn set_whole(&mut self, whole: Whole) {
+        self.cells.retain(|cell| !whole.is_after(cell.time, cell.received_at));
+        if self.whole.as_ref().is_none_or(|own| whole.is_after(own.time, own.received_at)) {
+            self.whole = Some(Box::new(whole));
+        }
+    }
+
     /// Drops the cells that are gone by now: erased with their source, or at the end of their window. Answers the last instant at
     /// which one of them ended.
     pub fn drop_gone(&mut self, config: &Config, now: Timestamp) -> Option<Timestamp> {
@@ -71,6 +110,7 @@ impl Fragment {
             return None;
         }
         let (dataset, mut last) = (&self.dataset, None);
+        self.whole.take_if(|whole| sweeps.erases_at(dataset, whole.batch.as_deref(), whole.received_at));
         self.cells.retain(|cell| {
             let has_ended = keeping.is_gone(&cell.path, cell.time, cell.received_at, now);
             if has_ended {
@@ -81,9 +121,12 @@ impl Fragment {
         last
     }
 
-    /// Puts a cell in its place, unless a newer one stands there. That an object is there has a place beside what else is said, so that
+    /// Puts a cell in its place, unless a newer one stands there or a newer record is all there is to say. That an object is there has a place beside what else is said, so that
     /// neither takes the place of the other, whichever comes first.
     pub fn set(&mut self, cell: Cell) {
+        if self.whole.as_ref().is_some_and(|whole| whole.is_after(cell.time, cell.received_at)) {
+            return;
+        }
         let Some(mark) = cell.path.object_mark() else { return self.set_at(cell) };
         if matches!(cell.value, Value::Object(_)) {
             return self.set_at(Cell { path: mark, ..cell });
@@ -271,7 +314,7 @@ impl Node {
         let at = match self.fragments.iter().position(|own| own.dataset == *dataset && own.by == by) {
             Some(at) => at,
             None => {
-                self.fragments.push(Fragment { dataset: dataset.clone(), by, cells: Vec::new() });
+                self.fragments.push(Fragment::new(dataset.clone(), by));
                 self.fragments.len() - 1
             }
         };
@@ -298,7 +341,7 @@ impl Node {
             let Some(by) = own.by else { continue };
             own.cells.retain(|cell| !late.iter().any(|(path, of)| *of == by && *path == cell.path));
         }
-        self.fragments.retain(|own| !own.cells.is_empty());
+        self.fragments.retain(|own| !own.is_empty());
     }
 
     /// Takes out what the facts of these other nodes said. Answers how many cells that were.
@@ -312,7 +355,7 @@ impl Node {
     /// Drops the cells that are gone by now, as [`Fragment::drop_gone`] does.
     pub fn drop_gone(&mut self, config: &Config, now: Timestamp) -> Option<Timestamp> {
         let last = self.fragments.iter_mut().filter_map(|fragment| fragment.drop_gone(config, now)).max();
-        self.fragments.retain(|fragment| !fragment.cells.is_empty());
+        self.fragments.retain(|fragment| !fragment.is_empty());
         last
     }
 
@@ -346,7 +389,7 @@ impl Node {
         48 + self.identity.value.len()
             + 24 * self.separated.len()
             + tallies(&self.owned)
-            + self.fragments.iter().map(|f| f.dataset.len() + 24 + cells(f)).sum::<usize>()
+            + self.fragments.iter().map(|f| f.dataset.len() + 48 + cells(f)).sum::<usize>()
             + self.relations.iter().map(|r| 24 + r.account.value.len() + tallies(&r.evidence)).sum::<usize>()
     }
 }

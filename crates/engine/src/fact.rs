@@ -164,7 +164,8 @@ pub enum Replaces {
     /// They stay.
     #[default]
     Nothing,
-    /// They are removed: the fact is all that its dataset says of its owner.
+    /// Those from before it count no more, also where they come later: the fact is all that its dataset says of its owner. What other
+    /// datasets say stands.
     Fragment,
 }
 

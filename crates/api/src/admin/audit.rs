@@ -171,7 +171,7 @@ fn shown(entry: Entry, directory: &Directory) -> Shown {
 
 async fn exported(parts: Pages, format: Format) -> Result<Response, Error> {
     let file = format!("attachment; filename=\"audit.{}\"", format.ending());
-    let mut response = stream::begun(parts).await?.into_response();
+    let mut response = stream::body(parts).await?.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media()));
     headers.extend(HeaderValue::from_str(&file).ok().map(|file| (CONTENT_DISPOSITION, file)));
@@ -209,7 +209,7 @@ struct Pages {
 impl Parts for Pages {
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let mut part = Vec::new();
-        // The head goes with the first page: what is wrong with the question is told before anything is sent.
+        // The head goes with the first page: what is wrong with the question is told before it.
         let mut begins = !std::mem::replace(&mut self.has_begun, true);
         if begins && self.format == Format::Csv {
             table::row(&mut part, COLUMNS);

@@ -87,7 +87,7 @@ async fn export_events(app: &Arc<App>, entered: &Entered, body: &Bytes) -> Resul
         }
         walk.rewind();
     }
-    Ok(csv(Table { rows: Rows::Events(walk, events), columns, has_begun: false }))
+    Ok(csv(Table { rows: Rows::Events(walk, events), columns, has_begun: false }).await?)
 }
 
 /// The columns of what is registered of the events that are asked for.
@@ -161,7 +161,7 @@ async fn export_profiles(app: &Arc<App>, entered: &Entered, body: &Bytes) -> Res
         }
         walk.rewind();
     }
-    Ok(csv(Table { rows: Rows::Profiles(walk), columns, has_begun: false }))
+    Ok(csv(Table { rows: Rows::Profiles(walk), columns, has_begun: false }).await?)
 }
 
 /// The segment that an audience is: by its id, or its name.
@@ -250,8 +250,8 @@ fn line<T: AsRef<[u8]>>(cells: impl IntoIterator<Item = T>, part: &mut Vec<u8>) 
     writer.write_record(cells).and_then(|()| Ok(writer.flush()?)).map_err(|_| unwritten())
 }
 
-fn csv(table: Table) -> Response {
-    let mut response = stream::body(table).into_response();
+async fn csv(table: Table) -> Result<Response, Error> {
+    let mut response = stream::body(table).await?.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
-    response
+    Ok(response)
 }

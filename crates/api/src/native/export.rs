@@ -94,23 +94,24 @@ pub(super) async fn export<N: Named>(
     let entered = app.enter(&headers, Permission::Export)?;
     let format = Format::parse(&query)?;
     let export = app.service.export(entered.workspace, &name.lookup(), entered.visibility()).await?;
-    Ok(entered.answer(answer(format, export)))
+    Ok(entered.answer(answer(format, export).await?))
 }
 
-fn answer(format: Format, export: Export) -> Response {
+async fn answer(format: Format, export: Export) -> Result<Response, Error> {
     let (media, ending) = match format {
         Format::Json => ("application/json", "json"),
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
     };
     let file = format!("attachment; filename=\"profile-{}.{ending}\"", export.profile_id());
     let mut response = match format {
-        Format::Json => stream::body(JsonParts { export, section: None }).into_response(),
-        Format::Csv => stream::body(CsvParts { export, has_begun: false }).into_response(),
-    };
+        Format::Json => stream::body(JsonParts { export, section: None }).await?,
+        Format::Csv => stream::body(CsvParts { export, has_begun: false }).await?,
+    }
+    .into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     headers.extend(HeaderValue::from_str(&file).ok().map(|file| (CONTENT_DISPOSITION, file)));
-    response
+    Ok(response)
 }
 
 /// The lists of the JSON, in their order.

@@ -125,7 +125,7 @@ async fn make(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> An
     let content = parse(body::json(&body)?, &entered)?;
     if content.to.is_none() {
         let export = app.service.export_rows(entered.workspace, content).await?;
-        return Ok(entered.answer(answer(export)));
+        return Ok(entered.answer(answer(export).await?));
     }
     entered.caller.require(Permission::Configure)?;
     let by = entered.caller.key();
@@ -161,7 +161,7 @@ fn parse(sent: NewExport, entered: &Entered) -> Result<ExportContent, Error> {
     })
 }
 
-fn answer(export: ExportStream) -> Response {
+async fn answer(export: ExportStream) -> Result<Response, Error> {
     let content = export.content();
     let (format, compression) = (content.format(), content.compression());
     let media = match (format, compression) {
@@ -177,11 +177,11 @@ fn answer(export: ExportStream) -> Response {
         ExportOf::Events => "events",
     };
     let file = format!("attachment; filename=\"{of}.{}\"", format.ending(compression));
-    let mut response = stream::body(Sent(export)).into_response();
+    let mut response = stream::body(Sent(export)).await?.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     headers.extend(HeaderValue::from_str(&file).ok().map(|file| (CONTENT_DISPOSITION, file)));
-    response
+    Ok(response)
 }
 
 struct Sent(ExportStream);

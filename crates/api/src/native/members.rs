@@ -147,11 +147,9 @@ async fn members(
         let members = page.items.into_iter().map(shown).collect::<Result<_, Error>>()?;
         return Ok(entered.answer(json_answer(&Members { members, next_cursor: page.next_cursor })));
     }
-    let asked = ListQuery { limit: LIST_MAX, ..asked };
-    let mut pages = Pages { app, workspace: entered.workspace, name, asked, visibility, fields, format, part: None };
-    // Whatever is wrong with the question is said before the answer begins.
-    pages.part = Some(pages.page(Head::Written).await?);
-    let mut response: Response = stream::body(pages).into_response();
+    let asked = Some(ListQuery { limit: LIST_MAX, ..asked });
+    let pages = Pages { app, workspace: entered.workspace, name, asked, visibility, fields, format, has_begun: false };
+    let mut response: Response = stream::body(pages).await?.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media()));
     Ok(entered.answer(response))
 }
@@ -171,50 +169,15 @@ struct Pages {
     app: Arc<App>,
     workspace: WorkspaceId,
     name: String,
-    asked: ListQuery,
+    /// The next page; none behind the last.
+    asked: Option<ListQuery>,
     visibility: Flags,
     fields: Option<Fields>,
     format: Format,
-    /// The part that is made already, and whether it is the last.
-    part: Option<(Bytes, Last)>,
-}
-
-#[derive(PartialEq, Eq, Clone, Copy)]
-enum Last {
-    Yes,
-    No,
-}
-
-/// Whether the names of the columns come first.
-#[derive(PartialEq, Eq, Clone, Copy)]
-enum Head {
-    Written,
-    LeftOut,
+    has_begun: bool,
 }
 
 impl Pages {
-    async fn page(&mut self, head: Head) -> Result<(Bytes, Last), Error> {
-        let what = (self.visibility, self.fields);
-        let page = self.app.service.segment_members(self.workspace, &self.name, &self.asked, what).await?;
-        let mut part = Vec::new();
-        if head == Head::Written && self.format == Format::Csv {
-            self.row(&mut part, ["id", "profile_id", "entered_at", "profile"]);
-        }
-        for member in page.items {
-            let member = shown(member)?;
-            match self.format {
-                Format::Csv => {
-                    let profile = member.profile.as_ref().map_or("", |profile| profile.get());
-                    self.row(&mut part, [&member.id, &member.profile_id, &member.entered_at, profile]);
-                }
-                Format::Json | Format::Lines => table::line(&mut part, &member),
-            }
-        }
-        let last = if page.next_cursor.is_some() { Last::No } else { Last::Yes };
-        self.asked.cursor = page.next_cursor;
-        Ok((part.into(), last))
-    }
-
     fn row(&self, part: &mut Vec<u8>, cells: [&str; 4]) {
         let columns = if self.fields.is_some() { 4 } else { 3 };
         table::row(part, cells.into_iter().take(columns));
@@ -223,11 +186,30 @@ impl Pages {
 
 impl Parts for Pages {
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        let Some((part, last)) = self.part.take() else { return Ok(None) };
-        if last == Last::No {
-            self.part = Some(self.page(Head::LeftOut).await?);
+        let mut part = Vec::new();
+        // The head goes with the first page: what is wrong with the question is told before it.
+        let mut begins = !std::mem::replace(&mut self.has_begun, true);
+        if begins && self.format == Format::Csv {
+            self.row(&mut part, ["id", "profile_id", "entered_at", "profile"]);
         }
-        Ok((!part.is_empty()).then_some(part))
+        while (std::mem::take(&mut begins) || part.is_empty())
+            && let Some(asked) = self.asked.take()
+        {
+            let what = (self.visibility, self.fields);
+            let page = self.app.service.segment_members(self.workspace, &self.name, &asked, what).await?;
+            for member in page.items {
+                let member = shown(member)?;
+                match self.format {
+                    Format::Csv => {
+                        let profile = member.profile.as_ref().map_or("", |profile| profile.get());
+                        self.row(&mut part, [&member.id, &member.profile_id, &member.entered_at, profile]);
+                    }
+                    Format::Json | Format::Lines => table::line(&mut part, &member),
+                }
+            }
+            self.asked = page.next_cursor.map(|cursor| ListQuery { cursor: Some(cursor), ..asked });
+        }
+        Ok((!part.is_empty()).then(|| part.into()))
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) async fn file(
     })?;
     let next = ProfileQuery { count: false, ..question(&entered, found.holds()?, PROFILES_MAX)? };
     let lines = Lines { app: app.clone(), shown: profiles::shown(&entered), found, next: Some(next) };
-    let response = ([(CONTENT_TYPE, "application/x-ndjson")], stream::body(lines)).into_response();
+    let response = ([(CONTENT_TYPE, "application/x-ndjson")], stream::body(lines).await?).into_response();
     Ok(entered.answer(response))
 }
 

@@ -8,7 +8,7 @@ use super::{Act, Command, Documented, Notice, Outcome};
 use crate::cluster::{Cluster, Link, LinkState, Node};
 use crate::config::NamespaceId;
 use crate::document::{DOCUMENT_NAMESPACE, Existence, Holders, PreparedDocument, Replace, documents};
-use crate::fact::{Class, Identity, Strength};
+use crate::fact::{Class, Identity, Replaces, Strength};
 use crate::id::NodeId;
 use crate::normalise::normalise;
 use crate::prepare::Prepared;
@@ -402,17 +402,20 @@ impl Act<'_> {
         spelled.any(|value| value == identity.value)
     }
 
-    /// Removes what was said before and is not said now: of all, or of what documents said in this dataset.
+    /// Removes what was said before and is not said now: of all, or of what documents said in this dataset. What this document said there
+    /// is replaced; what others of the profile said is overruled, and is back if they are parted from it.
     fn remove_unsaid(&self, replace: Replace, target: Option<&Target>, prepared: &mut Prepared) {
-        let Some((target, namespace)) = target.zip(self.working.config().by_name(DOCUMENT_NAMESPACE)) else { return };
         let is_all = match replace {
             Replace::Nothing => return,
             Replace::Own => false,
             Replace::All => true,
         };
-        let fragments = target
-            .nodes()
-            .filter(|node| is_all || node.identity.namespace == namespace.id)
+        if !is_all {
+            prepared.fact.replaces = Replaces::Fragment;
+        }
+        let Some((target, namespace)) = target.zip(self.working.config().by_name(DOCUMENT_NAMESPACE)) else { return };
+        let is_another = |node: &&Node| node.identity.namespace == namespace.id && node.identity != prepared.owner;
+        let fragments = (target.nodes().filter(|node| is_all || is_another(node)))
             .flat_map(|node| &node.fragments)
             .filter(|fragment| fragment.by.is_none() && (is_all || fragment.dataset == prepared.fact.dataset));
         let unsaid = unsaid(fragments, &prepared.fact.attributes);

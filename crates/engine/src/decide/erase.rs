@@ -242,9 +242,10 @@ impl Act<'_> {
         let cells = |node: &crate::cluster::Node| node.fragments.iter().map(|own| own.cells.len() as u64).sum::<u64>();
         let before = cells(node);
         for fragment in node.fragments.iter_mut().filter(|own| own.dataset == erasure.source.dataset) {
+            fragment.whole.take_if(|whole| whole.received_at == erasure.received_at);
             fragment.cells.retain(|cell| cell.received_at != erasure.received_at);
         }
-        node.fragments.retain(|fragment| !fragment.cells.is_empty());
+        node.fragments.retain(|fragment| !fragment.is_empty());
         let cells = before - cells(node);
         let owner = node.clone();
         cluster.updated_at = self.now;
@@ -412,7 +413,7 @@ impl Act<'_> {
                     own.cells.retain(|cell| cell.received_at != erasure.received_at);
                     cells += (before - own.cells.len()) as u64;
                 }
-                node.fragments.retain(|own| !own.cells.is_empty());
+                node.fragments.retain(|own| !own.is_empty());
                 cells
             })?;
         }
@@ -456,7 +457,7 @@ impl Act<'_> {
                 own.cells.retain(|cell| !states(cell));
                 cells += (before - own.cells.len()) as u64;
             }
-            node.fragments.retain(|own| !own.cells.is_empty());
+            node.fragments.retain(|own| !own.is_empty());
             cells
         })
     }

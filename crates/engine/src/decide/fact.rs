@@ -2,9 +2,9 @@
 
 use super::command::{Decide, row};
 use super::{Act, Command, HeldNote, NewEvent, Notice, Outcome};
-use crate::cluster::{Cell, Cluster, Evidence, Fragment, Node, Relation, Role, Tally};
+use crate::cluster::{Cell, Cluster, Evidence, Fragment, Node, Relation, Role, Tally, Whole};
 use crate::config::Config;
-use crate::fact::{Fact, FactKey, Identity, Replaces};
+use crate::fact::{FactKey, Identity, Replaces};
 use crate::id::NodeId;
 use crate::prepare::{Prepared, Rejection};
 use crate::rules::{Event, Written};
@@ -88,9 +88,6 @@ impl Act<'_> {
         let time = fact.time.unwrap_or(self.now);
         let written = self.written(prepared, time)?;
         let owner = self.node_of(&prepared.owner)?;
-        let unsaid = self.unsaid(owner, fact)?;
-        let replacing = (!unsaid.is_empty()).then(|| prepared.removing(unsaid));
-        let prepared = replacing.as_ref().unwrap_or(prepared);
         let account = match &prepared.account {
             Some(identity) => Some((identity.clone(), self.describe_account(identity, owner.node, prepared, time)?)),
             None => None,
@@ -118,17 +115,6 @@ impl Act<'_> {
         let is_erased = row.source.as_ref().is_some_and(|source| self.working.config().sweeps().erases(source));
         let is_known = !is_erased && self.working.home(row.node)?.is_some();
         Ok(is_known.then_some(row))
-    }
-
-    /// What the dataset of a fact said of its owner and the fact does not say, where it replaces that. Linear in the cells of the fragment.
-    fn unsaid(&self, owner: IdentityRow, fact: &Fact) -> Result<Vec<Path>, Lack> {
-        if fact.replaces == Replaces::Nothing {
-            return Ok(Vec::new());
-        }
-        let cluster = self.working.cluster(owner.cluster)?;
-        let node = cluster.node(owner.node).ok_or(Lack::Torn)?;
-        let own = node.fragments.iter().filter(|fragment| fragment.by.is_none() && fragment.dataset == fact.dataset);
-        Ok(unsaid(own, &fact.attributes))
     }
 
     /// Those that it names and that were erased for good. Who has a node is not: suppressing erases it.
@@ -302,7 +288,8 @@ fn tell(
 ) {
     let (fact, time) = (&prepared.fact, tally.first);
     Tally::add_to(&mut node.owned, tally);
-    if attributes.is_empty() {
+    let is_whole = fact.replaces == Replaces::Fragment && by.is_none();
+    if attributes.is_empty() && !is_whole {
         return;
     }
     let claimed = |path: &Path, value: &Value| {
@@ -316,6 +303,9 @@ fn tell(
     let fragment = node.fragment(&fact.dataset, by);
     // What is erased or has ended, and still stands here, is newer than nothing.
     fragment.drop_gone(config, received_at);
+    if is_whole {
+        fragment.set_whole(Whole { time, received_at, batch: fact.batch.clone() });
+    }
     for (path, value) in attributes {
         let batch = fact.batch.clone();
         let claimed = claimed(path, value);

@@ -226,6 +226,8 @@ fn take_from(own: &mut Node, dataset: &str, staying: &Staying<'_>, is_gone: &dyn
     own.owned.retain(|tally| tally.count > 0);
     let mut said = HashSet::new();
     for fragment in own.fragments.iter_mut().filter(|own| *own.dataset == *dataset && own.by.is_none()) {
+        // A source says what is true now, in whatever order it is read.
+        fragment.whole = None;
         fragment.cells.retain(|cell| {
             let path = cell.path.spoken_of();
             let is_said = staying.attributes.get(&*path).is_some_and(|value| **value == cell.value);
@@ -236,6 +238,6 @@ fn take_from(own: &mut Node, dataset: &str, staying: &Staying<'_>, is_gone: &dyn
             stays
         });
     }
-    own.fragments.retain(|fragment| !fragment.cells.is_empty());
+    own.fragments.retain(|fragment| !fragment.is_empty());
     said
 }

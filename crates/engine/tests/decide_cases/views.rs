@@ -57,4 +57,12 @@ fn a_fact_may_be_all_that_its_dataset_says_of_its_owner() {
     // What is newer than it stays, and what it says below a name replaces what stood there.
     check("user_id:u c=1 t=2\n user_id:u a=1 whole t=1", "user_id:u {a: 1, c: 1}");
     check("user_id:u a=7 c=1 t=1\n user_id:u a.b='x' whole t=2", "user_id:u {a: {b: 'x'}}");
+    // What other datasets say shows again, also of what its dataset had removed.
+    check("user_id:u c=1 in=crm t=1\n user_id:u c=2 t=2\n user_id:u a=1 whole t=3", "user_id:u {a: 1, c: 1}");
+    check("user_id:u c=1 in=crm t=1\n user_id:u c=null t=2\n user_id:u a=1 whole t=3", "user_id:u {a: 1, c: 1}");
+    // What was said before it and comes later is replaced as well, by the newest of several, also where that says nothing.
+    check("user_id:u a=1 whole t=3\n user_id:u a=2 c=2 t=2\n user_id:u d=4 t=4", "user_id:u {a: 1, d: 4}");
+    check("user_id:u whole t=3\n user_id:u c=2 t=2\n user_id:u c=1 in=crm t=1", "user_id:u {c: 1}");
+    check("user_id:u a=3 whole t=3\n user_id:u b=2 whole t=2\n user_id:u b=1 t=1", "user_id:u {a: 3}");
+    check("user_id:u b=2 whole t=2\n user_id:u a=3 whole t=3\n user_id:u c=2.5 t=1", "user_id:u {a: 3}");
 }

@@ -427,13 +427,14 @@ fn profiles_are_those_of_the_facts_and_of_what_is_in_force() {
 /// Values of two people, under windows that change while time passes and erasures of what a dataset said.
 fn act_on_values() -> impl Strategy<Value = Act> {
     let said = prop::collection::vec((0..PATHS.len(), 0u8..5), 1..4);
-    let say = (crate::steps::id_of(1..2), said, 0u8..2, any::<bool>(), 0u16..1_000);
-    let say = say.prop_map(|(id, attributes, dataset, is_event, time)| Say {
+    let say = (crate::steps::id_of(1..2), said, 0u8..2, crate::steps::kind(), 0u16..1_000);
+    let say = say.prop_map(|(id, attributes, dataset, (is_event, is_whole), time)| Say {
         claims: vec![(Id(id.0, id.1 % 2), Strength::Verified)],
         document: None,
         account: None,
         attributes,
         is_event,
+        is_whole,
         dataset,
         batch: false,
         time,

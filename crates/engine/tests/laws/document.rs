@@ -8,7 +8,7 @@ use tessera_engine::decide::{Command, Documented, Outcome};
 use tessera_engine::document::{
     DocumentTerms, DocumentWrite, Existence, Holders, PreparedDocument, Replace, prepare_document,
 };
-use tessera_engine::fact::{Fact, Identity};
+use tessera_engine::fact::{Fact, Identity, Replaces};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Value;
 
@@ -257,7 +257,11 @@ impl Reference {
         }
         match write.terms.replace {
             Replace::Nothing => {}
-            Replace::Own => self.unsay(&people, Some(documents), &mut fact),
+            Replace::Own => {
+                let others = people.iter().filter(|own| **own != document).cloned().collect();
+                self.unsay(&others, Some(documents), &mut fact);
+                fact.replaces = Replaces::Fragment;
+            }
             Replace::All => self.unsay(&people, None, &mut fact),
         }
         let keeps = |claim: &tessera_engine::fact::Claim| {

@@ -124,7 +124,8 @@ fn public_keys_leave_a_quarter_of_a_cluster_to_private_ones() {
     let mut say = |device: u8, strength: Strength| {
         let claims = vec![(user, strength), (Id(5, device), strength)];
         let (document, account, attributes) = (None, None, Vec::new());
-        let say = Say { claims, document, account, attributes, is_event: false, dataset: 0, batch: false, time: 0 };
+        let (is_event, is_whole) = (false, false);
+        let say = Say { claims, document, account, attributes, is_event, is_whole, dataset: 0, batch: false, time: 0 };
         world.fact(&say.fact(usize::from(device)));
         world.commit();
         world.check();

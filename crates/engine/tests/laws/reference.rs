@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::decide::{DIRECTIVE_DATASET, RELEASE_DATASET};
-use tessera_engine::fact::{Fact, Identity, Strength};
+use tessera_engine::fact::{Fact, Identity, Replaces, Strength};
 use tessera_engine::id::DirectiveId;
 use tessera_engine::model::{Definition, Window};
 use tessera_engine::normalise::normalise;
@@ -76,6 +76,8 @@ struct Known {
     time: Timestamp,
     received_at: Timestamp,
     attributes: Vec<(Path, Value)>,
+    /// It is all that its dataset says of its owner.
+    is_whole: bool,
     /// Its event had ended when events began to be kept longer.
     has_ended: bool,
     /// It was erased as a single event: only its links are left.
@@ -218,6 +220,7 @@ impl Reference {
             time: fact.time.unwrap_or(now),
             received_at: now,
             attributes: fact.attributes.clone(),
+            is_whole: fact.replaces == Replaces::Fragment,
             has_ended: false,
             is_erased: false,
         };
@@ -229,6 +232,7 @@ impl Reference {
                 is_event: false,
                 is_of_account: true,
                 by: Some(owner.clone()),
+                is_whole: false,
                 attributes: said.attributes.clone(),
                 ..known.clone()
             });
@@ -361,7 +365,9 @@ impl Reference {
             let mut said = same.filter(|own| own.attributes.iter().any(|own| place(own) == place(said)));
             said.all(|own| own.time <= event.time)
         };
-        let mut stand = event.attributes.iter().filter(|(path, _)| !ended(&event, path, &self.kept, now));
+        let is_replaced = self.facts.iter().any(|own| own.replaces(&event));
+        let mut stand =
+            event.attributes.iter().filter(|(path, _)| !is_replaced && !ended(&event, path, &self.kept, now));
         let still_says = stand.any(is_newest);
         self.erased_events = true;
         for fact in self.facts.iter_mut().filter(|fact| fact.id == *id && !fact.is_of_account && !fact.is_erased) {
@@ -376,6 +382,11 @@ impl Reference {
 
     /// Takes from other facts of the same owner and dataset what these have overwritten.
     fn overwrite(&mut self, is_victim: impl Fn(&Known) -> bool) {
+        let whole: Vec<Known> = self.facts.iter().filter(|fact| fact.is_whole && is_victim(fact)).cloned().collect();
+        for fact in self.facts.iter_mut().filter(|fact| whole.iter().any(|own| own.replaces(fact))) {
+            fact.is_whole = false;
+            fact.attributes.clear();
+        }
         let mut newest: BTreeMap<(Option<Identity>, Place), (Timestamp, bool)> = BTreeMap::new();
         for fact in &self.facts {
             for said in &fact.attributes {
@@ -882,9 +893,18 @@ impl Reference {
     }
 }
 
+impl Known {
+    /// Whether this is all that was said where another fact said something earlier.
+    fn replaces(&self, other: &Self) -> bool {
+        let same = (&self.owner, &self.dataset) == (&other.owner, &other.dataset) && other.by.is_none();
+        self.is_whole && same && other.time < self.time
+    }
+}
+
 impl Reference {
     fn attributes(&self, facts: &[&Known]) -> Tree {
-        let mut facts: Vec<Known> = facts.iter().map(|fact| (*fact).clone()).collect();
+        let stands = |fact: &&&Known| !facts.iter().any(|own| own.replaces(fact));
+        let mut facts: Vec<Known> = facts.iter().filter(stands).map(|fact| (*fact).clone()).collect();
         for fact in &mut facts {
             let whole = fact.clone();
             fact.attributes.retain(|(path, _)| !ended(&whole, path, &self.kept, self.now));
@@ -966,7 +986,7 @@ impl Reference {
         for (owner, dataset) in owners.iter().flat_map(|owner| datasets.iter().map(move |own| (owner, *own))) {
             let mut newest: BTreeMap<(Path, bool), (Timestamp, &Value)> = BTreeMap::new();
             let facts = self.facts.iter().filter(|fact| fact.owner == **owner && *fact.dataset == *dataset);
-            for fact in facts {
+            for fact in facts.filter(|fact| !self.facts.iter().any(|own| own.replaces(fact))) {
                 for leaf in &fact.attributes {
                     let own = newest.entry(place(leaf)).or_insert((fact.time, &leaf.1));
                     if fact.time > own.0 {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, RngSeed, TestRunner};
 
 use tessera_engine::config::{Config, Kind, Limits, Namespace, NamespaceId, NamespaceName, Normaliser, Sweeps};
-use tessera_engine::fact::{AccountFact, Call, CallKind, Claim, Class, Fact, Identity, Strength};
+use tessera_engine::fact::{AccountFact, Call, CallKind, Claim, Class, Fact, Identity, Replaces, Strength};
 use tessera_engine::model::{Attribute, Definition, Ended, EventType, Keeping, Type, Window};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
@@ -142,6 +142,8 @@ pub(crate) struct Say {
     pub(crate) account: Option<(Id, Vec<(usize, u8)>)>,
     pub(crate) attributes: Vec<(usize, u8)>,
     pub(crate) is_event: bool,
+    /// A record that is all its dataset says of its owner.
+    pub(crate) is_whole: bool,
     pub(crate) dataset: u8,
     pub(crate) batch: bool,
     pub(crate) time: u16,
@@ -150,7 +152,8 @@ pub(crate) struct Say {
 impl fmt::Debug for Say {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} t={} d{} batch={} event={}", self.claims, self.time, self.dataset, self.batch, self.is_event)?;
-        write!(f, " document={:?} account={:?} {:?}", self.document, self.account, self.attributes)
+        let whole = if self.is_whole { " whole" } else { "" };
+        write!(f, " document={:?} account={:?} {:?}{whole}", self.document, self.account, self.attributes)
     }
 }
 
@@ -172,7 +175,7 @@ impl Say {
                 .map(|(id, said)| AccountFact { claim: id.claim(Strength::Verified), attributes: attributes(said) }),
             call: self.is_event.then_some(call),
             content: None,
-            replaces: tessera_engine::fact::Replaces::Nothing,
+            replaces: if self.is_whole { Replaces::Fragment } else { Replaces::Nothing },
         }
     }
 }
@@ -272,6 +275,11 @@ pub(crate) fn id() -> impl Strategy<Value = Id> {
     prop_oneof![12 => id_of(0..6), 1 => id_of(6..8)]
 }
 
+/// Whether a fact is an event, and whether it is all that its dataset says of its owner.
+pub(crate) fn kind() -> impl Strategy<Value = (bool, bool)> {
+    prop_oneof![4 => Just((true, false)), 3 => Just((false, false)), 1 => Just((false, true))]
+}
+
 /// A fact, mostly of a link or two.
 pub(crate) fn say() -> impl Strategy<Value = Say> {
     let said = || prop::collection::vec((0..PATHS.len(), 0u8..5), 0..3);
@@ -281,13 +289,14 @@ pub(crate) fn say() -> impl Strategy<Value = Say> {
     ];
     let document = prop::option::weighted(0.2, (0u8..2, strength()));
     let account = prop::option::weighted(0.1, (id_of(6..8), said()));
-    (claims, document, account, said(), any::<bool>(), 0u8..2, prop::bool::weighted(0.2), 0u16..1_000).prop_map(
-        |(claims, document, account, attributes, is_event, dataset, batch, time)| Say {
+    (claims, document, account, said(), kind(), 0u8..2, prop::bool::weighted(0.2), 0u16..1_000).prop_map(
+        |(claims, document, account, attributes, (is_event, is_whole), dataset, batch, time)| Say {
             claims,
             document,
             account,
             attributes,
             is_event,
+            is_whole,
             dataset,
             batch,
             time,

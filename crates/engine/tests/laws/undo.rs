@@ -99,6 +99,7 @@ fn bare_fact(time: u16, at: usize) -> Fact {
         account: None,
         attributes: Vec::new(),
         is_event: false,
+        is_whole: false,
         dataset: 0,
         batch: false,
         time,

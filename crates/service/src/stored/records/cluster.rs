@@ -1,7 +1,7 @@
-//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 8. Version 7 is from before
-//! windows kept what their events come to, version 6 from before it was kept who says something of an account, version 5 from before work of rules was put off, version 4 from before
-//! neighbours and evidence were told apart by the class of keys; versions 2 and 3 hold the same without sections and are read by [`whole`],
-//! version 1 by [`old`].
+//! The root record: a cluster with its nodes, links and pieces, and what its nodes keep for the rules. Version 9. Version 8 is from before it
+//! was kept which record is all that a dataset says, version 7 from before windows kept what their events come to, version 6 from before it was
+//! kept who says something of an account, version 5 from before work of rules was put off, version 4 from before neighbours and evidence were
+//! told apart by the class of keys; versions 2 and 3 hold the same without sections and are read by [`whole`], version 1 by [`old`].
 //!
 //! What is said of people and the links stand in sections of their own, so that whoever walks all records for the rules passes over what no
 //! rule reads: [`glance`].
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 use tessera_engine::cluster::{
     Above, Cell, Cluster, End, Fragment, HoldReason, Hub, Link, LinkState, Node, Relation, Role, Separation, Source,
-    Tally,
+    Tally, Whole,
 };
 use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::fact::{Class, Identity};
@@ -32,7 +32,8 @@ mod whole;
 
 pub(super) use old::TallyRecord as OldTally;
 
-const VERSION: u8 = 8;
+const VERSION: u8 = 9;
+const VERSION_OF_PARTS: u8 = 8;
 const VERSION_OF_EVENTS: u8 = 7;
 const VERSION_ANONYMOUS: u8 = 6;
 const VERSION_PUNCTUAL: u8 = 5;
@@ -61,8 +62,37 @@ struct ClusterRecord<'a, N> {
 /// What was put off of the nodes of a record, whose word some of its fragments are, and which cells were stated as identities.
 type AdHocRule = (Vec<LateRecord>, Vec<SayerRecord>, Vec<ClaimedRecord>);
 
-/// A record, what stands beside it, and what the newest events of its nodes bring to windows.
-type Whole<'a, N> = (ClusterRecord<'a, N>, AdHocRule, Vec<TailRecord<'a>>);
+/// A record, what stands beside it, what the newest events of its nodes bring to windows, and which records are all that a dataset says.
+type WholeRecord<'a, N> = (ClusterRecord<'a, N>, AdHocRule, Vec<TailRecord<'a>>, Vec<CompleteRecord>);
+
+/// The record that is all the dataset of a fragment says.
+#[derive(Serialize, Deserialize)]
+struct CompleteRecord {
+    /// Place of the node.
+    node: u16,
+    /// Place of the fragment in it.
+    fragment: u16,
+    time: i64,
+    received_at: i64,
+    /// Place of the batch's name plus one; 0 for none.
+    batch: u16,
+}
+
+fn complete<'a>(cluster: &'a Cluster, names: &mut Names<'a>) -> Vec<CompleteRecord> {
+    let mut complete = Vec::new();
+    for (node, own) in (0..).zip(&cluster.nodes) {
+        for (fragment, own) in (0..).zip(&own.fragments) {
+            complete.extend(own.whole.as_ref().map(|whole| CompleteRecord {
+                node,
+                fragment,
+                time: whole.time.micros(),
+                received_at: whole.received_at.micros(),
+                batch: names.batch(whole.batch.as_ref()),
+            }));
+        }
+    }
+    complete
+}
 
 /// A cell that was stated as an identity as well.
 #[derive(Serialize, Deserialize)]
@@ -305,6 +335,7 @@ pub fn encode(cluster: &Cluster) -> Bytes {
     let nodes = cluster.nodes.iter().map(|node| write_node(node, &mut names)).collect();
     let said: Vec<SaidRecord<'_>> = cluster.nodes.iter().map(|node| write_said(node, &mut names)).collect();
     let links: Vec<_> = cluster.links.iter().map(|link| write_link(link, cluster, &mut names)).collect();
+    let complete = complete(cluster, &mut names);
     let (said, links) = (codec::section(&said), codec::section(&links));
     let record = ClusterRecord {
         names: names.0,
@@ -320,7 +351,7 @@ pub fn encode(cluster: &Cluster) -> Bytes {
         (0..).zip(&cluster.nodes).filter_map(|(at, node)| LateRecord::write(at, node)).collect();
     let tails: Vec<TailRecord<'_>> =
         (0..).zip(&cluster.nodes).filter_map(|(at, node)| TailRecord::write(at, node)).collect();
-    codec::encode(VERSION, &(record, (late, sayers(cluster), claimed(cluster)), tails))
+    codec::encode(VERSION, &(record, (late, sayers(cluster), claimed(cluster)), tails, complete))
 }
 
 fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
@@ -410,23 +441,28 @@ pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
         Some(&(whole::VERSION | whole::VERSION_BARE)) => whole::decode(bytes),
         Some(&VERSION_OF_ONE_CLASS) => {
             let record: ClusterRecord<'_, OldNodeRecord<'_>> = codec::decode(VERSION_OF_ONE_CLASS, bytes)?;
-            let whole = (record, AdHocRule::default(), Vec::new());
+            let whole = (record, AdHocRule::default(), Vec::new(), Vec::new());
             read::<_, OldEvidenceRecord<TallyRecord>>(whole, &view::Names::All, bytes.len())
         }
         Some(&VERSION_PUNCTUAL) => {
             let record: ClusterRecord<'_, NodeRecord<'_>> = codec::decode(VERSION_PUNCTUAL, bytes)?;
-            read::<_, EvidenceRecord>((record, AdHocRule::default(), Vec::new()), &view::Names::All, bytes.len())
+            read::<_, EvidenceRecord>((record, AdHocRule::default(), Vec::new(), Vec::new()), &view::Names::All, bytes.len())
         }
         Some(&VERSION_ANONYMOUS) => {
             let (record, late): (ClusterRecord<'_, NodeRecord<'_>>, _) = codec::decode(VERSION_ANONYMOUS, bytes)?;
             let beside = (late, Vec::new(), Vec::new());
-            read::<_, EvidenceRecord>((record, beside, Vec::new()), &view::Names::All, bytes.len())
+            read::<_, EvidenceRecord>((record, beside, Vec::new(), Vec::new()), &view::Names::All, bytes.len())
         }
         Some(&VERSION_OF_EVENTS) => {
             let (record, late, sayers, claimed): (ClusterRecord<'_, NodeRecord<'_>>, _, _, _) =
                 codec::decode(VERSION_OF_EVENTS, bytes)?;
             let beside = (late, sayers, claimed);
-            read::<_, EvidenceRecord>((record, beside, Vec::new()), &view::Names::All, bytes.len())
+            read::<_, EvidenceRecord>((record, beside, Vec::new(), Vec::new()), &view::Names::All, bytes.len())
+        }
+        Some(&VERSION_OF_PARTS) => {
+            let (record, beside, tails): (ClusterRecord<'_, NodeRecord<'_>>, _, _) =
+                codec::decode(VERSION_OF_PARTS, bytes)?;
+            read::<_, EvidenceRecord>((record, beside, tails, Vec::new()), &view::Names::All, bytes.len())
         }
         _ => read::<NodeRecord<'_>, EvidenceRecord>(codec::decode(VERSION, bytes)?, &view::Names::All, bytes.len()),
     }
@@ -450,16 +486,16 @@ pub fn glance(bytes: &[u8], config: &Config, names: &view::Names) -> Result<Glan
     if bytes.first() != Some(&VERSION) {
         return decode(bytes, config).map(Glance);
     }
-    let (record, beside, tails): Whole<'_, NodeRecord<'_>> = codec::decode(VERSION, bytes)?;
+    let (record, beside, tails, complete): WholeRecord<'_, NodeRecord<'_>> = codec::decode(VERSION, bytes)?;
     // What an erasure that is on its way takes is told by the whole.
     let is_swept = record.swept >= config.sweeps().number;
     let names = if is_swept { names } else { &view::Names::All };
-    read::<_, EvidenceRecord>((record, beside, tails), names, bytes.len()).map(Glance)
+    read::<_, EvidenceRecord>((record, beside, tails, complete), names, bytes.len()).map(Glance)
 }
 
 /// The cluster of a record with its values under these names; unless that is all, without links and relations.
 fn read<'a, N, E>(
-    (record, (late, sayers, claimed), tails): Whole<'a, N>,
+    (record, (late, sayers, claimed), tails, complete): WholeRecord<'a, N>,
     names: &view::Names,
     bytes: usize,
 ) -> Result<Cluster, Error>
@@ -477,9 +513,11 @@ where
             return Err(codec::corrupt("section of nodes"));
         }
         let (mut sayers, mut claimed) = (sayers.into_iter().peekable(), claimed.into_iter().peekable());
+        let mut complete = complete.into_iter().peekable();
         for (node, (node_at, said)) in nodes.iter_mut().zip((0..).zip(said)) {
             for (at, fragment) in (0..).zip(said.fragments) {
                 let by = sayers.next_if(|own| (own.node, own.fragment) == (node_at, at));
+                let whole = complete.next_if(|own| (own.node, own.fragment) == (node_at, at));
                 let mut cells = Vec::with_capacity(fragment.cells.len());
                 for (cell_at, cell) in (0..).zip(fragment.cells) {
                     let claimed = claimed.next_if(|own| (own.node, own.fragment, own.cell) == (node_at, at, cell_at));
@@ -490,7 +528,8 @@ where
                 }
                 if is_whole || !cells.is_empty() {
                     let (dataset, by) = (shared.name(fragment.dataset)?, by.map(|own| NodeId::from_bytes(own.by)));
-                    node.fragments.push(Fragment { dataset, by, cells });
+                    let whole = whole.map(|own| read_complete(&own, &shared)).transpose()?.map(Box::new);
+                    node.fragments.push(Fragment { dataset, by, whole, cells });
                 }
             }
             if is_whole {
@@ -547,7 +586,11 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
 
 fn read_fragment(record: FragmentRecord<'_>, shared: &Shared) -> Result<Fragment, Error> {
     let cells = record.cells.into_iter().map(|cell| read_cell(cell, shared)).collect::<Result<_, Error>>()?;
-    Ok(Fragment { dataset: shared.name(record.dataset)?, by: None, cells })
+    Ok(Fragment { cells, ..Fragment::new(shared.name(record.dataset)?, None) })
+}
+
+fn read_complete(own: &CompleteRecord, shared: &Shared) -> Result<Whole, Error> {
+    Ok(Whole { time: time(own.time)?, received_at: time(own.received_at)?, batch: shared.batch(own.batch)? })
 }
 
 fn read_cell(cell: CellRecord<'_>, shared: &Shared) -> Result<Cell, Error> {

@@ -10,7 +10,7 @@ use tessera_engine::aggregate::{
 };
 use tessera_engine::cluster::{
     Above, Cell, Cluster, End, Evidence, Fragment, HoldReason, Hub, Link, LinkState, Node, Relation, Role, Separation,
-    Severer, Source, Tally,
+    Severer, Source, Tally, Whole,
 };
 use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::decide::{NewEvent, Notice};
@@ -94,7 +94,7 @@ fn sample_cluster() -> Cluster {
         claimed: None,
     };
     first.fragments =
-        vec![Fragment { dataset: "crm".into(), by: None, cells: values().into_iter().map(cell).collect() }];
+        vec![Fragment { cells: values().into_iter().map(cell).collect(), ..Fragment::new("crm".into(), None) }];
     first.relations = vec![Relation {
         account: identity(6, "acme"),
         node: node_id(9),
@@ -235,6 +235,18 @@ fn said_cluster() -> Cluster {
     cluster
 }
 
+/// What only version 9 can say as well: which record is all that a dataset says, of a fragment with cells and of one without.
+fn complete_cluster() -> Cluster {
+    let mut cluster = said_cluster();
+    let whole = |batch: Option<&str>| {
+        Box::new(Whole { time: at(5), received_at: at(6), batch: batch.map(Into::into) })
+    };
+    cluster.nodes[0].fragments[0].whole = Some(whole(None));
+    let bare = Fragment { whole: Some(whole(Some("august"))), ..Fragment::new("erp".into(), None) };
+    cluster.nodes[1].fragments.push(bare);
+    cluster
+}
+
 fn severed() -> LinkState {
     LinkState::Severed(vec![Severer::Document(node_id(3)), Severer::Directive(directive(1))])
 }
@@ -246,12 +258,13 @@ fn sample_link(state: LinkState) -> Link {
 #[test]
 fn a_cluster_is_read_as_written() {
     for (name, mut cluster) in [
-        ("cluster-8", sample_cluster()),
-        ("cluster-separated-8", later_cluster()),
-        ("cluster-ruled-8", ruled_cluster()),
-        ("cluster-ranked-8", ranked_cluster()),
-        ("cluster-late-8", late_cluster()),
-        ("cluster-said-8", said_cluster()),
+        ("cluster-9", sample_cluster()),
+        ("cluster-separated-9", later_cluster()),
+        ("cluster-ruled-9", ruled_cluster()),
+        ("cluster-ranked-9", ranked_cluster()),
+        ("cluster-late-9", late_cluster()),
+        ("cluster-said-9", said_cluster()),
+        ("cluster-complete-9", complete_cluster()),
     ] {
         let bytes = cluster::encode(&cluster);
         cluster.bytes = bytes.len();
@@ -293,6 +306,7 @@ fn a_glance_sees_what_rules_read() {
     check(&thawed("cluster-ruled-4"), &none, &earlier);
     check(&thawed("cluster-ruled-6"), &none, &earlier);
     check(&thawed("cluster-ruled-7"), &none, &earlier);
+    check(&thawed("cluster-ruled-8"), &none, &ruled_cluster());
     let erased = erase_source(&StoredConfig::default(), "crm", None, at(1)).and_then(|stored| stored.to_engine());
     let unswept = sample_cluster();
     let bytes = cluster::encode(&unswept);
@@ -327,6 +341,12 @@ fn records_of_earlier_versions_are_read_as_what_they_were() {
         ("cluster-ranked-7", ranked_cluster()),
         ("cluster-late-7", with_late(earlier_ruled_cluster())),
         ("cluster-said-7", said_cluster()),
+        ("cluster-8", sample_cluster()),
+        ("cluster-separated-8", later_cluster()),
+        ("cluster-ruled-8", ruled_cluster()),
+        ("cluster-ranked-8", ranked_cluster()),
+        ("cluster-late-8", late_cluster()),
+        ("cluster-said-8", said_cluster()),
     ] {
         let bytes = thawed(name);
         let expected = Cluster { bytes: bytes.len(), ..cluster };
