@@ -34,7 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 drain(&connection, Query::Sql(query.to_owned())).await
             }
             ["write", folder, path, to] => write(&files(folder), path, to).await,
-            _ => Err("usage: bare drain files FOLDER PATH | drain postgres URL PASSWORD QUERY | write FOLDER PATH TO".into()),
+            _ => {
+                Err("usage: bare drain files FOLDER PATH | drain postgres URL PASSWORD QUERY | write FOLDER PATH TO"
+                    .into())
+            }
         }
     })
 }

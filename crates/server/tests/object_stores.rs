@@ -6,20 +6,8 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use harness::warehouse::ObjectStore;
-use harness::{Client, Server};
+use harness::{Client, Server, ask, put};
 use serde_json::{Value, json};
-
-fn ask(client: &Client, method: &str, path: &str, body: &Value) -> (u16, Value) {
-    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    let (status, answer) = client.send(method, path, &body).expect("the server answers");
-    (status, serde_json::from_slice(&answer).unwrap_or(Value::Null))
-}
-
-fn put(client: &Client, path: &str, body: &Value) -> Value {
-    let (status, answer) = ask(client, "PUT", path, body);
-    assert_eq!(status, 200, "PUT {path}: {answer}");
-    answer
-}
 
 /// Refreshes a source: its status, what was read, changed, unchanged and evicted, and the code of its error.
 fn refresh(client: &Client, name: &str) -> (String, [u64; 4], Value) {

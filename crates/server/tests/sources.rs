@@ -6,27 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use harness::postgres::{PASSWORD, Postgres};
-use harness::{Client, Server};
+use harness::{Client, Server, ask, put, refused};
 use serde_json::{Value, json};
-
-/// Sends, and answers status and JSON.
-fn ask(client: &Client, method: &str, path: &str, body: Value) -> (u16, Value) {
-    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    let (status, answer) = client.send(method, path, &body).expect("the server answers");
-    (status, serde_json::from_slice(&answer).unwrap_or(Value::Null))
-}
-
-fn put(client: &Client, path: &str, body: Value) -> Value {
-    let (status, answer) = ask(client, "PUT", path, body);
-    assert_eq!(status, 200, "PUT {path}: {answer}");
-    answer
-}
-
-/// What is refused: its status and code.
-fn refused(client: &Client, method: &str, path: &str, body: Value) -> (u16, String) {
-    let (status, answer) = ask(client, method, path, body);
-    (status, answer["error"]["code"].as_str().unwrap_or_default().to_owned())
-}
 
 /// Refreshes a source, and answers what came of it.
 fn refresh(client: &Client, name: &str, how: Value) -> Value {

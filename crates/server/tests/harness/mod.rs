@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+use std::borrow::Borrow;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -211,6 +212,27 @@ impl Client {
         assert!(matches!(status, 200 | 202), "POST {path}: {}", String::from_utf8_lossy(&answer));
         serde_json::from_slice(&answer).expect("JSON")
     }
+}
+
+/// Sends JSON, or nothing where that is null. Answers the status, and JSON, which is null where there is none.
+pub(crate) fn ask(client: &Client, method: &str, path: &str, body: impl Borrow<Value>) -> (u16, Value) {
+    let body = body.borrow();
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let (status, answer) = client.send(method, path, &body).expect("the server answers");
+    (status, serde_json::from_slice(&answer).unwrap_or(Value::Null))
+}
+
+/// Puts; anything but 200 is a failure of the test.
+pub(crate) fn put(client: &Client, path: &str, body: impl Borrow<Value>) -> Value {
+    let (status, answer) = ask(client, "PUT", path, body);
+    assert_eq!(status, 200, "PUT {path}: {answer}");
+    answer
+}
+
+/// What is refused: its status and code.
+pub(crate) fn refused(client: &Client, method: &str, path: &str, body: impl Borrow<Value>) -> (u16, String) {
+    let (status, answer) = ask(client, method, path, body);
+    (status, answer["error"]["code"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Server-sent events, each with JSON as its data.

@@ -446,7 +446,11 @@ pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
         }
         Some(&VERSION_PUNCTUAL) => {
             let record: ClusterRecord<'_, NodeRecord<'_>> = codec::decode(VERSION_PUNCTUAL, bytes)?;
-            read::<_, EvidenceRecord>((record, AdHocRule::default(), Vec::new(), Vec::new()), &view::Names::All, bytes.len())
+            read::<_, EvidenceRecord>(
+                (record, AdHocRule::default(), Vec::new(), Vec::new()),
+                &view::Names::All,
+                bytes.len(),
+            )
         }
         Some(&VERSION_ANONYMOUS) => {
             let (record, late): (ClusterRecord<'_, NodeRecord<'_>>, _) = codec::decode(VERSION_ANONYMOUS, bytes)?;

@@ -238,9 +238,7 @@ fn said_cluster() -> Cluster {
 /// What only version 9 can say as well: which record is all that a dataset says, of a fragment with cells and of one without.
 fn complete_cluster() -> Cluster {
     let mut cluster = said_cluster();
-    let whole = |batch: Option<&str>| {
-        Box::new(Whole { time: at(5), received_at: at(6), batch: batch.map(Into::into) })
-    };
+    let whole = |batch: Option<&str>| Box::new(Whole { time: at(5), received_at: at(6), batch: batch.map(Into::into) });
     cluster.nodes[0].fragments[0].whole = Some(whole(None));
     let bare = Fragment { whole: Some(whole(Some("august"))), ..Fragment::new("erp".into(), None) };
     cluster.nodes[1].fragments.push(bare);
