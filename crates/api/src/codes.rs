@@ -6,6 +6,7 @@ use tessera_service::error::ErrorKind::{
     Unknown,
 };
 
+mod activations;
 mod adobe;
 mod adobe_objects;
 mod doors;
@@ -622,6 +623,7 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
         .chain(adobe_objects::CALLS)
         .chain(profile_store::CALLS)
         .chain(exports::CALLS)
+        .chain(activations::CALLS)
         .chain(sources::CALLS)
         .chain(sources::VERDICTS);
     CALLS.iter().chain(keys::CALLS).chain(doors).chain(verdicts::VERDICTS)

@@ -160,6 +160,14 @@ pub fn source(name: &str, json: &str) -> Result<Value, Wrong> {
     native::declared_source(name, json)
 }
 
+/// The activation of this name: `connection`, `segment`, `columns`, and `table` or `path`.
+///
+/// # Errors
+/// As `PUT /v1/activations/{name}`.
+pub fn activation(name: &str, json: &str) -> Result<Value, Wrong> {
+    native::declared_activation(name, json)
+}
+
 /// The rules of erasures.
 ///
 /// # Errors

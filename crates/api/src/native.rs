@@ -3,6 +3,7 @@
 //!
 //! Its reads are DinMo's Profiles API, so that its clients can be pointed here.
 
+mod activations;
 mod connections;
 mod data_model;
 mod directives;
@@ -25,6 +26,7 @@ mod sources;
 mod stored_rules;
 pub(crate) mod wire;
 
+pub(crate) use activations::declared as declared_activation;
 pub(crate) use connections::declared as declared_connection;
 pub(crate) use data_model::declared as declared_data_model;
 pub(crate) use erasures::declared_rules as declared_erasure_rules;
@@ -69,6 +71,7 @@ pub(crate) fn routes() -> Vec<crate::route::Route> {
         members::routes(),
         connections::routes(),
         sources::routes(),
+        activations::routes(),
     ];
     routes.into_iter().flatten().collect()
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::postgres::Server;
 use crate::target::{Bucket, Folder, Target};
-use crate::{Connect, Connection, Error, Place, Query, Question, Rows, adbc, files, postgres};
+use crate::{Connect, Connection, Error, Place, Query, Question, Rows, Table, adbc, files, postgres};
 
 /// The connections that this program has.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +48,19 @@ impl Connect for Connectors {
             Connection::Postgres { .. } | Connection::Adbc(_) => {
                 let message = "files are written to a connection of the kind files, and this one is of another kind";
                 Err(Error::invalid("connection_not_of_files", message))
+            }
+        }
+    }
+
+    async fn table(&self, connection: &Connection, name: &str) -> Result<Box<dyn Table>, Error> {
+        match connection {
+            Connection::Postgres { url, password, ca } => {
+                postgres::table::open(Server { url, password: password.as_deref(), ca: ca.as_deref() }, name).await
+            }
+            Connection::Files(_) | Connection::Adbc(_) => {
+                let message =
+                    "tables are written over a connection of the kind postgres, and this one is of another kind";
+                Err(Error::invalid("connection_not_of_tables", message))
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Where rows come from and go to: connections to databases and files, the rows that a query of one brings, batch by batch, and files that rows
-//! are written to.
+//! Where rows come from and go to: connections to databases and files, the rows that a query of one brings, batch by batch, and files and
+//! tables that rows are written to.
 //!
 //! Start at [`Connect`]. It knows rows, columns and values; what becomes of them is told elsewhere.
 //!
@@ -20,6 +20,7 @@ mod files;
 mod names;
 pub mod objects;
 mod postgres;
+mod table;
 mod target;
 mod tls;
 mod writing;
@@ -27,6 +28,7 @@ mod writing;
 pub use adbc::Adbc;
 pub use connectors::Connectors;
 pub use objects::Place;
+pub use table::{Replaced, Replacing, Table};
 pub use target::{PATH_BYTES_MAX, Part, Target, check_path};
 pub use writing::{
     Compression, DIGITS_MAX, Digits, Encoder, Field, FieldKind, FileFormat, GROUP_BYTES_MAX, GROUP_ROWS_MAX,
@@ -274,6 +276,12 @@ pub trait Connect: Send + Sync {
     /// # Errors
     /// `Invalid` with `export_path_invalid`, `connection_not_of_files`; why it cannot be reached.
     async fn target(&self, connection: &Connection, path: &str) -> Result<Box<dyn Target>, Error>;
+
+    /// The table of a name, to write to. It need not be there.
+    ///
+    /// # Errors
+    /// `Invalid` with `source_table_invalid`, `connection_not_of_tables`; why it cannot be reached.
+    async fn table(&self, connection: &Connection, name: &str) -> Result<Box<dyn Table>, Error>;
 }
 
 /// Refuses columns that nobody could tell apart, and more than may be.

@@ -18,6 +18,7 @@ use crate::{
     check_columns,
 };
 
+pub(crate) mod table;
 mod text;
 mod tls;
 
@@ -153,7 +154,21 @@ pub(crate) async fn tables(server: Server<'_>) -> Result<Vec<String>, Error> {
     Ok(messages.iter().filter_map(name).collect())
 }
 
-async fn connect(Server { url, password, ca }: Server<'_>) -> Result<Session, Error> {
+/// A session that reads, in one transaction.
+async fn connect(server: Server<'_>) -> Result<Session, Error> {
+    let session = reach(server).await?;
+    let begin = format!(
+        "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; \
+         SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; SET LOCAL intervalstyle = 'iso_8601'; \
+         SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'",
+        STATEMENT.as_millis()
+    );
+    timed(session.client.simple_query(&begin)).await?;
+    Ok(session)
+}
+
+/// A session.
+async fn reach(Server { url, password, ca }: Server<'_>) -> Result<Session, Error> {
     let expected = "a url is expected such as postgres://user:password@host:5432/database";
     let mut config: Config = url.parse().map_err(|_| Error::invalid("connection_url_invalid", expected))?;
     if config.get_hosts().is_empty() {
@@ -164,18 +179,10 @@ async fn connect(Server { url, password, ca }: Server<'_>) -> Result<Session, Er
     }
     config.application_name("tessera").connect_timeout(CONNECT);
     // Whoever does not require that a connection is encrypted cannot rely on it: then it is not.
-    let session = match config.get_ssl_mode() {
-        SslMode::Require => session(&config, Tls::new(ca)?).await?,
-        _ => session(config.ssl_mode(SslMode::Disable), NoTls).await?,
-    };
-    let begin = format!(
-        "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; \
-         SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; SET LOCAL intervalstyle = 'iso_8601'; \
-         SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'",
-        STATEMENT.as_millis()
-    );
-    timed(session.client.simple_query(&begin)).await?;
-    Ok(session)
+    match config.get_ssl_mode() {
+        SslMode::Require => session(&config, Tls::new(ca)?).await,
+        _ => session(config.ssl_mode(SslMode::Disable), NoTls).await,
+    }
 }
 
 async fn session<T>(config: &Config, tls: T) -> Result<Session, Error>
@@ -191,6 +198,14 @@ where
 
 /// Waits for an answer, a little longer than the server lets a statement take.
 async fn timed<T>(answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
+    timed_by(answer, refused).await
+}
+
+/// The same, where trouble is told otherwise.
+async fn timed_by<T>(
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    refused: impl Fn(&tokio_postgres::Error) -> Error,
+) -> Result<T, Error> {
     match tokio::time::timeout(STATEMENT + CONNECT, answer).await {
         Ok(answer) => answer.map_err(|error| refused(&error)),
         Err(_) => Err(late()),

@@ -197,7 +197,8 @@ fn all_identities(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Tree {
 }
 
 /// Names at the top of a profile that no attribute may take: those of the answer itself.
-pub const RESERVED: [&str; 5] = ["profile_id", "_audiences", "_updated_at", "_incomplete", IDENTITIES];
+pub const RESERVED: [&str; 6] =
+    ["profile_id", "_audiences", "_control_groups", "_updated_at", "_incomplete", IDENTITIES];
 
 /// What a rule sees of a view of this node: attributes and identifiers at the top, as a read shows them, the answer's own members aside, and
 /// all identities under [`IDENTITIES`].

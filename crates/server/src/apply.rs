@@ -45,14 +45,15 @@ Each document (YAML, or JSON) says what it is and what is to be:
   name: loyal
   spec: { pql: 'xEvent[eventType = \"Order Completed\"].count() >= 2', time_zone: Europe/Paris, merge_policy: crm-first }
 
-Kinds with a name: namespace, merge_policy, attribute (a computed one), segment, rate_limit (of a workspace), token_issuer, connection, source. Others:
+Kinds with a name: namespace, merge_policy, attribute (a computed one), segment, rate_limit (of a workspace), token_issuer, connection, source,
+activation. Others:
 limits, primary_namespace, data_model (several documents may each declare a part), default_merge_policy, erasure_rules. A spec has the
 members that the HTTP API answers with.
 
 The rule of an attribute or a segment stands in one of pql, pql_json, tree, filter, and is compared in the one spelling that all have.
 A name that is no name of paths, such as one with blanks, is what people call it: display_name, and its own name is made of it.
 Beside it stand description, time_zone (UTC where it is left out), status: draft for one that is kept and not evaluated, and of a
-segment merge_policy (the default one where it is left out) and of: accounts for one that is not of people. Archived ones count as not there. What is written is evaluated of
+segment merge_policy (the default one where it is left out) of: accounts for one that is not of people, and control_group. Archived ones count as not there. What is written is evaluated of
 everybody by a job, and shown once that is complete; apply does not wait for it.
 
 Ends with 0: the server is as declared, or would be; 1: the server refused something or did not answer; 2: a file or the command

@@ -1,5 +1,7 @@
 //! `tessera apply` against a real server: what it tells, what it writes, what it refuses and how it ends.
 
+#[path = "apply/activations.rs"]
+mod activations;
 #[path = "apply/catalogue.rs"]
 mod catalogue;
 mod harness;

@@ -34,6 +34,7 @@ const CASES: &[Case] = &[
     Case { kind: "export", prepare: people_and_a_folder, ask: ask_export, verify: all_are_in_files },
     Case { kind: "export", prepare: people_and_a_folder, ask: ask_table, verify: all_are_in_files },
     Case { kind: "refresh", prepare: people_in_a_file, ask: ask_refresh, verify: all_were_read },
+    Case { kind: "activate", prepare: people_and_a_folder, ask: ask_activation, verify: all_are_in_the_latest },
 ];
 
 #[test]
@@ -216,11 +217,39 @@ fn ask_table(client: &Client) -> Value {
     export_in(client, "csv")
 }
 
-/// Everybody stands once in the files that the manifest lists, and there is nothing else.
-fn all_are_in_files(client: &Client, job: &Value) {
+/// To files; `activations.rs` has a table.
+fn ask_activation(client: &Client) -> Value {
+    let asked = json!({"connection": "lake", "path": "everybody", "format": "csv", "columns": ["email", "number"]});
+    let (status, answer) =
+        client.send("PUT", "/v1/activations/everybody", asked.to_string().as_bytes()).expect("an answer");
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    client.post("/v1/activations/everybody:run", b"")
+}
+
+/// The run that is named as the last is whole.
+fn all_are_in_the_latest(client: &Client, job: &Value) {
+    let folder = lake(client);
+    let latest = std::fs::read(Path::new(&folder).join("everybody/latest.json")).expect("a file");
+    let latest: Value = serde_json::from_slice(&latest).expect("JSON");
+    assert_eq!((&latest["run"], &latest["rows"]), (&job["id"], &json!(PEOPLE)), "{job}");
+    let own = client.get("/v1/activations/everybody").expect("the activation");
+    assert_eq!((&own["runs"][0]["status"], &own["runs"][0]["read"]), (&json!("done"), &json!(PEOPLE)), "{own}");
+    let run = latest["folder"].as_str().expect("a folder");
+    all_are_below(&folder, &format!("everybody/{run}"), job);
+}
+
+fn lake(client: &Client) -> String {
     let folder = client.get("/v1/connections/lake").expect("the connection");
-    let folder = folder["url"].as_str().and_then(|url| url.strip_prefix("file://")).expect("a folder").to_owned();
-    let home = Path::new(&folder).join("exports/2026");
+    folder["url"].as_str().and_then(|url| url.strip_prefix("file://")).expect("a folder").to_owned()
+}
+
+fn all_are_in_files(client: &Client, job: &Value) {
+    all_are_below(&lake(client), "exports/2026", job);
+}
+
+/// Everybody stands once in the files that the manifest lists, and there is nothing else.
+fn all_are_below(folder: &str, path: &str, job: &Value) {
+    let home = Path::new(folder).join(path);
     let read = |name: &str| std::fs::read_to_string(home.join(name)).expect("a file");
     let manifest: Value = serde_json::from_str(&read("manifest.json")).expect("JSON");
     let (mut users, mut rows, mut names) = (BTreeSet::new(), 0, BTreeSet::from(["manifest.json".to_owned()]));

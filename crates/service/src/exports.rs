@@ -9,7 +9,7 @@ use crate::jobs::{Job, NewJob};
 pub use crate::read::columns::COLUMNS_MAX;
 use crate::stored::idempotency::{Given, Once};
 pub use crate::work::exports::content::{
-    ExportContent, ExportOf, ExportPlace, FILE_ROWS, FILE_ROWS_MAX, FILE_ROWS_MIN, Sees,
+    ExportContent, ExportOf, ExportPlace, FILE_ROWS, FILE_ROWS_MAX, FILE_ROWS_MIN, MembersOf, Sees,
 };
 pub use crate::work::exports::stream::ExportStream;
 pub use crate::work::exports::{FILE_BYTES_MAX, FILES_MAX, SENT_MAX};

@@ -10,6 +10,7 @@
 //! - per workspace, one lane decides all writes in sequence;
 //! - no request reaches a workspace that its caller does not hold.
 
+pub mod activations;
 pub mod audit;
 mod base;
 mod config;

@@ -17,6 +17,7 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::base::store_error::read_failed;
 use crate::config::configured::Configured;
+pub use crate::config::controls::{ControlGroup, SEED_BYTES_MAX};
 use crate::config::policies::Chosen;
 use crate::config::visibility::Flagged;
 use crate::config::workspace::{RuleContent, RuleKind, RuleName, StoredConfig, StoredRule, archive_rule, put_rule};
@@ -39,10 +40,13 @@ use crate::write::lane::Changed;
 
 pub use crate::stored::records::ruled::MemberCounts;
 pub use changes::{MemberChange, MemberChanges, MemberTurn};
+pub use controlled::Controlled;
+use controlled::{control_of, controlled};
 pub use history::{Turn, TurnPage};
 pub use preview::Preview;
 
 mod changes;
+mod controlled;
 mod history;
 mod preview;
 
@@ -62,6 +66,8 @@ pub struct Member {
     pub profile_id: String,
     /// Since when it is one.
     pub entered_at: Timestamp,
+    /// Where the segment has a control group, whether it is in that.
+    pub is_control: Option<bool>,
     /// The profile, where it is to be shown and is still there.
     pub profile: Option<Rendered>,
 }
@@ -86,6 +92,8 @@ pub struct ShownRule {
     pub counts: Option<MemberCounts>,
     /// The job that brings it to everybody, while one does.
     pub job: Option<Job>,
+    /// Of a segment, its control group, if it has one.
+    pub control_group: Option<ControlGroup>,
 }
 
 impl Service {
@@ -146,7 +154,7 @@ impl Service {
         workspace: WorkspaceId,
         kind: RuleKind,
         name: &RuleName,
-        (content, expected): (RuleContent, Option<u64>),
+        (content, expected, control): (RuleContent, Option<u64>, Controlled),
         visibility: Flags,
         once: Option<Once<ShownRule>>,
     ) -> Result<Given<ShownRule>, Error> {
@@ -156,7 +164,8 @@ impl Service {
             if expected != Some(0) {
                 check_seen(config, kind, own.as_str(), visibility)?;
             }
-            put_rule(config, kind, &own, content, expected, at)
+            let next = put_rule(config, kind, &own, content, expected, at)?;
+            controlled(config, next, (kind, &own), &control, at)
         };
         let (own, without_rules) = (name.clone(), self.is_without_rules());
         let once = once.map(|Once { request, render }| {
@@ -237,7 +246,8 @@ impl Service {
             (RuleKind::Segment, None) => Some(MemberCounts::default()),
         };
         let job = job.filter(|_| rule.next().is_some()).cloned();
-        Ok(ShownRule { rule, counts, job })
+        let control_group = control_of(&*self.configuration(workspace).await?, kind, rule.name.as_str())?;
+        Ok(ShownRule { rule, counts, job, control_group })
     }
 
     /// The job that brings rules to everybody, if there is one: one does it for all that are building.
@@ -278,6 +288,7 @@ impl Service {
         };
         let page = self.store().scan(&range, ScanLimit::rows(query.limit), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
+        let group = configured.controls.get(name);
         let mut items = Vec::with_capacity(page.rows.len());
         let (mut last, mut bytes) = (None, 0);
         for row in page.rows.iter() {
@@ -292,7 +303,9 @@ impl Service {
                 None => None,
             };
             bytes += profile.as_ref().map_or(0, |profile| profile.json.len());
-            items.push(Member { id: node.to_string(), profile_id, entered_at: decode_member(&row.value)?, profile });
+            let (id, entered_at) = (node.to_string(), decode_member(&row.value)?);
+            let is_control = group.map(|own| own.holds(node));
+            items.push(Member { id, profile_id, entered_at, is_control, profile });
         }
         let has_more = page.next.is_some() || items.len() < page.rows.len();
         let next_cursor = last.filter(|_| has_more).map(|last| {
@@ -300,6 +313,14 @@ impl Service {
             self.cursors().seal(workspace, Purpose::Members, &carried)
         });
         Ok(ListPage { items, next_cursor })
+    }
+
+    /// Whether a segment has a control group.
+    ///
+    /// # Errors
+    /// What the store answers.
+    pub async fn has_control_group(&self, workspace: WorkspaceId, name: &str) -> Result<bool, Error> {
+        Ok(self.configured(workspace).await?.controls.contains_key(name))
     }
 
     /// How many members a segment has, and for how many profiles its rule gave no answer.
@@ -441,7 +462,8 @@ fn shown_as(changed: &Changed, kind: RuleKind, name: &RuleName, without_rules: b
         (RuleKind::Segment, None) => Some(MemberCounts::default()),
     };
     let job = changed.building.clone().filter(|_| rule.next().is_some());
-    Ok(ShownRule { rule, counts, job })
+    let control_group = control_of(&changed.config, kind, name.as_str())?;
+    Ok(ShownRule { rule, counts, job, control_group })
 }
 
 /// The members of a segment while they are read.

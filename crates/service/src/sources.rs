@@ -7,7 +7,6 @@ pub use tessera_connect::objects::holds_secret;
 use tessera_connect::objects::{OPTION_BYTES_MAX, OPTIONS_MAX};
 use tessera_connect::{Column, Place, Row};
 pub use tessera_connect::{Column as SourceColumn, Value as SourceValue};
-use tessera_engine::time::Timestamp;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
@@ -19,20 +18,17 @@ pub use crate::config::sources::{
 };
 use crate::config::sources::{Drawn, delete_connection, delete_source, put_connection, put_source};
 use crate::config::workspace::StoredConfig;
-use crate::jobs::{Job, JobId, JobStatus};
-use crate::stored::keys::Scope;
+use crate::jobs::Job;
 pub use crate::stored::sources::{Run, RunCounts, RunStatus, RunVerdict};
 use crate::work::kinds::refresh::Asked;
 use crate::work::refresh::connecting::place_of;
 pub use crate::work::refresh::mapping::Becomes;
-use crate::work::refresh::{mapping, runs, source_error};
-use crate::work::schedules::{next_run, open_refreshes};
+use crate::work::refresh::{mapping, source_error};
+pub use crate::work::schedules::{RUNS_SHOWN, RunsState};
 use crate::work::service::Service;
 
 /// Rows of a preview.
 pub const PREVIEW_ROWS: usize = 20;
-/// Refreshes that the state of a source shows: the newest.
-pub const RUNS_SHOWN: usize = 50;
 
 /// A connection to be set.
 #[derive(Clone)]
@@ -139,17 +135,6 @@ pub struct Preview {
     pub columns: Vec<(Column, Becomes)>,
     /// The first rows.
     pub rows: Vec<Row>,
-}
-
-/// How a source stands.
-#[derive(Debug)]
-pub struct SourceState {
-    /// The refresh that goes on.
-    pub running: Option<JobId>,
-    /// When it is refreshed next by itself.
-    pub next_run: Option<Timestamp>,
-    /// Its last refreshes, the newest first.
-    pub runs: Vec<Run>,
 }
 
 impl Service {
@@ -320,51 +305,15 @@ impl Service {
             return Err(Error::new(ErrorKind::Invalid, "source_invalid", message));
         }
         let asked = Asked { source: name.to_owned(), evict_max_share, full };
-        self.make_refresh(workspace, &asked, Some(by)).await
+        self.make_run(workspace, &asked, Some(by)).await
     }
 
     /// How a source stands: whether a refresh goes on, when the next is, what the last came to.
     ///
     /// # Errors
     /// What the store answers; `Corrupt`.
-    pub async fn source_state(&self, workspace: WorkspaceId, name: &str, own: &Source) -> Result<SourceState, Error> {
-        let (store, scope) = (&**self.store(), Scope::new(workspace));
-        let running = open_refreshes(self.jobs(), workspace).await?.remove(name).map(|job| job.id);
-        let mut runs = runs::newest(store, scope, own.number, RUNS_SHOWN).await?;
-        for run in runs.iter_mut().filter(|run| run.status == RunStatus::Running) {
-            let id = JobId::from_bytes(run.id);
-            if running != Some(id) {
-                self.settle_run(workspace, id, run).await?;
-            }
-        }
-        Ok(SourceState { running, next_run: next_run(store, scope, own).await?, runs })
-    }
-
-    /// A refresh whose job has ended without its word ended as the job did.
-    async fn settle_run(&self, workspace: WorkspaceId, id: JobId, run: &mut Run) -> Result<(), Error> {
-        match self.jobs().get(workspace, id).await {
-            Ok(job) => {
-                run.status = match job.status() {
-                    JobStatus::Cancelled => RunStatus::Cancelled,
-                    JobStatus::Done => RunStatus::Done,
-                    JobStatus::Failed => RunStatus::Failed,
-                    JobStatus::Queued
-                    | JobStatus::Running
-                    | JobStatus::Pausing
-                    | JobStatus::Paused
-                    | JobStatus::Cancelling => RunStatus::Running,
-                };
-                run.ended_at = job.ended_at();
-                let trouble = job.trouble.as_ref().filter(|_| run.status == RunStatus::Failed);
-                run.error = run.error.take().or_else(|| trouble.map(|own| (own.code.clone(), own.message.clone())));
-                Ok(())
-            }
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                run.status = RunStatus::Failed;
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+    pub async fn source_state(&self, workspace: WorkspaceId, name: &str, own: &Source) -> Result<RunsState, Error> {
+        self.runs_state::<Asked>(workspace, name, own.into()).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Work of the service itself: jobs and their kinds, timers, sweeps, purges, backups, checks.
 
+pub(crate) mod activations;
 pub(crate) mod audited;
 pub mod backups;
 pub mod check;
@@ -11,6 +12,7 @@ pub(crate) mod kinds;
 pub(crate) mod leaps;
 pub(crate) mod refresh;
 pub(crate) mod runner;
+pub(crate) mod runs;
 pub(crate) mod schedules;
 pub(crate) mod service;
 pub(crate) mod sweeping;

@@ -15,7 +15,7 @@ use tessera_connect::{
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
-use tessera_service::exports::{ExportContent, ExportOf, ExportPlace, Sees};
+use tessera_service::exports::{ExportContent, ExportOf, ExportPlace, MembersOf, Sees};
 use tessera_service::idempotency::Given;
 use tessera_service::jobs::{Job, JobStatus, State};
 use tessera_service::sources::NewConnection;
@@ -50,6 +50,7 @@ fn all(of: ExportOf, format: &str) -> ExportContent {
         file_rows: None,
         to: None,
         sees: Sees { internal: true, private: true },
+        members: MembersOf::All,
     }
 }
 

@@ -99,6 +99,11 @@ impl Connect for Tables {
         Err(SourceError { kind: SourceErrorKind::Invalid, code: "connection_not_of_files", message })
     }
 
+    async fn table(&self, _: &Connection, _: &str) -> Result<Box<dyn tessera_connect::Table>, SourceError> {
+        let message = "a table in memory is read alone".to_owned();
+        Err(SourceError { kind: SourceErrorKind::Invalid, code: "connection_not_of_tables", message })
+    }
+
     async fn test(&self, _: &Connection) -> Result<Vec<String>, SourceError> {
         Ok(vec!["people".into()])
     }

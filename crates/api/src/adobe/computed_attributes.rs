@@ -194,7 +194,7 @@ fn shown(app: &App, asked: &Asked, config: &StoredConfig, rule: &ShownRule) -> C
 /// What a change has made: one that is published by it has not begun to be brought to anybody.
 fn answered(app: &App, asked: Asked, config: &StoredConfig, name: &RuleName) -> Answer {
     let rule = config.rules().find(RULE, name.as_str())?.clone();
-    let attribute = shown(app, &asked, config, &ShownRule { rule, counts: None, job: None });
+    let attribute = shown(app, &asked, config, &ShownRule { rule, counts: None, job: None, control_group: None });
     Ok(asked.entered.answer(json_answer(&attribute)))
 }
 

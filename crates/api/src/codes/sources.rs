@@ -9,7 +9,11 @@ const fn verdict(code: &'static str, documentation: &'static str) -> Code {
 /// All of them.
 pub(super) const CALLS: &[Code] = &[
     call("connection_not_found", NotFound, "No connection is called so."),
-    call("connection_unknown", Invalid, "A source names a connection that is not there. Make it first."),
+    call(
+        "connection_unknown",
+        Invalid,
+        "A source or an activation names a connection that is not there. Make it first.",
+    ),
     call("connection_invalid", Invalid, "A connection has a member that is not of its kind. The message names it."),
     call(
         "connection_kind_unsupported",
@@ -21,7 +25,11 @@ pub(super) const CALLS: &[Code] = &[
         Invalid,
         "The URL of a connection cannot be read. The message says what is expected.",
     ),
-    call("connection_in_use", Conflict, "Sources use the connection. The message names them; delete them first."),
+    call(
+        "connection_in_use",
+        Conflict,
+        "Sources or activations use the connection. The message names them; delete them first.",
+    ),
     call("connections_full", LimitExceeded, "A workspace has at most 50 connections."),
     call(
         "connection_unreachable",
@@ -31,7 +39,7 @@ pub(super) const CALLS: &[Code] = &[
     call(
         "connection_unauthorized",
         Invalid,
-        "The server of a connection does not let its user in, or does not let it read that. The message says which.",
+        "The server of a connection does not let its user in, or does not let it read or write that. The message says which.",
     ),
     call("connection_database_unknown", Invalid, "The server of a connection has no database of the name in the URL."),
     call(

@@ -57,7 +57,7 @@ pub(super) fn routes() -> Vec<Route> {
             .body::<wire::SetConnection>(sent)
             .answer::<wire::Connection>(200, "As it stands.", shown),
         one(route(Method::DELETE, ONE, delete(remove), "Deletes a connection"))
-            .describe("Refused while sources use it.")
+            .describe("Refused while sources or activations use it.")
             .answer_empty(204, "It is gone."),
         one(route(Method::POST, TEST, post(test), "Tries a connection"))
             .describe("Connects, and lists the tables that are there, or the files. Why it cannot is the error.")
@@ -92,6 +92,7 @@ async fn set(
     if new.is_of_machine() {
         entered.caller.require(Permission::Operate)?;
     }
+    app.service.check_leads(entered.workspace, &name, entered.visibility()).await?;
     let own = app.service.put_connection(entered.workspace, &name, new).await?;
     Ok(entered.answer(json_answer(&shown(&name, &own))))
 }

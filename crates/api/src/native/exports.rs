@@ -13,7 +13,9 @@ use serde::Deserialize;
 use serde_json::json;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
-use tessera_service::exports::{Compression, ExportContent, ExportOf, ExportPlace, ExportStream, FileFormat, Sees};
+use tessera_service::exports::{
+    Compression, ExportContent, ExportOf, ExportPlace, ExportStream, FileFormat, MembersOf, Sees,
+};
 use tessera_service::idempotency::Once;
 use tessera_service::jobs::Job;
 use utoipa::ToSchema;
@@ -31,7 +33,7 @@ const PATH: &str = "/v1/exports";
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewExport {
-    /// `profiles`: a row for each person. `members`: one for each member of a segment, with `_entered_at`. `events`: one for each event.
+    /// `profiles`: a row for each person. `members`: one for each member of a segment, with `_entered_at` and, where the segment has a control group, `_control`. `events`: one for each event.
     of: String,
     /// Of `members`: the name of the segment.
     #[serde(default)]
@@ -158,6 +160,7 @@ fn parse(sent: NewExport, entered: &Entered) -> Result<ExportContent, Error> {
         file_rows: sent.file_rows,
         to: sent.to.map(|To { connection, path }| ExportPlace { connection, path }),
         sees: Sees::from(entered.visibility()),
+        members: MembersOf::All,
     })
 }
 

@@ -51,6 +51,9 @@ struct Member {
     profile_id: String,
     /// Since when it is a member.
     entered_at: String,
+    /// Where the segment has a control group, whether it is in that: activations leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control: Option<bool>,
     /// The profile as a read shows it, where `fields` asks for it; left out if it is no more.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -93,8 +96,8 @@ pub(super) fn routes() -> Vec<Route> {
         .audited(Action::Read)
         .describe(
             "Exact for what was said; what changes by time alone is listed when its timer has run, within moments. As CSV or JSON lines it is \
-             all members from the cursor on in one answer; one that breaks off is not whole. Columns: `id`, `profile_id`, `entered_at`, and with `fields` \
-             `profile`, in JSON.",
+             all members from the cursor on in one answer; one that breaks off is not whole. Columns: `id`, `profile_id`, `entered_at`, where the segment \
+             has a control group `control`, and with `fields` `profile`, in JSON.",
         )
         .segment("name", "The segment.")
         .query("limit", "How many on a page.", limit.clone())
@@ -148,7 +151,9 @@ async fn members(
         return Ok(entered.answer(json_answer(&Members { members, next_cursor: page.next_cursor })));
     }
     let asked = Some(ListQuery { limit: LIST_MAX, ..asked });
-    let pages = Pages { app, workspace: entered.workspace, name, asked, visibility, fields, format, has_begun: false };
+    let has_control = app.service.has_control_group(entered.workspace, &name).await?;
+    let (workspace, has_begun) = (entered.workspace, false);
+    let pages = Pages { app, workspace, name, asked, visibility, fields, has_control, format, has_begun };
     let mut response: Response = stream::body(pages).await?.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media()));
     Ok(entered.answer(response))
@@ -160,6 +165,7 @@ fn shown(member: segments::Member) -> Result<Member, Error> {
         id: member.id,
         profile_id: member.profile_id,
         entered_at: format_timestamp(member.entered_at),
+        control: member.is_control,
         profile,
     })
 }
@@ -173,14 +179,15 @@ struct Pages {
     asked: Option<ListQuery>,
     visibility: Flags,
     fields: Option<Fields>,
+    has_control: bool,
     format: Format,
     has_begun: bool,
 }
 
 impl Pages {
-    fn row(&self, part: &mut Vec<u8>, cells: [&str; 4]) {
-        let columns = if self.fields.is_some() { 4 } else { 3 };
-        table::row(part, cells.into_iter().take(columns));
+    fn row(&self, part: &mut Vec<u8>, cells: [&str; 5]) {
+        let shown = [true, true, true, self.has_control, self.fields.is_some()];
+        table::row(part, cells.into_iter().zip(shown).filter(|(_, is_shown)| *is_shown).map(|(cell, _)| cell));
     }
 }
 
@@ -190,7 +197,7 @@ impl Parts for Pages {
         // The head goes with the first page: what is wrong with the question is told before it.
         let mut begins = !std::mem::replace(&mut self.has_begun, true);
         if begins && self.format == Format::Csv {
-            self.row(&mut part, ["id", "profile_id", "entered_at", "profile"]);
+            self.row(&mut part, ["id", "profile_id", "entered_at", "control", "profile"]);
         }
         while (std::mem::take(&mut begins) || part.is_empty())
             && let Some(asked) = self.asked.take()
@@ -202,7 +209,8 @@ impl Parts for Pages {
                 match self.format {
                     Format::Csv => {
                         let profile = member.profile.as_ref().map_or("", |profile| profile.get());
-                        self.row(&mut part, [&member.id, &member.profile_id, &member.entered_at, profile]);
+                        let control = if member.control == Some(true) { "true" } else { "false" };
+                        self.row(&mut part, [&member.id, &member.profile_id, &member.entered_at, control, profile]);
                     }
                     Format::Json | Format::Lines => table::line(&mut part, &member),
                 }

@@ -21,9 +21,9 @@ use crate::extract::PathParams;
 use crate::jobs;
 use crate::route::{Access, Route, Tag};
 
-mod parse;
-mod render;
-mod wire;
+pub(super) mod parse;
+pub(super) mod render;
+pub(super) mod wire;
 
 const CONFIGURE: Access = Access::Workspace(Permission::Configure);
 const ALL: &str = "/v1/sources";

@@ -12,7 +12,7 @@ use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::idempotency::{Given, IdempotencyKey, Once};
 use tessera_service::rules::Values;
-use tessera_service::segments::ShownRule;
+use tessera_service::segments::{Controlled, ShownRule};
 use tessera_service::workspace_config::{RuleKind, RuleName, StoredConfig, put_rule};
 
 use super::rules::{self, Warning};
@@ -272,7 +272,7 @@ async fn change(
 /// The spellings of a rule, of which a body has one.
 const SPELLINGS: [&str; 4] = ["pql", "pql_json", "tree", "filter"];
 /// What may stand beside a rule.
-const BESIDE: [&str; 6] = ["display_name", "description", "time_zone", "merge_policy", "of", "into"];
+const BESIDE: [&str; 7] = ["display_name", "description", "time_zone", "merge_policy", "of", "control_group", "into"];
 
 /// The body of a replacement that changes only what a body has: of what is brought to everybody now, if anything is.
 fn patched(present: &Json, body: serde_json::Map<String, Json>) -> Vec<u8> {
@@ -362,6 +362,7 @@ async fn set(
     once: Option<Once<ShownRule>>,
 ) -> Result<Given<ShownRule>, Error> {
     let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
+    let control = Controlled::Is(content.control_group());
     let content = content.compile(kind, &model)?;
     if model.hides_rule(&content.definition.rule) {
         let message = "the rule reads attributes or events that this key may not see";
@@ -377,7 +378,8 @@ async fn set(
         warnings => warnings?,
     };
     warned.get_or_init(|| warnings);
-    app.service.put_stored_rule(entered.workspace, kind, &name, (content, expected), entered.visibility(), once).await
+    let what = (content, expected, control);
+    app.service.put_stored_rule(entered.workspace, kind, &name, what, entered.visibility(), once).await
 }
 
 async fn archive(
@@ -407,9 +409,10 @@ pub(crate) fn declared(kind: RuleKind, name: &str, json: &str) -> Result<Json, W
         RuleKind::Segment => parse::declared_segment(declared::read(json)?)?,
     };
     let (name, content) = content.named(kind, name)?;
+    let control_group = content.control_group();
     let content = content.compile(kind, &tessera_expr::check::Open)?;
     if content.definition.merge_policy.is_none() {
         put_rule(&StoredConfig::default(), kind, &name, content.clone(), None, Timestamp::MIN)?;
     }
-    Ok(declared::written(&render::content(kind, &content)))
+    Ok(declared::written(&render::content(kind, &content, control_group.as_ref())))
 }

@@ -155,6 +155,11 @@ async fn connections_and_sources_are_golden() {
 }
 
 #[tokio::test]
+async fn activations_and_control_groups_are_golden() {
+    crate::tests::golden::check("src/native/golden/activations.txt").await;
+}
+
+#[tokio::test]
 async fn attributes_that_are_written_into_events_are_golden() {
     crate::tests::golden::check("src/native/golden/event_attributes.txt").await;
 }

@@ -11,7 +11,7 @@ use tessera_expr::calendar::Zone;
 use tessera_expr::check::check_as;
 use tessera_service::directory::{ListQuery, Permission, Slug, WorkspaceId};
 use tessera_service::error::{Error, ErrorKind};
-use tessera_service::segments::ShownRule;
+use tessera_service::segments::{Controlled, ShownRule};
 use tessera_service::workspace_config::{
     Definition, RuleContent, RuleKind, RuleName, Status, StoredConfig, StoredRule,
 };
@@ -114,6 +114,8 @@ async fn set(
     name: &RuleName,
     content: (RuleContent, Option<u64>),
 ) -> Result<Segment, Error> {
+    let (content, expected) = content;
+    let content = (content, expected, Controlled::Stays);
     let made = app.service.put_stored_rule(entered.workspace, KIND, name, content, entered.visibility(), None);
     let made = built(app, entered, made.await?.now()?).await?;
     let config = app.service.configuration(entered.workspace).await?;

@@ -29,6 +29,7 @@ pub(super) enum Kind {
     TokenIssuer,
     Connection,
     Source,
+    Activation,
 }
 
 /// One thing that is configured: a namespace, the limits; of a data model each attribute, event type, mode.
@@ -73,7 +74,7 @@ pub(super) enum Refused {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Limits,
         Self::Namespace,
         Self::PrimaryNamespace,
@@ -87,6 +88,7 @@ impl Kind {
         Self::TokenIssuer,
         Self::Connection,
         Self::Source,
+        Self::Activation,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -104,6 +106,7 @@ impl Kind {
             Self::TokenIssuer => "token_issuer",
             Self::Connection => "connection",
             Self::Source => "source",
+            Self::Activation => "activation",
         }
     }
 
@@ -127,7 +130,8 @@ impl Kind {
             | Self::RateLimit
             | Self::TokenIssuer
             | Self::Connection
-            | Self::Source => true,
+            | Self::Source
+            | Self::Activation => true,
             Self::Limits | Self::PrimaryNamespace | Self::DataModel | Self::DefaultMergePolicy | Self::ErasureRules => {
                 false
             }
@@ -149,7 +153,8 @@ impl Kind {
             | Self::RateLimit
             | Self::TokenIssuer
             | Self::Connection
-            | Self::Source => called,
+            | Self::Source
+            | Self::Activation => called,
         }
     }
 
@@ -162,7 +167,8 @@ impl Kind {
             | Self::Segment
             | Self::TokenIssuer
             | Self::Connection
-            | Self::Source => true,
+            | Self::Source
+            | Self::Activation => true,
             Self::Limits
             | Self::Namespace
             | Self::PrimaryNamespace
@@ -189,6 +195,17 @@ impl Kind {
             Self::TokenIssuer => declared::token_issuer(name, json),
             Self::Connection => declared::connection(name, json),
             Self::Source => declared::source(name, json),
+            Self::Activation => declared::activation(name, json),
+        }
+    }
+
+    /// Where those of a kind are listed that are put and deleted by name.
+    fn all(self) -> &'static str {
+        match self {
+            Self::Connection => "/v1/connections",
+            Self::Source => "/v1/sources",
+            Self::Activation => "/v1/activations",
+            _ => "/v1/admin/token-issuers",
         }
     }
 
@@ -254,9 +271,8 @@ impl Kind {
                 }
                 Ok(())
             }
-            Self::Connection | Self::Source => {
-                let path = if self == Self::Connection { "/v1/connections" } else { "/v1/sources" };
-                for mut item in items(get(path)?)? {
+            Self::Connection | Self::Source | Self::Activation => {
+                for mut item in items(get(self.all())?)? {
                     let name = taken_text(&mut item, "name")?;
                     for own in ["status", "job", "next_run", "runs", "created_at", "updated_at"] {
                         item.as_object_mut().and_then(|members| members.remove(own));
@@ -339,15 +355,10 @@ impl Current {
             Kind::DefaultMergePolicy => put("/v1/default-merge-policy"),
             Kind::ErasureRules => put("/v1/admin/erasures"),
             Kind::RateLimit => put(&path("/v1/admin/workspaces", "/rate-limit")?),
-            Kind::TokenIssuer | Kind::Connection | Kind::Source => {
+            Kind::TokenIssuer | Kind::Connection | Kind::Source | Kind::Activation => {
                 self.check_unchanged(client, key)?;
                 let method = if after.is_some() { Method::PUT } else { Method::DELETE };
-                let all = match key.kind {
-                    Kind::Connection => "/v1/connections",
-                    Kind::Source => "/v1/sources",
-                    _ => "/v1/admin/token-issuers",
-                };
-                send(client, method, &path(all, "")?, after.as_ref())
+                send(client, method, &path(key.kind.all(), "")?, after.as_ref())
             }
             Kind::Namespace => {
                 let (method, path) = match before {

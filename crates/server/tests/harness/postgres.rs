@@ -108,27 +108,23 @@ impl Postgres {
 
     /// Does what these statements say.
     pub(crate) fn sql(&self, statements: &str) {
+        self.query(statements);
+    }
+
+    /// Does what these statements say, and answers their rows: a line for each, with `|` between its values.
+    pub(crate) fn query(&self, statements: &str) -> String {
+        let port = self.port.to_string();
         let mut child = Command::new(self.programs.join("psql"))
-            .args([
-                "-h",
-                "127.0.0.1",
-                "-p",
-                &self.port.to_string(),
-                "-U",
-                "tessera",
-                "-d",
-                "postgres",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-q",
-            ])
+            .args(["-h", "127.0.0.1", "-p", &port, "-U", "tessera", "-d", "postgres", "-v", "ON_ERROR_STOP=1", "-qAt"])
             .env("PGPASSWORD", PASSWORD)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .expect("psql starts");
         child.stdin.take().expect("it is piped").write_all(statements.as_bytes()).expect("psql reads");
-        assert!(child.wait().expect("psql ends").success(), "{statements}");
+        let output = child.wait_with_output().expect("psql ends");
+        assert!(output.status.success(), "{statements}");
+        String::from_utf8(output.stdout).expect("UTF-8")
     }
 
     fn data(&self) -> PathBuf {

@@ -7,6 +7,7 @@ use tessera_store::Version;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::settings::Settings;
+use crate::config::controls::{self, Controls};
 use crate::config::policies::{Chosen, CompiledPolicies};
 use crate::config::visibility::Flagged;
 use crate::config::workspace::{self as workspace_config, StoredConfig};
@@ -20,6 +21,8 @@ pub(crate) struct Configured {
     /// Whether there are rules, and the server was started without them.
     are_rules_off: bool,
     policies: CompiledPolicies,
+    /// The control groups of segments.
+    pub(crate) controls: Controls,
     pub(crate) version: Option<Version>,
     /// Bytes of its rows.
     pub(crate) stored_bytes: usize,
@@ -31,11 +34,11 @@ impl Configured {
         let config = if without_rules { stored.to_engine_without_rules()? } else { stored.to_engine()? };
         let config = config.with_tails(settings.tail_events_max);
         let (config, policies) = (Arc::new(config), CompiledPolicies::new(stored.policies()));
-        let flagged = Flagged::new(&stored);
+        let (flagged, controls) = (Flagged::new(&stored), controls::controls(&stored)?);
         let are_rules_off = without_rules && stored.rules().are_running();
         let rows = workspace_config::rows(&stored, &StoredConfig::default());
         let stored_bytes = rows.iter().map(|(_, row)| row.len()).sum();
-        Ok(Self { stored: Arc::new(stored), config, flagged, are_rules_off, policies, version, stored_bytes })
+        Ok(Self { stored: Arc::new(stored), config, flagged, are_rules_off, policies, controls, version, stored_bytes })
     }
 
     /// Whether nobody evaluates the rules that there are.

@@ -13,6 +13,7 @@ use tessera_expr::pql;
 use crate::base::codec::corrupt;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::secrets::Secret;
+use crate::config::activations::activations;
 use crate::config::workspace::{
     Definition, Objects, RuleContent, RuleKind, RuleName, Status, StoredConfig, put_rule, set_object, set_primary,
 };
@@ -349,8 +350,11 @@ pub(crate) fn delete_connection(config: &StoredConfig, name: &str) -> Result<Sto
     let users = sources(config)?;
     let users: Vec<&str> =
         users.iter().filter(|(_, own)| own.content.connection == name).map(|(source, _)| &**source).collect();
+    let activations = activations(config)?;
+    let writers = activations.iter().filter(|(_, own)| own.content.connection == name).map(|(own, _)| &**own);
+    let users: Vec<&str> = users.into_iter().chain(writers).collect();
     if !users.is_empty() {
-        let message = format!("sources use the connection; delete them first: {}", users.join(", "));
+        let message = format!("sources and activations use the connection; delete them first: {}", users.join(", "));
         return Err(Error::new(ErrorKind::Conflict, "connection_in_use", message));
     }
     set_object(config, (CONNECTION, name), None)

@@ -48,6 +48,7 @@ pub use records::{
     decode_signing_keys, decode_tokens, encode, encode_documents, encode_erasure, encode_issuers, encode_model,
     encode_objects, encode_planned, encode_signing_keys, encode_tokens, read, rows,
 };
+pub(crate) use rules::touch_rule;
 pub use rules::{
     ATTRIBUTES_MAX, Content as RuleContent, DESCRIPTION_MAX, DISPLAY_NAME_MAX, Definition, EVENT_ATTRIBUTES_MAX,
     POLICIES_IN_USE_MAX, RuleKind, RuleName, Run, SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules,

@@ -1,6 +1,7 @@
 //! A profile as flat JSON, the way the native read shows it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tessera_engine::cluster::Cluster;
@@ -46,7 +47,13 @@ pub(crate) fn profile_id(view: &View, config: &Config) -> String {
 }
 
 /// Renders a view. Identifier columns show the latest value of each namespace and win over an attribute of the same name.
-pub(crate) fn render(view: &View, ruled: &RuleResults, gaps: &Gaps, fields: Fields, config: &Config) -> Bytes {
+pub(crate) fn render(
+    view: &View,
+    (ruled, controls): (&RuleResults, &[Arc<str>]),
+    gaps: &Gaps,
+    fields: Fields,
+    config: &Config,
+) -> Bytes {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"profile_id\":");
     write_text(&profile_id(view, config), &mut out);
@@ -69,6 +76,7 @@ pub(crate) fn render(view: &View, ruled: &RuleResults, gaps: &Gaps, fields: Fiel
     }
     if fields.audiences && gaps.all_audiences.is_none() {
         write_audiences(ruled, &mut out);
+        write_controls(controls, &mut out);
     }
     gaps.write(fields, &mut out);
     write_name("_updated_at", &mut out);
@@ -87,6 +95,21 @@ fn write_audiences(ruled: &RuleResults, out: &mut Vec<u8>) {
         out.extend_from_slice(if is_inside { b"true" } else { b"false" });
     }
     out.push(b'}');
+}
+
+/// The segments that it is in and stands in the control group of, where there are any.
+fn write_controls(controls: &[Arc<str>], out: &mut Vec<u8>) {
+    if controls.is_empty() {
+        return;
+    }
+    out.extend_from_slice(b",\"_control_groups\":[");
+    for (at, name) in controls.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_text(name, out);
+    }
+    out.push(b']');
 }
 
 pub(crate) fn write_member(at: usize, name: &str, out: &mut Vec<u8>) {

@@ -1,10 +1,13 @@
 //! A profile as a read shows it, before it is written as JSON: its view under a merge policy, and what rules come to, as far as the reader may
 //! see them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tessera_engine::config::Config;
 use tessera_engine::rules::RuleResults;
 use tessera_engine::view::{Lens, View};
+use tessera_expr::facts::Membership;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::read::find::not_found;
@@ -21,6 +24,8 @@ pub(crate) struct Whole {
     pub(crate) view: View,
     pub(crate) ruled: RuleResults,
     pub(crate) gaps: Gaps,
+    /// The segments that it is in, and stands in the control group of.
+    controls: Vec<Arc<str>>,
 }
 
 impl Whole {
@@ -38,7 +43,13 @@ impl Whole {
         ruled::hide(&mut ruled, &configured.flagged, fields.visibility);
         ruled::add(&ruled, &mut view, relevance, config);
         let gaps = ruled::gaps(&ruled, &mut view, configured, fields.visibility);
-        Ok(Self { view, ruled, gaps })
+        let held = |(name, stands): &(Arc<str>, Membership)| {
+            let is_inside = matches!(stands, Membership::Inside { .. });
+            let group = configured.controls.get(name).filter(|_| is_inside);
+            group.is_some_and(|group| group.holds(view.profile_id)).then(|| name.clone())
+        };
+        let controls = ruled.audiences.iter().filter_map(held).collect();
+        Ok(Self { view, ruled, gaps, controls })
     }
 
     /// Writes it. What does not fit is left out, and named.
@@ -46,11 +57,11 @@ impl Whole {
     /// # Errors
     /// `LimitExceeded` with `profile_too_large` above 1 MB of JSON without any attribute.
     pub(crate) fn json(&mut self, fields: Fields, config: &Config) -> Result<Bytes, Error> {
-        let Self { view, ruled, gaps } = self;
-        let mut json = render(view, ruled, gaps, fields, config);
+        let Self { view, ruled, gaps, controls } = self;
+        let mut json = render(view, (ruled, controls), gaps, fields, config);
         if json.len() > PROFILE_BYTES_MAX {
             gaps.fit(view, ruled, json.len(), PROFILE_BYTES_MAX, config);
-            json = render(view, ruled, gaps, fields, config);
+            json = render(view, (ruled, controls), gaps, fields, config);
         }
         if json.len() > PROFILE_BYTES_MAX {
             let message = "the profile is larger than 1 MB of JSON; ask for fewer fields";

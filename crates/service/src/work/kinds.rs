@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::kind::AnyKind;
 
+pub(crate) mod activate;
 pub(crate) mod backfill;
 mod backup;
 mod check;
@@ -25,5 +26,6 @@ pub(crate) fn all() -> Vec<Arc<dyn AnyKind>> {
         Arc::new(backup::Backup),
         Arc::new(refresh::Refresh),
         Arc::new(export::Export),
+        Arc::new(activate::Activate),
     ]
 }

@@ -25,12 +25,12 @@ use crate::jobs::Place;
 use crate::stored::row;
 use crate::stored::sources::{Known, RowSaid, Run, RunCounts, RunStatus, RunVerdict, decode_known, decode_row};
 use crate::work::kind::Context;
+use crate::work::runs;
 use crate::write::lane::{Done, Item, Origin, Recording, Work};
 
 pub(crate) mod before;
 pub(crate) mod connecting;
 pub(crate) mod mapping;
-pub(crate) mod runs;
 
 use before::{Against, Before};
 use mapping::Mapping;
@@ -434,7 +434,7 @@ pub(crate) fn source_error(error: tessera_connect::Error) -> Error {
 }
 
 /// What a source answers fails its refresh at once: the schedule is the next try.
-fn for_good(error: Error) -> Error {
+pub(crate) fn for_good(error: Error) -> Error {
     let kind = if error.kind == ErrorKind::Unavailable { ErrorKind::Conflict } else { error.kind };
     Error { kind, ..error }
 }

@@ -1,12 +1,14 @@
-//! Sources that are due are refreshed; what is kept of sources that are no more goes.
+//! Sources and activations that are due run; what is kept of those that are no more goes.
 //!
-//! One task looks at the workspaces that have sources, when it is told of something and when the next is due. A source is due by its schedule,
-//! counted from when its last refresh began; one whose refresh goes on is not, so no two of one source run at one time.
+//! One task looks at the workspaces that have some, when it is told of something and when the next is due. One is due by its schedule,
+//! counted from when its last run began; one whose run goes on is not, so no two of one run at one time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, Direction, ScanLimit, Store};
 
@@ -14,15 +16,18 @@ use crate::base::codec::corrupt;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::base::store_error::{commit_failed, read_failed};
-use crate::config::sources::{self, Source};
-use crate::config::workspace::{Part, decode_objects};
-use crate::jobs::{Job, JobStatus, Jobs, NewJob};
+use crate::config::activations::{self, Activation};
+use crate::config::sources::{self, Schedule, Source};
+use crate::config::workspace::{Part, StoredConfig, decode_objects};
+use crate::jobs::{Job, JobId, JobStatus, Jobs, NewJob};
 use crate::stored::audit::{self, Object, Written};
 use crate::stored::keys::Scope;
 use crate::stored::row;
-use crate::stored::sources::{RunStatus, read_source_number};
+use crate::stored::sources::{Run, RunStatus, read_source_number};
+use crate::work::kinds::activate::{ACTIVATE, Activating};
 use crate::work::kinds::refresh::{Asked, REFRESH};
-use crate::work::refresh::{Refreshes, runs};
+use crate::work::refresh::Refreshes;
+use crate::work::runs;
 use crate::work::service::Service;
 
 /// Rows that go in one commit.
@@ -30,13 +35,14 @@ const TRIMMED_AT_ONCE: usize = 1_000;
 /// How long the look rests when nothing is due.
 const REST: Duration = Duration::from_secs(60);
 
-/// Refreshes what is due, until it is stopped.
+/// Has run what is due, until it is stopped.
 pub(crate) async fn keep_sources(refreshes: Arc<Refreshes>, service: Weak<Service>) {
     while !refreshes.keeper.is_stopped() {
         let Some(service) = service.upgrade() else { return };
         let now = service.now();
         refreshes.let_go(now);
         service.exports().let_go(now);
+        service.activations().let_go(now);
         let mut next: Option<Timestamp> = None;
         let workspaces: Vec<WorkspaceId> =
             service.directory.snapshot().workspaces().map(|workspace| workspace.id).collect();
@@ -62,67 +68,163 @@ pub(crate) async fn keep_sources(refreshes: Arc<Refreshes>, service: Weak<Servic
     }
 }
 
-/// Refreshes the sources of a workspace that are due. Answers when the next is.
+/// Has the sources and activations of a workspace run that are due. Answers when the next is.
 async fn look(service: &Service, workspace: WorkspaceId, now: Timestamp) -> Result<Option<Timestamp>, Error> {
     let (store, scope) = (&**service.store(), Scope::new(workspace));
     let objects = row::read(store, scope.config(Part::Objects)).await?;
-    let sources = match objects {
-        None => Vec::new(),
-        Some(row) => sources::sources_among(&decode_objects(&row.value)?)?,
+    let (sources, activations) = match objects {
+        None => (Vec::new(), Vec::new()),
+        Some(row) => {
+            let objects = decode_objects(&row.value)?;
+            (sources::sources_among(&objects)?, activations::activations_among(&objects)?)
+        }
     };
-    trim(store, scope, &sources).await?;
-    if sources.iter().all(|(_, source)| source.content.schedule.is_none()) {
+    let numbers = sources.iter().map(|(_, own)| own.number).chain(activations.iter().map(|(_, own)| own.number));
+    trim(store, scope, &numbers.collect()).await?;
+    let sources = sources.iter().map(|(name, own)| (&**name, Recurring::from(own)));
+    let sources = ask_due::<Asked>(service, workspace, sources.collect(), now).await?;
+    let activations = activations.iter().map(|(name, own)| (&**name, Recurring::from(own)));
+    let activations = ask_due::<Activating>(service, workspace, activations.collect(), now).await?;
+    Ok([sources, activations].into_iter().flatten().min())
+}
+
+/// Has those run that are due. Answers when the next is.
+async fn ask_due<A: Asks>(
+    service: &Service,
+    workspace: WorkspaceId,
+    all: Vec<(&str, Recurring<'_>)>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
+    if all.iter().all(|(_, own)| own.schedule.is_none()) {
         return Ok(None);
     }
-    let open = open_refreshes(service.jobs(), workspace).await?;
+    let (store, scope) = (&**service.store(), Scope::new(workspace));
+    let open = open_runs::<A>(service.jobs(), workspace).await?;
     let mut next = None;
-    for (name, source) in sources {
-        if open.contains_key(&name) {
+    for (name, own) in all {
+        if open.contains_key(name) {
             continue;
         }
-        let Some(due) = next_run(store, scope, &source).await? else { continue };
+        let Some(due) = next_run(store, scope, own).await? else { continue };
         if due > now {
             next = [next, Some(due)].into_iter().flatten().min();
             continue;
         }
-        let asked = Asked { source: name, evict_max_share: None, full: false };
-        match service.make_refresh(workspace, &asked, None).await {
+        match service.make_run(workspace, &A::by_schedule(name), None).await {
             Ok(_) => {}
-            Err(error) if error.code == "source_refreshing" => {}
+            Err(error) if error.code == A::BUSY => {}
             Err(error) => return Err(error),
         }
     }
     Ok(next)
 }
 
-impl Service {
-    /// Makes the job of a refresh, unless one of the source goes on. One that has not begun yet, and was asked for the same, reads whatever there is to
-    /// read now: whoever asks is answered that one. So is who asks while a schedule that was just set reads the source for the first time.
+/// What runs again and again, and has a history: a source, or an activation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recurring<'a> {
+    /// What its history is kept under.
+    pub(crate) number: u32,
+    /// When it runs by itself.
+    pub(crate) schedule: Option<&'a Schedule>,
+    /// When it was set last, in microseconds.
+    pub(crate) updated_at: i64,
+}
+
+impl<'a> From<&'a Source> for Recurring<'a> {
+    fn from(own: &'a Source) -> Self {
+        Self { number: own.number, schedule: own.content.schedule.as_ref(), updated_at: own.updated_at }
+    }
+}
+
+impl<'a> From<&'a Activation> for Recurring<'a> {
+    fn from(own: &'a Activation) -> Self {
+        Self { number: own.number, schedule: own.content.schedule.as_ref(), updated_at: own.updated_at }
+    }
+}
+
+/// What the job of a run is asked: the parameters of its kind.
+pub(crate) trait Asks: Serialize + DeserializeOwned + PartialEq + Sync {
+    /// The kind.
+    const KIND: &'static str;
+    /// The code that a run is refused with while another goes on.
+    const BUSY: &'static str;
+
+    /// What a schedule asks.
+    fn by_schedule(name: &str) -> Self;
+
+    /// What it is about, by name.
+    fn name(&self) -> &str;
+
+    /// What the history of that is kept under.
     ///
     /// # Errors
-    /// `Conflict` with `source_refreshing`; as [`Jobs::ask`].
-    pub(crate) async fn make_refresh(
+    /// `NotFound`, where it is not there; `Corrupt`.
+    fn number(&self, config: &StoredConfig) -> Result<u32, Error>;
+}
+
+impl Asks for Asked {
+    const KIND: &'static str = REFRESH;
+    const BUSY: &'static str = "source_refreshing";
+
+    fn by_schedule(name: &str) -> Self {
+        Self { source: name.to_owned(), evict_max_share: None, full: false }
+    }
+
+    fn name(&self) -> &str {
+        &self.source
+    }
+
+    fn number(&self, config: &StoredConfig) -> Result<u32, Error> {
+        Ok(sources::source(config, &self.source)?.number)
+    }
+}
+
+impl Asks for Activating {
+    const KIND: &'static str = ACTIVATE;
+    const BUSY: &'static str = "activation_running";
+
+    fn by_schedule(name: &str) -> Self {
+        Self { activation: name.to_owned() }
+    }
+
+    fn name(&self) -> &str {
+        &self.activation
+    }
+
+    fn number(&self, config: &StoredConfig) -> Result<u32, Error> {
+        Ok(activations::activation(config, &self.activation)?.number)
+    }
+}
+
+impl Service {
+    /// Makes the job of a run, unless one of the same source or activation goes on. One that has not begun yet, and was asked for the same, takes
+    /// whatever there is now: whoever asks is answered that one. So is who asks while a schedule that was just set has it run for the first time.
+    ///
+    /// # Errors
+    /// `Conflict` with [`Asks::BUSY`]; as [`Jobs::ask`].
+    pub(crate) async fn make_run<A: Asks>(
         &self,
         workspace: WorkspaceId,
-        asked: &Asked,
+        asked: &A,
         by: Option<crate::base::ids::KeyId>,
     ) -> Result<Job, Error> {
         let making = self.jobs().making().await;
         let open = self.jobs().open(workspace).await?;
-        if let Some(job) =
-            open.iter().find(|job| job.kind == REFRESH && source_of(job).as_deref() == Some(&*asked.source))
-        {
-            let same = serde_json::from_str::<Asked>(&job.parameters).is_ok_and(|own| own == *asked);
+        let mut going_on =
+            open.iter().filter(|job| job.kind == A::KIND).filter_map(|job| Some((job, asked_of::<A>(job)?)));
+        if let Some((job, other)) = going_on.find(|(_, other)| other.name() == asked.name()) {
             let is_waiting = job.status() == JobStatus::Queued;
-            if same && by.is_some() && (is_waiting || self.is_first_by_schedule(workspace, asked, job).await?) {
+            if other == *asked
+                && by.is_some()
+                && (is_waiting || self.is_first_by_schedule(workspace, asked, job).await?)
+            {
                 return Ok(job.clone());
             }
-            let message =
-                format!("a refresh of the source goes on already, and ends before the next may begin job={}", job.id);
-            return Err(Error::new(ErrorKind::Conflict, "source_refreshing", message));
+            let message = format!("a run of it goes on already, and ends before the next may begin job={}", job.id);
+            return Err(Error::new(ErrorKind::Conflict, A::BUSY, message));
         }
-        let parameters = serde_json::to_string(asked).map_err(|_| corrupt("parameters of a refresh"))?;
-        let new = NewJob { kind: REFRESH.to_owned(), parameters, asked_by: by };
+        let parameters = serde_json::to_string(asked).map_err(|_| corrupt("parameters of a run"))?;
+        let new = NewJob { kind: A::KIND.to_owned(), parameters, asked_by: by };
         let draft = self.jobs().draft(workspace, &new, &open, 0).await?;
         let written = Written::now(vec![Object::new("job", &draft.job().id.to_string())]);
         let commit = audit::with_row(draft.write(Commit::new()), written.as_ref());
@@ -133,49 +235,109 @@ impl Service {
         Ok(job)
     }
 
-    /// Whether a refresh is the first of its source, begun by the schedule.
-    async fn is_first_by_schedule(&self, workspace: WorkspaceId, asked: &Asked, job: &Job) -> Result<bool, Error> {
+    /// Whether a run is the first of its kind of thing, begun by the schedule.
+    async fn is_first_by_schedule<A: Asks>(&self, workspace: WorkspaceId, asked: &A, job: &Job) -> Result<bool, Error> {
         if job.asked_by.is_some() {
             return Ok(false);
         }
-        let configuration = self.configuration(workspace).await?;
-        let own = sources::source(&configuration, &asked.source)?;
-        let runs = runs::newest(&**self.store(), Scope::new(workspace), own.number, 2).await?;
+        let number = asked.number(&*self.configuration(workspace).await?)?;
+        let runs = runs::newest(&**self.store(), Scope::new(workspace), number, 2).await?;
         Ok(runs.iter().all(|run| run.status == RunStatus::Running))
+    }
+
+    /// How a source or an activation stands: whether a run goes on, when the next is, what the last came to.
+    ///
+    /// # Errors
+    /// What the store answers; `Corrupt`.
+    pub(crate) async fn runs_state<A: Asks>(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+        own: Recurring<'_>,
+    ) -> Result<RunsState, Error> {
+        let (store, scope) = (&**self.store(), Scope::new(workspace));
+        let running = open_runs::<A>(self.jobs(), workspace).await?.remove(name).map(|job| job.id);
+        let mut runs = runs::newest(store, scope, own.number, RUNS_SHOWN).await?;
+        for run in runs.iter_mut().filter(|run| run.status == RunStatus::Running) {
+            let id = JobId::from_bytes(run.id);
+            if running != Some(id) {
+                self.settle_run(workspace, id, run).await?;
+            }
+        }
+        Ok(RunsState { running, next_run: next_run(store, scope, own).await?, runs })
+    }
+    /// A run whose job has ended without its word ended as the job did.
+    async fn settle_run(&self, workspace: WorkspaceId, id: JobId, run: &mut Run) -> Result<(), Error> {
+        match self.jobs().get(workspace, id).await {
+            Ok(job) => {
+                run.status = match job.status() {
+                    JobStatus::Cancelled => RunStatus::Cancelled,
+                    JobStatus::Done => RunStatus::Done,
+                    JobStatus::Failed => RunStatus::Failed,
+                    JobStatus::Queued
+                    | JobStatus::Running
+                    | JobStatus::Pausing
+                    | JobStatus::Paused
+                    | JobStatus::Cancelling => RunStatus::Running,
+                };
+                run.ended_at = job.ended_at();
+                let trouble = job.trouble.as_ref().filter(|_| run.status == RunStatus::Failed);
+                run.error = run.error.take().or_else(|| trouble.map(|own| (own.code.clone(), own.message.clone())));
+                Ok(())
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                run.status = RunStatus::Failed;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
-/// The source that the job of a refresh is about.
-pub(crate) fn source_of(job: &Job) -> Option<String> {
-    serde_json::from_str::<Asked>(&job.parameters).ok().map(|asked| asked.source)
+/// Runs that the state of a source or an activation shows: the newest.
+pub const RUNS_SHOWN: usize = 50;
+
+/// How a source or an activation stands.
+#[derive(Debug)]
+pub struct RunsState {
+    /// The run that goes on.
+    pub running: Option<JobId>,
+    /// When it runs next by itself.
+    pub next_run: Option<Timestamp>,
+    /// Its last runs, the newest first.
+    pub runs: Vec<Run>,
 }
 
-/// The refreshes of a workspace that have not ended, by source.
-pub(crate) async fn open_refreshes(jobs: &Jobs, workspace: WorkspaceId) -> Result<BTreeMap<String, Job>, Error> {
-    let open = jobs.open_of(workspace, REFRESH).await?;
-    Ok(open.into_iter().filter_map(|job| Some((source_of(&job)?, job))).collect())
+/// What the job of a run is asked.
+fn asked_of<A: Asks>(job: &Job) -> Option<A> {
+    serde_json::from_str(&job.parameters).ok()
 }
 
-/// When a source is refreshed next by itself.
+/// The runs of a kind that have not ended, by what they are about.
+async fn open_runs<A: Asks>(jobs: &Jobs, workspace: WorkspaceId) -> Result<BTreeMap<String, Job>, Error> {
+    let open = jobs.open_of(workspace, A::KIND).await?;
+    Ok(open.into_iter().filter_map(|job| Some((asked_of::<A>(&job)?.name().to_owned(), job))).collect())
+}
+
+/// When one runs next by itself.
 ///
 /// # Errors
 /// What the store answers; `Corrupt`.
-pub(crate) async fn next_run(store: &dyn Store, scope: Scope, source: &Source) -> Result<Option<Timestamp>, Error> {
-    let Some(schedule) = &source.content.schedule else { return Ok(None) };
-    let last = runs::newest(store, scope, source.number, 1).await?.first().map(|run| run.started_at);
-    let set_at = Timestamp::from_micros(source.updated_at).ok_or_else(|| corrupt("instant of a source"))?;
+async fn next_run(store: &dyn Store, scope: Scope, own: Recurring<'_>) -> Result<Option<Timestamp>, Error> {
+    let Some(schedule) = own.schedule else { return Ok(None) };
+    let last = runs::newest(store, scope, own.number, 1).await?.first().map(|run| run.started_at);
+    let set_at = Timestamp::from_micros(own.updated_at).ok_or_else(|| corrupt("instant of a source"))?;
     Ok(match (last, schedule) {
         // One that says how often is due at once where there was none.
-        (None, sources::Schedule::Every(_)) => Some(set_at),
-        (None, sources::Schedule::Cron { .. }) => schedule.next(set_at),
-        (Some(last), sources::Schedule::Every(_)) => schedule.next(last),
-        (Some(last), sources::Schedule::Cron { .. }) => schedule.next(last.max(set_at)),
+        (None, Schedule::Every(_)) => Some(set_at),
+        (None, Schedule::Cron { .. }) => schedule.next(set_at),
+        (Some(last), Schedule::Every(_)) => schedule.next(last),
+        (Some(last), Schedule::Cron { .. }) => schedule.next(last.max(set_at)),
     })
 }
 
-/// Takes away what is kept of sources that are no more.
-async fn trim(store: &dyn Store, scope: Scope, sources: &[(String, Source)]) -> Result<(), Error> {
-    let present: BTreeSet<u32> = sources.iter().map(|(_, source)| source.number).collect();
+/// Takes away what is kept of sources and activations that are no more.
+async fn trim(store: &dyn Store, scope: Scope, present: &BTreeSet<u32>) -> Result<(), Error> {
     let mut from = 0;
     loop {
         let page = store.scan(&scope.sources_from(from), ScanLimit::rows(1), Direction::Forward).await;

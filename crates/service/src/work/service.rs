@@ -24,6 +24,7 @@ use crate::read::views::{Epochs, Views};
 use crate::stored::cursor::Cursors;
 use crate::stored::keys::Scope;
 use crate::stored::pseudonym::Pseudonyms;
+use crate::work::activations::Activations;
 use crate::work::audited::Audited;
 use crate::work::exports::Exports;
 use crate::work::keeper::Parts;
@@ -59,6 +60,8 @@ pub struct Service {
     refreshes: Arc<Refreshes>,
     /// Exports that are under way.
     exports: Exports,
+    /// Activations that are under way.
+    activations: Activations,
     /// Files that are being handed over.
     uploads: Uploads,
     pub(crate) views: Views,
@@ -115,6 +118,11 @@ impl Service {
     /// Exports that are under way.
     pub(crate) fn exports(&self) -> &Exports {
         &self.exports
+    }
+
+    /// Activations that are under way.
+    pub(crate) fn activations(&self) -> &Activations {
+        &self.activations
     }
 
     /// Files that are being handed over.

@@ -40,7 +40,11 @@ pub(super) fn source(sent: wire::SetSource) -> Result<SourceContent, Error> {
     })
 }
 
-fn schedule(sent: wire::Schedule) -> Result<Schedule, Error> {
+/// A schedule.
+///
+/// # Errors
+/// `schedule_invalid`.
+pub(in crate::native) fn schedule(sent: wire::Schedule) -> Result<Schedule, Error> {
     match (sent.every, sent.cron, sent.time_zone) {
         (Some(every), None, None) => Ok(Schedule::Every(every)),
         (None, Some(cron), zone) => Ok(Schedule::Cron { cron, time_zone: zone.unwrap_or_else(|| "UTC".to_owned()) }),

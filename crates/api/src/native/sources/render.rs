@@ -6,12 +6,12 @@ use tessera_engine::time::Timestamp;
 use tessera_service::clock::format_timestamp;
 use tessera_service::jobs::JobId;
 use tessera_service::sources::{
-    Ask, Becomes, Preview, Run, Schedule, Source, SourceColumn, SourceContent, SourceState, SourceValue,
+    Ask, Becomes, Preview, Run, RunsState, Schedule, Source, SourceColumn, SourceContent, SourceValue,
 };
 
 use super::wire;
 
-pub(super) fn source(name: &str, own: &Source, state: &SourceState) -> wire::Source {
+pub(super) fn source(name: &str, own: &Source, state: &RunsState) -> wire::Source {
     let at = |micros| Timestamp::from_micros(micros).map(format_timestamp).unwrap_or_default();
     wire::Source {
         name: name.to_owned(),
@@ -31,12 +31,7 @@ pub(super) fn content(own: &SourceContent) -> wire::SetSource {
         Ask::Table(table) => (None, Some(table.clone())),
     };
     let primary = wire::Primary { column: own.primary.column.clone(), namespace: own.primary.namespace.clone() };
-    let schedule = own.schedule.as_ref().map(|own| match own {
-        Schedule::Every(every) => wire::Schedule { every: Some(every.clone()), cron: None, time_zone: None },
-        Schedule::Cron { cron, time_zone } => {
-            wire::Schedule { every: None, cron: Some(cron.clone()), time_zone: Some(time_zone.clone()) }
-        }
-    });
+    let schedule = own.schedule.as_ref().map(schedule);
     wire::SetSource {
         connection: own.connection.clone(),
         sql,
@@ -57,7 +52,16 @@ pub(super) fn content(own: &SourceContent) -> wire::SetSource {
     }
 }
 
-fn run(run: &Run) -> wire::Run {
+pub(in crate::native) fn schedule(own: &Schedule) -> wire::Schedule {
+    match own {
+        Schedule::Every(every) => wire::Schedule { every: Some(every.clone()), cron: None, time_zone: None },
+        Schedule::Cron { cron, time_zone } => {
+            wire::Schedule { every: None, cron: Some(cron.clone()), time_zone: Some(time_zone.clone()) }
+        }
+    }
+}
+
+pub(in crate::native) fn run(run: &Run) -> wire::Run {
     let verdict = |own: &tessera_service::sources::RunVerdict| wire::Verdict {
         code: own.code.clone(),
         column: own.column.clone(),

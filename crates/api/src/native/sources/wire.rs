@@ -76,19 +76,19 @@ pub(super) struct Event {
     pub(super) id: String,
 }
 
-/// When a source is refreshed by itself: `every` or `cron`.
+/// When a source is refreshed by itself, or an activation runs: `every` or `cron`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Schedule {
-    /// So long after the last refresh began, from `1m` to `31d`.
+pub(in crate::native) struct Schedule {
+    /// So long after the last one began, from `1m` to `31d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) every: Option<String>,
+    pub(in crate::native) every: Option<String>,
     /// Five fields, as a crontab has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) cron: Option<String>,
+    pub(in crate::native) cron: Option<String>,
     /// Of `cron`: where its days begin; UTC where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) time_zone: Option<String>,
+    pub(in crate::native) time_zone: Option<String>,
 }
 
 /// A source, and how it stands.
@@ -120,53 +120,53 @@ pub(super) struct Sources {
     pub(super) items: Vec<Source>,
 }
 
-/// A refresh of a source.
+/// A refresh of a source, or a run of an activation.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Run {
+pub(in crate::native) struct Run {
     /// Its id, and that of its job.
-    pub(super) id: String,
+    pub(in crate::native) id: String,
     /// When it began.
-    pub(super) started_at: String,
+    pub(in crate::native) started_at: String,
     /// When it ended.
-    pub(super) ended_at: Option<String>,
+    pub(in crate::native) ended_at: Option<String>,
     /// `running`, `done`, `failed`, `cancelled`.
-    pub(super) status: &'static str,
+    pub(in crate::native) status: &'static str,
     /// Rows that were read.
-    pub(super) read: u64,
+    pub(in crate::native) read: u64,
     /// Of these, rows that are new or say something else, and were written.
-    pub(super) changed: u64,
+    pub(in crate::native) changed: u64,
     /// Of these, rows that say what they said before.
-    pub(super) unchanged: u64,
+    pub(in crate::native) unchanged: u64,
     /// Rows of before that are no more, and were taken back.
-    pub(super) evicted: u64,
+    pub(in crate::native) evicted: u64,
     /// Rows that were read and refused.
-    pub(super) refused: u64,
+    pub(in crate::native) refused: u64,
     /// Why it did not come to its end, or held back what it would have taken back.
-    pub(super) error: Option<Problem>,
+    pub(in crate::native) error: Option<Problem>,
     /// What was said of its rows, by code and column.
-    pub(super) verdicts: Vec<Verdict>,
+    pub(in crate::native) verdicts: Vec<Verdict>,
 }
 
 /// What was wrong.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Problem {
+pub(in crate::native) struct Problem {
     /// A stable code.
-    pub(super) code: String,
+    pub(in crate::native) code: String,
     /// What was expected, and what to do.
-    pub(super) message: String,
+    pub(in crate::native) message: String,
 }
 
 /// What was said of rows.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Verdict {
+pub(in crate::native) struct Verdict {
     /// A stable code.
-    pub(super) code: String,
+    pub(in crate::native) code: String,
     /// The column, or the namespace, that it is about.
-    pub(super) column: Option<String>,
+    pub(in crate::native) column: Option<String>,
     /// Whether the rows were refused; otherwise something of them was left out or held.
-    pub(super) refused: bool,
+    pub(in crate::native) refused: bool,
     /// How many rows; 0 where it is said of the column as a whole.
-    pub(super) rows: u64,
+    pub(in crate::native) rows: u64,
 }
 
 /// What one refresh is to do otherwise.

@@ -6,13 +6,14 @@ use serde_json::Value as Json;
 use tessera_expr::calendar::Zone;
 use tessera_expr::check::{Model, check_as};
 use tessera_service::error::Error;
+use tessera_service::segments::ControlGroup;
 use tessera_service::workspace_config::{
     DESCRIPTION_MAX, Definition, PolicyId, RuleContent, RuleKind, RuleName, display_name,
 };
 
 use super::wire::{
-    AttributeReplacement, DeclaredAttribute, DeclaredSegment, NewAttribute, NewSegment, Of, SegmentReplacement, Target,
-    Wanted,
+    self, AttributeReplacement, DeclaredAttribute, DeclaredSegment, NewAttribute, NewSegment, Of, SegmentReplacement,
+    Target, Wanted,
 };
 use crate::answer::invalid;
 use crate::body;
@@ -28,6 +29,7 @@ pub(super) struct Spelled {
     of: Of,
     into: Target,
     is_draft: bool,
+    control_group: Option<ControlGroup>,
 }
 
 /// The members that all bodies share.
@@ -36,7 +38,7 @@ type Shared = (
     (Option<String>, Option<String>),
     Option<String>,
     Option<Wanted>,
-    (Option<String>, Option<Of>, Option<Target>),
+    (Option<String>, Option<Of>, Option<Target>, Option<wire::ControlGroup>),
 );
 
 /// The name of a rule to be made, and what it says.
@@ -49,13 +51,14 @@ pub(super) fn new(kind: RuleKind, bytes: &[u8]) -> Result<(String, Spelled), Err
             let NewAttribute { name, into, pql, pql_json, tree, filter, display_name, description, time_zone, status } =
                 body::json(bytes)?;
             let texts = (display_name, description);
-            Ok((name, read(((pql, pql_json, tree, filter), texts, time_zone, status, (None, None, into)))?))
+            Ok((name, read(((pql, pql_json, tree, filter), texts, time_zone, status, (None, None, into, None)))?))
         }
         RuleKind::Segment => {
             let NewSegment {
                 name,
                 merge_policy,
                 of,
+                control_group,
                 pql,
                 pql_json,
                 tree,
@@ -66,7 +69,16 @@ pub(super) fn new(kind: RuleKind, bytes: &[u8]) -> Result<(String, Spelled), Err
                 status,
             } = body::json(bytes)?;
             let texts = (display_name, description);
-            Ok((name, read(((pql, pql_json, tree, filter), texts, time_zone, status, (merge_policy, of, None)))?))
+            Ok((
+                name,
+                read((
+                    (pql, pql_json, tree, filter),
+                    texts,
+                    time_zone,
+                    status,
+                    (merge_policy, of, None, control_group),
+                ))?,
+            ))
         }
     }
 }
@@ -91,13 +103,14 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
                 status,
             } = body::json(bytes)?;
             let texts = (display_name, description);
-            Ok((version, read(((pql, pql_json, tree, filter), texts, time_zone, status, (None, None, into)))?))
+            Ok((version, read(((pql, pql_json, tree, filter), texts, time_zone, status, (None, None, into, None)))?))
         }
         RuleKind::Segment => {
             let SegmentReplacement {
                 version,
                 merge_policy,
                 of,
+                control_group,
                 pql,
                 pql_json,
                 tree,
@@ -108,7 +121,16 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
                 status,
             } = body::json(bytes)?;
             let texts = (display_name, description);
-            Ok((version, read(((pql, pql_json, tree, filter), texts, time_zone, status, (merge_policy, of, None)))?))
+            Ok((
+                version,
+                read((
+                    (pql, pql_json, tree, filter),
+                    texts,
+                    time_zone,
+                    status,
+                    (merge_policy, of, None, control_group),
+                ))?,
+            ))
         }
     }
 }
@@ -117,21 +139,38 @@ pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, 
 /// As [`read`].
 pub(super) fn declared_attribute(wire: DeclaredAttribute) -> Result<Spelled, Error> {
     let DeclaredAttribute { into, pql, pql_json, tree, filter, display_name, description, time_zone, status } = wire;
-    read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, (None, None, into)))
+    read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, (None, None, into, None)))
 }
 
 /// # Errors
 /// As [`read`].
 pub(super) fn declared_segment(wire: DeclaredSegment) -> Result<Spelled, Error> {
-    let DeclaredSegment { merge_policy, of, pql, pql_json, tree, filter, display_name, description, time_zone, status } =
-        wire;
-    read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, (merge_policy, of, None)))
+    let DeclaredSegment {
+        merge_policy,
+        of,
+        control_group,
+        pql,
+        pql_json,
+        tree,
+        filter,
+        display_name,
+        description,
+        time_zone,
+        status,
+    } = wire;
+    read((
+        (pql, pql_json, tree, filter),
+        (display_name, description),
+        time_zone,
+        status,
+        (merge_policy, of, None, control_group),
+    ))
 }
 
 /// # Errors
-/// `rule_spelling`, `rule_invalid`, `time_zone_unknown`, `description_invalid`, `display_name_invalid`, `name_invalid`.
+/// `rule_spelling`, `rule_invalid`, `control_group_invalid`, `time_zone_unknown`, `description_invalid`, `display_name_invalid`, `name_invalid`.
 fn read(
-    ((pql, pql_json, tree, filter), (called, description), zone, status, (merge_policy, of, into)): Shared,
+    ((pql, pql_json, tree, filter), (called, description), zone, status, (merge_policy, of, into, control)): Shared,
 ) -> Result<Spelled, Error> {
     let text = rules::spelled(pql, pql_json, tree, filter)?;
     let name = zone.as_deref().unwrap_or("UTC");
@@ -145,6 +184,7 @@ fn read(
     }
     let merge_policy = merge_policy.as_deref().map(PolicyId::parse).transpose()?;
     let display_name = called.as_deref().map(display_name).transpose()?;
+    let control_group = control.map(|own| ControlGroup::new(own.share, &own.seed)).transpose()?;
     Ok(Spelled {
         text,
         display_name,
@@ -154,6 +194,7 @@ fn read(
         of: of.unwrap_or_default(),
         into: into.unwrap_or_default(),
         is_draft: status == Some(Wanted::Draft),
+        control_group,
     })
 }
 
@@ -171,12 +212,17 @@ impl Spelled {
         Ok((name, self))
     }
 
+    /// The control group that it has.
+    pub(super) fn control_group(&self) -> Option<ControlGroup> {
+        self.control_group.clone()
+    }
+
     /// Checks it against a data model.
     ///
     /// # Errors
     /// `rule_invalid`, with what was expected where, and a hint.
     pub(super) fn compile(self, kind: RuleKind, model: &dyn Model) -> Result<RuleContent, Error> {
-        let Self { text, display_name, description, zone, merge_policy, of, into, is_draft } = self;
+        let Self { text, display_name, description, zone, merge_policy, of, into, is_draft, control_group: _ } = self;
         let refused = |problem| rules::refused(&problem, &text);
         let expr = text.read().map_err(refused)?;
         let definition = match into {

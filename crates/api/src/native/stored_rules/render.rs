@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tessera_expr::plan::{Attributes, EventTypes, Kind, Plan};
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::ListPage;
-use tessera_service::segments::ShownRule;
+use tessera_service::segments::{ControlGroup, ShownRule};
 use tessera_service::workspace_config::{Definition, PolicyId, RuleContent, RuleKind, StoredRule, Target, Version};
 
 use super::wire;
@@ -23,12 +23,17 @@ pub(super) fn one(kind: RuleKind, shown: &ShownRule, warnings: Vec<Warning>) -> 
 }
 
 /// What a file declares, as an answer would show it.
-pub(super) fn content(kind: RuleKind, content: &RuleContent) -> wire::Content {
+pub(super) fn content(kind: RuleKind, content: &RuleContent, control_group: Option<&ControlGroup>) -> wire::Content {
     let declared = content.is_draft.then_some(wire::Wanted::Draft);
     wire::Content {
         declared,
+        control_group: control_group.map(control),
         ..said(kind, (content.display_name.as_deref(), content.description.as_deref()), &content.definition)
     }
+}
+
+fn control(own: &ControlGroup) -> wire::ControlGroup {
+    wire::ControlGroup { share: own.share(), seed: own.seed().to_owned() }
 }
 
 fn rule(kind: RuleKind, shown: &ShownRule, warnings: Vec<Warning>) -> wire::StoredRule {
@@ -46,7 +51,10 @@ fn rule(kind: RuleKind, shown: &ShownRule, warnings: Vec<Warning>) -> wire::Stor
         name: stored.name.to_string(),
         status: stored.status().name(),
         version: stored.version,
-        content: said(kind, (stored.display_name.as_deref(), stored.description.as_deref()), definition),
+        content: wire::Content {
+            control_group: shown.control_group.as_ref().map(control),
+            ..said(kind, (stored.display_name.as_deref(), stored.description.as_deref()), definition)
+        },
         // One that is written into events is kept by nobody else.
         kind: if stored.is_of_events() { "constant" } else { kind_of(plan) },
         attributes: attributes_of(plan),
@@ -81,6 +89,7 @@ fn said(kind: RuleKind, words: (Option<&str>, Option<&str>), definition: &Defini
         time_zone: definition.zone_name().to_owned(),
         merge_policy: (kind == RuleKind::Segment).then(policy),
         of: (kind == RuleKind::Segment).then(|| definition.of.into()),
+        control_group: None,
         into: (definition.into == Target::Events).then_some(wire::Target::Events),
         declared: None,
     }

@@ -61,6 +61,17 @@ pub(crate) enum Target {
     Events,
 }
 
+/// A share of a segment that activations leave out. A profile is in it if the first 32 bits of the SHA-256 of `seed:id`, as a whole number, are
+/// below the share of 2^32; `id` is the id of the profile, 24 hexadecimal digits.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ControlGroup {
+    /// Between 0 and 1, with at most six digits behind the point. A greater share of the same seed holds everybody whom a smaller one holds.
+    pub(crate) share: f64,
+    /// 1 to 64 bytes. Another seed draws anew.
+    pub(crate) seed: String,
+}
+
 macro_rules! rule_body {
     ($(#[$doc:meta])* $name:ident, $schema:ident { $($(#[$more_doc:meta])* $more:ident: $type:ty,)* }) => {
         $(#[$doc])*
@@ -133,6 +144,9 @@ rule_body!(
         /// Of whom it is: nobody else is a member, whatever the rule comes to. `people` where it is left out.
         #[serde(default)]
         of: Option<Of>,
+        /// A share of its members that activations leave out. There is none where it is left out.
+        #[serde(default)]
+        control_group: Option<ControlGroup>,
     }
 );
 rule_body!(
@@ -147,6 +161,9 @@ rule_body!(
         /// Of whom it is: nobody else is a member, whatever the rule comes to. `people` where it is left out.
         #[serde(default)]
         of: Option<Of>,
+        /// A share of its members that activations leave out. There is none where it is left out.
+        #[serde(default)]
+        control_group: Option<ControlGroup>,
     }
 );
 rule_body!(
@@ -166,6 +183,9 @@ rule_body!(
         /// Of whom it is: nobody else is a member, whatever the rule comes to. `people` where it is left out.
         #[serde(default)]
         of: Option<Of>,
+        /// A share of its members that activations leave out. There is none where it is left out.
+        #[serde(default)]
+        control_group: Option<ControlGroup>,
     }
 );
 
@@ -244,6 +264,9 @@ pub(crate) struct Content {
     /// Of a segment, of whom it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) of: Option<Of>,
+    /// Of a segment with a control group, that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) control_group: Option<ControlGroup>,
     /// `events` of a computed attribute that is written into events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) into: Option<Target>,

@@ -41,7 +41,7 @@ impl Objects {
         self.kinds.entry(kind.into()).or_default().insert(name.into(), json.into());
     }
 
-    fn remove(&mut self, kind: &str, name: &str) {
+    pub(crate) fn remove(&mut self, kind: &str, name: &str) {
         if let Some(own) = self.kinds.get_mut(kind) {
             own.remove(name);
             if own.is_empty() {

@@ -27,6 +27,7 @@ mod records;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use change::touch_rule;
 pub use change::{Content, Walked, archive_rule, built, put_rule, remove_rule, renewed};
 pub(super) use change::{follow, policy_in_use};
 pub(super) use live::{check, to_engine};

@@ -61,6 +61,27 @@ pub struct ExportContent {
     pub to: Option<ExportPlace>,
     /// What whoever asked may see of what the data model flags.
     pub sees: Sees,
+    /// Of members: which of them.
+    #[serde(default, skip_serializing_if = "MembersOf::are_all")]
+    pub members: MembersOf,
+}
+
+/// Which members of a segment are exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MembersOf {
+    /// All.
+    #[default]
+    All,
+    /// Those who are not in its control group.
+    Treated,
+}
+
+impl MembersOf {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn are_all(&self) -> bool {
+        *self == Self::All
+    }
 }
 
 /// What the rows of an export are.

@@ -14,7 +14,7 @@ use tessera_engine::view::Lens;
 use tessera_expr::facts::Membership;
 use tessera_store::Key;
 
-use super::content::{ExportContent, ExportOf};
+use super::content::{ExportContent, ExportOf, MembersOf};
 use crate::base::clock::format_timestamp;
 use crate::base::error::Error;
 use crate::base::ids::WorkspaceId;
@@ -33,6 +33,8 @@ use crate::work::walks::{EventSpan, EventWalk, Records};
 
 /// The member of a member of a segment that says since when it is one.
 const ENTERED_AT: &str = "_entered_at";
+/// The member of a member of a segment with a control group that says whether it is in that.
+const CONTROL: &str = "_control";
 /// Members of an event that are instants.
 const EVENT_TIMES: [&str; 2] = ["timestamp", "received_at"];
 
@@ -54,7 +56,7 @@ pub(crate) struct RowWalk {
 }
 
 enum Source {
-    Profiles { records: Records, fields: Fields, segment: Option<Arc<str>> },
+    Profiles { records: Records, fields: Fields, segment: Option<Arc<str>>, members: MembersOf },
     Events { walk: Box<EventWalk>, names: Option<HashSet<String>>, called: Option<(NodeId, String)> },
 }
 
@@ -74,6 +76,7 @@ impl RowWalk {
                 records: Records::begin(service, workspace).await?,
                 fields: content.shown(),
                 segment: content.segment.as_deref().map(Into::into),
+                members: content.members,
             },
             ExportOf::Events => {
                 let (from, to) = content.span()?;
@@ -165,8 +168,9 @@ impl RowWalk {
     /// walk is over then, and not whole.
     pub(crate) async fn next(&mut self) -> Result<Option<Walked>, Error> {
         let json = match &mut self.source {
-            Source::Profiles { records, fields, segment } => {
-                let read = Reading { fields: *fields, segment: segment.as_deref(), policy: self.policy.as_deref() };
+            Source::Profiles { records, fields, segment, members } => {
+                let (segment, policy) = (segment.as_deref(), self.policy.as_deref());
+                let read = Reading { fields: *fields, segment, members: *members, policy };
                 let found = next_profile(records, &read).await?;
                 let Some((json, instants)) = found else { return Ok(None) };
                 if self.has_columns {
@@ -199,6 +203,7 @@ impl RowWalk {
 struct Reading<'a> {
     fields: Fields,
     segment: Option<&'a str>,
+    members: MembersOf,
     policy: Option<&'a str>,
 }
 
@@ -227,35 +232,43 @@ async fn next_profile(records: &mut Records, read: &Reading<'_>) -> Result<Optio
 async fn profile(records: &Records, found: &Found, read: &Reading<'_>) -> Result<Option<Shown>, Error> {
     let Records { service, workspace, configured, began, .. } = records;
     let asker = service.asker(*workspace);
-    let mut entered_at = None;
+    let mut joined = None;
     if let Some(segment) = read.segment {
         let of = Of { configured, found, policy: None, now: *began };
         let mut ruled = asker.ruled(of).await?;
         ruled::hide(&mut ruled, &configured.flagged, read.fields.visibility);
         let stands = ruled.audiences.iter().find(|(name, _)| **name == *segment);
         let Some((_, Membership::Inside { entered, .. })) = stands else { return Ok(None) };
-        entered_at = Some(*entered);
+        joined = Some((*entered, configured.controls.get(segment)));
     }
     let of = Of { configured, found, policy: read.policy, now: *began };
     let mut whole = Whole::read(&asker, of, read.fields).await?;
+    let joined = joined.map(|(at, group)| (at, group.map(|group| group.holds(whole.view.profile_id))));
+    if read.members == MembersOf::Treated && matches!(joined, Some((_, Some(true)))) {
+        return Ok(None);
+    }
     let json = whole.json(read.fields, &configured.config)?;
     let is_instant = |tree: &Tree| matches!(tree, Tree::Leaf(Value::Timestamp(_)));
     let instants = whole.view.attributes.iter().filter(|(_, tree)| is_instant(tree)).map(|(name, _)| name.clone());
     let instants = instants.collect();
-    Ok(Some((entered_at.map_or(json.clone(), |at| with_entered(&json, at)), instants)))
+    Ok(Some((joined.map_or(json.clone(), |own| joining(&json, own)), instants)))
 }
 
-/// The row with when the profile became a member, in the place of an attribute of that name.
-fn with_entered(json: &Bytes, at: Timestamp) -> Bytes {
+/// The row with when the profile became a member, and whether it is in the control group, in the place of attributes of these names.
+fn joining(json: &Bytes, (at, control): (Timestamp, Option<bool>)) -> Bytes {
     let mut out = match std::str::from_utf8(json).ok().and_then(|text| Members::parse(text).ok()) {
-        Some(mut members) if members.get(ENTERED_AT).is_some() => {
-            members.0.retain(|(name, _)| name != ENTERED_AT);
+        Some(mut members) if [ENTERED_AT, CONTROL].iter().any(|name| members.get(name).is_some()) => {
+            members.0.retain(|(name, _)| name != ENTERED_AT && name != CONTROL);
             members.to_raw().get().as_bytes().to_vec()
         }
         _ => json.to_vec(),
     };
     out.pop();
-    out.extend_from_slice(format!(",\"{ENTERED_AT}\":\"{}\"}}", format_timestamp(at)).as_bytes());
+    out.extend_from_slice(format!(",\"{ENTERED_AT}\":\"{}\"", format_timestamp(at)).as_bytes());
+    if let Some(control) = control {
+        out.extend_from_slice(format!(",\"{CONTROL}\":{control}").as_bytes());
+    }
+    out.push(b'}');
     out.into()
 }
 

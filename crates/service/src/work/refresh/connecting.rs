@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tessera_connect::{Adbc, Connection as Opened, Place, Rows, Target};
+use tessera_connect::{Adbc, Connection as Opened, Place, Rows, Table, Target};
 
 use super::source_error;
 use crate::base::error::Error;
@@ -43,6 +43,21 @@ impl Service {
         let connection = sources::connection(&config, &place.connection)?;
         let opened = opened(&settings.secrets, &place.connection, &connection)?;
         settings.connectors.target(&opened, &place.path).await.map_err(source_error)
+    }
+
+    /// The table that an activation is written to.
+    ///
+    /// # Errors
+    /// `NotFound` with `connection_not_found`; `Invalid` with `source_table_invalid`, `connection_not_of_tables`; what the place answers.
+    pub(crate) async fn table_of(
+        &self,
+        config: &StoredConfig,
+        connection: &str,
+        table: &str,
+    ) -> Result<Box<dyn Table>, Error> {
+        let settings = &self.settings().sources;
+        let opened = opened(&settings.secrets, connection, &sources::connection(config, connection)?)?;
+        settings.connectors.table(&opened, table).await.map_err(source_error)
     }
 
     /// The tables that a connection lists.

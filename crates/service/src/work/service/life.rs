@@ -25,6 +25,7 @@ use crate::read::views::{Epochs, Views};
 use crate::stored::cursor::Cursors;
 use crate::stored::keys::{Family, Scope};
 use crate::stored::row;
+use crate::work::activations::Activations;
 use crate::work::audited::Audited;
 use crate::work::backups::Backups;
 use crate::work::exports::Exports;
@@ -102,6 +103,7 @@ impl Service {
             epochs: Arc::new(Epochs::new()),
             refreshes: Arc::default(),
             exports: Exports::default(),
+            activations: Activations::default(),
             uploads: Uploads::new(settings.upload_folder.clone()),
             views: Views::new(settings.view_cache_bytes),
             pool: Arc::new(Pool::new(tasks.clone(), clock.clone())),

@@ -13,6 +13,7 @@ use super::{
     SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules, Target, Version, asks_for, live,
 };
 use crate::base::error::{Error, ErrorKind};
+use crate::config::controls::CONTROL_GROUP;
 use crate::config::visibility::{hides_no_less, hides_no_more};
 
 /// What of a rule may change.
@@ -130,7 +131,28 @@ pub fn remove_rule(
     let present = config.rules.find(kind, name)?;
     check_unused(config, kind, present, is_shown)?;
     let name = present.name.clone();
-    config.next(|next| drop(next.rules.of_mut(kind).remove(&name)))
+    config.next(|next| {
+        next.rules.of_mut(kind).remove(&name);
+        if kind == RuleKind::Segment {
+            next.objects.remove(CONTROL_GROUP, name.as_str());
+        }
+    })
+}
+
+/// The rule in its next version, which says the same: what stands beside it is another.
+///
+/// # Errors
+/// `NotFound` with `attribute_not_found`, `segment_not_found`; `LimitExceeded` with `config_too_large`.
+pub(crate) fn touch_rule(
+    config: &StoredConfig,
+    kind: RuleKind,
+    name: &RuleName,
+    at: Timestamp,
+) -> Result<StoredConfig, Error> {
+    let present = config.rules.find(kind, name.as_str())?;
+    let (version, updated_at) = (present.version + 1, at.max(present.created_at));
+    let touched = StoredRule { version, updated_at, ..present.clone() };
+    config.next(|next| drop(next.rules.of_mut(kind).insert(name.clone(), Arc::new(touched))))
 }
 
 fn check_unused(

@@ -1,4 +1,4 @@
-//! The history of a source: what its last refreshes came to.
+//! The history of what runs again and again, a source or an activation: what its last runs came to.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::base::store_error::{commit_failed, read_failed};
 use crate::stored::keys::Scope;
 use crate::stored::sources::{Known, Run, RunStatus, decode_run, encode_known, encode_run};
 
-/// Refreshes of one source that are remembered: the newest.
+/// Runs of one that are remembered: the newest.
 pub(crate) const RUNS_MAX: usize = 100;
 
 impl Run {
@@ -21,7 +21,7 @@ impl Run {
     }
 }
 
-/// Writes how a refresh stands, and what is known of its source; lets go of those that are too many.
+/// Writes how a run stands, and what is known of its source; lets go of those that are too many.
 ///
 /// # Errors
 /// What the store answers.
@@ -45,7 +45,7 @@ pub(crate) async fn write(
     Ok(())
 }
 
-/// The newest refreshes of a source, the newest first.
+/// The newest runs of one, the newest first.
 ///
 /// # Errors
 /// What the store answers; `Corrupt`.

@@ -1,0 +1,99 @@
+//! Activations as doors ask for them: set, looked at, and run.
+
+use std::sync::Arc;
+
+use tessera_engine::model::Flags;
+
+use crate::base::error::{Error, ErrorKind};
+use crate::base::ids::{KeyId, WorkspaceId};
+pub use crate::config::activations::{
+    ACTIVATIONS_MAX, Activation, ActivationContent, COLUMNS_MAX, Destination, RowsWritten, activation, activations,
+};
+use crate::config::activations::{delete_activation, put_activation};
+use crate::config::workspace::StoredConfig;
+use crate::jobs::Job;
+use crate::work::activations::as_export;
+use crate::work::kinds::activate::Activating;
+pub use crate::work::schedules::RunsState;
+use crate::work::service::Service;
+
+impl Service {
+    /// Makes an activation, or replaces what one is. It writes what `sees` may see.
+    ///
+    /// # Errors
+    /// `Invalid` with `source_name_invalid`, `activation_invalid`, `schedule_invalid`, `connection_unknown`, `export_invalid`,
+    /// `export_path_invalid`, `merge_policy_unknown`, `merge_policy_without_graph`; `NotFound` with `segment_not_found`; `LimitExceeded` with
+    /// `activations_full`, `object_too_large`, `config_too_large`; what the store answers.
+    pub async fn put_activation(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+        content: ActivationContent,
+        sees: Flags,
+    ) -> Result<Arc<StoredConfig>, Error> {
+        content.check_alone()?;
+        let tried = Activation::tried(content.clone(), sees);
+        match as_export(&tried, None).check(&*self.configured(workspace).await?) {
+            // The segment is there, and will be complete.
+            Err(error) if error.kind == ErrorKind::Unavailable => {}
+            other => other?,
+        }
+        let mut number = [0; 4];
+        self.random(&mut number);
+        let (number, name) = (u32::from_be_bytes(number), name.to_owned());
+        let change = move |config: &StoredConfig, at| put_activation(config, &name, content, (number, sees), at);
+        let changed = self.configure_rules(workspace, change).await?;
+        self.refreshes().keeper.nudge();
+        Ok(changed)
+    }
+
+    /// Deletes an activation. What it wrote stays.
+    ///
+    /// # Errors
+    /// `NotFound` with `activation_not_found`; what the store answers.
+    pub async fn delete_activation(&self, workspace: WorkspaceId, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.configure(workspace, move |config| delete_activation(config, &name)).await?;
+        self.refreshes().keeper.nudge();
+        Ok(())
+    }
+
+    /// Has an activation run now, for somebody who sees what it writes.
+    ///
+    /// # Errors
+    /// `NotFound` with `activation_not_found`; `Forbidden` with `activation_sees_more`; `Conflict` with `activation_running`; `Throttled` with
+    /// `jobs_full`; what the store answers.
+    pub async fn run_activation(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+        sees: Flags,
+        by: KeyId,
+    ) -> Result<Job, Error> {
+        activation(&*self.configuration(workspace).await?, name)?.check_seen_by(sees)?;
+        self.make_run(workspace, &Activating { activation: name.to_owned() }, Some(by)).await
+    }
+
+    /// How an activation stands: whether a run goes on, when the next is, what the last came to.
+    ///
+    /// # Errors
+    /// What the store answers; `Corrupt`.
+    pub async fn activation_state(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+        own: &Activation,
+    ) -> Result<RunsState, Error> {
+        self.runs_state::<Activating>(workspace, name, own.into()).await
+    }
+
+    /// Refuses somebody who would lead what they may not see to another place: whoever changes a connection that activations write to.
+    ///
+    /// # Errors
+    /// `Forbidden` with `activation_sees_more`.
+    pub async fn check_leads(&self, workspace: WorkspaceId, connection: &str, sees: Flags) -> Result<(), Error> {
+        let all = activations(&*self.configuration(workspace).await?)?;
+        let mut own = all.iter().filter(|(_, own)| own.content.connection == connection);
+        own.try_for_each(|(_, own)| own.check_seen_by(sees))
+    }
+}
