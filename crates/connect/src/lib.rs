@@ -20,6 +20,7 @@ mod files;
 mod names;
 pub mod objects;
 mod postgres;
+pub mod quoted;
 mod target;
 mod tls;
 mod writing;
