@@ -221,11 +221,17 @@ impl<R: Read> Quoted<R> {
 
     /// The line that the row begins in, which was read with the fault, taken off without a look at quotes.
     fn first_line(&mut self, fault: Fault) -> Result<Found, Broken> {
+        let end = loop {
+            let rest = &self.buffer[self.start..];
+            let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            if end.map_or(rest.len(), |end| end + 1) > self.bytes_max.saturating_add(1) {
+                return Err(Broken::TooLarge);
+            }
+            if end.is_some() || !self.fill()? {
+                break end;
+            }
+        };
         let rest = &self.buffer[self.start..];
-        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-        if end.is_none() && !self.is_at_end {
-            return Err(Broken::TooLarge);
-        }
         let text = &rest[..end.unwrap_or(rest.len())];
         let values = text.split(|byte| *byte == self.delimiter).collect();
         let taken = text.len() + usize::from(end.is_some());

@@ -38,7 +38,7 @@ async fn an_estimate_is_of_all_ages_however_they_came() {
     }
     for (pql, expected) in [(r#"plan = "gold""#, 4_000), (r#"city = "Lyon""#, 6_000), (r#"odd = "1""#, 12_000)] {
         let seen = previewed(&service, pql).await;
-        assert!(seen.count.abs_diff(expected) <= 150 && !seen.is_exact, "{pql}: {} of {}", seen.count, seen.examined);
-        assert!((10_000..=20_000).contains(&seen.examined), "{}", seen.examined);
+        assert!(seen.count.abs_diff(expected) <= 300 && !seen.is_exact, "{pql}: {} of {}", seen.count, seen.examined);
+        assert!((11_000..=13_000).contains(&seen.examined), "{}", seen.examined);
     }
 }

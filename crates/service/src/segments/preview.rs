@@ -94,9 +94,8 @@ impl Place {
 
 /// A condition, and what one look may still cost.
 struct Asking<'a> {
-    /// One record of so many is looked at: those that come at one time are alike, and a part of each such time is to be among them.
+    /// One record of so many is looked at, drawn by its id: those that come at one time are alike, and a part of each such time is to be among them.
     stride: u64,
-    walked: u64,
     beside: AdHocRule,
     configured: &'a Configured,
     policy: &'a Chosen,
@@ -156,7 +155,6 @@ impl Service {
         let beside = configured.config.rules().beside(rule, zone);
         let mut asking = Asking {
             stride,
-            walked: 0,
             beside,
             configured: &configured,
             policy,
@@ -238,9 +236,9 @@ impl Service {
                     return Ok(());
                 }
                 place.walked += 1;
-                asking.walked += 1;
-                if asking.walked % asking.stride != asking.stride / 2 {
-                    place.reached = read_node_key(&row.key).map(number);
+                let id = read_node_key(&row.key).map_or(0, number);
+                if mixed(id) % asking.stride != 0 {
+                    place.reached = Some(id);
                     continue;
                 }
                 let cluster = cluster::decode(&row.value, &asking.configured.config)?;
@@ -256,7 +254,7 @@ impl Service {
                     place.examined += 1;
                     place.matched += u64::from(holds);
                 }
-                place.reached = read_node_key(&row.key).map(number);
+                place.reached = Some(id);
             }
             range = page.next;
             tokio::task::yield_now().await;
@@ -353,6 +351,14 @@ fn counted(places: &[Place], total: u64, stride: u64) -> (u64, bool) {
         (seen.clone().map(Place::members).sum(), seen.map(Place::records).sum())
     };
     ((total as f64 * members / of.max(1.0)).round() as u64, false)
+}
+
+/// Bits of an id in which neighbours have nothing in common (splitmix64).
+fn mixed(id: u128) -> u64 {
+    let mut bits = (id ^ (id >> 64)) as u64;
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 fn number(id: NodeId) -> u128 {

@@ -121,9 +121,9 @@ fn a_quote_that_is_no_pair_takes_its_own_line_and_no_other() {
         let layer: MappingLayer = toml::from_str(EVENT).expect("test data");
         let mapping = Mapping::resolve(layer, MappingLayer::default(), "test").expect("test data");
         let rows = Rows::new(&mapping, input::text(text.as_bytes(), None).expect("text")).expect("a header");
-        let told = |row| match row {
+        let told = |row: Result<super::Row, Unread>| match row {
             Ok(row) => Ok(row.place.line),
-            Err(Unread::Row { place, raw: Raw::Columns(raw), .. }) => Err((
+            Err(Unread::Row { place, raw: super::Raw::Columns(raw), .. }) => Err((
                 place.line,
                 raw.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>().join("|"),
             )),
