@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Debian package in target/dist: the binary with its unit, settings, man pages and completions.
+# A Debian package in target/dist: the binary with its unit, settings, man pages, completions and the list of what it is made of (CycloneDX).
 #   scripts/dist.sh              builds the binary (profile `dist`: thin link-time optimisation, stripped) and packs it
 #   scripts/dist.sh BINARY       packs this binary
 # VERSION is that of the package; the workspace's where it is not set.
@@ -26,6 +26,9 @@ install -D -m 644 packaging/tessera.toml "$root/etc/tessera/tessera.toml"
 install -D -m 644 LICENSE "$root/usr/share/doc/tessera/copyright"
 install -D -m 644 docs/monitoring/grafana.json "$root/usr/share/doc/tessera/grafana.json"
 install -D -m 644 docs/monitoring/alerts.yaml "$root/usr/share/doc/tessera/alerts.yaml"
+# What the binary is made of.
+"${CARGO:-cargo}" run --quiet --locked --package xtask -- sbom >"$root/usr/share/doc/tessera/sbom.cdx.json"
+cp "$root/usr/share/doc/tessera/sbom.cdx.json" "$target/dist/sbom.cdx.json"
 
 # Man pages and completions are made of the command line itself.
 mkdir -p "$root/usr/share/man/man1" "$root/usr/share/bash-completion/completions" "$root/usr/share/zsh/vendor-completions" \

@@ -356,7 +356,7 @@ impl Batching<'_> {
 fn read_all(sources: &[Source], columns: &[Column], batching: &mut Batching<'_>) -> Result<(), Stop> {
     for source in sources {
         match source.format {
-            Format::Csv => delimited::read(source, columns, batching)?,
+            Format::Csv => delimited::rows(source, columns, batching)?,
             Format::JsonLines => lines::read(source, columns, batching)?,
             Format::Parquet => parquet::read(source, columns, batching)?,
         }

@@ -20,6 +20,7 @@ mod files;
 mod names;
 pub mod objects;
 mod postgres;
+pub mod quoted;
 mod table;
 mod target;
 mod tls;

@@ -230,7 +230,8 @@ impl Client {
         };
         let answer = self.send(method.clone(), path, &bytes)?;
         if !answer.is_success() {
-            return Err(answer.into_error());
+            let is_by_id = path.starts_with("/v1/profiles/id/");
+            return Err(Said { status: answer.status, body: answer.body, is_by_id }.into());
         }
         if answer.body.is_empty() {
             return Ok(Value::Null);
@@ -253,7 +254,7 @@ impl Answer {
 
     /// The server's own words.
     pub(crate) fn into_error(self) -> anyhow::Error {
-        Said { status: self.status, body: self.body }.into()
+        Said { status: self.status, body: self.body, is_by_id: false }.into()
     }
 }
 
@@ -293,6 +294,8 @@ impl Client {
 pub(crate) struct Said {
     status: u16,
     body: Vec<u8>,
+    /// Whether a profile was asked for by its id, as one is who typed no namespace.
+    is_by_id: bool,
 }
 
 impl Said {
@@ -323,6 +326,9 @@ impl fmt::Display for Said {
             f.write_str(
                 "\n  is it the key of this server and still in force? Set TESSERA_KEY, or `tessera login` again",
             )?;
+        }
+        if self.is_by_id && code == "profile_not_found" {
+            f.write_str("\n  that was taken for the id of a profile; an identity is written NAMESPACE=VALUE, such as user_id=7001")?;
         }
         if self.status == 403 && code.contains("permission") {
             f.write_str("\n  `tessera key list` tells what keys may do")?;

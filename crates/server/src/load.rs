@@ -85,7 +85,7 @@ pub(crate) struct Arguments {
     /// Where rows of the one file go that were refused [default: beside it, with .rejected.csv or .rejected.jsonl].
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
-    /// Stop when so many rows were refused [default: when the first 1,000 were all refused alike].
+    /// Stop when so many rows were refused [default: when the first 1,000 were all refused, nearly all alike].
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
     max_errors: Option<u64>,
     /// Read everything and send nothing: print the first rows as they would be sent, and count.

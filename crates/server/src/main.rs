@@ -11,6 +11,7 @@ mod data;
 mod demo;
 mod files;
 mod gauges;
+mod guesses;
 mod interrupt;
 mod load;
 mod logging;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use commands::{ask, connection, dump, job, key, operate, profile, rule, shell, stored, workspace};
+use commands::{ask, audit, connection, dump, job, key, operate, profile, ready, rule, shell, stored, workspace};
 use rustix::fs::Mode;
 
 /// Self-hosted real-time customer profiles.
@@ -69,6 +70,8 @@ enum Command {
     /// See to it that identities are let in no more.
     #[command(subcommand)]
     Suppression(Box<operate::SuppressionCommand>),
+    /// Tell whether a server takes requests, by how it ends; no key is needed.
+    Ready(ready::ReadyArguments),
     /// Count what a workspace holds.
     Counts(ask::Ask),
     /// The configuration of a workspace, as `apply` reads it.
@@ -80,6 +83,8 @@ enum Command {
     /// Make and list workspaces.
     #[command(subcommand)]
     Workspace(workspace::WorkspaceCommand),
+    /// Read the audit log: who changed, read in bulk, exported or erased what.
+    Audit(Box<audit::AuditArguments>),
     /// Ask for long work, watch it, pause, resume or cancel it.
     #[command(subcommand)]
     Job(Box<job::JobCommand>),
@@ -107,7 +112,7 @@ fn main() -> ExitCode {
     end_with_the_reader();
     // What is written, data and backups above all, is for the owner alone.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    let done = match CommandLine::parse().command {
+    let done = match guesses::parse().command {
         // It tells more by how it ends than that it did.
         Command::Apply(arguments) => return end(apply::run(&arguments)),
         Command::Serve(arguments) => serve::run(*arguments),
@@ -119,10 +124,12 @@ fn main() -> ExitCode {
         Command::Rule(command) => rule::run(*command),
         Command::Quarantine(command) => operate::run_quarantine(*command),
         Command::Suppression(command) => operate::run_suppression(*command),
+        Command::Ready(arguments) => ready::run(arguments),
         Command::Counts(ask) => operate::run_counts(&ask),
         Command::Config(command) => dump::run(&command),
         Command::Key(command) => key::run(*command),
         Command::Workspace(command) => workspace::run(command),
+        Command::Audit(arguments) => audit::run(*arguments),
         Command::Job(command) => job::run(*command),
         Command::Login(arguments) => connection::login(arguments),
         Command::Logout(arguments) => connection::logout(&arguments),

@@ -27,7 +27,7 @@ use crate::otlp::{Exporter, Target, Text};
 use crate::reload::Reload;
 use crate::settings::{ByteSize, Layer, Settings};
 use crate::start::{Rules, Start};
-use crate::{background, logging, measured, world};
+use crate::{background, guesses, logging, measured, world};
 
 /// Upper bounds of the buckets of every duration, in seconds.
 const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -64,6 +64,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         return Ok(());
     }
     let set_level = logging::start(&settings)?;
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for variable in guesses::unknown_variables(names) {
+        tracing::warn!(variable, "this variable is no setting: is it misspelled? `tessera serve --help` lists all");
+    }
     let runtime = runtime()?;
     runtime.block_on(async {
         let stop = stop_signal()?;

@@ -152,6 +152,48 @@ fn what_operators_look_at() {
 }
 
 #[test]
+fn the_audit_log_is_listed_and_filtered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = shop(&folder);
+    assert_eq!(out(&ask(&server, &["audit"])), "none\n");
+    out(&ask(&server, &["segment", "create", "loyal", "city = \"Lyon\""]));
+    out(&ask(&server, &["profile", "erase", "user_id=bea", "--yes"]));
+    let told = out(&ask(&server, &["audit"]));
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[0].starts_with("AT ") && lines.len() == 3, "{told}");
+    assert!(lines[1].contains("erase") && lines[1].contains("done") && !told.contains("bea"), "{told}");
+    assert!(lines[2].contains("segment:loyal") && lines[2].contains("configure"), "{told}");
+    assert_eq!(out(&ask(&server, &["audit", "--action", "erase"])).lines().count(), 2);
+    assert_eq!(out(&ask(&server, &["audit", "--outcome", "refused"])), "none\n");
+    assert_eq!(out(&ask(&server, &["audit", "--to", "2026-01-01"])), "none\n");
+    assert_eq!(out(&ask(&server, &["audit", "--from", "2026-01-01", "--about", "default"])).lines().count(), 3);
+    let newest = json(&ask(&server, &["audit", "--limit", "1", "--json"]));
+    assert_eq!(
+        (&newest["action"], &newest["operation"]),
+        (&json!("erase"), &json!("DELETE /v1/profiles/identifier/{namespace}/{value}"))
+    );
+    assert_eq!(out(&ask(&server, &["audit", "--all", "--limit", "1", "--json"])).lines().count(), 2);
+    let key = json(&ask(&server, &["key", "create", "--name", "reader", "--permissions", "read", "--json"]));
+    let id = key["key"]["id"].as_str().expect("an id");
+    assert_eq!(out(&ask(&server, &["audit", "--actor", id])), "none\n");
+    assert!(error(&ask(&server, &["audit", "--action", "eras"])).contains("a similar value exists: 'erase'"));
+    assert!(error(&ask(&server, &["audit", "--from", "yesterday"])).contains("from must be in iso 8601"));
+    let reader = ask(&server, &["audit", "--key", key["secret"].as_str().expect("a secret")]);
+    assert!(error(&reader).contains("permission_missing"));
+}
+
+#[test]
+fn an_id_that_is_none_is_answered_by_how_identities_are_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = shop(&folder);
+    for arguments in [&["profile", "get", "ann"][..], &["profile", "erase", "ann", "--yes"]] {
+        let said = error(&ask(&server, arguments));
+        assert!(said.contains("an identity is written NAMESPACE=VALUE, such as user_id=7001"), "{arguments:?}: {said}");
+    }
+    assert!(!error(&ask(&server, &["profile", "get", "user_id=nobody"])).contains("NAMESPACE=VALUE"));
+}
+
+#[test]
 fn a_dump_is_what_apply_reads() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = shop(&folder);
@@ -282,6 +324,9 @@ fn what_is_expected_is_said() {
         (&["serve", "--listen", "localhost"], "127.0.0.1:8640 for this machine alone"),
         (&["apply", "nothere.yaml"], "nothere.yaml: cannot be read"),
         (&["apply"], "--file <PATH>"),
+        (&["serve", "--port", "9000"], "--listen 127.0.0.1:PORT"),
+        (&["serve", "--data", "/dev/null"], "/dev/null is a file, and a folder is expected"),
+        (&["serve", "--data", "/dev/null/data"], "/dev/null is a file, and a folder is expected"),
     ] {
         let said = said(arguments);
         assert!(said.contains(expected), "{arguments:?}: {said}");

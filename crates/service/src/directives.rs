@@ -225,15 +225,24 @@ impl Service {
     }
 
     async fn read_order(&self, workspace: WorkspaceId, order: &Order, config: &Config) -> Result<Read, Error> {
-        let ended =
-            |found: Entry, end: fn(&Entry) -> Option<Directive>, expected: &str| match (end(&found), &found.ended) {
-                (None, _) => {
-                    let message = format!("the id of a {expected} is expected; this is one of a {}", found.act.name());
-                    Err(Error::new(ErrorKind::Conflict, "directive_kind", message))
-                }
-                (Some(_), Some((by, _))) => Ok(Read::EndedBefore(*by, found.act.nodes().into_iter().collect())),
-                (Some(directive), None) => Ok(Read::Order(directive, Some(found))),
-            };
+        let ended = |found: Entry, end: fn(&Entry) -> Option<Directive>, expected: &str| match (
+            end(&found),
+            &found.ended,
+        ) {
+            (None, _) => {
+                let found = found.act.name();
+                let instead = match found {
+                    "merge" => {
+                        "; what links have merged is parted by `separate`, with this id as `merge` and in `side` identities of whoever is to go"
+                    }
+                    _ => "",
+                };
+                let message = format!("the id of a {expected} is expected; this is one of a {found}{instead}");
+                Err(Error::new(ErrorKind::Conflict, "directive_kind", message))
+            }
+            (Some(_), Some((by, _))) => Ok(Read::EndedBefore(*by, found.act.nodes().into_iter().collect())),
+            (Some(directive), None) => Ok(Read::Order(directive, Some(found))),
+        };
         match order {
             Order::Join([one, other]) => {
                 let ends = [identity_of(one, config)?, identity_of(other, config)?];

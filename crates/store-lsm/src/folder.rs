@@ -29,8 +29,16 @@ pub enum OpenError {
         /// The format it has.
         found: u32,
     },
+    /// It, or what should be a folder above it, is a file.
+    #[error("{} is a file, and a folder is expected; one that is missing is made path={}", file.display(), path.display())]
+    NotAFolder {
+        /// The folder that was asked for.
+        path: PathBuf,
+        /// The file that stands there.
+        file: PathBuf,
+    },
     /// It holds other files, but is no store. Nothing was touched.
-    #[error("folder is not a data folder and not empty path={}", path.display())]
+    #[error("folder is not a data folder and not empty: name an empty one or one that is not there yet path={}", path.display())]
     NotAStore {
         /// The folder.
         path: PathBuf,
@@ -68,13 +76,18 @@ impl Folder {
     /// Locks the folder, creating it if need be, and checks its format.
     pub(crate) fn claim(path: &Path) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: path.to_path_buf(), source };
+        let file = path.ancestors().find(|path| path.exists()).filter(|there| !there.is_dir());
+        if let Some(file) = file {
+            return Err(OpenError::NotAFolder { path: path.to_path_buf(), file: file.to_path_buf() });
+        }
         make(path).map_err(io)?;
+        let claimed = Self::lock(path)?;
         let mode = fs::metadata(path).map_err(io)?.permissions().mode();
         if mode & 0o077 != 0 {
             let folder = path.display();
             tracing::warn!(%folder, mode = format!("{:o}", mode & 0o777), "others may read the data folder: take it from them with chmod 700");
         }
-        Self::lock(path)
+        Ok(claimed)
     }
 
     /// As [`Self::claim`], of a store that is there.

@@ -1,11 +1,12 @@
 //! Checks of the workspace that no ready-made tool does.
 //!
 //! `cargo xtask deps` holds the crates to the table of who may depend on whom; `cargo xtask sizes` names the source files that
-//! have grown too long to read; `cargo xtask bench` measures the release binary against its budgets (by `scripts/bench.sh`, which
+//! have grown too long to read; `cargo xtask sbom` prints what the binary is made of; `cargo xtask bench` measures the release binary against its budgets (by `scripts/bench.sh`, which
 //! builds what it needs). Start reading at [`deps::TABLE`].
 
 mod bench;
 mod deps;
+mod sbom;
 mod sizes;
 
 use std::path::{Path, PathBuf};
@@ -16,10 +17,11 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["deps"] => deps::run(),
         ["sizes"] => sizes::run(),
+        ["sbom"] => sbom::run(),
         ["bench", ..] => bench::run(&arguments[1..]),
         // A part of the bench, in a process of its own.
         ["bench-append", file, seconds, group] => bench::floor::append(file, seconds, group),
-        _ => Err(anyhow::anyhow!("usage: cargo xtask deps | sizes | bench")),
+        _ => Err(anyhow::anyhow!("usage: cargo xtask deps | sizes | sbom | bench")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,42 +1,18 @@
 //! CSV: a header, then a row in each record, with as many values as the header has names.
 
-use std::cell::Cell;
-use std::io::{self, BufRead, Read};
-use std::rc::Rc;
+use std::io::BufRead;
 
-use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
+use csv::StringRecord;
 
 use super::look::{Seen, kind_of, value_of};
 use super::{Batching, Source, Stop, broken};
+use crate::quoted::{Broken, Fault, Quoted};
 use crate::{COLUMNS_MAX, Column, ColumnKind, Error, ROW_BYTES_MAX, Row};
-
-/// What the reader may read ahead of a record.
-const AHEAD: usize = 1 << 17;
-
-/// Ends a record that does not end: a quote that nobody closes takes the rest of the file for one value.
-struct Bounded {
-    inner: Box<dyn BufRead>,
-    left: Rc<Cell<usize>>,
-}
-
-impl Read for Bounded {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        match self.left.get().checked_sub(read) {
-            Some(left) => {
-                self.left.set(left);
-                Ok(read)
-            }
-            None => Err(io::Error::new(io::ErrorKind::FileTooLarge, "a record does not end")),
-        }
-    }
-}
 
 /// The records of one file.
 struct Records<'a> {
     source: &'a Source,
-    reader: Reader<Bounded>,
-    left: Rc<Cell<usize>>,
+    rows: Quoted<Box<dyn BufRead>>,
     header: Vec<String>,
     record: StringRecord,
     row: u64,
@@ -44,11 +20,10 @@ struct Records<'a> {
 
 impl<'a> Records<'a> {
     fn open(source: &'a Source) -> Result<Self, Error> {
-        let left = Rc::new(Cell::new(ROW_BYTES_MAX + AHEAD));
-        let bounded = Bounded { inner: source.open()?, left: left.clone() };
-        let mut reader = ReaderBuilder::new().has_headers(false).buffer_capacity(AHEAD / 2).from_reader(bounded);
-        let mut record = StringRecord::new();
-        let is_there = reader.read_record(&mut record).map_err(|error| invalid(source, 1, &error))?;
+        let mut rows = Quoted::new(source.open()?, b',', ROW_BYTES_MAX);
+        let record = read(source, &mut rows, 1)?;
+        let is_there = record.is_some();
+        let record = record.unwrap_or_default();
         if record.len() > COLUMNS_MAX {
             let message = format!(
                 "{} has more columns than a row may have columns={} columns_max={COLUMNS_MAX}",
@@ -57,24 +32,32 @@ impl<'a> Records<'a> {
             );
             return Err(Error::invalid("source_too_many_columns", message));
         }
-        let name = |text: &str| text.trim_start_matches('\u{feff}').trim().to_owned();
+        let name = |text: &str| text.trim().to_owned();
         let header = if is_there { record.iter().map(name).collect() } else { Vec::new() };
-        Ok(Self { source, reader, left, header, record, row: 1 })
+        Ok(Self { source, rows, header, record, row: 1 })
     }
 
     /// Reads the next record. Answers its bytes.
     fn next(&mut self) -> Result<Option<usize>, Error> {
-        self.left.set(ROW_BYTES_MAX + AHEAD);
         self.row += 1;
-        let read = self.reader.read_record(&mut self.record);
-        if !read.map_err(|error| invalid(self.source, self.row, &error))? {
-            return Ok(None);
+        let Some(record) = read(self.source, &mut self.rows, self.row)? else { return Ok(None) };
+        if record.len() != self.header.len() {
+            return Err(self.unequal(record.len()));
         }
-        let bytes = self.record.as_slice().len();
-        if bytes > ROW_BYTES_MAX {
-            return Err(too_large(self.source, self.row));
-        }
-        Ok(Some(bytes))
+        self.record = record;
+        Ok(Some(self.record.as_slice().len()))
+    }
+
+    fn unequal(&self, values: usize) -> Error {
+        let (row, name, names) = (self.row, self.source.name(), self.header.len());
+        let message = format!("record {row} of {name} has {values} values, and the header has {names}{}", self.hint());
+        Error::invalid("source_file_invalid", message)
+    }
+
+    /// What is said of a header that has other characters than commas between its names.
+    fn hint(&self) -> &'static str {
+        let [name] = &*self.header else { return "" };
+        if name.contains([';', '\t', '|']) { "; values are expected to have commas between them" } else { "" }
     }
 }
 
@@ -96,7 +79,7 @@ pub(super) fn look(source: &Source, seen: &mut Seen) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn read(source: &Source, columns: &[Column], batching: &mut Batching<'_>) -> Result<(), Stop> {
+pub(super) fn rows(source: &Source, columns: &[Column], batching: &mut Batching<'_>) -> Result<(), Stop> {
     let mut records = Records::open(source)?;
     if !records.header.iter().eq(columns.iter().map(|column| &column.name)) {
         let message = format!("{} has become another file while it was read", source.name());
@@ -109,26 +92,36 @@ pub(super) fn read(source: &Source, columns: &[Column], batching: &mut Batching<
     Ok(())
 }
 
+fn read(source: &Source, rows: &mut Quoted<Box<dyn BufRead>>, row: u64) -> Result<Option<StringRecord>, Error> {
+    let name = source.name();
+    let found = match rows.read() {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(None),
+        Err(Broken::Input(error)) => return Err(broken(name, &error)),
+        Err(Broken::TooLarge) => return Err(too_large(source, row)),
+    };
+    let what = match found.fault {
+        None => None,
+        Some(Fault::Endless) => return Err(too_large(source, row)),
+        Some(Fault::Open) => Some("a value begins with a quote, and none ends it".to_owned()),
+        Some(Fault::Astray(end)) => Some(format!(
+            "a value in quotes ends in line {end}, and something else stands behind it; a quote within a value is written twice, and the value in quotes"
+        )),
+    };
+    if let Some(what) = what {
+        let message = format!("record {row} of {name}, in line {}: {what}", found.line);
+        return Err(Error::invalid("source_file_invalid", message));
+    }
+    let record = StringRecord::from_byte_record(found.values);
+    record
+        .map(Some)
+        .map_err(|_| Error::invalid("source_file_invalid", format!("record {row} of {name} is no UTF-8 text")))
+}
+
 fn too_large(source: &Source, row: u64) -> Error {
     let message = format!(
         "record {row} of {} is larger than a row may be bytes_max={ROW_BYTES_MAX}; look for a quote that is not closed",
         source.name()
     );
     Error::invalid("source_row_too_large", message)
-}
-
-fn invalid(source: &Source, row: u64, error: &csv::Error) -> Error {
-    let name = source.name();
-    match error.kind() {
-        ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => too_large(source, row),
-        ErrorKind::Io(error) => broken(name, error),
-        ErrorKind::Utf8 { .. } => {
-            Error::invalid("source_file_invalid", format!("record {row} of {name} is no UTF-8 text"))
-        }
-        ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            let message = format!("record {row} of {name} has {len} values, and the header has {expected_len}");
-            Error::invalid("source_file_invalid", message)
-        }
-        _ => Error::invalid("source_file_invalid", format!("record {row} of {name} is no CSV")),
-    }
 }

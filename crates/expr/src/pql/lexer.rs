@@ -87,7 +87,9 @@ fn token(source: &str, start: usize) -> Result<Option<Token<'_>>, Problem> {
 fn symbol(rest: &str, start: usize, first: char) -> Result<(Kind<'static>, usize), Problem> {
     if rest.starts_with("==") {
         let problem = Problem::new(Code::Syntax, Place::text(start, start + 2), "=");
-        return Err(Problem { hint: Some("equality is written =".to_owned()), ..problem });
+        let is_quoted_otherwise = rest.contains('\'') && !rest.contains('"');
+        let quotes = if is_quoted_otherwise { "; and texts stand in \"double quotes\"" } else { "" };
+        return Err(Problem { hint: Some(format!("equality is written ={quotes}")), ..problem });
     }
     match SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
         Some(symbol) => Ok((Kind::Symbol(symbol), symbol.len())),

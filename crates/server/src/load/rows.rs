@@ -4,15 +4,14 @@
 mod tests;
 
 use std::borrow::Cow;
-use std::cell::Cell as Shared;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::value::RawValue;
+use tessera_connect::quoted::{self, Broken, Fault, Quoted};
 use tessera_service::members::Members;
 
 use super::input::Text;
@@ -290,115 +289,65 @@ impl Raw {
 
 /// A CSV file.
 struct Csv<'a> {
-    reader: csv::Reader<Allowed<'a>>,
-    passage: Rc<Passage>,
+    rows: Quoted<Box<dyn Read + 'a>>,
     header: Arc<Vec<String>>,
     /// The first row, where it had to be read to tell that it is no header.
-    first: Option<csv::ByteRecord>,
-    endings: Endings,
+    first: Option<quoted::Found>,
     /// Columns at the beginning of each row that say why it was refused before.
     reasons: usize,
 }
 
-/// An input of which no row takes more than it is allowed: a quote that is never closed would take the whole file into memory.
-struct Allowed<'a> {
-    input: Box<dyn Read + 'a>,
-    passage: Rc<Passage>,
-}
-
-/// What passes from the input to the reader of rows.
-struct Passage {
-    /// Bytes that may still be read for this row.
-    allowance: Shared<u64>,
-    /// Whether the input ended, and its last line without a line feed.
-    ends_without_feed: Shared<bool>,
-    last: Shared<u8>,
-}
-
-impl Read for Allowed<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let allowed = self.passage.allowance.get();
-        if allowed == 0 {
-            let reason = format!("the row is longer than {LINE_BYTES_MAX} bytes: is a quote not closed?");
-            return Err(std::io::Error::other(reason));
-        }
-        let read = self.input.read(buffer)?;
-        self.passage.allowance.set(allowed.saturating_sub(read as u64));
-        match buffer[..read].last() {
-            Some(last) => self.passage.last.set(*last),
-            None => self.passage.ends_without_feed.set(self.passage.last.get() != b'\n'),
-        }
-        Ok(read)
-    }
-}
-
-/// Where the reader stands behind a row.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Endings {
-    /// Behind the end of the line.
-    Feed,
-    /// Between carriage return and line feed.
-    ReturnFeed,
-}
-
 impl<'a> Csv<'a> {
     fn new(delimiter: u8, columns: Vec<String>, input: Box<dyn Read + 'a>) -> Result<Self> {
-        let allowance = Shared::new(LINE_BYTES_MAX);
-        let passage = Rc::new(Passage { allowance, ends_without_feed: Shared::new(false), last: Shared::new(b'\n') });
-        let input = Allowed { input, passage: Rc::clone(&passage) };
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .buffer_capacity(1 << 16)
-            .from_reader(input);
-        let mut first = csv::ByteRecord::new();
-        let is_there = reader.read_byte_record(&mut first).context("cannot read the header")?;
-        let end = reader.position().line();
-        let endings = if end > 1 + breaks(&first) { Endings::Feed } else { Endings::ReturnFeed };
+        let mut rows = Quoted::new(input, delimiter, LINE_BYTES_MAX as usize);
+        let first = rows.read().map_err(broken).context("cannot read the header")?;
         // A file of refused rows has a header, though the file that they are from has none.
-        let has_reasons = first.iter().take(rejects::COLUMNS.len()).eq(rejects::COLUMNS.map(str::as_bytes));
-        let is_header = columns.is_empty() || has_reasons;
-        let mut header =
-            if is_header { texts(&first).map_err(|reason| anyhow!("the header: {reason}"))? } else { columns };
+        let begins = first.iter().flat_map(|first| first.values.iter()).take(rejects::COLUMNS.len());
+        let has_reasons = begins.eq(rejects::COLUMNS.map(str::as_bytes));
+        if !columns.is_empty() && !has_reasons {
+            return Ok(Self { rows, header: Arc::new(columns), first, reasons: 0 });
+        }
+        let fault = first.as_ref().and_then(|first| first.fault).map(told);
+        let names = first.map(|first| texts(&first.values)).transpose();
+        let names = fault.map_or(names, |told| Err(told.to_owned()));
+        let mut header = names.map_err(|reason| anyhow!("the header: {reason}"))?.unwrap_or_default();
         let reasons = if has_reasons { rejects::COLUMNS.len() } else { 0 };
         header.drain(..reasons);
-        let first = (!is_header && is_there).then_some(first);
-        Ok(Self { reader, passage, header: Arc::new(header), first, endings, reasons })
+        Ok(Self { rows, header: Arc::new(header), first: None, reasons })
     }
 
     fn read(&mut self) -> Result<Option<Found>> {
-        let mut record = match self.first.take() {
-            Some(first) => first,
-            None => {
-                self.passage.allowance.set(LINE_BYTES_MAX);
-                let mut record = csv::ByteRecord::new();
-                if !self.reader.read_byte_record(&mut record)? {
-                    return Ok(None);
-                }
-                record
-            }
+        let found = match self.first.take() {
+            Some(first) => Some(first),
+            None => self.rows.read().map_err(broken)?,
         };
-        let line = self.line_of(&record);
+        let Some(quoted::Found { line, mut values, fault }) = found else { return Ok(None) };
         if self.reasons > 0 {
-            record = record.iter().skip(self.reasons).collect();
+            values = values.iter().skip(self.reasons).collect();
         }
-        Ok(Some(Found { line, cells: named(&self.header, &record), raw: Raw::Columns(record) }))
-    }
-
-    /// The line that the row begins in, which was just read. What the reader says of its beginning is the end of the row before.
-    fn line_of(&self, record: &csv::ByteRecord) -> u64 {
-        let end = self.reader.position().line();
-        // The reader asks for more only where it has nothing left: what ends there without a line feed is the last row.
-        let is_last = self.passage.ends_without_feed.get();
-        let last = if self.endings == Endings::ReturnFeed || is_last { end } else { end - 1 };
-        last.saturating_sub(breaks(record)).max(1)
+        let cells = match fault {
+            Some(fault) => Err(told(fault).to_owned()),
+            None => named(&self.header, &values),
+        };
+        Ok(Some(Found { line, cells, raw: Raw::Columns(values) }))
     }
 }
 
-/// Line breaks within the values of a row.
-fn breaks(record: &csv::ByteRecord) -> u64 {
-    record.as_slice().iter().map(|byte| u64::from(*byte == b'\n')).sum()
+fn broken(broken: Broken) -> anyhow::Error {
+    match broken {
+        Broken::Input(error) => error.into(),
+        Broken::TooLarge => anyhow!("the row is longer than {LINE_BYTES_MAX} bytes"),
+    }
+}
+
+/// What is said of a quote that is no pair: the same of all, so that they are counted together.
+fn told(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Astray(_) => {
+            "a quote begins a value, and something else stands behind the next one: quotes within a value are written twice, and the value in quotes"
+        }
+        Fault::Open | Fault::Endless => "a quote begins a value, and none ends it",
+    }
 }
 
 fn texts(record: &csv::ByteRecord) -> Result<Vec<String>, String> {

@@ -20,8 +20,10 @@ use super::sender::{Counts, Sender};
 use crate::client::Client;
 use crate::interrupt;
 
-/// Rows at the beginning of a file after which it is given up if all were refused alike.
+/// Rows at the beginning of a file after which it is given up if all were refused, nearly all of them alike.
 const ALIKE_MAX: u64 = 1_000;
+/// One of so many may be refused for another reason.
+const ALIKE_OF: u64 = 20;
 /// Reasons that are told of a file, each with the number of its rows.
 const REASONS_MAX: usize = 10;
 
@@ -99,8 +101,6 @@ struct Errors {
     reasons: BTreeMap<String, u64>,
     others: u64,
     max: Option<u64>,
-    /// How many were refused before anything else happened, while all were refused alike.
-    alike: Option<(String, u64)>,
 }
 
 impl Load {
@@ -119,7 +119,7 @@ impl Load {
         };
         rows.told().iter().for_each(|told| eprintln!("tessera: {told}"));
         let rejects = Rejects::new(self.rejected.clone(), self.mapping.delimiter(), rows.header(), is_transcoded);
-        let mut errors = Errors { rejects, reasons: BTreeMap::new(), others: 0, max: self.errors_max, alike: None };
+        let mut errors = Errors { rejects, reasons: BTreeMap::new(), others: 0, max: self.errors_max };
         let mut line = 0;
         let mut going = Going { ids: &mut ids, sender: &mut sender, errors: &mut errors, line: &mut line };
         let end = match self.read(&mut rows, &mut going, &mut progress) {
@@ -210,12 +210,6 @@ impl Errors {
         for one in refused {
             self.rejects.note(one)?;
             let reason = format!("{}: {}", one.code, one.expected);
-            self.alike = match self.alike.take() {
-                None => Some((reason.clone(), 1)),
-                Some((first, count)) if first == reason => Some((first, count + 1)),
-                // From now on they are not alike.
-                Some((first, _)) => Some((first, 0)),
-            };
             self.count(reason);
         }
         Ok(())
@@ -237,9 +231,16 @@ impl Errors {
             return (counts.rejected >= max)
                 .then(|| format!("given up: {} rows were refused (--max-errors)", counts.rejected));
         }
-        let (reason, alike) = self.alike.as_ref()?;
-        let is_all = *alike >= ALIKE_MAX && counts.rejected == *alike && counts.rows() == *alike;
-        is_all.then(|| format!("given up: the first {alike} rows were all refused alike: {reason} (to go on to a number of your own: --max-errors)"))
+        let refused = counts.rejected;
+        if refused < ALIKE_MAX || counts.rows() > refused {
+            return None;
+        }
+        let (reason, alike) = self.reasons.iter().max_by_key(|(_, rows)| **rows)?;
+        // Some rows that cannot be read among them change nothing.
+        let is_nearly_all = alike.saturating_mul(ALIKE_OF) >= refused.saturating_mul(ALIKE_OF - 1);
+        is_nearly_all.then(|| {
+            format!("given up: the first {refused} rows were all refused, {alike} of them alike: {reason} (to go on to a number of your own: --max-errors)")
+        })
     }
 
     /// The reasons, the most frequent first.

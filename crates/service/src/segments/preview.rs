@@ -30,9 +30,9 @@ use crate::work::service::Service;
 
 /// Profiles that a preview looks at, at most.
 const EXAMINED_MAX: u64 = 20_000;
-/// Events that it reads for those whose answer no state holds, at most.
+/// Events that it reads for those whose answer no state holds, about.
 const EVENTS_MAX: u64 = 1_000_000;
-/// Places of the workspace that it looks at. Ids begin with the time, so they are of all ages.
+/// Places of the workspace that it walks, each for its share of the time. Ids begin with the time, so they are of all ages.
 const PLACES: u64 = 20;
 /// Members that it shows.
 const SAMPLE_MAX: usize = 10;
@@ -68,9 +68,11 @@ pub struct Preview {
 struct Place {
     from: u128,
     to: u128,
+    /// Records that were walked past; one of several of them was looked at.
+    walked: u64,
     examined: u64,
     matched: u64,
-    /// The last id that was looked at, where the place was not looked at to its end.
+    /// The last id that was walked past, where the place was not walked to its end.
     reached: Option<u128>,
 }
 
@@ -79,25 +81,26 @@ impl Place {
         KeyRange::between(scope.cluster(id_of(self.from)), scope.cluster(id_of(self.to - 1)).successor())
     }
 
-    /// How many profiles it has, if the rest of it is as full as what was looked at.
-    fn profiles(&self) -> f64 {
-        let seen = self.examined as f64;
+    /// How many records it has, if the rest of it is as full as what was walked past.
+    fn records(&self) -> f64 {
+        let seen = self.walked as f64;
         self.reached.map_or(seen, |reached| seen * (self.to - self.from) as f64 / (reached - self.from + 1) as f64)
     }
 
     fn members(&self) -> f64 {
-        if self.examined == 0 { 0.0 } else { self.profiles() * self.matched as f64 / self.examined as f64 }
+        if self.examined == 0 { 0.0 } else { self.records() * self.matched as f64 / self.examined as f64 }
     }
 }
 
 /// A condition, and what one look may still cost.
 struct Asking<'a> {
+    /// One record of so many is looked at, drawn by its id: those that come at one time are alike, and a part of each such time is to be among them.
+    stride: u64,
     beside: AdHocRule,
     configured: &'a Configured,
     policy: &'a Chosen,
     of: Kind,
     patience: Patience,
-    profiles_left: u64,
     events_left: u64,
     overflowed: u64,
     over_budget: u64,
@@ -142,16 +145,22 @@ impl Service {
             let message = "a segment is expected to have a merge policy with the whole identity graph";
             return Err(Error::new(ErrorKind::Invalid, "merge_policy_without_graph", message));
         }
-        let total = self.counts(workspace).await?.profiles;
+        let counts = self.counts(workspace).await?;
+        let total = counts.profiles;
+        let stride = if total <= EXAMINED_MAX {
+            1
+        } else {
+            total.div_ceil(EXAMINED_MAX).max(counts.events.div_ceil(EVENTS_MAX))
+        };
         let beside = configured.config.rules().beside(rule, zone);
         let mut asking = Asking {
+            stride,
             beside,
             configured: &configured,
             policy,
             of,
             patience,
-            profiles_left: 0,
-            events_left: 0,
+            events_left: EVENTS_MAX,
             overflowed: 0,
             over_budget: 0,
             truncated: 0,
@@ -159,25 +168,21 @@ impl Service {
             sample: Vec::new(),
         };
         let mut places = self.places(workspace).await?;
-        for place in &mut places {
-            // What one place leaves, the next may take.
-            asking.profiles_left += if total <= EXAMINED_MAX { EXAMINED_MAX } else { EXAMINED_MAX / PLACES };
-            asking.events_left += EVENTS_MAX / PLACES;
+        let whole = asking.patience.clone();
+        for (left, place) in (1..=places.len()).rev().zip(&mut places) {
+            if stride > 1 {
+                // What one place leaves, those behind it may take.
+                asking.patience = whole.share(left);
+            }
             self.look_at(workspace, place, &mut asking).await?;
         }
-        let examined = places.iter().map(|place| place.examined).sum();
-        let matched = places.iter().map(|place| place.matched).sum();
+        asking.patience = whole;
+        let examined: u64 = places.iter().map(|place| place.examined).sum();
+        let matched: u64 = places.iter().map(|place| place.matched).sum();
         if examined == 0 && asking.patience.is_over() {
             return Err(late());
         }
-        let is_whole = places.iter().all(|place| place.reached.is_none());
-        let count = if is_whole {
-            matched
-        } else {
-            let profiles: f64 = places.iter().map(Place::profiles).sum();
-            let members: f64 = places.iter().map(Place::members).sum();
-            (total as f64 * members / profiles.max(1.0)).round() as u64
-        };
+        let (count, is_whole) = counted(&places, total, stride);
         let Asking { overflowed, over_budget, truncated, namespaces, sample, .. } = asking;
         let named = |(id, count)| Some((configured.config.find(id)?.name.as_str().into(), count));
         let namespaces = namespaces.into_iter().filter_map(named).collect();
@@ -214,7 +219,8 @@ impl Service {
         let [first, end] = [ends[0], ends[1] + 1];
         let step = (end - first).div_ceil(u128::from(PLACES));
         let starts = (0..u128::from(PLACES)).map(|at| first + step * at).filter(|from| *from < end);
-        let place = |from| Place { from, to: (from + step).min(end), examined: 0, matched: 0, reached: None };
+        let place =
+            |from| Place { from, to: (from + step).min(end), walked: 0, examined: 0, matched: 0, reached: None };
         Ok(starts.map(place).collect())
     }
 
@@ -225,9 +231,15 @@ impl Service {
             let page = self.store().scan(&open, ScanLimit::rows(ROWS), Direction::Forward).await;
             let page = page.map_err(|error| read_failed(&error))?;
             for row in &page.rows {
-                if asking.profiles_left == 0 || asking.events_left == 0 || asking.patience.is_over() {
+                if asking.events_left == 0 || asking.patience.is_over() {
                     place.reached.get_or_insert(place.from);
                     return Ok(());
+                }
+                place.walked += 1;
+                let id = read_node_key(&row.key).map_or(0, number);
+                if mixed(id) % asking.stride != 0 {
+                    place.reached = Some(id);
+                    continue;
                 }
                 let cluster = cluster::decode(&row.value, &asking.configured.config)?;
                 for head in cluster.profile_ids() {
@@ -242,7 +254,7 @@ impl Service {
                     place.examined += 1;
                     place.matched += u64::from(holds);
                 }
-                place.reached = read_node_key(&row.key).map(number);
+                place.reached = Some(id);
             }
             range = page.next;
             tokio::task::yield_now().await;
@@ -292,7 +304,6 @@ impl Service {
             known: &Known::default(),
             given_up: Some(&given_up),
         };
-        asking.profiles_left = asking.profiles_left.saturating_sub(1);
         if kind_of(config, cluster, head) != asking.of {
             return Ok(false);
         }
@@ -325,6 +336,31 @@ impl Service {
     }
 }
 
+/// How many there are by what was seen of the places, and whether that is all.
+fn counted(places: &[Place], total: u64, stride: u64) -> (u64, bool) {
+    let (examined, matched) =
+        places.iter().fold((0, 0), |(examined, matched), place| (examined + place.examined, matched + place.matched));
+    let is_walked = places.iter().all(|place| place.reached.is_none());
+    if is_walked && stride == 1 {
+        return (matched, true);
+    }
+    let (members, of) = if is_walked {
+        (matched as f64, examined as f64)
+    } else {
+        let seen = places.iter().filter(|place| place.examined > 0);
+        (seen.clone().map(Place::members).sum(), seen.map(Place::records).sum())
+    };
+    ((total as f64 * members / of.max(1.0)).round() as u64, false)
+}
+
+/// Bits of an id in which neighbours have nothing in common (splitmix64).
+fn mixed(id: u128) -> u64 {
+    let mut bits = (id ^ (id >> 64)) as u64;
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
 fn number(id: NodeId) -> u128 {
     id.as_bytes().iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
@@ -340,17 +376,17 @@ mod tests {
     use super::*;
 
     fn place(examined: u64, matched: u64, reached: Option<u128>) -> Place {
-        Place { from: 1_000, to: 2_000, examined, matched, reached }
+        Place { from: 1_000, to: 2_000, walked: examined, examined, matched, reached }
     }
 
     #[test]
     fn what_was_not_looked_at_is_taken_to_be_as_full() {
         let whole = place(50, 5, None);
-        assert_eq!((whole.profiles(), whole.members()), (50.0, 5.0));
+        assert_eq!((whole.records(), whole.members()), (50.0, 5.0));
         let tenth = place(50, 5, Some(1_099));
-        assert_eq!((tenth.profiles(), tenth.members()), (500.0, 50.0));
+        assert_eq!((tenth.records(), tenth.members()), (500.0, 50.0));
         let empty = place(0, 0, None);
-        assert_eq!((empty.profiles(), empty.members()), (0.0, 0.0));
+        assert_eq!((empty.records(), empty.members()), (0.0, 0.0));
     }
 
     #[test]

@@ -41,6 +41,18 @@ fn a_folder_of_something_else_is_left_alone() {
 }
 
 #[test]
+fn a_file_in_place_of_a_folder_is_named() {
+    let root = fresh();
+    let file = root.path().join("notes.txt");
+    fs::write(&file, "x").expect("write");
+    for path in [file.clone(), file.join("data")] {
+        let error = Folder::claim(&path).expect_err("a file");
+        assert!(matches!(&error, OpenError::NotAFolder { file: named, .. } if *named == file), "{error}");
+        assert!(error.to_string().contains("notes.txt is a file, and a folder is expected"), "{error}");
+    }
+}
+
+#[test]
 fn a_newer_format_is_named() {
     let root = sealed();
     fs::write(root.path().join("FORMAT"), "tessera-lsm 9\n").expect("write");

@@ -64,5 +64,11 @@ fn unheard(own: Unheard) -> Warning {
     // A word of another language reads as an attribute.
     let foreign =
         || (kind == "attribute").then(|| pql::foreign_function(&own.name)).flatten().map(|hint| format!("; {hint}"));
-    Warning { kind, message: message + &meant.or_else(foreign).unwrap_or_default(), name: own.name }
+    // Or a text or the name of a segment does.
+    let bare = || {
+        (kind == "attribute").then(|| {
+            "; a text stands in double quotes, and who is in a segment is asked by inSegment(\"…\")".to_owned()
+        })
+    };
+    Warning { kind, message: message + &meant.or_else(foreign).or_else(bare).unwrap_or_default(), name: own.name }
 }

@@ -1,0 +1,44 @@
+//! What a preview says of more profiles than it looks at.
+
+#[allow(dead_code, reason = "each test uses its part")]
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use support::{START, WORKSPACE, components, fact, ingest, memory};
+use tessera_engine::config::Kind;
+use tessera_engine::time::Timestamp;
+use tessera_expr::calendar::Zone;
+use tessera_expr::pql;
+use tessera_expr::rule::{Purpose, Rule};
+use tessera_service::segments::Preview;
+use tessera_service::{Service, Settings};
+
+async fn previewed(service: &Arc<Service>, pql: &str) -> Preview {
+    let rule = Rule::compile(pql::parse(pql).expect("a rule"), Purpose::Condition).expect("a rule");
+    service.preview_segment(WORKSPACE, Arc::new(rule), (Zone::utc(), Kind::Person), None).await.expect("a preview")
+}
+
+/// Who comes in one go is alike, and ids begin with the time: 20,000 with a day between hundreds of them, and then 4,000 others at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_estimate_is_of_all_ages_however_they_came() {
+    let clock = Arc::new(AtomicI64::new(START));
+    let mut parts = components(memory());
+    let reads = clock.clone();
+    parts.clock = Arc::new(move || Timestamp::from_micros(reads.load(Ordering::Relaxed)).expect("an instant"));
+    let service = Service::open(parts, Settings::default()).await.expect("the service opens");
+    for hundred in 0..240 {
+        let plan = if hundred < 200 { "free" } else { "gold" };
+        let city = if hundred % 4 == 0 { "Lyon" } else { "Bonn" };
+        let named = |one| format!("user_id:u{hundred}-{one} plan={plan} city={city} odd={}", one % 2);
+        ingest(&service, (0..100).map(|one| fact(&format!("f{hundred}-{one}"), &named(one))).collect()).await;
+        // Those at the end come within milliseconds.
+        clock.fetch_add(if hundred < 200 { 86_400_000_000 } else { 1_000 }, Ordering::Relaxed);
+    }
+    for (pql, expected) in [(r#"plan = "gold""#, 4_000), (r#"city = "Lyon""#, 6_000), (r#"odd = "1""#, 12_000)] {
+        let seen = previewed(&service, pql).await;
+        assert!(seen.count.abs_diff(expected) <= 300 && !seen.is_exact, "{pql}: {} of {}", seen.count, seen.examined);
+        assert!((11_000..=13_000).contains(&seen.examined), "{}", seen.examined);
+    }
+}
