@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
-use tracing::Level;
+use tracing::{Instrument as _, Level};
 
 use crate::answer::{Failure, Unwritten, invalid};
 use crate::app::App;
@@ -99,7 +99,7 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = match request.extensions_mut().remove::<Refused>() {
         Some(Refused(error)) => Failure::from(error).into_response(),
-        None => next.run(request).await,
+        None => next.run(request).instrument(tracing::trace_span!("request", request_id = id)).await,
     };
     drop(under_way);
     let unwritten = response.extensions_mut().remove::<Unwritten>();

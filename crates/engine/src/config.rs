@@ -33,7 +33,7 @@ pub struct Limits {
     pub record_bytes_max: usize,
     /// How far in the future of its receipt a fact may lie, in microseconds. Default one hour.
     pub future_micros_max: i64,
-    /// Identities that one fact may carry. Default 32.
+    /// Identities that one fact may carry; a document of a private key carries eight times as many. Default 32.
     pub fact_identities_max: usize,
     /// Attributes (leaves) that one fact may carry. Default 1,000.
     pub fact_attributes_max: usize,

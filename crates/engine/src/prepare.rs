@@ -68,6 +68,9 @@ pub struct Prepared {
     pub bytes: usize,
 }
 
+/// A document is written whole by private keys, so it names all that it has gathered: so many times the identities of another fact.
+pub const DOCUMENT_TIMES: usize = 8;
+
 /// Applies the rules of the namespaces: refuses what can have no owner, leaves out what identifies nobody.
 ///
 /// # Errors
@@ -144,8 +147,10 @@ fn check_bounds(fact: &Fact, received_at: Timestamp, config: &Config) -> Result<
     if fact.claims.is_empty() && fact.document.is_none() {
         return Err(Rejection::new("identity_missing", "at least one identity is expected"));
     }
-    if fact.claims.len() > limits.fact_identities_max {
-        let message = format!("at most {} identities are expected in one fact", limits.fact_identities_max);
+    let is_whole = fact.document.as_ref().is_some_and(|own| own.strength.class() == Class::Private);
+    let identities_max = limits.fact_identities_max * if is_whole { DOCUMENT_TIMES } else { 1 };
+    if fact.claims.len() > identities_max {
+        let message = format!("at most {identities_max} identities are expected in one fact");
         return Err(Rejection::new("too_many_identities", message));
     }
     let account = fact.account.as_ref().map_or(0, |account| account.attributes.len());

@@ -1,5 +1,6 @@
 //! Eight clients write, merge and delete the same people through different doors at one time: no update is lost, nothing unique is held twice, and
-//! what is deleted is gone from every door.
+//! what is deleted is gone from every door. What they leave is what the same requests leave on another server, one at a time in the order of the
+//! commits, as `doors/replay.rs` says.
 //!
 //! `TESSERA_DOORS_SECS` says how long they work (8 seconds if it is not set), `TESSERA_DOORS_KILLS` how often the server is killed under their
 //! hands meanwhile (never), `TESSERA_SEED` which sequence of choices they make. What may be shown in the end follows from the order of what did
@@ -12,6 +13,8 @@ mod client;
 mod harness;
 #[path = "doors/model.rs"]
 mod model;
+#[path = "doors/replay.rs"]
+mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,9 +24,15 @@ use std::time::{Duration, Instant};
 
 use client::{Claim, Client, Kind, PAIR, PEOPLE, Shared, email, user};
 use harness::doors::{Door, Doors, Reply};
+use harness::rules::{self, Rule};
 use harness::{Random, Server, number, run_ok};
 use model::{Deletion, Fate, Moments, Span, fate, shown};
+use replay::Said;
 use serde_json::{Value, json};
+
+/// Segments of whom several doors make members.
+const SEGMENTS: [(&str, &str); 2] =
+    [("even", "n_records > 0 and n_wyng > 0"), ("seen", "xEvent[eventType = \"Seen\"].count() >= 3")];
 
 #[test]
 fn no_update_is_lost_between_doors() {
@@ -34,13 +43,21 @@ fn no_update_is_lost_between_doors() {
     let shared = Shared { moments: Moments::default(), is_over: AtomicBool::new(false) };
     prepare(folder.path());
     let round = Duration::from_millis(secs * 1_000 / (kills + 1));
+    let logs = tempfile::tempdir().expect("a folder");
+    let log = logs.path().join("commits.log");
     for kill in 0..=kills {
-        let server = Server::start(folder.path());
+        let file = std::fs::File::create(&log).expect("a file for the log");
+        let server = Server::start_logging(folder.path(), replay::LEVEL, file);
         let end = if kill < kills { Server::kill } else { Server::stop };
         work_until(server, &mut clients, &shared, round, end);
     }
     let server = Server::start(folder.path());
     let doors = Doors::of(&server);
+    // A server that was killed has not told everything that it had committed.
+    if kills == 0 {
+        let log = std::fs::read_to_string(&log).expect("the log");
+        compare_with_replay(&clients, &log, &doors);
+    }
     shared.is_over.store(false, Ordering::SeqCst);
     client_of(&mut clients, Kind::Join).part(&doors, &shared);
     gone_from_every_door(&mut clients, &doors, &shared);
@@ -62,12 +79,42 @@ fn no_update_is_lost_between_doors() {
     run_ok(&["check", "--data", folder.path().to_str().expect("a path in UTF-8")]);
 }
 
-/// Registers the field that Wyng writes.
+/// Sends what the clients have sent to another server in the order of the commits, and compares what they leave.
+fn compare_with_replay(clients: &[Client], log: &str, doors: &Doors) {
+    let commits = replay::commits(log);
+    let said: Vec<Said> = clients.iter().flat_map(|client| client.said.iter().cloned()).collect();
+    let put_off = said.iter().find(|own| own.status == Some(429) && commits.contains_key(&own.id));
+    assert!(put_off.is_none(), "it was told to come again, and done: {put_off:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    prepare(folder.path());
+    let server = Server::start(folder.path());
+    let reference = Doors::of(&server);
+    let replayed = replay::replay(&said, &commits, &reference);
+    println!("{} requests replayed, {} of them parted", replayed.requests, replayed.parted);
+    assert!(replayed.requests > 100, "{replayed:?}");
+    let (here, there) = (replay::state(doors), replay::state(&reference));
+    let differences = replay::differences(&here, &there);
+    println!("{} profiles", here.len());
+    assert!(
+        differences.is_empty() && replayed.otherwise.is_empty() && here == there,
+        "{}\n{}",
+        replayed.otherwise.join("\n"),
+        differences.join("\n")
+    );
+    server.stop();
+}
+
+/// Registers the field that Wyng writes, and makes segments whose members come and go.
 fn prepare(data: &Path) {
     let server = Server::start(data);
     let body = json!({"type": "number"});
     let reply = ask(&Doors::of(&server), Door::Native, "PUT /v1/data-model/attributes/n_wyng", &body);
     assert_eq!(reply.status, 200, "{}", reply.text);
+    let client = server.client();
+    for (name, pql) in SEGMENTS {
+        rules::make(&client, Rule::Segment, name, pql);
+        rules::until_active(&client, Rule::Segment, name);
+    }
     server.stop();
 }
 

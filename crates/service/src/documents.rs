@@ -20,13 +20,13 @@ use crate::config::configured::Configured;
 use crate::config::workspace::StoredConfig;
 use crate::directory::Class;
 use crate::read::document::{self, DocumentProfile, DocumentQuery};
-use crate::read::find::{not_found, unknown_namespace};
+use crate::read::find::{Found, not_found, unknown_namespace};
 use crate::read::query::{Lookup, Rendered};
 use crate::read::ruled::Tries;
 use crate::read::views::document_key;
 use crate::stored::idempotency::{Given, Once};
 use crate::work::service::Service;
-use crate::write::lane::{Answering, Done, Item, Origin, Work, Writing, mismatch};
+use crate::write::lane::{Answering, Done, Item, Origin, Work, Writing, WrittenDocument, mismatch};
 
 /// What the write of a document came to.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub struct DocumentOutcome {
     pub released: Vec<NamedIdentity>,
     /// What of it did not take effect, or does not fit.
     pub notes: Vec<Note>,
+    /// The profile as the commit of the write left it.
+    left: Option<Found>,
 }
 
 impl Service {
@@ -162,12 +164,44 @@ impl Service {
         if let Some(rendered) = self.views.find(&key, &self.epochs, || self.now()) {
             return Ok(rendered);
         }
+        self.show_document(workspace, (&key, lookup), None, query, show).await
+    }
+
+    /// The same of a document that was written just now, as its commit left it: nothing of it is read again. Whoever has written or deleted it
+    /// since does not show.
+    ///
+    /// # Errors
+    /// As [`Self::document_shown`].
+    pub async fn document_written(
+        &self,
+        workspace: WorkspaceId,
+        written: DocumentOutcome,
+        (query, shape): (&DocumentQuery, &[u8]),
+        show: impl Fn(&DocumentProfile, &StoredConfig) -> Result<Vec<u8>, Error>,
+    ) -> Result<Rendered, Error> {
+        let lookup = Lookup::Node(written.id);
+        let key = document_key(workspace, &lookup, query, shape);
+        self.show_document(workspace, (&key, &lookup), written.left, query, show).await
+    }
+
+    /// Makes a form of a profile that is at hand, or else is looked up, and keeps it.
+    async fn show_document(
+        &self,
+        workspace: WorkspaceId,
+        (key, lookup): (&[u8], &Lookup),
+        mut at_hand: Option<Found>,
+        query: &DocumentQuery,
+        show: impl Fn(&DocumentProfile, &StoredConfig) -> Result<Vec<u8>, Error>,
+    ) -> Result<Rendered, Error> {
         let mut tries = Tries::default();
         loop {
             // Before the configuration: what is made under one that changes meanwhile is not kept as that of the next.
             let since = self.epochs.of_all();
             let configured = self.running(workspace).shared.configured().await?;
-            let found = self.finder(workspace, &configured.config).find(lookup).await?;
+            let found = match at_hand.take() {
+                Some(found) => found,
+                None => self.finder(workspace, &configured.config).find(lookup).await?,
+            };
             let answer = document::read(self.asker(workspace), &configured, &found, query, self.now()).await;
             if tries.goes_on(&answer) {
                 continue;
@@ -175,7 +209,7 @@ impl Service {
             let document = answer?;
             let json = Bytes::from(show(&document, &configured.stored)?);
             let rendered = Rendered { etag: etag_of(&json), json };
-            self.views.keep(&key, found.epoch.since(since), document.valid_until, &rendered);
+            self.views.keep(key, found.epoch.since(since), document.valid_until, &rendered);
             return Ok(rendered);
         }
     }
@@ -247,12 +281,12 @@ fn outcome(done: Done, configured: &Arc<Configured>) -> Result<DocumentOutcome, 
     }
 }
 
-fn of((documented, mut notes): (Documented, Vec<Note>), configured: &Configured) -> DocumentOutcome {
+fn of(WrittenDocument { documented, mut notes, left }: WrittenDocument, configured: &Configured) -> DocumentOutcome {
     let Documented { document, is_new, left_out, released, ignored, held, event: _ } = documented;
     let named = |all: Vec<Identity>| all.iter().map(|own| NamedIdentity::new(own, &configured.config)).collect();
     notes.extend(ignored.into_iter().map(|own| Note::IdentityIgnored { namespace: own.namespace, code: own.code }));
     notes.extend(held.iter().map(|held| held_note(held, &configured.config)));
-    DocumentOutcome { id: document, is_new, left_out: named(left_out), released: named(released), notes }
+    DocumentOutcome { id: document, is_new, left_out: named(left_out), released: named(released), notes, left }
 }
 
 /// The answer where other documents hold what is unique to one. It names the namespaces: whose values they are, the sender knows.

@@ -298,7 +298,7 @@ impl Service {
         let (cluster, version) = (found.cluster.clone(), found.version);
         let profile = cluster.profile_id(found.node).unwrap_or(found.node);
         let work = move |patience| async move {
-            let looked = asking.look((&cluster, version), profile, &patience).await?;
+            let looked = asking.look((&*cluster, version), profile, &patience).await?;
             Ok(looked.is_ok_and(|values| values.is_some()))
         };
         self.pool().run(workspace, ANSWER_MICROS, work).await

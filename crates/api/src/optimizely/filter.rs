@@ -264,8 +264,9 @@ pub(super) fn as_text(value: &Expr) -> Expr {
 
 /// That a profile has this id: that of a document, or of a node.
 pub(super) fn has_id(id: &str) -> Expr {
-    let named = has(identities("profile"), Expr::text(&id.to_ascii_lowercase()));
-    match NodeId::from_uuid(id) {
+    let id = super::render::plain_id(id);
+    let named = has(identities("profile"), Expr::text(&id));
+    match NodeId::from_uuid(&id) {
         None => named,
         Some(node) => Expr::or(vec![named, has(identities(NODE_IDS), Expr::text(&node.to_string()))], Place::Nowhere),
     }

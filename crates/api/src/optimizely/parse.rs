@@ -19,8 +19,8 @@ use crate::{attributes, body};
 pub(super) const BYTES_MAX: usize = 256 << 10;
 /// Visitor groups of a profile.
 const GROUPS_MAX: usize = 1_000;
-/// Device ids of one write: a fact names 32 identities, the profile and its e-mail address among them.
-const DEVICES_MAX: usize = 30;
+/// Device ids of one write: a document names 256 identities, its e-mail address among them.
+const DEVICES_MAX: usize = 250;
 
 /// A profile as it was sent.
 pub(super) struct Sent {

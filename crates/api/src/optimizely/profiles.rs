@@ -22,7 +22,7 @@ use tessera_service::error::{Error, ErrorKind};
 use tessera_service::queries::{PROFILES_MAX, ProfileQuery, SortKey, Sorting};
 use tessera_service::verdict::NamedIdentity;
 use tessera_service::workspace_config::{RuleKind, StoredConfig};
-use tessera_service::{DocumentProfile, DocumentQuery, Extent, Fields, Lookup, Return};
+use tessera_service::{DocumentOutcome, DocumentProfile, DocumentQuery, Extent, Fields, Lookup, Return};
 
 use super::asked::{Asked, List};
 use super::errors::{invalid_filter, invalid_member, profile_not_found, undecided};
@@ -201,8 +201,9 @@ pub(super) async fn find(app: &App, entered: &Entered, scope: &Scoped, id: &str)
 
 /// How the profile of an id is looked up: as the value of a document, or by the node that it stands for.
 fn lookups(id: &str) -> impl Iterator<Item = Lookup> {
-    let named = Lookup::Identity { namespace: DOCUMENT_NAMESPACE.into(), value: id.to_ascii_lowercase() };
-    std::iter::once(named).chain(NodeId::from_uuid(id).map(Lookup::Node))
+    let id = render::plain_id(id);
+    let node = NodeId::from_uuid(&id).map(Lookup::Node);
+    std::iter::once(Lookup::Identity { namespace: DOCUMENT_NAMESPACE.into(), value: id }).chain(node)
 }
 
 /// The profile of an id in a scope, as it is shown.
@@ -218,14 +219,26 @@ async fn found_json(app: &App, entered: &Entered, scope: &Scoped, id: &str) -> R
 
 /// A profile as it is shown.
 async fn shown_json(app: &App, entered: &Entered, scope: &Scoped, lookup: &Lookup) -> Result<Bytes, Error> {
-    let shape = [NAME.as_bytes(), b" ", scope.name.as_bytes()].concat();
-    let show = |document: &DocumentProfile, config: &StoredConfig| {
-        let is_namespace = |name: &str| config.namespace(name).is_ok();
-        Ok(to_json(&render::profile(document, &scope.name, &is_namespace)))
-    };
-    let query = shown(entered);
-    let rendered = app.service.document_shown(scope.workspace, lookup, (&query, &shape), show).await?;
-    Ok(rendered.json)
+    let query = (&shown(entered), &shape(scope)[..]);
+    let show = |document: &DocumentProfile, config: &StoredConfig| to_shown(document, scope, config);
+    Ok(app.service.document_shown(scope.workspace, lookup, query, show).await?.json)
+}
+
+/// A profile that was written just now, as it is shown.
+async fn written_json(app: &App, entered: &Entered, scope: &Scoped, written: DocumentOutcome) -> Result<Bytes, Error> {
+    let query = (&shown(entered), &shape(scope)[..]);
+    let show = |document: &DocumentProfile, config: &StoredConfig| to_shown(document, scope, config);
+    Ok(app.service.document_written(scope.workspace, written, query, show).await?.json)
+}
+
+/// What tells the form of this API from every other.
+fn shape(scope: &Scoped) -> Vec<u8> {
+    [NAME.as_bytes(), b" ", scope.name.as_bytes()].concat()
+}
+
+fn to_shown(document: &DocumentProfile, scope: &Scoped, config: &StoredConfig) -> Result<Vec<u8>, Error> {
+    let is_namespace = |name: &str| config.namespace(name).is_ok();
+    Ok(to_json(&render::profile(document, &scope.name, &is_namespace)))
 }
 
 pub(super) async fn retrieve(
@@ -279,11 +292,12 @@ pub(super) async fn replace(
     body: Body,
 ) -> Answer {
     let entered = app.enter_by(&DOOR, &headers, &query, Permission::Ingest)?;
+    let id = render::plain_id(&id);
     if !render::is_uuid(&id) {
         return Err(invalid_member("ProfileId", "a UUID is expected").into());
     }
     let of = NodeId::from_uuid(&id);
-    write(&app, entered, (&base, &headers, body), (id.to_ascii_lowercase(), of, terms())).await
+    write(&app, entered, (&base, &headers, body), (id, of, terms())).await
 }
 
 /// How profiles of this API are written: whole, and nobody has the device or the e-mail address of another.
@@ -354,19 +368,14 @@ async fn write(
     let written = app.service.put_document(scope.workspace, write, notes, by, None).await.and_then(|own| own.now());
     let outcome = written.map_err(taken)?;
     part(app, &entered, &scope, &outcome.released).await?;
-    let bare = || json(&serde_json::json!({ "ProfileId": id, "Scope": scope.name }));
+    let is_new = outcome.is_new;
     // A key that may only send learns no more than it said.
     let mut response = if entered.caller.permissions().allow(Permission::Read) {
-        match shown_json(app, &entered, &scope, &Lookup::Node(outcome.id)).await {
-            Ok(json) => json_bytes(json),
-            // It was written, and deleted since.
-            Err(error) if error.kind == ErrorKind::NotFound => bare(),
-            Err(error) => return Err(error.into()),
-        }
+        json_bytes(written_json(app, &entered, &scope, outcome).await?)
     } else {
-        bare()
+        json(&serde_json::json!({ "ProfileId": id, "Scope": scope.name }))
     };
-    if outcome.is_new {
+    if is_new {
         response = created(response, &format!("{}/api/v1.0/profiles/{id}", base.0));
     }
     Ok(entered.answer(response))

@@ -33,6 +33,24 @@ pub(super) fn is_uuid(text: &str) -> bool {
     are_hex && parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
 }
 
+/// An id in the form in which it is kept. A UUID without hyphens, in braces or in capital letters is the same one, as it is for clients that keep
+/// it as a value and not as a text.
+pub(super) fn plain_id(id: &str) -> String {
+    let id = id.trim().to_ascii_lowercase();
+    let inside = |open, close| id.strip_prefix(open)?.strip_suffix(close);
+    let bare = inside('{', '}').or_else(|| inside('(', ')')).unwrap_or(&id);
+    if is_uuid(bare) {
+        return bare.to_owned();
+    }
+    match (bare.len(), bare.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+        (32, true) => {
+            let parts = [&bare[..8], &bare[8..12], &bare[12..16], &bare[16..20], &bare[20..]];
+            parts.join("-")
+        }
+        _ => id,
+    }
+}
+
 /// A UUID of an id of ours.
 pub(super) fn uuid_of(id: &str) -> String {
     NodeId::parse(id).map_or_else(|_| id.to_owned(), |id| id.to_uuid())
@@ -198,6 +216,23 @@ mod tests {
         ] {
             let at = tessera_service::clock::parse_timestamp(text).expect("a time");
             assert_eq!(stamp(at), expected);
+        }
+    }
+
+    #[test]
+    fn an_id_has_one_form() {
+        let id = "0b7f2a54-3c1e-4d0a-9e55-7a1c9f0d2e11";
+        for form in [
+            id,
+            "0B7F2A54-3C1E-4D0A-9E55-7A1C9F0D2E11",
+            "0b7f2a543c1e4d0a9e557a1c9f0d2e11",
+            "{0b7f2a54-3c1e-4d0a-9e55-7a1c9f0d2e11}",
+            "(0B7F2A543C1E4D0A9E557A1C9F0D2E11)",
+        ] {
+            assert_eq!(plain_id(form), id);
+        }
+        for other in ["x", "", "{x}", "0b7f2a543c1e4d0a9e557a1c9f0d2e1", "crm-7"] {
+            assert_eq!(plain_id(other), other);
         }
     }
 

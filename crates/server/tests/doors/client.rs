@@ -7,8 +7,9 @@ use std::sync::mpsc::Sender;
 use serde_json::{Value, json};
 
 use super::harness::Random;
-use super::harness::doors::{Door, Doors, Reply};
+use super::harness::doors::{Ask, Door, Doors, Reply};
 use super::model::{Deletion, Moments, Reach, Span, Write};
+use super::replay::Said;
 
 #[path = "claims.rs"]
 mod claims;
@@ -29,6 +30,22 @@ pub(crate) fn user(person: usize) -> String {
 /// The address of a person.
 pub(crate) fn email(person: usize) -> String {
     format!("p{person}@shop.example")
+}
+
+/// The address of a person that stands in a text.
+pub(crate) fn email_in(text: &str) -> Option<String> {
+    (0..PEOPLE + PAIR.len()).map(email).find(|email| text.contains(email.as_str()))
+}
+
+/// The time, for an API that wants it with each call.
+#[expect(clippy::disallowed_methods, reason = "clients of this API say what time it is")]
+pub(crate) fn now() -> String {
+    told(jiff::Timestamp::now().as_millisecond())
+}
+
+fn told(millis: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(millis).expect("a time");
+    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// What a client writes of people: each its own attribute, so that an update that is lost shows.
@@ -103,6 +120,9 @@ pub(crate) struct Client {
     pub(crate) claims: BTreeMap<String, Claim>,
     visitors: BTreeMap<usize, u64>,
     join: Option<String>,
+    /// How many requests it has sent, and those that may have changed something.
+    asked: u64,
+    pub(crate) said: Vec<Said>,
     /// How often it got what it asked for, and how often it was told to come again.
     pub(crate) done: u64,
     pub(crate) put_off: u64,
@@ -135,6 +155,8 @@ impl Client {
             claims: BTreeMap::new(),
             visitors: BTreeMap::new(),
             join: None,
+            asked: 0,
+            said: Vec::new(),
             done: 0,
             put_off: 0,
             lists: 0,
@@ -181,9 +203,19 @@ impl Client {
     /// Sends a request. A server that answers with a fault of its own fails the test, and so does one that goes away by itself.
     fn ask(&mut self, (doors, shared): (&Doors, &Shared), door: Door, request: &str, body: &Value) -> (Came, Span) {
         let (method, path) = request.split_once(' ').expect("method and path");
+        self.asked += 1;
+        let id = format!("c{}-{}", self.number, self.asked);
+        let headers = vec![("x-request-id".to_owned(), id.clone())];
         let sent = shared.moments.next();
-        let reply = doors.call(door, method, path, body);
+        let own = Some(body).filter(|body| !body.is_null());
+        let reply = doors.ask(&Ask { door, method, path, headers, body: own, key: None });
         let ended = shared.moments.next();
+        if method != "GET" && !path.contains("/export/") {
+            let (request, body) = (request.to_owned(), body.clone());
+            let status = reply.as_ref().ok().map(|reply| reply.status);
+            let made = reply.as_ref().ok().and_then(|reply| reply.json()["id"].as_str().map(str::to_owned));
+            self.said.push(Said { id, door, request, body, found_by: None, status, made });
+        }
         let is_over = shared.is_over.load(Ordering::SeqCst);
         let came = match reply {
             Ok(reply) if reply.status == 429 => Came::Later,
@@ -214,8 +246,7 @@ impl Client {
     #[expect(clippy::disallowed_methods, reason = "clients of this API say what time it is")]
     fn time(&mut self) -> String {
         self.millis = (self.millis + 1).max(jiff::Timestamp::now().as_millisecond());
-        let time = jiff::Timestamp::from_millisecond(self.millis).expect("a time");
-        time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+        told(self.millis)
     }
 
     /// Writes the counter of its attribute.
@@ -383,6 +414,7 @@ impl Client {
                 };
                 let request = format!("DELETE /api/v1.0/profiles/default/{id}");
                 let (came, span) = self.ask(to, Door::Optimizely, &request, &Value::Null);
+                self.said.last_mut().expect("it was said just now").found_by = Some(find);
                 // Somebody else has deleted that one meanwhile, and another one may be there.
                 let is_done = matches!(&came, Came::Answer(reply) if reply.status == 200);
                 (request, (came, Span { is_done, ..span }), Reach::All)

@@ -21,10 +21,11 @@ use crate::stored::row;
 const TRIES: usize = 8;
 
 /// A profile as it was found.
+#[derive(Debug, Clone)]
 pub(crate) struct Found {
     /// The node that was named.
     pub(crate) node: NodeId,
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: Arc<Cluster>,
     pub(crate) version: Version,
     /// The cluster's epoch before it was read.
     pub(crate) epoch: Epoch,
@@ -88,7 +89,7 @@ impl Finder<'_> {
     }
 
     /// The record that holds an identity, whatever is told of it, and its node.
-    pub(crate) async fn record_of(&self, identity: &Identity) -> Result<Option<(NodeId, Cluster)>, Error> {
+    pub(crate) async fn record_of(&self, identity: &Identity) -> Result<Option<(NodeId, Arc<Cluster>)>, Error> {
         for _ in 0..TRIES {
             let Some(row) = row::read(&**self.store, self.scope.identity(identity)).await? else { return Ok(None) };
             let row = rows::decode_identity(&row.value)?;
@@ -125,7 +126,7 @@ impl Finder<'_> {
     async fn read(&self, id: NodeId, node: NodeId) -> Result<Option<Found>, Error> {
         let epoch = self.epochs.read(id);
         let Some(row) = row::read(&**self.store, self.scope.cluster(id)).await? else { return Ok(None) };
-        let cluster = cluster::decode(&row.value, self.config)?;
+        let cluster = Arc::new(cluster::decode(&row.value, self.config)?);
         let holds = cluster.position(node).is_some();
         Ok(holds.then_some(Found { node, cluster, version: row.version, epoch }))
     }

@@ -120,7 +120,7 @@ impl Asker {
         loop {
             let key = Scope::new(self.workspace).cluster(found.cluster.id());
             let row = row::read(&*self.store, key).await?.ok_or_else(not_found)?;
-            let cluster = cluster::decode(&row.value, &configured.config)?;
+            let cluster = Arc::new(cluster::decode(&row.value, &configured.config)?);
             let node = if cluster.node(found.node).is_some() { found.node } else { return Err(not_found()) };
             let found = Found { node, cluster, version: row.version, epoch: found.epoch };
             let answer = self.ruled(Of { configured, found: &found, policy: None, now }).await;

@@ -140,7 +140,7 @@ impl Service {
         let mut events = Vec::new();
         if with_events {
             let epoch = self.finder(workspace, config).epochs.read(node);
-            let found = Found { node, cluster: cluster.clone(), version, epoch };
+            let found = Found { node, cluster: Arc::new(cluster.clone()), version, epoch };
             let query = EventQuery { limit: EVENTS, visibility, ..EventQuery::default() };
             let scope = Scope::new(workspace);
             let read =

@@ -222,7 +222,7 @@ impl EventWalk {
             return None;
         }
         let epoch = service.epochs.read(cluster.id());
-        let found = Found { node: head, cluster: (**cluster).clone(), version, epoch };
+        let found = Found { node: head, cluster: cluster.clone(), version, epoch };
         Some(Owner { document: document::id_of(&found, configured)?, of: (cluster.clone(), head), rest })
     }
 
@@ -324,7 +324,7 @@ impl Records {
         let is_nobody =
             loose::is_forgotten(store, scope, cluster).await? || loose::is_let_go(store, scope, cluster, head).await?;
         let epoch = found.epoch;
-        Ok((!is_nobody).then(|| Found { node: head, cluster: cluster.clone(), version, epoch }))
+        Ok((!is_nobody).then(|| Found { node: head, cluster: Arc::new(cluster.clone()), version, epoch }))
     }
 
     /// The profile as it is now, where rules have to read timelines of one that was written since; none of who became part of another one

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tracing::Span;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::stored::audit::{self, Pending};
@@ -30,6 +31,7 @@ mod facts;
 pub(crate) mod gate;
 mod gather;
 mod guard;
+mod left;
 mod memberships;
 mod memory;
 mod pack;
@@ -46,7 +48,8 @@ pub(crate) use queue::Queues;
 pub(crate) use shared::Shared;
 pub(crate) use weight::Weights;
 pub(crate) use work::{
-    Answer, Answering, Configuring, Done, Item, Ordered, Origin, Recording, Sweeps, Work, Writing, mismatch,
+    Answer, Answering, Configuring, Done, Item, Ordered, Origin, Recording, Sweeps, Work, Writing, WrittenDocument,
+    mismatch,
 };
 
 pub use work::Changed;
@@ -60,6 +63,8 @@ struct Submission {
     work: Work,
     /// The entry of the request that it is part of, where that is audited.
     audited: Option<Arc<Pending>>,
+    /// The request, as the log names it.
+    span: Span,
     reply: Answers,
 }
 
@@ -128,7 +133,8 @@ impl Handle {
         let stopped = || Error::new(ErrorKind::Unavailable, "stopping", "the service is stopping; try again");
         let inside = self.gate.enter().ok_or_else(stopped)?;
         let reply = Answers { sender, _place: place, _inside: inside };
-        self.sender.send(Submission { work, audited: audit::current(), reply }).await.map_err(|_| stopped())?;
+        let submission = Submission { work, audited: audit::current(), span: Span::current(), reply };
+        self.sender.send(submission).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| Error::new(ErrorKind::Unknown, "outcome_unknown", "the write may have happened"))?
     }
 }
@@ -137,11 +143,11 @@ async fn run(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Submission>) {
     let mut state = State::new(shared);
     let mut waiting: VecDeque<Submission> = VecDeque::new();
     while let Some(first) = next(&mut receiver, &mut waiting).await {
-        let Submission { work, audited, reply } = first;
+        let Submission { work, audited, span, reply } = first;
         match work {
             Work::Items { items, origin, once } => {
                 let mut group = Group::default();
-                group.take(items, origin, once, (audited, reply));
+                group.take(items, origin, once, (audited, span, reply));
                 group.fill(&mut receiver, &mut waiting);
                 // Whoever has no answer then is told that it may have happened.
                 if guarded(Box::pin(state.run_group(group))).await.is_err() {
@@ -197,6 +203,8 @@ struct Reply {
     done: Vec<Done>,
     /// The entry of the request that brought them, where that is audited.
     audited: Option<Arc<Pending>>,
+    /// The request that brought them, as the log names it.
+    span: Span,
     /// The request under an `Idempotency-Key` that brought them.
     once: Option<Answering>,
     /// The right to answer it, once it was looked up.
@@ -213,12 +221,12 @@ impl Group {
         items: Vec<Item>,
         origin: Origin,
         once: Option<Answering>,
-        (audited, answers): (Option<Arc<Pending>>, Answers),
+        (audited, span, answers): (Option<Arc<Pending>>, Span, Answers),
     ) {
         let at = self.replies.len();
         let done = Vec::with_capacity(items.len());
         let answers = Some(answers);
-        let reply = Reply { origin, items: items.len(), done, audited, once, claim: None, before: None, answers };
+        let reply = Reply { origin, items: items.len(), done, audited, span, once, claim: None, before: None, answers };
         self.replies.push(reply);
         self.items.extend(items.into_iter().map(|item| (item, at)));
     }
@@ -236,7 +244,7 @@ impl Group {
             let Ok(submission) = receiver.try_recv() else { return };
             match submission.work {
                 Work::Items { items, origin, once } if !self.has(&once) => {
-                    self.take(items, origin, once, (submission.audited, submission.reply));
+                    self.take(items, origin, once, (submission.audited, submission.span, submission.reply));
                 }
                 work @ (Work::Items { .. }
                 | Work::Configure(_)

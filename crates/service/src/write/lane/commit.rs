@@ -89,7 +89,10 @@ impl State {
         self.keep_loose(&loose);
         self.keep_ruled(ruled);
         pack.quarantined.iter().for_each(|(class, bytes)| self.shared().quarantined.take(*class, *bytes));
+        let records: Vec<Arc<Cluster>> = changes.clusters.iter().filter_map(|(_, cluster)| cluster.clone()).collect();
         self.remember(changes, read, version);
+        // Behind the epochs: whoever changes one of these records afterwards moves them again.
+        self.tell_left(&records, version);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use tessera_engine::prepare::Rejection;
 use tessera_engine::rules::RuleWork;
 use tessera_engine::working::{Lack, Working};
 use tessera_store::{CommitError, Key};
+use tracing::Span;
 
 use super::decision::{Decision, needs_of};
 use super::gather::Gatherer;
@@ -19,7 +20,7 @@ use super::guard::test_faults;
 use super::guard::{guarded, internal};
 use super::pack::Pack;
 use super::state::State;
-use super::work::{Answer, Done, Item, Ordered, Origin};
+use super::work::{Answer, Done, Item, Ordered, Origin, WrittenDocument};
 use super::{Group, Reply};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::KeyId;
@@ -89,6 +90,7 @@ impl State {
             items: items.len(),
             done,
             audited: None,
+            span: Span::none(),
             once: None,
             claim: None,
             before: None,
@@ -117,7 +119,10 @@ impl State {
                 Ok(decided) => {
                     (trial, left) = (whole, decided.rules_left);
                     for done in decided.done {
-                        replies[entries[from].reply].done.push(done);
+                        let (at, reply) = (entries[from].at, &mut replies[entries[from].reply]);
+                        // No two commands of a workspace have one instant, so these tell their order.
+                        tracing::trace!(parent: &reply.span, at_us = at.micros(), "committed");
+                        reply.done.push(done);
                         from += 1;
                     }
                 }
@@ -397,7 +402,9 @@ fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config)
             Done::Directed { directed, before, moved }
         }
         Outcome::Refused(refusal) => Done::Refused(refusal),
-        Outcome::Documented(documented) => Done::Documented(Box::new((*documented, notes.to_vec()))),
+        Outcome::Documented(documented) => {
+            Done::Documented(Box::new(WrittenDocument { documented: *documented, notes: notes.to_vec(), left: None }))
+        }
         Outcome::DocumentTaken(taken) => Done::Taken(taken),
         Outcome::Touched => Done::Touched,
         Outcome::Forgotten | Outcome::EventForgotten(_) => Done::Forgotten,

@@ -236,6 +236,11 @@ impl State {
         self.part.done = done;
     }
 
+    /// What the commands came to, while the records are at hand that their commit left.
+    pub(super) fn committed(&mut self) -> &mut [Done] {
+        &mut self.part.done
+    }
+
     /// What the commands came to, now that they are committed.
     pub(super) fn take_done(&mut self) -> Vec<Done> {
         self.part.sent = None;

@@ -19,6 +19,7 @@ use crate::config::admission::Admission;
 use crate::config::workspace::StoredConfig;
 use crate::directory::Class;
 use crate::jobs::Job;
+use crate::read::find::Found;
 use crate::stored::idempotency::{Given, Once, Reply, Request};
 use crate::write::erasure::Receipt;
 use crate::write::history::Entry;
@@ -208,6 +209,16 @@ pub(crate) fn mismatch() -> Error {
     Error::new(ErrorKind::Internal, "internal", "a lane answered something else than was asked")
 }
 
+/// What the write of a document came to.
+#[derive(Debug, Clone)]
+pub(crate) struct WrittenDocument {
+    pub(crate) documented: Documented,
+    /// What of it did not take effect, or does not fit.
+    pub(crate) notes: Vec<Note>,
+    /// The profile as its commit left it; none where that is not at hand.
+    pub(crate) left: Option<Found>,
+}
+
 /// What an item came to.
 #[derive(Debug, Clone)]
 pub(crate) enum Done {
@@ -227,8 +238,7 @@ pub(crate) enum Done {
         moved: Vec<Moved>,
     },
     Refused(Refusal),
-    /// What the write of a document came to, with what of it did not take effect.
-    Documented(Box<(Documented, Vec<Note>)>),
+    Documented(Box<WrittenDocument>),
     /// Other documents hold these.
     Taken(Vec<Identity>),
     Touched,
