@@ -401,7 +401,7 @@ fn controls_are_left_out_and_marked() {
     let held = controls(&members);
     assert!((60..140).contains(&held.len()) && members.len() == 1_000, "{}", held.len());
     let csv = String::from_utf8(list("csv")).expect("UTF-8");
-    assert!(csv.starts_with("id,profile_id,entered_at,control\r\n"), "{}", &csv[..80]);
+    assert!(csv.starts_with("id,profile_id,entered_at,control\n"), "{}", &csv[..80]);
     assert_eq!(csv.lines().filter(|line| line.ends_with(",true")).count(), held.len());
     let guide = include_str!("../../../docs/guide/warehouse.md");
     let formula = guide.split("```sql\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("the formula");
@@ -449,7 +449,7 @@ fn nobody_writes_out_what_they_may_not_see() {
     let server = start(folder.path());
     let client = server.client();
     people(&client, 10);
-    put(&client, "/v1/data-model/attributes/spent", json!({"private": true}));
+    put(&client, "/v1/data-model/attributes/spent", json!({"type": "number", "private": true}));
     connect(&client, &postgres);
     let key = |permissions: &[&str]| {
         let body = json!({"name": permissions.join(" "), "class": "private", "permissions": permissions});
