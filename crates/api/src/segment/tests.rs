@@ -111,6 +111,11 @@ fn check_golden(text: &str) {
     assert!(checked >= 20, "only {checked} cases");
 }
 
+#[tokio::test]
+async fn calls_are_answered_as_clients_expect() {
+    crate::tests::golden::check("src/segment/golden/exchanges.txt").await;
+}
+
 #[test]
 fn events_become_facts() {
     check_golden(include_str!("golden/events.txt"));

@@ -7,71 +7,51 @@
 //! { the answer, as JSON }
 //! ```
 //!
-//! A line `> once: jobs are done` has all jobs end before the request. Any other line `> name: value` is a header that is sent instead of the operator's key. An answer that is no JSON is shown as it is.
+//! A line `> once: jobs are done` has all jobs end before the request. Any other line `> name: value` is a header that is sent instead of those of
+//! the door. A line `< name: value` is a header of the answer; that its body is JSON is not said. An answer that is no JSON is shown as it is.
 //!
 //! Blocks are separated by blank lines and sent in their order, a second apart, with the operator's key. Ids of ours are drawn, so
 //! each is shown as `<id1>`, `<id2>` in the order in which they come up, and may be sent by that name; one in the form of a UUID as well, unless
 //! a request chooses it; a name that no id has is a fault of the file. So is another status than a comment says that begins with one, behind the
 //! name of a section. Ids of requests and cursors are not shown. `TESSERA_BLESS` writes the answers into the file.
+//!
+//! `crates/server/tests/goldens.rs` plays the same files against the binary.
 
-use std::fmt::Write as _;
+mod exchange;
+
 use std::path::Path;
 
+use exchange::Exchange;
+pub(crate) use exchange::ROOT;
 use serde_json::Value;
 
-use super::world::{ROOT, World};
+use super::world::{Reply, World};
 
 /// Sends what stands in this file of the crate, and compares the answers.
 pub(crate) async fn check(file: &str) {
-    check_by(file, &[("authorization", &format!("Bearer {ROOT}")), ("x-access-token", ROOT)]).await;
-}
-
-/// The same, with these headers.
-pub(crate) async fn check_by(file: &str, by: &[(&str, &str)]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let frozen = std::fs::read_to_string(&path).expect("a golden file");
     let world = World::new().await;
-    let (mut ids, mut played, mut count) = (Vec::new(), Vec::new(), 0);
-    let chosen: String = frozen.split("\n\n").filter_map(|block| block.split("\n=> ").next()).collect();
-    for block in frozen.split("\n\n").filter(|block| !block.trim().is_empty()) {
-        let asked = block.trim().split("\n=> ").next().expect("a first part");
-        let (comments, request): (Vec<_>, Vec<_>) = asked.lines().partition(|line| line.starts_with('#'));
-        let (headers, request): (Vec<_>, Vec<_>) = request.into_iter().partition(|line| line.starts_with("> "));
-        let request = request.join("\n");
-        let mut words = request.splitn(3, ' ');
-        let [method, path] = [words.next(), words.next()].map(|word| word.expect("METHOD /path"));
-        let body = sent(words.next().unwrap_or_default(), &ids);
-        let own = headers.iter().map(|line| header(line));
-        let (once, own): (Vec<_>, Vec<_>) = own.partition(|(name, _)| *name == "once");
-        if !once.is_empty() {
+    let exchanges = Exchange::all(&frozen);
+    let chosen = exchange::chosen(&exchanges);
+    let (mut ids, mut played) = (Vec::new(), Vec::new());
+    let blesses = std::env::var_os("TESSERA_BLESS").is_some();
+    for own in &exchanges {
+        if own.waits_for_jobs() {
             jobs_are_done(&world).await;
         }
         world.pass(1_000_000);
-        let by = if own.is_empty() { by } else { &own[..] };
-        let reply = world.send(super::world::request(method, &sent(path, &ids), "", by, body)).await;
-        let lines = comments.into_iter().chain(headers);
-        let mut told = lines.fold(String::new(), |told, line| told + line + "\n");
-        for promised in told.lines().filter_map(promised) {
-            assert_eq!(promised, reply.status.as_u16(), "{file} says so of {request}");
+        let reply = send(&world, file, own, &ids).await;
+        let is_told = own.answer.starts_with(reply.status.as_str());
+        assert!(blesses || is_told, "{file}: {}: {} {}", own.request, reply.status, reply.json());
+        for promised in own.comments.iter().copied().filter_map(promised) {
+            assert_eq!(promised, reply.status.as_u16(), "{file} says so of {}", own.request);
         }
-        write!(told, "{request}\n=> {}", reply.status.as_u16()).expect("a text takes everything");
-        let mut json = reply.json();
-        if json != Value::Null {
-            hide(&mut json, &mut ids, &chosen);
-            let pretty = serde_json::to_string_pretty(&json).expect("json");
-            write!(told, "\n{pretty}").expect("a text takes everything");
-        } else if let Ok(text) = std::str::from_utf8(&reply.body)
-            && !text.is_empty()
-        {
-            let named = ids.iter().enumerate();
-            let text = named.fold(text.to_owned(), |text, (at, id)| text.replace(id, &format!("<id{}>", at + 1)));
-            write!(told, "\n{}", text.trim_end()).expect("a text takes everything");
-        }
-        count += 1;
-        played.push(told);
+        played.push(format!("{}\n=> {}", own.told(), answered(&reply, &mut ids, &chosen)));
     }
+    let count = played.len();
     let played = played.join("\n\n") + "\n";
-    if std::env::var_os("TESSERA_BLESS").is_some() {
+    if blesses {
         std::fs::write(&path, &played).expect("the golden file can be written");
     }
     let frozen = std::fs::read_to_string(&path).expect("a golden file");
@@ -80,6 +60,38 @@ pub(crate) async fn check_by(file: &str, by: &[(&str, &str)]) {
         assert_eq!(told, kept, "{file}, line {}", at + 1);
     }
     assert_eq!(played, frozen, "{file}");
+}
+
+async fn send(world: &World, file: &str, own: &Exchange<'_>, ids: &[String]) -> Reply {
+    let [method, path, body] = own.parts();
+    let headers = own.own_headers();
+    let by = if headers.is_empty() { exchange::headers_of(file) } else { &headers[..] };
+    let body = exchange::named(body, ids);
+    world.send(super::world::request(method, &exchange::named(path, ids), "", by, body)).await
+}
+
+/// An answer as it is shown: status, headers, body.
+fn answered(reply: &Reply, ids: &mut Vec<String>, chosen: &str) -> String {
+    let mut json = reply.json();
+    let body = if json != Value::Null {
+        hide(&mut json, ids, chosen);
+        serde_json::to_string_pretty(&json).expect("json")
+    } else {
+        let text = std::str::from_utf8(&reply.body).unwrap_or_default();
+        hidden(text, ids).trim_end().to_owned()
+    };
+    let headers = exchange::shown_headers(|name| {
+        let value = reply.header(name);
+        (!value.is_empty()).then(|| hidden(value, ids))
+    });
+    let body = if body.is_empty() { body } else { format!("\n{body}") };
+    format!("{}{headers}{body}", reply.status.as_u16())
+}
+
+/// A text in which names stand in place of what has come up.
+fn hidden(text: &str, ids: &[String]) -> String {
+    let named = ids.iter().enumerate();
+    named.fold(text.to_owned(), |text, (at, id)| text.replace(id, &format!("<id{}>", at + 1)))
 }
 
 /// The status that a comment says the answer has: a number of three digits that it begins with, behind what names a section.
@@ -100,26 +112,12 @@ async fn jobs_are_done(world: &World) {
     }
 }
 
-/// The name and the value of a header that a line says.
-fn header(line: &str) -> (&str, &str) {
-    line.trim_start_matches("> ").split_once(": ").expect("a header")
-}
-
-/// The request, with ids in place of their names.
-fn sent(text: &str, ids: &[String]) -> String {
-    let named = ids.iter().enumerate();
-    let sent = named.fold(text.to_owned(), |text, (at, id)| text.replace(&format!("<id{}>", at + 1), id));
-    // Otherwise what is asked is of nobody, and the answer that it is not there would be frozen.
-    assert!(!sent.contains("<id"), "it names an id that has not come up: {text}");
-    sent
-}
-
 /// Puts names in place of what is drawn.
 fn hide(json: &mut Value, ids: &mut Vec<String>, chosen: &str) {
     match json {
         Value::Array(items) => items.iter_mut().for_each(|item| hide(item, ids, chosen)),
         Value::Object(members) => {
-            for (name, value) in members {
+            for (name, value) in members.iter_mut() {
                 match name.as_str() {
                     "request_id" | "requestId" => *value = "<request>".into(),
                     "next_cursor" if value.is_string() => *value = "<cursor>".into(),
@@ -129,16 +127,21 @@ fn hide(json: &mut Value, ids: &mut Vec<String>, chosen: &str) {
                     _ => hide(value, ids, chosen),
                 }
             }
+            // One that has not come up as a value stands there as it was drawn.
+            let named = std::mem::take(members).into_iter().map(|(name, value)| (hidden(&name, ids), value));
+            *members = named.collect();
         }
-        Value::String(text) if is_id(text, chosen) => {
-            let at = ids.iter().position(|id| id == text).unwrap_or_else(|| {
-                ids.push(text.clone());
-                ids.len() - 1
-            });
-            *text = format!("<id{}>", at + 1);
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::String(text) => *text = shown(text, ids, chosen),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// A text with names in place of ids; one that is an id has come up.
+fn shown(text: &str, ids: &mut Vec<String>, chosen: &str) -> String {
+    if is_id(text, chosen) && !ids.iter().any(|id| id == text) {
+        ids.push(text.to_owned());
+    }
+    hidden(text, ids)
 }
 
 /// Whether a text is an id of ours, in one of its forms.

@@ -15,10 +15,8 @@ use tessera_store::MemoryStore;
 use tessera_store::faulty::{Faulty, Plan};
 use tower::ServiceExt as _;
 
+pub(crate) use super::golden::ROOT;
 use crate::settings::ApiSettings;
-
-/// The operator's key.
-pub(crate) const ROOT: &str = "bootstrap-secret";
 
 pub(crate) struct World {
     pub(crate) router: Router,

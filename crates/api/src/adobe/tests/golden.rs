@@ -1,19 +1,10 @@
 //! Golden exchanges of this door, with its headers. A file names the sections that it shows.
 
 use crate::tests::golden;
-use crate::tests::world::ROOT;
 
 /// Sends what stands in this file of `adobe/golden`, and compares the answers.
 pub(in crate::adobe) async fn check(file: &str) {
-    let bearer = format!("Bearer {ROOT}");
-    let headers = [
-        ("authorization", bearer.as_str()),
-        ("x-api-key", "any"),
-        ("x-gw-ims-org-id", "default@AdobeOrg"),
-        ("x-sandbox-name", "prod"),
-        ("content-type", "application/json"),
-    ];
-    golden::check_by(&format!("src/adobe/golden/{file}"), &headers).await;
+    golden::check(&format!("src/adobe/golden/{file}")).await;
 }
 
 #[tokio::test]
