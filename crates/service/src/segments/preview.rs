@@ -221,7 +221,7 @@ impl Service {
         let [first, end] = [ends[0], ends[1] + 1];
         let step = (end - first).div_ceil(u128::from(PLACES));
         let starts = (0..u128::from(PLACES)).map(|at| first + step * at).filter(|from| *from < end);
-        let place = |from| {
+        let place = |from: u128| {
             let to = (from + step).min(end);
             let place = Place { from, to, walked: 0, examined: 0, matched: 0, reached: Some(from), rest: None };
             Place { rest: Some(place.range(Scope::new(workspace))), ..place }
@@ -350,12 +350,13 @@ fn counted(places: &[Place], total: u64, stride: u64) -> (u64, bool) {
     // Who was not walked past is somewhere behind, where it was dense more likely.
     let left = total.saturating_sub(sum(|place| place.walked)) as f64;
     let behind: f64 = places.iter().map(Place::behind).sum();
-    let members = places.iter().map(|place| {
+    let members = places.iter().map(|place| -> f64 {
         let records = place.walked as f64 + left * place.behind() / behind.max(1.0);
         let own = if place.examined == 0 { share(matched, examined) } else { share(place.matched, place.examined) };
         records * own
     });
-    (members.sum::<f64>().round() as u64, false)
+    let members: f64 = members.sum();
+    (members.round() as u64, false)
 }
 
 /// Bits of an id in which neighbours have nothing in common (splitmix64).
