@@ -65,6 +65,7 @@ deb "$old"
 [ "$(inside stat -c '%U %a' /var/lib/tessera)" = 'tessera 700' ] || fail 'the data folder is not the user'"'"'s own'
 [ "$(inside stat -c '%U %a' /etc/tessera/environment)" = 'root 600' ] || fail 'the key can be read by others'
 inside test -s /usr/share/man/man1/tessera.1.gz || fail 'there is no man page'
+inside grep -q CycloneDX /usr/share/doc/tessera/sbom.cdx.json || fail 'there is no list of what the binary is made of'
 start
 ask "$url/v1/track" -d '{"userId":"ann","event":"Seen"}' >/dev/null
 stop

@@ -91,12 +91,12 @@ fn files_and_tools_of_the_build_are_there() {
     let manifest = read("Cargo.toml");
     let version =
         manifest.split("rust-version = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a version");
-    let froms: Vec<String> =
+    let bases: Vec<String> =
         instructions().into_iter().filter(|(word, _)| word == "FROM").map(|(_, rest)| rest).collect();
-    assert!(froms[0].starts_with(&format!("rust:{version}-")) && froms[0].ends_with(" AS build"), "{froms:?}");
+    assert!(bases[0].starts_with(&format!("rust:{version}-")) && bases[0].ends_with(" AS build"), "{bases:?}");
     let systems: Vec<&str> =
-        froms.iter().filter_map(|from| ["bookworm"].into_iter().find(|name| from.contains(name))).collect();
-    assert_eq!(systems.len(), froms.len(), "the binary is built for the C library that it runs with: {froms:?}");
+        bases.iter().filter_map(|from| ["bookworm"].into_iter().find(|name| from.contains(name))).collect();
+    assert_eq!(systems.len(), bases.len(), "the binary is built for the C library that it runs with: {bases:?}");
     let build = instructions().into_iter().find(|(_, rest)| rest.starts_with("cargo build")).expect("a build").1;
     assert!(build.contains("--locked") && build.contains("--package tessera-server"), "{build}");
     let profile = build.split("--profile ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a profile");

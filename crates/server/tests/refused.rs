@@ -78,7 +78,7 @@ fn bounds_and_names_of_the_native_door() {
         members.as_object().expect("members").iter().for_each(|(name, value)| key[name] = value.clone());
         key
     };
-    is(&asker.native("POST /v1/admin/keys", &key(json!({ "permissions": ["raed"] }))), 400, "permission_unknown");
+    is(&asker.native("POST /v1/admin/keys", &key(json!({ "permissions": ["view"] }))), 400, "permission_unknown");
     let origins: Vec<String> = (0..101).map(|at| format!("https://a{at}.example")).collect();
     is(&asker.native("POST /v1/admin/keys", &key(json!({ "origins": origins }))), 413, "origins_full");
 

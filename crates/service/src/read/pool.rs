@@ -61,13 +61,6 @@ impl Patience {
         self.has_left.load(Ordering::Relaxed) || (self.clock)() > self.until
     }
 
-    /// One of so many equal parts of the time that is left.
-    pub(crate) fn share(&self, parts: usize) -> Self {
-        let now = (self.clock)();
-        let left = self.until.micros().saturating_sub(now.micros()).max(0);
-        self.no_later_than(now.plus_micros(left / (parts.max(1) as i64)))
-    }
-
     /// The same, at most until an instant.
     pub(crate) fn no_later_than(&self, until: Timestamp) -> Self {
         Self { until: self.until.min(until), ..self.clone() }

@@ -32,7 +32,7 @@ use crate::work::service::Service;
 const EXAMINED_MAX: u64 = 20_000;
 /// Events that it reads for those whose answer no state holds, about.
 const EVENTS_MAX: u64 = 1_000_000;
-/// Places of the workspace that it walks, each for its share of the time. Ids begin with the time, so they are of all ages.
+/// Places of the workspace that it walks, a page of each in turn. Ids begin with the time, so they are of all ages.
 const PLACES: u64 = 20;
 /// Members that it shows.
 const SAMPLE_MAX: usize = 10;
@@ -74,6 +74,8 @@ struct Place {
     matched: u64,
     /// The last id that was walked past, where the place was not walked to its end.
     reached: Option<u128>,
+    /// What is still to be walked.
+    rest: Option<KeyRange>,
 }
 
 impl Place {
@@ -81,14 +83,10 @@ impl Place {
         KeyRange::between(scope.cluster(id_of(self.from)), scope.cluster(id_of(self.to - 1)).successor())
     }
 
-    /// How many records it has, if the rest of it is as full as what was walked past.
-    fn records(&self) -> f64 {
+    /// How many records are behind what was walked past, if they are as dense.
+    fn behind(&self) -> f64 {
         let seen = self.walked as f64;
-        self.reached.map_or(seen, |reached| seen * (self.to - self.from) as f64 / (reached - self.from + 1) as f64)
-    }
-
-    fn members(&self) -> f64 {
-        if self.examined == 0 { 0.0 } else { self.records() * self.matched as f64 / self.examined as f64 }
+        self.reached.map_or(0.0, |reached| seen * (self.to - 1 - reached) as f64 / (reached - self.from + 1) as f64)
     }
 }
 
@@ -107,6 +105,13 @@ struct Asking<'a> {
     truncated: u64,
     namespaces: BTreeMap<NamespaceId, u64>,
     sample: Vec<String>,
+}
+
+impl Asking<'_> {
+    /// Whether nothing more is looked at.
+    fn is_spent(&self) -> bool {
+        self.events_left == 0 || self.patience.is_over()
+    }
 }
 
 impl Service {
@@ -168,15 +173,12 @@ impl Service {
             sample: Vec::new(),
         };
         let mut places = self.places(workspace).await?;
-        let whole = asking.patience.clone();
-        for (left, place) in (1..=places.len()).rev().zip(&mut places) {
-            if stride > 1 {
-                // What one place leaves, those behind it may take.
-                asking.patience = whole.share(left);
+        // A page of each, again and again: where there is not time for all, none is behind the others.
+        while !asking.is_spent() && places.iter().any(|place| place.rest.is_some()) {
+            for place in places.iter_mut().filter(|place| place.rest.is_some()) {
+                self.look_at(workspace, place, &mut asking).await?;
             }
-            self.look_at(workspace, place, &mut asking).await?;
         }
-        asking.patience = whole;
         let examined: u64 = places.iter().map(|place| place.examined).sum();
         let matched: u64 = places.iter().map(|place| place.matched).sum();
         if examined == 0 && asking.patience.is_over() {
@@ -219,47 +221,44 @@ impl Service {
         let [first, end] = [ends[0], ends[1] + 1];
         let step = (end - first).div_ceil(u128::from(PLACES));
         let starts = (0..u128::from(PLACES)).map(|at| first + step * at).filter(|from| *from < end);
-        let place =
-            |from| Place { from, to: (from + step).min(end), walked: 0, examined: 0, matched: 0, reached: None };
+        let place = |from: u128| {
+            let to = (from + step).min(end);
+            let place = Place { from, to, walked: 0, examined: 0, matched: 0, reached: Some(from), rest: None };
+            Place { rest: Some(place.range(Scope::new(workspace))), ..place }
+        };
         Ok(starts.map(place).collect())
     }
 
+    /// Walks past a page of a place.
     async fn look_at(&self, workspace: WorkspaceId, place: &mut Place, asking: &mut Asking<'_>) -> Result<(), Error> {
-        let scope = Scope::new(workspace);
-        let mut range = Some(place.range(scope));
-        while let Some(open) = range.take() {
-            let page = self.store().scan(&open, ScanLimit::rows(ROWS), Direction::Forward).await;
-            let page = page.map_err(|error| read_failed(&error))?;
-            for row in &page.rows {
-                if asking.events_left == 0 || asking.patience.is_over() {
-                    place.reached.get_or_insert(place.from);
-                    return Ok(());
-                }
-                place.walked += 1;
-                let id = read_node_key(&row.key).map_or(0, number);
-                if mixed(id) % asking.stride != 0 {
-                    place.reached = Some(id);
-                    continue;
-                }
+        let Some(open) = place.rest.take() else { return Ok(()) };
+        let page = self.store().scan(&open, ScanLimit::rows(ROWS), Direction::Forward).await;
+        let page = page.map_err(|error| read_failed(&error))?;
+        place.reached.get_or_insert(place.from);
+        for row in &page.rows {
+            if asking.is_spent() {
+                return Ok(());
+            }
+            let id = read_node_key(&row.key).map_or(place.from, number);
+            if mixed(id) % asking.stride == 0 {
                 let cluster = cluster::decode(&row.value, &asking.configured.config)?;
                 for head in cluster.profile_ids() {
-                    let answer = self.holds_anew(workspace, (&cluster, row), head, asking).await;
-                    let holds = match answer {
-                        Err(_) if asking.patience.is_over() => {
-                            place.reached.get_or_insert(place.from);
-                            return Ok(());
-                        }
+                    let holds = match self.holds_anew(workspace, (&cluster, row), head, asking).await {
+                        Err(_) if asking.patience.is_over() => return Ok(()),
                         answer => answer?,
                     };
                     place.examined += 1;
                     place.matched += u64::from(holds);
                 }
-                place.reached = Some(id);
             }
-            range = page.next;
-            tokio::task::yield_now().await;
+            place.walked += 1;
+            place.reached = Some(id);
         }
-        place.reached = None;
+        place.rest = page.next;
+        if place.rest.is_none() {
+            place.reached = None;
+        }
+        tokio::task::yield_now().await;
         Ok(())
     }
 
@@ -338,19 +337,26 @@ impl Service {
 
 /// How many there are by what was seen of the places, and whether that is all.
 fn counted(places: &[Place], total: u64, stride: u64) -> (u64, bool) {
-    let (examined, matched) =
-        places.iter().fold((0, 0), |(examined, matched), place| (examined + place.examined, matched + place.matched));
+    let sum = |of: fn(&Place) -> u64| places.iter().map(of).sum::<u64>();
+    let (examined, matched) = (sum(|place| place.examined), sum(|place| place.matched));
     let is_walked = places.iter().all(|place| place.reached.is_none());
     if is_walked && stride == 1 {
         return (matched, true);
     }
-    let (members, of) = if is_walked {
-        (matched as f64, examined as f64)
-    } else {
-        let seen = places.iter().filter(|place| place.examined > 0);
-        (seen.clone().map(Place::members).sum(), seen.map(Place::records).sum())
-    };
-    ((total as f64 * members / of.max(1.0)).round() as u64, false)
+    let share = |matched: u64, examined: u64| matched as f64 / (examined as f64).max(1.0);
+    if is_walked {
+        return ((total as f64 * share(matched, examined)).round() as u64, false);
+    }
+    // Who was not walked past is somewhere behind, where it was dense more likely.
+    let left = total.saturating_sub(sum(|place| place.walked)) as f64;
+    let behind: f64 = places.iter().map(Place::behind).sum();
+    let members = places.iter().map(|place| -> f64 {
+        let records = place.walked as f64 + left * place.behind() / behind.max(1.0);
+        let own = if place.examined == 0 { share(matched, examined) } else { share(place.matched, place.examined) };
+        records * own
+    });
+    let members: f64 = members.sum();
+    (members.round() as u64, false)
 }
 
 /// Bits of an id in which neighbours have nothing in common (splitmix64).
@@ -375,18 +381,25 @@ fn id_of(number: u128) -> NodeId {
 mod tests {
     use super::*;
 
-    fn place(examined: u64, matched: u64, reached: Option<u128>) -> Place {
-        Place { from: 1_000, to: 2_000, walked: examined, examined, matched, reached }
+    fn place(walked: u64, matched: u64, reached: Option<u128>) -> Place {
+        Place { from: 1_000, to: 2_000, walked, examined: walked, matched, reached, rest: None }
     }
 
     #[test]
-    fn what_was_not_looked_at_is_taken_to_be_as_full() {
-        let whole = place(50, 5, None);
-        assert_eq!((whole.records(), whole.members()), (50.0, 5.0));
-        let tenth = place(50, 5, Some(1_099));
-        assert_eq!((tenth.records(), tenth.members()), (500.0, 50.0));
-        let empty = place(0, 0, None);
-        assert_eq!((empty.records(), empty.members()), (0.0, 0.0));
+    fn who_was_not_walked_past_is_where_it_was_dense() {
+        assert_eq!(counted(&[place(50, 5, None), place(30, 0, None)], 80, 1), (5, true));
+        assert_eq!(counted(&[place(50, 5, None), place(30, 0, None)], 160, 2), (10, false));
+        // Of 1,000 people 100 were walked past: what is left is all behind the place that has not ended.
+        assert_eq!(counted(&[place(50, 0, None), place(50, 25, Some(1_099))], 1_000, 1), (475, false));
+        // Two that have not ended share it by how dense they were.
+        assert_eq!(counted(&[place(10, 10, Some(1_099)), place(30, 0, Some(1_099))], 440, 1), (110, false));
+        assert_eq!(counted(&[place(0, 0, Some(1_000)), place(0, 0, None)], 440, 1), (0, false));
+    }
+
+    #[test]
+    fn bits_are_mixed() {
+        let drawn = (0..10_000u128).filter(|id| mixed(id << 32) % 10 == 0).count();
+        assert!((900..1_100).contains(&drawn), "{drawn}");
     }
 
     #[test]
