@@ -19,6 +19,7 @@
 
 mod exchange;
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use exchange::Exchange;
@@ -26,6 +27,7 @@ pub(crate) use exchange::ROOT;
 use serde_json::Value;
 
 use super::world::{Reply, World};
+use crate::guesses::Peer;
 
 /// Sends what stands in this file of the crate, and compares the answers.
 pub(crate) async fn check(file: &str) {
@@ -67,7 +69,9 @@ async fn send(world: &World, file: &str, own: &Exchange<'_>, ids: &[String]) -> 
     let headers = own.own_headers();
     let by = if headers.is_empty() { exchange::headers_of(file) } else { &headers[..] };
     let body = exchange::named(body, ids);
-    world.send(super::world::request(method, &exchange::named(path, ids), "", by, body)).await
+    let mut request = super::world::request(method, &exchange::named(path, ids), "", by, body);
+    request.extensions_mut().insert(Peer(Ipv4Addr::LOCALHOST.into()));
+    world.send(request).await
 }
 
 /// An answer as it is shown: status, headers, body.
@@ -120,6 +124,8 @@ fn hide(json: &mut Value, ids: &mut Vec<String>, chosen: &str) {
             for (name, value) in members.iter_mut() {
                 match name.as_str() {
                     "request_id" | "requestId" => *value = "<request>".into(),
+                    // Of a secret.
+                    "last_four" => *value = "<drawn>".into(),
                     "next_cursor" if value.is_string() => *value = "<cursor>".into(),
                     "next" if value.as_str().is_some_and(|next| !next.is_empty() && !chosen.contains(next)) => {
                         *value = "<cursor>".into();

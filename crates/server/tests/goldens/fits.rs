@@ -4,8 +4,8 @@
 //!   from then on it has to be that one, and nothing else may be it.
 //! - What a request says of time is moved along, so that it stands to the clock of the machine as it stands to that of the file: instants by
 //!   minutes, days by days. Answers have to show it so.
-//! - An instant of the file's clock is one of this play. One that no request says, and that is not the clock's, is an instant of the same form.
-//! - `<request>` and `<cursor>` stand for any.
+//! - An instant of the file's clock is one of this play. One behind it that no request says is an instant of the same form.
+//! - `<request>`, `<cursor>` and `<drawn>` stand for any.
 //!
 //! Everything else is as it is shown.
 
@@ -257,7 +257,15 @@ impl Bindings {
         if !self.is_near(at) {
             return left.strip_prefix(shown);
         }
-        let is_said = self.instants.contains(&at);
+        let is_past = at < self.of_file[0];
+        // One of the past that no request says is made of those that are said, or is an example.
+        if is_past
+            && !self.instants.contains(&at)
+            && let Some(rest) = left.strip_prefix(shown)
+        {
+            return Some(rest);
+        }
+        let is_said = is_past || self.instants.contains(&at);
         if is_said && let Some(rest) = left.strip_prefix(self.moved(shown).as_str()) {
             return Some(rest);
         }

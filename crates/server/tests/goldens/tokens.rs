@@ -18,7 +18,7 @@ pub(crate) enum Token<'a> {
     /// An id, by its name or as it was drawn, or a sealed word.
     Drawn(&'a str),
     Instant(&'a str),
-    /// An id of a request, or a cursor.
+    /// An id of a request, a cursor, or a part of a secret.
     Any,
     End,
 }
@@ -41,7 +41,7 @@ pub(crate) fn next<'a>(text: &'a str, chosen: &str) -> (Token<'a>, &'a str) {
 
 /// What stands at the beginning of a text and not for itself, and how long it is.
 fn word<'a>(text: &'a str, chosen: &str) -> Option<(Token<'a>, usize)> {
-    for any in ["<request>", "<cursor>"] {
+    for any in ["<request>", "<cursor>", "<drawn>"] {
         if text.starts_with(any) {
             return Some((Token::Any, any.len()));
         }
