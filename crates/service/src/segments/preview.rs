@@ -240,7 +240,7 @@ impl Service {
                 return Ok(());
             }
             let id = read_node_key(&row.key).map_or(place.from, number);
-            if mixed(id) % asking.stride == 0 {
+            if mixed(id).is_multiple_of(asking.stride) {
                 let cluster = cluster::decode(&row.value, &asking.configured.config)?;
                 for head in cluster.profile_ids() {
                     let holds = match self.holds_anew(workspace, (&cluster, row), head, asking).await {
@@ -398,7 +398,7 @@ mod tests {
 
     #[test]
     fn bits_are_mixed() {
-        let drawn = (0..10_000u128).filter(|id| mixed(id << 32) % 10 == 0).count();
+        let drawn = (0..10_000u128).filter(|id| mixed(id << 32).is_multiple_of(10)).count();
         assert!((900..1_100).contains(&drawn), "{drawn}");
     }
 
