@@ -179,6 +179,13 @@ fn rows_of_events_without_id_or_time_are_refused() {
     }
     is(&asker.native("PUT /v1/connections/c50", &connection), 413, "connections_full");
     is(&asker.native("PUT /v1/sources/s50", &source), 413, "sources_full");
+    let activation =
+        |at| json!({ "connection": "files", "columns": ["user_id"], "path": format!("p{at}"), "format": "csv" });
+    for at in 0..50 {
+        let put = asker.native(&format!("PUT /v1/activations/a{at}"), &activation(at));
+        assert_eq!(put.status, 200, "{}", put.body);
+    }
+    is(&asker.native("PUT /v1/activations/a50", &activation(50)), 413, "activations_full");
 
     (0..=10_000).for_each(|at| fs::write(files.join(format!("n-{at}.csv")), "id\n").expect("written"));
     let many =

@@ -22,7 +22,7 @@ impl Service {
     ///
     /// # Errors
     /// `Invalid` with `export_invalid`, `merge_policy_unknown`, `merge_policy_without_graph`; `NotFound` with `segment_not_found`;
-    /// `Unavailable` with `segment_building`, `rules_off`; `LimitExceeded` with `export_columns_too_many`; `Throttled` with `exports_busy`; what
+    /// `Conflict` with `segment_not_live`; `Unavailable` with `segment_building`, `rules_off`; `LimitExceeded` with `export_columns_too_many`; `Throttled` with `exports_busy`; what
     /// the store answers.
     pub async fn export_rows(
         self: &Arc<Self>,

@@ -176,7 +176,7 @@ fn audience_of(config: &StoredConfig, audience: &str) -> Result<String, Error> {
 /// A segment that is not complete is no parameter that can be taken yet.
 fn building(error: Error) -> Error {
     match error.code {
-        "segment_building" | "segment_not_found" => Error { kind: ErrorKind::Invalid, ..error },
+        "segment_building" | "segment_not_live" | "segment_not_found" => Error { kind: ErrorKind::Invalid, ..error },
         _ => error,
     }
 }

@@ -143,4 +143,10 @@ async fn a_copy_of_a_segment_follows_it() {
     let made = world.call("POST", "/v1/segments", ROOT, draft).await;
     assert_eq!(made.status, 201, "{}", made.json());
     assert_eq!(world.get("/v1/segments/later/changes", ROOT).await.code(), "segment_not_live");
+    // Nobody is told to wait for what nobody evaluates: an export of a draft, and of a segment that is archived, is refused.
+    assert_eq!(world.call("DELETE", "/v1/segments/lyon", ROOT, String::new()).await.status, 200);
+    for name in ["later", "lyon"] {
+        let body = json!({ "of": "members", "segment": name }).to_string();
+        assert_eq!(world.call("POST", "/v1/exports", ROOT, body).await.code(), "segment_not_live", "{name}");
+    }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use tessera_engine::config::Config;
+use tessera_engine::model::Flags;
+use tessera_engine::rules::SegmentId;
 use tessera_store::Version;
 
 use crate::base::error::{Error, ErrorKind};
@@ -10,7 +12,7 @@ use crate::base::settings::Settings;
 use crate::config::controls::{self, Controls};
 use crate::config::policies::{Chosen, CompiledPolicies};
 use crate::config::visibility::Flagged;
-use crate::config::workspace::{self as workspace_config, StoredConfig};
+use crate::config::workspace::{self as workspace_config, RuleKind, Status, StoredConfig};
 
 /// A configuration as it is stored, and as decisions and reads use it.
 pub(crate) struct Configured {
@@ -57,6 +59,32 @@ impl Configured {
             return Err(Error::new(ErrorKind::Unavailable, "rules_off", message));
         }
         Ok(())
+    }
+
+    /// A segment whose members are known to whoever may see it.
+    ///
+    /// # Errors
+    /// `NotFound` with `segment_not_found`; `Unavailable` with `rules_off`, `segment_building`; `Conflict` with `segment_not_live`.
+    pub(crate) fn live_segment(&self, name: &str, visibility: Flags) -> Result<SegmentId, Error> {
+        if self.flagged.is_hidden(RuleKind::Segment, name, visibility) {
+            return Err(Error::new(ErrorKind::NotFound, "segment_not_found", "no segment has this name"));
+        }
+        self.check_rules_are_on()?;
+        let found = self.stored.rules().find(RuleKind::Segment, name)?;
+        if let Some(segment) = self.config.rules().segment_id(found.name.as_str()) {
+            return Ok(segment);
+        }
+        Err(match found.status() {
+            Status::Draft | Status::Archived => {
+                let message =
+                    "the segment is a draft or archived, and nobody is evaluated: make it active, and ask again";
+                Error::new(ErrorKind::Conflict, "segment_not_live", message)
+            }
+            Status::Building | Status::Active => {
+                let message = "the segment is not evaluated of everybody yet: ask again when it is complete";
+                Error::new(ErrorKind::Unavailable, "segment_building", message)
+            }
+        })
     }
 
     /// The merge policy that a read asks for, or the workspace's default one.

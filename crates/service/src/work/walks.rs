@@ -21,7 +21,6 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::base::store_error::read_failed;
 use crate::config::configured::Configured;
-use crate::config::workspace::RuleKind;
 use crate::read::document::{self, DocumentProfile, DocumentQuery};
 use crate::read::find::Found;
 use crate::read::query::StoredCall;
@@ -102,7 +101,7 @@ impl Service {
     /// Walks all profiles of persons, or those who are members of a segment.
     ///
     /// # Errors
-    /// `NotFound` with `segment_not_found`; `Unavailable` with `segment_building`, `rules_off`; what the store answers.
+    /// `NotFound` with `segment_not_found`; `Conflict` with `segment_not_live`; `Unavailable` with `segment_building`, `rules_off`; what the store answers.
     pub async fn walk_profiles(
         self: &Arc<Self>,
         workspace: WorkspaceId,
@@ -113,14 +112,7 @@ impl Service {
         let configured = &records.configured;
         configured.check_rules_are_on()?;
         if let Some(name) = segment {
-            let found = configured.stored.rules().find(RuleKind::Segment, name)?;
-            if configured.flagged.is_hidden(RuleKind::Segment, name, query.visibility) {
-                return Err(Error::new(ErrorKind::NotFound, "segment_not_found", "no segment has this name"));
-            }
-            if configured.config.rules().segment_id(found.name.as_str()).is_none() {
-                let message = "the segment is not evaluated of everybody yet: ask again when it is complete";
-                return Err(Error::new(ErrorKind::Unavailable, "segment_building", message));
-            }
+            configured.live_segment(name, query.visibility)?;
         }
         Ok(ProfileWalk { records, query, segment: segment.map(Into::into) })
     }

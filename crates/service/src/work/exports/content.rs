@@ -10,7 +10,6 @@ use tessera_engine::view::Relevance;
 use crate::base::clock::{format_timestamp, parse_timestamp};
 use crate::base::error::{Error, ErrorKind};
 use crate::config::configured::Configured;
-use crate::config::workspace::RuleKind;
 use crate::read::columns::{COLUMNS_MAX, Choice, too_many};
 use crate::read::query::Fields;
 
@@ -131,7 +130,7 @@ impl ExportContent {
     ///
     /// # Errors
     /// `Invalid` with `export_invalid`, `export_path_invalid`, `merge_policy_unknown`, `merge_policy_without_graph`; `NotFound` with
-    /// `segment_not_found`; `Unavailable` with `segment_building`, `rules_off`; `LimitExceeded` with `export_columns_too_many`.
+    /// `segment_not_found`; `Conflict` with `segment_not_live`; `Unavailable` with `segment_building`, `rules_off`; `LimitExceeded` with `export_columns_too_many`.
     pub(crate) fn check(&self, configured: &Configured) -> Result<(), Error> {
         let format =
             FileFormat::parse(&self.format).ok_or_else(|| invalid("format: csv, jsonl or parquet is expected"))?;
@@ -192,16 +191,7 @@ impl ExportContent {
             }
             (ExportOf::Profiles | ExportOf::Events, None) => return Ok(()),
         };
-        if configured.flagged.is_hidden(RuleKind::Segment, name, self.visibility()) {
-            return Err(Error::new(ErrorKind::NotFound, "segment_not_found", "no segment has this name"));
-        }
-        configured.check_rules_are_on()?;
-        let found = configured.stored.rules().find(RuleKind::Segment, name)?;
-        if configured.config.rules().segment_id(found.name.as_str()).is_none() {
-            let message = "the segment is not evaluated of everybody yet: ask again when it is complete";
-            return Err(Error::new(ErrorKind::Unavailable, "segment_building", message));
-        }
-        Ok(())
+        configured.live_segment(name, self.visibility()).map(drop)
     }
 
     /// Between which instants events are.
