@@ -74,6 +74,7 @@ played! {
     adobe_system_jobs: "src/adobe/golden/system_jobs.txt",
     dfinery_export: "src/dfinery/golden/export.txt",
     dfinery_import: "src/dfinery/golden/import.txt",
+    native_activations: "src/native/golden/activations.txt",
     native_audit: "src/native/golden/audit.txt",
     native_directives: "src/native/golden/directives.txt",
     native_erasures: "src/native/golden/erasures.txt",

@@ -44,9 +44,14 @@ pub(super) fn read(kind: Kind, client: &Client, current: &mut Current) -> Result
 /// What a rule says or, where it is edited, will say, as files declare it.
 fn content(mut item: Value) -> Value {
     let is_draft = item["status"] == "draft";
+    // It is beside the versions of the rule, and holds for all of them.
+    let control_group = item["control_group"].take();
     let next = item["next"].take();
     let Value::Object(said) = (if next.is_null() { item } else { next }) else { return Value::Null };
     let mut content: Map<String, Value> = said.into_iter().filter(|(name, _)| CONTENT.contains(&&**name)).collect();
+    if !control_group.is_null() {
+        content.insert("control_group".to_owned(), control_group);
+    }
     if is_draft {
         content.insert("status".to_owned(), json!("draft"));
     }
