@@ -40,7 +40,7 @@ fn rows_of_a_driver_become_profiles_that_stay_true_to_them() {
     );
     let (status, tested) = ask(&client, "POST", "/v1/connections/shop:test", &Value::Null);
     assert_eq!((status, &tested["tables"]), (200, &json!(["customers"])), "{tested}");
-    put(&client, "/v1/sources/customers", &source("shop", "select * from customers"));
+    put(&client, "/v1/sources/customers", source("shop", "select * from customers"));
     assert_eq!(refresh(&client, "customers"), ("done".into(), [3, 3, 0, 0]));
     let one = client.get("/v1/profiles/id/D-1").expect("a profile");
     assert_eq!((&one["city"], &one["orders"]), (&json!("Lyon"), &json!(3)), "{one}");
@@ -70,11 +70,11 @@ fn postgresql_answers_by_its_driver_and_says_clearly_when_it_does_not() {
     let driver = warehouse::driver("libadbc_driver_postgresql.so");
     let connection =
         |secret: &str| json!({ "kind": "adbc", "driver": driver, "options": { "uri": { "env": secret } } });
-    put(&client, "/v1/connections/crm", &connection("TESSERA_SECRET_RIGHT"));
-    put(&client, "/v1/connections/wrong", &connection("TESSERA_SECRET_WRONG"));
+    put(&client, "/v1/connections/crm", connection("TESSERA_SECRET_RIGHT"));
+    put(&client, "/v1/connections/wrong", connection("TESSERA_SECRET_WRONG"));
     let (status, tested) = ask(&client, "POST", "/v1/connections/crm:test", &Value::Null);
     assert_eq!((status, &tested["tables"]), (200, &json!(["customers"])), "{tested}");
-    put(&client, "/v1/sources/customers", &source("crm", "select * from customers -- all"));
+    put(&client, "/v1/sources/customers", source("crm", "select * from customers -- all"));
     assert_eq!(refresh(&client, "customers"), ("done".into(), [2, 2, 0, 0]));
     let one = client.get("/v1/profiles/id/P-1").expect("a profile");
     assert_eq!((&one["n"], &one["tags"], &one["score"]), (&json!(1), &json!(["a", null]), &json!(0.5)), "{one}");
@@ -92,7 +92,7 @@ fn postgresql_answers_by_its_driver_and_says_clearly_when_it_does_not() {
         ("with gone as (delete from customers returning id) select * from gone", "source_query_invalid"),
         ("select id, id from customers", "source_columns_duplicate"),
     ] {
-        let (_, answer) = ask(&client, "POST", "/v1/sources:preview", &source("crm", sql));
+        let (_, answer) = ask(&client, "POST", "/v1/sources:preview", source("crm", sql));
         assert_eq!(answer["error"]["code"], code, "{sql}: {answer}");
     }
     postgres.end();
@@ -115,14 +115,14 @@ fn sql_over_a_folder_takes_an_engine_that_the_operator_named() {
     {
         let server = Server::start(folder.path());
         put(&server.client(), "/v1/connections/files", &connection);
-        let (_, answer) = ask(&server.client(), "POST", "/v1/sources:preview", &source("files", &sql));
+        let (_, answer) = ask(&server.client(), "POST", "/v1/sources:preview", source("files", &sql));
         assert_eq!(answer["error"]["code"], "source_sql_unsupported", "{answer}");
         server.stop();
     }
     let library = warehouse::driver("libduckdb.so");
     let server = Server::start_with(folder.path(), &[("TESSERA_DUCKDB_DRIVER", library.to_str().expect("a path"))]);
     let client = server.client();
-    put(&client, "/v1/sources/people", &source("files", &sql));
+    put(&client, "/v1/sources/people", source("files", &sql));
     assert_eq!(refresh(&client, "people"), ("done".into(), [2, 2, 0, 0]));
     assert_eq!(client.get("/v1/profiles/id/S-1").expect("a profile")["total"], 15);
     let outside = source("files", "select content as id from read_text('/etc/passwd')");

@@ -66,7 +66,7 @@ fn objects_become_profiles_that_stay_true_to_them() {
     let server = server(folder.path(), &store);
     let client = server.client();
 
-    let shown = put(&client, "/v1/connections/lake", &connection(&store, "s3://exports/crm", "TESSERA_SECRET_S3"));
+    let shown = put(&client, "/v1/connections/lake", connection(&store, "s3://exports/crm", "TESSERA_SECRET_S3"));
     assert_eq!(shown["options"]["secret_access_key"], json!({ "env": "TESSERA_SECRET_S3" }));
     assert_eq!(shown["options"]["allow_http"], true);
     let (status, tested) = ask(&client, "POST", "/v1/connections/lake:test", &Value::Null);
@@ -77,7 +77,7 @@ fn objects_become_profiles_that_stay_true_to_them() {
         json!({ "connection": "lake", "table": table, "primary": { "column": "id", "namespace": "user_id" },
                 "identifiers": { "email": "email" } })
     };
-    put(&client, "/v1/sources/people", &source("*/people-*"));
+    put(&client, "/v1/sources/people", source("*/people-*"));
     assert_eq!(refresh(&client, "people"), ("done".into(), [6_002, 6_002, 0, 0], Value::Null));
     for (id, email) in [("O-6000", "o6000@shop.example"), ("G-1", "g1@shop.example"), ("Z-1", "z1@shop.example")] {
         let profile = client.get(&format!("/v1/profiles/id/{id}")).expect("a profile");
@@ -93,7 +93,7 @@ fn objects_become_profiles_that_stay_true_to_them() {
 
     // One file by its path, JSON lines.
     store.put("exports", "crm/one.jsonl", b"{\"id\":\"J-1\",\"prefs\":{\"shoe\":38}}\n");
-    put(&client, "/v1/sources/one", &source_without_email("one.jsonl"));
+    put(&client, "/v1/sources/one", source_without_email("one.jsonl"));
     assert_eq!(refresh(&client, "one").1, [1, 1, 0, 0]);
     assert_eq!(client.get("/v1/profiles/id/J-1").expect("a profile")["prefs"], json!({ "shoe": 38 }));
     server.stop();
@@ -134,7 +134,7 @@ fn what_an_object_store_cannot_answer_is_told_clearly() {
         assert_eq!((found, &answer["error"]["code"]), (status, &json!(code)), "{name}: {answer}");
         assert!(!answer.to_string().contains("Signature"), "words of the store are not handed on: {answer}");
     }
-    put(&client, "/v1/connections/lake", &connection(&store, "s3://exports", secret));
+    put(&client, "/v1/connections/lake", connection(&store, "s3://exports", secret));
     for (table, code) in [
         ("none.csv", "source_table_unknown"),
         ("none-*.csv", "source_table_unknown"),
@@ -146,7 +146,7 @@ fn what_an_object_store_cannot_answer_is_told_clearly() {
         ("broken.csv.zst", "source_lost"),
         ("empty.csv", "source_columns_missing"),
     ] {
-        let (_, answer) = ask(&client, "POST", "/v1/sources:preview", &source_without_email(table));
+        let (_, answer) = ask(&client, "POST", "/v1/sources:preview", source_without_email(table));
         assert_eq!(answer["error"]["code"], code, "{table}: {answer}");
     }
 }
