@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 
 made=target/openapi.json
 mkdir -p target openapi
-cargo run --quiet --locked --package tessera-server -- openapi >"$made"
+# Not by `--package`: what it depends on would be built a second time, with the features that this package alone asks for.
+cargo run --quiet --locked --bin tessera -- openapi >"$made"
 if [ "${1:-}" = --check ]; then
   diff -u openapi/tessera.json "$made" || {
     echo 'openapi/tessera.json is not what the code says: run scripts/openapi.sh and commit it' >&2

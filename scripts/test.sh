@@ -31,7 +31,7 @@ fi
 step 'documentation'
 cargo test --locked --workspace --doc --quiet
 step 'the binary'
-cargo build --locked --package tessera-server
+cargo build --locked --bin tessera
 binary=$PWD/target/debug/tessera
 step 'official SDKs'
 scripts/sdk-test.sh "$binary"
