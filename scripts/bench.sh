@@ -7,10 +7,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 command -v taskset >/dev/null || { echo 'taskset is missing: install util-linux' >&2; exit 1; }
+# The packages together, so that what they stand on is built once, as `make build` has it.
+packages=(--package tessera-server --package tessera-connect --package tessera-store-lsm)
 cargo build --release --locked --package tessera-server --bin tessera
 if [ "${1:-}" = --sources ]; then
-  cargo build --release --locked --package tessera-connect --example bare
-  cargo build --release --locked --package tessera-store-lsm --example refill
+  cargo build --release --locked "${packages[@]}" --example bare --example refill
   venv=$PWD/target/sdk/venv
   [ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/sdk/requirements.txt
@@ -21,7 +22,6 @@ if [ "${1:-}" = --sources ]; then
   echo 'PostgreSQL is missing, so rows come from Parquet alone (Debian, Ubuntu: apt-get install postgresql)' >&2
   exec "${measure[@]}"
 fi
-cargo build --release --locked --package tessera-server --example constant
-cargo build --release --locked --package tessera-store-lsm --example replay
+cargo build --release --locked "${packages[@]}" --example constant --example replay
 cargo build --release --locked --package xtask
 exec taskset -c 1 "${CARGO_TARGET_DIR:-target}/release/xtask" bench "$@"

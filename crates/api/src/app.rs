@@ -264,6 +264,11 @@ impl Entered {
         }
     }
 
+    /// An error with what is told of limits.
+    pub(crate) fn refused(mut self, error: Error) -> Failure {
+        Failure::from(error).with_headers(std::mem::take(&mut self.told))
+    }
+
     /// Gives the answer, and the place under the limits and in the budget back when the client has all of it.
     pub(crate) fn answer(self, response: Response) -> Response {
         transport::hold_until_sent(response, self.held, self.after)

@@ -347,11 +347,26 @@ pub(crate) fn form_expected(error: &serde_json::Error) -> String {
     }
     // The last of them is serde's own; one before it would be quoted from what was sent.
     match message.rfind("expected ") {
-        Some(at) if message.starts_with("unknown field") => format!("unknown member, {}", &message[at..]),
+        Some(at) if message.starts_with("unknown field") => {
+            let (head, expected) = message.split_at(at);
+            format!("unknown member{}, {expected}", unknown_member(head))
+        }
         Some(at) if message.starts_with("unknown variant") => format!("unknown word, {}", &message[at..]),
         Some(at) if message.starts_with("invalid ") => format!("expected {}", in_json(&message[at + 9..])),
         _ => "the json is not of the form that is expected here".to_owned(),
     }
+}
+
+/// The name of a member that nobody reads, where it is one: what is long or of other characters is not a name that was misspelt.
+fn unknown_member(head: &str) -> String {
+    /// Names of members are shorter.
+    const NAME_BYTES_MAX: usize = 64;
+    let name = head.strip_prefix("unknown field `").and_then(|rest| rest.strip_suffix("`, "));
+    let is_name = |name: &&str| {
+        name.len() <= NAME_BYTES_MAX
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.$:".contains(&byte))
+    };
+    name.filter(is_name).map(|name| format!(" `{name}`")).unwrap_or_default()
 }
 
 /// What serde calls by the names of Rust.

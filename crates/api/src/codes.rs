@@ -9,10 +9,12 @@ use tessera_service::error::ErrorKind::{
 mod activations;
 mod adobe;
 mod adobe_objects;
+mod directives;
 mod doors;
 mod exports;
 mod keys;
 mod profile_store;
+mod rules;
 mod sources;
 mod verdicts;
 
@@ -114,35 +116,6 @@ const CALLS: &[Code] = &[
     ),
     call("query_invalid", Invalid, "A query parameter is missing or has no value that this call takes."),
     call("relevance_invalid", Invalid, "`relevance` is `any`, `relevant` or `not_relevant`."),
-    call("purpose_unknown", Invalid, "`purpose` is `condition` or `value`."),
-    call("rule_spelling", Invalid, "A rule stands in exactly one of `pql`, `pql_json`, `tree`, `filter`."),
-    call(
-        "rule_cycle",
-        Invalid,
-        "A computed attribute or a segment would depend on itself. The message has the path, from rule to rule.",
-    ),
-    call(
-        "rule_never_holds_still",
-        Invalid,
-        "A condition takes `now` for a value, so that it would have to be asked again all the time. Compare with it instead, as in `timestamp occurs <= 30 days before now`.",
-    ),
-    call("time_zone_unknown", Invalid, "`time_zone` is a name of the database of time zones, as in `Europe/Paris`."),
-    call("description_invalid", Invalid, "The description of a rule is at most 500 characters."),
-    call(
-        "merge_policy_without_graph",
-        Invalid,
-        "A segment or a query sees profiles whole: its merge policy, or the default one of the workspace, needs the whole identity graph.",
-    ),
-    call(
-        "rule_invalid",
-        Invalid,
-        "A rule cannot be read. The message says which rule of its language is broken, what was expected and where; `/v1/rules:check` says it in parts. The language, with recipes and what SQL is in it, is at `/docs/rules`.",
-    ),
-    call(
-        "rule_over_budget",
-        LimitExceeded,
-        "A rule takes more steps for this profile than it may. Narrow what it looks at, by types of events or a window.",
-    ),
     call("host_missing", Invalid, "A request of HTTP/1.1 names the host that it is for, once, in the header `Host`."),
     call(
         "length_ambiguous",
@@ -295,11 +268,6 @@ const CALLS: &[Code] = &[
         Forbidden,
         "Whoever runs this host gives another organization its first key, and later none that is about its data, by making or by rotating one. Have a key of that organization do it.",
     ),
-    call(
-        "rule_reads_hidden",
-        Forbidden,
-        "The rule, or the filter or order of a query, reads attributes or events that this key may not see, so it may not set or try it.",
-    ),
     call("scope_exceeded", Forbidden, "A key can only give, or act on, workspaces that it holds itself."),
     call("workspace_forbidden", Forbidden, "The key does not hold a workspace of this name, whether it exists or not."),
     call("not_found", NotFound, "No such path."),
@@ -310,17 +278,11 @@ const CALLS: &[Code] = &[
     ),
     call("profile_not_found", NotFound, "No profile answers to this id or identity."),
     call("event_not_found", NotFound, "No event of this message id stands on a timeline."),
-    call("erasure_not_found", NotFound, "The workspace has no erasure of this id."),
     call(
         "cursor_too_old",
         Invalid,
         "What changed behind the cursor is no longer kept (the feed has bounds, see `feed_secs_max`), or the segment has another rule now. Ask without a \
          cursor for a new one, then list the members anew, and read on from the new cursor.",
-    ),
-    call(
-        "segment_not_live",
-        Conflict,
-        "The segment is a draft, is archived, or is being built for the first time, so it has no members that could change.",
     ),
     call(
         "feed_trimmed",
@@ -332,12 +294,6 @@ const CALLS: &[Code] = &[
     call("organization_not_found", NotFound, "No organization of this name that the key may see."),
     call("namespace_not_found", NotFound, "No namespace of this name is registered in the workspace."),
     call("merge_policy_not_found", NotFound, "The workspace has no merge policy of this id."),
-    call(
-        "attribute_not_found",
-        NotFound,
-        "No attribute of this path is registered in the data model; no computed attribute has this name.",
-    ),
-    call("segment_not_found", NotFound, "No segment of this name, or none that the key may see."),
     call("event_type_not_found", NotFound, "No event type of this name is registered."),
     call("dataset_mode_not_found", NotFound, "The dataset has no mode of its own."),
     call("key_not_found", NotFound, "No key of this id that the caller may see."),
@@ -353,38 +309,6 @@ const CALLS: &[Code] = &[
     call("workspace_exists", Conflict, "The organization has a workspace of this name."),
     call("namespace_exists", Conflict, "The workspace has a namespace of this name."),
     call("exclusive_taken", Conflict, "Another namespace of the workspace is exclusive already; only one may be."),
-    call("rule_exists", Conflict, "There is a computed attribute, or a segment, of this name. Replace it with `PUT`."),
-    call(
-        "name_taken",
-        Conflict,
-        "The name is that of a namespace, of an attribute of the data model, or of a member of every profile, so no computed attribute can have it.",
-    ),
-    call(
-        "rule_changed",
-        Conflict,
-        "The rule has another version than the one that was to be replaced: read it, and decide anew.",
-    ),
-    call(
-        "rule_in_use",
-        Conflict,
-        "Other rules depend on this one; the message lists them. Archive or replace them first.",
-    ),
-    call("rule_runs", Conflict, "A rule that runs cannot become a draft. Replace it, or archive it."),
-    call(
-        "rule_into_fixed",
-        Conflict,
-        "Where the values of a computed attribute are, in profiles or in events, stays as it was made. Make one of another name.",
-    ),
-    call(
-        "rule_would_reveal",
-        Conflict,
-        "What the attribute wrote into events so far would be shown to readers who may not see what it was computed of. Make one of another name.",
-    ),
-    call(
-        "event_attributes_full",
-        LimitExceeded,
-        "At most 20 computed attributes that run are written into events. Archive one of them first.",
-    ),
     call(
         "merge_policy_in_use",
         Conflict,
@@ -437,24 +361,9 @@ const CALLS: &[Code] = &[
     call("namespaces_full", LimitExceeded, "The workspace has as many namespaces as it may."),
     call("merge_policies_full", LimitExceeded, "The workspace has as many merge policies as it may: 50."),
     call(
-        "rules_full",
-        LimitExceeded,
-        "The workspace has as many computed attributes or segments as it may, archived ones included; the message says how many.",
-    ),
-    call(
         "merge_policies_in_use",
         LimitExceeded,
         "Segments may have 5 merge policies between them, the default one included.",
-    ),
-    call(
-        "too_many_segments",
-        LimitExceeded,
-        "More segments were to be compared than are at once; the message says how many.",
-    ),
-    call(
-        "explanation_too_large",
-        LimitExceeded,
-        "The explanation would name more than 5,000 values: ask for one attribute by `attribute`.",
     ),
     call(
         "data_model_full",
@@ -532,17 +441,6 @@ const CALLS: &[Code] = &[
     ),
     call("fenced", Unavailable, "Another process has taken over. Nothing happened; send it again."),
     call("not_ready", Unavailable, "The server is starting or stopping: send requests elsewhere."),
-    call("rules_busy", Unavailable, "Too many rules are asked that take long. Nothing happened; ask again."),
-    call(
-        "rules_late",
-        Unavailable,
-        "What the rules come to took longer than 5 seconds for this profile. Ask again, for fewer fields, or make the rules simpler.",
-    ),
-    call(
-        "rules_off",
-        Unavailable,
-        "The server was started without rules, by `--without-rules` or because its last start did not come to an end: what depends on them is not told. Archive the rule that keeps it from starting, and start it again.",
-    ),
     call("contended", Unavailable, "Others changed the same thing again and again. Nothing happened; send it again."),
     call("stopping", Unavailable, "The server is stopping. Nothing happened; send it again."),
     call(
@@ -562,57 +460,6 @@ const CALLS: &[Code] = &[
     call("too_many_rounds", Internal, "A write needed more reads than any write should: a fault of ours."),
     job("job_fault", "A step of the job met a fault of ours, which the log of the server describes."),
     job("job_stuck", "A step of the job was begun again and again and never ended, because the server ended first."),
-    call(
-        "identity_not_found",
-        NotFound,
-        "An identity that the call names belongs to no profile: nothing was ever received under it, or it was erased.",
-    ),
-    call(
-        "directive_invalid",
-        Invalid,
-        "A member of the directive is missing, or does not belong to its type, or an id is none; the message says which.",
-    ),
-    call("directive_not_found", NotFound, "The workspace has no directive or merge of this id."),
-    call("merge_not_found", NotFound, "The history has no merge of this id."),
-    call(
-        "directive_kind",
-        Conflict,
-        "`undo` ends a join, `lift` ends a separation; the id is of another act. The message says of which.",
-    ),
-    call(
-        "dataset_reserved",
-        Invalid,
-        "Names of datasets that begin with `$` are our own. What a directive says is ended by `undo` or `lift`.",
-    ),
-    call(
-        "windows_full",
-        LimitExceeded,
-        "As many windows became longer as may before what they had let end is taken away. Wait for the job of kind `expire`.",
-    ),
-    call(
-        "erasures_full",
-        LimitExceeded,
-        "As many erasures of datasets and batches are under way as may be. Wait for one of their jobs to end.",
-    ),
-    call("one_identity", Invalid, "A join names two different identities."),
-    call("not_one_profile", Conflict, "The identities to be separated are not of one profile as it is now."),
-    call(
-        "nothing_to_separate",
-        Conflict,
-        "The identities named are all that their profile holds. Name some of them; the others are the rest.",
-    ),
-    call("too_many_separations", Conflict, "One identity may be part of 100 separations in force. Lift one first."),
-    call(
-        "separation_in_force",
-        Conflict,
-        "A separation keeps the two apart. The message names it: lift it, if the two are to be one profile.",
-    ),
-    call("cluster_full", Conflict, "The two profiles together would hold more identities than are kept as one."),
-    call(
-        "link_severed",
-        Conflict,
-        "A document has released one of the two identities from the other. Let the document name it again.",
-    ),
 ];
 
 /// All codes, by place and kind.
@@ -626,7 +473,7 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
         .chain(activations::CALLS)
         .chain(sources::CALLS)
         .chain(sources::VERDICTS);
-    CALLS.iter().chain(keys::CALLS).chain(doors).chain(verdicts::VERDICTS)
+    CALLS.iter().chain(rules::CALLS).chain(directives::CALLS).chain(keys::CALLS).chain(doors).chain(verdicts::VERDICTS)
 }
 
 /// The code of this name.

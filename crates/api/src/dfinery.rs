@@ -4,6 +4,7 @@
 //! names; an event is a call on its timeline. Start reading at `routes`; `parse` says what a member is in our words. `README.md` has a table
 //! of the operations.
 
+mod call;
 mod columns;
 mod errors;
 mod export;

@@ -217,7 +217,7 @@ fn files_that_are_wrong_are_told_by_line_and_nothing_is_written() {
         ("kind: namespace\nname: 7\nspec: {}", "2: `name` is a text; quote it"),
         ("kind: limits", "1: missing member `spec`"),
         ("kind: limits\nspec: {}\nsepc: {}", "3: unknown member `sepc`, expected `kind`, `name` or `spec`"),
-        ("kind: limits\nspec:\n  hub_links_max: 5\n  hubs: 3", "4: limits: unknown member, expected one of"),
+        ("kind: limits\nspec:\n  hub_links_max: 5\n  hubs: 3", "4: limits: unknown member `hubs`, expected one of"),
         ("kind: limits\nspec:\n  hub_links_max: many", "3: limits: expected a whole number"),
         ("kind: limits\nspec:\n  hub_links_max: 0", "3: limits: hub_links_max is 1 to 1000"),
         ("kind: limits\nspec: {}\n---\nkind: limits\nspec: {}", "5: limits is declared twice, first at "),
@@ -234,7 +234,7 @@ fn files_that_are_wrong_are_told_by_line_and_nothing_is_written() {
         ),
         (
             "kind: data_model\nspec:\n  attributes:\n    a:\n      type: text\n      lable: x\n",
-            "6: attribute a: unknown member, expected one of `type`",
+            "6: attribute a: unknown member `lable`, expected one of `type`",
         ),
         (
             "kind: data_model\nspec:\n  event_types:\n    E:\n      properties:\n        p: {type: text, required: perhaps}\n",

@@ -269,7 +269,7 @@ impl Service {
     ) -> Result<ListPage<Member>, Error> {
         check_limit(query.limit)?;
         let configured = self.configured(workspace).await?;
-        let Some(segment) = live(&configured, name, visibility)? else {
+        let Some(segment) = configured.segment(name, visibility)? else {
             return Ok(ListPage { items: Vec::new(), next_cursor: None });
         };
         let scope = Scope::new(workspace);
@@ -329,7 +329,7 @@ impl Service {
     /// `NotFound` with `segment_not_found`.
     pub async fn segment_counts(&self, workspace: WorkspaceId, name: &str) -> Result<MemberCounts, Error> {
         let configured = self.configured(workspace).await?;
-        match live(&configured, name, Flags { internal: true, private: true })? {
+        match configured.segment(name, Flags { internal: true, private: true })? {
             Some(segment) => self.counts_of(workspace, segment).await,
             None => Ok(MemberCounts::default()),
         }
@@ -356,11 +356,11 @@ impl Service {
             return Err(Error::new(ErrorKind::LimitExceeded, "too_many_segments", message));
         }
         let configured = self.configured(workspace).await?;
-        let own = live(&configured, name, visibility)?;
+        let own = configured.segment(name, visibility)?;
         let mut overlaps = Vec::with_capacity(others.len());
         for other in others {
             let (mut count, mut both) = (0, 0);
-            if let Some(segment) = live(&configured, other, visibility)? {
+            if let Some(segment) = configured.segment(other, visibility)? {
                 count = self.counts_of(workspace, segment).await?.members;
                 if let Some(own) = own {
                     both = self.common(workspace, own, segment).await?;
@@ -493,19 +493,6 @@ fn check_limit(limit: usize) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Invalid, "limit_invalid", format!("limit is expected to be 1 to {LIST_MAX}")))
-}
-
-/// The number of the segment of this name; none while it is not live.
-fn live(configured: &Configured, name: &str, visibility: Flags) -> Result<Option<SegmentId>, Error> {
-    if configured.flagged.is_hidden(RuleKind::Segment, name, visibility) {
-        return Err(unknown(false));
-    }
-    configured.check_rules_are_on()?;
-    match configured.config.rules().segment_id(name) {
-        Some(segment) => Ok(Some(segment)),
-        // It is there, and nobody is shown as a member before it is complete.
-        None => configured.stored.rules().find(RuleKind::Segment, name).map(|_| None),
-    }
 }
 
 fn check_seen(config: &StoredConfig, kind: RuleKind, name: &str, visibility: Flags) -> Result<(), Error> {

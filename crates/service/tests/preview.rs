@@ -48,6 +48,12 @@ async fn an_estimate_is_of_all_ages_however_they_came() {
     for (pql, expected) in conditions {
         let seen = previewed(&service, pql).await;
         assert!(seen.count.abs_diff(expected) <= 300 && !seen.is_exact, "{pql}: {} of {}", seen.count, seen.examined);
+        let margin = seen.margin.expect("all were walked past");
+        assert!(
+            (1..=300).contains(&margin) && seen.count.abs_diff(expected) <= margin,
+            "{pql}: {} and {margin}",
+            seen.count
+        );
         assert!((11_000..=13_000).contains(&seen.examined), "{}", seen.examined);
     }
     // With time for a part of them, those that come last in every stretch are taken to be as the others.
@@ -55,6 +61,7 @@ async fn an_estimate_is_of_all_ages_however_they_came() {
     for (pql, expected) in &conditions[1..] {
         let seen = previewed(&service, pql).await;
         assert!(seen.count.abs_diff(*expected) <= expected / 3, "{pql}: {} of {}", seen.count, seen.examined);
+        assert_eq!(seen.margin, None, "{pql}");
         assert!(seen.examined < 11_000, "{}", seen.examined);
     }
 }

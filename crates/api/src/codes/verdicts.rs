@@ -90,6 +90,10 @@ pub(super) const VERDICTS: &[Code] = &[
         "The identity token has ended; its server makes another. As a note: the event was taken, and its user id counts as one that anybody may send.",
     ),
     verdict(
+        "member_unknown",
+        "A note: the event has a member that is spelled almost as one that events have. It was ignored; the note says which one was perhaps meant.",
+    ),
+    verdict(
         "duplicate_differs",
         "Something else was stored under this id in this dataset before, and stays; this was not stored. An id is of one event or record for good.",
     ),

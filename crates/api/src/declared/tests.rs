@@ -75,7 +75,7 @@ fn what_is_wrong_has_a_code_and_where_the_form_is_wrong_a_line() {
             "\n{\"hubs\":\n1}",
             "body_invalid",
             Some(2),
-            "unknown member, expected one of `profile_identities_max`",
+            "unknown member `hubs`, expected one of `profile_identities_max`",
         ),
         ("limits", "{\"hub_links_max\":\n\"x\"}", "body_invalid", Some(2), "a whole number"),
         ("limits", "{\"hub_links_max\":0}", "limit_invalid", None, "hub_links_max is 1 to 1000"),

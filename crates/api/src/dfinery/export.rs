@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
+use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use tessera_engine::model::{Flags, Status};
@@ -21,15 +20,14 @@ use tessera_service::walks::{EventSpan, EventWalk, ProfileWalk};
 use tessera_service::workspace_config::{RuleKind, Status as RuleStatus, StoredConfig};
 
 use super::EXPORT;
+use super::call::Call;
 use super::columns::{Choice, Columns, EXTERNAL_ID, event_row, of_items, parameter, profile_row};
-use super::import::SERVICE_ID;
 use super::parse::ITEMS;
 use super::read::is_like;
 use super::wire::{EventExport, ProfileExport};
 use crate::answer::{Answer, Failure, invalid};
 use crate::app::{App, Entered};
 use crate::body;
-use crate::extract::Query;
 use crate::stream::{self, Parts};
 
 /// Bytes from which on a part is sent.
@@ -38,29 +36,15 @@ const PART_BYTES: usize = 64 << 10;
 const DAYS_MAX: i64 = 30;
 const DAY_MICROS: i64 = 86_400_000_000;
 
-pub(super) async fn events(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let entered = app.enter_named(&EXPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Export)?;
-    let done = async { export_events(&app, &entered, &entered.body(&app, &headers, body).await?).await };
-    let done = done.await;
+pub(super) async fn events(State(app): State<Arc<App>>, call: Call) -> Answer {
+    let (entered, body) = call.enter(&app, &EXPORT, Permission::Export).await?;
+    let done = export_events(&app, &entered, &body).await;
     entered.answered(done)
 }
 
-pub(super) async fn profiles(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let entered = app.enter_named(&EXPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Export)?;
-    let done = async { export_profiles(&app, &entered, &entered.body(&app, &headers, body).await?).await };
-    let done = done.await;
+pub(super) async fn profiles(State(app): State<Arc<App>>, call: Call) -> Answer {
+    let (entered, body) = call.enter(&app, &EXPORT, Permission::Export).await?;
+    let done = export_profiles(&app, &entered, &body).await;
     entered.answered(done)
 }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use bytes::Bytes;
 use tessera_service::directory::{Permission, SERVERS};
@@ -12,67 +10,36 @@ use tessera_service::error::{Error, ErrorKind};
 use tessera_service::verdict::Verdict;
 use tessera_service::{Extent, Lookup, Return};
 
+use super::call::Call;
 use super::errors::{Faults, is_of_taxonomy};
 use super::parse::{self, Written};
 use super::wire::Envelope;
 use super::{IMPORT, NAME};
 use crate::answer::{Answer, Failure, json};
 use crate::app::{App, Entered};
-use crate::extract::Query;
 use crate::report;
 
-/// The parameter that names the workspace.
-pub(super) const SERVICE_ID: &str = "service_id";
-
-pub(super) async fn events(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Ingest)?;
-    let done = async { take_events(&app, &entered, &entered.body(&app, &headers, body).await?).await };
-    let done = done.await;
+pub(super) async fn events(State(app): State<Arc<App>>, call: Call) -> Answer {
+    let (entered, body) = call.enter(&app, &IMPORT, Permission::Ingest).await?;
+    let done = take_events(&app, &entered, &body).await;
     entered.answered(done)
 }
 
-pub(super) async fn identities(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Ingest)?;
-    let done = async { take_identities(&app, &entered, &entered.body(&app, &headers, body).await?).await };
-    let done = done.await;
+pub(super) async fn identities(State(app): State<Arc<App>>, call: Call) -> Answer {
+    let (entered, body) = call.enter(&app, &IMPORT, Permission::Ingest).await?;
+    let done = take_identities(&app, &entered, &body).await;
     entered.answered(done)
 }
 
-pub(super) async fn user_profile(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Ingest)?;
-    let done = async { take_user_profile(&app, &entered, &entered.body(&app, &headers, body).await?).await };
-    let done = done.await;
+pub(super) async fn user_profile(State(app): State<Arc<App>>, call: Call) -> Answer {
+    let (entered, body) = call.enter(&app, &IMPORT, Permission::Ingest).await?;
+    let done = take_user_profile(&app, &entered, &body).await;
     entered.answered(done)
 }
 
-pub(super) async fn delete(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let entered = app.enter_named(&IMPORT, (uri.path(), &headers, &query), SERVICE_ID, Permission::Erase)?;
-    let done = async { erase(&app, &entered, &entered.body(&app, &headers, body).await?).await };
-    let done = done.await;
+pub(super) async fn delete(State(app): State<Arc<App>>, call: Call) -> Answer {
+    let (entered, body) = call.enter(&app, &IMPORT, Permission::Erase).await?;
+    let done = erase(&app, &entered, &body).await;
     entered.answered(done)
 }
 

@@ -5,6 +5,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use tessera_service::directory::Permission;
 
+use super::call::SERVICE_ID;
 use super::wire::{Deletion, Envelope, EventExport, Events, Identities, ProfileExport, UserProfile};
 use super::{DELETE, EVENTS, EXPORT_EVENT, EXPORT_PROFILE, IDENTITIES, USER_PROFILE, export, import};
 use crate::app::App;
@@ -18,7 +19,7 @@ const EXPORTS: Access = Access::Workspace(Permission::Export);
 
 fn route(path: &'static str, access: Access, handler: Handler, summary: &'static str) -> Route {
     Route::new(Method::POST, path, access, handler, Tag::Dfinery, summary).workspace_in_query(
-        import::SERVICE_ID,
+        SERVICE_ID,
         "The name of the workspace, or its id.",
         json!({ "type": "string" }),
     )

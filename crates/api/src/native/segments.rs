@@ -72,7 +72,9 @@ struct Preview {
     count: u64,
     /// Whether all profiles were looked at, and had an answer.
     exact: bool,
-    /// How many were.
+    /// By how much `count` is off at most, 95 times of 100: 0 where it is exact, null where there was not time for all profiles.
+    margin: Option<u64>,
+    /// How many were looked at.
     examined: u64,
     /// For how many the condition gave no answer, because an aggregate of it holds more values than it may.
     overflowed: u64,
@@ -220,7 +222,7 @@ pub(super) fn routes() -> Vec<Route> {
             .answer::<Preview>(
                 200,
                 "What it would hold of.",
-                json!({ "count": 421, "exact": true, "examined": 2357, "overflowed": 0, "over_budget": 0, "truncated": false, "sample": ["019a0f3e5b2c7d41e0a8f5c2"] }),
+                json!({ "count": 421, "exact": true, "margin": 0, "examined": 2357, "overflowed": 0, "over_budget": 0, "truncated": false, "sample": ["019a0f3e5b2c7d41e0a8f5c2"] }),
             ),
         segment(Method::GET, "/v1/segments/{name}/overlap", get(overlap), "Compares a segment with others")
             .segment("name", "The segment.")
@@ -300,6 +302,7 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     let tessera_service::segments::Preview {
         count,
         is_exact,
+        margin,
         examined,
         overflowed,
         over_budget,
@@ -310,6 +313,7 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     Ok(entered.answer(json_answer(&Preview {
         count,
         exact: is_exact,
+        margin,
         examined,
         overflowed,
         over_budget,

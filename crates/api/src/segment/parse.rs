@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use tessera_engine::fact::Fact;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Decimal;
+use tessera_expr::problem::closest;
 use tessera_service::clock::{from_unix_json, parse_timestamp};
 use tessera_service::directory::Class;
 use tessera_service::error::Error;
@@ -51,6 +52,8 @@ const SKEW_MICROS_MAX: i64 = 10_000_000;
 const SENT_BEFORE_MICROS_MAX: i64 = 3_600_000_000;
 /// From here on a skew is asked whether both times are of one clock: 30 days, longer than devices wait with what they have to send.
 const FAR_MICROS: i64 = 30 * 86_400_000_000;
+/// Members of an event that are told to be misspelt.
+const MISSPELT_MAX: usize = 5;
 
 /// Reads a batch.
 ///
@@ -171,8 +174,11 @@ impl<'a> Shared<'a> {
         } else if measured.depth.max(self.context_depth + 1) > EVENT_DEPTH_MAX {
             (None, Err(errors::event_too_deep()))
         } else {
-            match body::object(item.get()) {
+            match body::object::<Item<'_>>(item.get()) {
                 Ok(wire) => {
+                    if wire.said() != measured.members {
+                        notes.extend(misspelt(item));
+                    }
                     let token = token.as_deref().or(self.token);
                     vouched = delivery.tokens.judge(&wire, token, delivery.class);
                     self.read(&wire, vouched, &mut notes, delivery)
@@ -338,6 +344,19 @@ fn merged(shared: Option<&(&RawValue, Members<'_>)>, own: Option<&RawValue>) -> 
     let Some(own) = own.and_then(|own| Members::parse(own.get()).ok()) else { return Some((*json).to_owned()) };
     let shared = Members(members.0.clone());
     Some(shared.below(&own).to_raw())
+}
+
+/// Members that nobody reads and that are spelled almost as one that is read. SDKs send members of their own, which are like none of them.
+fn misspelt(item: &RawValue) -> Vec<Note> {
+    let members = Members::parse(item.get()).map(|members| members.0).unwrap_or_default();
+    let unknown = members.iter().filter(|(name, _)| !Item::MEMBERS.contains(&name.as_str()));
+    let near = unknown.filter_map(|(name, _)| Some((name, closest(name, Item::MEMBERS.iter().copied())?)));
+    near.take(MISSPELT_MAX)
+        .map(|(name, meant)| {
+            let message = format!("no member of an event is called so; did you mean {meant}? It was ignored");
+            Note::ValueLeftOut { path: name.as_str().into(), code: "member_unknown", message: message.into() }
+        })
+        .collect()
 }
 
 /// An instant in ISO 8601, or as a number of Unix time.

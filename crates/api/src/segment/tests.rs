@@ -233,6 +233,17 @@ fn one_bad_value_is_left_out_or_replaced() {
         (r#"{"messageId":1.0,"userId":10e-1}"#, "1 identify [user_id:1/verified]", &[]),
         ("\u{feff}{\"messageId\":\"m\",\"userId\":\"u\"}", u, &[]),
         (
+            r#"{"messageId":"m","userId":"u","propertis":{"v":1},"trait":{},"user_id":"x"}"#,
+            u,
+            &["out propertis member_unknown", "out trait member_unknown", "out user_id member_unknown"],
+        ),
+        // Members that SDKs send of their own, and one that says nothing.
+        (
+            r#"{"messageId":"m","userId":"u","_metadata":{},"channel":"web","rudderId":"r","receivedAt":"x","writeKey":"k","event":null}"#,
+            u,
+            &[],
+        ),
+        (
             r#"{"messageId":"m","userId":"u","timestamp":"2026-01-31T11:00:00Z","sentAt":0}"#,
             "m identify at 2026-01-31T11:00:00Z [user_id:u/verified]",
             &["out sentAt sent_at_impossible"],

@@ -117,6 +117,39 @@ pub(crate) struct Item<'a> {
     pub(crate) sent_at: Option<&'a RawValue>,
 }
 
+impl Item<'_> {
+    /// The names of its members.
+    pub(crate) const MEMBERS: [&'static str; 16] = [
+        "type",
+        "messageId",
+        "userId",
+        "anonymousId",
+        "previousId",
+        "groupId",
+        "event",
+        "name",
+        "category",
+        "properties",
+        "traits",
+        "context",
+        "integrations",
+        "timestamp",
+        "originalTimestamp",
+        "sentAt",
+    ];
+
+    /// How many of its members are there and not null.
+    pub(crate) fn said(&self) -> usize {
+        let Self { r#type, message_id, user_id, anonymous_id, previous_id, group_id, event, name, .. } = self;
+        let Self {
+            category, properties, traits, context, integrations, timestamp, original_timestamp, sent_at, ..
+        } = self;
+        let ids = [r#type, message_id, user_id, anonymous_id, previous_id, group_id, event, name];
+        let rest = [category, properties, traits, context, integrations, timestamp, original_timestamp, sent_at];
+        ids.into_iter().chain(rest).flatten().count()
+    }
+}
+
 /// The members of `context` that identify somebody.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]

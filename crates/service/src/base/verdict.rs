@@ -59,7 +59,8 @@ pub enum Note {
     ValueLeftOut {
         /// Where it stood: names joined by dots.
         path: Arc<str>,
-        /// The stable code: `not_a_number`, `number_out_of_range`, `sent_at_impossible`, `attribute_invalid`, `more_values`.
+        /// The stable code: `not_a_number`, `number_out_of_range`, `sent_at_impossible`, `attribute_invalid`, `more_values`,
+        /// `member_unknown`.
         code: &'static str,
         /// What was expected.
         message: Arc<str>,

@@ -61,20 +61,30 @@ impl Configured {
         Ok(())
     }
 
-    /// A segment whose members are known to whoever may see it.
+    /// The number of a segment that the caller may see; none while its members are not known.
     ///
     /// # Errors
-    /// `NotFound` with `segment_not_found`; `Unavailable` with `rules_off`, `segment_building`; `Conflict` with `segment_not_live`.
-    pub(crate) fn live_segment(&self, name: &str, visibility: Flags) -> Result<SegmentId, Error> {
+    /// `NotFound` with `segment_not_found`; `Unavailable` with `rules_off`.
+    pub(crate) fn segment(&self, name: &str, visibility: Flags) -> Result<Option<SegmentId>, Error> {
         if self.flagged.is_hidden(RuleKind::Segment, name, visibility) {
             return Err(Error::new(ErrorKind::NotFound, "segment_not_found", "no segment has this name"));
         }
         self.check_rules_are_on()?;
-        let found = self.stored.rules().find(RuleKind::Segment, name)?;
-        if let Some(segment) = self.config.rules().segment_id(found.name.as_str()) {
+        match self.config.rules().segment_id(name) {
+            Some(segment) => Ok(Some(segment)),
+            None => self.stored.rules().find(RuleKind::Segment, name).map(|_| None),
+        }
+    }
+
+    /// A segment whose members are known, of those that the caller may see.
+    ///
+    /// # Errors
+    /// As [`segment`](Self::segment); `Unavailable` with `segment_building`; `Conflict` with `segment_not_live`.
+    pub(crate) fn live_segment(&self, name: &str, visibility: Flags) -> Result<SegmentId, Error> {
+        if let Some(segment) = self.segment(name, visibility)? {
             return Ok(segment);
         }
-        Err(match found.status() {
+        Err(match self.stored.rules().find(RuleKind::Segment, name)?.status() {
             Status::Draft | Status::Archived => {
                 let message =
                     "the segment is a draft or archived, and nobody is evaluated: make it active, and ask again";

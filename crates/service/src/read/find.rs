@@ -116,7 +116,7 @@ impl Finder<'_> {
 
     /// What only an erased identity was ever seen with is not told any more, nor is what a document has let go of and nobody else
     /// speaks of.
-    async fn unless_forgotten(&self, found: Found) -> Result<Option<Found>, Error> {
+    pub(crate) async fn unless_forgotten(&self, found: Found) -> Result<Option<Found>, Error> {
         let is_forgotten = loose::is_forgotten(&**self.store, self.scope, &found.cluster).await?;
         let is_let_go = loose::is_let_go(&**self.store, self.scope, &found.cluster, found.node).await?;
         Ok((!is_forgotten && !is_let_go).then_some(found))

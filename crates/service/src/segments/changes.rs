@@ -7,7 +7,7 @@ use tessera_engine::rules::SegmentId;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Seq, Shard};
 
-use super::{called, check_limit, live};
+use super::{called, check_limit};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::base::store_error::read_failed;
@@ -75,7 +75,7 @@ impl Service {
     ) -> Result<MemberChanges, Error> {
         check_limit(query.limit)?;
         let configured = self.configured(workspace).await?;
-        let Some(segment) = live(&configured, name, visibility)? else {
+        let Some(segment) = configured.segment(name, visibility)? else {
             let message = "the segment has no members yet: ask again once it is active";
             return Err(Error::new(ErrorKind::Conflict, "segment_not_live", message));
         };

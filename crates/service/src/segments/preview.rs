@@ -46,6 +46,8 @@ pub struct Preview {
     pub count: u64,
     /// Whether all profiles were looked at, and had an answer.
     pub is_exact: bool,
+    /// By how much `count` is off at most, 95 times of 100; none where there was not time to walk past all profiles.
+    pub margin: Option<u64>,
     /// How many there are.
     pub total: u64,
     /// How many were looked at.
@@ -188,10 +190,13 @@ impl Service {
         let Asking { overflowed, over_budget, truncated, namespaces, sample, .. } = asking;
         let named = |(id, count)| Some((configured.config.find(id)?.name.as_str().into(), count));
         let namespaces = namespaces.into_iter().filter_map(named).collect();
-        let is_exact = is_whole && overflowed + over_budget + truncated == 0;
+        let unanswered = overflowed + over_budget + truncated;
+        let is_exact = is_whole && unanswered == 0;
+        let is_walked = places.iter().all(|place| place.reached.is_none());
         Ok(Preview {
             count,
             is_exact,
+            margin: is_walked.then(|| margin(total, examined, matched, unanswered)),
             total,
             examined,
             matched,
@@ -357,6 +362,17 @@ fn counted(places: &[Place], total: u64, stride: u64) -> (u64, bool) {
     });
     let members: f64 = members.sum();
     (members.round() as u64, false)
+}
+
+/// Half the interval of 95 % around a count that is estimated from a part of all, drawn without putting back (Agresti and Coull). Those without an
+/// answer may be members or not.
+fn margin(total: u64, examined: u64, matched: u64, unanswered: u64) -> u64 {
+    const DEVIATIONS: f64 = 1.96;
+    let (total, examined) = (total.max(examined) as f64, (examined as f64).max(1.0));
+    let seen = examined + 4.0;
+    let share = (matched as f64 + 2.0) / seen;
+    let half = DEVIATIONS * (share * (1.0 - share) / seen * (1.0 - examined / total)).sqrt();
+    (total * (half + unanswered as f64 / examined)).ceil() as u64
 }
 
 /// Bits of an id in which neighbours have nothing in common (splitmix64).

@@ -142,15 +142,33 @@ pub fn invalid() -> Error {
     Error::new(ErrorKind::Invalid, "cursor_invalid", "this cursor is of no page of this list; begin again without one")
 }
 
-/// HMAC-SHA-256 (RFC 2104) of the parts, one after the other, under a key of one hash.
+/// HMAC-SHA-256 (RFC 2104) under a key of one hash, with what depends on the key alone done once.
+#[derive(Clone)]
+pub(crate) struct KeyedHash {
+    inner: Sha256,
+    outer: Sha256,
+}
+
+impl KeyedHash {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        let padded = |with: u8| {
+            let mut block = [with; 64];
+            block.iter_mut().zip(key).for_each(|(pad, byte)| *pad ^= byte);
+            Sha256::new_with_prefix(block)
+        };
+        Self { inner: padded(0x36), outer: padded(0x5c) }
+    }
+
+    /// The hash of the parts, one after the other.
+    pub(crate) fn of(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let inner = parts.iter().fold(self.inner.clone(), |hash, part| hash.chain_update(part));
+        self.outer.clone().chain_update(inner.finalize()).finalize().into()
+    }
+}
+
+/// HMAC-SHA-256 of the parts under a key that is used once.
 pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    let pad = |with: u8| {
-        let mut block = [with; 64];
-        block.iter_mut().zip(key).for_each(|(pad, byte)| *pad ^= byte);
-        block
-    };
-    let inner = parts.iter().fold(Sha256::new_with_prefix(pad(0x36)), |hash, part| hash.chain_update(part));
-    Sha256::new_with_prefix(pad(0x5c)).chain_update(inner.finalize()).finalize().into()
+    KeyedHash::new(key).of(parts)
 }
 
 #[cfg(test)]

@@ -28,8 +28,8 @@ use crate::read::ruled::Tries;
 use crate::read::timeline::{seen_by, stands};
 use crate::stored::keys::{Family, Scope};
 use crate::stored::layout::read_event_key;
-use crate::stored::loose;
 use crate::stored::records::{cluster, event};
+use crate::stored::row;
 use crate::work::service::Service;
 
 /// Rows, and bytes of them, that a walk reads in one go.
@@ -148,7 +148,12 @@ impl ProfileWalk {
         self.records.rewind();
     }
 
-    async fn read(&self, cluster: &Cluster, version: Version, head: NodeId) -> Result<Option<DocumentProfile>, Error> {
+    async fn read(
+        &self,
+        cluster: &Arc<Cluster>,
+        version: Version,
+        head: NodeId,
+    ) -> Result<Option<DocumentProfile>, Error> {
         let Records { service, workspace, configured, began, .. } = &self.records;
         let Some(mut found) = self.records.found(cluster, version, head).await? else { return Ok(None) };
         let mut tries = Tries::default();
@@ -302,21 +307,21 @@ impl Records {
     /// What the store answers.
     pub(crate) async fn found(
         &self,
-        cluster: &Cluster,
+        cluster: &Arc<Cluster>,
         version: Version,
         head: NodeId,
     ) -> Result<Option<Found>, Error> {
         let Self { service, workspace, configured, .. } = self;
         let (finder, scope) = (service.finder(*workspace, &configured.config), Scope::new(*workspace));
-        let Some(found) = finder.by_node(head).await? else { return Ok(None) };
-        if found.version == version {
-            return Ok(Some(found));
+        let found = |epoch| Found { node: head, cluster: cluster.clone(), version, epoch };
+        // A record that nobody has written since is not decoded again.
+        let epoch = service.epochs.read(cluster.id());
+        let row = row::read(&**service.store(), scope.cluster(cluster.id())).await?;
+        if row.is_some_and(|row| row.version == version) {
+            return finder.unless_forgotten(found(epoch)).await;
         }
-        let store = &**service.store();
-        let is_nobody =
-            loose::is_forgotten(store, scope, cluster).await? || loose::is_let_go(store, scope, cluster, head).await?;
-        let epoch = found.epoch;
-        Ok((!is_nobody).then(|| Found { node: head, cluster: Arc::new(cluster.clone()), version, epoch }))
+        let Some(now) = finder.by_node(head).await? else { return Ok(None) };
+        finder.unless_forgotten(found(now.epoch)).await
     }
 
     /// The profile as it is now, where rules have to read timelines of one that was written since; none of who became part of another one

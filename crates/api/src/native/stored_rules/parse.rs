@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
 use tessera_expr::calendar::Zone;
 use tessera_expr::check::{Model, check_as};
 use tessera_service::error::Error;
@@ -12,8 +11,8 @@ use tessera_service::workspace_config::{
 };
 
 use super::wire::{
-    self, AttributeReplacement, DeclaredAttribute, DeclaredSegment, NewAttribute, NewSegment, Of, SegmentReplacement,
-    Target, Wanted,
+    AttributeReplacement, DeclaredAttribute, DeclaredSegment, NewAttribute, NewSegment, Of, RuleBody,
+    SegmentReplacement, Target, Wanted,
 };
 use crate::answer::invalid;
 use crate::body;
@@ -32,55 +31,16 @@ pub(super) struct Spelled {
     control_group: Option<ControlGroup>,
 }
 
-/// The members that all bodies share.
-type Shared = (
-    (Option<String>, Option<Json>, Option<Json>, Option<String>),
-    (Option<String>, Option<String>),
-    Option<String>,
-    Option<Wanted>,
-    (Option<String>, Option<Of>, Option<Target>, Option<wire::ControlGroup>),
-);
-
 /// The name of a rule to be made, and what it says.
 ///
 /// # Errors
 /// As [`read`], and those of JSON.
 pub(super) fn new(kind: RuleKind, bytes: &[u8]) -> Result<(String, Spelled), Error> {
-    match kind {
-        RuleKind::Attribute => {
-            let NewAttribute { name, into, pql, pql_json, tree, filter, display_name, description, time_zone, status } =
-                body::json(bytes)?;
-            let texts = (display_name, description);
-            Ok((name, read(((pql, pql_json, tree, filter), texts, time_zone, status, (None, None, into, None)))?))
-        }
-        RuleKind::Segment => {
-            let NewSegment {
-                name,
-                merge_policy,
-                of,
-                control_group,
-                pql,
-                pql_json,
-                tree,
-                filter,
-                display_name,
-                description,
-                time_zone,
-                status,
-            } = body::json(bytes)?;
-            let texts = (display_name, description);
-            Ok((
-                name,
-                read((
-                    (pql, pql_json, tree, filter),
-                    texts,
-                    time_zone,
-                    status,
-                    (merge_policy, of, None, control_group),
-                ))?,
-            ))
-        }
-    }
+    let ((name,), rule) = match kind {
+        RuleKind::Attribute => body::json::<NewAttribute>(bytes)?.parts(),
+        RuleKind::Segment => body::json::<NewSegment>(bytes)?.parts(),
+    };
+    Ok((name, read(rule)?))
 }
 
 /// The version that is meant to be replaced, and what takes its place.
@@ -88,113 +48,48 @@ pub(super) fn new(kind: RuleKind, bytes: &[u8]) -> Result<(String, Spelled), Err
 /// # Errors
 /// As [`read`], and those of JSON.
 pub(super) fn replacement(kind: RuleKind, bytes: &[u8]) -> Result<(Option<u64>, Spelled), Error> {
-    match kind {
-        RuleKind::Attribute => {
-            let AttributeReplacement {
-                version,
-                into,
-                pql,
-                pql_json,
-                tree,
-                filter,
-                display_name,
-                description,
-                time_zone,
-                status,
-            } = body::json(bytes)?;
-            let texts = (display_name, description);
-            Ok((version, read(((pql, pql_json, tree, filter), texts, time_zone, status, (None, None, into, None)))?))
-        }
-        RuleKind::Segment => {
-            let SegmentReplacement {
-                version,
-                merge_policy,
-                of,
-                control_group,
-                pql,
-                pql_json,
-                tree,
-                filter,
-                display_name,
-                description,
-                time_zone,
-                status,
-            } = body::json(bytes)?;
-            let texts = (display_name, description);
-            Ok((
-                version,
-                read((
-                    (pql, pql_json, tree, filter),
-                    texts,
-                    time_zone,
-                    status,
-                    (merge_policy, of, None, control_group),
-                ))?,
-            ))
-        }
-    }
+    let ((version,), rule) = match kind {
+        RuleKind::Attribute => body::json::<AttributeReplacement>(bytes)?.parts(),
+        RuleKind::Segment => body::json::<SegmentReplacement>(bytes)?.parts(),
+    };
+    Ok((version, read(rule)?))
 }
 
 /// # Errors
 /// As [`read`].
 pub(super) fn declared_attribute(wire: DeclaredAttribute) -> Result<Spelled, Error> {
-    let DeclaredAttribute { into, pql, pql_json, tree, filter, display_name, description, time_zone, status } = wire;
-    read(((pql, pql_json, tree, filter), (display_name, description), time_zone, status, (None, None, into, None)))
+    read(wire.parts().1)
 }
 
 /// # Errors
 /// As [`read`].
 pub(super) fn declared_segment(wire: DeclaredSegment) -> Result<Spelled, Error> {
-    let DeclaredSegment {
-        merge_policy,
-        of,
-        control_group,
-        pql,
-        pql_json,
-        tree,
-        filter,
-        display_name,
-        description,
-        time_zone,
-        status,
-    } = wire;
-    read((
-        (pql, pql_json, tree, filter),
-        (display_name, description),
-        time_zone,
-        status,
-        (merge_policy, of, None, control_group),
-    ))
+    read(wire.parts().1)
 }
 
 /// # Errors
 /// `rule_spelling`, `rule_invalid`, `control_group_invalid`, `time_zone_unknown`, `description_invalid`, `display_name_invalid`, `name_invalid`.
-fn read(
-    ((pql, pql_json, tree, filter), (called, description), zone, status, (merge_policy, of, into, control)): Shared,
-) -> Result<Spelled, Error> {
-    let text = rules::spelled(pql, pql_json, tree, filter)?;
-    let name = zone.as_deref().unwrap_or("UTC");
+fn read(rule: RuleBody) -> Result<Spelled, Error> {
+    let text = rules::spelled(rule.pql, rule.pql_json, rule.tree, rule.filter)?;
+    let zone = rule.time_zone.as_deref().unwrap_or("UTC");
     let unknown = || invalid("time_zone_unknown", "time_zone is expected to be a name such as Europe/Paris, or UTC");
-    let zone = Zone::named(name).ok_or_else(unknown)?;
-    let description = description.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let zone = Zone::named(zone).ok_or_else(unknown)?;
+    let description = rule.description.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let is_fit = |text: &String| text.chars().count() <= DESCRIPTION_MAX && !text.chars().any(char::is_control);
     if !description.as_ref().is_none_or(is_fit) {
         let message = format!("description is expected to be at most {DESCRIPTION_MAX} printable characters");
         return Err(invalid("description_invalid", message));
     }
-    let merge_policy = merge_policy.as_deref().map(PolicyId::parse).transpose()?;
-    let display_name = called.as_deref().map(display_name).transpose()?;
-    let control_group = control.map(|own| ControlGroup::new(own.share, &own.seed)).transpose()?;
     Ok(Spelled {
         text,
-        display_name,
+        display_name: rule.display_name.as_deref().map(display_name).transpose()?,
         description,
         zone,
-        merge_policy,
-        of: of.unwrap_or_default(),
-        into: into.unwrap_or_default(),
-        is_draft: status == Some(Wanted::Draft),
-        control_group,
+        merge_policy: rule.merge_policy.as_deref().map(PolicyId::parse).transpose()?,
+        of: rule.of.unwrap_or_default(),
+        into: rule.into.unwrap_or_default(),
+        is_draft: rule.status == Some(Wanted::Draft),
+        control_group: rule.control_group.map(|own| ControlGroup::new(own.share, &own.seed)).transpose()?,
     })
 }
 

@@ -72,121 +72,147 @@ pub(crate) struct ControlGroup {
     pub(crate) seed: String,
 }
 
+/// What all bodies of rules say: the members of a computed attribute and those of a segment, of which each body has its own.
+#[derive(Debug, Default)]
+pub(super) struct RuleBody {
+    pub(super) pql: Option<String>,
+    pub(super) pql_json: Option<Json>,
+    pub(super) tree: Option<Json>,
+    pub(super) filter: Option<String>,
+    pub(super) display_name: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) time_zone: Option<String>,
+    pub(super) status: Option<Wanted>,
+    pub(super) into: Option<Target>,
+    pub(super) merge_policy: Option<String>,
+    pub(super) of: Option<Of>,
+    pub(super) control_group: Option<ControlGroup>,
+}
+
+/// Declares a body: members of its own before `beside`, those of its kind of rule behind it, and what all bodies have. `parts` takes it apart so.
 macro_rules! rule_body {
-    ($(#[$doc:meta])* $name:ident, $schema:ident { $($(#[$more_doc:meta])* $more:ident: $type:ty,)* }) => {
+    (
+        $(#[$doc:meta])* $name:ident, $schema:ident { $($(#[$own_doc:meta])* $own:ident: $own_type:ty,)* }
+        beside { $($(#[$rule_doc:meta])* $rule:ident: $rule_type:ty,)* }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         #[schema(as = $schema)]
         pub(crate) struct $name {
-            $($(#[$more_doc])* pub(crate) $more: $type,)*
+            $($(#[$own_doc])* $own: $own_type,)*
+            $($(#[$rule_doc])* $rule: $rule_type,)*
             /// The rule as PQL text. A rule stands in exactly one of `pql`, `pql_json`, `tree`, `filter`.
             #[serde(default)]
-            pub(crate) pql: Option<String>,
+            pql: Option<String>,
             /// The rule as a tree of named nodes.
             #[serde(default)]
             #[schema(value_type = Option<Object>)]
-            pub(crate) pql_json: Option<Json>,
+            pql_json: Option<Json>,
             /// The rule as a tree of operators.
             #[serde(default)]
             #[schema(value_type = Option<Object>)]
-            pub(crate) tree: Option<Json>,
+            tree: Option<Json>,
             /// The rule as a `$filter`.
             #[serde(default)]
-            pub(crate) filter: Option<String>,
+            filter: Option<String>,
             /// What people call it, 1 to 255 characters, where that is not its name.
             #[serde(default)]
-            pub(crate) display_name: Option<String>,
+            display_name: Option<String>,
             /// What people say of it, at most 500 characters.
             #[serde(default)]
-            pub(crate) description: Option<String>,
+            description: Option<String>,
             /// Where its days begin, by its name in the database of time zones. `UTC` where it is left out.
             #[serde(default)]
-            pub(crate) time_zone: Option<String>,
+            time_zone: Option<String>,
             /// `active` where it is left out. A rule that runs cannot become a draft.
             #[serde(default)]
-            pub(crate) status: Option<Wanted>,
+            status: Option<Wanted>,
+        }
+
+        impl $name {
+            pub(super) fn parts(self) -> (($($own_type,)*), RuleBody) {
+                let Self { $($own,)* $($rule,)* pql, pql_json, tree, filter, display_name, description, time_zone, status } = self;
+                let common = RuleBody { pql, pql_json, tree, filter, display_name, description, time_zone, status, ..RuleBody::default() };
+                (($($own,)*), RuleBody { $($rule,)* ..common })
+            }
         }
     };
 }
 
-rule_body!(
+macro_rules! attribute_body {
+    ($(#[$doc:meta])* $name:ident, $schema:ident { $($own:tt)* }) => {
+        rule_body!(
+            $(#[$doc])*
+            $name, $schema { $($own)* }
+            beside {
+                /// Where its values are: `profiles` where it is left out. It stays as it is made.
+                #[serde(default)]
+                into: Option<Target>,
+            }
+        );
+    };
+}
+
+macro_rules! segment_body {
+    ($(#[$doc:meta])* $name:ident, $schema:ident { $($own:tt)* }) => {
+        rule_body!(
+            $(#[$doc])*
+            $name, $schema { $($own)* }
+            beside {
+                /// The id of the merge policy under which it sees profiles; the workspace's default one where it is left out.
+                #[serde(default)]
+                merge_policy: Option<String>,
+                /// Of whom it is: nobody else is a member, whatever the rule comes to. `people` where it is left out.
+                #[serde(default)]
+                of: Option<Of>,
+                /// A share of its members that activations leave out. There is none where it is left out.
+                #[serde(default)]
+                control_group: Option<ControlGroup>,
+            }
+        );
+    };
+}
+
+attribute_body!(
     /// A computed attribute to be made.
     NewAttribute, NewComputedAttribute {
         /// Its name: 1 to 64 letters, digits and `_`, beginning with a letter or `_`. Profiles show it under this name. Any other text of up
         /// to 255 characters is taken for its `display_name`, and its name is made of it.
         name: String,
-        /// Where its values are: `profiles` where it is left out. It stays as it is made.
-        #[serde(default)]
-        into: Option<Target>,
     }
 );
-rule_body!(
+attribute_body!(
     /// What a computed attribute is to be.
     AttributeReplacement, ComputedAttributeReplacement {
         /// The version that is meant to be replaced, if that matters; 0 for none.
         #[serde(default)]
         version: Option<u64>,
-        /// Where its values are: `profiles` where it is left out. It stays as it is made.
-        #[serde(default)]
-        into: Option<Target>,
     }
 );
-rule_body!(
+attribute_body!(
+    /// A computed attribute as a file declares it.
+    DeclaredAttribute, DeclaredAttribute {}
+);
+segment_body!(
     /// A segment to be made.
     NewSegment, NewSegment {
         /// Its name: 1 to 64 letters, digits, `_` and `-`, such as a UUID. Any other text of up to 255 characters is taken for its
         /// `display_name`, and its name is made of it.
         name: String,
-        /// The id of the merge policy under which it sees profiles; the workspace's default one where it is left out.
-        #[serde(default)]
-        merge_policy: Option<String>,
-        /// Of whom it is: nobody else is a member, whatever the rule comes to. `people` where it is left out.
-        #[serde(default)]
-        of: Option<Of>,
-        /// A share of its members that activations leave out. There is none where it is left out.
-        #[serde(default)]
-        control_group: Option<ControlGroup>,
     }
 );
-rule_body!(
+segment_body!(
     /// What a segment is to be.
     SegmentReplacement, SegmentReplacement {
         /// The version that is meant to be replaced, if that matters; 0 for none.
         #[serde(default)]
         version: Option<u64>,
-        /// The id of the merge policy under which it sees profiles; the workspace's default one where it is left out.
-        #[serde(default)]
-        merge_policy: Option<String>,
-        /// Of whom it is: nobody else is a member, whatever the rule comes to. `people` where it is left out.
-        #[serde(default)]
-        of: Option<Of>,
-        /// A share of its members that activations leave out. There is none where it is left out.
-        #[serde(default)]
-        control_group: Option<ControlGroup>,
     }
 );
-rule_body!(
-    /// A computed attribute as a file declares it.
-    DeclaredAttribute, DeclaredAttribute {
-        /// Where its values are: `profiles` where it is left out. It stays as it is made.
-        #[serde(default)]
-        into: Option<Target>,
-    }
-);
-rule_body!(
+segment_body!(
     /// A segment as a file declares it.
-    DeclaredSegment, DeclaredSegment {
-        /// The id of the merge policy under which it sees profiles.
-        #[serde(default)]
-        merge_policy: Option<String>,
-        /// Of whom it is: nobody else is a member, whatever the rule comes to. `people` where it is left out.
-        #[serde(default)]
-        of: Option<Of>,
-        /// A share of its members that activations leave out. There is none where it is left out.
-        #[serde(default)]
-        control_group: Option<ControlGroup>,
-    }
+    DeclaredSegment, DeclaredSegment {}
 );
 
 /// A page of computed attributes, or of segments.

@@ -6,30 +6,31 @@
 //! What is said of people and the links stand in sections of their own, so that whoever walks all records for the rules passes over what no
 //! rule reads: [`glance`].
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 use tessera_engine::cluster::{
-    Above, Cell, Cluster, End, Fragment, HoldReason, Hub, Link, LinkState, Node, Relation, Role, Separation, Source,
-    Tally, Whole,
+    Above, Cell, Cluster, End, Fragment, HoldReason, Hub, Link, LinkState, Node, Relation, Role, Separation,
 };
 use tessera_engine::config::{Config, NamespaceId};
-use tessera_engine::fact::{Class, Identity};
+use tessera_engine::fact::Identity;
 use tessera_engine::id::{DirectiveId, NodeId};
-use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
 use tessera_engine::view;
 
 use super::evidence::{EvidenceRecord, OldEvidenceRecord, StoredEvidence};
-use super::state::{LateRecord, RuledRecord, TailRecord};
+use super::state::RuledRecord;
 use super::value::{ValueRecord, time};
 use crate::base::codec;
 use crate::base::error::Error;
 
+mod marks;
+mod names;
 mod old;
 mod whole;
 
+use marks::{Marks, Places};
+use names::span;
+pub(super) use names::{Names, Shared, StoredTally, TallyRecord};
 pub(super) use old::TallyRecord as OldTally;
 
 const VERSION: u8 = 9;
@@ -57,87 +58,6 @@ struct ClusterRecord<'a, N> {
     /// The [`LinkRecord`]s.
     #[serde(borrow)]
     links: Section<'a>,
-}
-
-/// What was put off of the nodes of a record, whose word some of its fragments are, and which cells were stated as identities.
-type AdHocRule = (Vec<LateRecord>, Vec<SayerRecord>, Vec<ClaimedRecord>);
-
-/// A record, what stands beside it, what the newest events of its nodes bring to windows, and which records are all that a dataset says.
-type WholeRecord<'a, N> = (ClusterRecord<'a, N>, AdHocRule, Vec<TailRecord<'a>>, Vec<CompleteRecord>);
-
-/// The record that is all the dataset of a fragment says.
-#[derive(Serialize, Deserialize)]
-struct CompleteRecord {
-    /// Place of the node.
-    node: u16,
-    /// Place of the fragment in it.
-    fragment: u16,
-    time: i64,
-    received_at: i64,
-    /// Place of the batch's name plus one; 0 for none.
-    batch: u16,
-}
-
-fn complete<'a>(cluster: &'a Cluster, names: &mut Names<'a>) -> Vec<CompleteRecord> {
-    let mut complete = Vec::new();
-    for (node, own) in (0..).zip(&cluster.nodes) {
-        for (fragment, own) in (0..).zip(&own.fragments) {
-            complete.extend(own.whole.as_ref().map(|whole| CompleteRecord {
-                node,
-                fragment,
-                time: whole.time.micros(),
-                received_at: whole.received_at.micros(),
-                batch: names.batch(whole.batch.as_ref()),
-            }));
-        }
-    }
-    complete
-}
-
-/// A cell that was stated as an identity as well.
-#[derive(Serialize, Deserialize)]
-struct ClaimedRecord {
-    /// Place of the node.
-    node: u16,
-    /// Place of the fragment in it.
-    fragment: u16,
-    /// Place of the cell in that.
-    cell: u16,
-    /// By the word of a public key.
-    is_public: bool,
-}
-
-fn claimed(cluster: &Cluster) -> Vec<ClaimedRecord> {
-    let mut claimed = Vec::new();
-    for (node, own) in (0..).zip(&cluster.nodes) {
-        for (fragment, own) in (0..).zip(&own.fragments) {
-            for (cell, own) in (0..).zip(&own.cells) {
-                let is_public = own.claimed.map(|class| class == Class::Public);
-                claimed.extend(is_public.map(|is_public| ClaimedRecord { node, fragment, cell, is_public }));
-            }
-        }
-    }
-    claimed
-}
-
-/// Whose word a fragment is, where it is not the node's own.
-#[derive(Serialize, Deserialize)]
-struct SayerRecord {
-    /// Place of the node.
-    node: u16,
-    /// Place of the fragment in it.
-    fragment: u16,
-    /// The node whose facts said it.
-    by: [u8; 12],
-}
-
-fn sayers(cluster: &Cluster) -> Vec<SayerRecord> {
-    let of_node = |(node, own): (u16, &Node)| {
-        let said = (0..).zip(&own.fragments);
-        let said = said.filter_map(|(fragment, own)| Some((fragment, *own.by?.as_bytes())));
-        said.map(|(fragment, by)| SayerRecord { node, fragment, by }).collect::<Vec<_>>()
-    };
-    (0..).zip(&cluster.nodes).flat_map(of_node).collect()
 }
 
 /// A part of a record with its length in front.
@@ -198,19 +118,6 @@ struct SaidRecord<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct TallyRecord {
-    dataset: u16,
-    /// Place of the batch's name plus one; 0 for none.
-    batch: u16,
-    generation: u32,
-    count: u64,
-    events: u64,
-    first: i64,
-    /// Microseconds from `first` to the last.
-    span: u64,
-}
-
-#[derive(Serialize, Deserialize)]
 struct FragmentRecord<'a> {
     dataset: u16,
     #[serde(borrow)]
@@ -243,89 +150,11 @@ struct LinkRecord<E> {
     state: InnerState,
 }
 
-/// A tally as some version of the record holds it.
-pub(super) trait StoredTally {
-    fn read(&self, names: &Shared) -> Result<Tally, Error>;
-}
-
-impl StoredTally for TallyRecord {
-    fn read(&self, names: &Shared) -> Result<Tally, Error> {
-        let source =
-            Source { dataset: names.name(self.dataset)?, batch: names.batch(self.batch)?, generation: self.generation };
-        let (first, last) = span(self.first, self.span)?;
-        Ok(Tally { source, count: self.count, events: self.events, first, last })
-    }
-}
-
-/// The two instants of a tally.
-fn span(first: i64, span: u64) -> Result<(Timestamp, Timestamp), Error> {
-    let last = i64::try_from(span).ok().and_then(|span| first.checked_add(span));
-    Ok((time(first)?, time(last.ok_or_else(|| codec::corrupt("span"))?)?))
-}
-
 #[derive(Serialize, Deserialize)]
 enum InnerState {
     Active,
     Limit,
     Separated,
-}
-
-/// Names as they are collected while a record is written.
-#[derive(Default)]
-pub(super) struct Names<'a>(pub(super) Vec<&'a str>);
-
-impl<'a> Names<'a> {
-    fn place(&mut self, name: &'a str) -> u16 {
-        let at = match self.0.iter().position(|own| *own == name) {
-            Some(at) => at,
-            None => {
-                self.0.push(name);
-                self.0.len() - 1
-            }
-        };
-        u16::try_from(at).expect("a record of at most 1 MiB names fewer than 65,536 datasets and batches")
-    }
-
-    fn batch(&mut self, batch: Option<&'a Arc<str>>) -> u16 {
-        batch.map_or(0, |batch| self.place(batch) + 1)
-    }
-
-    pub(super) fn tally(&mut self, tally: &'a Tally) -> TallyRecord {
-        TallyRecord {
-            dataset: self.place(&tally.source.dataset),
-            batch: self.batch(tally.source.batch.as_ref()),
-            generation: tally.source.generation,
-            count: tally.count,
-            events: tally.events,
-            first: tally.first.micros(),
-            span: tally.last.micros().abs_diff(tally.first.micros()),
-        }
-    }
-
-    fn tallies(&mut self, tallies: &'a [Tally]) -> Vec<TallyRecord> {
-        tallies.iter().map(|tally| self.tally(tally)).collect()
-    }
-}
-
-/// Names as they were read, shared by everything that refers to them.
-pub(super) struct Shared(Vec<Arc<str>>);
-
-impl Shared {
-    pub(super) fn new(names: &[&str]) -> Self {
-        Self(names.iter().map(|name| Arc::from(*name)).collect())
-    }
-
-    fn name(&self, at: u16) -> Result<Arc<str>, Error> {
-        self.0.get(usize::from(at)).cloned().ok_or_else(|| codec::corrupt("name"))
-    }
-
-    fn batch(&self, at: u16) -> Result<Option<Arc<str>>, Error> {
-        at.checked_sub(1).map(|at| self.name(at)).transpose()
-    }
-
-    fn tallies<T: StoredTally>(&self, records: &[T]) -> Result<Vec<Tally>, Error> {
-        records.iter().map(|record| record.read(self)).collect()
-    }
 }
 
 /// Writes a cluster.
@@ -335,7 +164,7 @@ pub fn encode(cluster: &Cluster) -> Bytes {
     let nodes = cluster.nodes.iter().map(|node| write_node(node, &mut names)).collect();
     let said: Vec<SaidRecord<'_>> = cluster.nodes.iter().map(|node| write_said(node, &mut names)).collect();
     let links: Vec<_> = cluster.links.iter().map(|link| write_link(link, cluster, &mut names)).collect();
-    let complete = complete(cluster, &mut names);
+    let marks = Marks::of(cluster, &mut names);
     let (said, links) = (codec::section(&said), codec::section(&links));
     let record = ClusterRecord {
         names: names.0,
@@ -347,11 +176,7 @@ pub fn encode(cluster: &Cluster) -> Bytes {
         said: Section(&said),
         links: Section(&links),
     };
-    let late: Vec<LateRecord> =
-        (0..).zip(&cluster.nodes).filter_map(|(at, node)| LateRecord::write(at, node)).collect();
-    let tails: Vec<TailRecord<'_>> =
-        (0..).zip(&cluster.nodes).filter_map(|(at, node)| TailRecord::write(at, node)).collect();
-    codec::encode(VERSION, &(record, (late, sayers(cluster), claimed(cluster)), tails, complete))
+    codec::encode(VERSION, &(record, marks))
 }
 
 fn write_node<'a>(node: &'a Node, names: &mut Names<'a>) -> NodeRecord<'a> {
@@ -441,34 +266,32 @@ pub fn decode(bytes: &[u8], config: &Config) -> Result<Cluster, Error> {
         Some(&(whole::VERSION | whole::VERSION_BARE)) => whole::decode(bytes),
         Some(&VERSION_OF_ONE_CLASS) => {
             let record: ClusterRecord<'_, OldNodeRecord<'_>> = codec::decode(VERSION_OF_ONE_CLASS, bytes)?;
-            let whole = (record, AdHocRule::default(), Vec::new(), Vec::new());
-            read::<_, OldEvidenceRecord<TallyRecord>>(whole, &view::Names::All, bytes.len())
+            read::<_, OldEvidenceRecord<TallyRecord>>((record, Marks::default()), &view::Names::All, bytes.len())
         }
-        Some(&VERSION_PUNCTUAL) => {
-            let record: ClusterRecord<'_, NodeRecord<'_>> = codec::decode(VERSION_PUNCTUAL, bytes)?;
-            read::<_, EvidenceRecord>(
-                (record, AdHocRule::default(), Vec::new(), Vec::new()),
-                &view::Names::All,
-                bytes.len(),
-            )
+        Some(version) => {
+            read::<NodeRecord<'_>, EvidenceRecord>(marked(*version, bytes)?, &view::Names::All, bytes.len())
         }
-        Some(&VERSION_ANONYMOUS) => {
-            let (record, late): (ClusterRecord<'_, NodeRecord<'_>>, _) = codec::decode(VERSION_ANONYMOUS, bytes)?;
-            let beside = (late, Vec::new(), Vec::new());
-            read::<_, EvidenceRecord>((record, beside, Vec::new(), Vec::new()), &view::Names::All, bytes.len())
+        None => Err(codec::corrupt("version")),
+    }
+}
+
+/// A record with its marks, of which the earlier versions have fewer.
+fn marked(version: u8, bytes: &[u8]) -> Result<(ClusterRecord<'_, NodeRecord<'_>>, Marks<'_>), Error> {
+    match version {
+        VERSION_PUNCTUAL => Ok((codec::decode(version, bytes)?, Marks::default())),
+        VERSION_ANONYMOUS => {
+            let (record, late) = codec::decode(version, bytes)?;
+            Ok((record, Marks { late, ..Marks::default() }))
         }
-        Some(&VERSION_OF_EVENTS) => {
-            let (record, late, sayers, claimed): (ClusterRecord<'_, NodeRecord<'_>>, _, _, _) =
-                codec::decode(VERSION_OF_EVENTS, bytes)?;
-            let beside = (late, sayers, claimed);
-            read::<_, EvidenceRecord>((record, beside, Vec::new(), Vec::new()), &view::Names::All, bytes.len())
+        VERSION_OF_EVENTS => {
+            let (record, late, sayers, claimed) = codec::decode(version, bytes)?;
+            Ok((record, Marks { late, sayers, claimed, ..Marks::default() }))
         }
-        Some(&VERSION_OF_PARTS) => {
-            let (record, beside, tails): (ClusterRecord<'_, NodeRecord<'_>>, _, _) =
-                codec::decode(VERSION_OF_PARTS, bytes)?;
-            read::<_, EvidenceRecord>((record, beside, tails, Vec::new()), &view::Names::All, bytes.len())
+        VERSION_OF_PARTS => {
+            let (record, late, sayers, claimed, tails) = codec::decode(version, bytes)?;
+            Ok((record, Marks { late, sayers, claimed, tails, ..Marks::default() }))
         }
-        _ => read::<NodeRecord<'_>, EvidenceRecord>(codec::decode(VERSION, bytes)?, &view::Names::All, bytes.len()),
+        _ => codec::decode(VERSION, bytes),
     }
 }
 
@@ -490,16 +313,16 @@ pub fn glance(bytes: &[u8], config: &Config, names: &view::Names) -> Result<Glan
     if bytes.first() != Some(&VERSION) {
         return decode(bytes, config).map(Glance);
     }
-    let (record, beside, tails, complete): WholeRecord<'_, NodeRecord<'_>> = codec::decode(VERSION, bytes)?;
+    let (record, marks): (ClusterRecord<'_, NodeRecord<'_>>, Marks<'_>) = codec::decode(VERSION, bytes)?;
     // What an erasure that is on its way takes is told by the whole.
     let is_swept = record.swept >= config.sweeps().number;
     let names = if is_swept { names } else { &view::Names::All };
-    read::<_, EvidenceRecord>((record, beside, tails, complete), names, bytes.len()).map(Glance)
+    read::<_, EvidenceRecord>((record, marks), names, bytes.len()).map(Glance)
 }
 
 /// The cluster of a record with its values under these names; unless that is all, without links and relations.
 fn read<'a, N, E>(
-    (record, (late, sayers, claimed), tails, complete): WholeRecord<'a, N>,
+    (record, Marks { late, sayers, claimed, tails, wholes }): (ClusterRecord<'a, N>, Marks<'a>),
     names: &view::Names,
     bytes: usize,
 ) -> Result<Cluster, Error>
@@ -516,23 +339,19 @@ where
         if said.len() != nodes.len() {
             return Err(codec::corrupt("section of nodes"));
         }
-        let (mut sayers, mut claimed) = (sayers.into_iter().peekable(), claimed.into_iter().peekable());
-        let mut complete = complete.into_iter().peekable();
+        let mut places = Places::new(sayers, claimed, wholes);
         for (node, (node_at, said)) in nodes.iter_mut().zip((0..).zip(said)) {
             for (at, fragment) in (0..).zip(said.fragments) {
-                let by = sayers.next_if(|own| (own.node, own.fragment) == (node_at, at));
-                let whole = complete.next_if(|own| (own.node, own.fragment) == (node_at, at));
+                let (by, whole) = (places.sayer(node_at, at), places.whole(node_at, at, &shared)?);
                 let mut cells = Vec::with_capacity(fragment.cells.len());
                 for (cell_at, cell) in (0..).zip(fragment.cells) {
-                    let claimed = claimed.next_if(|own| (own.node, own.fragment, own.cell) == (node_at, at, cell_at));
+                    let claimed = places.claim(node_at, at, cell_at);
                     if names.has_at(cell.path) {
-                        let class = |own: ClaimedRecord| if own.is_public { Class::Public } else { Class::Private };
-                        cells.push(Cell { claimed: claimed.map(class), ..read_cell(cell, &shared)? });
+                        cells.push(Cell { claimed, ..read_cell(cell, &shared)? });
                     }
                 }
                 if is_whole || !cells.is_empty() {
-                    let (dataset, by) = (shared.name(fragment.dataset)?, by.map(|own| NodeId::from_bytes(own.by)));
-                    let whole = whole.map(|own| read_complete(&own, &shared)).transpose()?.map(Box::new);
+                    let dataset = shared.name(fragment.dataset)?;
                     node.fragments.push(Fragment { dataset, by, whole, cells });
                 }
             }
@@ -591,10 +410,6 @@ fn read_node(record: NodeRecord<'_>, shared: &Shared) -> Result<Node, Error> {
 fn read_fragment(record: FragmentRecord<'_>, shared: &Shared) -> Result<Fragment, Error> {
     let cells = record.cells.into_iter().map(|cell| read_cell(cell, shared)).collect::<Result<_, Error>>()?;
     Ok(Fragment { cells, ..Fragment::new(shared.name(record.dataset)?, None) })
-}
-
-fn read_complete(own: &CompleteRecord, shared: &Shared) -> Result<Whole, Error> {
-    Ok(Whole { time: time(own.time)?, received_at: time(own.received_at)?, batch: shared.batch(own.batch)? })
 }
 
 fn read_cell(cell: CellRecord<'_>, shared: &Shared) -> Result<Cell, Error> {

@@ -64,7 +64,7 @@ impl Before {
     /// # Errors
     /// `LimitExceeded` with `source_too_many_rows`.
     pub(crate) fn see(&mut self, key: Hash, hash: u64) -> Result<Against, Error> {
-        if let Ok(at) = self.rows.binary_search_by(|(own, _)| own.cmp(&key)) {
+        if let Some(at) = place(&self.rows, &key) {
             return Ok(match std::mem::replace(&mut self.seen[at], true) {
                 true => Against::Twice,
                 false if self.rows[at].1 == hash => Against::Same,
@@ -101,9 +101,50 @@ impl Before {
     }
 }
 
+/// Where a row of this key stands. Keys are hashes, and so lie as far into the rows as their first bytes say, but for a few of the square root of
+/// how many there are: the search begins there and widens, and what it touches lies close together.
+fn place(rows: &[(Hash, u64)], key: &Hash) -> Option<usize> {
+    let first = u64::from_be_bytes(*key.first_chunk()?);
+    let guess = (u128::from(first) * rows.len() as u128) >> 64;
+    let guess = usize::try_from(guess).ok()?;
+    let (mut from, mut to, mut width) = (guess, guess, 64);
+    while from > 0 && rows[from].0 > *key {
+        from = from.saturating_sub(width);
+        width *= 4;
+    }
+    while to < rows.len() && rows[to].0 < *key {
+        to = to.saturating_add(width).min(rows.len());
+        width *= 4;
+    }
+    let to = rows.len().min(to + 1);
+    rows.get(from..to)?.binary_search_by(|(own, _)| own.cmp(key)).ok().map(|at| from + at)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_place_is_what_a_plain_search_finds(
+            keys in proptest::collection::btree_set(any::<[u8; 2]>(), 0..300),
+            asked in any::<[u8; 2]>(),
+            tail in any::<bool>(),
+        ) {
+            // Hashes, and keys that all begin alike.
+            let whole = |own: [u8; 2]| {
+                let mut key = [0; HASH_BYTES];
+                key[if tail { HASH_BYTES - 2 } else { 0 }..][..2].copy_from_slice(&own);
+                key
+            };
+            let rows: Vec<(Hash, u64)> = keys.into_iter().map(|own| (whole(own), 0)).collect();
+            for key in rows.iter().map(|(own, _)| *own).chain([whole(asked), [0xff; HASH_BYTES]]) {
+                prop_assert_eq!(place(&rows, &key), rows.binary_search_by(|(own, _)| own.cmp(&key)).ok());
+            }
+        }
+    }
 
     #[test]
     fn rows_are_told_apart_from_those_of_before() {

@@ -16,7 +16,7 @@ use crate::base::clock::parse_timestamp;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::json::{Bounds, Reason, Spelling, flatten, read_value};
 use crate::config::sources::{AUDIENCES, EventColumns, Source};
-use crate::stored::cursor::hmac;
+use crate::stored::cursor::{KeyedHash, hmac};
 use crate::stored::sources::HASH_BYTES;
 
 mod event;
@@ -67,7 +67,7 @@ pub(crate) struct Mapping {
     /// Of events, the column of the id, and the name that all have where no column has it.
     event: Option<(usize, Option<Arc<str>>)>,
     namespace: Arc<Namespace>,
-    seed: [u8; 32],
+    seed: KeyedHash,
     hash_seed: u64,
 }
 
@@ -212,7 +212,15 @@ impl Mapping {
         let hash_seed = hmac(&source.seed, &[b"tessera source 1", &source.revision.to_be_bytes()]);
         let hash_seed = u64::from_be_bytes(*hash_seed.first_chunk::<8>().unwrap_or(&[0; 8]));
         let columns = columns.iter().cloned().zip(becomes).collect();
-        Ok(Self { dataset: name.into(), columns, primary, event, namespace, seed: source.seed, hash_seed })
+        Ok(Self {
+            dataset: name.into(),
+            columns,
+            primary,
+            event,
+            namespace,
+            seed: KeyedHash::new(&source.seed),
+            hash_seed,
+        })
     }
 
     /// The columns that something becomes of, with the names of their kinds. What names somebody is a text, however it is written: a column of
@@ -237,16 +245,16 @@ impl Mapping {
     /// Why it is nobody's: a stable code.
     pub(crate) fn look(&self, row: &Row, buffer: &mut Vec<u8>) -> Result<Mapped, &'static str> {
         let text = identity_text(&row[self.primary])?.ok_or("row_primary_null")?;
-        let identity = match normalise(&self.namespace, &text) {
+        let identity = match normalise(&self.namespace, text) {
             Ok(value) => Identity { namespace: self.namespace.id, value },
             Err(Refused::Blocked) => return Err("identity_blocked"),
             Err(_) => return Err("identity_invalid"),
         };
         let whole = match &self.event {
-            None => hmac(&self.seed, &[&identity.namespace.number().to_be_bytes(), identity.value.as_bytes()]),
+            None => self.seed.of(&[&identity.namespace.number().to_be_bytes(), identity.value.as_bytes()]),
             Some((id, _)) => {
                 let id = identity_text(&row[*id])?.ok_or("row_event_id_null")?;
-                hmac(&self.seed, &[b"event", id.as_bytes()])
+                self.seed.of(&[b"event", id.as_bytes()])
             }
         };
         let key = *whole.first_chunk::<HASH_BYTES>().unwrap_or(&[0; HASH_BYTES]);
@@ -279,7 +287,7 @@ impl Mapping {
                 Becomes::Identifier { namespace } => match identity_text(&cell) {
                     Ok(Some(text)) => {
                         // What the source says of it stands whatever becomes of the link.
-                        attributes.extend(Path::root(namespace).ok().map(|path| (path, Value::text(&text))));
+                        attributes.extend(Path::root(namespace).ok().map(|path| (path, Value::text(text))));
                         claims.push(claim(namespace, text));
                     }
                     Ok(None) => {}
@@ -325,16 +333,16 @@ impl Mapping {
 }
 
 /// What a source says of who somebody is: as sure as what a server says.
-fn claim(namespace: &str, text: String) -> Claim {
+fn claim(namespace: &str, text: &str) -> Claim {
     Claim { namespace: namespace.into(), value: text.into(), strength: Strength::Verified }
 }
 
 /// The text that an identity is named by; none for an empty one.
-fn identity_text(cell: &Cell) -> Result<Option<String>, &'static str> {
+fn identity_text(cell: &Cell) -> Result<Option<&str>, &'static str> {
     match cell {
         Cell::Null => Ok(None),
         Cell::Text(text) if text.trim().is_empty() => Ok(None),
-        Cell::Text(text) | Cell::Number(text) => Ok(Some(text.clone())),
+        Cell::Text(text) | Cell::Number(text) => Ok(Some(text)),
         Cell::Unfit(unfit) => Err(unfit.code()),
         Cell::Boolean(_) | Cell::Timestamp(_) | Cell::Json(_) => Err("identity_invalid"),
     }

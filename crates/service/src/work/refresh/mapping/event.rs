@@ -33,7 +33,7 @@ pub(super) fn fact<'a>(
             },
             Becomes::EventName => name = identity_text(&cell)?.map(Into::into),
             Becomes::EventTime => time = Some(instant(&cell)?),
-            Becomes::EventId => id = identity_text(&cell)?,
+            Becomes::EventId => id = identity_text(&cell)?.map(str::to_owned),
             Becomes::Property { name } => match property(cell) {
                 Ok(Json::Null) => {}
                 Ok(value) => drop(properties.insert(name.clone(), value)),
