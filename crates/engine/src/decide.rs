@@ -4,7 +4,7 @@
 //! again. Each command is a type of its own, in the file that decides it; `command` lists them. The order of work: `fact` applies what a fact says; `link` says what evidence does to a link; `settle` walks
 //! clusters anew when links came or went; `directive`, `separate`, `erase` and `release` are the directives; `document` writes what an
 //! API keeps as a document; `record` says what a dataset says of one identity, or that it says nothing any more; `sweep` brings one record under what changed for all; `effects` finds what moved;
-//! `written` computes what is written into an event.
+//! `written` computes what is written into an event, `rewrite` takes it out again.
 
 use std::collections::BTreeSet;
 
@@ -25,6 +25,7 @@ mod link;
 mod outcome;
 mod record;
 mod release;
+mod rewrite;
 mod rule;
 mod separate;
 mod settle;
@@ -41,6 +42,7 @@ pub use link::winner;
 pub use outcome::{Documented, Erased, EventPlace, HeldNote, Loose, NewEvent, Notice, Outcome, ReplacedEvent};
 pub use record::{EventForgetting, EventReplacement, Forgetting, Record};
 pub use release::{RELEASE_DATASET, Release};
+pub use rewrite::EventRewriting;
 pub use rule::{Settlement, Settling};
 pub use sweep::{Sweep, lags};
 

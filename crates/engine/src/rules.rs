@@ -42,7 +42,7 @@ pub use settle::{Flip, Scope};
 pub use known::{Chunk, Known, STRETCH_BEYOND, STRETCH_EVENTS_MAX, Timelines, Wanted};
 pub use states::{Brought, Built, TIMELINE_STEPS_MAX, contributions};
 pub use work::RuleWork;
-pub use written::{EventAttributeDef, WRITTEN_BYTES_MAX, WriteInto, Written};
+pub use written::{BASIS_NAMED_MAX, BASIS_NODES_MAX, Basis, EventAttributeDef, WRITTEN_BYTES_MAX, WriteInto, Written};
 
 pub(crate) use known::OfNode;
 pub(crate) use states::{add, trim};

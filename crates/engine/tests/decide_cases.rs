@@ -167,6 +167,7 @@ fn verdicts(world: &World, outcome: &Outcome) -> Vec<String> {
         Outcome::Forgotten => vec!["forgotten".into()],
         Outcome::EventReplaced(own) => vec![format!("event, {} before", usize::from(own.before.is_some()))],
         Outcome::EventForgotten(own) => vec![format!("{} events forgotten", usize::from(own.is_some()))],
+        Outcome::EventRewritten(_) => vec!["event rewritten".into()],
         Outcome::DocumentTaken(taken) => vec![format!("taken {}", taken.len())],
         Outcome::NotFound => vec!["not found".into()],
         Outcome::Directed(directed) => vec![format!("directed, {} profiles", directed.profiles.len())],

@@ -5,6 +5,8 @@
 //! registered attribute `scn_plan`, archived segments and a revoked key, and uses 28 of the 100 exports that DFINERY allows in an hour.
 //! `TESSERA_SCENARIO` runs those alone whose name contains it.
 
+#[path = "scenarios/collections.rs"]
+mod collections;
 mod harness;
 #[path = "scenarios/run.rs"]
 mod run;
@@ -14,6 +16,8 @@ mod scenario;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use harness::Server;
 use harness::doors::{Door, Doors};
@@ -47,6 +51,34 @@ fn every_scenario_is_answered_as_expected() {
     }
     assert!(ran > 0, "no scenario has {chosen:?} in its name");
     assert!(wrong.is_empty(), "{} of {ran} scenarios\n\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+/// The vendor's Postman collections of the Profile API and of ingestion: 63 and 14 requests.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the mark of a run is the time at which it began")]
+fn every_request_of_adobes_collections_is_answered() {
+    let collections = collections::read("adobe.json");
+    let faults = collections.faults();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let count = |name: &str| collections.requests.iter().filter(|own| own.collection == name).count();
+    assert_eq!((count("Real-time Customer Profile API"), count("Data Ingestion API")), (63, 14));
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path());
+    let mut names = Names::new(Timestamp::now(), 0);
+    let answered = run::run(&collections.into_scenario(Door::Adobe), &Doors::of(&server), &mut names);
+    assert!(answered.is_ok(), "{}", answered.err().unwrap_or_default());
+}
+
+/// What the door's README says of the collections is what the file says.
+#[test]
+fn the_readme_tells_what_of_adobes_collections_is_served() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src/adobe/COLLECTIONS.md");
+    let readme = fs::read_to_string(readme).expect("a file");
+    for own in collections::read("adobe.json").requests {
+        let served = own.not_served.unwrap_or_else(|| "yes".to_owned());
+        let row = format!("| {} | `{}` | {} | {served} |", own.folder, own.request, own.section);
+        assert!(readme.contains(&row), "COLLECTIONS.md lacks\n{row}");
+    }
 }
 
 #[test]

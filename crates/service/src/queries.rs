@@ -19,9 +19,8 @@ use tessera_expr::rule::{Purpose, Rule};
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
-use crate::config::configured::Configured;
-use crate::config::visibility::{is_hidden_from, named};
 use crate::profiles::PAGE_BYTES;
+use crate::read::asking::{Asking, Wanted};
 use crate::read::document::{self, DocumentProfile, DocumentQuery};
 use crate::read::find::Found;
 use crate::read::pool::ANSWER_MICROS;
@@ -31,12 +30,9 @@ use crate::read::sorted::{Candidate, First, Position};
 use crate::stored::cursor::{self, CARRIED_BYTES_MAX, Purpose as List};
 use crate::work::service::Service;
 
-mod asking;
 pub mod events;
 mod lookups;
 mod scan;
-
-use asking::Asking;
 
 pub use crate::read::sorted::{SortKey, Sorting, Undecided};
 
@@ -194,14 +190,21 @@ impl Service {
             let message = "profiles are asked for under a merge policy with the whole identity graph";
             return Err(Error::new(ErrorKind::Invalid, "merge_policy_without_graph", message));
         }
-        let order: Vec<Arc<Rule>> = query.order_by.iter().map(|(rule, _)| rule.clone()).collect();
-        for rule in query.filter.iter().chain(&order) {
-            check_may_ask(rule, &configured, query)?;
+        for rule in query.filter.iter().chain(query.order_by.iter().map(|(rule, _)| rule)) {
+            configured.may_ask(rule, query.fields.visibility)?;
         }
         let question = digest(query);
         let after =
             query.cursor.as_deref().map(|cursor| self.opened(workspace, cursor, &question, query)).transpose()?;
-        let asking = Arc::new(Asking::new(self, workspace, configured.clone(), query, order));
+        let wanted = Wanted {
+            filter: query.filter.clone(),
+            zone: query.zone.clone(),
+            of: query.of,
+            order: query.order_by.clone(),
+            policy: query.policy.clone(),
+            now: self.now(),
+        };
+        let asking = Arc::new(Asking::new(self.store().clone(), workspace, configured.clone(), wanted));
         let first = First::new(query.skip + query.top + 1, after);
         let first = match self.looked_up(&asking, query).await? {
             Some(found) => self.ask_some(&asking, found, first).await?,
@@ -351,19 +354,6 @@ pub fn sorted_by(path: &Path) -> Result<Arc<Rule>, Error> {
     let value = Expr::new(Node::Path { of: Box::new(Expr::new(Node::Context(0))), names });
     let refused = |_| Error::new(ErrorKind::Invalid, "attribute_path_invalid", "order_by: the path is too long");
     Rule::compile(value, Purpose::Value).map(Arc::new).map_err(refused)
-}
-
-/// Whether the reader may see all that a rule reads, and whether that can be told.
-fn check_may_ask(rule: &Rule, configured: &Configured, query: &ProfileQuery) -> Result<(), Error> {
-    if is_hidden_from(rule, &configured.stored, query.fields.visibility) {
-        let message = "the query reads attributes or events that this key may not see";
-        return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message));
-    }
-    let rules = configured.stored.rules();
-    if named(rule, &configured.stored).iter().any(|(kind, name)| rules.of(*kind).contains_key(name.as_str())) {
-        configured.check_rules_are_on()?;
-    }
-    Ok(())
 }
 
 /// What tells a question from others of which a cursor may be, but for what is shown.

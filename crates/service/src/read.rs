@@ -1,5 +1,6 @@
 //! Reads: find a profile, fold it under a merge policy, render it; its timeline, its identities, why it is so.
 
+pub(crate) mod asking;
 pub(crate) mod columns;
 pub(crate) mod document;
 pub(crate) mod explain;

@@ -10,5 +10,6 @@ pub(crate) mod layout;
 pub(crate) mod loose;
 pub(crate) mod pseudonym;
 pub mod records;
+pub(crate) mod resting;
 pub(crate) mod row;
 pub(crate) mod sources;

@@ -12,6 +12,8 @@ use support::{START, WORKSPACE, by, fact, ingest, key, memory};
 use tessera_connect::{
     Column, ColumnKind, Connect as _, Connection, Connectors, Place, Query, Question, Row, Value as Cell,
 };
+use tessera_engine::config::Kind;
+use tessera_engine::fact::{AccountFact, Claim, Strength};
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
@@ -51,6 +53,8 @@ fn all(of: ExportOf, format: &str) -> ExportContent {
         to: None,
         sees: Sees { internal: true, private: true },
         members: MembersOf::All,
+        filter: None,
+        time_zone: None,
     }
 }
 
@@ -293,6 +297,124 @@ async fn members_alone_come_with_when_they_came_in() {
     assert_eq!(service.export_rows(WORKSPACE, none).await.err().map(|error| error.code), Some("segment_not_found"));
 }
 
+/// What a filter holds of, told of what reads show.
+type Holds = fn(&Json) -> bool;
+
+/// Each filter against everybody read one by one.
+#[tokio::test]
+async fn those_come_of_whom_a_filter_holds() {
+    let service = open(&memory()).await;
+    people(&service, 0, 400).await;
+    for at in (0..400).step_by(7) {
+        ingest(&service, vec![fact(&format!("b{at}"), &format!("user_id:u{at} !Bought @9"))]).await;
+    }
+    let cases: [(&str, Holds); 6] = [
+        ("city = \"Lyon\" and number >= 100", |own| own["city"] == "Lyon" && own["number"].as_i64() >= Some(100)),
+        ("spent > 300.25 or vip = true", |own| own["number"].as_i64() > Some(300) || own["vip"] == true),
+        ("mixed.isNull()", |own| own.get("mixed").is_none()),
+        ("address.street = \"Rue\" and not (number < 399)", |own| own["number"] == 399),
+        ("xEvent[eventType = \"Bought\"].count() > 0", |own| own["number"].as_i64().is_some_and(|own| own % 7 == 0)),
+        ("number > 1000", |_| false),
+    ];
+    let everybody = naive(&service, 0, 400).await;
+    for (filter, holds) in cases {
+        let of = |format: &str| ExportContent { filter: Some(filter.into()), ..all(ExportOf::Profiles, format) };
+        let expected: BTreeMap<String, Json> =
+            everybody.iter().filter(|(_, own)| holds(own)).map(|(id, own)| (id.clone(), own.clone())).collect();
+        let mut found = lines(&sent(&service, of("jsonl")).await);
+        // A read says when it was last written as well, which later facts move.
+        assert_eq!(found.len(), expected.len(), "{filter}");
+        found.retain(|id, own| expected.get(id) != Some(own));
+        assert_eq!(found, BTreeMap::new(), "{filter}");
+        let csv =
+            String::from_utf8(sent(&service, ExportContent { fields: Some(vec!["number".into()]), ..of("csv") }).await);
+        assert_eq!(csv.expect("text").lines().count(), expected.len() + 1, "{filter}");
+    }
+    // Days of the filter begin where it says.
+    let zoned = ExportContent {
+        time_zone: Some("Asia/Tokyo".into()),
+        filter: Some("seen occurs today".into()),
+        ..all(ExportOf::Profiles, "jsonl")
+    };
+    assert_eq!(lines(&sent(&service, zoned).await).len(), 400);
+    service.close().await;
+}
+
+/// Who cannot be told whether the filter holds of them is not passed over.
+#[tokio::test]
+async fn an_export_without_an_answer_for_somebody_is_not_whole() {
+    let service = open(&memory()).await;
+    people(&service, 0, 3).await;
+    let events = (0..1_500).map(|at| fact(&format!("e{at}"), &format!("user_id:u1 !B @{at}"))).collect();
+    ingest(&service, events).await;
+    let filter = "exists X from xEvent where X.eventType = \"B\", Y from xEvent where Y.eventType = \"C\" and Y.timestamp > X.timestamp";
+    let content = ExportContent { filter: Some(filter.into()), ..all(ExportOf::Profiles, "jsonl") };
+    let mut export = service.export_rows(WORKSPACE, content).await.expect("an export");
+    let error = loop {
+        match export.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("it is whole"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.code, "export_undecided");
+    service.close().await;
+}
+
+/// People of accounts, of whom something is said.
+async fn accounts(service: &Service) {
+    for at in 0..30 {
+        let mut incoming = person(at);
+        let own = incoming.fact.as_mut().expect("a fact");
+        let claim =
+            Claim { namespace: "group_id".into(), value: format!("g{}", at % 10).into(), strength: Strength::Verified };
+        let seats = Value::Number(Decimal::from(i64::try_from(at % 10).expect("a number")));
+        own.account = Some(AccountFact { claim, attributes: vec![(Path::root("seats").expect("a name"), seats)] });
+        ingest(service, vec![incoming]).await;
+    }
+}
+
+#[tokio::test]
+async fn accounts_are_rows_of_their_own() {
+    let (store, folder) = (memory(), tempfile::tempdir().expect("a folder"));
+    let service = open(&store).await;
+    accounts(&service).await;
+    let mut expected = BTreeMap::new();
+    for at in 0..10 {
+        let read = support::read(&service, &by("group_id", &format!("g{at}"))).await;
+        expected.insert(read["profile_id"].as_str().expect("an id").to_owned(), read);
+    }
+    assert_eq!(lines(&sent(&service, all(ExportOf::Accounts, "jsonl")).await), expected);
+    assert_eq!(lines(&sent(&service, all(ExportOf::Profiles, "jsonl")).await).len(), 30);
+    let filter = Some("seats >= 7".to_owned());
+    let few =
+        lines(&sent(&service, ExportContent { filter: filter.clone(), ..all(ExportOf::Accounts, "jsonl") }).await);
+    expected.retain(|_, own| own["seats"].as_i64() >= Some(7));
+    assert_eq!((few.len(), &few), (3, &expected));
+    // Members of a segment of accounts are accounts.
+    let name = RuleName::parse(RuleKind::Segment, "large").expect("a name");
+    let expr = tessera_expr::pql::parse("seats >= 7").expect("a rule");
+    let definition = Definition::new(RuleKind::Segment, expr, tessera_expr::calendar::Zone::utc(), None);
+    let definition = definition.expect("a segment").of(Kind::Account);
+    let content = RuleContent { display_name: None, description: None, definition, is_draft: false };
+    let change = move |config: &StoredConfig, at| put_rule(config, RuleKind::Segment, &name, content, None, at);
+    service.configure_rules(WORKSPACE, change).await.expect("a segment");
+    let sees = Flags { internal: true, private: true };
+    service.rule_once_brought(WORKSPACE, RuleKind::Segment, "large", sees).await.expect("it is brought");
+    let members = ExportContent { segment: Some("large".into()), ..all(ExportOf::Members, "jsonl") };
+    let found = lines(&sent(&service, members).await);
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    with_folder(&service, folder.path()).await;
+    let job = ask(&service, to(ExportContent { filter, ..all(ExportOf::Accounts, "parquet") }, "accounts")).await;
+    assert_eq!(ended(&service, &job).await.status(), JobStatus::Done);
+    let home = folder.path().join("accounts");
+    assert_eq!((&manifest(&home)["rows"], &manifest(&home)["of"]), (&json!(3), &json!("accounts")));
+    let (columns, rows) = table(&home, "*.parquet", &[]).await;
+    let seats: BTreeSet<String> = rows.iter().map(|row| as_json(&columns, row)["seats"].to_string()).collect();
+    assert_eq!(seats.len(), 3);
+    service.close().await;
+}
+
 /// A job to its end.
 async fn ended(service: &Service, job: &Job) -> Arc<Job> {
     let mut watch = service.jobs().watch(WORKSPACE, job.id).await.expect("a job");
@@ -334,12 +456,15 @@ fn rows_of(folder: &FilePath, manifest: &Json) -> Vec<Json> {
 
 #[tokio::test]
 async fn a_job_that_is_broken_off_loses_and_doubles_nobody() {
-    for (format, steps) in [("jsonl", 2), ("parquet", 6)] {
+    for (format, steps, filter, from) in
+        [("jsonl", 2, None, 0), ("parquet", 6, None, 0), ("jsonl", 2, Some("number >= 100"), 100)]
+    {
         let (store, folder) = (memory(), tempfile::tempdir().expect("a folder"));
         let mut service = open(&store).await;
         people(&service, 0, PEOPLE).await;
         with_folder(&service, folder.path()).await;
-        let job = ask(&service, to(all(ExportOf::Profiles, format), "a/b")).await;
+        let content = ExportContent { filter: filter.map(str::to_owned), ..all(ExportOf::Profiles, format) };
+        let job = ask(&service, to(content, "a/b")).await;
         let mut breaks = 0;
         // Each process does some steps: of a table, as many as it takes to look through it, and a file.
         loop {
@@ -360,7 +485,7 @@ async fn a_job_that_is_broken_off_loses_and_doubles_nobody() {
         assert_eq!(ended.status(), JobStatus::Done, "{ended:?}");
         let home = folder.path().join("a/b");
         let manifest = manifest(&home);
-        assert_eq!(manifest["rows"], json!(PEOPLE), "{manifest}");
+        assert_eq!((&manifest["rows"], &manifest["filter"]), (&json!(PEOPLE - from), &json!(filter)), "{manifest}");
         let listed: BTreeSet<String> = manifest["files"]
             .as_array()
             .expect("files")
@@ -369,10 +494,10 @@ async fn a_job_that_is_broken_off_loses_and_doubles_nobody() {
             .collect();
         let with_manifest: BTreeSet<String> = listed.into_iter().chain(["manifest.json".to_owned()]).collect();
         assert_eq!(names(&home), with_manifest, "nothing unfinished is left");
-        let expected = naive(&service, 0, PEOPLE).await;
+        let expected = naive(&service, from, PEOPLE).await;
         if format == "jsonl" {
             let rows = rows_of(&home, &manifest);
-            assert_eq!(rows.len(), PEOPLE);
+            assert_eq!(rows.len(), PEOPLE - from);
             let found: BTreeMap<String, Json> =
                 rows.into_iter().map(|row| (row["profile_id"].as_str().expect("an id").to_owned(), row)).collect();
             assert_eq!(found, expected);
@@ -457,6 +582,14 @@ async fn what_cannot_be_exported_is_refused() {
     check(ExportContent { merge_policy: Some("none".into()), ..base() }, "merge_policy_unknown").await;
     check(ExportContent { file_rows: Some(5_000), ..base() }, "export_invalid").await;
     check(all(ExportOf::Members, "csv"), "export_invalid").await;
+    let where_ = |of: ExportOf, filter: &str| ExportContent { filter: Some(filter.into()), ..all(of, "csv") };
+    check(where_(ExportOf::Events, "number > 1"), "export_invalid").await;
+    check(where_(ExportOf::Profiles, "number >"), "export_invalid").await;
+    check(where_(ExportOf::Profiles, "user_id = \"u0\" and number > 1"), "export_invalid").await;
+    check(ExportContent { time_zone: Some("UTC".into()), ..base() }, "export_invalid").await;
+    let nowhere = ExportContent { time_zone: Some("Nowhere".into()), ..where_(ExportOf::Profiles, "number > 1") };
+    check(nowhere, "time_zone_unknown").await;
+    check(ExportContent { segment: Some("x".into()), ..all(ExportOf::Accounts, "csv") }, "export_invalid").await;
     let asked = service.ask_export(WORKSPACE, to(base(), "../x"), key(), None).await.err().map(|error| error.code);
     assert_eq!(asked, Some("export_path_invalid"));
     let asked = service.ask_export(WORKSPACE, to(base(), "x"), key(), None).await.err().map(|error| error.code);

@@ -34,6 +34,12 @@ mod wire;
 
 pub(super) use parse::{entity, replay, unread};
 
+/// Where one message is sent to, and several: at the host for collection, and at the one that has everything else.
+const PATHS: [[&str; 2]; 2] = [
+    ["/collection/{connection_id}", "/collection/batch/{connection_id}"],
+    ["/data/foundation/import/collection/{connection_id}", "/data/foundation/import/collection/batch/{connection_id}"],
+];
+
 /// The routes of streaming ingestion.
 pub(super) fn routes() -> Vec<Route> {
     let ingest = Access::Workspace(Permission::Ingest);
@@ -58,20 +64,23 @@ pub(super) fn routes() -> Vec<Route> {
             .query("synchronousValidation", known, flag())
             .query("syncValidation", "The same.", flag())
     };
-    vec![
-        connection(route(Method::POST, "/collection/{connection_id}", ingest, post(one), "Takes a message"))
-            .body::<Message<'_>>(message.clone())
-            .answer::<Received>(200, "It is taken.", received)
-            .answer_free(400, "It is no message, or its entity is not as its schema has it.", refused),
-        connection(route(Method::POST, "/collection/batch/{connection_id}", ingest, post(batch), "Takes messages"))
-            .body::<Batch<'_>>(json!({ "messages": [message] }))
-            .answer::<ReceivedBatch>(
-                207,
-                "What became of each.",
-                json!({ "inletId": "9f2c", "batchId": "a1-1e", "receivedTimeMs": 1_565_628_583_854_i64,
-                        "responses": [{ "xactionId": "a1-1e:0" }] }),
-            ),
-    ]
+    let routes = |[one_path, batch_path]: [&'static str; 2]| {
+        [
+            connection(route(Method::POST, one_path, ingest, post(one), "Takes a message"))
+                .body::<Message<'_>>(message.clone())
+                .answer::<Received>(200, "It is taken.", received.clone())
+                .answer_free(400, "It is no message, or its entity is not as its schema has it.", refused.clone()),
+            connection(route(Method::POST, batch_path, ingest, post(batch), "Takes messages"))
+                .body::<Batch<'_>>(json!({ "messages": [message.clone()] }))
+                .answer::<ReceivedBatch>(
+                    207,
+                    "What became of each.",
+                    json!({ "inletId": "9f2c", "batchId": "a1-1e", "receivedTimeMs": 1_565_628_583_854_i64,
+                            "responses": [{ "xactionId": "a1-1e:0" }] }),
+                ),
+        ]
+    };
+    PATHS.into_iter().flat_map(routes).collect()
 }
 
 /// A connection that messages come in by.

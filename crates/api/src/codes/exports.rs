@@ -29,6 +29,11 @@ pub(super) const CALLS: &[Code] = &[
         "A member of an export is missing, of another export, or beyond a bound. The message names it and says what is expected.",
     ),
     call(
+        "export_undecided",
+        LimitExceeded,
+        "For somebody the filter of an export gives no answer within the bounds of rules, and the export would not have all. Ask less of each: leave what is computed of events out of it.",
+    ),
+    call(
         "exports_busy",
         Throttled,
         "As many exports of the workspace are being sent as may be at one time. Wait until one has ended, or have it written with `to`.",

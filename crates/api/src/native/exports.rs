@@ -1,4 +1,4 @@
-//! Rows out: profiles, members of a segment or events as a file in the answer, or as files of a place that a connection names.
+//! Rows out: profiles, members of a segment, accounts or events as a file in the answer, or as files of a place that a connection names.
 
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ use axum::routing::post;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
+use tessera_expr::pql;
+use tessera_expr::rule::Purpose;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::exports::{
@@ -20,6 +22,7 @@ use tessera_service::idempotency::Once;
 use tessera_service::jobs::Job;
 use utoipa::ToSchema;
 
+use super::rules;
 use crate::answer::{Answer, accepted, invalid};
 use crate::app::{App, Entered};
 use crate::jobs::{self, wire};
@@ -33,11 +36,18 @@ const PATH: &str = "/v1/exports";
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewExport {
-    /// `profiles`: a row for each person. `members`: one for each member of a segment, with `_entered_at` and, where the segment has a control group, `_control`. `events`: one for each event.
+    /// `profiles`: a row for each person. `members`: one for each member of a segment, with `_entered_at` and, where the segment has a control group, `_control`.
+    /// `accounts`: one for each account. `events`: one for each event.
     of: String,
     /// Of `members`: the name of the segment.
     #[serde(default)]
     segment: Option<String>,
+    /// Of `profiles`, `members` and `accounts`: those of whom this condition holds, in PQL, as of `GET /v1/profiles`. Nobody is looked up by it.
+    #[serde(default)]
+    filter: Option<String>,
+    /// Where the days of the filter begin; UTC where it is left out.
+    #[serde(default)]
+    time_zone: Option<String>,
     /// The id of the merge policy that profiles are read under; the workspace's default one where it is left out.
     #[serde(default)]
     merge_policy: Option<String>,
@@ -94,9 +104,10 @@ pub(super) fn routes() -> Vec<Route> {
     job["progress"]["unit"] = json!("rows");
     let sent =
         json!({ "of": "profiles", "fields": ["profile_id", "email", "city"], "format": "csv", "compression": "gzip" });
-    let route = Route::new(Method::POST, PATH, access, post(make), Tag::Profiles, "Exports profiles, members or events")
+    let route = Route::new(Method::POST, PATH, access, post(make), Tag::Profiles, "Exports profiles, members, accounts or events")
         .describe(
-            "Rows are what reads show under a merge policy, as of one instant, to the key that asks: what it may not see is not in them. Without \
+            "Rows are what reads show under a merge policy, as of one instant, to the key that asks: what it may not see is not in them. With a \
+             `filter` they are all of whom it holds; where it gives no answer for somebody within its bounds, the export fails (`export_undecided`). Without \
              `to` the answer is one file, made while it is sent; one that breaks off is not whole. With `to`, which takes `configure` as well, the \
              answer is a job, and rows go into files `part-00001.…` below a path of a connection of files. `manifest.json` comes last: where it is \
              there, the export is whole. It tells files, rows, bytes, columns with their types, merge policy and instants. A job that is broken off \
@@ -124,7 +135,7 @@ async fn make(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> An
     let entered = app.enter(&headers, Permission::Export)?;
     let key = once::key(&headers)?;
     let body = entered.body(&app, &headers, body).await?;
-    let content = parse(body::json(&body)?, &entered)?;
+    let content = parse(&app, body::json(&body)?, &entered).await?;
     if content.to.is_none() {
         let export = app.service.export_rows(entered.workspace, content).await?;
         return Ok(entered.answer(answer(export).await?));
@@ -138,12 +149,23 @@ async fn make(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> An
     Ok(entered.answer(accepted(json)))
 }
 
-fn parse(sent: NewExport, entered: &Entered) -> Result<ExportContent, Error> {
+async fn parse(app: &App, sent: NewExport, entered: &Entered) -> Result<ExportContent, Error> {
     let of = match &*sent.of {
         "profiles" => ExportOf::Profiles,
         "members" => ExportOf::Members,
+        "accounts" => ExportOf::Accounts,
         "events" => ExportOf::Events,
-        _ => return Err(invalid("export_invalid", "of: profiles, members or events is expected")),
+        _ => return Err(invalid("export_invalid", "of: profiles, members, accounts or events is expected")),
+    };
+    let filter = match sent.filter {
+        None => None,
+        Some(text) => {
+            let spelled = rules::Spelled::Pql(text);
+            let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
+            let compiled = rules::compile(&spelled, Purpose::Condition, &model);
+            let (rule, _) = compiled.map_err(|problem| rules::refused(&problem, &spelled))?;
+            Some(pql::print(rule.source()))
+        }
     };
     let format = FileFormat::parse(&sent.format);
     let compression = format.map_or(Compression::None, FileFormat::compression).name().to_owned();
@@ -161,6 +183,8 @@ fn parse(sent: NewExport, entered: &Entered) -> Result<ExportContent, Error> {
         to: sent.to.map(|To { connection, path }| ExportPlace { connection, path }),
         sees: Sees::from(entered.visibility()),
         members: MembersOf::All,
+        filter,
+        time_zone: sent.time_zone,
     })
 }
 
@@ -177,6 +201,7 @@ async fn answer(export: ExportStream) -> Result<Response, Error> {
     let of = match content.of {
         ExportOf::Profiles => "profiles",
         ExportOf::Members => "members",
+        ExportOf::Accounts => "accounts",
         ExportOf::Events => "events",
     };
     let file = format!("attachment; filename=\"{of}.{}\"", format.ending(compression));

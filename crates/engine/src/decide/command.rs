@@ -1,8 +1,8 @@
 //! All commands. Each is a type that says what has to be read before it is decided, and decides.
 
 use super::{
-    Act, Erasure, EventErasure, EventExpiry, EventForgetting, EventReplacement, Forgetting, GivenDirective,
-    LinkRemoval, Outcome, Record, Release, Retraction, Settlement, Sweep, Touch,
+    Act, Erasure, EventErasure, EventExpiry, EventForgetting, EventReplacement, EventRewriting, Forgetting,
+    GivenDirective, LinkRemoval, Outcome, Record, Release, Retraction, Settlement, Sweep, Touch,
 };
 use crate::document::PreparedDocument;
 use crate::fact::Identity;
@@ -87,6 +87,8 @@ commands! {
     Erase(Erasure),
     /// Erase one fact.
     EraseEvent(EventErasure),
+    /// Take some of what was written into an event out of it.
+    RewriteEvent(Box<EventRewriting>),
     /// Take an event whose window has ended off its timeline.
     EndEvent(EventExpiry),
     /// Remove the link that did not hold between an erased node and another one.

@@ -184,7 +184,8 @@ impl Act<'_> {
         };
         let is_whole = cluster.piece(node).all(|node| victims.contains(&node.id));
         let Cut { ends: cut, links, is_loose } = self.cut_links(&cluster, &victims)?;
-        let mut erased = Erased { links, ..tell_erased(&cluster, profile, &victims) };
+        let staying = cluster.piece(node).map(|node| node.id).filter(|node| !victims.contains(node)).collect();
+        let mut erased = Erased { links, staying, ..tell_erased(&cluster, profile, &victims) };
         let accounts = self.unsay(&cluster, &victims, &mut erased)?;
         if is_loose || accounts.is_some() {
             let of = |node: NodeId| accounts.as_ref().and_then(|all| all.get(&node)).cloned().unwrap_or_default();
@@ -255,7 +256,8 @@ impl Act<'_> {
         self.notices.insert(Notice::ProfileChanged(profile));
         self.working.require_held_of([erasure.node])?;
         self.drop_orphan(&End { node: erasure.node, identity })?;
-        Ok(Outcome::Erased(Erased { profile, nodes: Vec::new(), links: 0, loose: Vec::new(), cells, events: 1 }))
+        let (nodes, loose, staying) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Outcome::Erased(Erased { profile, nodes, links: 0, loose, cells, events: 1, staying }))
     }
 
     /// Takes an event whose window has ended from its owner. What it said of attributes has windows of its own: while any of it
@@ -511,7 +513,8 @@ struct Cut {
 
 fn tell_erased(cluster: &Cluster, profile: NodeId, victims: &HashSet<NodeId>) -> Erased {
     let nodes = Vec::<(NodeId, Identity)>::new();
-    let mut erased = Erased { profile, nodes, links: 0, loose: Vec::new(), cells: 0, events: 0 };
+    let (loose, staying) = (Vec::new(), Vec::new());
+    let mut erased = Erased { profile, nodes, links: 0, loose, cells: 0, events: 0, staying };
     for node in cluster.nodes.iter().filter(|node| victims.contains(&node.id)) {
         erased.nodes.push((node.id, node.identity.clone()));
         erased.cells += node.fragments.iter().map(|fragment| fragment.cells.len() as u64).sum::<u64>();

@@ -1,13 +1,14 @@
 //! What a fact does: it is added to its owner, and each other identity gets evidence of a link.
 
 use super::command::{Decide, row};
+use super::written::WrittenOf;
 use super::{Act, Command, HeldNote, NewEvent, Notice, Outcome};
 use crate::cluster::{Cell, Cluster, Evidence, Fragment, Node, Relation, Role, Tally, Whole};
 use crate::config::Config;
 use crate::fact::{FactKey, Identity, Replaces};
 use crate::id::NodeId;
 use crate::prepare::{Prepared, Rejection};
-use crate::rules::{Event, Written};
+use crate::rules::Event;
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
 use crate::working::{FactRow, IdentityRow, Lack, Need, Working};
@@ -93,7 +94,7 @@ impl Act<'_> {
             None => None,
         };
         self.add_to_owner(owner, prepared, account, time)?;
-        let event = self.event(owner.node, prepared, time, &written);
+        let event = self.event(owner.node, prepared, time, written);
         if let Some(event) = &event {
             self.add_to_states(owner.node, owner.cluster, Event::from(&**event))?;
         }
@@ -231,14 +232,14 @@ impl Act<'_> {
         node: NodeId,
         prepared: &Prepared,
         time: Timestamp,
-        written: &[Written],
+        written: WrittenOf,
     ) -> Option<Box<NewEvent>> {
         let fact = &prepared.fact;
         let mut call = fact.call.clone()?;
         if let Some(attributes) = &self.working.config().rules().event_attributes
-            && !written.is_empty()
+            && !written.written.is_empty()
         {
-            call.payload = (attributes.write)(&call.payload, written);
+            call.payload = (attributes.write)(&call.payload, &written.written, written.basis.as_ref());
         }
         let others = prepared.others.iter().map(|(identity, _)| identity);
         Some(Box::new(NewEvent {
@@ -251,6 +252,7 @@ impl Act<'_> {
             batch: fact.batch.clone(),
             identities: std::iter::once(&prepared.owner).chain(others).cloned().collect(),
             call,
+            rests_on: written.basis.map(|basis| basis.nodes).unwrap_or_default(),
         }))
     }
 

@@ -31,6 +31,8 @@ pub struct NewEvent {
     pub identities: Vec<Identity>,
     /// What stands on the timeline.
     pub call: Call,
+    /// Nodes beside its owner that what is written into it rests on.
+    pub rests_on: Vec<NodeId>,
 }
 
 /// A link that was held when evidence for it came.
@@ -143,6 +145,8 @@ pub struct Erased {
     pub cells: u64,
     /// Events removed.
     pub events: u64,
+    /// Nodes that stay of the profile; what is written into their events may rest on what was erased.
+    pub staying: Vec<NodeId>,
 }
 
 /// What a command came to.
@@ -194,6 +198,8 @@ pub enum Outcome {
     EventReplaced(Box<ReplacedEvent>),
     /// The event is off its timeline; its row is this one, if it had one.
     EventForgotten(Option<EventPlace>),
+    /// The event stands as it did, without some of what was written into it.
+    EventRewritten(Box<NewEvent>),
     /// The profile counts as used now.
     Touched,
     /// The memberships are as they are now.

@@ -8,7 +8,9 @@ use super::rule::EVENTS_READ_MAX;
 use crate::aggregate::{Moment, State, Tail};
 use crate::cluster::{Cluster, Node};
 use crate::id::{EventId, NodeId};
-use crate::rules::{AggregateId, Brought, Built, Event, KeptDef, OfNode, RuleSet, add, contributions, trim};
+use crate::rules::{
+    AggregateId, Brought, Built, Event, KeptDef, OfNode, RuleSet, TIMELINE_STEPS_MAX, add, contributions, trim,
+};
 use crate::working::{Lack, Need, NodeStates};
 
 impl Act<'_> {
@@ -207,6 +209,31 @@ impl Act<'_> {
             put_built(own, &built);
         }
         Ok(())
+    }
+
+    /// An event of a node comes in the place of another one of its id. What nodes keep is read anew only where the two bring something else.
+    pub(super) fn replace_in_states(
+        &mut self,
+        (node, home): (NodeId, NodeId),
+        before: &Event,
+        after: Event,
+    ) -> Result<(), Lack> {
+        let config = self.working.config().clone();
+        let brought = |event: &Event| -> Vec<(AggregateId, Brought)> {
+            let brought = contributions(event, config.rules(), &mut { TIMELINE_STEPS_MAX });
+            brought.into_iter().map(|(kept, brings)| (kept.id, brings)).collect()
+        };
+        if brought(before) == brought(&after) {
+            self.working.remove_event(node, before.id);
+            self.working.add_event(node, Arc::new(after));
+            return Ok(());
+        }
+        let mut cluster = self.working.edit(home)?;
+        self.take_from_states(node, &mut cluster, before.id)?;
+        cluster.updated_at = self.now;
+        cluster.bytes = cluster.measure();
+        self.working.put_cluster(cluster);
+        self.add_to_states(node, home, after)
     }
 
     /// What an erased source said is not in the states of these nodes any more: they are read anew.

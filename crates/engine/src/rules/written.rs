@@ -18,6 +18,7 @@ use super::look::{Asking, Look};
 use super::order::names_read;
 use super::segment_state::Trouble;
 use super::set::{AdHocRule, Entry, RuleSet};
+use crate::id::NodeId;
 use crate::time::Timestamp;
 use crate::value::{Decimal, Tree, Value};
 use crate::view::Names;
@@ -39,13 +40,30 @@ pub struct EventAttributeDef {
 /// What one came to for an event, or why it came to nothing.
 pub type Written = (Name, Result<Value, Trouble>);
 
-/// A payload with what was computed of its event. The engine does not know its form.
-pub type WriteInto = fn(&Bytes, &[Written]) -> Bytes;
+/// What values that are written into an event rest on besides the event: the profile of its owner as that stood. It is kept with them, so that they
+/// go when any of it is erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basis {
+    /// The values that rest on it; others are of the event alone.
+    pub values: Vec<Name>,
+    /// The nodes of the profile but the event's owner, and those who said something of them; sorted.
+    pub nodes: Vec<NodeId>,
+    /// The datasets, and named deliveries of them, that had said anything of the profile, but the event's own; sorted.
+    pub sources: Vec<(Arc<str>, Option<Arc<str>>)>,
+}
+
+/// Nodes, or sources, that are named with an event. Where there are more it says that it rests on any.
+pub const BASIS_NAMED_MAX: usize = 32;
+/// Nodes of a profile whose values are written into events; of a larger one they come to nothing. A commit writes a row for each.
+pub const BASIS_NODES_MAX: usize = 500;
+
+/// A payload with what was computed of its event, and what that rests on. The engine does not know its form.
+pub type WriteInto = fn(&Bytes, &[Written], Option<&Basis>) -> Bytes;
 
 /// All of them, ready to be asked.
 #[derive(Debug)]
 pub(crate) struct EventAttributes {
-    all: Vec<(Name, AdHocRule)>,
+    all: Vec<OfEvents>,
     /// The names of attributes that they read, themselves and through what they ask for.
     names: Names,
     /// Whether one of them depends on memberships.
@@ -53,10 +71,26 @@ pub(crate) struct EventAttributes {
     pub(crate) write: WriteInto,
 }
 
+/// One of them.
+#[derive(Debug)]
+struct OfEvents {
+    name: Name,
+    rule: AdHocRule,
+    /// Whether it reads anything of the profile.
+    is_of_profile: bool,
+}
+
 impl EventAttributes {
     /// None of them has an answer.
     pub(crate) fn unanswered(&self) -> Vec<Written> {
-        self.all.iter().map(|(name, _)| (name.clone(), Err(Trouble::OverBudget))).collect()
+        self.all.iter().map(|own| (own.name.clone(), Err(Trouble::OverBudget))).collect()
+    }
+
+    /// The names of values that rest on the profile.
+    pub(crate) fn of_profile(&self, written: &[Written]) -> Vec<Name> {
+        let is_of_profile = |name: &Name| self.all.iter().any(|own| own.name == *name && own.is_of_profile);
+        let values = written.iter().filter(|(name, came)| came.is_ok() && is_of_profile(name));
+        values.map(|(name, _)| name.clone()).collect()
     }
 }
 
@@ -68,13 +102,28 @@ impl RuleSet {
         if defs.is_empty() {
             return set;
         }
-        let all: Vec<_> = defs.into_iter().map(|def| (def.name, set.beside(def.rule, def.zone))).collect();
-        let asked = || all.iter().map(|(_, rule)| &rule.0);
+        let all: Vec<_> = defs.into_iter().map(|def| set.of_events(def)).collect();
+        let asked = || all.iter().map(|own| &own.rule.0);
         let needed = || asked().flat_map(|entry| &entry.closure).map(|at| &set.entries[*at]);
         let names = names_read(asked().chain(needed()).map(|entry: &Entry| &entry.def), &set.by_name);
         let asks_segments = asked().chain(needed()).any(|entry| !entry.plan().segments.is_empty());
         set.event_attributes = Some(EventAttributes { all, names, asks_segments, write });
         set
+    }
+
+    /// Whether anything is written into events.
+    #[must_use]
+    pub fn writes_into_events(&self) -> bool {
+        self.event_attributes.is_some()
+    }
+
+    fn of_events(&self, def: EventAttributeDef) -> OfEvents {
+        let rule = self.beside(def.rule, def.zone);
+        let entry = &rule.0;
+        let names = names_read(std::iter::once(&entry.def), &self.by_name);
+        let reads_attributes = !matches!(&names, Names::Some(names) if names.is_empty());
+        let is_of_profile = reads_attributes || !entry.closure.is_empty() || !entry.plan().segments.is_empty();
+        OfEvents { name: def.name, rule, is_of_profile }
     }
 }
 
@@ -86,7 +135,7 @@ impl Look<'_> {
         self.names = Some(own.names.clone());
         let mut bytes = 0;
         let mut written = Vec::new();
-        for (name, rule) in &own.all {
+        for OfEvents { name, rule, .. } in &own.all {
             let came = self.of_event(&rule.0, event, is_settled);
             let size = came.as_ref().map_or(0, Value::size_bytes) + name.len();
             match came {

@@ -29,11 +29,15 @@ impl Timelines {
         self.removed.clear();
     }
 
-    /// What was added to a node's timeline, and has not been removed.
+    /// What was added to a node's timeline, and has not been removed since.
     fn added(&self, node: NodeId) -> impl Iterator<Item = &Arc<Event>> {
-        let own =
-            self.added.iter().filter(move |(own, event)| *own == node && !self.removed.contains(&(node, event.id)));
-        own.map(|(_, event)| event)
+        self.added.iter().filter(move |(own, _)| *own == node).map(|(_, event)| event)
+    }
+
+    /// An event goes, wherever it stands: another one of its id may be added afterwards.
+    fn remove(&mut self, node: NodeId, event: EventId) {
+        self.added.retain(|(own, added)| *own != node || added.id != event);
+        self.removed.insert((node, event));
     }
 }
 
@@ -131,7 +135,7 @@ impl Working {
 
     /// An event is on its timeline no more.
     pub(crate) fn remove_event(&mut self, node: NodeId, event: EventId) {
-        self.scratch_timelines.removed.insert((node, event));
+        self.scratch_timelines.remove(node, event);
     }
 
     pub(super) fn keep_timelines(&mut self) {
@@ -139,17 +143,17 @@ impl Working {
         self.base.states.clear();
         self.base.stretches.clear();
         self.base.fresh.clear();
+        for (node, event) in self.scratch_timelines.removed.drain() {
+            if let Some(newest) = self.base.newest.get_mut(&node) {
+                newest.retain(|own| own.id != event);
+            }
+            self.timelines.remove(node, event);
+        }
         for (node, event) in self.scratch_timelines.added.drain(..) {
             if let Some(newest) = self.base.newest.get_mut(&node) {
                 newest.push(event.clone());
             }
             self.timelines.added.push((node, event));
-        }
-        for (node, event) in self.scratch_timelines.removed.drain() {
-            if let Some(newest) = self.base.newest.get_mut(&node) {
-                newest.retain(|own| own.id != event);
-            }
-            self.timelines.removed.insert((node, event));
         }
     }
 }

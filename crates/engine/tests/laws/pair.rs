@@ -97,6 +97,7 @@ pub(crate) fn compare(outcome: &Outcome, expected: &Expected, world: &World, ste
         | Outcome::Forgotten
         | Outcome::EventReplaced(_)
         | Outcome::EventForgotten(_)
+        | Outcome::EventRewritten(_)
         | Outcome::Swept(_)
         | Outcome::SweptInPart
         | Outcome::Unlinked

@@ -102,7 +102,9 @@ impl Doors {
     pub(crate) fn ask(&self, ask: &Ask<'_>) -> Result<Reply, ureq::Error> {
         let (name, value) = ask.door.credential(ask.key.unwrap_or(&self.key));
         let request = Request::builder().method(ask.method).uri(format!("{}{}", self.url, ask.path));
-        let request = request.header(name, value).header("content-type", "application/json");
+        let is_typed = ask.headers.iter().any(|(name, _)| name == "content-type");
+        let request = request.header(name, value);
+        let request = if is_typed { request } else { request.header("content-type", "application/json") };
         let own = ask.door.headers().iter();
         let request = own.fold(request, |request, (name, value)| request.header(*name, *value));
         let request = ask.headers.iter().fold(request, |request, (name, value)| request.header(name, value));

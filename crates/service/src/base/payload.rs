@@ -3,10 +3,13 @@
 //!
 //! Its members are kept as they came, byte for byte, unless one of them has to go.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tessera_engine::rules::Written;
+use tessera_engine::id::NodeId;
+use tessera_engine::rules::{BASIS_NAMED_MAX, Basis, Written};
 use tessera_engine::value::{Path, Value};
 use tessera_expr::ast::Name;
 
@@ -35,6 +38,58 @@ pub struct Payload<'a> {
     /// Computed attributes of the event that came to nothing, each with the reason.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub uncomputed: Option<&'a RawValue>,
+    /// What of the profile `computed` rests on: it goes when that is erased. No door shows it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub rests_on: Option<&'a RawValue>,
+}
+
+/// The member of a payload that no door shows.
+pub(crate) const RESTS_ON: &str = "rests_on";
+
+/// Why a value that was written into an event is there no more.
+const ERASED: &str = "erased";
+
+/// What values that were written into an event rest on, as it is stored.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RestsOn {
+    /// The names of the values.
+    values: Vec<String>,
+    /// Nodes beside the event's owner; any where they are too many to name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nodes: Option<Vec<String>>,
+    /// Datasets, each with a named delivery if it was in one; any where they are too many to name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sources: Option<Vec<(String, Option<String>)>>,
+}
+
+impl RestsOn {
+    /// Of values that are of their event alone.
+    const NOTHING: Self = Self { values: Vec::new(), nodes: None, sources: None };
+
+    fn of(basis: &Basis) -> Self {
+        let few = |count: usize| count <= BASIS_NAMED_MAX;
+        let source = |(dataset, batch): &(Arc<str>, Option<Arc<str>>)| {
+            (dataset.to_string(), batch.as_deref().map(str::to_owned))
+        };
+        Self {
+            values: basis.values.iter().map(ToString::to_string).collect(),
+            nodes: few(basis.nodes.len()).then(|| basis.nodes.iter().map(ToString::to_string).collect()),
+            sources: few(basis.sources.len()).then(|| basis.sources.iter().map(source).collect()),
+        }
+    }
+
+    /// Whether it may rest on what a node said.
+    pub(crate) fn has_node(&self, node: NodeId) -> bool {
+        let named = node.to_string();
+        self.nodes.as_ref().is_none_or(|nodes| nodes.contains(&named))
+    }
+
+    /// Whether it may rest on what one of these sources said.
+    pub(crate) fn has_source(&self, is_it: &dyn Fn(&str, Option<&str>) -> bool) -> bool {
+        let sources = self.sources.as_ref();
+        sources.is_none_or(|all| all.iter().any(|(dataset, batch)| is_it(dataset, batch.as_deref())))
+    }
 }
 
 impl Payload<'_> {
@@ -73,14 +128,42 @@ pub(crate) fn strip(
 }
 
 /// A payload with what was computed of its event. One that cannot be read stays as it is: whoever shows it will say so.
-pub(crate) fn write_computed(payload: &Bytes, written: &[Written]) -> Bytes {
+pub(crate) fn write_computed(payload: &Bytes, written: &[Written], basis: Option<&Basis>) -> Bytes {
     let (values, reasons): (Vec<_>, Vec<_>) = written.iter().partition(|(_, came)| came.is_ok());
     let value = |(name, came): &Written| Some((name.clone(), came.clone().ok()?));
     let reason = |(name, came): &Written| Some((name.clone(), Value::text(came.as_ref().err()?.name())));
     let computed = raw_object(values.iter().filter_map(|own| value(own)).collect());
     let uncomputed = raw_object(reasons.iter().filter_map(|own| reason(own)).collect());
+    let rests_on = basis.map_or(RestsOn::NOTHING, RestsOn::of);
+    let rests_on = computed.as_ref().and_then(|_| serde_json::value::to_raw_value(&rests_on).ok());
     let Ok(own) = serde_json::from_slice::<Payload<'_>>(payload) else { return payload.clone() };
-    Payload { computed: computed.as_deref(), uncomputed: uncomputed.as_deref(), ..own }.to_bytes()
+    let (computed, uncomputed) = (computed.as_deref(), uncomputed.as_deref());
+    Payload { computed, uncomputed, rests_on: rests_on.as_deref(), ..own }.to_bytes()
+}
+
+/// A payload without the values that were written into it and rest on what was erased, which are named among those that came to nothing; none
+/// when it stays as it is. Of values that were written before it was kept what they rest on, each may.
+pub(crate) fn take_out_written(payload: &[u8], is_erased: &dyn Fn(&RestsOn) -> bool) -> Option<Bytes> {
+    let own: Payload<'_> = serde_json::from_slice(payload).ok()?;
+    let mut computed = Members::parse(own.computed?.get()).ok()?;
+    let rests_on = match own.rests_on {
+        Some(json) => serde_json::from_str::<RestsOn>(json.get()).ok()?,
+        None => {
+            RestsOn { values: computed.0.iter().map(|(name, _)| name.clone()).collect(), nodes: None, sources: None }
+        }
+    };
+    if rests_on.values.is_empty() || !is_erased(&rests_on) {
+        return None;
+    }
+    let reason = serde_json::value::to_raw_value(ERASED).ok()?;
+    let mut uncomputed = own.uncomputed.map_or(Ok(Members(Vec::new())), |json| Members::parse(json.get())).ok()?;
+    uncomputed.0.extend(rests_on.values.iter().map(|name| (name.clone(), &*reason)));
+    computed.0.retain(|(name, _)| !rests_on.values.contains(name));
+    let computed = (!computed.0.is_empty()).then(|| computed.to_raw());
+    let rests_on = serde_json::value::to_raw_value(&RestsOn::NOTHING).ok().filter(|_| computed.is_some());
+    let (computed, uncomputed) = (computed.as_deref(), Some(uncomputed.to_raw()));
+    let left = Payload { computed, uncomputed: uncomputed.as_deref(), rests_on: rests_on.as_deref(), ..own };
+    Some(left.to_bytes())
 }
 
 /// The members as an object; none where there are none.
@@ -130,7 +213,52 @@ fn strip_context(json: &RawValue, is_gone: &dyn Fn(&Path) -> bool) -> Option<Box
 
 #[cfg(test)]
 mod tests {
+    use tessera_expr::ast::Name;
+
     use super::*;
+
+    #[test]
+    fn values_go_with_what_they_rest_on() {
+        let (one, other) = (NodeId::from_bytes([1; 12]), NodeId::from_bytes([2; 12]));
+        let basis = |nodes: Vec<NodeId>| Basis {
+            values: vec![Name::from("b")],
+            nodes,
+            sources: vec![("crm".into(), Some("may".into())), ("web".into(), None)],
+        };
+        let written: Vec<Written> = vec![("a".into(), Ok(Value::text("x"))), ("b".into(), Ok(Value::text("y")))];
+        let stored =
+            write_computed(&Bytes::from_static(br#"{"properties":{"n":1}}"#), &written, Some(&basis(vec![one])));
+        let without = |stored: &[u8], is_erased: &dyn Fn(&RestsOn) -> bool| {
+            take_out_written(stored, is_erased).map(|bytes| String::from_utf8(bytes.to_vec()).expect("text"))
+        };
+        let rest =
+            r#"{"properties":{"n":1},"computed":{"a":"x"},"uncomputed":{"b":"erased"},"rests_on":{"values":[]}}"#;
+        let of = |dataset: &'static str, batch: Option<&'static str>| {
+            move |own: &RestsOn| {
+                own.has_source(&|said, of| said == dataset && batch.is_none_or(|batch| of == Some(batch)))
+            }
+        };
+        assert_eq!(without(&stored, &|own| own.has_node(one)).as_deref(), Some(rest));
+        assert_eq!(without(&stored, &|own| own.has_node(other)), None);
+        assert_eq!(without(&stored, &of("crm", None)).as_deref(), Some(rest));
+        assert_eq!(without(&stored, &of("crm", Some("may"))).as_deref(), Some(rest));
+        assert_eq!(without(&stored, &of("crm", Some("june"))), None);
+        assert_eq!(without(&stored, &of("web", Some("may"))), None);
+        assert_eq!(without(&stored, &of("erp", None)), None);
+        // What has gone once stays as it is.
+        assert_eq!(without(rest.as_bytes(), &|own| own.has_node(one)).as_deref(), None);
+        // Too many to be named, and values of before: each may rest on anything.
+        let many = (0..=BASIS_NAMED_MAX).map(|at| NodeId::from_bytes([u8::try_from(at).expect("few"); 12])).collect();
+        let many = write_computed(&Bytes::from_static(b"{}"), &written, Some(&basis(many)));
+        let named = r#"{"computed":{"a":"x"},"uncomputed":{"b":"erased"},"rests_on":{"values":[]}}"#;
+        assert_eq!(without(&many, &|own| own.has_node(NodeId::from_bytes([0xee; 12]))).as_deref(), Some(named));
+        let before = br#"{"computed":{"a":"x"},"uncomputed":{"c":"over_budget"}}"#;
+        let expected = r#"{"uncomputed":{"c":"over_budget","a":"erased"}}"#;
+        assert_eq!(without(before, &|own| own.has_node(one)).as_deref(), Some(expected));
+        // A value of the event alone rests on nothing else.
+        let alone = write_computed(&Bytes::from_static(b"{}"), &written, None);
+        assert!(without(&alone, &|_| true).is_none() && without(b"{}", &|_| true).is_none());
+    }
 
     #[test]
     fn what_is_gone_is_gone_from_traits_context_and_properties() {

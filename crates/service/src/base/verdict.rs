@@ -165,6 +165,7 @@ pub(crate) fn verdict_of(outcome: Outcome, notes: &[Note], config: &Config) -> V
         | Outcome::SweptInPart
         | Outcome::Unlinked
         | Outcome::EventEnded
+        | Outcome::EventRewritten(_)
         | Outcome::Settled
         | Outcome::SettledInPart => Verdict::Accepted { notes: Vec::new() },
     }

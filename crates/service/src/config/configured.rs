@@ -5,13 +5,14 @@ use std::sync::Arc;
 use tessera_engine::config::Config;
 use tessera_engine::model::Flags;
 use tessera_engine::rules::SegmentId;
+use tessera_expr::rule::Rule;
 use tessera_store::Version;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::settings::Settings;
 use crate::config::controls::{self, Controls};
 use crate::config::policies::{Chosen, CompiledPolicies};
-use crate::config::visibility::Flagged;
+use crate::config::visibility::{Flagged, is_hidden_from, named};
 use crate::config::workspace::{self as workspace_config, RuleKind, Status, StoredConfig};
 
 /// A configuration as it is stored, and as decisions and reads use it.
@@ -95,6 +96,22 @@ impl Configured {
                 Error::new(ErrorKind::Unavailable, "segment_building", message)
             }
         })
+    }
+
+    /// Whether a reader may see all that a rule reads, and whether that can be told.
+    ///
+    /// # Errors
+    /// `Forbidden` with `rule_reads_hidden`; `Unavailable` with `rules_off`.
+    pub(crate) fn may_ask(&self, rule: &Rule, visibility: Flags) -> Result<(), Error> {
+        if is_hidden_from(rule, &self.stored, visibility) {
+            let message = "the query reads attributes or events that this key may not see";
+            return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message));
+        }
+        let rules = self.stored.rules();
+        if named(rule, &self.stored).iter().any(|(kind, name)| rules.of(*kind).contains_key(name.as_str())) {
+            self.check_rules_are_on()?;
+        }
+        Ok(())
     }
 
     /// The merge policy that a read asks for, or the workspace's default one.

@@ -7,8 +7,8 @@ use tessera_engine::fact::Identity;
 use tessera_engine::id::NodeId;
 
 use super::ProfileQuery;
-use super::asking::{Asking, keep};
 use crate::base::error::Error;
+use crate::read::asking::{Asking, keep};
 use crate::read::find::Finder;
 use crate::read::named::{Named, Speaks, identities};
 use crate::read::pool::{ANSWER_MICROS, Patience};

@@ -7,9 +7,9 @@ use tessera_store::{Direction, KeyRange, Page, ScanLimit, Snapshot};
 use tokio::task::JoinSet;
 
 use super::ProfileQuery;
-use super::asking::{Asking, keep};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::store_error::read_failed;
+use crate::read::asking::{Asking, keep};
 use crate::read::pool::Patience;
 use crate::read::scans::{SCAN_MICROS, late};
 use crate::read::sorted::First;

@@ -47,6 +47,11 @@ pub(crate) fn identities(condition: &Expr, config: &Config, speaks: Speaks) -> O
     Some(said.iter().filter_map(named).collect())
 }
 
+/// Whether a condition names somebody in the open, as [`identities`] finds them, however many.
+pub(crate) fn names_identities(condition: &Expr, config: &Config, speaks: Speaks) -> bool {
+    said(condition, (config, speaks)).is_some()
+}
+
 fn said<'e>(condition: &'e Expr, known: (&Config, Speaks)) -> Option<Vec<(&'e Name, Arc<str>)>> {
     match &condition.node {
         Node::And(parts) => parts.iter().filter_map(|part| said(part, known)).min_by_key(Vec::len),

@@ -76,6 +76,9 @@ pub enum Family {
     Source = 0x25,
     /// Note: length of the name of its kind (1), that name, then 0 and its own name; without the last two the row of its kind.
     Note = 0x26,
+    /// What is written into events and rests on what other nodes said: 0, node (12), owner of events (12), that there are such; 1, node (12),
+    /// erasure (12), that what the node said was erased, and is still to be taken out of them.
+    Resting = 0x28,
     /// Organization, in workspace 0: number (4).
     Organization = 0x20,
     /// Workspace, in workspace 0: number (4).

@@ -172,6 +172,8 @@ pub(crate) fn as_export(activation: &Activation, folder: Option<&str>) -> Export
         to,
         sees: Sees::from(activation.sees()),
         members: MembersOf::Treated,
+        filter: None,
+        time_zone: None,
     }
 }
 

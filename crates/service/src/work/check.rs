@@ -22,6 +22,7 @@ use crate::stored::keys::{Family, KeyBuilder, Scope};
 use crate::stored::layout::{read_config_key, read_event_key, read_fact_key, read_node_key};
 use crate::stored::records::rows::{Counts, FactsById};
 use crate::stored::records::{cluster, event, link, rows};
+use crate::stored::resting::{self, RestingKey};
 use crate::stored::sources;
 use crate::write::erasure::{self, ReceiptKey};
 use crate::write::lane::counts_of;
@@ -110,6 +111,7 @@ impl Check<'_> {
         // While a source is being erased, an event of it may be counted and gone, or the other way round.
         let is_settled = config.sweeps().erasures.is_empty();
         let waiting = Some(self.purge(&events).await?).filter(|_| is_settled);
+        self.resting().await?;
         self.receipts().await?;
         let suppressed = self.suppressions().await?;
         let now = self.lane(counts, waiting, suppressed).await?;
@@ -349,6 +351,18 @@ impl Check<'_> {
         .await?;
         faults.into_iter().for_each(|fault| self.fault(Family::Purge, fault));
         Ok(waiting)
+    }
+
+    async fn resting(&mut self) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        self.each(Family::Resting, |key, value| match resting::read_key(key) {
+            Some(RestingKey::On { .. }) => {}
+            Some(RestingKey::Erased(_)) => faults.extend(resting::decode(value).err().map(|error| error.to_string())),
+            None => faults.push("a key that names no node".to_owned()),
+        })
+        .await?;
+        faults.into_iter().for_each(|fault| self.fault(Family::Resting, fault));
+        Ok(())
     }
 
     async fn receipts(&mut self) -> Result<(), Error> {

@@ -94,6 +94,8 @@ pub(crate) struct Records {
     ready: VecDeque<(Arc<Cluster>, Version, NodeId)>,
     /// The row whose profiles are given.
     at: Option<Key>,
+    /// Whether people or accounts are walked.
+    of: Kind,
     pub(crate) began: Timestamp,
 }
 
@@ -108,7 +110,7 @@ impl Service {
         query: DocumentQuery,
         segment: Option<&str>,
     ) -> Result<ProfileWalk, Error> {
-        let records = Records::begin(self, workspace).await?;
+        let records = Records::begin(self, workspace, Kind::Person).await?;
         let configured = &records.configured;
         configured.check_rules_are_on()?;
         if let Some(name) = segment {
@@ -122,7 +124,7 @@ impl Service {
     /// # Errors
     /// What the store answers.
     pub async fn walk_events(self: &Arc<Self>, workspace: WorkspaceId, span: EventSpan) -> Result<EventWalk, Error> {
-        let records = Records::begin(self, workspace).await?;
+        let records = Records::begin(self, workspace, Kind::Person).await?;
         Ok(EventWalk { records, span, profile: None, ready: VecDeque::new() })
     }
 }
@@ -253,7 +255,8 @@ impl EventWalk {
 }
 
 impl Records {
-    pub(crate) async fn begin(service: &Arc<Service>, workspace: WorkspaceId) -> Result<Self, Error> {
+    /// Begins with people, or accounts, at the present instant.
+    pub(crate) async fn begin(service: &Arc<Service>, workspace: WorkspaceId, of: Kind) -> Result<Self, Error> {
         let configured = service.configured(workspace).await?;
         let snapshot = service.store().snapshot().await.map_err(|error| read_failed(&error))?;
         let began = service.now();
@@ -267,6 +270,7 @@ impl Records {
             rows: VecDeque::new(),
             ready: VecDeque::new(),
             at: None,
+            of,
             began,
         })
     }
@@ -335,7 +339,7 @@ impl Records {
         Ok(found.filter(|now| now.cluster.profile_id(head) == Some(head)))
     }
 
-    /// The next profile of a person: its record, the version of that, and the profile's first node.
+    /// The next profile of the kind: its record, the version of that, and the profile's first node.
     pub(crate) async fn next(&mut self) -> Result<Option<(Arc<Cluster>, Version, NodeId)>, Error> {
         loop {
             if let Some(found) = self.ready.pop_front() {
@@ -347,8 +351,8 @@ impl Records {
                 self.at = Some(key);
                 let config = &self.configured.config;
                 let cluster = Arc::new(cluster::decode(&row, config)?);
-                let persons = cluster.profile_ids().filter(|head| kind_of(config, &cluster, *head) == Kind::Person);
-                self.ready.extend(persons.map(|head| (cluster.clone(), version, head)));
+                let wanted = cluster.profile_ids().filter(|head| kind_of(config, &cluster, *head) == self.of);
+                self.ready.extend(wanted.map(|head| (cluster.clone(), version, head)));
                 continue;
             }
             let Some(range) = self.rest.take() else { return Ok(None) };

@@ -39,6 +39,7 @@ mod purge;
 mod queue;
 mod shared;
 mod state;
+pub(crate) mod take_out;
 mod weight;
 mod work;
 

@@ -406,6 +406,7 @@ fn an_event_is_read_as_written() {
     for kind in kinds {
         let name = (kind == CallKind::Track).then(|| "Order Completed".into());
         let own = NewEvent {
+            rests_on: Vec::new(),
             node: node_id(1),
             time: at(5),
             id: EventId::from_bytes([7; 12]),

@@ -1,16 +1,24 @@
 //! What an export is to bring, where, and how it is written: the parameters of its job.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tessera_connect::{Compression, Field, FieldKind, FileFormat};
+use tessera_engine::config::Kind;
 use tessera_engine::model::Flags;
 use tessera_engine::policy::IdentityGraph;
 use tessera_engine::time::Timestamp;
 use tessera_engine::view::Relevance;
+use tessera_expr::calendar::Zone;
+use tessera_expr::pql;
+use tessera_expr::rule::{Purpose, Rule};
 
 use crate::base::clock::{format_timestamp, parse_timestamp};
 use crate::base::error::{Error, ErrorKind};
 use crate::config::configured::Configured;
+use crate::config::workspace::RuleKind;
 use crate::read::columns::{COLUMNS_MAX, Choice, too_many};
+use crate::read::named::{Speaks, names_identities};
 use crate::read::query::Fields;
 
 /// Rows of one file, where nothing else is said.
@@ -28,7 +36,7 @@ const EVENT_NAMES_MAX: usize = 100;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportContent {
-    /// Whose rows: one for each profile, each member of a segment, or each event.
+    /// Whose rows: one for each profile, each member of a segment, each account, or each event.
     pub of: ExportOf,
     /// Of members: the segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +71,12 @@ pub struct ExportContent {
     /// Of members: which of them.
     #[serde(default, skip_serializing_if = "MembersOf::are_all")]
     pub members: MembersOf,
+    /// Of profiles, members and accounts: those of whom this condition holds, in PQL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Where the days of the condition begin; UTC where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 /// Which members of a segment are exported.
@@ -91,6 +105,8 @@ pub enum ExportOf {
     Profiles,
     /// Members of a segment.
     Members,
+    /// Accounts.
+    Accounts,
     /// Events of people.
     Events,
 }
@@ -154,6 +170,7 @@ impl ExportContent {
             return Err(Error::new(ErrorKind::Invalid, "merge_policy_without_graph", message));
         }
         self.check_segment(configured)?;
+        self.condition(configured)?;
         if self.file_rows.is_some_and(|own| !(FILE_ROWS_MIN..=FILE_ROWS_MAX).contains(&own)) {
             return Err(invalid(format!("file_rows: {FILE_ROWS_MIN} to {FILE_ROWS_MAX} are expected")));
         }
@@ -186,12 +203,56 @@ impl ExportContent {
         let name = match (self.of, &self.segment) {
             (ExportOf::Members, Some(name)) => name,
             (ExportOf::Members, None) => return Err(invalid("segment: the name of the segment is expected")),
-            (ExportOf::Profiles | ExportOf::Events, Some(_)) => {
+            (ExportOf::Profiles | ExportOf::Accounts | ExportOf::Events, Some(_)) => {
                 return Err(invalid("segment: it is of an export of `members`"));
             }
-            (ExportOf::Profiles | ExportOf::Events, None) => return Ok(()),
+            (ExportOf::Profiles | ExportOf::Accounts | ExportOf::Events, None) => return Ok(()),
         };
         configured.live_segment(name, self.visibility()).map(drop)
+    }
+
+    /// The condition that has to hold of each, and where its days begin; none where all are wanted.
+    ///
+    /// # Errors
+    /// `Invalid` with `export_invalid`, `time_zone_unknown`; `Forbidden` with `rule_reads_hidden`; `Unavailable` with `rules_off`.
+    pub(crate) fn condition(&self, configured: &Configured) -> Result<Option<(Arc<Rule>, Zone)>, Error> {
+        let Some(text) = &self.filter else {
+            return match &self.time_zone {
+                Some(_) => Err(invalid("time_zone: it is of an export with `filter`")),
+                None => Ok(None),
+            };
+        };
+        if self.of == ExportOf::Events {
+            return Err(invalid("filter: it is of an export of `profiles`, `members` or `accounts`"));
+        }
+        let zone = Zone::named(self.time_zone.as_deref().unwrap_or("UTC")).ok_or_else(|| {
+            let message = "time_zone is expected to be a name such as Europe/Paris, or UTC";
+            Error::new(ErrorKind::Invalid, "time_zone_unknown", message)
+        })?;
+        let compiled = pql::parse(text).and_then(|expr| Rule::compile(expr, Purpose::Condition));
+        let rule = compiled.map_err(|problem| invalid(format!("filter: {problem}")))?;
+        if names_identities(rule.source(), &configured.config, Speaks::OfProfiles) {
+            let message = "filter: it names identities, and those alone would be looked up; find them with GET /v1/profiles?filter=";
+            return Err(invalid(message));
+        }
+        configured.may_ask(&rule, self.visibility())?;
+        Ok(Some((Arc::new(rule), zone)))
+    }
+
+    /// Whether its profiles are of people or of accounts.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(crate) fn kind(&self, configured: &Configured) -> Result<Kind, Error> {
+        match (self.of, &self.segment) {
+            (ExportOf::Accounts, _) => Ok(Kind::Account),
+            (ExportOf::Members, Some(name)) => {
+                configured.live_segment(name, self.visibility())?;
+                let live = configured.stored.rules().find(RuleKind::Segment, name)?.live();
+                Ok(live.map_or(Kind::Person, |live| live.definition.of))
+            }
+            (ExportOf::Profiles | ExportOf::Members | ExportOf::Events, _) => Ok(Kind::Person),
+        }
     }
 
     /// Between which instants events are.

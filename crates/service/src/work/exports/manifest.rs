@@ -26,6 +26,10 @@ struct Told<'a> {
     of: ExportOf,
     #[serde(skip_serializing_if = "Option::is_none")]
     segment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<&'a str>,
     merge_policy: Option<Policy<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<&'a [String]>,
@@ -90,6 +94,8 @@ impl Manifest<'_> {
             job: job.id.to_string(),
             of: asked.of,
             segment: asked.segment.as_deref(),
+            filter: asked.filter.as_deref(),
+            time_zone: asked.time_zone.as_deref(),
             merge_policy: policy.map(|(id, version)| Policy { id, version: *version }),
             fields: asked.fields.as_deref(),
             from: asked.from.as_deref(),

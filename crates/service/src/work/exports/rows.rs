@@ -4,25 +4,32 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use tessera_connect::FileFormat;
 use tessera_engine::cluster::Cluster;
+use tessera_engine::config::Kind;
 use tessera_engine::id::NodeId;
 use tessera_engine::model::{Scalar, Type};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Tree, Value};
 use tessera_engine::view::Lens;
+use tessera_expr::calendar::Zone;
 use tessera_expr::facts::Membership;
+use tessera_expr::rule::Rule;
 use tessera_store::Key;
 
 use super::content::{ExportContent, ExportOf, MembersOf};
 use crate::base::clock::format_timestamp;
-use crate::base::error::Error;
+use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::WorkspaceId;
 use crate::base::json::write_text;
 use crate::base::members::Members;
+use crate::base::payload::RESTS_ON;
 use crate::config::configured::Configured;
+use crate::read::asking::{Asking, Wanted};
 use crate::read::columns::TimeKind;
 use crate::read::find::{Found, not_found};
+use crate::read::pool::ANSWER_MICROS;
 use crate::read::query::{Fields, StoredCall};
 use crate::read::render::{profile_id, viewed};
 use crate::read::ruled::{self, Of, Tries};
@@ -55,8 +62,27 @@ pub(crate) struct RowWalk {
     has_columns: bool,
 }
 
+/// Profiles of people, or accounts, as they are read.
+struct Profiles {
+    records: Records,
+    fields: Fields,
+    of: Kind,
+    segment: Option<Arc<str>>,
+    members: MembersOf,
+    condition: Option<Condition>,
+}
+
+/// What has to hold of each.
+struct Condition {
+    rule: Arc<Rule>,
+    zone: Zone,
+    policy: Option<String>,
+    /// As it is asked under the configuration that was read last.
+    asking: Option<Arc<Asking>>,
+}
+
 enum Source {
-    Profiles { records: Records, fields: Fields, segment: Option<Arc<str>>, members: MembersOf },
+    Profiles(Box<Profiles>),
     Events { walk: Box<EventWalk>, names: Option<HashSet<String>>, called: Option<(NodeId, String)> },
 }
 
@@ -70,14 +96,22 @@ impl RowWalk {
         workspace: WorkspaceId,
         content: &ExportContent,
     ) -> Result<Self, Error> {
-        content.check(&*service.configured(workspace).await?)?;
+        let configured = service.configured(workspace).await?;
+        content.check(&configured)?;
         let source = match content.of {
-            ExportOf::Profiles | ExportOf::Members => Source::Profiles {
-                records: Records::begin(service, workspace).await?,
-                fields: content.shown(),
-                segment: content.segment.as_deref().map(Into::into),
-                members: content.members,
-            },
+            ExportOf::Profiles | ExportOf::Members | ExportOf::Accounts => {
+                let of = content.kind(&configured)?;
+                let condition = content.condition(&configured)?;
+                let policy = || content.merge_policy.clone();
+                Source::Profiles(Box::new(Profiles {
+                    records: Records::begin(service, workspace, of).await?,
+                    fields: content.shown(),
+                    of,
+                    segment: content.segment.as_deref().map(Into::into),
+                    members: content.members,
+                    condition: condition.map(|(rule, zone)| Condition { rule, zone, policy: policy(), asking: None }),
+                }))
+            }
             ExportOf::Events => {
                 let (from, to) = content.span()?;
                 let span = EventSpan { from, to, visibility: content.visibility() };
@@ -93,7 +127,7 @@ impl RowWalk {
     /// Begins behind this row of the store.
     pub(crate) fn begin_behind(&mut self, row: &Key) {
         match &mut self.source {
-            Source::Profiles { records, .. } => records.begin_behind(row),
+            Source::Profiles(own) => own.records.begin_behind(row),
             Source::Events { walk, .. } => walk.begin_behind(row),
         }
     }
@@ -101,14 +135,14 @@ impl RowWalk {
     /// Begins anew, at the same instant.
     pub(crate) fn rewind(&mut self) {
         match &mut self.source {
-            Source::Profiles { records, .. } => records.rewind(),
+            Source::Profiles(own) => own.records.rewind(),
             Source::Events { walk, .. } => walk.rewind(),
         }
     }
 
     fn records(&self) -> &Records {
         match &self.source {
-            Source::Profiles { records, .. } => records,
+            Source::Profiles(own) => &own.records,
             Source::Events { walk, .. } => walk.records(),
         }
     }
@@ -135,9 +169,12 @@ impl RowWalk {
     /// About how many rows there are, where that is known.
     pub(crate) fn total(&self, counts: &Counts) -> Option<u64> {
         match &self.source {
-            Source::Profiles { segment: None, .. } => Some(counts.profiles),
+            Source::Profiles(own) => {
+                let are_all = own.segment.is_none() && own.condition.is_none() && own.of == Kind::Person;
+                are_all.then_some(counts.profiles)
+            }
             Source::Events { names: None, .. } => Some(counts.events),
-            Source::Profiles { .. } | Source::Events { .. } => None,
+            Source::Events { .. } => None,
         }
     }
 
@@ -145,11 +182,11 @@ impl RowWalk {
     pub(crate) fn times(&self, name: &str) -> Option<TimeKind> {
         match &self.source {
             Source::Events { .. } => EVENT_TIMES.contains(&name).then_some(TimeKind::Instant),
-            Source::Profiles { .. } if name == ENTERED_AT || name == "_updated_at" || self.instants.contains(name) => {
+            Source::Profiles(_) if name == ENTERED_AT || name == "_updated_at" || self.instants.contains(name) => {
                 Some(TimeKind::Instant)
             }
-            Source::Profiles { records, .. } => {
-                let model = records.configured.stored.model();
+            Source::Profiles(own) => {
+                let model = own.records.configured.stored.model();
                 let attributes = &model.model.definition().attributes;
                 let own = attributes.iter().find(|(path, _)| path.spoken_of().as_str() == name)?.1;
                 match own.r#type {
@@ -168,10 +205,11 @@ impl RowWalk {
     /// walk is over then, and not whole.
     pub(crate) async fn next(&mut self) -> Result<Option<Walked>, Error> {
         let json = match &mut self.source {
-            Source::Profiles { records, fields, segment, members } => {
+            Source::Profiles(own) => {
+                let Profiles { records, fields, of, segment, members, condition } = &mut **own;
                 let (segment, policy) = (segment.as_deref(), self.policy.as_deref());
                 let read = Reading { fields: *fields, segment, members: *members, policy };
-                let found = next_profile(records, &read).await?;
+                let found = next_profile(records, &read, condition.as_mut().map(|own| (own, *of))).await?;
                 let Some((json, instants)) = found else { return Ok(None) };
                 if self.has_columns {
                     self.instants.extend(instants);
@@ -209,12 +247,51 @@ struct Reading<'a> {
 
 type Shown = (Bytes, Vec<Arc<str>>);
 
-async fn next_profile(records: &mut Records, read: &Reading<'_>) -> Result<Option<Shown>, Error> {
+impl Condition {
+    /// Whether it holds of a profile.
+    ///
+    /// # Errors
+    /// `LimitExceeded` with `export_undecided` where it gives no answer within its bounds; as [`RowWalk::next`].
+    async fn holds(&mut self, records: &Records, of: Kind, found: &Found) -> Result<bool, Error> {
+        let Records { service, workspace, configured, began, .. } = records;
+        let known = self.asking.take().filter(|own| Arc::ptr_eq(&own.configured, configured));
+        let asking = known.unwrap_or_else(|| {
+            let (filter, order, policy) = (Some(self.rule.clone()), Vec::new(), self.policy.clone());
+            let wanted = Wanted { filter, zone: self.zone.clone(), of, order, policy, now: *began };
+            Arc::new(Asking::new(service.store().clone(), *workspace, configured.clone(), wanted))
+        });
+        self.asking = Some(asking.clone());
+        let (cluster, version) = (found.cluster.clone(), found.version);
+        let profile = cluster.profile_id(found.node).unwrap_or(found.node);
+        let work = move |patience| async move { asking.look((&*cluster, version), profile, &patience).await };
+        let looked = service.pool().run(*workspace, ANSWER_MICROS, work).await?;
+        looked.map(|values| values.is_some()).map_err(|trouble| {
+            let message = format!(
+                "the filter gives no answer for {profile} within its bounds ({}), and an export has all of whom it holds; ask less of each",
+                trouble.name()
+            );
+            Error::new(ErrorKind::LimitExceeded, "export_undecided", message)
+        })
+    }
+}
+
+async fn next_profile(
+    records: &mut Records,
+    read: &Reading<'_>,
+    mut condition: Option<(&mut Condition, Kind)>,
+) -> Result<Option<Shown>, Error> {
     while let Some((cluster, version, head)) = records.next().await? {
         let mut found = records.found(&cluster, version, head).await?;
         let mut tries = Tries::default();
         while let Some(own) = &found {
-            let answer = profile(records, own, read).await;
+            let answer = match &mut condition {
+                None => profile(records, own, read).await,
+                Some((condition, of)) => match condition.holds(records, *of, own).await {
+                    Ok(true) => profile(records, own, read).await,
+                    Ok(false) => Ok(None),
+                    Err(error) => Err(error),
+                },
+            };
             if tries.goes_on(&answer) {
                 found = records.now(head).await?;
                 continue;
@@ -313,7 +390,9 @@ fn event_json(called: &str, call: &StoredCall) -> Result<Bytes, Error> {
     member("batch", call.batch.as_deref());
     let payload = std::str::from_utf8(&call.payload).ok().and_then(|text| Members::parse(text).ok());
     let payload = payload.ok_or_else(|| crate::base::codec::corrupt("payload of an event"))?;
-    for (name, value) in payload.0.iter().filter(|(_, value)| value.get() != "null") {
+    // What is computed of it tells what it rests on for erasures alone.
+    let is_shown = |(name, value): &&(String, &RawValue)| name != RESTS_ON && value.get() != "null";
+    for (name, value) in payload.0.iter().filter(is_shown) {
         out.push(b',');
         write_text(name, &mut out);
         out.push(b':');

@@ -7,13 +7,14 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::SourceErasure;
-use tessera_engine::decide::{Sweep, lags};
+use tessera_engine::decide::{NewEvent, Sweep, lags};
 use tessera_engine::id::ErasureId;
 use tessera_store::{Commit, CommitError, Direction, Page, ScanLimit};
 
 use crate::base::codec;
 use crate::base::error::Error;
 use crate::base::ids::KeyId;
+use crate::base::payload::RestsOn;
 use crate::base::store_error::{commit_failed, read_failed};
 use crate::config::workspace::{erased, swept};
 use crate::directory::Class;
@@ -24,6 +25,7 @@ use crate::stored::records::{cluster, event, rows};
 use crate::stored::row::rows_at_once;
 use crate::work::kind::{Context, Kind, Step};
 use crate::write::erasure::{self, Receipt};
+use crate::write::lane::take_out::without_erased;
 use crate::write::lane::{Done, Item, Origin, Work, mismatch};
 
 /// Records, or rows, of one step.
@@ -334,13 +336,22 @@ async fn file_receipt(ctx: &Context, erasure: &SourceErasure, removed: Removed) 
 async fn drop_events(ctx: &Context, erasure: &SourceErasure, own: &mut Erasing) -> Result<Went, Error> {
     let page = scan(ctx, Family::Event, own.walk.last.take(), rows_at_once(&**ctx.store(), ROWS_AT_ONCE, 2)).await?;
     let mut commit = Commit::new().with_reserve();
+    let mut resting = Vec::new();
     for row in &page.rows {
         let (_, time, id) = read_event_key(&row.key).ok_or_else(|| codec::corrupt("event key"))?;
         let found = event::decode(id, time, &row.value)?;
         if erasure.covers(&found.dataset, found.batch.as_deref(), found.received_at) {
             commit = commit.delete(row.key.clone());
+            continue;
         }
+        // What was written into it may rest on what the source had said by then.
+        let is_of = |rests_on: &RestsOn, event: &NewEvent| {
+            event.received_at <= erasure.at
+                && rests_on.has_source(&|dataset, batch| erasure.covers(dataset, batch, event.received_at))
+        };
+        resting.extend(without_erased(row, &is_of)?.map(|own| Item::command(Box::new(own))));
     }
+    submit(ctx, resting).await?;
     let removed = commit.del.len() as u64;
     if removed > 0 {
         ctx.store().commit(commit).await.map_err(|error| commit_failed(&error))?;

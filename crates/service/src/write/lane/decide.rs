@@ -18,7 +18,7 @@ use super::gather::Gatherer;
 #[cfg(test)]
 use super::guard::test_faults;
 use super::guard::{guarded, internal};
-use super::pack::Pack;
+use super::pack::{Erasing, Pack};
 use super::state::State;
 use super::work::{Answer, Done, Item, Ordered, Origin, WrittenDocument};
 use super::{Group, Reply};
@@ -300,6 +300,7 @@ impl State {
         }
         Ok(match (outcome, entry.erasing()) {
             (Outcome::Erased(erased), Some(erasing)) => {
+                let erasing = Erasing { may_rest: self.may_rest(pack).await?, ..erasing };
                 Done::Erased(Box::new(pack.erased(&erased, erasing, origin.key, entry.at, ids)))
             }
             (outcome @ (Outcome::Forgotten | Outcome::EventForgotten(_) | Outcome::NotFound), _) if entry.forgets() => {
@@ -391,7 +392,9 @@ pub(super) fn too_many_rounds() -> Error {
 fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config) -> Done {
     match outcome {
         Outcome::NotFound => Done::NotFound,
-        Outcome::Swept(_) | Outcome::Unlinked | Outcome::EventEnded | Outcome::Settled => Done::Swept,
+        Outcome::Swept(_) | Outcome::Unlinked | Outcome::EventEnded | Outcome::EventRewritten(_) | Outcome::Settled => {
+            Done::Swept
+        }
         Outcome::SweptInPart | Outcome::SettledInPart => Done::InPart,
         Outcome::Erased(_) => unreachable!("what erases has a receipt"),
         Outcome::Directed(directed) => {

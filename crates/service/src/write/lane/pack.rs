@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tessera_engine::decide::{Acted, Command, Directed, Erased, Merge, Notice, Outcome};
-use tessera_engine::id::{DirectiveId, Ids, NodeId};
+use hashbrown::HashSet;
+use tessera_engine::decide::{Acted, Command, Directed, Erased, Merge, NewEvent, Notice, Outcome};
+use tessera_engine::id::{DirectiveId, ErasureId, Ids, NodeId};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::time::Timestamp;
 use tessera_engine::working::Working;
@@ -19,6 +20,7 @@ use crate::stored::idempotency::{Claim, Reply};
 use crate::stored::keys::Scope;
 use crate::stored::loose;
 use crate::stored::records::event;
+use crate::stored::resting::{self, ToTakeOut};
 use crate::stored::sources;
 use crate::write::erasure::{Kind, Receipt, Removed, Trace, records};
 use crate::write::feed;
@@ -59,6 +61,8 @@ pub(super) struct Pack {
     /// How many notices have been counted, and the rows of turns of memberships among them.
     notices: usize,
     turns: usize,
+    /// Nodes, each with an owner of events that rest on it, of which the rows are in it.
+    resting: HashSet<(NodeId, NodeId)>,
 }
 
 /// What an outcome of this kind was asked for.
@@ -68,6 +72,10 @@ pub(super) struct Erasing {
     pub(super) suppressed: bool,
     /// The row of the one event that is erased.
     pub(super) event: Option<Key>,
+    /// Its owner, and when it was received.
+    pub(super) said: Option<(NodeId, Timestamp)>,
+    /// Whether there are events that may rest on what is erased.
+    pub(super) may_rest: bool,
 }
 
 impl Pack {
@@ -88,6 +96,7 @@ impl Pack {
             bytes: 0,
             notices: 0,
             turns: 0,
+            resting: HashSet::new(),
         }
     }
 
@@ -169,20 +178,18 @@ impl Pack {
 
     pub(super) fn add(&mut self, outcome: &Outcome, raw: &Bytes, origin: Origin, at: Timestamp, ids: &mut Ids) {
         match outcome {
-            Outcome::Accepted { event: Some(event), .. } => {
-                self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
-            }
+            Outcome::Accepted { event: Some(event), .. } | Outcome::EventRewritten(event) => self.event(event),
             Outcome::EventReplaced(replaced) => {
                 if let Some((node, time, id)) = replaced.before {
                     self.drop_row(Some(self.scope.event(node, time, id)));
                 }
                 if let Some(event) = &replaced.event {
-                    self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
+                    self.event(event);
                 }
             }
             Outcome::Documented(documented) => {
                 if let Some(event) = &documented.event {
-                    self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
+                    self.event(event);
                 }
             }
             Outcome::Rejected(rejection) => self.quarantine(rejection, raw, origin, at, ids),
@@ -190,6 +197,31 @@ impl Pack {
             Outcome::Swept(_) | Outcome::SweptInPart | Outcome::Unlinked => self.room = Room::Reserve,
             _ => {}
         }
+    }
+
+    /// The row of an event, and those by which it is found where it rests on what is erased.
+    fn event(&mut self, event: &NewEvent) {
+        self.push(self.scope.event(event.node, event.time, event.id), event::encode(event));
+        for node in &event.rests_on {
+            self.rests(*node, event.node);
+        }
+    }
+
+    /// That events of an owner rest on what a node said.
+    fn rests(&mut self, node: NodeId, owner: NodeId) {
+        if self.resting.insert((node, owner)) {
+            self.push(self.scope.resting(node, owner), Bytes::from_static(resting::ROW));
+        }
+    }
+
+    /// That what a node said was erased: what rests on it is still to be taken out of events.
+    fn take_out(&mut self, node: NodeId, erasure: ErasureId, own: &ToTakeOut) {
+        self.push(self.scope.resting_erased(node, erasure), resting::encode(own));
+    }
+
+    /// Whether it has events that rest on what other nodes said.
+    pub(super) fn has_resting(&self) -> bool {
+        !self.resting.is_empty()
     }
 
     /// That a source has said this of an identity, and whose node that is.
@@ -295,7 +327,7 @@ impl Pack {
             quarantined: 0,
             replies: 0,
         };
-        let Erasing { kind, suppressed, event } = erasing;
+        let Erasing { kind, suppressed, event, said, may_rest } = erasing;
         self.room = Room::Reserve;
         let kind = kind(erased.profile);
         let receipt = Receipt { id, at, kind, by: Some(by), suppressed, removed, purged_at: None };
@@ -304,6 +336,15 @@ impl Pack {
         for (node, identity) in &erased.nodes {
             let trace = Trace { receipt: id, identity: identity.clone() };
             self.push(self.scope.purge(*node), records::encode_node(&trace));
+            if may_rest {
+                self.take_out(*node, id, &ToTakeOut { is_gone: true, from: Timestamp::MIN, at: None });
+                for owner in &erased.staying {
+                    self.rests(*node, *owner);
+                }
+            }
+        }
+        if let Some((node, from)) = said.filter(|_| may_rest) {
+            self.take_out(node, id, &ToTakeOut { is_gone: false, from, at: None });
         }
         for own in &erased.loose {
             self.push(self.scope.loose(own.node), loose::encode(&own.accounts));

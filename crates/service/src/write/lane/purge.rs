@@ -39,6 +39,9 @@ impl State {
             self.unlink(node).await?;
             return Ok(true);
         }
+        if self.take_out().await? {
+            return Ok(true);
+        }
         let waiting = self.scope().all_of(Family::Purge);
         let page = self
             .store()

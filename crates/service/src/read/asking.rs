@@ -13,31 +13,31 @@ use tessera_engine::view::Names;
 use tessera_expr::rule::Rule;
 use tessera_store::{Store, Version};
 
-use super::{ProfileQuery, Sorting};
+use tessera_expr::calendar::Zone;
+
 use crate::base::error::Error;
 use crate::base::ids::WorkspaceId;
 use crate::config::configured::Configured;
 use crate::read::find::restless;
 use crate::read::pool::Patience;
 use crate::read::ruled::{self, Tries};
-use crate::read::sorted::{Candidate, First, Position};
+use crate::read::sorted::{Candidate, First, Position, Sorting};
 use crate::stored::keys::Scope;
 use crate::stored::loose;
 use crate::stored::records::cluster;
 use crate::stored::row;
-use crate::work::service::Service;
 
 /// What one look comes to: the values that the profile is sorted by where the condition holds of it, or why there is no answer.
-pub(super) type Looked = Result<Option<Vec<Value>>, Trouble>;
+pub(crate) type Looked = Result<Option<Vec<Value>>, Trouble>;
 
 /// A question, and all that it is asked with.
-pub(super) struct Asking {
-    pub(super) workspace: WorkspaceId,
-    pub(super) configured: Arc<Configured>,
-    pub(super) store: Arc<dyn Store>,
+pub(crate) struct Asking {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) configured: Arc<Configured>,
+    pub(crate) store: Arc<dyn Store>,
     question: Question,
     /// Names of attributes that it reads.
-    pub(super) names: Names,
+    pub(crate) names: Names,
     order: Vec<Sorting>,
     policy: Option<String>,
     of: Kind,
@@ -45,36 +45,43 @@ pub(super) struct Asking {
     now: Timestamp,
 }
 
+/// What is asked, of whom, and as of when.
+pub(crate) struct Wanted {
+    /// The condition that has to hold; without one it is everybody.
+    pub(crate) filter: Option<Arc<Rule>>,
+    /// Where the days of the condition begin.
+    pub(crate) zone: Zone,
+    /// Whether people or accounts are asked.
+    pub(crate) of: Kind,
+    /// What those of whom it holds are sorted by.
+    pub(crate) order: Vec<(Arc<Rule>, Sorting)>,
+    /// The id of a merge policy; without it the workspace's default one.
+    pub(crate) policy: Option<String>,
+    /// The instant that it is asked for.
+    pub(crate) now: Timestamp,
+}
+
 impl Asking {
-    pub(super) fn new(
-        service: &Service,
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
         workspace: WorkspaceId,
         configured: Arc<Configured>,
-        query: &ProfileQuery,
-        order: Vec<Arc<Rule>>,
+        wanted: Wanted,
     ) -> Self {
-        let question = configured.config.rules().question(query.filter.clone(), order, &query.zone);
+        let Wanted { filter, zone, of, order, policy, now } = wanted;
+        let (rules, order): (Vec<_>, Vec<_>) = order.into_iter().unzip();
+        let question = configured.config.rules().question(filter, rules, &zone);
         let names = question.reads(&configured.config);
-        Self {
-            workspace,
-            store: service.store().clone(),
-            question,
-            names,
-            order: query.order_by.iter().map(|(_, sorting)| *sorting).collect(),
-            policy: query.policy.clone(),
-            of: query.of,
-            now: service.now(),
-            configured,
-        }
+        Self { workspace, store, question, names, order, policy, of, now, configured }
     }
 
     /// Whether profiles are sorted by something.
-    pub(super) fn is_sorted(&self) -> bool {
+    pub(crate) fn is_sorted(&self) -> bool {
         !self.order.is_empty()
     }
 
     /// Asks all profiles of a record.
-    pub(super) async fn ask_record(
+    pub(crate) async fn ask_record(
         &self,
         cluster: &Cluster,
         version: Version,
@@ -118,7 +125,7 @@ impl Asking {
     }
 
     /// Asks a profile of a record, which may be one that has of its values only those that the question reads.
-    pub(super) async fn look(
+    pub(crate) async fn look(
         &self,
         (cluster, version): (&Cluster, Version),
         profile: NodeId,
@@ -171,7 +178,7 @@ impl Asking {
 }
 
 /// Keeps what was told of a profile.
-pub(super) fn keep(first: &mut First, told: Result<Candidate, Trouble>) {
+pub(crate) fn keep(first: &mut First, told: Result<Candidate, Trouble>) {
     match told {
         Ok(candidate) => first.take(candidate),
         Err(trouble) => first.miss(trouble),
