@@ -4,7 +4,9 @@ use async_trait::async_trait;
 
 use crate::postgres::Server;
 use crate::target::{Bucket, Folder, Target};
-use crate::{Connect, Connection, Error, Place, Query, Question, Rows, Table, adbc, files, postgres};
+use crate::{
+    Changes, Connect, Connection, Error, Followed, Place, Query, Question, Rows, Table, adbc, files, postgres,
+};
 
 /// The connections that this program has.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +63,20 @@ impl Connect for Connectors {
                 let message =
                     "tables are written over a connection of the kind postgres, and this one is of another kind";
                 Err(Error::invalid("connection_not_of_tables", message))
+            }
+        }
+    }
+
+    async fn changes(&self, connection: &Connection, followed: &Followed) -> Result<Box<dyn Changes>, Error> {
+        match connection {
+            Connection::Postgres { url, password, ca } => {
+                let server = Server { url, password: password.as_deref(), ca: ca.as_deref() };
+                postgres::changes::open(server, followed).await
+            }
+            Connection::Files(_) | Connection::Adbc(_) => {
+                let message =
+                    "changes are followed over a connection of the kind postgres, and this one is of another kind";
+                Err(Error::invalid("source_changes_unsupported", message))
             }
         }
     }

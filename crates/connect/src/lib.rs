@@ -1,5 +1,5 @@
-//! Where rows come from and go to: connections to databases and files, the rows that a query of one brings, batch by batch, and files and
-//! tables that rows are written to.
+//! Where rows come from and go to: connections to databases and files, the rows that a query of one brings, batch by batch, the changes of a
+//! table as they are committed, and files and tables that rows are written to.
 //!
 //! Start at [`Connect`]. It knows rows, columns and values; what becomes of them is told elsewhere.
 //!
@@ -15,6 +15,7 @@ use async_trait::async_trait;
 
 mod adbc;
 mod arrow;
+mod changes;
 mod connectors;
 mod files;
 mod names;
@@ -27,6 +28,7 @@ mod tls;
 mod writing;
 
 pub use adbc::Adbc;
+pub use changes::{CHANGE_BYTES_MAX, CHANGES_AT_ONCE, Changes, Followed, Piece, Position, Reached, Standing};
 pub use connectors::Connectors;
 pub use objects::Place;
 pub use table::{Replaced, Replacing, Table};
@@ -283,6 +285,12 @@ pub trait Connect: Send + Sync {
     /// # Errors
     /// `Invalid` with `source_table_invalid`, `connection_not_of_tables`; why it cannot be reached.
     async fn table(&self, connection: &Connection, name: &str) -> Result<Box<dyn Table>, Error>;
+
+    /// The changes of a table, to be followed.
+    ///
+    /// # Errors
+    /// `Invalid` with `source_table_invalid`, `source_changes_unsupported`; why it cannot be reached.
+    async fn changes(&self, connection: &Connection, followed: &Followed) -> Result<Box<dyn Changes>, Error>;
 }
 
 /// Refuses columns that nobody could tell apart, and more than may be.

@@ -3,6 +3,7 @@
 //! The statement is prepared first: that names the columns and their types, and refuses several statements in one text. The cursor takes
 //! reading statements alone. Text is asked for because each type has one, which no client can read wrongly by bytes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +19,7 @@ use crate::{
     check_columns,
 };
 
+pub(crate) mod changes;
 pub(crate) mod table;
 mod text;
 mod tls;
@@ -29,6 +31,9 @@ use tls::Tls;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long one statement may take: the query until its first rows, and each stretch of them.
 const STATEMENT: Duration = Duration::from_secs(600);
+/// How the server writes values within a transaction.
+const SPELLING: &str = "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; SET LOCAL intervalstyle = 'iso_8601'; \
+                        SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'";
 /// Rows of the first stretch, before it is known how large they are.
 const ROWS_AT_FIRST: usize = 50;
 
@@ -55,7 +60,7 @@ impl Drop for Session {
 
 /// Rows behind a cursor.
 struct PostgresRows {
-    session: Session,
+    session: Arc<Session>,
     columns: Vec<Column>,
     readings: Vec<Reading>,
     fetch: usize,
@@ -115,7 +120,12 @@ pub(crate) async fn open(server: Server<'_>, query: &Query) -> Result<Box<dyn Ro
         Query::Sql(sql) => sql.trim_end().trim_end_matches(';').to_owned(),
         Query::Table(name) => format!("SELECT * FROM {}", quoted(name)?),
     };
-    let statement = timed(session.client.prepare(&sql)).await?;
+    Ok(Box::new(declare(Arc::new(session), &sql).await?))
+}
+
+/// Rows of a statement, behind a cursor in the transaction of the session.
+async fn declare(session: Arc<Session>, sql: &str) -> Result<PostgresRows, Error> {
+    let statement = timed(session.client.prepare(sql)).await?;
     let types = statement.columns();
     if types.len() > COLUMNS_MAX {
         let message = format!(
@@ -135,7 +145,7 @@ pub(crate) async fn open(server: Server<'_>, query: &Query) -> Result<Box<dyn Ro
     // A comment at its end must not take in what comes behind.
     let declare = format!("DECLARE tessera_source NO SCROLL CURSOR FOR {sql}\n");
     timed(session.client.simple_query(&declare)).await?;
-    Ok(Box::new(PostgresRows { session, columns, readings, fetch: ROWS_AT_FIRST, is_over: false }))
+    Ok(PostgresRows { session, columns, readings, fetch: ROWS_AT_FIRST, is_over: false })
 }
 
 /// The tables and views that the user of a connection may read.
@@ -158,9 +168,7 @@ pub(crate) async fn tables(server: Server<'_>) -> Result<Vec<String>, Error> {
 async fn connect(server: Server<'_>) -> Result<Session, Error> {
     let session = reach(server).await?;
     let begin = format!(
-        "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; \
-         SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; SET LOCAL intervalstyle = 'iso_8601'; \
-         SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'",
+        "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; {SPELLING}",
         STATEMENT.as_millis()
     );
     timed(session.client.simple_query(&begin)).await?;

@@ -12,7 +12,7 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
 use crate::base::secrets::Secret;
 pub use crate::config::sources::{
-    AUDIENCES, AUDIENCES_MAX, Ask, CONNECTIONS_MAX, Connection, EVICT_MAX_SHARE, EventColumns, IDENTIFIERS_MAX,
+    AUDIENCES, AUDIENCES_MAX, Ask, CONNECTIONS_MAX, Connection, EVICT_MAX_SHARE, EventColumns, Follow, IDENTIFIERS_MAX,
     Primary, SOURCES_MAX, SQL_BYTES_MAX, Schedule, Source, SourceContent, Text, check_name, connection, connections,
     source, sources,
 };
@@ -20,6 +20,8 @@ use crate::config::sources::{Drawn, delete_connection, delete_source, put_connec
 use crate::config::workspace::StoredConfig;
 use crate::jobs::Job;
 pub use crate::stored::sources::{Run, RunCounts, RunStatus, RunVerdict};
+use crate::work::changes::changes_state;
+pub use crate::work::changes::{ChangesState, ChangesStatus};
 use crate::work::kinds::refresh::Asked;
 use crate::work::refresh::connecting::place_of;
 pub use crate::work::refresh::mapping::Becomes;
@@ -153,6 +155,7 @@ impl Service {
         let own = self.sealed_connection(name, new)?;
         let (name, kept) = (name.to_owned(), own.clone());
         self.configure(workspace, move |config| put_connection(config, &name, &kept)).await?;
+        self.refreshes().keeper.nudge();
         Ok(own)
     }
 
@@ -281,6 +284,10 @@ impl Service {
         let mut rows = self.open_source(&config, &content).await?;
         let columns = rows.columns().to_vec();
         let source = Source::tried(content);
+        if let Some(followed) = source.followed("preview") {
+            let mut changes = self.changes_of(&config, &source.content.connection, &followed).await?;
+            changes.look().await.map_err(source_error)?;
+        }
         let becomes = mapping::assign(&source, &columns)?;
         let mut first = rows.next().await.map_err(source_error)?.unwrap_or_default();
         first.truncate(PREVIEW_ROWS);
@@ -314,6 +321,19 @@ impl Service {
     /// What the store answers; `Corrupt`.
     pub async fn source_state(&self, workspace: WorkspaceId, name: &str, own: &Source) -> Result<RunsState, Error> {
         self.runs_state::<Asked>(workspace, name, own.into()).await
+    }
+
+    /// How the changes of a source stand, where they are followed.
+    ///
+    /// # Errors
+    /// What the store answers; `Corrupt`.
+    pub async fn source_changes(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+        own: &Source,
+    ) -> Result<Option<ChangesState>, Error> {
+        changes_state(self, workspace, name, own).await
     }
 }
 

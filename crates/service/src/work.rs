@@ -3,6 +3,7 @@
 pub(crate) mod activations;
 pub(crate) mod audited;
 pub mod backups;
+pub(crate) mod changes;
 pub mod check;
 pub mod contradictions;
 pub(crate) mod exports;

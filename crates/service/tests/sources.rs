@@ -104,6 +104,15 @@ impl Connect for Tables {
         Err(SourceError { kind: SourceErrorKind::Invalid, code: "connection_not_of_tables", message })
     }
 
+    async fn changes(
+        &self,
+        _: &Connection,
+        _: &tessera_connect::Followed,
+    ) -> Result<Box<dyn tessera_connect::Changes>, SourceError> {
+        let message = "a table in memory is not followed".to_owned();
+        Err(SourceError { kind: SourceErrorKind::Invalid, code: "source_changes_unsupported", message })
+    }
+
     async fn test(&self, _: &Connection) -> Result<Vec<String>, SourceError> {
         Ok(vec!["people".into()])
     }
@@ -156,6 +165,7 @@ impl World {
             types: BTreeMap::new(),
             schedule,
             evict_max_share: 0.2,
+            changes: None,
         };
         self.service.put_source(WORKSPACE, "people", content).await.expect("a source");
     }

@@ -181,4 +181,39 @@ pub(super) const VERDICTS: &[Code] = &[
         "number_too_precise",
         "A number has more than 18 digits after the point, which would be rounded. It was left out.",
     ),
+    call(
+        "source_changes_unsupported",
+        Invalid,
+        "Changes are followed of an ordinary table of a PostgreSQL with `wal_level = logical` that is no standby. The message says what it is instead.",
+    ),
+    call(
+        "source_publication_unfit",
+        Invalid,
+        "The publication of `changes` is not there, or does not tell all changes of the table. The message has the statement that puts it right.",
+    ),
+    call(
+        "source_replica_identity_missing",
+        Invalid,
+        "The replica identity of the table does not hold the column that says which row one is. Make it part of the primary key, or set REPLICA IDENTITY FULL.",
+    ),
+    call(
+        "source_slot_refused",
+        Conflict,
+        "The database does not make or read the replication slot: the user has no right to, there is no room for another, somebody else uses it, or transactions are open for long. The message says which.",
+    ),
+    call(
+        "source_slot_lost",
+        Conflict,
+        "The replication slot was dropped or moved by somebody else, or the table was made anew. A whole refresh brings what was missed, and makes a slot.",
+    ),
+    call(
+        "source_slot_lagging",
+        Conflict,
+        "A database keeps more than 1 GiB of its log for the slot of a source. See that it is followed, and bound it with `max_slot_wal_keep_size`.",
+    ),
+    call(
+        "source_table_emptied",
+        Conflict,
+        "The table was truncated. Nothing was taken back for that; a refresh decides what is no more.",
+    ),
 ];

@@ -95,6 +95,7 @@ const UNMET: &[(&str, &str)] = &[
     ("rules_late", "a rule that takes five seconds"),
     ("schema_differs", "golden/ingestion.txt has it in the words of Adobe"),
     ("source_changed", "a source that is changed in the middle of a refresh"),
+    ("source_slot_lagging", "a gibibyte of the log of a database"),
     ("source_timeout", "a database that takes longer than a refresh may"),
     ("source_too_many_rows", "more rows than a refresh may read"),
     ("stopping", "a moment of the stop of a server"),

@@ -44,19 +44,22 @@ pub(super) fn routes() -> Vec<Route> {
             .describe("By name, each with its last refresh. At most 50 in a workspace.")
             .answer::<wire::Sources>(200, "All of them.", json!({ "items": [shown.clone()] })),
         one(route(Method::GET, ONE, get(read), "Reads a source"))
-            .describe("With when it is refreshed next by itself, and its last 50 refreshes, the newest first.")
+            .describe(
+                "With when it is refreshed next by itself, its last 50 refreshes, the newest first, and how its changes stand where they are followed.",
+            )
             .answer::<wire::Source>(200, "As it stands.", shown.clone()),
         one(route(Method::PUT, ONE, put(set), "Makes or replaces a source"))
             .describe(
                 "Each row of it says what there is to say of one person: the dataset of its name holds that and nothing else. A row that changes \
                  replaces what it said, one that is no more takes it back in the next refresh. Its rows are read when it is refreshed, by its schedule \
-                 or by `POST /v1/sources/{name}:refresh`. Setting it makes other columns than before welcome.",
+                 or by `POST /v1/sources/{name}:refresh`; with `changes`, those of a table of PostgreSQL are written within seconds between refreshes as well. \
+                 Setting it makes other columns than before welcome.",
             )
             .body::<wire::SetSource>(sent.clone())
             .answer::<wire::Source>(200, "As it stands.", shown),
         one(route(Method::DELETE, ONE, delete(remove), "Deletes a source"))
             .describe(
-                "It is refreshed no more, and its history goes. What it said stays: erase its dataset with `POST /v1/erasures` if it is to go as well. \
+                "It is refreshed no more, its history goes, and so does its replication slot as soon as the database answers. What it said stays: erase its dataset with `POST /v1/erasures` if it is to go as well. \
                  The segments of its audiences stay until they are archived.",
             )
             .answer_empty(204, "It is gone."),
@@ -177,7 +180,8 @@ async fn refresh(
 
 async fn shown(app: &App, entered: &Entered, name: &str, own: &Source) -> Result<wire::Source, Error> {
     let state = app.service.source_state(entered.workspace, name, own).await?;
-    Ok(render::source(name, own, &state))
+    let changes = app.service.source_changes(entered.workspace, name, own).await?;
+    Ok(render::source(name, own, &state, changes))
 }
 
 /// A declared source, as it is answered once it stands, without what the server alone says of it.

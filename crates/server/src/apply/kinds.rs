@@ -277,6 +277,10 @@ impl Kind {
                     for own in ["status", "job", "next_run", "runs", "created_at", "updated_at"] {
                         item.as_object_mut().and_then(|members| members.remove(own));
                     }
+                    // How changes stand is the server's to say.
+                    if let Some(changes) = item.get_mut("changes") {
+                        *changes = json!({ "publication": changes["publication"] });
+                    }
                     current.put(self, Some(name), item)?;
                 }
                 Ok(())

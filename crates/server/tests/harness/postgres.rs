@@ -53,8 +53,16 @@ impl Postgres {
                 "--locale=C.UTF-8",
             ],
         );
+        own.set("wal_level = logical");
         own.begin();
         own
+    }
+
+    /// Adds a setting, which holds from its next start on.
+    pub(crate) fn set(&self, setting: &str) {
+        let file = self.data().join("postgresql.conf");
+        let settings = std::fs::read_to_string(&file).expect("its settings");
+        std::fs::write(&file, format!("{settings}\n{setting}\n")).expect("its settings");
     }
 
     /// Has it encrypt from its next start on. Answers the certificate of the authority, as PEM.
@@ -81,10 +89,7 @@ impl Postgres {
                 run("chown", "postgres");
             }
         }
-        let file = self.data().join("postgresql.conf");
-        let settings = std::fs::read_to_string(&file).expect("its settings");
-        let more = "ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\n";
-        std::fs::write(&file, settings + more).expect("its settings");
+        self.set("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'");
         std::fs::read_to_string(folder.join("ca.pem")).expect("a certificate")
     }
 
@@ -111,20 +116,29 @@ impl Postgres {
         self.query(statements);
     }
 
+    /// Does what these statements say, if the server lets it. Answers whether it did.
+    pub(crate) fn tries(&self, statements: &str) -> bool {
+        let mut command = self.psql();
+        let output = command.args(["-c", statements]).stdin(Stdio::null()).stderr(Stdio::null()).output();
+        output.expect("psql starts").status.success()
+    }
+
     /// Does what these statements say, and answers their rows: a line for each, with `|` between its values.
     pub(crate) fn query(&self, statements: &str) -> String {
-        let port = self.port.to_string();
-        let mut child = Command::new(self.programs.join("psql"))
-            .args(["-h", "127.0.0.1", "-p", &port, "-U", "tessera", "-d", "postgres", "-v", "ON_ERROR_STOP=1", "-qAt"])
-            .env("PGPASSWORD", PASSWORD)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("psql starts");
+        let mut child = self.psql().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql starts");
         child.stdin.take().expect("it is piped").write_all(statements.as_bytes()).expect("psql reads");
         let output = child.wait_with_output().expect("psql ends");
         assert!(output.status.success(), "{statements}");
         String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    fn psql(&self) -> Command {
+        let port = self.port.to_string();
+        let mut command = Command::new(self.programs.join("psql"));
+        command
+            .args(["-h", "127.0.0.1", "-p", &port, "-U", "tessera", "-d", "postgres", "-v", "ON_ERROR_STOP=1", "-qAt"])
+            .env("PGPASSWORD", PASSWORD);
+        command
     }
 
     fn data(&self) -> PathBuf {

@@ -18,8 +18,10 @@ use crate::config::workspace::{
     Definition, Objects, RuleContent, RuleKind, RuleName, Status, StoredConfig, put_rule, set_object, set_primary,
 };
 
+mod follow;
 mod schedule;
 
+pub use follow::Follow;
 pub use schedule::Schedule;
 
 /// Connections of one workspace.
@@ -108,6 +110,9 @@ pub struct SourceContent {
     pub schedule: Option<Schedule>,
     /// The share of its rows that one refresh takes back at most.
     pub evict_max_share: f64,
+    /// Where its changes are followed between refreshes, how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Follow>,
 }
 
 /// The columns that say which event a row is.
@@ -181,7 +186,7 @@ impl SourceContent {
 
     /// Whether rows become the same by another content.
     fn means_the_same(&self, other: &Self) -> bool {
-        let bare = |own: &Self| Self { schedule: None, evict_max_share: 0.0, ..own.clone() };
+        let bare = |own: &Self| Self { schedule: None, evict_max_share: 0.0, changes: None, ..own.clone() };
         bare(self) == bare(other)
     }
 
@@ -190,11 +195,12 @@ impl SourceContent {
     /// # Errors
     /// `Invalid` with `source_invalid`, `namespace_unknown`, `connection_unknown`, `schedule_invalid`.
     pub fn check(&self, config: &StoredConfig) -> Result<(), Error> {
-        connection(config, &self.connection).map_err(|_| {
+        let connection = connection(config, &self.connection).map_err(|_| {
             let message = format!("connection: no connection is called {}; make it first", self.connection);
             Error::new(ErrorKind::Invalid, "connection_unknown", message)
         })?;
         self.check_alone()?;
+        self.changes.as_ref().map_or(Ok(()), |_| follow::check_connection(&connection))?;
         for namespace in self.identifiers.values().chain([&self.primary.namespace]) {
             let unknown = |_| {
                 let message = format!("the namespace {namespace} is not registered; make it, or name another one");
@@ -243,6 +249,7 @@ impl SourceContent {
             })?;
         }
         self.question()?;
+        self.changes.as_ref().map_or(Ok(()), |own| own.check(&self.ask))?;
         self.schedule.as_ref().map_or(Ok(()), Schedule::check)
     }
 
@@ -452,6 +459,14 @@ fn with_audience(
     }
     let content = RuleContent { display_name: None, description: None, definition, is_draft: false };
     put_rule(config, RuleKind::Segment, &name, content, None, at)
+}
+
+/// A connection among objects that were read by themselves.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn connection_among(objects: &Objects, name: &str) -> Result<Option<Connection>, Error> {
+    objects.get(CONNECTION, name).map(read).transpose()
 }
 
 /// All sources among objects that were read by themselves.

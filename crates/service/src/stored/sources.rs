@@ -1,5 +1,5 @@
 //! What is known of sources: of each row that its refreshes have brought a hash, and the node that it is of; of each refresh what it came to; of
-//! the source the columns that it had last. Version 1 of each.
+//! the source the columns that it had last, and its replication slot. Version 1 of each.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ const VERSION: u8 = 1;
 const KNOWN: u8 = 0;
 const RUN: u8 = 1;
 const ROW: u8 = 2;
+const SLOT: u8 = 3;
 /// Bytes of the keyed hash of a row's primary identity.
 pub(crate) const HASH_BYTES: usize = 16;
 
@@ -35,6 +36,11 @@ impl Scope {
     /// All refreshes of a source, the oldest first.
     pub(crate) fn source_runs(self, number: u32) -> KeyRange {
         self.family(Family::Source).u32(number).bytes(&[RUN]).range()
+    }
+
+    /// What is known of the replication slot of a source.
+    pub(crate) fn source_slot(self, number: u32) -> Key {
+        self.family(Family::Source).u32(number).bytes(&[SLOT]).key()
     }
 
     /// A row of a source.
@@ -128,6 +134,46 @@ pub(crate) fn encode_known(known: &Known) -> Bytes {
 /// # Errors
 /// `Corrupt`.
 pub(crate) fn decode_known(bytes: &[u8]) -> Result<Known, Error> {
+    codec::decode(VERSION, bytes)
+}
+
+/// The replication slot that a source is followed by, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Slot {
+    /// The connection over which it was made.
+    pub(crate) connection: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Counts the slots that were made for the source.
+    pub(crate) made: u64,
+    /// The server's number of the table.
+    pub(crate) table: u32,
+    /// All that was committed before this place stands in profiles; none while the slot is being made, or where it is lost.
+    pub(crate) position: Option<u64>,
+    /// Whether a refresh that began behind the slot's beginning has come to its end, and nothing has been missed since.
+    pub(crate) is_whole: bool,
+    /// Rows that changes have written or taken back.
+    pub(crate) applied: u64,
+    /// Rows that changes told of and that were refused.
+    pub(crate) refused: u64,
+    /// When changes were last written, in microseconds.
+    pub(crate) last_change_at: Option<i64>,
+    /// What was held back, or missed: a code, and what to do.
+    pub(crate) trouble: Option<(String, String)>,
+    /// Since when it is to be taken away, in microseconds.
+    pub(crate) unwanted_since: Option<i64>,
+}
+
+/// Writes it.
+pub(crate) fn encode_slot(slot: &Slot) -> Bytes {
+    codec::encode(VERSION, slot)
+}
+
+/// Reads it.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn decode_slot(bytes: &[u8]) -> Result<Slot, Error> {
     codec::decode(VERSION, bytes)
 }
 
@@ -253,6 +299,7 @@ pub(crate) fn examine(key: &Key, value: &[u8]) -> Result<(), Error> {
     match key.as_bytes().get(KeyBuilder::HEAD_BYTES + 4) {
         Some(&KNOWN) => decode_known(value).map(drop),
         Some(&RUN) => decode_run(key, value).map(drop),
+        Some(&SLOT) => decode_slot(value).map(drop),
         Some(&ROW) if read_row_hash(key).is_some() => decode_row(value).map(drop),
         _ => Err(corrupt("key of a source")),
     }

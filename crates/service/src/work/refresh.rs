@@ -5,40 +5,38 @@
 //! and what is no more is known however often a refresh is broken off.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use tessera_connect::Rows;
-use tessera_engine::decide::{EventForgetting, Forgetting};
-use tessera_engine::fact::FactKey;
 use tessera_engine::time::Timestamp;
+use tessera_store::Store;
 
 use crate::base::error::{Error, ErrorKind};
-use crate::base::ids::KeyId;
+use crate::base::ids::WorkspaceId;
 use crate::base::keeper::Keeper;
 use crate::base::lock::lock;
-use crate::base::store_error::read_failed;
-use crate::base::verdict::{Note, Verdict};
-use crate::config::admission::Admission;
 use crate::config::sources::{self, Source};
-use crate::directory::Class;
 use crate::jobs::Place;
+use crate::stored::keys::Scope;
 use crate::stored::row;
-use crate::stored::sources::{Known, RowSaid, Run, RunCounts, RunStatus, RunVerdict, decode_known, decode_row};
+use crate::stored::sources::{HASH_BYTES, Known, Run, RunCounts, RunStatus, decode_known};
+use crate::work::changes::{Standings, slots};
 use crate::work::kind::Context;
 use crate::work::runs;
-use crate::write::lane::{Done, Item, Origin, Recording, Work};
 
 pub(crate) mod before;
 pub(crate) mod connecting;
 pub(crate) mod mapping;
+pub(crate) mod turns;
+pub(crate) mod writing;
 
 use before::{Against, Before};
 use mapping::Mapping;
+use turns::{Turn, Turns};
+use writing::Writing;
 
 /// Rows that are taken back in one step.
 const EVICTED_AT_ONCE: usize = 500;
-/// Codes and columns that are told apart in what is said of rows.
-const VERDICTS_MAX: usize = 100;
 /// How long a refresh is held that nobody goes on with.
 const IDLE_MICROS: i64 = 60_000_000;
 
@@ -47,6 +45,10 @@ const IDLE_MICROS: i64 = 60_000_000;
 pub(crate) struct Refreshes {
     open: Mutex<HashMap<Place, Refresh>>,
     pub(crate) keeper: Keeper,
+    /// Whose turn it is to write what a source says.
+    pub(crate) turns: Turns,
+    /// How the changes stand that are followed.
+    pub(crate) standings: Standings,
 }
 
 impl Refreshes {
@@ -61,6 +63,12 @@ impl Refreshes {
     /// Lets go of those that nobody has gone on with for a while, because their jobs rest or have ended: with them go their connections.
     pub(crate) fn let_go(&self, now: Timestamp) {
         lock(&self.open).retain(|_, refresh| refresh.used_at.plus_micros(IDLE_MICROS) > now);
+        self.turns.let_go();
+    }
+
+    /// Lets go of those of one source, whose jobs have ended without them: no two of one source run at one time.
+    pub(crate) fn let_go_of(&self, workspace: WorkspaceId, number: u32) {
+        lock(&self.open).retain(|(own, _), refresh| *own != workspace || refresh.source.number != number);
     }
 }
 
@@ -78,14 +86,17 @@ pub(crate) struct Refresh {
     used_at: Timestamp,
     name: String,
     source: Source,
-    mapping: Mapping,
+    writing: Writing,
     rows: Box<dyn Rows>,
     before: Before,
     run: Run,
-    verdicts: BTreeMap<(bool, String, Option<String>), u64>,
     phase: Phase,
     /// Why nothing is taken back, although what changed is written.
     held: Option<Error>,
+    /// That of the slots of its source from which on all changes are told that it does not see, where its source has one.
+    slot: Option<u64>,
+    /// That nobody else writes what the source says.
+    _turn: Turn,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,13 +128,13 @@ pub(crate) async fn step(ctx: &Context, name: &str, overrides: Overrides) -> Res
     match outcome {
         Ok(true) => {
             refresh.used_at = ctx.service().now();
-            let counts = refresh.run.counts;
+            let counts = refresh.writing.counts;
             refreshes.hold(place, refresh);
             Ok(Stepped::More(counts))
         }
         Ok(false) => {
             refresh.end(ctx).await?;
-            refresh.held.map_or(Ok(Stepped::Done(refresh.run.counts)), Err)
+            refresh.held.map_or(Ok(Stepped::Done(refresh.writing.counts)), Err)
         }
         // What passes by itself is tried again, from the beginning of the query.
         Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Unknown | ErrorKind::Throttled) => {
@@ -151,11 +162,17 @@ impl Refresh {
         };
         let configured = ctx.configured().await?;
         let source = sources::source(&configured.stored, name)?;
+        let refreshes = ctx.service().refreshes();
+        refreshes.let_go_of(ctx.workspace(), source.number);
+        let turn = refreshes.turns.wait((ctx.workspace(), source.number)).await?;
         runs::write(ctx.store(), ctx.scope(), source.number, &run, None).await?;
+        // What a slot tells begins before what the refresh sees.
+        let slot = slots::prepare(ctx.service(), (ctx.workspace(), source.number), &configured.stored, (name, &source))
+            .await?;
         let opened = async {
             let rows = ctx.service().open_source(&configured.stored, &source.content).await.map_err(for_good)?;
             let mapping = Mapping::new(name, &source, rows.columns(), &configured.config)?;
-            let held = changed_columns(ctx, &source, &mapping).await?;
+            let held = changed_columns(&**ctx.store(), ctx.scope(), &source, &mapping).await?;
             Ok((rows, mapping, held))
         };
         let (rows, mapping, held) = match opened.await {
@@ -167,15 +184,10 @@ impl Refresh {
             }
         };
         let before = Before::read(&**ctx.store(), ctx.scope(), source.number).await?;
-        let (used_at, name) = (ctx.service().now(), name.to_owned());
-        let (verdicts, phase) = (BTreeMap::new(), Phase::Reading);
-        let mut refresh = Self { used_at, name, source, mapping, rows, before, run, verdicts, phase, held };
-        let unused: Vec<(String, &str)> =
-            refresh.mapping.unused().map(|(column, code)| (column.to_owned(), code)).collect();
-        for (column, code) in unused {
-            refresh.note(false, code, Some(&column), 0);
-        }
-        Ok(refresh)
+        let (used_at, phase) = (ctx.service().now(), Phase::Reading);
+        let writing = Writing::new(ctx.workspace(), name, source.number, mapping);
+        let name = name.to_owned();
+        Ok(Self { used_at, name, source, writing, rows, before, run, phase, held, slot, _turn: turn })
     }
 
     /// Does the next piece of work. Answers whether there is more.
@@ -205,7 +217,7 @@ impl Refresh {
     /// Why what is no more is not taken back, if it is not.
     fn too_many_gone(&self, overridden: Option<f64>) -> Option<Error> {
         let (before, gone) = (self.before.len(), self.before.gone());
-        if self.run.counts.read == 0 && before > 0 && overridden.is_none() {
+        if self.writing.counts.read == 0 && before > 0 && overridden.is_none() {
             let message = format!(
                 "the query brought no rows, and {before} before; nothing was taken back. If that is right, refresh with \
                  {{\"evict_max_share\":1.0}}"
@@ -229,123 +241,31 @@ impl Refresh {
         let configured = ctx.configured().await?;
         let (mut items, mut buffer) = (Vec::new(), Vec::new());
         for row in rows {
-            self.run.counts.read += 1;
-            let mapped = match self.mapping.look(&row, &mut buffer) {
+            self.writing.counts.read += 1;
+            let mapped = match self.writing.mapping.look(&row, &mut buffer) {
                 Ok(mapped) => mapped,
                 Err(code) => {
-                    self.refuse(code);
+                    self.writing.refuse(code);
                     continue;
                 }
             };
             match self.before.see(mapped.key, mapped.hash)? {
-                Against::Twice => {
-                    self.refuse("row_duplicate");
-                    continue;
-                }
-                Against::Same if !is_full => {
-                    self.run.counts.unchanged += 1;
-                    continue;
-                }
-                Against::Same | Against::Other => {}
-            }
-            let mut left_out = Vec::new();
-            let fact = self.mapping.fact(row, &mut left_out);
-            let left_out: Vec<(String, &str)> =
-                left_out.into_iter().map(|(column, code)| (column.to_owned(), code)).collect();
-            for (column, code) in left_out {
-                self.note(false, code, Some(&column), 1);
-            }
-            let admitted = fact.map_err(str::to_owned).and_then(|mut fact| {
-                let admission = Admission::of(&mut fact, Vec::new(), &configured.stored);
-                admission.map(|own| (fact, own)).map_err(|rejection| rejection.code.to_owned())
-            });
-            match admitted {
-                Ok((fact, admission)) => {
-                    let key = ctx.scope().source_row(self.source.number, &mapped.key);
-                    let recording = Recording { fact: Box::new(fact), admission, row: key, hash: mapped.hash };
-                    items.push(Item::Record(Box::new(recording)));
-                }
-                Err(code) => self.refuse(&code),
+                Against::Twice => self.writing.refuse("row_duplicate"),
+                Against::Same if !is_full => self.writing.counts.unchanged += 1,
+                Against::Same | Against::Other => items.extend(self.writing.item(&configured, row, &mapped)),
             }
         }
-        self.submit(ctx, items).await
+        self.writing.submit(ctx.service(), items).await
     }
 
     /// Takes back what rows of before said.
-    async fn evict(&mut self, ctx: &Context, gone: &[[u8; crate::stored::sources::HASH_BYTES]]) -> Result<(), Error> {
-        let keys: Vec<_> = gone.iter().map(|hash| ctx.scope().source_row(self.source.number, hash)).collect();
-        let found = ctx.store().get(&keys).await.map_err(|error| read_failed(&error))?;
-        let mut items = Vec::with_capacity(keys.len());
-        for (key, row) in keys.into_iter().zip(found.value) {
-            let Some(row) = row else { continue };
-            let RowSaid { node, event, .. } = decode_row(&row.value)?;
-            let dataset: Arc<str> = self.name.as_str().into();
-            items.push(match event {
-                Some(id) => Item::deleting(EventForgetting(FactKey { dataset, id }), key),
-                None => Item::deleting(Forgetting { node, dataset }, key),
-            });
-        }
-        self.submit(ctx, items).await
-    }
-
-    /// Has the lane do it, and counts what it came to.
-    async fn submit(&mut self, ctx: &Context, items: Vec<Item>) -> Result<(), Error> {
-        if items.is_empty() {
-            return Ok(());
-        }
-        let facts: Vec<_> = items
-            .iter()
-            .filter_map(|item| match item {
-                Item::Record(recording) => Some(&*recording.fact),
-                _ => None,
-            })
-            .collect();
-        let model = ctx.configured().await?.stored.model().model.clone();
-        ctx.service().running(ctx.workspace()).shared.learned.see(facts.into_iter(), &model, ctx.service().now());
-        let origin = Origin { door: "source", key: KeyId::from_bytes([0; 12]), class: Class::Private, again: None };
-        let done = ctx.submit(Work::Items { items, origin, once: None }).await?.into_items()?.now()?;
-        done.into_iter().for_each(|done| self.count(done));
-        Ok(())
-    }
-
-    fn count(&mut self, done: Done) {
-        match done {
-            Done::Fact(Verdict::Accepted { notes }) => {
-                self.run.counts.changed += 1;
-                for note in notes {
-                    let (code, about) = told(&note);
-                    self.note(false, code, about, 1);
-                }
-            }
-            Done::Forgotten | Done::NotFound => self.run.counts.evicted += 1,
-            Done::Failed(error) => self.refuse(error.code),
-            Done::Fact(Verdict::Rejected(rejection)) => self.refuse(rejection.code),
-            // Somebody else has sent a record of attributes under the id of an event.
-            Done::Fact(Verdict::Duplicate | Verdict::Differs) => self.refuse("fact_duplicate"),
-            _ => self.refuse("internal"),
-        }
-    }
-
-    fn refuse(&mut self, code: &str) {
-        self.run.counts.refused += 1;
-        self.note(true, code, None, 1);
-    }
-
-    fn note(&mut self, is_refusal: bool, code: &str, column: Option<&str>, rows: u64) {
-        let key = (is_refusal, code.to_owned(), column.map(str::to_owned));
-        if self.verdicts.len() < VERDICTS_MAX || self.verdicts.contains_key(&key) {
-            *self.verdicts.entry(key).or_default() += rows;
-        }
+    async fn evict(&mut self, ctx: &Context, gone: &[[u8; HASH_BYTES]]) -> Result<(), Error> {
+        let items = self.writing.evictions(&**ctx.store(), gone).await?;
+        self.writing.submit(ctx.service(), items).await
     }
 
     fn told(&mut self) {
-        let verdict = |((is_refusal, code, column), rows): (&(bool, String, Option<String>), &u64)| RunVerdict {
-            code: code.clone(),
-            column: column.clone(),
-            is_refusal: *is_refusal,
-            rows: *rows,
-        };
-        self.run.verdicts = self.verdicts.iter().map(verdict).collect();
+        (self.run.counts, self.run.verdicts) = (self.writing.counts, self.writing.verdicts());
     }
 
     /// Notes that it came to its end, and what the columns were; where something was held back, why.
@@ -353,8 +273,11 @@ impl Refresh {
         self.told();
         let status = if self.held.is_some() { RunStatus::Failed } else { RunStatus::Done };
         self.run.end(status, self.held.as_ref(), ctx.service().now());
-        let known = Known { set: self.source.set, columns: self.mapping.used() };
+        let known = Known { set: self.source.set, columns: self.writing.mapping.used() };
         runs::write(ctx.store(), ctx.scope(), self.source.number, &self.run, Some(&known)).await?;
+        if let Some(slot) = self.slot {
+            slots::caught_up(ctx.service(), (ctx.workspace(), self.source.number), slot, self.held.as_ref()).await?;
+        }
         ctx.service().refreshes().keeper.nudge();
         Ok(())
     }
@@ -381,8 +304,13 @@ async fn check_unchanged(ctx: &Context, name: &str, begun_as: (u32, u64)) -> Res
 
 /// Compares the columns with those of the last refresh. One that is no more, or of another kind, ends it before anything is written, until
 /// the source is set again; one that is new is written, and holds back what would be taken back this once.
-async fn changed_columns(ctx: &Context, source: &Source, mapping: &Mapping) -> Result<Option<Error>, Error> {
-    let found = row::read(&**ctx.store(), ctx.scope().source(source.number)).await?;
+pub(crate) async fn changed_columns(
+    store: &dyn Store,
+    scope: Scope,
+    source: &Source,
+    mapping: &Mapping,
+) -> Result<Option<Error>, Error> {
+    let found = row::read(store, scope.source(source.number)).await?;
     let Some(known) = found.map(|row| decode_known(&row.value)).transpose()? else { return Ok(None) };
     if known.set != source.set {
         return Ok(None);
@@ -437,19 +365,4 @@ pub(crate) fn source_error(error: tessera_connect::Error) -> Error {
 pub(crate) fn for_good(error: Error) -> Error {
     let kind = if error.kind == ErrorKind::Unavailable { ErrorKind::Conflict } else { error.kind };
     Error { kind, ..error }
-}
-
-/// The code of a note, and what it is about.
-fn told(note: &Note) -> (&'static str, Option<&str>) {
-    match note {
-        Note::IdentityIgnored { namespace, code } | Note::IdentityRespelled { namespace, code } => {
-            (code, Some(namespace))
-        }
-        Note::ValueLeftOut { path, code, .. }
-        | Note::ValueReplaced { path, code, .. }
-        | Note::AttributeRefused { path, code, .. }
-        | Note::Misfit { path, code, .. } => (code, Some(path)),
-        Note::IdentityUnverified { code } => (code, None),
-        Note::LinkHeld { rule, .. } => ("link_held", Some(rule)),
-    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tessera_engine::time::Timestamp;
-use tessera_store::{Commit, Direction, ScanLimit, Store};
+use tessera_store::{Commit, Direction, KeyRange, ScanLimit, Store};
 
 use crate::base::codec::corrupt;
 use crate::base::error::{Error, ErrorKind};
@@ -24,9 +24,11 @@ use crate::stored::audit::{self, Object, Written};
 use crate::stored::keys::Scope;
 use crate::stored::row;
 use crate::stored::sources::{Run, RunStatus, read_source_number};
+use crate::work::changes::{Followers, Wanted, slots};
 use crate::work::kinds::activate::{ACTIVATE, Activating};
 use crate::work::kinds::refresh::{Asked, REFRESH};
 use crate::work::refresh::Refreshes;
+use crate::work::refresh::turns::SourceKey;
 use crate::work::runs;
 use crate::work::service::Service;
 
@@ -37,8 +39,10 @@ const REST: Duration = Duration::from_secs(60);
 
 /// Has run what is due, until it is stopped.
 pub(crate) async fn keep_sources(refreshes: Arc<Refreshes>, service: Weak<Service>) {
+    let mut followers = Followers::default();
     while !refreshes.keeper.is_stopped() {
-        let Some(service) = service.upgrade() else { return };
+        let Some(service) = service.upgrade() else { break };
+        let mut wanted = BTreeMap::new();
         let now = service.now();
         refreshes.let_go(now);
         service.exports().let_go(now);
@@ -48,9 +52,9 @@ pub(crate) async fn keep_sources(refreshes: Arc<Refreshes>, service: Weak<Servic
             service.directory.snapshot().workspaces().map(|workspace| workspace.id).collect();
         for workspace in workspaces {
             if refreshes.keeper.is_stopped() {
-                return;
+                break;
             }
-            match look(&service, workspace, now).await {
+            match look(&service, workspace, now, &mut wanted).await {
                 Ok(due) => next = next.into_iter().chain(due).min(),
                 Err(error) => {
                     tracing::warn!(
@@ -61,26 +65,36 @@ pub(crate) async fn keep_sources(refreshes: Arc<Refreshes>, service: Weak<Servic
                 }
             }
         }
+        followers.bring(&service, wanted);
         drop(service);
         let until =
             next.map(|next| Duration::from_micros(next.micros().saturating_sub(now.micros()).max(0).unsigned_abs()));
         refreshes.keeper.rest(until.map(|until| until.clamp(Duration::from_millis(50), REST))).await;
     }
+    followers.end().await;
 }
 
-/// Has the sources and activations of a workspace run that are due. Answers when the next is.
-async fn look(service: &Service, workspace: WorkspaceId, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+/// Has the sources and activations of a workspace run that are due, and says whose changes are followed. Answers when the next is.
+async fn look(
+    service: &Service,
+    workspace: WorkspaceId,
+    now: Timestamp,
+    wanted: &mut BTreeMap<SourceKey, Wanted>,
+) -> Result<Option<Timestamp>, Error> {
     let (store, scope) = (&**service.store(), Scope::new(workspace));
     let objects = row::read(store, scope.config(Part::Objects)).await?;
-    let (sources, activations) = match objects {
-        None => (Vec::new(), Vec::new()),
-        Some(row) => {
-            let objects = decode_objects(&row.value)?;
-            (sources::sources_among(&objects)?, activations::activations_among(&objects)?)
-        }
-    };
+    let objects = objects.map(|row| decode_objects(&row.value)).transpose()?.unwrap_or_default();
+    let (sources, activations) = (sources::sources_among(&objects)?, activations::activations_among(&objects)?);
     let numbers = sources.iter().map(|(_, own)| own.number).chain(activations.iter().map(|(_, own)| own.number));
-    trim(store, scope, &numbers.collect()).await?;
+    let left = trim(store, scope, &numbers.collect()).await?;
+    wanted.extend(left.into_iter().map(|number| ((workspace, number), Wanted::default())));
+    for (name, own) in &sources {
+        if own.content.changes.is_some() || slots::read(store, scope, own.number).await?.is_some() {
+            let connection = sources::connection_among(&objects, &own.content.connection)?;
+            let source = Some((name.clone(), own.clone(), connection));
+            wanted.insert((workspace, own.number), Wanted { source });
+        }
+    }
     let sources = sources.iter().map(|(name, own)| (&**name, Recurring::from(own)));
     let sources = ask_due::<Asked>(service, workspace, sources.collect(), now).await?;
     let activations = activations.iter().map(|(name, own)| (&**name, Recurring::from(own)));
@@ -336,26 +350,31 @@ async fn next_run(store: &dyn Store, scope: Scope, own: Recurring<'_>) -> Result
     })
 }
 
-/// Takes away what is kept of sources and activations that are no more.
-async fn trim(store: &dyn Store, scope: Scope, present: &BTreeSet<u32>) -> Result<(), Error> {
-    let mut from = 0;
+/// Takes away what is kept of sources and activations that are no more. Answers those of them whose replication slot is still to be taken away.
+async fn trim(store: &dyn Store, scope: Scope, present: &BTreeSet<u32>) -> Result<Vec<u32>, Error> {
+    let (mut from, mut left) = (0, Vec::new());
     loop {
         let page = store.scan(&scope.sources_from(from), ScanLimit::rows(1), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
-        let Some(first) = page.rows.first() else { return Ok(()) };
+        let Some(first) = page.rows.first() else { return Ok(left) };
         let number = read_source_number(&first.key).ok_or_else(|| corrupt("key of a source"))?;
         if !present.contains(&number) {
             forget(store, scope, number).await?;
+            if slots::read(store, scope, number).await?.is_some() {
+                left.push(number);
+            }
         }
-        let Some(next) = number.checked_add(1) else { return Ok(()) };
+        let Some(next) = number.checked_add(1) else { return Ok(left) };
         from = next;
     }
 }
 
+/// All but what is kept of its slot, which is the last row of all.
 async fn forget(store: &dyn Store, scope: Scope, number: u32) -> Result<(), Error> {
     let at_once = row::rows_at_once(store, TRIMMED_AT_ONCE, 1);
+    let range = KeyRange { end: Some(scope.source_slot(number)), ..scope.all_of_source(number) };
     loop {
-        let page = store.scan(&scope.all_of_source(number), ScanLimit::rows(at_once), Direction::Forward).await;
+        let page = store.scan(&range, ScanLimit::rows(at_once), Direction::Forward).await;
         let page = page.map_err(|error| read_failed(&error))?;
         if page.rows.is_empty() {
             return Ok(());

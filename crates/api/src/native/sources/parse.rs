@@ -1,7 +1,7 @@
 //! From the wire to the service's types.
 
 use tessera_service::error::Error;
-use tessera_service::sources::{Ask, EventColumns, Primary, Schedule, SourceContent};
+use tessera_service::sources::{Ask, EventColumns, Follow, Primary, Schedule, SourceContent};
 
 use super::wire;
 use crate::answer::invalid;
@@ -37,7 +37,18 @@ pub(super) fn source(sent: wire::SetSource) -> Result<SourceContent, Error> {
         types: sent.types,
         schedule: sent.schedule.map(schedule).transpose()?,
         evict_max_share: sent.evict_max_share,
+        changes: sent.changes.map(follow).transpose()?,
     })
+}
+
+fn follow(sent: wire::Follow) -> Result<Follow, Error> {
+    if !sent.others.is_empty() {
+        return Err(invalid(
+            "source_invalid",
+            "changes: `publication` alone is expected; the slot is the server's own",
+        ));
+    }
+    Ok(Follow { publication: sent.publication })
 }
 
 /// A schedule.

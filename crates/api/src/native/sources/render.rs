@@ -1,27 +1,45 @@
 //! From the service's types to answers.
 
+use std::collections::BTreeMap;
+
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Number, Value as Json, json};
 use tessera_engine::time::Timestamp;
 use tessera_service::clock::format_timestamp;
 use tessera_service::jobs::JobId;
 use tessera_service::sources::{
-    Ask, Becomes, Preview, Run, RunsState, Schedule, Source, SourceColumn, SourceContent, SourceValue,
+    Ask, Becomes, ChangesState, Preview, Run, RunsState, Schedule, Source, SourceColumn, SourceContent, SourceValue,
 };
 
 use super::wire;
 
-pub(super) fn source(name: &str, own: &Source, state: &RunsState) -> wire::Source {
+pub(super) fn source(name: &str, own: &Source, state: &RunsState, changes: Option<ChangesState>) -> wire::Source {
     let at = |micros| Timestamp::from_micros(micros).map(format_timestamp).unwrap_or_default();
     wire::Source {
         name: name.to_owned(),
-        set: content(&own.content),
+        // How they stand takes the place of what was set, and says that as well.
+        set: wire::SetSource { changes: None, ..content(&own.content) },
         status: if state.running.is_some() { "refreshing" } else { "idle" },
         job: state.running.map(|job| job.to_string()),
         next_run: state.next_run.map(format_timestamp),
         runs: state.runs.iter().map(run).collect(),
+        changes: changes.map(|state| self::changes(&own.content, state)),
         created_at: at(own.created_at),
         updated_at: at(own.updated_at),
+    }
+}
+
+fn changes(own: &SourceContent, state: ChangesState) -> wire::Changes {
+    let problem = |(code, message)| wire::Problem { code, message };
+    wire::Changes {
+        publication: own.changes.as_ref().map(|own| own.publication.clone()).unwrap_or_default(),
+        status: state.status.name(),
+        slot: state.slot,
+        lag_bytes: state.lag_bytes,
+        applied: state.applied,
+        refused: state.refused,
+        last_change_at: state.last_change_at.map(format_timestamp),
+        error: state.error.map(problem),
     }
 }
 
@@ -49,6 +67,10 @@ pub(super) fn content(own: &SourceContent) -> wire::SetSource {
         types: own.types.clone(),
         schedule,
         evict_max_share: own.evict_max_share,
+        changes: own
+            .changes
+            .as_ref()
+            .map(|own| wire::Follow { publication: own.publication.clone(), others: BTreeMap::new() }),
     }
 }
 

@@ -44,6 +44,20 @@ pub(super) struct SetSource {
     /// The share of its rows that one refresh takes back at most.
     #[serde(default = "evict_max_share")]
     pub(super) evict_max_share: f64,
+    /// Follows the changes of `table` between refreshes, over a connection to PostgreSQL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) changes: Option<Follow>,
+}
+
+/// How changes of a table are followed. An answer has more members beside this one.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub(super) struct Follow {
+    /// The publication that has the table, with all its rows, inserts, updates, deletions and truncations.
+    pub(super) publication: String,
+    /// What else was sent, which is refused.
+    #[serde(flatten, skip_serializing)]
+    #[schema(ignore)]
+    pub(super) others: BTreeMap<String, serde_json::Value>,
 }
 
 fn profiles() -> String {
@@ -107,10 +121,35 @@ pub(super) struct Source {
     pub(super) next_run: Option<String>,
     /// Its last refreshes, the newest first.
     pub(super) runs: Vec<Run>,
+    /// How its changes stand, where they are followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) changes: Option<Changes>,
     /// When it was made.
     pub(super) created_at: String,
     /// When it was set last.
     pub(super) updated_at: String,
+}
+
+/// How the changes of a source stand.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Changes {
+    /// The publication that has the table.
+    pub(super) publication: String,
+    /// `starting`: a refresh has to end first. `following`: they are written as they come. `held`: something was held back or missed, which a refresh
+    /// decides. `failed`: they cannot be followed at present, which is tried again.
+    pub(super) status: &'static str,
+    /// The replication slot, which is the server's own.
+    pub(super) slot: String,
+    /// Bytes of its log that the database keeps for it, when it was last asked.
+    pub(super) lag_bytes: Option<u64>,
+    /// Rows that were written or taken back.
+    pub(super) applied: u64,
+    /// Rows that were refused; the next refresh says why.
+    pub(super) refused: u64,
+    /// When something was last written or taken back.
+    pub(super) last_change_at: Option<String>,
+    /// What is wrong.
+    pub(super) error: Option<Problem>,
 }
 
 /// Sources.

@@ -13,6 +13,21 @@ fn what_is_known_of_sources_is_frozen() {
     let known = Known { set: 3, columns: vec![("email".into(), "text".into())] };
     golden("source_known_v1", &encode_known(&known));
     assert_eq!(decode_known(&encode_known(&known)).expect("what is known"), known);
+    let slot = Slot {
+        connection: "crm-db".into(),
+        name: "tessera_customers_0102030405060708".into(),
+        made: 2,
+        table: 16_385,
+        position: Some(0x16_B374_D848),
+        is_whole: true,
+        applied: 12,
+        refused: 1,
+        last_change_at: Some(3),
+        trouble: Some(("source_slot_lost".into(), "the slot was lost".into())),
+        unwanted_since: Some(4),
+    };
+    golden("source_slot_v1", &encode_slot(&slot));
+    assert_eq!(decode_slot(&encode_slot(&slot)).expect("a slot"), slot);
     let at = |micros| Timestamp::from_micros(micros).expect("an instant");
     let run = Run {
         id: [7; 12],

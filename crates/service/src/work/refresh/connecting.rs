@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tessera_connect::{Adbc, Connection as Opened, Place, Rows, Table, Target};
+use tessera_connect::{Adbc, Changes, Connection as Opened, Followed, Place, Rows, Table, Target};
 
 use super::source_error;
 use crate::base::error::Error;
@@ -58,6 +58,21 @@ impl Service {
         let settings = &self.settings().sources;
         let opened = opened(&settings.secrets, connection, &sources::connection(config, connection)?)?;
         settings.connectors.table(&opened, table).await.map_err(source_error)
+    }
+
+    /// The changes that a source follows.
+    ///
+    /// # Errors
+    /// `NotFound` with `connection_not_found`; `Invalid` with `source_changes_unsupported`; what the server answers.
+    pub(crate) async fn changes_of(
+        &self,
+        config: &StoredConfig,
+        connection: &str,
+        followed: &Followed,
+    ) -> Result<Box<dyn Changes>, Error> {
+        let settings = &self.settings().sources;
+        let opened = opened(&settings.secrets, connection, &sources::connection(config, connection)?)?;
+        settings.connectors.changes(&opened, followed).await.map_err(source_error)
     }
 
     /// The tables that a connection lists.

@@ -244,20 +244,11 @@ impl Mapping {
     /// # Errors
     /// Why it is nobody's: a stable code.
     pub(crate) fn look(&self, row: &Row, buffer: &mut Vec<u8>) -> Result<Mapped, &'static str> {
-        let text = identity_text(&row[self.primary])?.ok_or("row_primary_null")?;
-        let identity = match normalise(&self.namespace, text) {
-            Ok(value) => Identity { namespace: self.namespace.id, value },
-            Err(Refused::Blocked) => return Err("identity_blocked"),
-            Err(_) => return Err("identity_invalid"),
+        let identity = self.identity(&row[self.primary])?;
+        let key = match &self.event {
+            None => self.key_of_identity(&identity),
+            Some((id, _)) => self.key_of_event(&row[*id])?,
         };
-        let whole = match &self.event {
-            None => self.seed.of(&[&identity.namespace.number().to_be_bytes(), identity.value.as_bytes()]),
-            Some((id, _)) => {
-                let id = identity_text(&row[*id])?.ok_or("row_event_id_null")?;
-                self.seed.of(&[b"event", id.as_bytes()])
-            }
-        };
-        let key = *whole.first_chunk::<HASH_BYTES>().unwrap_or(&[0; HASH_BYTES]);
         buffer.clear();
         for ((_, becomes), cell) in self.columns.iter().zip(row) {
             match (becomes, cell) {
@@ -267,6 +258,35 @@ impl Mapping {
             }
         }
         Ok(Mapped { key, hash: xxh3_64_with_seed(buffer, self.hash_seed) })
+    }
+
+    /// Whose a row is, hashed, by the value that tells it from others: its primary identity, of an event its id.
+    ///
+    /// # Errors
+    /// Why it is nobody's: a stable code.
+    pub(crate) fn key(&self, value: &Cell) -> Result<[u8; HASH_BYTES], &'static str> {
+        match &self.event {
+            None => Ok(self.key_of_identity(&self.identity(value)?)),
+            Some(_) => self.key_of_event(value),
+        }
+    }
+
+    fn identity(&self, value: &Cell) -> Result<Identity, &'static str> {
+        let text = identity_text(value)?.ok_or("row_primary_null")?;
+        match normalise(&self.namespace, text) {
+            Ok(value) => Ok(Identity { namespace: self.namespace.id, value }),
+            Err(Refused::Blocked) => Err("identity_blocked"),
+            Err(_) => Err("identity_invalid"),
+        }
+    }
+
+    fn key_of_identity(&self, own: &Identity) -> [u8; HASH_BYTES] {
+        first(&self.seed.of(&[&own.namespace.number().to_be_bytes(), own.value.as_bytes()]))
+    }
+
+    fn key_of_event(&self, id: &Cell) -> Result<[u8; HASH_BYTES], &'static str> {
+        let id = identity_text(id)?.ok_or("row_event_id_null")?;
+        Ok(first(&self.seed.of(&[b"event", id.as_bytes()])))
     }
 
     /// The fact that a row is: an event, or all that the source says of whose it is.
@@ -330,6 +350,10 @@ impl Mapping {
             replaces: tessera_engine::fact::Replaces::Nothing,
         })
     }
+}
+
+fn first(hash: &[u8; 32]) -> [u8; HASH_BYTES] {
+    *hash.first_chunk().unwrap_or(&[0; HASH_BYTES])
 }
 
 /// What a source says of who somebody is: as sure as what a server says.

@@ -20,6 +20,7 @@ fn content() -> SourceContent {
         types: BTreeMap::new(),
         schedule: None,
         evict_max_share: EVICT_MAX_SHARE,
+        changes: None,
     }
 }
 
