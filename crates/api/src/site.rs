@@ -64,6 +64,7 @@ const PAGES: &[Page] = &[
         "Adobe: policies, computed attributes, segment definitions",
         "crates/api/src/adobe/OBJECTS.md"
     ),
+    page!("adobe-collections", "Adobe: the vendor's Postman collections", "crates/api/src/adobe/COLLECTIONS.md"),
 ];
 
 /// Where the pages are.

@@ -63,6 +63,7 @@ pub(super) fn routes() -> Vec<Route> {
             .segment("connection_id", "A key of this service; with a bearer token any name.")
             .query("synchronousValidation", known, flag())
             .query("syncValidation", "The same.", flag())
+            .query("debug", "Some clients of this family send it; it changes nothing.", json!({ "type": "string" }))
     };
     let routes = |[one_path, batch_path]: [&'static str; 2]| {
         [

@@ -186,7 +186,7 @@ pub(crate) struct TimelineEvent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub(crate) computed: Option<&'a RawValue>,
-    /// Which of those came to nothing: each with `over_budget`, `overflowed` or `truncated`.
+    /// Which of those came to nothing: each with `over_budget`, `overflowed` or `truncated`, or with `erased` where what it rested on was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub(crate) uncomputed: Option<&'a RawValue>,

@@ -82,10 +82,11 @@ impl Collected {
             return Some(format!("never asks for {left_out:?}"));
         }
         let is_refused = own.iter().all(|sent| NOT_SERVED.contains(&sent.status));
-        let says = |sent: &&&Sent| sent.status >= 400;
         match &self.not_served {
             Some(reason) if reason.is_empty() || !is_refused => Some("says that it is not served".to_owned()),
-            None if own.iter().find(says).is_some() => Some("is served, and an answer is an error".to_owned()),
+            None if own.iter().any(|sent| sent.status >= 400) => {
+                Some("is served, and an answer is an error".to_owned())
+            }
             Some(_) | None => None,
         }
     }
