@@ -235,7 +235,7 @@ fn activations_stand_in_a_bucket_and_old_runs_go() {
         store.put("lake", &format!("out/people/run={given_up}/part-00001.jsonl"), b"half");
     }
     for city in ["Paris", "Nice"] {
-        say(&client, PEOPLE, city);
+        say(&client, 100, city);
         let id = begin(&client);
         assert_eq!(end(&client, &id)["state"], "done");
         runs.push(format!("run={id}"));
