@@ -13,7 +13,7 @@ fi
 without=()
 if ! has_postgres; then
   echo 'PostgreSQL is missing, so tests of sources are left out (Debian, Ubuntu: apt-get install postgresql)' >&2
-  without=(--filterset 'not (package(tessera-server) & binary(sources))')
+  without=(--filterset 'not (package(tessera-server) & binary(/^(sources|changes|activations)$/))')
 fi
 
 step 'servers and drivers of tests'

@@ -1,6 +1,6 @@
 """An object store that speaks as Amazon S3 does and checks signatures, steered by lines of JSON on standard input.
 
-The first line of its output says where it is and whom it lets in. Each line of input is {"op": "bucket" | "put" | "delete", ...}; it is answered by a line.
+The first line of its output says where it is and whom it lets in. Each line of input is {"op": "bucket" | "put" | "delete" | "list" | "get", ...}; it is answered by a line.
 """
 
 import json
@@ -30,15 +30,20 @@ def main():
     told = {"endpoint": endpoint, "access_key_id": keys["aws_access_key_id"], "secret_access_key": keys["aws_secret_access_key"]}
     print(json.dumps(told), flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
+        asked, answer = json.loads(line), {}
         if asked["op"] == "bucket":
             s3.create_bucket(Bucket=asked["bucket"])
         elif asked["op"] == "put":
             with open(asked["file"], "rb") as file:
                 s3.put_object(Bucket=asked["bucket"], Key=asked["key"], Body=file.read())
+        elif asked["op"] == "list":
+            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=asked["bucket"])
+            answer["keys"] = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        elif asked["op"] == "get":
+            answer["text"] = s3.get_object(Bucket=asked["bucket"], Key=asked["key"])["Body"].read().decode()
         else:
             s3.delete_object(Bucket=asked["bucket"], Key=asked["key"])
-        print("{}", flush=True)
+        print(json.dumps(answer), flush=True)
 
 
 main()

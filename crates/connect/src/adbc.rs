@@ -19,7 +19,7 @@ use adbc_driver_manager::{ManagedConnection, ManagedDriver};
 use arrow_array::RecordBatchReader as _;
 use async_trait::async_trait;
 use serde_json::Value as Json;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
 mod one;
@@ -28,13 +28,13 @@ use crate::names::quoted;
 use crate::objects::is_secret;
 use crate::{
     BYTES_AT_ONCE, Column, Error, Query, ROW_BYTES_MAX, ROWS_AT_ONCE, Row, Rows, TABLES_MAX, Value, arrow,
-    check_columns,
+    check_columns, late,
 };
 
 /// Drivers that the process loads.
 const DRIVERS_MAX: usize = 16;
-/// How long a database has for a connection and its first rows, and for each of the next.
-const STATEMENT: Duration = Duration::from_secs(600);
+/// Questions to drivers that are under way in the process, those included that nobody waits for any more and that their driver cannot end.
+const ASKED_MAX: usize = 32;
 /// Memory that an engine may use for one question over files.
 const MEMORY: &str = "256MB";
 /// Batches that wait to be taken.
@@ -66,6 +66,7 @@ struct AdbcRows {
     columns: Vec<Column>,
     batches: mpsc::Receiver<Result<Vec<Row>, Error>>,
     running: Running,
+    answer: Duration,
 }
 
 /// What ends a statement that nobody waits for any more.
@@ -102,27 +103,32 @@ impl Rows for AdbcRows {
     }
 
     async fn next(&mut self) -> Result<Option<Vec<Row>>, Error> {
-        match tokio::time::timeout(STATEMENT, self.batches.recv()).await {
+        match tokio::time::timeout(self.answer, self.batches.recv()).await {
             Ok(batch) => batch.transpose(),
             Err(_) => {
                 self.running.cancel();
-                Err(late())
+                Err(late(self.answer))
             }
         }
     }
 }
 
 /// Asks a question.
-pub(crate) async fn open(own: &Adbc, query: &Query) -> Result<Box<dyn Rows>, Error> {
+pub(crate) async fn open(own: &Adbc, query: &Query, answer: Duration) -> Result<Box<dyn Rows>, Error> {
     let sql = match query {
         Query::Sql(sql) => within(sql)?,
         Query::Table(name) => format!("SELECT * FROM {}", quoted(name)?),
     };
-    begin(own, Vec::new(), sql).await
+    begin(own, Vec::new(), sql, answer).await
 }
 
 /// Asks DuckDB, by the driver in its library, about the files of a folder: it may read these, and nothing else of the machine.
-pub(crate) async fn open_folder(library: &str, folder: &Path, sql: &str) -> Result<Box<dyn Rows>, Error> {
+pub(crate) async fn open_folder(
+    library: &str,
+    folder: &Path,
+    sql: &str,
+    answer: Duration,
+) -> Result<Box<dyn Rows>, Error> {
     let unfit = || Error::invalid("connection_folder_missing", "the url names no folder that is there");
     let folder = folder.canonicalize().map_err(|_| unfit())?;
     let folder = folder.to_str().ok_or_else(unfit)?.replace('\'', "''");
@@ -137,7 +143,7 @@ pub(crate) async fn open_folder(library: &str, folder: &Path, sql: &str) -> Resu
         "SET lock_configuration = true".to_owned(),
     ];
     let options = [(ENTRYPOINT.to_owned(), "duckdb_adbc_init".to_owned())];
-    begin(&Adbc { driver: library.to_owned(), options: options.into() }, settings.into(), within(sql)?).await
+    begin(&Adbc { driver: library.to_owned(), options: options.into() }, settings.into(), within(sql)?, answer).await
 }
 
 /// A statement within another one, where it can be nothing but one query. A comment at its end does not take in what comes behind.
@@ -147,7 +153,8 @@ fn within(sql: &str) -> Result<String, Error> {
     Ok(format!("SELECT * FROM (\n{sql}\n) AS tessera_source"))
 }
 
-async fn begin(own: &Adbc, settings: Vec<String>, sql: String) -> Result<Box<dyn Rows>, Error> {
+async fn begin(own: &Adbc, settings: Vec<String>, sql: String, answer: Duration) -> Result<Box<dyn Rows>, Error> {
+    let permit = permit()?;
     let (own, running) = (own.clone(), Running::default());
     let (told, columns) = oneshot::channel();
     let (sender, batches) = mpsc::channel(WAITING_MAX);
@@ -155,22 +162,37 @@ async fn begin(own: &Adbc, settings: Vec<String>, sql: String) -> Result<Box<dyn
     spawn_blocking(move || {
         ask(&own, (&settings, &sql), &handed, told, &sender);
         handed.has_ended();
+        drop(permit);
     });
-    let columns = match tokio::time::timeout(STATEMENT, columns).await {
+    let columns = match tokio::time::timeout(answer, columns).await {
         Ok(Ok(columns)) => columns?,
         Ok(Err(_)) => return Err(Error::unreachable("source_lost", "the driver ended without an answer")),
         Err(_) => {
             running.cancel();
-            return Err(late());
+            return Err(late(answer));
         }
     };
-    Ok(Box::new(AdbcRows { columns, batches, running }))
+    Ok(Box::new(AdbcRows { columns, batches, running, answer }))
+}
+
+/// The right to one more thread that waits for a driver.
+fn permit() -> Result<OwnedSemaphorePermit, Error> {
+    static ASKED: OnceLock<Arc<Semaphore>> = OnceLock::new();
+    let asked = ASKED.get_or_init(|| Arc::new(Semaphore::new(ASKED_MAX))).clone();
+    asked.try_acquire_owned().map_err(|_| {
+        let message = format!(
+            "as many questions to drivers are under way as may be asked_max={ASKED_MAX}, those included that took too long and that their driver \
+             does not end; look which database does not answer"
+        );
+        Error::unreachable("connection_busy", message)
+    })
 }
 
 /// The tables that a database lists.
-pub(crate) async fn tables(own: &Adbc) -> Result<Vec<String>, Error> {
-    let own = own.clone();
+pub(crate) async fn tables(own: &Adbc, answer: Duration) -> Result<Vec<String>, Error> {
+    let (own, permit) = (own.clone(), permit()?);
     let listed = spawn_blocking(move || {
+        let _permit = permit;
         let connection = own.connect()?;
         let objects = connection.get_objects(ObjectDepth::Tables, None, None, None, None, None);
         let mut names = Vec::new();
@@ -183,7 +205,7 @@ pub(crate) async fn tables(own: &Adbc) -> Result<Vec<String>, Error> {
         Ok(names)
     });
     let stopped = |_| Error::unreachable("source_lost", "the driver ended without an answer");
-    tokio::time::timeout(STATEMENT, listed).await.map_err(|_| late())?.map_err(stopped)?
+    tokio::time::timeout(answer, listed).await.map_err(|_| late(answer))?.map_err(stopped)?
 }
 
 /// The tables of one catalog, as drivers show them: a name, and schemas with tables in them. Those of the database itself are left out.
@@ -391,7 +413,9 @@ impl Adbc {
         }
         match error.status {
             Status::IO | Status::Timeout => Error::unreachable("source_lost", "the connection was lost"),
-            Status::Cancelled => late(),
+            Status::Cancelled => {
+                Error::unreachable("source_timeout", "the driver ended the query before it had an answer")
+            }
             Status::NotFound => Error::invalid("source_table_unknown", "the database has no such table"),
             status => {
                 let own = sqlstate(error).map_or_else(String::new, |own| format!(" sqlstate={own}"));
@@ -419,9 +443,4 @@ impl Adbc {
 fn sqlstate(error: &DriverError) -> Option<String> {
     let own: String = error.sqlstate.iter().filter_map(|own| u8::try_from(*own).ok()).map(char::from).collect();
     own.bytes().all(|byte| byte.is_ascii_alphanumeric()).then_some(own).filter(|own| own != "00000")
-}
-
-fn late() -> Error {
-    let message = format!("the query took longer than {} s for its next rows; make it faster", STATEMENT.as_secs());
-    Error::unreachable("source_timeout", message)
 }

@@ -1,18 +1,29 @@
 //! All kinds of connections.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::postgres::Server;
 use crate::target::{Bucket, Folder, Target};
 use crate::{
-    Changes, Connect, Connection, Error, Followed, Place, Query, Question, Rows, Table, adbc, files, postgres,
+    Changes, Connect, Connection, Error, Followed, Place, Query, Question, Rows, STATEMENT, Table, adbc, files,
+    postgres,
 };
 
 /// The connections that this program has.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Connectors {
     /// The library of DuckDB, which is its ADBC driver as well; without it there is no SQL over files.
     pub duckdb: Option<String>,
+    /// How long a question may take until its first rows, and until each of the next. Ten minutes unless it is set.
+    pub answer: Duration,
+}
+
+impl Default for Connectors {
+    fn default() -> Self {
+        Self { duckdb: None, answer: STATEMENT }
+    }
 }
 
 #[async_trait]
@@ -20,16 +31,17 @@ impl Connect for Connectors {
     async fn open(&self, connection: &Connection, question: &Question) -> Result<Box<dyn Rows>, Error> {
         match connection {
             Connection::Postgres { url, password, ca } => {
-                postgres::open(Server { url, password: password.as_deref(), ca: ca.as_deref() }, &question.query).await
+                let server = Server { url, password: password.as_deref(), ca: ca.as_deref() };
+                postgres::open(server, &question.query, self.answer).await
             }
             Connection::Files(place) => match (&question.query, place) {
                 (Query::Sql(sql), Place::Folder(folder)) => {
                     let duckdb = self.duckdb.as_ref().ok_or_else(without_engine)?;
-                    adbc::open_folder(duckdb, folder, sql).await
+                    adbc::open_folder(duckdb, folder, sql, self.answer).await
                 }
                 _ => files::open(place, question).await,
             },
-            Connection::Adbc(own) => adbc::open(own, &question.query).await,
+            Connection::Adbc(own) => adbc::open(own, &question.query, self.answer).await,
         }
     }
 
@@ -39,7 +51,7 @@ impl Connect for Connectors {
                 postgres::tables(Server { url, password: password.as_deref(), ca: ca.as_deref() }).await
             }
             Connection::Files(place) => files::tables(place).await,
-            Connection::Adbc(own) => adbc::tables(own).await,
+            Connection::Adbc(own) => adbc::tables(own, self.answer).await,
         }
     }
 

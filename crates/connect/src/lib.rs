@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -49,6 +50,9 @@ pub const ROW_BYTES_MAX: usize = 1 << 20;
 pub const TABLES_MAX: usize = 1_000;
 /// Files of one query.
 pub const FILES_MAX: usize = 10_000;
+
+/// How long one statement may take: a question until its first rows and until each of the next, where nothing else is set.
+const STATEMENT: Duration = Duration::from_secs(600);
 
 /// A connection, with its secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -291,6 +295,15 @@ pub trait Connect: Send + Sync {
     /// # Errors
     /// `Invalid` with `source_table_invalid`, `source_changes_unsupported`; why it cannot be reached.
     async fn changes(&self, connection: &Connection, followed: &Followed) -> Result<Box<dyn Changes>, Error>;
+}
+
+/// It took too long.
+fn late(answer: Duration) -> Error {
+    let message = format!(
+        "the query took longer than {} s for its first or its next rows; make it faster, or give it longer with the setting source_answer_secs",
+        answer.as_secs()
+    );
+    Error::unreachable("source_timeout", message)
 }
 
 /// Refuses columns that nobody could tell apart, and more than may be.

@@ -15,8 +15,8 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow, 
 
 use crate::names::quoted;
 use crate::{
-    BYTES_AT_ONCE, COLUMNS_MAX, Column, Error, Query, ROW_BYTES_MAX, ROWS_AT_ONCE, Row, Rows, TABLES_MAX, Value,
-    check_columns,
+    BYTES_AT_ONCE, COLUMNS_MAX, Column, Error, Query, ROW_BYTES_MAX, ROWS_AT_ONCE, Row, Rows, STATEMENT, TABLES_MAX,
+    Value, check_columns, late,
 };
 
 pub(crate) mod changes;
@@ -29,8 +29,6 @@ use tls::Tls;
 
 /// How long a server has to answer that is connected to.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long one statement may take: the query until its first rows, and each stretch of them.
-const STATEMENT: Duration = Duration::from_secs(600);
 /// How the server writes values within a transaction.
 const SPELLING: &str = "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; SET LOCAL intervalstyle = 'iso_8601'; \
                         SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'";
@@ -48,8 +46,22 @@ pub(crate) struct Server<'a> {
 /// A session of one question.
 struct Session {
     client: Client,
+    /// How long a statement may take.
+    answer: Duration,
     /// Speaks with the server; ends with the client.
     connection: JoinHandle<()>,
+}
+
+impl Session {
+    /// Waits for an answer, a little longer than the server lets the statement take.
+    async fn within<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
+        let is_late = |error: &tokio_postgres::Error| error.code() == Some(&SqlState::QUERY_CANCELED);
+        match tokio::time::timeout(self.answer + CONNECT, answer).await {
+            Ok(Err(error)) if is_late(&error) => Err(late(self.answer)),
+            Ok(answer) => answer.map_err(|error| refused(&error)),
+            Err(_) => Err(late(self.answer)),
+        }
+    }
 }
 
 impl Drop for Session {
@@ -78,7 +90,7 @@ impl Rows for PostgresRows {
             return Ok(None);
         }
         let statement = format!("FETCH FORWARD {} FROM tessera_source", self.fetch);
-        let messages = timed(self.session.client.simple_query(&statement)).await?;
+        let messages = self.session.within(self.session.client.simple_query(&statement)).await?;
         let (mut rows, mut bytes) = (Vec::with_capacity(messages.len()), 0);
         for message in messages {
             let SimpleQueryMessage::Row(row) = message else { continue };
@@ -114,8 +126,8 @@ impl PostgresRows {
 }
 
 /// Asks a question.
-pub(crate) async fn open(server: Server<'_>, query: &Query) -> Result<Box<dyn Rows>, Error> {
-    let session = connect(server).await?;
+pub(crate) async fn open(server: Server<'_>, query: &Query, answer: Duration) -> Result<Box<dyn Rows>, Error> {
+    let session = connect(server, answer).await?;
     let sql = match query {
         Query::Sql(sql) => sql.trim_end().trim_end_matches(';').to_owned(),
         Query::Table(name) => format!("SELECT * FROM {}", quoted(name)?),
@@ -125,7 +137,7 @@ pub(crate) async fn open(server: Server<'_>, query: &Query) -> Result<Box<dyn Ro
 
 /// Rows of a statement, behind a cursor in the transaction of the session.
 async fn declare(session: Arc<Session>, sql: &str) -> Result<PostgresRows, Error> {
-    let statement = timed(session.client.prepare(sql)).await?;
+    let statement = session.within(session.client.prepare(sql)).await?;
     let types = statement.columns();
     if types.len() > COLUMNS_MAX {
         let message = format!(
@@ -144,13 +156,13 @@ async fn declare(session: Arc<Session>, sql: &str) -> Result<PostgresRows, Error
     check_columns(&columns)?;
     // A comment at its end must not take in what comes behind.
     let declare = format!("DECLARE tessera_source NO SCROLL CURSOR FOR {sql}\n");
-    timed(session.client.simple_query(&declare)).await?;
+    session.within(session.client.simple_query(&declare)).await?;
     Ok(PostgresRows { session, columns, readings, fetch: ROWS_AT_FIRST, is_over: false })
 }
 
 /// The tables and views that the user of a connection may read.
 pub(crate) async fn tables(server: Server<'_>) -> Result<Vec<String>, Error> {
-    let session = connect(server).await?;
+    let session = connect(server, STATEMENT).await?;
     let statement = format!(
         "SELECT CASE WHEN table_schema = 'public' THEN table_name ELSE table_schema || '.' || table_name END \
          FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema') \
@@ -165,11 +177,12 @@ pub(crate) async fn tables(server: Server<'_>) -> Result<Vec<String>, Error> {
 }
 
 /// A session that reads, in one transaction.
-async fn connect(server: Server<'_>) -> Result<Session, Error> {
-    let session = reach(server).await?;
+async fn connect(server: Server<'_>, answer: Duration) -> Result<Session, Error> {
+    let mut session = reach(server).await?;
+    session.answer = answer;
     let begin = format!(
         "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; {SPELLING}",
-        STATEMENT.as_millis()
+        answer.as_millis()
     );
     timed(session.client.simple_query(&begin)).await?;
     Ok(session)
@@ -201,7 +214,7 @@ where
     let slow = |_| Error::unreachable("connection_unreachable", "the server did not answer within 10 s");
     let connected = tokio::time::timeout(CONNECT, config.connect(tls)).await.map_err(slow)?;
     let (client, connection) = connected.map_err(|error| unconnected(&error))?;
-    Ok(Session { client, connection: tokio::spawn(async move { drop(connection.await) }) })
+    Ok(Session { client, answer: STATEMENT, connection: tokio::spawn(async move { drop(connection.await) }) })
 }
 
 /// Waits for an answer, a little longer than the server lets a statement take.
@@ -216,13 +229,8 @@ async fn timed_by<T>(
 ) -> Result<T, Error> {
     match tokio::time::timeout(STATEMENT + CONNECT, answer).await {
         Ok(answer) => answer.map_err(|error| refused(&error)),
-        Err(_) => Err(late()),
+        Err(_) => Err(late(STATEMENT)),
     }
-}
-
-fn late() -> Error {
-    let message = format!("the query took longer than {} s for its next rows; make it faster", STATEMENT.as_secs());
-    Error::unreachable("source_timeout", message)
 }
 
 /// Why no session came about.
@@ -259,7 +267,7 @@ fn refused(error: &tokio_postgres::Error) -> Error {
     };
     let code = told.code().code();
     match (code, &code[..2]) {
-        ("57014", _) => late(),
+        ("57014", _) => late(STATEMENT),
         ("42501", _) => {
             let message = format!("the user of the connection may not read that: {}", told.message());
             Error::invalid("connection_unauthorized", message)

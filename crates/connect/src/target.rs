@@ -37,6 +37,18 @@ pub trait Target: Send + Sync {
     /// # Errors
     /// Why it cannot.
     async fn remove(&self, name: &str) -> Result<(), Error>;
+
+    /// The names of the folders in it.
+    ///
+    /// # Errors
+    /// Why that cannot be told.
+    async fn folders(&self) -> Result<Vec<String>, Error>;
+
+    /// Takes a folder away with all that is in it, this file first. It need not be there.
+    ///
+    /// # Errors
+    /// Why it cannot; part of it may be gone then.
+    async fn remove_folder(&self, folder: &str, first: &str) -> Result<(), Error>;
 }
 
 /// A file while it is written. Whoever drops it gives it up.
@@ -123,6 +135,44 @@ impl Target for Folder {
         })
         .await
     }
+
+    async fn folders(&self) -> Result<Vec<String>, Error> {
+        let home = self.0.clone();
+        blocking(move || folders_in(&home)).await
+    }
+
+    async fn remove_folder(&self, folder: &str, first: &str) -> Result<(), Error> {
+        check_path(folder)?;
+        let path = self.0.join(folder);
+        let first = path.join(first);
+        blocking(move || {
+            let gone = |outcome: std::io::Result<()>| match outcome {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(refused(&path, &error)),
+                _ => Ok(()),
+            };
+            gone(std::fs::remove_file(&first))?;
+            gone(std::fs::remove_dir_all(&path))
+        })
+        .await
+    }
+}
+
+/// The names of the folders in one; none where it is not there.
+fn folders_in(home: &Path) -> Result<Vec<String>, Error> {
+    let entries = match std::fs::read_dir(home) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(refused(home, &error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| refused(home, &error))?;
+        // What is only linked to stands elsewhere, and stays.
+        if entry.file_type().map_err(|error| refused(home, &error))?.is_dir() {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    Ok(names)
 }
 
 struct FolderPart {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tessera_connect::{Adbc, Column, Connect as _, Connection, Connectors, Error, Place, Query, Question, Row, Value};
@@ -118,6 +119,20 @@ async fn rows_come_in_batches_and_a_question_may_be_left() {
     drop(rows);
 }
 
+/// A question that takes too long ends with its bound, and the driver is told to end it.
+#[tokio::test]
+async fn a_question_that_takes_too_long_is_ended() {
+    let (_folder, sqlite) = in_sqlite("create table t (id text);");
+    let quick = Connectors { answer: Duration::from_millis(200), ..Connectors::default() };
+    let endless = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000000) select count(*) as n from n";
+    let many = "select count(*) as n from range(100000) a, range(100000) b where a.range * b.range % 7 = 3";
+    for (connection, statement) in [(&sqlite, endless), (&in_duckdb(), many)] {
+        let error = ask(&quick, connection, Query::Sql(statement.into())).await.expect_err("it takes longer");
+        assert_eq!(error.code, "source_timeout", "{error}");
+    }
+    assert_eq!(sql(&sqlite, "select 1 as n").await.expect("rows").1.len(), 1, "others are answered");
+}
+
 #[tokio::test]
 async fn tables_of_sqlite_are_listed_and_read() {
     let statements = "create table customers (id text, n integer, score real, photo blob, note text);
@@ -190,7 +205,7 @@ async fn sql_over_a_folder_reads_the_folder_and_nothing_else() {
     fs::write(outside.path().join("secret.csv"), "id\n1\n").expect("a file");
     let url = format!("file://{}", folder.path().display());
     let connection = Connection::Files(Place::parse(&url, BTreeMap::new(), None).expect("a folder"));
-    let with = Connectors { duckdb: Some(duckdb()) };
+    let with = Connectors { duckdb: Some(duckdb()), ..Connectors::default() };
     let at = folder.path().canonicalize().expect("a path");
     let at = at.display();
     let joined = format!(

@@ -298,7 +298,10 @@ fn service_settings(settings: &Settings, rules: Rules, secrets: Secrets) -> tess
         feed: FeedBounds { secs_max: settings.feed_secs_max, bytes_max: settings.feed_bytes_max.bytes() },
         without_rules: rules.are_off(),
         sources: SourceSettings {
-            connectors: Arc::new(Connectors { duckdb: settings.duckdb_driver.clone() }),
+            connectors: Arc::new(Connectors {
+                duckdb: settings.duckdb_driver.clone(),
+                answer: Duration::from_secs(u64::from(settings.source_answer_secs)),
+            }),
             secrets,
         },
         ..tessera_service::Settings::default()

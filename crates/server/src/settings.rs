@@ -89,6 +89,8 @@ pub(crate) struct Settings {
     /// The library of DuckDB, for SQL over files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) duckdb_driver: Option<String>,
+    /// Seconds that the question of a source may take until its first rows, and until each of the next.
+    pub(crate) source_answer_secs: u32,
     /// Whether computed attributes and segments are left alone.
     pub(crate) without_rules: bool,
     /// Text or JSON.
@@ -221,6 +223,9 @@ pub(crate) struct Layer {
     /// Library of DuckDB, which answers `sql` of sources over folders [default: none, and then files are asked by `table` alone].
     #[arg(long, env = "TESSERA_DUCKDB_DRIVER", value_name = "FILE")]
     duckdb_driver: Option<String>,
+    /// Seconds that the question of a source may take until its first rows, and until each of the next, 1 to 3600 [default: 600].
+    #[arg(long, env = "TESSERA_SOURCE_ANSWER_SECS", value_name = "SECONDS")]
+    source_answer_secs: Option<u32>,
     /// Start without computed attributes and segments, so that one which keeps the server from working can be archived. What depends on them
     /// says that it is missing; once they are on again they are brought to everybody anew [default: false].
     #[arg(long, env = "TESSERA_WITHOUT_RULES", num_args = 0..=1, default_missing_value = "true", value_name = "BOOLEAN")]
@@ -279,6 +284,7 @@ impl Layer {
             secrets_key_file: self.secrets_key_file.or(under.secrets_key_file),
             secrets_dir: self.secrets_dir.or(under.secrets_dir),
             duckdb_driver: self.duckdb_driver.or(under.duckdb_driver),
+            source_answer_secs: self.source_answer_secs.or(under.source_answer_secs),
             without_rules: self.without_rules.or(under.without_rules),
             log_format: self.log_format.or(under.log_format),
             log_level: self.log_level.or(under.log_level),
@@ -348,6 +354,7 @@ impl Settings {
             secrets_key_file: layer.secrets_key_file,
             secrets_dir: layer.secrets_dir.unwrap_or_else(|| PathBuf::from("/run/secrets")),
             duckdb_driver: layer.duckdb_driver,
+            source_answer_secs: layer.source_answer_secs.unwrap_or(600),
             without_rules: layer.without_rules.unwrap_or(false),
             log_format: layer.log_format.unwrap_or(logging::Format::Text),
             log_level: layer.log_level.unwrap_or_else(|| LOG_LEVEL.to_owned()),
@@ -371,6 +378,8 @@ impl Settings {
         ensure!(self.otlp_interval_secs > 0, "otlp_interval_secs is 0: it would be sent without a pause");
         ensure!(self.connections_max > 0, "connections_max is 0: nobody could connect");
         ensure!(self.keep_alive_secs > 0, "keep_alive_secs is 0: no connection could be used twice");
+        let answer_secs = self.source_answer_secs;
+        ensure!((1..=3_600).contains(&answer_secs), "source_answer_secs is {answer_secs}: it must be 1 to 3600");
         ensure!(self.lane_idle_secs > 0, "lane_idle_secs is 0: every request would begin its workspace anew");
         ensure!(self.feed_secs_max >= 60, "feed_secs_max is {}: it must be 60 or more", self.feed_secs_max);
         ensure!(

@@ -130,3 +130,78 @@ fn sql_over_a_folder_takes_an_engine_that_the_operator_named() {
     assert_eq!(answer["error"]["code"], "source_query_invalid", "{answer}");
     server.stop();
 }
+
+/// A database that does not come to an answer: the refresh ends within its bound, says so, and evicts nobody.
+#[test]
+fn a_source_that_hangs_ends_within_its_bound() {
+    let (folder, files, postgres) =
+        (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"), Postgres::start());
+    let file = files.path().join("shop.db");
+    let database = rusqlite::Connection::open(&file).expect("a database");
+    database.execute_batch("create table t (id text); insert into t values ('H-1'), ('H-2');").expect("statements");
+    postgres.sql("create table t (id text); insert into t values ('P-1'), ('P-2');");
+    let settings = [("TESSERA_SECRET_CRM", PASSWORD), ("TESSERA_SOURCE_ANSWER_SECS", "1")];
+    let server = Server::start_with(folder.path(), &settings);
+    let client = server.client();
+    let driver = warehouse::driver("libadbc_driver_sqlite.so");
+    put(&client, "/v1/connections/lite", json!({ "kind": "adbc", "driver": driver, "options": { "uri": file } }));
+    let url = format!("postgres://tessera@127.0.0.1:{}/postgres", postgres.port);
+    let connection = json!({ "kind": "postgres", "url": url, "password": { "env": "TESSERA_SECRET_CRM" } });
+    put(&client, "/v1/connections/crm", connection);
+    let endless = "select id from t where (with recursive n(i) as (select 1 union all select i + 1 from n where i < 30000000) \
+                   select count(*) from n) > 0";
+    for (connection, person, hanging) in
+        [("lite", "H-1", endless), ("crm", "P-1", "select id from t where pg_sleep(20) is not null")]
+    {
+        put(&client, "/v1/sources/t", source(connection, "select id from t"));
+        assert_eq!(refresh(&client, "t").0, "done");
+        let mut slow = source(connection, hanging);
+        slow["evict_max_share"] = json!(1.0);
+        put(&client, "/v1/sources/t", &slow);
+        let job = client.post("/v1/sources/t:refresh", b"{}");
+        let id = job["id"].as_str().expect("an id");
+        client.listen(&format!("/v1/jobs/{id}/watch")).last().expect("an event");
+        let run = client.get("/v1/sources/t").expect("the source")["runs"][0].clone();
+        assert_eq!((&run["status"], &run["error"]["code"]), (&json!("failed"), &json!("source_timeout")), "{run}");
+        assert!(client.get(&format!("/v1/profiles/id/{person}")).is_some(), "nobody was evicted");
+        let (status, _) = ask(&client, "DELETE", "/v1/sources/t", &Value::Null);
+        assert_eq!(status, 204);
+    }
+    server.stop();
+}
+
+/// Snowflake's own driver, against what its emulator knows of it. Listing tables is more than that does.
+#[test]
+fn snowflakes_driver_brings_rows() {
+    let (folder, mut snowflake) = (tempfile::tempdir().expect("a folder"), warehouse::Snowflake::start());
+    snowflake.sql("create or replace table customers (id text, city text, ltv number(38, 2), score float, vip boolean, born date, seen timestamp_tz)");
+    snowflake.sql(
+        "insert into customers values ('W-1', 'Lyon', 12345678901234567890.50, 0.5, true, '2026-01-31', '2026-01-31 09:00:00+00'),
+             ('W-2', null, null, null, null, null, '2026-01-31 09:00:00+00'), ('W-3', 'x', 1, 1, false, '2026-01-31', '2026-01-31 09:00:00+00')",
+    );
+    let server = Server::start_with(folder.path(), &[("TESSERA_SECRET_SNOW", "p")]);
+    let client = server.client();
+    let driver = warehouse::driver("libadbc_driver_snowflake.so");
+    let connection = json!({ "kind": "adbc", "driver": driver, "options": snowflake.options("TESSERA_SECRET_SNOW") });
+    put(&client, "/v1/connections/snow", connection);
+    let mut source = source("snow", "select * from customers");
+    source["primary"]["column"] = json!("ID");
+    put(&client, "/v1/sources/customers", &source);
+    assert_eq!(refresh(&client, "customers"), ("done".into(), [3, 3, 0, 0]));
+    let one = client.get("/v1/profiles/id/W-1").expect("a profile");
+    let shown = ["CITY", "SCORE", "VIP", "BORN"].map(|name| one[name].clone());
+    assert_eq!(shown, [json!("Lyon"), json!(0.5), json!(true), json!("2026-01-31")], "{one}");
+    assert!(one["LTV"].to_string().starts_with("12345678901234567890.5"), "{one}");
+    assert!(one["SEEN"].to_string().contains("2026-01-31T09:00:00Z"), "{one}");
+    let two = client.get("/v1/profiles/id/W-2").expect("a profile");
+    assert_eq!((&two["CITY"], &two["LTV"], &two["BORN"]), (&Value::Null, &Value::Null, &Value::Null), "{two}");
+    snowflake.sql("delete from customers where id = 'W-3'");
+    snowflake.sql("update customers set city = 'Nice' where id = 'W-2'");
+    assert_eq!(refresh(&client, "customers"), ("done".into(), [2, 1, 1, 1]));
+    assert_eq!(client.get("/v1/profiles/id/W-3"), None);
+    // What it cannot answer is told.
+    source["sql"] = json!("select id from nowhere");
+    let (status, answer) = ask(&client, "POST", "/v1/sources:preview", &source);
+    assert_eq!((status, &answer["error"]["code"]), (400, &json!("source_query_invalid")), "{answer}");
+    server.stop();
+}

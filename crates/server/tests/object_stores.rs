@@ -150,3 +150,100 @@ fn what_an_object_store_cannot_answer_is_told_clearly() {
         assert_eq!(answer["error"]["code"], code, "{table}: {answer}");
     }
 }
+
+/// So many people, all of whom say the same.
+fn say(client: &Client, count: usize, city: &str) {
+    for start in (0..count).step_by(2_500) {
+        let record = |at: usize| {
+            let own = json!([{ "namespace": "user_id", "value": format!("u{at}") }]);
+            json!({ "id": format!("r{at}-{city}"), "identities": own, "attributes": { "city": city, "at": at } })
+        };
+        let records: Vec<Value> = (start..count.min(start + 2_500)).map(record).collect();
+        let report = client.post("/v1/records", json!({ "dataset": "crm", "records": records }).to_string().as_bytes());
+        assert_eq!(report["accepted"], records.len(), "{report}");
+    }
+}
+
+/// The folders of runs in a bucket, by whether they are whole, and the one that `latest.json` names.
+fn folders(store: &mut ObjectStore) -> (Vec<String>, Vec<String>, String) {
+    let keys = store.keys("lake");
+    let below = |key: &String| {
+        key.strip_prefix("out/people/").and_then(|rest| rest.split_once('/')).map(|own| own.0.to_owned())
+    };
+    let mut all: Vec<String> = keys.iter().filter_map(below).collect();
+    all.dedup();
+    let is_whole = |folder: &String| keys.contains(&format!("out/people/{folder}/manifest.json"));
+    let (whole, rest) = all.into_iter().partition(is_whole);
+    let latest: Value = serde_json::from_str(&store.text("lake", "out/people/latest.json")).expect("JSON");
+    (whole, rest, latest["folder"].as_str().expect("a folder").to_owned())
+}
+
+/// Runs of an activation stand in a bucket whole or not at all, whenever the server is killed, and old ones go.
+#[test]
+fn activations_stand_in_a_bucket_and_old_runs_go() {
+    const PEOPLE: usize = 10_000;
+    let (folder, mut store) = (tempfile::tempdir().expect("a folder"), ObjectStore::start());
+    store.bucket("lake");
+    let own = server(folder.path(), &store);
+    let client = own.client();
+    say(&client, PEOPLE, "Lyon");
+    put(&client, "/v1/connections/lake", connection(&store, "s3://lake/out", "TESSERA_SECRET_S3"));
+    let activation = |keep: Value| json!({ "connection": "lake", "path": "people", "format": "jsonl", "columns": ["city", "at"], "keep_runs": keep });
+    assert_eq!(put(&client, "/v1/activations/people", activation(Value::Null))["keep_runs"], 10);
+    for keep in [json!(1), json!(51)] {
+        let (status, answer) = ask(&client, "PUT", "/v1/activations/people", &activation(keep));
+        assert_eq!((status, &answer["error"]["code"]), (400, &json!("activation_invalid")));
+    }
+    put(&client, "/v1/activations/people", activation(json!(2)));
+    store.put("lake", "out/people/run=somebodys/manifest.json", b"{}");
+    let begin =
+        |client: &Client| client.post("/v1/activations/people:run", b"")["id"].as_str().expect("an id").to_owned();
+    let end = |client: &Client, id: &str| client.listen(&format!("/v1/jobs/{id}/watch")).last().expect("an event");
+
+    // Killed in the middle, again and again: nothing of it is taken for whole, and it ends right.
+    let id = begin(&client);
+    let (mut running, mut met) = (Some(own), 0);
+    for _ in 0..harness::number("TESSERA_JOB_KILLS", 3) {
+        let own = running.take().unwrap_or_else(|| server(folder.path(), &store));
+        let mut events = own.client().listen(&format!("/v1/jobs/{id}/watch"));
+        let first = events.find(|job| job["progress"]["done"].as_u64() > Some(0) || job["state"] == "done");
+        let is_over = first.expect("an event")["state"] == "done";
+        met += u64::from(!is_over);
+        own.kill();
+        let has_latest = store.keys("lake").contains(&"out/people/latest.json".to_owned());
+        assert!(!has_latest || folders(&mut store).0.contains(&format!("run={id}")), "what is named is whole");
+    }
+    assert!(met > 0, "the run was over before it could be killed");
+    let own = server(folder.path(), &store);
+    let client = own.client();
+    assert_eq!(end(&client, &id)["state"], "done");
+    let (_, _, latest) = folders(&mut store);
+    assert_eq!(latest, format!("run={id}"));
+    let lines = store.text("lake", &format!("out/people/{latest}/part-00001.jsonl"));
+    assert_eq!((lines.lines().count(), lines.matches("Lyon").count()), (PEOPLE, PEOPLE));
+
+    // One that is given up leaves a folder without a manifest, and goes with the next that is whole.
+    let given_up = begin(&client);
+    let mut events = client.listen(&format!("/v1/jobs/{given_up}/watch"));
+    events.find(|job| job["progress"]["done"].as_u64() > Some(0) || job["state"] == "done").expect("an event");
+    ask(&client, "POST", &format!("/v1/jobs/{given_up}/cancel"), &Value::Null);
+    let given_up_as = end(&client, &given_up)["state"].clone();
+    let mut runs = vec![latest];
+    if given_up_as == "done" {
+        runs.push(format!("run={given_up}"));
+    } else {
+        store.put("lake", &format!("out/people/run={given_up}/part-00001.jsonl"), b"half");
+    }
+    for city in ["Paris", "Nice"] {
+        say(&client, 100, city);
+        let id = begin(&client);
+        assert_eq!(end(&client, &id)["state"], "done");
+        runs.push(format!("run={id}"));
+        let (whole, rest, latest) = folders(&mut store);
+        assert_eq!(latest, format!("run={id}"));
+        let mut expected: Vec<String> = runs[runs.len() - 2..].to_vec();
+        expected.push("run=somebodys".into());
+        assert_eq!((whole, rest), (expected, Vec::<String>::new()), "two stay, and what is somebody's");
+    }
+    own.stop();
+}

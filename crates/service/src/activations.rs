@@ -7,7 +7,8 @@ use tessera_engine::model::Flags;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
 pub use crate::config::activations::{
-    ACTIVATIONS_MAX, Activation, ActivationContent, COLUMNS_MAX, Destination, RowsWritten, activation, activations,
+    ACTIVATIONS_MAX, Activation, ActivationContent, COLUMNS_MAX, Destination, KEEP_RUNS, RowsWritten, activation,
+    activations,
 };
 use crate::config::activations::{delete_activation, put_activation};
 use crate::config::workspace::StoredConfig;

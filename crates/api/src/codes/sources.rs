@@ -155,7 +155,16 @@ pub(super) const CALLS: &[Code] = &[
         "The server of the connection does not take the statement. The message has its words.",
     ),
     call("source_query_failed", Invalid, "The statement failed while it ran. The message has the SQLSTATE."),
-    call("source_timeout", Unavailable, "The statement took longer for its next rows than 600 s."),
+    call(
+        "source_timeout",
+        Unavailable,
+        "The statement took longer for its first or its next rows than it may: 600 s, or `source_answer_secs`.",
+    ),
+    call(
+        "connection_busy",
+        Unavailable,
+        "32 questions to drivers are under way in the process, those included that their driver does not end. The message says so.",
+    ),
     call(
         "source_lost",
         Unavailable,

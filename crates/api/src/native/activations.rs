@@ -10,7 +10,7 @@ use axum::routing::{delete, get, post, put};
 use serde_json::{Value as Json, json};
 use tessera_engine::time::Timestamp;
 use tessera_service::activations::{
-    Activation, ActivationContent, Destination, RowsWritten, RunsState, activation, activations,
+    Activation, ActivationContent, Destination, KEEP_RUNS, RowsWritten, RunsState, activation, activations,
 };
 use tessera_service::audit::Action;
 use tessera_service::clock::format_timestamp;
@@ -81,7 +81,7 @@ fn examples() -> (Json, Json) {
     });
     let mut shown = sent.clone();
     let own = json!({
-        "name": "lapsed", "merge_policy": null, "path": null, "format": null, "compression": null, "status": "idle", "job": null,
+        "name": "lapsed", "merge_policy": null, "path": null, "format": null, "compression": null, "keep_runs": null, "status": "idle", "job": null,
         "next_run": "2026-01-31T10:15:00Z", "created_at": "2026-01-31T09:00:00Z", "updated_at": "2026-01-31T09:00:00Z",
         "runs": [{
             "id": "019a0f3e5b2c7d41e0a8f5c2", "started_at": "2026-01-31T10:00:00Z", "ended_at": "2026-01-31T10:00:04Z",
@@ -156,8 +156,8 @@ async fn shown(app: &App, entered: &Entered, name: &str, own: &Activation) -> Re
 fn parsed(sent: wire::SetActivation) -> Result<ActivationContent, Error> {
     let to = match (sent.table, sent.path) {
         (Some(table), None) => {
-            if sent.format.is_some() || sent.compression.is_some() {
-                return Err(invalid("activation_invalid", "format, compression: a table has none"));
+            if sent.format.is_some() || sent.compression.is_some() || sent.keep_runs.is_some() {
+                return Err(invalid("activation_invalid", "format, compression, keep_runs: a table has none"));
             }
             Destination::Table(table)
         }
@@ -165,7 +165,8 @@ fn parsed(sent: wire::SetActivation) -> Result<ActivationContent, Error> {
             let format = sent.format.unwrap_or_else(|| FileFormat::Parquet.name().to_owned());
             let usual = || FileFormat::parse(&format).map_or("none", |own| own.compression().name()).to_owned();
             let compression = sent.compression.unwrap_or_else(usual);
-            Destination::Files { path: path.trim_end_matches('/').to_owned(), format, compression }
+            let keep_runs = sent.keep_runs.unwrap_or(KEEP_RUNS);
+            Destination::Files { path: path.trim_end_matches('/').to_owned(), format, compression, keep_runs }
         }
         (Some(_), Some(_)) | (None, None) => {
             return Err(invalid("activation_invalid", "exactly one of `table` and `path` is expected"));
@@ -185,10 +186,10 @@ fn parsed(sent: wire::SetActivation) -> Result<ActivationContent, Error> {
 }
 
 fn content(own: &ActivationContent) -> wire::SetActivation {
-    let (table, path, format, compression) = match &own.to {
-        Destination::Table(table) => (Some(table.clone()), None, None, None),
-        Destination::Files { path, format, compression } => {
-            (None, Some(path.clone()), Some(format.clone()), Some(compression.clone()))
+    let (table, path, format, compression, keep_runs) = match &own.to {
+        Destination::Table(table) => (Some(table.clone()), None, None, None, None),
+        Destination::Files { path, format, compression, keep_runs } => {
+            (None, Some(path.clone()), Some(format.clone()), Some(compression.clone()), Some(*keep_runs))
         }
     };
     wire::SetActivation {
@@ -200,6 +201,7 @@ fn content(own: &ActivationContent) -> wire::SetActivation {
         path,
         format,
         compression,
+        keep_runs,
         rows: own.rows.name().to_owned(),
         schedule: own.schedule.as_ref().map(render::schedule),
     }

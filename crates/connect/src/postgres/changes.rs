@@ -20,10 +20,10 @@ use pgoutput::{Message, Messages};
 use snapshot::Snapshot;
 
 use super::text::Reading;
-use super::{PostgresRows, SPELLING, STATEMENT, Server, Session, declare, reach, refused, timed, timed_by};
+use super::{PostgresRows, SPELLING, Server, Session, declare, reach, refused, timed, timed_by};
 use crate::changes::{CHANGE_BYTES_MAX, CHANGES_AT_ONCE, Changes, Followed, Piece, Position, Reached, Standing};
 use crate::names::quoted;
-use crate::{BYTES_AT_ONCE, Column, Error, Rows as _, Value};
+use crate::{BYTES_AT_ONCE, Column, Error, Rows as _, STATEMENT, Value};
 
 /// Rows that are looked up at once.
 const KEYS_AT_ONCE: usize = 500;

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt as _, PutPayload};
 
@@ -61,6 +62,28 @@ impl Target for Bucket {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(told(&error, name)),
         }
+    }
+
+    async fn folders(&self) -> Result<Vec<String>, Error> {
+        let listed = self.opened.store.list_with_delimiter(Some(&self.below)).await;
+        let listed = listed.map_err(|error| told(&error, "the path"))?;
+        Ok(listed.common_prefixes.iter().filter_map(|own| own.filename().map(str::to_owned)).collect())
+    }
+
+    async fn remove_folder(&self, folder: &str, first: &str) -> Result<(), Error> {
+        check_path(folder)?;
+        let home = self.path(folder);
+        let gone = |outcome: Result<(), object_store::Error>| match outcome {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(told(&error, folder)),
+        };
+        gone(self.opened.store.delete(&home.clone().join(first)).await)?;
+        let mut found = self.opened.store.list(Some(&home));
+        while let Some(object) = found.next().await {
+            let object = object.map_err(|error| told(&error, folder))?;
+            gone(self.opened.store.delete(&object.location).await)?;
+        }
+        Ok(())
     }
 }
 
@@ -151,6 +174,16 @@ mod tests {
             bucket.remove("x").await.expect("removed");
             bucket.remove("x").await.expect("it may be gone");
         }
+        let home = Bucket::new(&opened, "day=1").expect("a path");
+        for name in ["run=1", "run=2"] {
+            for file in ["a", "manifest.json"] {
+                let folder = Bucket::new(&opened, &format!("day=1/{name}")).expect("a path");
+                folder.begin(file, "1").await.expect("a file").close().await.expect("closed");
+            }
+        }
+        home.remove_folder("run=1", "manifest.json").await.expect("removed");
+        home.remove_folder("run=1", "manifest.json").await.expect("it may be gone");
+        assert_eq!(home.folders().await.expect("an answer"), ["run=2"]);
         let mut part = bucket.begin("y", "1").await.expect("a file");
         part.write(vec![0; PIECE_BYTES + 1]).await.expect("written");
         drop(part);

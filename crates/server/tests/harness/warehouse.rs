@@ -37,21 +37,15 @@ fn script(name: &str) -> PathBuf {
 
 /// An object store that speaks as Amazon S3 does and checks signatures, on a free port. It is stopped when the value goes.
 pub(crate) struct ObjectStore {
-    child: Child,
-    out: BufReader<ChildStdout>,
+    program: Steered,
     told: Value,
 }
 
 impl ObjectStore {
     /// Starts one, and waits until it answers.
     pub(crate) fn start() -> Self {
-        let mut command = Command::new(program("python"));
-        command.arg(script("object_store.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("it starts");
-        let out = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut own = Self { child, out, told: Value::Null };
-        own.told = own.line();
-        own
+        let (program, told) = Steered::start("object_store.py");
+        Self { program, told }
     }
 
     /// What opens its buckets: an endpoint, and whom it lets in.
@@ -78,20 +72,84 @@ impl ObjectStore {
         self.ask(&json!({ "op": "delete", "bucket": bucket, "key": key }));
     }
 
-    fn ask(&mut self, asked: &Value) {
+    /// The keys of all objects of a bucket.
+    pub(crate) fn keys(&mut self, bucket: &str) -> Vec<String> {
+        let answer = self.ask(&json!({ "op": "list", "bucket": bucket }));
+        let keys = answer["keys"].as_array().expect("keys");
+        keys.iter().map(|key| key.as_str().expect("a text").to_owned()).collect()
+    }
+
+    /// What an object says, which is text.
+    pub(crate) fn text(&mut self, bucket: &str, key: &str) -> String {
+        let answer = self.ask(&json!({ "op": "get", "bucket": bucket, "key": key }));
+        answer["text"].as_str().expect("a text").to_owned()
+    }
+
+    fn ask(&mut self, asked: &Value) -> Value {
+        self.program.ask(asked)
+    }
+}
+
+/// A warehouse that speaks as Snowflake does, as far as its emulator goes, on a free port. It is stopped when the value goes.
+pub(crate) struct Snowflake {
+    program: Steered,
+    port: u64,
+}
+
+impl Snowflake {
+    /// Starts one with an empty database `shop`, and waits until it answers.
+    pub(crate) fn start() -> Self {
+        let (program, told) = Steered::start("snow.py");
+        Self { program, port: told["port"].as_u64().expect("a port") }
+    }
+
+    /// Does what a statement says.
+    pub(crate) fn sql(&mut self, statement: &str) {
+        self.program.ask(&json!({ "sql": statement }));
+    }
+
+    /// What its driver takes to reach it, with the password from this variable.
+    pub(crate) fn options(&self, password: &str) -> Value {
+        let name = |own: &str| format!("adbc.snowflake.sql.{own}");
+        json!({
+            "username": "u", "password": { "env": password }, name("account"): "a", name("uri.host"): "127.0.0.1",
+            name("uri.port"): self.port.to_string(), name("uri.protocol"): "http", name("db"): "shop", name("schema"): "public"
+        })
+    }
+}
+
+/// A program that is steered by lines of JSON, each of which it answers with one.
+struct Steered {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Steered {
+    /// Starts one. Answers what it says first.
+    fn start(name: &str) -> (Self, Value) {
+        let mut command = Command::new(program("python"));
+        command.arg(script(name)).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("it starts");
+        let out = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut own = Self { child, out };
+        let told = own.line();
+        (own, told)
+    }
+
+    fn ask(&mut self, asked: &Value) -> Value {
         let input = self.child.stdin.as_mut().expect("it is piped");
         writeln!(input, "{asked}").and_then(|()| input.flush()).expect("it reads");
-        self.line();
+        self.line()
     }
 
     fn line(&mut self) -> Value {
         let mut line = String::new();
         self.out.read_line(&mut line).expect("it answers");
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("the object store ended: {line}"))
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("what a test has started ended: {line}"))
     }
 }
 
-impl Drop for ObjectStore {
+impl Drop for Steered {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());

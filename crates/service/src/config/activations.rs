@@ -15,6 +15,12 @@ use crate::config::workspace::{Objects, StoredConfig, set_object};
 pub const ACTIVATIONS_MAX: usize = 50;
 /// Columns of one, besides the id of the profile.
 pub const COLUMNS_MAX: usize = 200;
+/// Folders of runs that one keeps where nothing else is said.
+pub const KEEP_RUNS: usize = 10;
+/// The fewest that it may keep: whoever reads the newest one still has it when the next is there.
+pub(crate) const KEEP_RUNS_MIN: usize = 2;
+/// The most.
+pub(crate) const KEEP_RUNS_MAX: usize = 50;
 /// Bytes of the name of a table.
 const TABLE_BYTES_MAX: usize = 200;
 /// Bytes of the name of a column.
@@ -56,7 +62,14 @@ pub enum Destination {
         format: String,
         /// `none`, `gzip`, `zstd`; of Parquet also `snappy`.
         compression: String,
+        /// Folders of runs that are kept, the newest; those of before are removed.
+        #[serde(default = "keep_runs")]
+        keep_runs: usize,
     },
+}
+
+const fn keep_runs() -> usize {
+    KEEP_RUNS
 }
 
 /// Which rows a run writes.
@@ -118,7 +131,10 @@ impl ActivationContent {
                 }
                 true
             }
-            Destination::Files { path, format, compression } => {
+            Destination::Files { path, format, compression, keep_runs } => {
+                if !(KEEP_RUNS_MIN..=KEEP_RUNS_MAX).contains(keep_runs) {
+                    return Err(invalid(format!("keep_runs: {KEEP_RUNS_MIN} to {KEEP_RUNS_MAX} are expected")));
+                }
                 tessera_connect::check_path(path)
                     .map_err(|error| Error::new(ErrorKind::Invalid, error.code, error.message))?;
                 let format =

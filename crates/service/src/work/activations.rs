@@ -114,7 +114,9 @@ async fn piece(ctx: &Context, activation: &Activation, reached: Reached) -> Resu
     }
     match &activation.content.to {
         Destination::Table(table) => tables::piece(ctx, activation, table).await,
-        Destination::Files { path, .. } => files::piece(ctx, activation, path, reached.files).await,
+        Destination::Files { path, keep_runs, .. } => {
+            files::piece(ctx, activation, (path, *keep_runs), reached.files).await
+        }
     }
 }
 
@@ -152,7 +154,7 @@ pub(crate) fn as_export(activation: &Activation, folder: Option<&str>) -> Export
         content.columns.as_ref().map(|own| std::iter::once(PROFILE_ID.to_owned()).chain(own.clone()).collect());
     let (format, compression, to) = match &content.to {
         Destination::Table(_) => (FileFormat::Csv.name().to_owned(), "none".to_owned(), None),
-        Destination::Files { path, format, compression } => {
+        Destination::Files { path, format, compression, .. } => {
             let path = folder.map_or_else(|| path.clone(), |folder| format!("{path}/{folder}"));
             let to = ExportPlace { connection: content.connection.clone(), path };
             (format.clone(), compression.clone(), Some(to))

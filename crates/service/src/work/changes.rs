@@ -139,6 +139,7 @@ pub(crate) async fn changes_state(
     };
     let status = match (&seen.error, &known.trouble) {
         (Some(_), _) => ChangesStatus::Failed,
+        (None, Some((code, _))) if code == "source_slot_refused" => ChangesStatus::Failed,
         (None, Some(_)) => ChangesStatus::Held,
         (None, None) if known.is_whole => ChangesStatus::Following,
         (None, None) => ChangesStatus::Starting,

@@ -35,6 +35,9 @@ pub(super) struct SetActivation {
     /// Of files: `none`, `gzip` or `zstd`, and `snappy` of `parquet`, which has that where it is left out; the others have `none`.
     #[serde(default)]
     pub(super) compression: Option<String>,
+    /// Of files: folders of runs that are kept, the newest; those of before are removed when a run is whole. 2 to 50; 10 where it is left out.
+    #[serde(default)]
+    pub(super) keep_runs: Option<usize>,
     /// `full`: all rows take the place of those that are there. `changed`: those that are new or say something else are written, and those of
     /// whoever has left are removed.
     #[serde(default = "full")]

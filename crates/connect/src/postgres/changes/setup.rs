@@ -2,11 +2,9 @@
 
 use tokio_postgres::SimpleQueryRow;
 
-use super::{
-    Known, LOOK, MAKING, PostgresChanges, STATEMENT, literal, of_slot, quoted_one, rows_of, timed_by, unreadable,
-};
-use crate::Error;
+use super::{Known, LOOK, MAKING, PostgresChanges, literal, of_slot, quoted_one, rows_of, timed_by, unreadable};
 use crate::changes::{Position, Standing};
+use crate::{Error, STATEMENT};
 
 /// How the server stands, and what is known of the table.
 pub(super) async fn look(own: &PostgresChanges) -> Result<(Standing, Known), Error> {

@@ -82,13 +82,18 @@ impl Follower {
         if let Some(slot) = known.as_ref().filter(|slot| !slots::is_of(slot, source, &followed)) {
             return self.remove(service, slot.clone()).await;
         }
+        let set = row::read(store, scope.source(self.key.1)).await?.map(|row| decode_known(&row.value)).transpose()?;
+        if known.is_none() && set.is_none() {
+            // Where no refresh has ended yet, whoever set the source has one begin, or its schedule does.
+            return Ok(Next::Rest(REST));
+        }
         let standing = self.look(service, source, &followed, known.as_ref()).await?;
         refreshes.standings.see(self.key, standing.lag_bytes);
-        let set = row::read(store, scope.source(self.key.1)).await?.map(|row| decode_known(&row.value)).transpose()?;
-        let Some(mut slot) = known else {
-            // Where none has ended yet, whoever set the source has one begin, or its schedule does.
-            return if set.is_some() { self.ask(service, name).await } else { Ok(Next::Rest(REST)) };
-        };
+        if known.as_ref().is_some_and(|slot| slot.is_whole) {
+            // What was asked for has helped.
+            self.asked = None;
+        }
+        let Some(mut slot) = known else { return self.ask(service, name).await };
         if !slots::is_kept(&slot, &standing) {
             if slot.position.take().is_some() {
                 slot.is_whole = false;
@@ -101,7 +106,6 @@ impl Follower {
         if !slot.is_whole || set.is_none_or(|known| known.set != source.set) {
             return self.ask(service, name).await;
         }
-        self.asked = None;
         self.apply(service, (name, source), slot, standing).await
     }
 

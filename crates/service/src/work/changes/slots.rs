@@ -68,6 +68,9 @@ pub(crate) async fn prepare(
         Ok(made) => Ok(Some(made)),
         Err(error) => {
             service.refreshes().standings.fail(key, &error);
+            if let Some(slot) = read(&**service.store(), Scope::new(key.0), key.1).await? {
+                write(service, key, &Slot { is_whole: false, trouble: Some(told(&error)), ..slot }).await?;
+            }
             Ok(None)
         }
     }
