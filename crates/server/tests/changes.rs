@@ -332,6 +332,11 @@ fn what_changes_cannot_tell_a_refresh_decides() {
     assert_eq!(profile(&client, "99").expect("a profile")["v"], 2);
     until_following(&client, "people");
     postgres.sql("truncate people;");
+    until("it is told", || {
+        let code = changes(&client, "people")["error"]["code"].clone();
+        // The second is what the refresh says that was asked to decide.
+        code == "source_table_emptied" || code == "source_empty"
+    });
     until("it is held", || last()["error"]["code"] == "source_empty");
     until("it is told", || changes(&client, "people")["status"] == "held");
     assert!(profile(&client, "99").is_some(), "nothing was taken back");

@@ -202,6 +202,6 @@ fn snowflakes_driver_brings_rows() {
     // What it cannot answer is told.
     source["sql"] = json!("select id from nowhere");
     let (status, answer) = ask(&client, "POST", "/v1/sources:preview", &source);
-    assert_eq!((status, &answer["error"]["code"]), (400, &json!("source_query_invalid")), "{answer}");
+    assert_eq!((status, &answer["error"]["code"]), (400, &json!("source_table_unknown")), "{answer}");
     server.stop();
 }

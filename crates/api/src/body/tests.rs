@@ -116,7 +116,11 @@ fn json_errors_say_where_but_not_what() {
     check(b"null", "body_invalid", "expected an object at line 1 column 4");
     check(b"[1,", "json_invalid", "line 1 column 3");
     check(b"{\"count\":1,\"count\":2}", "body_invalid", "member `count` stands twice at line 1");
-    check(b"{\"secret\":1}", "body_invalid", "expected `count`");
+    // Names of members are told where they look like names.
+    check(b"{\"cuont\":1}", "body_invalid", "unknown member `cuont`, expected `count` or `colour` at line 1");
+    check(b"{\"ann secret@shop\":1}", "body_invalid", "unknown member, expected `count` or `colour` at line 1");
+    let long = format!("{{\"{}secret\":1}}", "x".repeat(64));
+    check(long.as_bytes(), "body_invalid", "unknown member, expected `count` or `colour` at line 1");
     check(b"{}", "body_invalid", "missing member `count`");
     check(b"{\"count\":\"\xff\"}", "utf8_invalid", "byte 10");
     let deep = [vec![b'['; 100_000], vec![b']'; 100_000]].concat();

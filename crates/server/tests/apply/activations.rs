@@ -47,10 +47,17 @@ spec: {kind: postgres, url: 'postgres://tessera@127.0.0.1:1/shop'}
     assert!(told.contains("~ activation lapsed") && told.contains("~ segment lapsed"), "{told}");
     assert_eq!(world.client.get("/v1/segments/lapsed").expect("a segment")["control_group"]["share"], 0.25);
     let dumped = run_ok(&["config", "dump", "--url", world.server.url(), "--key", KEY]);
-    for part in ["publication: tessera", "keep_runs: 3", "kind: activation", "table: public.lapsed", "every: \"2h\"", "share: 0.25"] {
+    for part in [
+        "publication: tessera",
+        "keep_runs: 3",
+        "kind: activation",
+        "table: public.lapsed",
+        "every: \"2h\"",
+        "share: 0.25",
+    ] {
         assert!(dumped.contains(part), "{part}: {dumped}");
     }
-    world.write("all.yaml", "kind: segment\nname: other\nspec: {pql: lapsed = true}\n---\nkind: connection\nname: c\nspec: {kind: files, url: 'file:///x'}\n---\nkind: activation\nname: a\nspec: {connection: c, path: p}\n");
+    world.write("all.yaml", "kind: segment\nname: other\nspec: {pql: lapsed = true}\n---\nkind: connection\nname: c\nspec: {kind: files, url: 'file:///x'}\n---\nkind: activation\nname: a\nspec: {connection: c, path: p}\n---\nkind: source\nname: others\nspec: {connection: c, table: t.csv, primary: {column: id, namespace: user_id}}\n");
     let Ended(code, told, complained) = world.apply(&["--prune"]);
     assert_eq!(code, Some(0), "{told}{complained}");
     assert_eq!(world.client.get("/v1/activations/lapsed"), None, "{told}");
