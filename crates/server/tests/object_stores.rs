@@ -191,7 +191,7 @@ fn activations_stand_in_a_bucket_and_old_runs_go() {
     let activation = |keep: Value| json!({ "connection": "lake", "path": "people", "format": "jsonl", "columns": ["city", "at"], "keep_runs": keep });
     assert_eq!(put(&client, "/v1/activations/people", activation(Value::Null))["keep_runs"], 10);
     for keep in [json!(1), json!(51)] {
-        let (status, answer) = ask(&client, "PUT", "/v1/activations/people", &activation(keep));
+        let (status, answer) = ask(&client, "PUT", "/v1/activations/people", activation(keep));
         assert_eq!((status, &answer["error"]["code"]), (400, &json!("activation_invalid")));
     }
     put(&client, "/v1/activations/people", activation(json!(2)));

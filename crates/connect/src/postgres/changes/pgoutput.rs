@@ -117,7 +117,7 @@ impl Messages {
             }
         }
         // A key that is kept out of line and was not changed stands in what the row was.
-        if !is_known && !(has_old && !keys.is_empty()) {
+        if !(is_known || has_old && !keys.is_empty()) {
             return Err(Unreadable("the change of a row whose key is kept out of line and is not told"));
         }
         keys.dedup();

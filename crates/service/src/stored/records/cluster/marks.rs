@@ -104,8 +104,8 @@ fn claimed((node, own): (u16, &Node)) -> Vec<ClaimedRecord> {
 }
 
 fn wholes<'a>((node, own): (u16, &'a Node), names: &mut Names<'a>) -> Vec<WholeRecord> {
-    let own = (0..).zip(&own.fragments).filter_map(|(fragment, own)| Some((fragment, own.whole.as_ref()?)));
-    let mut record = |(fragment, whole): (u16, &'a Box<Whole>)| WholeRecord {
+    let own = (0..).zip(&own.fragments).filter_map(|(fragment, own)| Some((fragment, own.whole.as_deref()?)));
+    let mut record = |(fragment, whole): (u16, &'a Whole)| WholeRecord {
         node,
         fragment,
         time: whole.time.micros(),
