@@ -233,9 +233,9 @@ fn one_bad_value_is_left_out_or_replaced() {
         (r#"{"messageId":1.0,"userId":10e-1}"#, "1 identify [user_id:1/verified]", &[]),
         ("\u{feff}{\"messageId\":\"m\",\"userId\":\"u\"}", u, &[]),
         (
-            r#"{"messageId":"m","userId":"u","propertis":{"v":1},"trait":{},"user_id":"x"}"#,
+            r#"{"messageId":"m","userId":"u","groupID":"g","trait":{},"user_id":"x"}"#,
             u,
-            &["out propertis member_unknown", "out trait member_unknown", "out user_id member_unknown"],
+            &["out groupID member_unknown", "out trait member_unknown", "out user_id member_unknown"],
         ),
         // Members that SDKs send of their own, and one that says nothing.
         (
