@@ -112,3 +112,34 @@ async fn a_past_merge_is_parted_by_one_of_its_sides() {
     assert_eq!(again.status, 200, "{}", again.json());
     assert_eq!((&again.json()["id"], &again.json()["new"]), (&done["id"], &json!(false)));
 }
+
+#[tokio::test]
+async fn what_is_ended_twice_at_one_time_is_ended_once() {
+    let world = World::new().await;
+    say(&world, &[("user_id", "ann")], "1").await;
+    say(&world, &[("user_id", "bob")], "2").await;
+    let order = |body: Value| world.call("POST", "/v1/directives", ROOT, body.to_string());
+    for (begin, end) in [("join", "undo"), ("separate", "lift")] {
+        let identities = [named("user_id", "ann"), named("user_id", "bob")];
+        if begin == "separate" {
+            order(json!({ "type": "join", "identities": identities })).await;
+        }
+        let begun = match begin {
+            "join" => order(json!({ "type": "join", "identities": identities })).await.json(),
+            _ => order(json!({ "type": "separate", "side": [named("user_id", "ann")] })).await.json(),
+        };
+        let ended = || order(json!({ "type": end, "directive": begun["id"] }));
+        let record = |id: &str| {
+            let identities = [named("user_id", "eve")];
+            let record = json!({ "dataset": "crm", "id": id, "identities": identities, "attributes": { "seen": id } });
+            world.call("POST", "/v1/records", ROOT, record.to_string())
+        };
+        // They come to the lane together, with somebody who has nothing to do with it.
+        let (one, beside, other, third) = tokio::join!(ended(), record(end), ended(), ended());
+        let ids: Vec<Value> = [one, other, third].map(|answer| answer.json()["id"].clone()).into();
+        assert!(ids[0].is_string() && ids.iter().all(|id| *id == ids[0]), "{end}: {ids:?}");
+        assert_eq!(beside.json()["accepted"], 1, "{end}");
+        let history = world.get(&format!("/v1/directives?type={end}"), ROOT).await.json();
+        assert_eq!(history["items"].as_array().map(Vec::len), Some(1), "{history}");
+    }
+}

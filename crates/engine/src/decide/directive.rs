@@ -83,6 +83,11 @@ pub enum Acted {
         /// That directive.
         by: DirectiveId,
     },
+    /// What it names was ended before; nothing changed.
+    EndedBefore {
+        /// By that directive.
+        by: DirectiveId,
+    },
     /// It keeps these nodes apart.
     Separated {
         /// The nodes: that of the side given, that of the rest.

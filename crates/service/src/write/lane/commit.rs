@@ -110,6 +110,11 @@ impl State {
                         return Ok(version);
                     }
                 }
+                // A fault of ours, found before anything was written: whose it is shows when the commands are decided in smaller parts.
+                Err(error @ CommitError::Invalid(_)) => {
+                    tracing::error!(workspace = self.shared().workspace.number(), %error, "a commit was put together wrongly");
+                    return Err(PartError::Broken { at: None });
+                }
                 Err(error) => return Err(PartError::Failed(commit_failed(&error))),
             }
         }

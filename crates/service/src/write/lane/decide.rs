@@ -6,7 +6,7 @@
 
 use tessera_engine::config::Config;
 use tessera_engine::decide::{Acted, Command, Context, Effects, GivenDirective, Moved, Outcome, decide};
-use tessera_engine::id::Ids;
+use tessera_engine::id::{DirectiveId, Ids};
 use tessera_engine::prepare::Rejection;
 use tessera_engine::rules::RuleWork;
 use tessera_engine::working::{Lack, Working};
@@ -27,6 +27,8 @@ use crate::base::ids::KeyId;
 use crate::base::store_error::commit_failed;
 use crate::base::verdict::{Note, verdict_of};
 use crate::directory::Class;
+use crate::stored::row;
+use crate::write::history as directives;
 use crate::write::redaction;
 
 /// Times that a group is decided again after a conflict.
@@ -276,7 +278,7 @@ impl State {
             return Ok(Done::Waiting(max));
         }
         let (moved_before, merges_before) = (effects.moved.len(), effects.merges.len());
-        let outcome = match &entry.command {
+        let mut outcome = match &entry.command {
             Ok(command) => {
                 #[cfg(test)]
                 entry.fault_at(test_faults::Place::Decide);
@@ -291,6 +293,11 @@ impl State {
         }
         let moved = effects.moved.split_off(moved_before);
         let merges = effects.merges.split_off(merges_before);
+        if let (Outcome::Directed(directed), Some(ended)) = (&mut outcome, entry.ended())
+            && let Some(by) = self.ended_by(ended.id, pack).await?
+        {
+            directed.acted = Acted::EndedBefore { by };
+        }
         match (&entry.command, &outcome) {
             (Ok(Command::Directive(given)), Outcome::Directed(directed)) => {
                 pack.directive(given.id, directed, entry.ended(), moved.len(), origin.key, entry.at);
@@ -326,6 +333,17 @@ impl State {
 }
 
 impl State {
+    /// What has ended a directive since it was read that it stands: a command of this group, or of one before it.
+    async fn ended_by(&self, id: DirectiveId, pack: &Pack) -> Result<Option<DirectiveId>, PartError> {
+        if let Some(by) = pack.ended_by(id) {
+            return Ok(Some(by));
+        }
+        let row = row::read(&**self.store(), self.scope().directive(id)).await.map_err(PartError::Failed)?;
+        let entry =
+            row.map(|row| directives::records::decode(id, &row.value)).transpose().map_err(PartError::Failed)?;
+        Ok(entry.and_then(|entry| entry.ended).map(|(by, _)| by))
+    }
+
     /// Tells what a directive would come to, and leaves nothing behind.
     pub(super) async fn preview(&mut self, ordered: Ordered) -> Result<Done, Error> {
         let command = GivenDirective { id: ordered.id, directive: ordered.directive }.into();
@@ -399,7 +417,7 @@ fn done_of(outcome: Outcome, notes: &[Note], moved: Vec<Moved>, config: &Config)
         Outcome::Erased(_) => unreachable!("what erases has a receipt"),
         Outcome::Directed(directed) => {
             let before = match directed.acted {
-                Acted::JoinedBefore { by } => Some(by),
+                Acted::JoinedBefore { by } | Acted::EndedBefore { by } => Some(by),
                 Acted::Joined { .. } | Acted::Separated { .. } | Acted::Ended => None,
             };
             Done::Directed { directed, before, moved }

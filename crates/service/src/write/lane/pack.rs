@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use tessera_engine::decide::{Acted, Command, Directed, Erased, Merge, NewEvent, Notice, Outcome};
 use tessera_engine::id::{DirectiveId, ErasureId, Ids, NodeId};
 use tessera_engine::prepare::Rejection;
@@ -63,6 +63,8 @@ pub(super) struct Pack {
     turns: usize,
     /// Nodes, each with an owner of events that rest on it, of which the rows are in it.
     resting: HashSet<(NodeId, NodeId)>,
+    /// Directives that others of the group have ended, with those.
+    ended: HashMap<DirectiveId, DirectiveId>,
 }
 
 /// What an outcome of this kind was asked for.
@@ -97,6 +99,7 @@ impl Pack {
             notices: 0,
             turns: 0,
             resting: HashSet::new(),
+            ended: HashMap::new(),
         }
     }
 
@@ -273,16 +276,22 @@ impl Pack {
         at: Timestamp,
     ) {
         let act = match (&directed.acted, &ends) {
-            (Acted::JoinedBefore { .. }, _) | (Acted::Ended, None) => return,
+            (Acted::JoinedBefore { .. } | Acted::EndedBefore { .. }, _) | (Acted::Ended, None) => return,
             (Acted::Joined { between }, _) => Act::Join(*between),
             (Acted::Separated { apart, side }, _) => Act::Separate { apart: *apart, side: side.clone() },
             (Acted::Ended, Some(Entry { act: Act::Separate { .. }, id, .. })) => Act::Lift(*id),
             (Acted::Ended, Some(Entry { id, .. })) => Act::Undo(*id),
         };
         if let Some(ended) = ends {
+            self.ended.insert(ended.id, id);
             self.entry(&Entry { ended: Some((id, at)), ..ended });
         }
         self.entry(&Entry { id, at, key, act, moved: moved as u64, ended: None });
+    }
+
+    /// The directive of this group that has ended another one.
+    pub(super) fn ended_by(&self, ended: DirectiveId) -> Option<DirectiveId> {
+        self.ended.get(&ended).copied()
     }
 
     /// The entries of profiles that became one.
