@@ -119,15 +119,13 @@ async fn what_is_ended_twice_at_one_time_is_ended_once() {
     say(&world, &[("user_id", "ann")], "1").await;
     say(&world, &[("user_id", "bob")], "2").await;
     let order = |body: Value| world.call("POST", "/v1/directives", ROOT, body.to_string());
-    for (begin, end) in [("join", "undo"), ("separate", "lift")] {
-        let identities = [named("user_id", "ann"), named("user_id", "bob")];
+    let both = json!([named("user_id", "ann"), named("user_id", "bob")]);
+    for (begin, identities, end) in [("join", &both, "undo"), ("separate", &json!([both[0]]), "lift")] {
         if begin == "separate" {
-            order(json!({ "type": "join", "identities": identities })).await;
+            order(json!({ "type": "join", "identities": both })).await;
         }
-        let begun = match begin {
-            "join" => order(json!({ "type": "join", "identities": identities })).await.json(),
-            _ => order(json!({ "type": "separate", "side": [named("user_id", "ann")] })).await.json(),
-        };
+        let begun = order(json!({ "type": begin, "identities": identities })).await.json();
+        assert!(begun["id"].is_string(), "{begin}: {begun}");
         let ended = || order(json!({ "type": end, "directive": begun["id"] }));
         let record = |id: &str| {
             let identities = [named("user_id", "eve")];
