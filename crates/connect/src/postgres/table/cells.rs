@@ -34,11 +34,32 @@ fn text(value: &Value, shape: Shape) -> Option<String> {
         (Value::Null | Value::Unfit(_), _) => return None,
         (Value::Boolean(truth), _) => truth.to_string(),
         (Value::Number(own), _) => own.clone(),
-        (Value::Text(own) | Value::Timestamp(own), Shape::Json) => Json::String(own.clone()).to_string(),
+        (Value::Text(own) | Value::Timestamp(own), Shape::Json) => json(&Json::String(own.clone())),
         (Value::Text(own) | Value::Timestamp(own), Shape::Plain | Shape::Array) => own.clone(),
         (Value::Json(Json::Array(items)), Shape::Array) => array(items),
-        (Value::Json(own), _) => own.to_string(),
+        (Value::Json(own), _) => json(own),
     })
+}
+
+/// What stands for U+0000, which no type of PostgreSQL holds.
+const NUL_INSTEAD: &str = "\u{fffd}";
+
+/// JSON as PostgreSQL takes it.
+fn json(own: &Json) -> String {
+    let text = own.to_string();
+    if text.contains("\\u0000") { without_nul(own).to_string() } else { text }
+}
+
+fn without_nul(own: &Json) -> Json {
+    let clean = |text: &str| text.replace('\0', NUL_INSTEAD);
+    match own {
+        Json::String(text) => Json::String(clean(text)),
+        Json::Array(items) => items.iter().map(without_nul).collect(),
+        Json::Object(members) => {
+            Json::Object(members.iter().map(|(name, value)| (clean(name), without_nul(value))).collect())
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => own.clone(),
+    }
 }
 
 fn array(items: &[Json]) -> String {
@@ -55,6 +76,7 @@ fn array(items: &[Json]) -> String {
 fn escaped(text: &str, out: &mut Vec<u8>) {
     for byte in text.bytes() {
         match byte {
+            0 => out.extend_from_slice(NUL_INSTEAD.as_bytes()),
             b'\\' => out.extend_from_slice(b"\\\\"),
             b'\t' => out.extend_from_slice(b"\\t"),
             b'\n' => out.extend_from_slice(b"\\n"),
@@ -83,6 +105,15 @@ mod tests {
         check(own("\\N"), Shape::Plain, "\\\\N");
         check(own("a\tb\nc\rd\\e"), Shape::Plain, "a\\tb\\nc\\rd\\\\e");
         check(own("a"), Shape::Json, "\"a\"");
+        // Anybody may send U+0000, which PostgreSQL has no place for.
+        check(own("a\0b"), Shape::Plain, "a\u{fffd}b");
+        check(own("a\0b"), Shape::Json, "\"a\u{fffd}b\"");
+        check(
+            Value::Json(json!({"a\0": ["\0", "\\u0000"]})),
+            Shape::Plain,
+            "{\"a\u{fffd}\":[\"\u{fffd}\",\"\\\\\\\\u0000\"]}",
+        );
+        check(Value::Json(json!(["a\0"])), Shape::Array, "{\"a\u{fffd}\"}");
         check(Value::Number("1.50".into()), Shape::Json, "1.50");
         check(Value::Boolean(true), Shape::Plain, "true");
         check(Value::Json(json!({"a": "b\n"})), Shape::Plain, "{\"a\":\"b\\\\n\"}");
