@@ -23,10 +23,8 @@ impl Service {
         config: &StoredConfig,
         content: &SourceContent,
     ) -> Result<Box<dyn Rows>, Error> {
-        let settings = &self.settings().sources;
-        let connection = sources::connection(config, &content.connection)?;
-        let opened = opened(&settings.secrets, &content.connection, &connection)?;
-        settings.connectors.open(&opened, &content.question()?).await.map_err(source_error)
+        let opened = self.connection(config, &content.connection)?;
+        self.settings().sources.connectors.open(&opened, &content.question()?).await.map_err(source_error)
     }
 
     /// The place that an export is written to.
@@ -38,11 +36,9 @@ impl Service {
         workspace: WorkspaceId,
         place: &ExportPlace,
     ) -> Result<Box<dyn Target>, Error> {
-        let settings = &self.settings().sources;
         let config = self.configured(workspace).await?.stored.clone();
-        let connection = sources::connection(&config, &place.connection)?;
-        let opened = opened(&settings.secrets, &place.connection, &connection)?;
-        settings.connectors.target(&opened, &place.path).await.map_err(source_error)
+        let opened = self.connection(&config, &place.connection)?;
+        self.settings().sources.connectors.target(&opened, &place.path).await.map_err(source_error)
     }
 
     /// The table that an activation is written to.
@@ -55,9 +51,8 @@ impl Service {
         connection: &str,
         table: &str,
     ) -> Result<Box<dyn Table>, Error> {
-        let settings = &self.settings().sources;
-        let opened = opened(&settings.secrets, connection, &sources::connection(config, connection)?)?;
-        settings.connectors.table(&opened, table).await.map_err(source_error)
+        let opened = self.connection(config, connection)?;
+        self.settings().sources.connectors.table(&opened, table).await.map_err(source_error)
     }
 
     /// The changes that a source follows.
@@ -70,9 +65,8 @@ impl Service {
         connection: &str,
         followed: &Followed,
     ) -> Result<Box<dyn Changes>, Error> {
-        let settings = &self.settings().sources;
-        let opened = opened(&settings.secrets, connection, &sources::connection(config, connection)?)?;
-        settings.connectors.changes(&opened, followed).await.map_err(source_error)
+        let opened = self.connection(config, connection)?;
+        self.settings().sources.connectors.changes(&opened, followed).await.map_err(source_error)
     }
 
     /// The tables that a connection lists.
@@ -80,9 +74,13 @@ impl Service {
     /// # Errors
     /// `NotFound` with `connection_not_found`; `Invalid` and `Conflict` with the code of why it does not answer.
     pub(crate) async fn tables_of(&self, config: &StoredConfig, name: &str) -> Result<Vec<String>, Error> {
-        let settings = &self.settings().sources;
-        let opened = opened(&settings.secrets, name, &sources::connection(config, name)?)?;
-        settings.connectors.test(&opened).await.map_err(source_error)
+        let opened = self.connection(config, name)?;
+        self.settings().sources.connectors.test(&opened).await.map_err(source_error)
+    }
+
+    /// A connection of this name, with its secrets.
+    fn connection(&self, config: &StoredConfig, name: &str) -> Result<Opened, Error> {
+        opened(&self.settings().sources.secrets, name, &sources::connection(config, name)?)
     }
 }
 
