@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::aggregate::{State, Tail};
-use crate::config::{Config, NamespaceId, Sweeps};
+use crate::config::{Config, Kind, NamespaceId, Sweeps};
 use crate::fact::{Class, Identity, Strength};
 use crate::id::{DirectiveId, NodeId};
 use crate::rules::{AggregateId, SegmentStates};
@@ -457,7 +457,18 @@ impl Cluster {
         self.position(node).map(|at| self.nodes[usize::from(self.pieces[at])].id)
     }
 
-    /// The ids of its profiles.
+    /// Of what kind the profile of a node is: all identities of one are of one kind. None where it is nobody's: an identity that others
+    /// named, alone and without a fact of its own. A rule holds its links, or a document has let go of it. An account is there as soon as
+    /// somebody belongs to it.
+    #[must_use]
+    pub fn kind_of(&self, node: NodeId, config: &Config) -> Option<Kind> {
+        let namespace = self.node(node).and_then(|node| config.find(node.identity.namespace));
+        let kind = namespace.map_or(Kind::Person, |namespace| namespace.kind);
+        let is_somebody = || self.piece(node).nth(1).is_some() || self.piece(node).any(|own| own.facts() > 0);
+        (kind == Kind::Account || is_somebody()).then_some(kind)
+    }
+
+    /// The ids of its profiles, those that are nobody's among them.
     pub fn profile_ids(&self) -> impl Iterator<Item = NodeId> {
         let firsts = self.pieces.iter().enumerate().filter(|(at, piece)| usize::from(**piece) == *at);
         firsts.map(|(at, _)| self.nodes[at].id)

@@ -34,7 +34,7 @@ mod settle;
 pub use compiled::CompiledPolicy;
 pub use explain::{Attribute, Contender, Explanation, Fate, Part, Reason, explain, explain_all};
 
-pub(crate) use choose::unit;
+pub(crate) use choose::{Parted, unit};
 pub(crate) use settle::settled;
 
 /// Whose facts a view shows. The id of what it shows is the id under which memberships are kept.

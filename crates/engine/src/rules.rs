@@ -30,7 +30,6 @@ mod work;
 mod written;
 
 pub use event::{Event, OpenPayload, Seen};
-pub use look::kind_of;
 pub use query::{Question, query};
 pub use read::{Asked, Explained, Newest, RuleResults, Unanswered, ask, explain, read, would_change};
 pub use segment_state::{Late, Membership, SegmentStates, Trouble};

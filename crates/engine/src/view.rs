@@ -9,7 +9,7 @@ use crate::config::{Config, NamespaceId};
 use crate::fact::Class;
 use crate::id::NodeId;
 use crate::normalise::normalise;
-use crate::policy::{self, CompiledPolicy, IdentityGraph};
+use crate::policy::{self, CompiledPolicy, IdentityGraph, Parted};
 use crate::time::Timestamp;
 use crate::value::{Path, Tree, Value};
 
@@ -21,6 +21,9 @@ pub struct View {
     /// For each namespace of which it has a value, the one seen last of those that a private key links, or of all where none is; ties go
     /// to one that owns facts, then to the smallest bytes. By namespace number.
     pub identifiers: Vec<(NamespaceId, Arc<str>)>,
+    /// Of the primary namespace the value that leads to this profile: of its identities the one seen last, ranked as [`View::identifiers`].
+    /// What its facts state while a rule holds the link is shown there, and leads to somebody else.
+    pub primary: Option<Arc<str>>,
     /// Its attributes.
     pub attributes: BTreeMap<Arc<str>, Tree>,
     /// When anything in it last changed: by a write, or because a value ended.
@@ -101,10 +104,10 @@ pub fn fold(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Option<View> {
         IdentityGraph::None => cluster.node(node)?.id,
     };
     let attributes = attributes(cluster, node, lens, &Names::All);
-    let identifiers = identifiers(cluster, node, lens, &Names::All);
+    let Identifiers { shown: identifiers, primary } = identifiers(cluster, node, lens, &Names::All);
     let (ended_at, valid_until) = turns(cluster, node, lens, &Names::All);
     let updated_at = ended_at.map_or(cluster.updated_at, |at| at.max(cluster.updated_at));
-    Some(View { profile_id, identifiers, attributes, updated_at, valid_until })
+    Some(View { profile_id, identifiers, primary, attributes, updated_at, valid_until })
 }
 
 fn attributes(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> BTreeMap<Arc<str>, Tree> {
@@ -164,7 +167,7 @@ pub(crate) fn seen_at(
     names: &Names,
 ) -> (BTreeMap<Arc<str>, Tree>, Option<Timestamp>) {
     let attributes = attributes(cluster, node, lens, names);
-    let shown = identifiers(cluster, node, lens, names);
+    let Identifiers { shown, .. } = identifiers(cluster, node, lens, names);
     let (_, valid_until) = turns(cluster, node, lens, names);
     let mut seen = as_seen(attributes, &shown, lens.config);
     if names.has(IDENTITIES) {
@@ -251,7 +254,15 @@ fn turns(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> (Op
     (last, next)
 }
 
-fn identifiers(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> Vec<(NamespaceId, Arc<str>)> {
+/// What a profile is identified by.
+struct Identifiers {
+    /// As [`View::identifiers`].
+    shown: Vec<(NamespaceId, Arc<str>)>,
+    /// As [`View::primary`], where its name is asked for.
+    primary: Option<Arc<str>>,
+}
+
+fn identifiers(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> Identifiers {
     /// Whether a private key vouches for an identity, when it was last seen, whether it owns facts, its value.
     type Rank<'a> = (bool, Option<Timestamp>, bool, Reverse<&'a Arc<str>>);
     let sweeps = lens.config.sweeps();
@@ -266,6 +277,8 @@ fn identifiers(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) 
         let own = latest.entry(node.identity.namespace).or_insert(rank);
         *own = rank.max(*own);
     }
+    let primary = lens.config.primary().and_then(|primary| latest.get(&primary));
+    let primary = primary.map(|(_, _, _, Reverse(value))| (*value).clone());
     let mut shown: BTreeMap<NamespaceId, Arc<str>> = BTreeMap::new();
     let stated = stated(cluster, node, lens, names);
     for (namespace, (class, time, value)) in stated {
@@ -279,7 +292,7 @@ fn identifiers(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) 
     for (namespace, (_, _, _, Reverse(value))) in latest {
         shown.entry(namespace).or_insert_with(|| value.clone());
     }
-    shown.into_iter().collect()
+    Identifiers { shown: shown.into_iter().collect(), primary }
 }
 
 /// For each namespace the value that the facts of a profile stated last as theirs, by the word of private keys if there is any, where it is
@@ -294,7 +307,7 @@ fn stated(
     type Said = (Class, Timestamp, Option<Arc<str>>);
     let unit = || policy::unit(cluster, node, lens.policy.graph());
     let mut stated: BTreeMap<NamespaceId, Said> = BTreeMap::new();
-    let parted = unit().flat_map(|node| &node.separated).map(|own| own.directive.millis()).max();
+    let parted = Parted::of(cluster, node, lens);
     for (fragment, cell) in
         unit().flat_map(|node| &node.fragments).flat_map(|own| own.cells.iter().map(move |c| (own, c)))
     {
@@ -302,7 +315,7 @@ fn stated(
         if !names.has_at(cell.path.as_str()) || !lens.counts(&fragment.dataset, cell) {
             continue;
         }
-        if parted.is_some_and(|parted| cell.received_at.millis() <= parted) {
+        if parted.is_after(cell) {
             continue;
         }
         let Some(namespace) = lens.config.by_name(cell.path.as_str()) else { continue };

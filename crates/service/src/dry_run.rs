@@ -75,8 +75,14 @@ pub struct Example {
     pub after: Vec<NodeId>,
 }
 
-/// Nodes by the profile that they are part of.
-type Partition = BTreeMap<NodeId, NodeId>;
+/// Who is who.
+#[derive(Default)]
+struct Partition {
+    /// Of each node its profile.
+    profiles: BTreeMap<NodeId, NodeId>,
+    /// Profiles that are somebody's.
+    somebody: u64,
+}
 
 impl Service {
     /// What a change of identity rules would do, by so many records as are looked at most; no more than [`RECORDS_MAX`]. Nothing is kept of it.
@@ -114,12 +120,12 @@ impl Service {
         let outcome = brought(&service, workspace, change).await;
         service.close().await;
         let config = outcome?;
-        let (mut after, mut rest) = (Partition::new(), Some(Scope::new(workspace).all_of(Family::Cluster)));
+        let (mut after, mut rest) = (Partition::default(), Some(Scope::new(workspace).all_of(Family::Cluster)));
         while let Some(range) = rest {
             let page = store.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
             let page = page.map_err(|error| read_failed(&error))?;
             for row in &page.rows {
-                partition(&cluster::decode(&row.value, &config)?, &mut after);
+                after.take(&cluster::decode(&row.value, &config)?, &config);
             }
             rest = page.next;
             tokio::task::yield_now().await;
@@ -153,10 +159,13 @@ fn late() -> Error {
     Error::new(ErrorKind::Unavailable, "dry_run_timeout", message)
 }
 
-/// Who is who in a record.
-fn partition(cluster: &Cluster, into: &mut Partition) {
-    for head in cluster.profile_ids() {
-        into.extend(cluster.piece(head).map(|node| (node.id, head)));
+impl Partition {
+    /// Takes in who is who in a record.
+    fn take(&mut self, cluster: &Cluster, config: &Config) {
+        for head in cluster.profile_ids() {
+            self.profiles.extend(cluster.piece(head).map(|node| (node.id, head)));
+            self.somebody += u64::from(cluster.kind_of(head, config).is_some());
+        }
     }
 }
 
@@ -202,7 +211,7 @@ impl<'a> Copying<'a> {
         }
         // Where the lane's row says that somebody is suppressed, it asks for the secret of that.
         self.rows_of(snapshot, &[secret_key(self.workspace)]).await?;
-        let (mut before, mut records, mut identities) = (Partition::new(), 0_usize, Vec::new());
+        let (mut before, mut records, mut identities) = (Partition::default(), 0_usize, Vec::new());
         let mut rest = Some(self.scope.all_of(Family::Cluster));
         while let Some(range) = rest.take() {
             let page = snapshot.scan(&range, ScanLimit::rows(ROWS_AT_ONCE), Direction::Forward).await;
@@ -214,7 +223,7 @@ impl<'a> Copying<'a> {
                     break;
                 }
                 let cluster = cluster::decode(&row.value, self.config)?;
-                partition(&cluster, &mut before);
+                before.take(&cluster, self.config);
                 identities.extend(cluster.nodes.iter().map(|node| self.scope.identity(&node.identity)));
                 records += 1;
                 self.put(row.key, row.value).await?;
@@ -224,12 +233,12 @@ impl<'a> Copying<'a> {
             }
             tokio::task::yield_now().await;
         }
-        let homes = before.keys().map(|node| self.scope.home(*node));
+        let homes = before.profiles.keys().map(|node| self.scope.home(*node));
         let keys: Vec<Key> = identities.into_iter().chain(homes).collect();
         for keys in keys.chunks(ROWS_AT_ONCE) {
             self.rows_of(snapshot, keys).await?;
         }
-        let nodes: HashSet<NodeId> = before.keys().copied().collect();
+        let nodes: HashSet<NodeId> = before.profiles.keys().copied().collect();
         let is_cut = self.held(snapshot, &nodes).await?;
         self.flush().await?;
         let is_truncated = rest.is_some() || is_cut;
@@ -302,8 +311,8 @@ impl<'a> Copying<'a> {
 fn compared(copied: &Copied, after: &Partition) -> DryRun {
     // Of each profile the profiles that it shares nodes with, from before to after and back.
     let (mut forth, mut back) = (BTreeMap::new(), BTreeMap::new());
-    for (node, before) in &copied.before {
-        let Some(after) = after.get(node) else { continue };
+    for (node, before) in &copied.before.profiles {
+        let Some(after) = after.profiles.get(node) else { continue };
         forth.entry(*before).or_insert_with(BTreeSet::new).insert(*after);
         back.entry(*after).or_insert_with(BTreeSet::new).insert(*before);
     }
@@ -316,8 +325,8 @@ fn compared(copied: &Copied, after: &Partition) -> DryRun {
     let example_of_split =
         |(before, after): (&NodeId, &BTreeSet<NodeId>)| Example { before: vec![*before], after: some(after) };
     DryRun {
-        profiles_before: forth.len() as u64,
-        profiles_after: back.len() as u64,
+        profiles_before: copied.before.somebody,
+        profiles_after: after.somebody,
         merged: merged.len() as u64,
         split: splits.clone().count() as u64,
         merges: merges.take(EXAMPLES_MAX).map(example_of_merge).collect(),

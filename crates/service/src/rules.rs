@@ -132,7 +132,7 @@ async fn tried(store: &dyn Store, scope: Scope, asked: Tried<'_>, patience: Pati
     let view = render::viewed(&found.cluster, found.node, &lens).ok_or_else(not_found)?;
     let mut view = render::visible(view, configured.stored.model().model.hidden(visibility));
     ruled::add(&ruled, &mut view, Relevance::Any, config);
-    let profile_id = render::profile_id(&view, config);
+    let profile_id = render::profile_id(&view);
     let events_end =
         events.iter().filter_map(|event| config.keeping().event_kept_until(event.name.as_deref(), event.time));
     let valid_until = view.valid_until.into_iter().chain(events_end.min()).min();

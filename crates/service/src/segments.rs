@@ -485,7 +485,7 @@ fn called(cluster: &Cluster, node: NodeId, config: &Config, policy: &Chosen, now
     }
     let lens = Lens { policy: &policy.compiled, config, now, relevance: Relevance::Any };
     let view = render::viewed(cluster, node, &lens).ok_or_else(not_found)?;
-    Ok(render::profile_id(&view, config))
+    Ok(render::profile_id(&view))
 }
 
 fn check_limit(limit: usize) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{ROOT, Reply, World};
+use super::world::{ROOT, Reply, World, request};
 
 /// Looks taken at a rule before it is given up; between two of them everybody else goes on.
 const LOOKS_MAX: usize = 100_000;
@@ -358,4 +358,70 @@ async fn a_segment_is_of_people_unless_it_says_accounts() {
     assert_eq!((&why["of_others"], &why["entered_at"]), (&json!(true), &Value::Null), "{why}");
     let wrong = call(&world, "POST", "/v1/segments", &json!({ "name": "x", "pql": pql, "of": "cats" })).await;
     assert_eq!(wrong.status, 400, "{}", wrong.json());
+}
+
+/// Identities that others name and that hold to nobody: of each kind one.
+async fn nobodies(world: &World) -> Vec<(&'static str, &'static str)> {
+    let rules = json!({ "priority": 800, "blocked": ["none@x.example"] });
+    assert_eq!(call(world, "PUT", "/v1/admin/namespaces/email", &rules).await.status, 200);
+    for body in [
+        json!({ "userId": "ann", "messageId": "b1", "traits": { "email": "none@x.example" } }),
+        json!({ "userId": "ann", "messageId": "b2", "traits": { "email": "gone@x.example" } }),
+    ] {
+        assert_eq!(call(world, "POST", "/v1/identify", &body).await.json()["accepted"], 1, "{body}");
+    }
+    let named = |namespace: &str, value: &str| json!({ "namespace": namespace, "value": value });
+    let parted = json!({ "type": "separate", "identities": [named("email", "gone@x.example")] });
+    let reply = call(world, "POST", "/v1/directives", &parted).await;
+    assert_eq!(reply.status, 200, "{}", reply.json());
+    for email in ["one@x.example", "two@x.example", "three@x.example"] {
+        let upsert = json!({ "fields": { "uids": { "value": ["vis-1"] }, "email": { "value": email } } });
+        let (path, headers) = ("/api/v1/consumer/profiles/upsert", [("x-access-token", ROOT)]);
+        let reply = world.send(request("POST", path, "", &headers, upsert.to_string())).await;
+        assert_eq!(reply.status, 200, "{email}: {}", reply.json());
+    }
+    let emails = ["none@x.example", "gone@x.example", "one@x.example", "two@x.example"];
+    emails.map(|email| ("email", email)).to_vec()
+}
+
+#[tokio::test]
+async fn identities_of_which_nothing_is_known_are_nobody_wherever_people_are_counted() {
+    let world = shop().await;
+    let pql = "not (plan = \"gold\")";
+    make(&world, "/v1/segments", json!({ "name": "before", "pql": pql })).await;
+    let nobodies = nobodies(&world).await;
+    make(&world, "/v1/segments", json!({ "name": "after", "pql": pql })).await;
+    for (namespace, value) in &nobodies {
+        let reply = world.get(&format!("/v1/profiles/identifier/{namespace}/{value}"), ROOT).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "profile_not_found"), "{value}");
+    }
+    // Ann, Ben, and the visitor.
+    let counts = get(&world, "/v1/admin/counts").await;
+    assert_eq!(counts["profiles"], 3, "{counts}");
+    let listed = get(&world, "/v1/profiles").await;
+    assert_eq!(listed["profiles"].as_array().map(Vec::len), Some(3), "{listed}");
+    // Whom somebody has separated is not shown at those of before either.
+    assert_eq!(profile(&world, "ann").await["email"], Value::Null, "{listed}");
+    let tried = call(&world, "POST", "/v1/segments:preview", &json!({ "pql": pql })).await.json();
+    assert_eq!((&tried["count"], &tried["examined"]), (&json!(3), &json!(3)), "{tried}");
+    for name in ["before", "after"] {
+        assert_eq!(get(&world, &format!("/v1/segments/{name}")).await["count"], 3, "{name}");
+        let members = get(&world, &format!("/v1/segments/{name}/members")).await;
+        let members = members["members"].as_array().expect("a list");
+        assert_eq!(members.len(), 3, "{name}: {members:?}");
+        for member in members {
+            get(&world, &format!("/v1/profiles/id/{}", member["id"].as_str().expect("an id"))).await;
+        }
+    }
+    // Who says something of themselves is somebody, and enters what holds of somebody of whom nothing is known.
+    for (namespace, value) in &nobodies[1..3] {
+        let record =
+            json!({ "identities": [{ "namespace": namespace, "value": value }], "attributes": { "seen": true } });
+        let reply = call(&world, "POST", "/v1/records", &json!({ "dataset": "crm", "records": [record] })).await;
+        assert!(reply.status.is_success(), "{}", reply.json());
+    }
+    assert_eq!(get(&world, "/v1/admin/counts").await["profiles"], 5);
+    for name in ["before", "after"] {
+        assert_eq!(get(&world, &format!("/v1/segments/{name}")).await["count"], 5, "{name}");
+    }
 }

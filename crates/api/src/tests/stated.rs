@@ -64,3 +64,43 @@ async fn one_address_more_than_the_limit_is_read_as_stated() {
     assert_eq!(world.call("DELETE", "/v1/events/ann-4", ROOT, "").await.status, 200);
     assert_eq!(read(&world, "ann").await["email"], "2@x.example");
 }
+
+/// Who states what another holds is shown with it, and called by what leads to it.
+#[tokio::test]
+async fn no_two_profiles_are_called_alike() {
+    let world = World::new().await;
+    let call = |method: &'static str, path: &'static str, body: Value| world.call(method, path, ROOT, body.to_string());
+    assert_eq!(call("PUT", "/v1/admin/primary-namespace", json!({ "namespace": "email" })).await.status, 200);
+    for who in ["ann", "ben", "cat"] {
+        let email = if who == "cat" { "cat@x.example" } else { "both@x.example" };
+        let said = json!({ "userId": who, "messageId": who, "traits": { "email": email } });
+        assert_eq!(call("POST", "/v1/identify", said).await.json()["accepted"], 1);
+    }
+    let profile = async |path: String| {
+        let reply = world.get(&path, ROOT).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.json());
+        reply.json()
+    };
+    let mut named = Vec::new();
+    for who in ["ann", "ben", "cat"] {
+        let own = profile(format!("/v1/profiles/identifier/user_id/{who}")).await;
+        let email = if who == "cat" { "cat@x.example" } else { "both@x.example" };
+        assert_eq!(own["email"], email, "{own}");
+        let id = own["profile_id"].as_str().expect("a name").to_owned();
+        assert_eq!(profile(format!("/v1/profiles/id/{}", id.replace('@', "%40"))).await, own, "{who}");
+        named.push(id);
+    }
+    assert_eq!((&*named[0], &*named[2]), ("both@x.example", "cat@x.example"));
+    // Nobody takes a name that we draw: what a page says stands behind it.
+    assert_eq!(call("PUT", "/v1/admin/primary-namespace", json!({ "namespace": "user_id" })).await.status, 200);
+    let visit = json!({ "anonymousId": "browser", "messageId": "v", "event": "Seen" });
+    assert_eq!(call("POST", "/v1/track", visit).await.json()["accepted"], 1);
+    let visitor = profile("/v1/profiles/identifier/anonymous_id/browser".to_owned()).await;
+    let id = visitor["profile_id"].as_str().expect("an id").to_owned();
+    let page = world.key("public", &["ingest"], &["default"]).await;
+    let hostile = json!({ "userId": id, "messageId": "h", "event": "Seen" }).to_string();
+    assert_eq!(world.call("POST", "/v1/track", &page, hostile).await.json()["accepted"], 1);
+    assert_eq!(profile(format!("/v1/profiles/id/{id}")).await, visitor);
+    let other = profile(format!("/v1/profiles/identifier/user_id/{id}")).await;
+    assert_eq!(other["user_id"], id, "{other}");
+}

@@ -190,12 +190,15 @@ impl Act<'_> {
         Ok(())
     }
 
+    fn is_somebody(&self, target: &Target) -> bool {
+        target.cluster.kind_of(target.node, self.working.config()).is_some()
+    }
+
     /// The profile that holds this identity, unless it is nobody's: let go of, and nothing else is known of it.
     fn profile_of(&self, identity: &Identity) -> Result<Option<Target>, Lack> {
         let Some(row) = self.working.identity(identity)? else { return Ok(None) };
         let target = Target { cluster: self.working.cluster(row.cluster)?, node: row.node };
-        let is_somebody = target.nodes().any(|node| node.facts() > 0);
-        Ok(is_somebody.then_some(target))
+        Ok(self.is_somebody(&target).then_some(target))
     }
 
     /// The profile that the document is, or will be, part of: that of the document where it is named, otherwise that of the first identity
@@ -219,8 +222,7 @@ impl Act<'_> {
         }
         let Some(home) = self.working.home(node)? else { return Ok(None) };
         let target = Target { cluster: self.working.cluster(home)?, node };
-        let is_somebody = target.nodes().any(|own| own.facts() > 0);
-        Ok(is_somebody.then_some(target))
+        Ok(self.is_somebody(&target).then_some(target))
     }
 
     /// Why the document cannot be written as it is asked for.

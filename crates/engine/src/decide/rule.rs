@@ -162,13 +162,17 @@ impl Act<'_> {
                 }
                 continue;
             }
-            let is_changed = is_walked || self.notices.contains(&Notice::ProfileChanged(node.id));
+            // Whose last fact has gone is nobody, and leaves all segments.
+            let is_left =
+                kept.is_some_and(|own| !own.memberships.is_empty()) && cluster.kind_of(node.id, config).is_none();
+            let is_changed = is_left || is_walked || self.notices.contains(&Notice::ProfileChanged(node.id));
             let was_late = caught_up.as_ref().is_some_and(|own| Some(own) != kept);
             if !is_changed && asked.is_none() && !was_late && !self.seen.unread.contains(&node.id) {
                 continue;
             }
             let segment_states = caught_up.or_else(|| kept.cloned()).unwrap_or_default();
-            let newborn = (node.created_at == self.now).then(|| scope.with_newborn(config.rules()));
+            let scope = if is_left { &Scope::All } else { scope };
+            let newborn = is_newborn(&cluster, node, self.now).then(|| scope.with_newborn(config.rules()));
             let scope = newborn.as_ref().unwrap_or(scope);
             let next = match asked {
                 Some(settling) => self.settled(&cluster, node.id, segment_states, settling, config)?,
@@ -408,6 +412,11 @@ fn says_something(segment_states: &SegmentStates, rules: &RuleSet) -> bool {
 }
 
 /// Which memberships a command can change, by what it says.
+/// Whether nobody had this profile before the command: it was not there, or what is its only fact now came with it.
+fn is_newborn(cluster: &Cluster, head: &Node, now: crate::time::Timestamp) -> bool {
+    head.created_at == now || cluster.piece(head.id).map(Node::facts).sum::<u64>() <= 1
+}
+
 fn scope_of(command: &dyn Decide, is_walked: bool, config: &Config) -> Scope {
     match command.says_only().filter(|_| !is_walked) {
         Some(prepared) => Scope::Some(affected(prepared, config)),

@@ -10,6 +10,7 @@ use super::compiled::{Choose, CompiledPolicy};
 use super::members::{Member, Role};
 use crate::cluster::{Cell, Cluster, Node};
 use crate::id::NodeId;
+use crate::normalise::normalise;
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
 use crate::view::{Lens, Names};
@@ -110,13 +111,51 @@ pub(super) fn gather<'a>(cluster: &'a Cluster, node: NodeId, lens: &Lens<'a>, na
 pub(super) fn said<'a>(cluster: &'a Cluster, node: NodeId, lens: &Lens<'a>) -> impl Iterator<Item = Said<'a>> {
     let Lens { policy, .. } = *lens;
     let lens = *lens;
+    let parted = Parted::of(cluster, node, &lens);
     let fragments =
         unit(cluster, node, policy.graph()).flat_map(|node| node.fragments.iter().map(move |own| (node, own)));
     fragments.flat_map(move |(node, fragment)| {
         let number = policy.number(&fragment.dataset);
-        let cells = fragment.cells.iter().filter(move |cell| lens.counts(&fragment.dataset, cell));
+        let counts = move |cell: &&Cell| lens.counts(&fragment.dataset, cell) && !parted.takes(cell, &lens);
+        let cells = fragment.cells.iter().filter(counts);
         cells.map(move |cell| Said { node: node.id, dataset: &fragment.dataset, number, cell })
     })
+}
+
+/// When a profile was last separated from another one. What its facts named as an identity until then, and is none of its own, may be the
+/// other side's: it is neither an identifier of the profile nor an attribute.
+#[derive(Clone, Copy)]
+pub(crate) struct Parted<'a> {
+    cluster: &'a Cluster,
+    node: NodeId,
+    /// In milliseconds; none where nobody has separated it.
+    at: Option<u64>,
+}
+
+impl<'a> Parted<'a> {
+    pub(crate) fn of(cluster: &'a Cluster, node: NodeId, lens: &Lens<'_>) -> Self {
+        let unit = unit(cluster, node, lens.policy.graph());
+        let at = unit.flat_map(|node| &node.separated).map(|own| own.directive.millis()).max();
+        Self { cluster, node, at }
+    }
+
+    /// Whether a cell came before that.
+    pub(crate) fn is_after(&self, cell: &Cell) -> bool {
+        self.at.is_some_and(|parted| cell.received_at.millis() <= parted)
+    }
+
+    /// Whether a cell may be the other side's.
+    fn takes(&self, cell: &Cell, lens: &Lens<'_>) -> bool {
+        if cell.claimed.is_none() || !self.is_after(cell) {
+            return false;
+        }
+        let (Some(namespace), Value::Text(said)) = (lens.config.by_name(cell.path.as_str()), &cell.value) else {
+            return false;
+        };
+        let Ok(value) = normalise(namespace, said) else { return false };
+        let is_own = |node: &Node| node.identity.namespace == namespace.id && node.identity.value == value;
+        !unit(self.cluster, self.node, lens.policy.graph()).any(is_own)
+    }
 }
 
 /// The nodes that count.

@@ -61,13 +61,6 @@ pub(super) fn asked_policy(rules: &RuleSet) -> usize {
     rules.policies.len()
 }
 
-/// Whether a profile is of a person or of an account: all identities of one are of one kind.
-#[must_use]
-pub fn kind_of(config: &Config, cluster: &Cluster, node: NodeId) -> Kind {
-    let namespace = cluster.node(node).and_then(|node| config.find(node.identity.namespace));
-    namespace.map_or(Kind::Person, |namespace| namespace.kind)
-}
-
 /// What a rule comes to.
 #[derive(Debug, Clone)]
 pub(crate) struct Evaluation {
@@ -146,8 +139,8 @@ impl<'a> Look<'a> {
     }
 
     /// Whether the profile is of a person or of an account.
-    pub(super) fn kind(&self) -> Kind {
-        kind_of(self.sources.config, self.sources.cluster, self.sources.node)
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.sources.cluster.kind_of(self.sources.node, self.sources.config)
     }
 
     /// Bounds what it may take.

@@ -271,7 +271,7 @@ pub fn explain(asked: &Asked<'_>, is_attribute: bool, name: &Name) -> Result<Opt
     if look.lacks_events() {
         return Err(Unanswered::of(&look));
     }
-    let is_of_others = matches!(entry.def.kind, RuleKind::Segment { of, .. } if of != look.kind());
+    let is_of_others = matches!(entry.def.kind, RuleKind::Segment { of, .. } if Some(of) != look.kind());
     let changes_at = moves_at.into_iter().chain(entry.turns(rules, asked.now)).min();
     Ok(Some(Explained { explanation, changes_at, membership, is_of_others }))
 }

@@ -241,7 +241,7 @@ fn membership(look: &mut Look<'_>, place: usize, flips: &mut Vec<Flip>) -> Optio
         return None;
     }
     // Of others nobody asks.
-    let came = if look.kind() == of { look.evaluate(place, policy) } else { Evaluation::nobody() };
+    let came = if look.kind() == Some(of) { look.evaluate(place, policy) } else { Evaluation::nobody() };
     if look.lacks_events() {
         return None;
     }

@@ -288,6 +288,10 @@ fn same_but_for_links(erased: &mut World, never: &mut World, told: Option<Id>) {
     if let Some(owner) = told {
         let name = crate::state::name(&owner.identity(), &erased.config);
         other.nodes.get_mut(&name).expect("it is known").0 -= 1;
+        for state in [&mut one, &mut other] {
+            let own = state.profiles.iter_mut().filter(|(nodes, _)| nodes.contains(&name));
+            own.for_each(|(_, profile)| profile.is_somebody = false);
+        }
     }
     assert_eq!(one.difference(&other), None);
 }

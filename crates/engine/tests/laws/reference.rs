@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tessera_engine::config::{Config, NamespaceId};
+use tessera_engine::config::{Config, Kind, NamespaceId};
 use tessera_engine::decide::{DIRECTIVE_DATASET, RELEASE_DATASET};
 use tessera_engine::fact::{Fact, Identity, Replaces, Strength};
 use tessera_engine::id::DirectiveId;
@@ -880,7 +880,10 @@ impl Reference {
             *best = (*best).max(own);
         }
         let spelled = |namespace| config.find(namespace).expect("it is registered").name.to_string();
+        let is_account =
+            nodes.iter().any(|node| config.find(node.namespace).expect("it is registered").kind == Kind::Account);
         Profile {
+            is_somebody: is_account || nodes.len() > 1 || owned.iter().any(|fact| !fact.is_erased),
             attributes: show(&self.attributes(&owned)),
             identifiers: latest.into_iter().map(|(id, (.., value))| (spelled(id), value.0.to_string())).collect(),
             events: (owned.iter().filter(|fact| fact.is_event && !self.has_ended(fact)))
@@ -928,13 +931,14 @@ impl Reference {
         self.graph().nodes.contains(identity)
     }
 
-    /// Who is one profile with an identity; nobody where nothing is known of any of them.
+    /// Who is one profile with an identity; nobody where it is alone, and no fact is its own.
     pub(crate) fn people_of(&self, identity: &Identity) -> BTreeSet<Identity> {
         let graph = self.graph();
         let Some(label) = graph.profile.get(identity) else { return BTreeSet::new() };
         let people = graph.profile.iter().filter(|(_, own)| *own == label).map(|(node, _)| node.clone());
         let people: BTreeSet<Identity> = people.collect();
-        let is_somebody = self.facts.iter().any(|fact| !fact.is_erased && people.contains(&fact.owner));
+        let has_facts = || self.facts.iter().any(|fact| !fact.is_erased && people.contains(&fact.owner));
+        let is_somebody = people.len() > 1 || has_facts();
         if is_somebody { people } else { BTreeSet::new() }
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct State {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Profile {
+    /// Whether it is somebody's: an account, several identities, or one with a fact that was not erased.
+    pub(crate) is_somebody: bool,
     /// The attributes of its view.
     pub(crate) attributes: String,
     /// For each namespace the identifier of its view.

@@ -565,6 +565,7 @@ impl World {
             }
         }
         Profile {
+            is_somebody: cluster.kind_of(id, config).is_some(),
             attributes: show(&Tree::Node(view.attributes)),
             identifiers: view.identifiers.iter().map(|(id, value)| (spelled(*id), value.to_string())).collect(),
             events,

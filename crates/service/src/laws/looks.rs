@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tessera_engine::config::Kind;
 use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
-use tessera_engine::rules::{Asked, SegmentId, kind_of, read};
+use tessera_engine::rules::{Asked, SegmentId, read};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Tree;
 use tessera_engine::view::{self, Lens, Relevance};
@@ -150,7 +150,17 @@ impl World<'_> {
             segment_states.filter(|own| own.late.is_some()).for_each(|_| one_more(&self.seen.put_off));
             for head in cluster.profile_ids() {
                 let lookup = Lookup::Id(head.to_string());
-                let found = self.service.finder(WORKSPACE, config).find(&lookup).await.expect("a profile");
+                let found = self.service.finder(WORKSPACE, config).find(&lookup).await;
+                let Some(of) = cluster.kind_of(head, config) else {
+                    // Nobody has a fact of theirs, and nobody is shown.
+                    assert_eq!(found.expect_err("nobody").code, "profile_not_found");
+                    let states = cluster.node(head).and_then(|node| node.segment_states.as_deref());
+                    let is_inside = |own: &tessera_engine::rules::Membership| own.is_inside();
+                    assert!(states.is_none_or(|own| own.late.is_some() || !own.memberships.iter().any(is_inside)));
+                    one_more(&self.seen.nobodies);
+                    continue;
+                };
+                let found = found.expect("a profile");
                 let lens = Lens { policy: &policy.compiled, config, now: at, relevance: Relevance::Any };
                 let view = view::fold(&found.cluster, head, &lens).expect("a view");
                 let tree = Tree::Node(view::seen(view, (&found.cluster, head), &lens));
@@ -161,7 +171,6 @@ impl World<'_> {
                 };
                 let events: (Vec<StoredCall>, _) =
                     timeline::read(&*self.store, scope, &found, &query, None, &configured, at).await.expect("events");
-                let of = kind_of(config, &found.cluster, found.node);
                 let naive = answers(&configured.stored, &tree, &events.0, of, at);
                 everybody.push(Whole { record: cluster.id(), head, of, tree, events: events.0, naive });
             }

@@ -18,6 +18,7 @@ pub(super) struct Seen {
     pub(super) calendar: Cell<u32>,
     /// Accounts that were inside of a segment.
     pub(super) accounts: Cell<u32>,
+    pub(super) nobodies: Cell<u32>,
     /// Profiles that were looked at while something of them was put off.
     pub(super) put_off: Cell<u32>,
 }
@@ -42,6 +43,7 @@ impl Seen {
             separated,
             calendar,
             accounts,
+            nobodies,
             put_off: _,
         } = self;
         let all = [
@@ -57,6 +59,7 @@ impl Seen {
             ("profiles separated", separated),
             ("turns of the calendar", calendar),
             ("accounts inside of a segment", accounts),
+            ("identities that are nobody's", nobodies),
         ];
         for (what, count) in all {
             assert!(cases < 100 || count.get() >= cases / 20, "{what}: {} in {cases} cases", count.get());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Kind;
 use tessera_engine::id::NodeId;
-use tessera_engine::rules::{Asked, Known, Question, Trouble, kind_of, query as ask};
+use tessera_engine::rules::{Asked, Known, Question, Trouble, query as ask};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Value;
 use tessera_engine::view::Names;
@@ -132,7 +132,7 @@ impl Asking {
         patience: &Patience,
     ) -> Result<Looked, Error> {
         let config = &*self.configured.config;
-        if kind_of(config, cluster, profile) != self.of || self.is_forgotten(cluster).await? {
+        if cluster.kind_of(profile, config) != Some(self.of) || self.is_forgotten(cluster).await? {
             return Ok(Ok(None));
         }
         let given_up = || patience.is_over();
@@ -172,8 +172,7 @@ impl Asking {
         let scope = Scope::new(self.workspace);
         let Some(row) = row::read(&*self.store, scope.cluster(glance.id())).await? else { return Ok(true) };
         let whole = cluster::decode(&row.value, &self.configured.config)?;
-        Ok(loose::is_forgotten(&*self.store, scope, &whole).await?
-            || loose::is_let_go(&*self.store, scope, &whole, node.id).await?)
+        loose::is_forgotten(&*self.store, scope, &whole).await
     }
 }
 

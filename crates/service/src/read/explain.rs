@@ -49,7 +49,7 @@ pub(crate) fn build(
         ExplainedAttribute { path, is_hidden, fate, relevant_until, contenders }
     });
     Ok(Explained {
-        profile_id: render::profile_id(&view, config),
+        profile_id: render::profile_id(&view),
         policy: chosen.id.clone(),
         version: chosen.version,
         graph: policy.graph(),

@@ -50,6 +50,12 @@ impl Finder<'_> {
                 self.by_identity(&Identity { namespace: namespace.id, value }).await?.ok_or_else(not_found)
             }
             Lookup::Id(id) => {
+                // Ids of ours come first: they are drawn, so no value that somebody sends stands before the profile of another.
+                if let Ok(node) = NodeId::parse(id)
+                    && let Some(found) = self.by_node(node).await?
+                {
+                    return Ok(found);
+                }
                 let primary = self.config.primary().and_then(|id| self.config.find(id));
                 if let Some(value) = primary.and_then(|namespace| normalise(namespace, id).ok())
                     && let Some(namespace) = primary
@@ -57,8 +63,7 @@ impl Finder<'_> {
                 {
                     return Ok(found);
                 }
-                let node = NodeId::parse(id).map_err(|_| not_found())?;
-                self.by_node(node).await?.ok_or_else(not_found)
+                Err(not_found())
             }
             Lookup::Node(node) => self.by_node(*node).await?.ok_or_else(not_found),
         }
@@ -118,8 +123,8 @@ impl Finder<'_> {
     /// speaks of.
     pub(crate) async fn unless_forgotten(&self, found: Found) -> Result<Option<Found>, Error> {
         let is_forgotten = loose::is_forgotten(&**self.store, self.scope, &found.cluster).await?;
-        let is_let_go = loose::is_let_go(&**self.store, self.scope, &found.cluster, found.node).await?;
-        Ok((!is_forgotten && !is_let_go).then_some(found))
+        let is_nobody = found.cluster.kind_of(found.node, self.config).is_none();
+        Ok((!is_forgotten && !is_nobody).then_some(found))
     }
 
     /// The cluster of this id, if it holds this node.

@@ -40,10 +40,10 @@ pub(crate) fn taken<'a>(view: &View, config: &'a Config) -> BTreeSet<&'a str> {
     namespaces.map(|namespace| namespace.name.as_str()).chain(RESERVED).collect()
 }
 
-/// What a view is called: the value of the primary namespace where it has one, otherwise its id.
-pub(crate) fn profile_id(view: &View, config: &Config) -> String {
-    let primary = view.identifiers.iter().find(|(namespace, _)| Some(*namespace) == config.primary());
-    primary.map_or_else(|| view.profile_id.to_string(), |(_, value)| value.to_string())
+/// What a view is called: the value of the primary namespace that leads to it where it has one, otherwise its id. No two profiles are called
+/// alike.
+pub(crate) fn profile_id(view: &View) -> String {
+    view.primary.as_ref().map_or_else(|| view.profile_id.to_string(), ToString::to_string)
 }
 
 /// Renders a view. Identifier columns show the latest value of each namespace and win over an attribute of the same name.
@@ -56,7 +56,7 @@ pub(crate) fn render(
 ) -> Bytes {
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(b"{\"profile_id\":");
-    write_text(&profile_id(view, config), &mut out);
+    write_text(&profile_id(view), &mut out);
     if fields.identifiers {
         for (namespace, value) in &view.identifiers {
             let Some(namespace) = config.find(*namespace) else { continue };

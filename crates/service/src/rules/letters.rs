@@ -106,6 +106,9 @@ impl Service {
             for row in &page.rows {
                 let cluster = cluster::decode(&row.value, &configured.config)?;
                 for head in cluster.profile_ids() {
+                    if cluster.kind_of(head, &configured.config).is_none() {
+                        continue;
+                    }
                     if patience.is_over() {
                         return Ok((there, examined));
                     }

@@ -7,7 +7,7 @@ use tessera_engine::cluster::Cluster;
 use tessera_engine::config::{Kind, NamespaceId};
 use tessera_engine::id::NodeId;
 use tessera_engine::policy::IdentityGraph;
-use tessera_engine::rules::{AdHocRule, Asked, Known, Trouble, ask, kind_of};
+use tessera_engine::rules::{AdHocRule, Asked, Known, Trouble, ask};
 use tessera_engine::value::Value;
 use tessera_expr::calendar::Zone;
 use tessera_expr::limits::SCAN_EVENTS_MAX;
@@ -247,7 +247,8 @@ impl Service {
             let id = read_node_key(&row.key).map_or(place.from, number);
             if mixed(id).is_multiple_of(asking.stride) {
                 let cluster = cluster::decode(&row.value, &asking.configured.config)?;
-                for head in cluster.profile_ids() {
+                let is_somebody = |head: &NodeId| cluster.kind_of(*head, &asking.configured.config).is_some();
+                for head in cluster.profile_ids().filter(is_somebody).collect::<Vec<_>>() {
                     let holds = match self.holds_anew(workspace, (&cluster, row), head, asking).await {
                         Err(_) if asking.patience.is_over() => return Ok(()),
                         answer => answer?,
@@ -308,7 +309,7 @@ impl Service {
             known: &Known::default(),
             given_up: Some(&given_up),
         };
-        if kind_of(config, cluster, head) != asking.of {
+        if cluster.kind_of(head, config) != Some(asking.of) {
             return Ok(false);
         }
         let came = match ask(&asked, &asking.beside) {

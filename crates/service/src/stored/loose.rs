@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use hashbrown::HashSet;
-use tessera_engine::cluster::{Cluster, Link, LinkState, Severer};
+use tessera_engine::cluster::{Cluster, Link};
 use tessera_engine::id::NodeId;
 use tessera_store::{Direction, Key, KeyRange, ScanLimit, Store};
 
@@ -95,27 +95,6 @@ pub(crate) async fn links_of(
     let mut keep = keep.into_iter();
     links.retain(|_| keep.next().unwrap_or(true));
     Ok(LinkPage { links, rest: page.next })
-}
-
-/// Links that are looked through for one by which a document has let go of an identity of which nothing else is known.
-const HELD_MAX: usize = 100;
-
-/// Whether nothing is known of the profile of a node but that a document has let go of it: it is nobody's.
-///
-/// # Errors
-/// What the store answers; `Corrupt`.
-pub(crate) async fn is_let_go(store: &dyn Store, scope: Scope, cluster: &Cluster, node: NodeId) -> Result<bool, Error> {
-    if cluster.piece(node).any(|node| node.facts() > 0) {
-        return Ok(false);
-    }
-    let page = store.scan(&scope.held_of(node), ScanLimit::rows(HELD_MAX), Direction::Forward).await;
-    for row in &page.map_err(|error| read_failed(&error))?.rows {
-        let link = link::decode(&row.value)?;
-        if matches!(&link.state, LinkState::Severed(by) if by.iter().any(|by| matches!(by, Severer::Document(_)))) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Whether nothing speaks of a node any more but what was erased: it goes with the links that are still to be removed.

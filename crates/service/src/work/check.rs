@@ -148,7 +148,7 @@ impl Check<'_> {
             faults.append(&mut examined.faults);
             outdated += u64::from(examined.is_outdated);
             let Some(cluster) = examined.cluster else { return };
-            counts = counts.with(counts_of(&cluster));
+            counts = counts.with(counts_of(&cluster, config));
             ruled.see(&cluster, config);
             for node in &cluster.nodes {
                 let kept = node.owned.iter().filter(|tally| !config.sweeps().erases(&tally.source));

@@ -12,7 +12,6 @@ use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Kind;
 use tessera_engine::id::{EventId, NodeId};
 use tessera_engine::model::Flags;
-use tessera_engine::rules::kind_of;
 use tessera_engine::time::Timestamp;
 use tessera_store::{Direction, Key, KeyRange, ScanLimit, Snapshot, Version};
 
@@ -351,7 +350,7 @@ impl Records {
                 self.at = Some(key);
                 let config = &self.configured.config;
                 let cluster = Arc::new(cluster::decode(&row, config)?);
-                let wanted = cluster.profile_ids().filter(|head| kind_of(config, &cluster, *head) == self.of);
+                let wanted = cluster.profile_ids().filter(|head| cluster.kind_of(*head, config) == Some(self.of));
                 self.ready.extend(wanted.map(|head| (cluster.clone(), version, head)));
                 continue;
             }

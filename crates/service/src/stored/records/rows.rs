@@ -78,7 +78,7 @@ impl Counts {
 }
 
 /// The version of a lane's row.
-const LANE_VERSION: u8 = 3;
+const LANE_VERSION: u8 = 4;
 
 #[derive(Deserialize)]
 struct LaneRecord1 {
@@ -110,6 +110,12 @@ pub fn encode_lane(row: &LaneRow) -> Bytes {
     codec::encode(LANE_VERSION, &LaneRecord { clock: clock.micros(), counts, waiting, suppressed, facts_by_id })
 }
 
+/// Whether a lane's row is from before identities that are nobody's were told apart: they are among its profiles.
+#[must_use]
+pub fn counts_nobodies(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|version| *version < 4)
+}
+
 /// Reads a lane's row. One of version 1 is from before anybody was suppressed, or counted while they waited; one of version 2 from
 /// before each dataset had ids of its own.
 ///
@@ -125,7 +131,8 @@ pub fn decode_lane(bytes: &[u8]) -> Result<LaneRow, Error> {
         let LaneRecord2 { clock, counts, waiting, suppressed } = codec::decode(2, bytes)?;
         return Ok(LaneRow { clock: time(clock)?, counts, waiting, suppressed, facts_by_id: FactsById::Some });
     }
-    let LaneRecord { clock, counts, waiting, suppressed, facts_by_id } = codec::decode(LANE_VERSION, bytes)?;
+    let version = if bytes.first() == Some(&3) { 3 } else { LANE_VERSION };
+    let LaneRecord { clock, counts, waiting, suppressed, facts_by_id } = codec::decode(version, bytes)?;
     Ok(LaneRow { clock: time(clock)?, counts, waiting, suppressed, facts_by_id })
 }
 

@@ -371,6 +371,9 @@ fn records_of_earlier_versions_are_read_as_what_they_were() {
     assert_eq!(rows::decode_lane(&thawed("lane-1")).expect("a row"), lane);
     let lane = LaneRow { waiting: 5, suppressed: 600, ..lane };
     assert_eq!(rows::decode_lane(&thawed("lane-2")).expect("a row"), lane);
+    let lane = LaneRow { facts_by_id: FactsById::None, ..lane };
+    assert_eq!(rows::decode_lane(&thawed("lane-3")).expect("a row"), lane);
+    assert!(rows::counts_nobodies(&thawed("lane-3")) && !rows::counts_nobodies(&rows::encode_lane(&lane)));
     for (name, event, source) in [
         ("fact-1", None, None),
         ("fact-event-1", Some(EventId::from_bytes([7; 12])), None),
@@ -429,7 +432,7 @@ fn an_event_is_read_as_written() {
 fn small_rows_are_read_as_written() {
     let counts = Counts { profiles: 1, identities: 2, events: 3, facts: 4 };
     for (name, facts_by_id) in
-        [("lane-3", FactsById::None), ("lane-moving-3", FactsById::Some), ("lane-unplaced-3", FactsById::Unplaced)]
+        [("lane-4", FactsById::None), ("lane-moving-4", FactsById::Some), ("lane-unplaced-4", FactsById::Unplaced)]
     {
         let lane = LaneRow { clock: at(1), counts, waiting: 5, suppressed: 600, facts_by_id };
         assert_eq!(rows::decode_lane(&rows::encode_lane(&lane)).expect("a row"), lane);

@@ -364,7 +364,7 @@ fn called_so(
     let relevance = tessera_engine::view::Relevance::Any;
     let lens = Lens { policy: &configured.policy(policy)?.compiled, config, now, relevance };
     let view = viewed(cluster, head, &lens).ok_or_else(not_found)?;
-    Ok(profile_id(&view, config))
+    Ok(profile_id(&view))
 }
 
 /// An event as a row: what it is, and the members of its payload.

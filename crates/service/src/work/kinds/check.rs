@@ -113,7 +113,7 @@ impl Found {
         let listed = examined.faults.iter().take(room).map(|fault| fault.chars().take(FAULT_CHARS_MAX).collect());
         self.listed.extend(listed);
         if let Some(cluster) = &examined.cluster {
-            let Counts { profiles, identities, events, facts } = counts_of(cluster);
+            let Counts { profiles, identities, events, facts } = counts_of(cluster, config);
             self.profiles += profiles;
             self.identities += identities;
             self.events += events;

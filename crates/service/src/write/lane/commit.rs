@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use hashbrown::HashSet;
 use tessera_engine::cluster::Cluster;
+use tessera_engine::config::Config;
 use tessera_engine::decide::Notice;
 use tessera_engine::id::NodeId;
 use tessera_engine::time::Timestamp;
@@ -123,13 +124,14 @@ impl State {
 
     fn counts_after(&self, changes: &Changes, read: &Read) -> Result<Counts, PartError> {
         let mut counts = self.counts();
+        let config = self.config();
         for (id, cluster) in &changes.clusters {
             if let Some(before) = read.before.get(id) {
-                let rest = counts.without(counts_of(before));
+                let rest = counts.without(counts_of(before, config));
                 counts = rest.ok_or_else(|| PartError::Failed(corrupt("counts of a workspace")))?;
             }
             if let Some(after) = cluster {
-                counts = counts.with(counts_of(after));
+                counts = counts.with(counts_of(after, config));
             }
         }
         Ok(counts)
@@ -176,9 +178,9 @@ fn too_large(commit: &Commit, limits: &Limits) -> Option<CommitError> {
 }
 
 /// What a cluster adds to the counts of its workspace.
-pub(crate) fn counts_of(cluster: &Cluster) -> Counts {
+pub(crate) fn counts_of(cluster: &Cluster, config: &Config) -> Counts {
     Counts {
-        profiles: cluster.profile_ids().count() as u64,
+        profiles: cluster.profile_ids().filter(|head| cluster.kind_of(*head, config).is_some()).count() as u64,
         identities: cluster.nodes.len() as u64,
         events: cluster.nodes.iter().map(tessera_engine::cluster::Node::events).sum(),
         facts: cluster.nodes.iter().map(tessera_engine::cluster::Node::facts).sum(),

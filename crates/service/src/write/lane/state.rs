@@ -13,6 +13,7 @@ use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError, Direction, Key, Limits, ScanLimit, Store, Version};
 
 use super::Done;
+use super::commit::counts_of;
 use super::facts::Placing;
 use super::memberships::{AllCounts, Ruled};
 use super::memory::Memory;
@@ -26,6 +27,7 @@ use crate::stored::audit::{self, Pending, Written};
 use crate::stored::keys::{Family, Scope};
 use crate::stored::layout::read_segment_key;
 use crate::stored::loose;
+use crate::stored::records::cluster;
 use crate::stored::records::rows::{self, Counts, FactsById, LaneRow};
 use crate::stored::records::ruled::{MemberCounts, decode_counts};
 use crate::stored::row;
@@ -33,6 +35,9 @@ use crate::write::suppression::{self, Secret};
 
 /// Looks at whether a workspace has begun, before its first writer is told to try again.
 const BEGINNINGS_MAX: usize = 4;
+
+/// Records read in one go while profiles are counted anew.
+const ROWS_COUNTED: usize = 1_000;
 
 /// What a lane knows between groups. It can be forgotten at any time and is read again.
 pub(super) struct State {
@@ -104,7 +109,11 @@ impl State {
             suppressed: 0,
             facts_by_id: FactsById::None,
         };
-        let row = row.map(|row| rows::decode_lane(&row.value)).transpose()?.unwrap_or(fresh);
+        let counts_nobodies = row.as_ref().is_some_and(|row| rows::counts_nobodies(&row.value));
+        let mut row = row.map(|row| rows::decode_lane(&row.value)).transpose()?.unwrap_or(fresh);
+        if counts_nobodies {
+            row.counts.profiles = self.count_profiles(&configured.config).await?;
+        }
         let secret = match row.suppressed {
             0 => None,
             _ => Some(self.read_secret().await?.ok_or_else(|| corrupt("secret of a workspace"))?),
@@ -131,6 +140,20 @@ impl State {
             }
         }
         Err(commit_failed(&CommitError::Unavailable("whether the workspace has begun is not known".to_owned())))
+    }
+
+    /// Counts all profiles that are somebody's: once, where a row of before counts others as well.
+    async fn count_profiles(&self, config: &Config) -> Result<u64, Error> {
+        let (mut profiles, mut rest) = (0, Some(self.scope.all_of(Family::Cluster)));
+        while let Some(range) = rest {
+            let page = self.store().scan(&range, ScanLimit::rows(ROWS_COUNTED), Direction::Forward).await;
+            let page = page.map_err(|error| read_failed(&error))?;
+            for row in &page.rows {
+                profiles += counts_of(&cluster::decode(&row.value, config)?, config).profiles;
+            }
+            rest = page.next;
+        }
+        Ok(profiles)
     }
 
     async fn read_member_counts(&self) -> Result<AllCounts, Error> {

@@ -9,7 +9,7 @@ use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
 use tessera_engine::time::Timestamp;
 use tessera_expr::calendar::Zone;
 use tessera_expr::pql;
-use tessera_store::{Limits, MemoryStore, Store};
+use tessera_store::{Commit, Limits, MemoryStore, Store};
 
 use crate::base::components::Components;
 use crate::base::error::Error;
@@ -18,6 +18,9 @@ use crate::base::settings::Settings;
 use crate::base::verdict::{Incoming, Verdict};
 use crate::config::workspace::{Definition, RuleContent, RuleKind, RuleName, StoredConfig, put_rule};
 use crate::read::query::{Fields, Lookup};
+use crate::stored::keys::Scope;
+use crate::stored::records::rows;
+use crate::stored::row;
 use crate::work::check;
 use crate::work::service::Service;
 use crate::work::timers;
@@ -178,4 +181,22 @@ fn fact(id: &str, identities: &[(&str, &str)], event: &str) -> Fact {
         content: None,
         replaces: tessera_engine::fact::Replaces::Nothing,
     }
+}
+
+#[tokio::test]
+async fn profiles_that_were_counted_otherwise_are_counted_anew() {
+    let mut world = World::new(Limits::EMBEDDED).await;
+    world.accept(vec![fact("1", &[("user_id", "ann")], "Seen"), fact("2", &[("user_id", "ben")], "Seen")]).await;
+    world.service.close().await;
+    let key = Scope::new(WORKSPACE).lane();
+    let row = row::read(&*world.store, key.clone()).await.expect("a row").expect("a row");
+    let mut lane = rows::decode_lane(&row.value).expect("a row");
+    lane.counts.profiles = 5;
+    let mut before = rows::encode_lane(&lane).to_vec();
+    before[0] = 3;
+    world.store.commit(Commit::new().put(key, Bytes::from(before))).await.expect("a commit");
+    world.restart().await;
+    world.accept(vec![fact("3", &[("user_id", "cat")], "Seen")]).await;
+    assert_eq!(world.service.counts(WORKSPACE).await.expect("counts").profiles, 3);
+    world.check().await;
 }
