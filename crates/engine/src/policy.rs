@@ -29,13 +29,13 @@ mod choose;
 mod compiled;
 mod explain;
 mod members;
-mod settle;
+mod resolve;
 
 pub use compiled::CompiledPolicy;
 pub use explain::{Attribute, Contender, Explanation, Fate, Part, Reason, explain, explain_all};
 
 pub(crate) use choose::{Parted, unit};
-pub(crate) use settle::settled;
+pub(crate) use resolve::resolved;
 
 /// Whose facts a view shows. The id of what it shows is the id under which memberships are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

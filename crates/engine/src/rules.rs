@@ -34,7 +34,7 @@ pub use query::{Question, query};
 pub use read::{Asked, Explained, Newest, RuleResults, Unanswered, ask, explain, read, would_change};
 pub use segment_state::{Late, Membership, SegmentStates, Trouble};
 pub use set::{
-    AdHocRule, AggregateId, Cycle, KeptDef, Layer, RuleDef, RuleKind, RuleSet, SegmentId, Turning, keepable,
+    AdHocRule, AggregateId, Cycle, KeptDef, Layer, RuleDef, RuleKind, RuleSet, RulesProgress, SegmentId, keepable,
 };
 pub use settle::{Flip, Scope};
 

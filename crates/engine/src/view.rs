@@ -105,13 +105,13 @@ pub fn fold(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Option<View> {
     };
     let attributes = attributes(cluster, node, lens, &Names::All);
     let Identifiers { shown: identifiers, primary } = identifiers(cluster, node, lens, &Names::All);
-    let (ended_at, valid_until) = turns(cluster, node, lens, &Names::All);
+    let (ended_at, valid_until) = changes(cluster, node, lens, &Names::All);
     let updated_at = ended_at.map_or(cluster.updated_at, |at| at.max(cluster.updated_at));
     Some(View { profile_id, identifiers, primary, attributes, updated_at, valid_until })
 }
 
 fn attributes(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> BTreeMap<Arc<str>, Tree> {
-    match policy::settled(cluster, node, lens, names) {
+    match policy::resolved(cluster, node, lens, names) {
         Tree::Node(members) => members,
         Tree::Leaf(_) => BTreeMap::new(),
     }
@@ -168,7 +168,7 @@ pub(crate) fn seen_at(
 ) -> (BTreeMap<Arc<str>, Tree>, Option<Timestamp>) {
     let attributes = attributes(cluster, node, lens, names);
     let Identifiers { shown, .. } = identifiers(cluster, node, lens, names);
-    let (_, valid_until) = turns(cluster, node, lens, names);
+    let (_, valid_until) = changes(cluster, node, lens, names);
     let mut seen = as_seen(attributes, &shown, lens.config);
     if names.has(IDENTITIES) {
         seen.insert(IDENTITIES.into(), all_identities(cluster, node, lens));
@@ -228,7 +228,7 @@ fn as_seen(
 }
 
 /// When something under these names last changed by itself, and when something next does.
-fn turns(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> (Option<Timestamp>, Option<Timestamp>) {
+fn changes(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> (Option<Timestamp>, Option<Timestamp>) {
     let keeping = lens.config.keeping();
     let asks_relevance = lens.relevance != Relevance::Any && !keeping.is_always_relevant();
     let (mut last, mut next): (Option<Timestamp>, Option<Timestamp>) = (None, None);
@@ -241,11 +241,11 @@ fn turns(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> (Op
             for cell in fragment.cells.iter().filter(counts) {
                 let kept = keeping.kept_until(&cell.path, cell.time);
                 let relevant = if asks_relevance { keeping.relevant_until(&cell.path, cell.time) } else { None };
-                for turn in kept.into_iter().chain(relevant) {
-                    if turn <= lens.now {
-                        last = last.max(Some(turn));
+                for change in kept.into_iter().chain(relevant) {
+                    if change <= lens.now {
+                        last = last.max(Some(change));
                     } else {
-                        next = Some(next.map_or(turn, |next| next.min(turn)));
+                        next = Some(next.map_or(change, |next| next.min(change)));
                     }
                 }
             }

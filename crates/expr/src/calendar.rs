@@ -128,22 +128,22 @@ impl Interval {
             Which::This => 0,
             Which::Next => 1,
         };
-        let (start, end, turns) = match micros_below_a_day(unit) {
+        let (start, end, rollover) = match micros_below_a_day(unit) {
             Some(length) => below_a_day(length, offset, now, zone),
             None => from_a_day(unit, offset, now, zone),
         };
-        (Self::up_to(start, end), (turns < Timestamp::MAX).then_some(turns))
+        (Self::up_to(start, end), (rollover < Timestamp::MAX).then_some(rollover))
     }
 }
 
 /// The first instant after this one at which a new day, or a longer unit of the calendar, begins in a zone. Shorter units have none: they
 /// are counted as something of each profile's own.
 #[must_use]
-pub fn next_turn(unit: Unit, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
+pub fn next_rollover(unit: Unit, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
     if is_shared(unit) { Interval::calendar(Which::This, unit, after, zone).1 } else { None }
 }
 
-/// Whether a unit turns for everybody at once, and not so often that everybody cannot be looked at each time.
+/// Whether a unit rolls over for everybody at once, and not so often that everybody cannot be looked at each time.
 pub(crate) fn is_shared(unit: Unit) -> bool {
     micros_below_a_day(unit).is_none()
 }
@@ -152,9 +152,9 @@ fn below_a_day(length: i64, offset: i64, now: Timestamp, zone: &Zone) -> (Timest
     let ahead = i64::from(zone.0.to_offset(instant(now)).seconds()) * SECOND;
     let start = now.micros() - (now.micros() + ahead).rem_euclid(length);
     let at = |units: i64| clamped(start + units * length);
-    let turns = at(1);
-    let turns = zone.next_change(now).map_or(turns, |change| change.min(turns));
-    (at(offset), at(offset + 1), turns)
+    let rollover = at(1);
+    let rollover = zone.next_change(now).map_or(rollover, |change| change.min(rollover));
+    (at(offset), at(offset + 1), rollover)
 }
 
 fn from_a_day(unit: Unit, offset: i64, now: Timestamp, zone: &Zone) -> (Timestamp, Timestamp, Timestamp) {

@@ -80,7 +80,7 @@ pub(crate) struct Evaluator<'f> {
     /// The patterns that have been matched.
     patterns: Vec<(Name, Option<Arc<Pattern>>)>,
     moves_at: Option<Timestamp>,
-    turns_at: Option<Timestamp>,
+    rolls_over_at: Option<Timestamp>,
     /// Whether it looked at events that are not all there.
     is_truncated: bool,
     /// How many of the windows around it have left all behind that is not seen.
@@ -113,7 +113,7 @@ impl<'f> Evaluator<'f> {
             opened: Vec::new(),
             patterns: Vec::new(),
             moves_at: None,
-            turns_at: None,
+            rolls_over_at: None,
             is_truncated: false,
             spared: 0,
             contexts: smallvec![profile],
@@ -123,10 +123,10 @@ impl<'f> Evaluator<'f> {
 
     /// Until when what was evaluated stays so.
     pub(crate) fn changes_at(&self) -> Option<Timestamp> {
-        self.moves_at.into_iter().chain(self.turns_at).min()
+        self.moves_at.into_iter().chain(self.rolls_over_at).min()
     }
 
-    /// Until when it stays so, the turns of the calendar aside.
+    /// Until when it stays so, the rollovers of the calendar aside.
     pub(crate) fn moves_at(&self) -> Option<Timestamp> {
         self.moves_at
     }
@@ -255,10 +255,10 @@ impl<'f> Evaluator<'f> {
         }
     }
 
-    /// The answer may be another from this instant on, at which the calendar turns for everybody.
-    fn until_turn(&mut self, at: Timestamp) {
+    /// The answer may be another from this instant on, at which the calendar rolls over for everybody.
+    fn until_rollover(&mut self, at: Timestamp) {
         if at > self.now {
-            self.turns_at = Some(self.turns_at.map_or(at, |earliest| earliest.min(at)));
+            self.rolls_over_at = Some(self.rolls_over_at.map_or(at, |earliest| earliest.min(at)));
         }
     }
 
@@ -385,7 +385,7 @@ impl<'f> Evaluator<'f> {
             Some(kept) => {
                 match (kept.changes_at, aggregate.window) {
                     (None, _) => {}
-                    (Some(at), Window::Calendar(_, unit)) if is_shared(unit) => self.until_turn(at),
+                    (Some(at), Window::Calendar(_, unit)) if is_shared(unit) => self.until_rollover(at),
                     (Some(at), _) => self.until(at),
                 }
                 Ok(Item::Value(kept.value))

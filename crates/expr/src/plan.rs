@@ -32,7 +32,7 @@ pub struct Plan {
     /// What of it may be kept.
     pub aggregates: Vec<Aggregate>,
     /// The units of the calendar, days or longer, of which a new one may change its answer: see
-    /// [`next_turn`](crate::calendar::next_turn).
+    /// [`next_rollover`](crate::calendar::next_rollover).
     pub calendar: BTreeSet<Unit>,
     /// Whether it takes the clock itself for a value, so that its answer never holds for longer than an instant. What compares with the
     /// clock does not.
@@ -126,7 +126,7 @@ pub(crate) fn derive(source: &Expr, purpose: Purpose) -> (Expr, Plan) {
         scans_events: false,
     };
     depends::add(&root, &mut plan);
-    // In the expression as it was given, so that aggregates which are not kept turn as well.
+    // In the expression as it was given, so that aggregates which are not kept roll over as well.
     depends::add_calendar(source, &mut plan.calendar);
     (root, plan)
 }

@@ -40,7 +40,7 @@ pub struct Answer {
     /// The earliest instant after that of the evaluation at which the answer may be another although nothing is said of the
     /// profile. It may be early, never late; none if the answer holds for good.
     pub changes_at: Option<Timestamp>,
-    /// The earliest instant at which it may be another for this profile alone: without the turns of the calendar that are the same for
+    /// The earliest instant at which it may be another for this profile alone: without the rollovers of the calendar that are the same for
     /// everybody, which are those of [`Plan::calendar`](crate::plan::Plan::calendar).
     pub moves_at: Option<Timestamp>,
     /// How many steps it took.

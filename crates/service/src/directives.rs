@@ -344,7 +344,7 @@ impl Service {
         let (mut entries, more) = match &query.profile {
             None => self.whole_history(workspace, query, after).await?,
             Some(lookup) => {
-                let found = self.finder(workspace, config).find(lookup).await?;
+                let found = self.finder(workspace, config).find_known(lookup).await?;
                 let nodes = found.cluster.piece(found.node).map(|node| node.id).collect::<Vec<_>>();
                 self.history_of(workspace, &nodes, query, after).await?
             }
@@ -431,7 +431,7 @@ impl Service {
             if identities.contains_key(&node) {
                 continue;
             }
-            let Some(found) = finder.by_node(node).await? else { continue };
+            let Some(found) = finder.by_known_node(node).await? else { continue };
             // The others of its profile are most likely asked for as well.
             let own = found.cluster.nodes.iter().map(|node| (node.id, NamedIdentity::new(&node.identity, config)));
             identities.extend(own);

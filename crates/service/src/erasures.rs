@@ -98,7 +98,7 @@ impl Service {
         once: Option<Once<Receipt>>,
     ) -> Result<Given<Receipt>, Error> {
         let configured = self.running(workspace).shared.configured().await?;
-        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        let found = self.finder(workspace, &configured.config).find_known(lookup).await?;
         let victim = match extent {
             Extent::Profile => Victim::Profile(found.node),
             Extent::Identity => Victim::Node(found.node),
@@ -127,7 +127,7 @@ impl Service {
             return Err(Error::new(ErrorKind::Invalid, "batch_too_many", message));
         }
         let configured = self.running(workspace).shared.configured().await?;
-        let found = self.finder(workspace, &configured.config).find(profile).await?;
+        let found = self.finder(workspace, &configured.config).find_known(profile).await?;
         for (at, named) in identities.iter().enumerate() {
             let own = identity_of(&configured, &named.namespace, &named.value)?;
             if !found.cluster.piece(found.node).any(|node| node.identity == own) {
@@ -324,7 +324,7 @@ impl Service {
         let mut nodes = Vec::new();
         for own in identities {
             let identity = identity_of(&configured, &own.namespace, &own.value)?;
-            nodes.extend(finder.by_identity(&identity).await?.map(|found| found.node));
+            nodes.extend(finder.by_known_identity(&identity).await?.map(|found| found.node));
         }
         let asked = Asked { named: identities.len() as u64, reason: reason.map(str::to_owned) };
         let parameters = serde_json::to_string(&asked).map_err(|_| mismatch())?;

@@ -8,7 +8,7 @@
 //! - one worker per job: taking it up counts the job's epoch on, and only the worker of the last epoch may write. Every change
 //!   asserts the version of the row that it was decided on (decision 0009 says why the store's fences are not used);
 //! - a step may be done twice, never left out;
-//! - all turns of a job's state stand in [`Job::steer`](job::Job), `take` and `advance`, which are pure.
+//! - all changes of a job's state stand in [`Job::steer`](job::Job), `take` and `advance`, which are pure.
 //!
 //! # To add a kind
 //!

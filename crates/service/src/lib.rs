@@ -70,7 +70,7 @@ pub use tokens::Tokens;
 pub use work::service::Service;
 pub use work::{backups, check, contradictions, walks};
 pub use write::lane::Changed;
-pub use write::{erasure, feed, quarantine, turns};
+pub use write::{erasure, feed, membership_changes, quarantine};
 
 /// Counts what tests allocate.
 #[cfg(test)]

@@ -209,7 +209,7 @@ impl Service {
     /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`.
     pub async fn identities(&self, workspace: WorkspaceId, lookup: &Lookup) -> Result<Graph, Error> {
         let configured = self.running(workspace).shared.configured().await?;
-        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        let found = self.finder(workspace, &configured.config).find_known(lookup).await?;
         graph::read(&self.components.store, Scope::new(workspace), &found, &configured.config).await
     }
 
@@ -221,7 +221,7 @@ impl Service {
         let configured = self.running(workspace).shared.configured().await?;
         // What rules come to is part of it.
         configured.check_rules_are_on()?;
-        let found = self.finder(workspace, &configured.config).find(lookup).await?;
+        let found = self.finder(workspace, &configured.config).find_known(lookup).await?;
         Ok(Export::new(self.asker(workspace), configured, found, visibility, self.now()))
     }
 

@@ -39,10 +39,10 @@ use crate::work::service::Service;
 use crate::write::lane::Changed;
 
 pub use crate::stored::records::ruled::MemberCounts;
-pub use changes::{MemberChange, MemberChanges, MemberTurn};
+pub use changes::{MemberChange, MemberChangeKind, MemberChanges};
 pub use controlled::Controlled;
 use controlled::{control_of, controlled};
-pub use history::{Turn, TurnPage};
+pub use history::{MembershipChange, MembershipChangePage};
 pub use preview::Preview;
 
 mod changes;

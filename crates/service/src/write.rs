@@ -5,7 +5,7 @@ pub mod erasure;
 pub mod feed;
 pub(crate) mod history;
 pub(crate) mod lane;
+pub mod membership_changes;
 pub mod quarantine;
 pub(crate) mod redaction;
 pub(crate) mod suppression;
-pub mod turns;

@@ -99,7 +99,9 @@ async fn what_hung_to_the_erased_alone_goes_with_it() {
         let facts = facts.map(|at| fact(&format!("{at}"), &format!("user_id:ann email:{at}@x.example !Wrote @1")));
         ingest(&service, facts.collect()).await;
     }
-    assert!(is_there(&service, "email", "1600@x.example").await);
+    // It is nobody's, and there.
+    assert!(!is_there(&service, "email", "1600@x.example").await);
+    assert_eq!(held(&service, "email", "1600@x.example").await, 1);
     let extent = (Extent::Identity, Return::Allowed);
     let receipt = service.erase(WORKSPACE, &by("user_id", "ann"), extent, ("test", key())).await.expect("a receipt");
     assert_eq!(receipt.removed.links, 1_700);

@@ -17,7 +17,7 @@ use tessera_service::audit::Action;
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::{ListQuery, Permission, WorkspaceId};
 use tessera_service::error::Error;
-use tessera_service::segments::{self, MemberChange, MemberTurn};
+use tessera_service::segments::{self, MemberChange, MemberChangeKind};
 use utoipa::ToSchema;
 
 use super::profiles::READ;
@@ -233,10 +233,10 @@ async fn changes(
         id: change.id,
         profile_id: change.profile_id,
         at: format_timestamp(change.at),
-        turn: match change.turn {
-            MemberTurn::Entered => "entered",
-            MemberTurn::Left => "left",
-            MemberTurn::Erased => "erased",
+        turn: match change.kind {
+            MemberChangeKind::Entered => "entered",
+            MemberChangeKind::Left => "left",
+            MemberChangeKind::Erased => "erased",
         },
     };
     let changes = found.changes.into_iter().map(shown).collect();

@@ -118,7 +118,7 @@ struct Overlap {
 #[schema(as = MembershipHistory)]
 struct History {
     /// The newest first.
-    items: Vec<Turn>,
+    items: Vec<MembershipChange>,
     /// Where the next page begins; null on the last.
     next_cursor: Option<String>,
     /// On the last page: that there were older ones, which are no longer kept. Of a profile the newest 1,000 are, for 400 days unless the
@@ -128,8 +128,8 @@ struct History {
 
 /// That a profile came into a segment, or left it.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = MembershipTurn)]
-struct Turn {
+#[schema(as = MembershipChange)]
+struct MembershipChange {
     /// The segment.
     segment: String,
     /// When: of a write the instant of its commit, of time alone the instant at which it came true.
@@ -352,12 +352,12 @@ pub(super) async fn history<N: Named>(
     let entered = app.enter(&headers, Permission::Read)?;
     let query = page(&query)?;
     let page = app.service.membership_history(entered.workspace, &name.lookup(), &query, entered.visibility()).await?;
-    let turn = |turn: tessera_service::segments::Turn| Turn {
-        segment: turn.segment,
-        at: format_timestamp(turn.at),
-        turn: if turn.is_inside { "entered" } else { "left" },
+    let shown = |change: tessera_service::segments::MembershipChange| MembershipChange {
+        segment: change.segment,
+        at: format_timestamp(change.at),
+        turn: if change.is_inside { "entered" } else { "left" },
     };
-    let items = page.items.into_iter().map(turn).collect();
+    let items = page.items.into_iter().map(shown).collect();
     let history = History { items, next_cursor: page.next_cursor, older_let_go: page.older_let_go };
     Ok(entered.answer(json_answer(&history)))
 }

@@ -365,7 +365,7 @@ async fn nobodies(world: &World) -> Vec<(&'static str, &'static str)> {
     let rules = json!({ "priority": 800, "blocked": ["none@x.example"] });
     assert_eq!(call(world, "PUT", "/v1/admin/namespaces/email", &rules).await.status, 200);
     for body in [
-        json!({ "userId": "ann", "messageId": "b1", "traits": { "email": "none@x.example" } }),
+        json!({ "userId": "ben", "messageId": "b1", "traits": { "email": "none@x.example" } }),
         json!({ "userId": "ann", "messageId": "b2", "traits": { "email": "gone@x.example" } }),
     ] {
         assert_eq!(call(world, "POST", "/v1/identify", &body).await.json()["accepted"], 1, "{body}");
@@ -395,6 +395,11 @@ async fn identities_of_which_nothing_is_known_are_nobody_wherever_people_are_cou
         let reply = world.get(&format!("/v1/profiles/identifier/{namespace}/{value}"), ROOT).await;
         assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "profile_not_found"), "{value}");
     }
+    // Who states it is found by it, and what is known of it is shown and erased.
+    let stated = "/v1/profiles?filter=email%20%3D%20%22none%40x.example%22";
+    assert_eq!(get(&world, stated).await["profiles"][0]["user_id"], "ben");
+    let graph = get(&world, "/v1/profiles/identifier/email/two@x.example/identities").await;
+    assert_eq!(graph["held"].as_array().map(Vec::len), Some(1), "{graph}");
     // Ann, Ben, and the visitor.
     let counts = get(&world, "/v1/admin/counts").await;
     assert_eq!(counts["profiles"], 3, "{counts}");
@@ -424,4 +429,8 @@ async fn identities_of_which_nothing_is_known_are_nobody_wherever_people_are_cou
     for name in ["before", "after"] {
         assert_eq!(get(&world, &format!("/v1/segments/{name}")).await["count"], 5, "{name}");
     }
+    let erased = call(&world, "DELETE", "/v1/identities/email/two%40x.example", &Value::Null).await;
+    assert_eq!(erased.status, 200, "{}", erased.json());
+    let gone = world.get("/v1/profiles/identifier/email/two@x.example/identities", ROOT).await;
+    assert_eq!(gone.status, 404, "{}", gone.json());
 }

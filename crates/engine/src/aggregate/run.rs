@@ -104,7 +104,7 @@ impl Run {
 
     /// The first instant after its own at which it may be another by itself. What holds too much stays so for an hour.
     #[must_use]
-    pub fn turns(&self) -> Option<Timestamp> {
+    pub fn changes_at(&self) -> Option<Timestamp> {
         if self.summary.is_err() {
             return Some(self.at.plus_micros(BEYOND_MICROS));
         }
@@ -114,7 +114,7 @@ impl Run {
     /// Whether it says what holds at an instant.
     #[must_use]
     pub fn holds_at(&self, now: Timestamp) -> bool {
-        self.at <= now && self.turns().is_none_or(|at| at > now)
+        self.at <= now && self.changes_at().is_none_or(|at| at > now)
     }
 
     /// Whether what it comes to becomes nothing but less while events leave: a count, or a sum of what is not negative.
@@ -248,12 +248,12 @@ impl Run {
             let Ok(summary) = &mut self.summary else { return Err(Unread) };
             summary.remove(&going.aggregate.measure, *moment, contribution).map_err(|Gone| Unread)?;
         }
-        self.enters = first(self.enters, ahead.asked.first().and_then(|(moment, _)| going.turn(moment.time)));
+        self.enters = first(self.enters, ahead.asked.first().and_then(|(moment, _)| going.passes(moment.time)));
         let left = going.stretch(to.0, from.0.plus_micros(-1))?;
         let counted = || left.asked.iter().filter(|(moment, _)| moment.time <= to.1);
         self.at = going.now;
         counted().for_each(|(moment, own)| self.put(going.aggregate, going.bounds, *moment, own));
-        self.leaves = first(self.leaves, counted().next().and_then(|(moment, _)| going.turn(moment.time)));
+        self.leaves = first(self.leaves, counted().next().and_then(|(moment, _)| going.passes(moment.time)));
         match &self.summary {
             Ok(Summary::Best(best)) => self.leaves = going.leaves_of(best),
             Ok(_) => {}
@@ -281,7 +281,7 @@ impl Run {
             summary.remove(&aggregate.measure, *moment, contribution).map_err(|Gone| Unread)?;
         }
         let next = stretch.next().filter(|at| *at <= from.1);
-        self.leaves = next.and_then(|at| going.turn(at.max(to.0)));
+        self.leaves = next.and_then(|at| going.passes(at.max(to.0)));
         Ok(())
     }
 
@@ -291,9 +291,9 @@ impl Run {
         let stretch = going.stretch(from.1.plus_micros(1), to.1)?;
         for (moment, contribution) in stretch.asked.iter().filter(|(moment, _)| moment.time >= to.0) {
             self.put(aggregate, bounds, *moment, contribution);
-            self.leaves = first(self.leaves, going.turn(moment.time));
+            self.leaves = first(self.leaves, going.passes(moment.time));
         }
-        self.enters = stretch.next().and_then(|at| going.turn(at.max(to.1.plus_micros(1))));
+        self.enters = stretch.next().and_then(|at| going.passes(at.max(to.1.plus_micros(1))));
         Ok(())
     }
 
@@ -346,13 +346,13 @@ impl Going<'_> {
     }
 
     /// When what happened at an instant leaves, or comes in.
-    fn turn(&self, at: Timestamp) -> Option<Timestamp> {
+    fn passes(&self, at: Timestamp) -> Option<Timestamp> {
         self.aggregate.window.counts(at, self.now, self.zone).1
     }
 
     /// When the first of those that are kept leaves.
     fn leaves_of(&self, best: &Best) -> Option<Timestamp> {
-        best.first.iter().filter_map(|ranked| self.turn(ranked.moment.time)).min()
+        best.first.iter().filter_map(|ranked| self.passes(ranked.moment.time)).min()
     }
 }
 

@@ -296,7 +296,7 @@ impl Act<'_> {
 pub fn winner(first: &Cluster, second: &Cluster, link: &Link, config: &crate::config::Config) -> Option<[Identity; 2]> {
     let won = match link.state {
         LinkState::Held(HoldReason::Limit) => first.limit_winner(link, config)?,
-        LinkState::Held(HoldReason::Exclusive) => super::settle::exclusive_winner(first, second, link)?,
+        LinkState::Held(HoldReason::Exclusive) => super::recluster::exclusive_winner(first, second, link)?,
         LinkState::Active
         | LinkState::Severed(_)
         | LinkState::Held(HoldReason::Hub | HoldReason::Blocked | HoldReason::Separated | HoldReason::Full) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::command::{Decide, row};
-use super::settle::Parts;
+use super::recluster::Parts;
 use super::{Act, Outcome};
 use crate::cluster::{Cluster, End, Evidence, Link, LinkState, Neighbour, Severer, Source, Tally};
 use crate::fact::{Identity, Strength};

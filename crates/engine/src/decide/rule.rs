@@ -400,10 +400,10 @@ fn sleeps(cluster: &Cluster) -> bool {
 
 /// Whether segment states have to be kept.
 fn says_something(segment_states: &SegmentStates, rules: &RuleSet) -> bool {
-    // Where the calendar turns, when it was settled last tells which turns are still to come.
-    let turning = rules.turning();
-    let waits = rules.turns() && Some(segment_states.settled_at) > turning.turned_at;
-    let is_ahead = segment_states.epoch > turning.settled_epoch;
+    // Where the calendar rolls over, when it was settled last tells which rollovers are still to come.
+    let progress = rules.progress();
+    let waits = rules.rolls_over() && Some(segment_states.settled_at) > progress.rolled_over_at;
+    let is_ahead = segment_states.epoch > progress.settled_epoch;
     !segment_states.memberships.is_empty()
         || segment_states.due.is_some()
         || segment_states.late.is_some()

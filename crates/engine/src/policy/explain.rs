@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::choose::{Choice, Said, counts, gather, said};
 use super::compiled::{Choose, CompiledPolicy};
 use super::members::{Member, Role};
-use super::settle::{choose_and_settle, said_at};
+use super::resolve::{choose_and_resolve, said_at};
 use crate::cluster::Cluster;
 use crate::id::NodeId;
 use crate::time::Timestamp;
@@ -143,7 +143,7 @@ pub fn explain_all(cluster: &Cluster, node: NodeId, lens: &Lens<'_>) -> Explanat
 fn explain_where(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, is_asked: impl Fn(&Path) -> bool) -> Explanation {
     let policy = lens.policy;
     let all = gather(cluster, node, lens, &Names::All);
-    let choices = choose_and_settle(&all, policy);
+    let choices = choose_and_resolve(&all, policy);
     let mut attributes: BTreeMap<Path, Attribute> = BTreeMap::new();
     for (at, choice) in choices.iter().enumerate().filter(|(_, choice)| is_asked(&choice.path)) {
         let of_whole = choice.all.iter().map(|said| contender(said, part(choice, said, policy), lens));

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use super::choose::{Choice, Said};
 use super::compiled::{Choose, CompiledPolicy};
-use super::settle::own_standing;
+use super::resolve::own_standing;
 use crate::time::Timestamp;
 use crate::value::{Path, Value};
 

@@ -65,7 +65,7 @@ pub(super) fn asked_policy(rules: &RuleSet) -> usize {
 #[derive(Debug, Clone)]
 pub(crate) struct Evaluation {
     pub(crate) value: Result<Value, Trouble>,
-    /// The first instant after this one at which it may be otherwise by itself, the turns of the calendar aside.
+    /// The first instant after this one at which it may be otherwise by itself, the rollovers of the calendar aside.
     pub(crate) moves_at: Option<Timestamp>,
 }
 
@@ -487,8 +487,9 @@ impl Facts for Asking<'_, '_> {
     fn kept_against(&self, aggregate: &Aggregate, comparison: Comparison, number: Decimal) -> Option<Kept> {
         let decided = |kept: &KeptDef| self.look.decided(kept, comparison, number);
         let kept = self.look.sources.rules.kept(aggregate, &self.entry.def.zone)?;
-        decided(kept)
-            .or_else(|| self.kept_until(aggregate, |def, kept| self.look.until_it_turns(def, kept, comparison, number)))
+        decided(kept).or_else(|| {
+            self.kept_until(aggregate, |def, kept| self.look.until_it_changes(def, kept, comparison, number))
+        })
     }
 }
 

@@ -108,16 +108,16 @@ pub(super) fn ordered(defs: &[RuleDef], needs: &[Vec<usize>]) -> Result<Vec<usiz
     Ok(order)
 }
 
-pub(super) fn turns_of(entries: &[Entry]) -> Vec<(Unit, Zone)> {
-    let mut turns: Vec<(Unit, Zone)> = Vec::new();
+pub(super) fn rollovers_of(entries: &[Entry]) -> Vec<(Unit, Zone)> {
+    let mut rollovers: Vec<(Unit, Zone)> = Vec::new();
     for entry in entries.iter().filter(|entry| entry.def.kind != RuleKind::Attribute) {
         for own in entry.closure.iter().map(|at| &entries[*at]) {
             for unit in &own.plan().calendar {
-                if !turns.iter().any(|(known, zone)| known == unit && *zone == own.def.zone) {
-                    turns.push((*unit, own.def.zone.clone()));
+                if !rollovers.iter().any(|(known, zone)| known == unit && *zone == own.def.zone) {
+                    rollovers.push((*unit, own.def.zone.clone()));
                 }
             }
         }
     }
-    turns
+    rollovers
 }

@@ -151,7 +151,7 @@ pub fn read(asked: &Asked<'_>) -> Result<RuleResults, Unanswered> {
     }
     let segment_states = settled(asked)?;
     ruled.valid_until =
-        segment_states.due.into_iter().chain(rules.next_turn(asked.now).filter(|_| rules.turns())).min();
+        segment_states.due.into_iter().chain(rules.next_rollover(asked.now).filter(|_| rules.rolls_over())).min();
     if asked.policy.graph() == IdentityGraph::Full {
         for at in rules.segments() {
             let def = &rules.entries[at].def;
@@ -175,8 +175,8 @@ pub fn read(asked: &Asked<'_>) -> Result<RuleResults, Unanswered> {
             Ok(value) => ruled.attributes.push((entry.def.name.clone(), value)),
             Err(trouble) => ruled.troubled.push((entry.def.name.clone(), trouble)),
         }
-        let turns = entry.turns(rules, asked.now);
-        ruled.valid_until = ruled.valid_until.into_iter().chain(came.moves_at).chain(turns).min();
+        let rollover = entry.next_rollover(rules, asked.now);
+        ruled.valid_until = ruled.valid_until.into_iter().chain(came.moves_at).chain(rollover).min();
     }
     if look.lacks_events() {
         return Err(Unanswered::of(&look));
@@ -272,6 +272,6 @@ pub fn explain(asked: &Asked<'_>, is_attribute: bool, name: &Name) -> Result<Opt
         return Err(Unanswered::of(&look));
     }
     let is_of_others = matches!(entry.def.kind, RuleKind::Segment { of, .. } if Some(of) != look.kind());
-    let changes_at = moves_at.into_iter().chain(entry.turns(rules, asked.now)).min();
+    let changes_at = moves_at.into_iter().chain(entry.next_rollover(rules, asked.now)).min();
     Ok(Some(Explained { explanation, changes_at, membership, is_of_others }))
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tessera_expr::ast::{Name, Unit};
-use tessera_expr::calendar::{Zone, next_turn};
+use tessera_expr::calendar::{Zone, next_rollover};
 use tessera_expr::plan::{Aggregate, Plan, Window};
 use tessera_expr::rule::Rule;
 
 use super::event::{Blank, OpenPayload};
 use super::index::Index;
 use super::nobody::holding_of_nobody;
-use super::order::{ByName, names_read, needs_of, ordered, reads_values, resolve, turns_of};
+use super::order::{ByName, names_read, needs_of, ordered, reads_values, resolve, rollovers_of};
 use super::settle::Scope;
 use super::written::EventAttributes;
 use crate::aggregate::Bounds;
@@ -89,13 +89,13 @@ pub struct KeptDef {
 
 /// How far the rules have been brought to everybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Turning {
+pub struct RulesProgress {
     /// Counts the changes of configuration under which every membership may be another.
     pub epoch: u64,
     /// The last epoch that has been brought to everybody.
     pub settled_epoch: u64,
-    /// Up to which instant the turns of the calendar have been brought to everybody.
-    pub turned_at: Option<Timestamp>,
+    /// Up to which instant the rollovers of the calendar have been brought to everybody.
+    pub rolled_over_at: Option<Timestamp>,
 }
 
 /// Rules that depend on themselves.
@@ -123,10 +123,10 @@ impl Entry {
     }
 
     /// The next instant at which the calendar may change its answer.
-    pub(super) fn turns(&self, rules: &RuleSet, after: Timestamp) -> Option<Timestamp> {
+    pub(super) fn next_rollover(&self, rules: &RuleSet, after: Timestamp) -> Option<Timestamp> {
         let own = self.closure.iter().map(|at| &rules.entries[*at]);
-        let turns = own.flat_map(|own| own.plan().calendar.iter().map(|unit| (*unit, &own.def.zone)));
-        turns.filter_map(|(unit, zone)| next_turn(unit, after, zone)).min()
+        let rollovers = own.flat_map(|own| own.plan().calendar.iter().map(|unit| (*unit, &own.def.zone)));
+        rollovers.filter_map(|(unit, zone)| next_rollover(unit, after, zone)).min()
     }
 }
 
@@ -154,12 +154,12 @@ pub struct RuleSet {
     /// For each kept aggregate, the places of those that take what it is brought.
     sharing: Vec<Vec<usize>>,
     pub(crate) policies: Vec<CompiledPolicy>,
-    pub(crate) turning: Turning,
+    pub(crate) progress: RulesProgress,
     pub(crate) index: Index,
-    /// The units of the calendar whose turns may change a membership, each in its zone.
-    turns: Vec<(Unit, Zone)>,
-    /// The first turn that has not been brought to everybody.
-    first_turn: Option<Timestamp>,
+    /// The units of the calendar whose rollovers may change a membership, each in its zone.
+    rollovers: Vec<(Unit, Zone)>,
+    /// The first rollover that has not been brought to everybody.
+    first_rollover: Option<Timestamp>,
     /// Segments that may hold of somebody of whom nothing is known.
     newborn: Vec<usize>,
     /// The segments that are being brought to everybody.
@@ -194,7 +194,7 @@ pub fn keepable(defs: &[RuleDef], keeping: &Keeping) -> Vec<(Zone, Aggregate)> {
 impl Default for RuleSet {
     /// No rules.
     fn default() -> Self {
-        Self::new(Vec::new(), Vec::new(), Vec::new(), Turning::default(), |_| Arc::new(Blank))
+        Self::new(Vec::new(), Vec::new(), Vec::new(), RulesProgress::default(), |_| Arc::new(Blank))
             .expect("nothing depends on nothing")
     }
 }
@@ -208,7 +208,7 @@ impl RuleSet {
         defs: Vec<RuleDef>,
         kept: Vec<KeptDef>,
         policies: Vec<CompiledPolicy>,
-        turning: Turning,
+        progress: RulesProgress,
         open: OpenPayload,
     ) -> Result<Self, Cycle> {
         let (mut kept, mut policies) = (kept, policies);
@@ -261,9 +261,9 @@ impl RuleSet {
         let numbers = entries.iter().filter_map(number).collect();
         let names = names_read(entries.iter().map(|entry| &entry.def), &by_name);
         let index = Index::new(&entries, &order, &kept);
-        let turns = turns_of(&entries);
+        let rollovers = rollovers_of(&entries);
         let bounds = Bounds::default();
-        let (first_turn, newborn) = (None, Vec::new());
+        let (first_rollover, newborn) = (None, Vec::new());
         let is_coming =
             |at: &usize| entries[*at].def.kind != RuleKind::Attribute && entries[*at].def.layer == Layer::Pending;
         let building = kept.iter().filter(|own| !own.is_built).map(|own| own.id).collect();
@@ -281,10 +281,10 @@ impl RuleSet {
             columns,
             sharing,
             policies,
-            turning,
+            progress,
             index,
-            turns,
-            first_turn,
+            rollovers,
+            first_rollover,
             newborn,
             coming,
             building,
@@ -293,7 +293,7 @@ impl RuleSet {
             open,
             event_attributes: None,
         };
-        set.first_turn = turning.turned_at.and_then(|at| set.next_turn(at));
+        set.first_rollover = progress.rolled_over_at.and_then(|at| set.next_rollover(at));
         set.newborn = holding_of_nobody(&set);
         Ok(set)
     }
@@ -304,9 +304,9 @@ impl RuleSet {
         self.order.iter().copied().filter(|at| wanted.contains(at)).collect()
     }
 
-    /// Whether the calendar may have turned without having been brought to everybody.
-    pub(super) fn may_have_turned(&self, now: Timestamp) -> bool {
-        self.first_turn.is_some_and(|turn| turn <= now)
+    /// Whether the calendar may have rolled over without having been brought to everybody.
+    pub(super) fn may_have_rolled_over(&self, now: Timestamp) -> bool {
+        self.first_rollover.is_some_and(|at| at <= now)
     }
 
     /// A rule that is not one of them, ready to be asked beside them.
@@ -433,20 +433,20 @@ impl RuleSet {
 
     /// The next instant at which the calendar may change a membership of anybody.
     #[must_use]
-    pub fn next_turn(&self, after: Timestamp) -> Option<Timestamp> {
-        self.turns.iter().filter_map(|(unit, zone)| next_turn(*unit, after, zone)).min()
+    pub fn next_rollover(&self, after: Timestamp) -> Option<Timestamp> {
+        self.rollovers.iter().filter_map(|(unit, zone)| next_rollover(*unit, after, zone)).min()
     }
 
     /// Whether the calendar changes memberships at all.
     #[must_use]
-    pub fn turns(&self) -> bool {
-        !self.turns.is_empty()
+    pub fn rolls_over(&self) -> bool {
+        !self.rollovers.is_empty()
     }
 
     /// How far they have been brought to everybody.
     #[must_use]
-    pub fn turning(&self) -> Turning {
-        self.turning
+    pub fn progress(&self) -> RulesProgress {
+        self.progress
     }
 
     /// Nodes tell windows so many events without their timelines.
@@ -519,7 +519,7 @@ mod tests {
     fn rules_read_what_is_not_computed_as_their_layer_sees_it() {
         let segment = RuleKind::Segment { id: SegmentId(1), of: Kind::Person, policy: 0, succeeds: None };
         let check = |defs: Vec<RuleDef>, expected: &[&str]| {
-            let set = RuleSet::new(defs, Vec::new(), Vec::new(), Turning::default(), |_| Arc::new(Blank));
+            let set = RuleSet::new(defs, Vec::new(), Vec::new(), RulesProgress::default(), |_| Arc::new(Blank));
             let names = Names::Some(expected.iter().map(|name| Name::from(*name)).collect());
             assert_eq!(set.expect("no circle").names, names);
         };

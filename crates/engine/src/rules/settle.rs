@@ -15,7 +15,7 @@ use crate::value::Value;
 /// Instants that one settling looks at, at most. What is late by more is brought to the present in one step: then those who came and went
 /// in between are not told.
 const INSTANTS_MAX: usize = 64;
-/// Rows of somebody who comes or goes: the member, the count of the segment, the turn.
+/// Rows of somebody who comes or goes: the member, the count of the segment, the change.
 pub(crate) const ROWS_OF_FLIP: usize = 3;
 
 /// Which memberships are to be evaluated.
@@ -76,34 +76,36 @@ pub(crate) fn is_late(
     if erased_at.is_some_and(|at| at > settled_at) {
         return true;
     }
-    let turning = rules.turning();
-    let epoch = segment_states.map_or(0, |own| own.epoch).max(turning.settled_epoch);
+    let progress = rules.progress();
+    let epoch = segment_states.map_or(0, |own| own.epoch).max(progress.settled_epoch);
     if segment_states.is_some_and(|own| own.late.is_some()) {
         return true;
     }
     let is_due = segment_states.and_then(|own| own.due).is_some_and(|due| due <= now);
-    let has_turned = || rules.may_have_turned(now) && next_turn(segment_states, rules).is_some_and(|turn| turn <= now);
-    epoch < turning.epoch || is_due || has_turned()
+    let has_rolled_over = || {
+        rules.may_have_rolled_over(now) && next_rollover(segment_states, rules).is_some_and(|rollover| rollover <= now)
+    };
+    epoch < progress.epoch || is_due || has_rolled_over()
 }
 
-fn next_turn(segment_states: Option<&SegmentStates>, rules: &RuleSet) -> Option<Timestamp> {
-    if !rules.turns() {
+fn next_rollover(segment_states: Option<&SegmentStates>, rules: &RuleSet) -> Option<Timestamp> {
+    if !rules.rolls_over() {
         return None;
     }
-    let settled_at = segment_states.map(|own| own.settled_at).max(rules.turning().turned_at);
-    rules.next_turn(settled_at?)
+    let settled_at = segment_states.map(|own| own.settled_at).max(rules.progress().rolled_over_at);
+    rules.next_rollover(settled_at?)
 }
 
 /// What of segment states may be otherwise at an instant by itself, if anything.
 fn scope_at(look: &Look<'_>, at: Timestamp) -> Option<Scope> {
     let (rules, own) = (look.sources.rules, &look.segment_states);
-    let turning = rules.turning();
+    let progress = rules.progress();
     let is_erased = look.erased_at.is_some_and(|erased| erased > own.settled_at && erased <= at);
-    if is_erased || own.epoch.max(turning.settled_epoch) < turning.epoch {
+    if is_erased || own.epoch.max(progress.settled_epoch) < progress.epoch {
         return Some(Scope::All);
     }
-    let turn = || next_turn(Some(own), rules);
-    (own.due.is_some_and(|due| due <= at) || turn().is_some_and(|turn| turn <= at)).then_some(Scope::Clock)
+    let rollover = || next_rollover(Some(own), rules);
+    (own.due.is_some_and(|due| due <= at) || rollover().is_some_and(|rollover| rollover <= at)).then_some(Scope::Clock)
 }
 
 /// Brings the segment states of a look to every instant before `now` at which it may change by itself. What it may not take any more is put off.
@@ -119,7 +121,7 @@ pub(crate) fn catch_up(look: &mut Look<'_>, now: Timestamp, flips: &mut Vec<Flip
             .segment_states
             .due
             .into_iter()
-            .chain(next_turn(Some(&look.segment_states), rules))
+            .chain(next_rollover(Some(&look.segment_states), rules))
             .chain(erased_at)
             .min();
         let Some(due) = due.filter(|due| *due < now) else { break };
@@ -226,7 +228,7 @@ fn go_on(look: &mut Look<'_>, flips: &mut Vec<Flip>) {
         segment_states.settled_at = segment_states.settled_at.max(own.at);
         // What is made up for before the newest rule was made is not all of them yet.
         if own.at >= rules.newest {
-            segment_states.epoch = rules.turning().epoch;
+            segment_states.epoch = rules.progress().epoch;
         }
         segment_states.memberships.retain(|own| rules.has_segment(own.segment));
     }
@@ -252,7 +254,7 @@ fn membership(look: &mut Look<'_>, place: usize, flips: &mut Vec<Flip>) -> Optio
     let next = match came.value {
         Err(trouble) => Membership { trouble: Some(trouble), ..before },
         Ok(value) => {
-            let stands = turned(before.stands, value == Value::Bool(true), look.now);
+            let stands = stands_from_now(before.stands, value == Value::Bool(true), look.now);
             Membership { stands, trouble: None, ..before }
         }
     };
@@ -267,7 +269,7 @@ fn membership(look: &mut Look<'_>, place: usize, flips: &mut Vec<Flip>) -> Optio
 }
 
 /// How a profile stands that is inside or outside from now on.
-fn turned(before: Stands, is_inside: bool, now: Timestamp) -> Stands {
+fn stands_from_now(before: Stands, is_inside: bool, now: Timestamp) -> Stands {
     match (before, is_inside) {
         (Stands::Inside { .. }, true) | (Stands::Outside { .. }, false) => before,
         (Stands::Outside { left }, true) => Stands::Inside { entered: now, left },

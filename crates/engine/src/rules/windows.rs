@@ -140,8 +140,14 @@ impl Look<'_> {
 
     /// What an aggregate comes to, for as long as a comparison with it comes to the same. Of what only becomes less while nothing comes in, the
     /// newest events alone tell how long enough of it is left.
-    pub(super) fn until_it_turns(&self, kept: &KeptDef, value: Kept, comparison: Comparison, number: Decimal) -> Kept {
-        let until = || self.turns_at(kept, &value, comparison, number);
+    pub(super) fn until_it_changes(
+        &self,
+        kept: &KeptDef,
+        value: Kept,
+        comparison: Comparison,
+        number: Decimal,
+    ) -> Kept {
+        let until = || self.changes_at(kept, &value, comparison, number);
         match (&value.changes_at, comparison, kept.aggregate.window) {
             (None, ..) | (_, Comparison::Equal | Comparison::NotEqual, _) => value,
             (Some(_), _, Window::Sliding { .. }) => match until() {
@@ -152,8 +158,8 @@ impl Look<'_> {
         }
     }
 
-    /// When a comparison may turn; none where the newest events do not tell.
-    fn turns_at(
+    /// When a comparison may change; none where the newest events do not tell.
+    fn changes_at(
         &self,
         kept: &KeptDef,
         value: &Kept,

@@ -5,7 +5,7 @@
 pub struct RuleWork {
     /// Steps of evaluation, and of what it needs.
     pub steps: u64,
-    /// Rows of members, counts and turns.
+    /// Rows of members, counts and membership changes.
     pub rows: usize,
 }
 

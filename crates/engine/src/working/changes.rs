@@ -161,7 +161,7 @@ impl Working {
             && self.dirty_suppressed.is_empty())
     }
 
-    /// What a commit of the group's changes so far takes, those of rules among them; the turns of memberships aside, which stand in the
+    /// What a commit of the group's changes so far takes, those of rules among them; the changes of memberships aside, which stand in the
     /// notices. Each change has added its part, so it costs nothing to ask.
     #[must_use]
     pub fn pending(&self) -> Pending {

@@ -87,7 +87,7 @@ fn limit<'a>(part: &'a Expr, model: &dyn Model) -> Option<(String, Limit<'a>)> {
     let Node::Compare(comparison, left, right) = &part.node else { return None };
     let (subject, comparison, literal) = match (&left.node, &right.node) {
         (_, Node::Literal(literal)) => (left, *comparison, literal),
-        (Node::Literal(literal), _) => (right, turned(*comparison), literal),
+        (Node::Literal(literal), _) => (right, mirrored(*comparison), literal),
         _ => return None,
     };
     let Node::Path { of, names } = &subject.node else { return None };
@@ -108,7 +108,7 @@ fn limit<'a>(part: &'a Expr, model: &dyn Model) -> Option<(String, Limit<'a>)> {
     Some((pql::print(subject), limit))
 }
 
-fn turned(comparison: Comparison) -> Comparison {
+fn mirrored(comparison: Comparison) -> Comparison {
     match comparison {
         Comparison::Less => Comparison::Greater,
         Comparison::LessEqual => Comparison::GreaterEqual,

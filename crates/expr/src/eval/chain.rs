@@ -178,7 +178,7 @@ impl<'f> Evaluator<'f> {
                 match matching.want_of[event] {
                     Some(other) => queue.push(other),
                     None => {
-                        matching.turn(event, &reached);
+                        matching.alternate(event, &reached);
                         return Ok(true);
                     }
                 }
@@ -262,7 +262,7 @@ struct Matching<'a> {
 
 impl Matching<'_> {
     /// Gives a free event to the want that it was reached from, that one's event to the want before, and so on to the last want.
-    fn turn(&mut self, free: usize, reached: &[Option<usize>]) {
+    fn alternate(&mut self, free: usize, reached: &[Option<usize>]) {
         let mut event = free;
         let last = self.fits.len() - 1;
         while let Some(want) = reached[event] {

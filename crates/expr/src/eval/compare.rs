@@ -39,7 +39,7 @@ impl<'f> Evaluator<'f> {
         }
     }
 
-    /// The answer turns where the clock passes what it is compared with.
+    /// The answer changes where the clock passes what it is compared with.
     fn compare_with_now(&mut self, comparison: Comparison, item: &Item<'f>) -> bool {
         if item.is_null() {
             return false;
@@ -47,10 +47,10 @@ impl<'f> Evaluator<'f> {
         let Some(time) = self.time(item) else { return comparison == Comparison::NotEqual };
         let holds = |now: Timestamp| compare_times(comparison, time, Interval::point(now));
         let answer = holds(self.now);
-        let turns = [time.start, time.start.next(), time.last, time.last.next()];
-        let turn = turns.into_iter().filter(|turn| *turn > self.now && holds(*turn) != answer).min();
-        if let Some(turn) = turn {
-            self.until(turn);
+        let changes = [time.start, time.start.next(), time.last, time.last.next()];
+        let change = changes.into_iter().filter(|change| *change > self.now && holds(*change) != answer).min();
+        if let Some(change) = change {
+            self.until(change);
         }
         answer
     }

@@ -20,9 +20,9 @@ enum Motion {
 
 /// When something is otherwise by itself.
 #[derive(Clone, Copy)]
-pub(super) struct Turn {
+pub(super) struct Change {
     at: Timestamp,
-    /// The unit of the calendar that turns then, if one does.
+    /// The unit of the calendar that change then, if one does.
     unit: Option<Unit>,
 }
 
@@ -57,7 +57,7 @@ impl<'f> Evaluator<'f> {
         }
         let anchor = self.word_anchor(word);
         if let Motion::Until(at, unit) = anchor.motion {
-            self.turns(Turn { at, unit: Some(unit) });
+            self.changes(Change { at, unit: Some(unit) });
         }
         Item::Day(anchor.interval)
     }
@@ -96,9 +96,9 @@ impl<'f> Evaluator<'f> {
                 (Range { lower: Some(start(first, true)), upper: Some(end(last, true)) }, false)
             }
         };
-        let (is_within, turns) = within(at, &range, self.now);
-        if let Some(turn) = turns {
-            self.turns(turn);
+        let (is_within, change) = within(at, &range, self.now);
+        if let Some(change) = change {
+            self.changes(change);
         }
         Ok(is_within != is_inverted)
     }
@@ -132,9 +132,9 @@ impl<'f> Evaluator<'f> {
 
     /// A number of the calendar of the evaluation, which stays until the unit is over.
     pub(super) fn current(&mut self, unit: Unit) -> Item<'f> {
-        let (_, turns) = Interval::calendar(Which::This, unit, self.now, self.zone);
-        if let Some(at) = turns {
-            self.turns(Turn { at, unit: Some(unit) });
+        let (_, change) = Interval::calendar(Which::This, unit, self.now, self.zone);
+        if let Some(at) = change {
+            self.changes(Change { at, unit: Some(unit) });
         }
         self.part(self.now, unit)
     }
@@ -175,8 +175,8 @@ impl<'f> Evaluator<'f> {
     }
 
     /// The answer may be another from this instant on: for everybody, where a day or something longer begins.
-    fn turns(&mut self, Turn { at, unit }: Turn) {
-        if unit.is_some_and(is_shared) { self.until_turn(at) } else { self.until(at) }
+    fn changes(&mut self, Change { at, unit }: Change) {
+        if unit.is_some_and(is_shared) { self.until_rollover(at) } else { self.until(at) }
     }
 
     /// A number of the calendar of an instant.
@@ -193,7 +193,7 @@ impl<'f> Evaluator<'f> {
 
 /// Whether an instant lies in a window at `now`, and the earliest instant after it at which that may be otherwise.
 pub(crate) fn counts(window: Window, at: Timestamp, now: Timestamp, zone: &Zone) -> (bool, Option<Timestamp>) {
-    let (counts, turn) = match window {
+    let (counts, change) = match window {
         Window::Lifetime => (true, None),
         Window::Sliding { amount, unit, is_inclusive } => {
             let comparison = if is_inclusive { Comparison::LessEqual } else { Comparison::Less };
@@ -204,7 +204,7 @@ pub(crate) fn counts(window: Window, at: Timestamp, now: Timestamp, zone: &Zone)
             within(at, &Range { lower: Some(start(anchor, true)), upper: Some(end(anchor, true)) }, now)
         }
     };
-    (counts, turn.map(|turn| turn.at))
+    (counts, change.map(|change| change.at))
 }
 
 /// The first and the last instant that lie in a window at `now`; where the first comes after the last there are none.
@@ -230,35 +230,35 @@ fn clock(now: Timestamp) -> Anchor {
 }
 
 fn calendar(which: Which, unit: Unit, now: Timestamp, zone: &Zone) -> Anchor {
-    let (interval, turns) = Interval::calendar(which, unit, now, zone);
-    Anchor { interval, motion: turns.map_or(Motion::Still, |at| Motion::Until(at, unit)) }
+    let (interval, change) = Interval::calendar(which, unit, now, zone);
+    Anchor { interval, motion: change.map_or(Motion::Still, |at| Motion::Until(at, unit)) }
 }
 
 /// Whether an instant lies in a range, and until when. Bounds only move forward: an instant comes in when the upper one
 /// reaches it, goes out when the lower one has passed it, and never returns.
-fn within(at: Timestamp, range: &Range, now: Timestamp) -> (bool, Option<Turn>) {
+fn within(at: Timestamp, range: &Range, now: Timestamp) -> (bool, Option<Change>) {
     let is_below = range.lower.is_some_and(|lower| if lower.is_inclusive { at < lower.at } else { at <= lower.at });
     if is_below {
         return (false, None);
     }
     let is_above = range.upper.is_some_and(|upper| if upper.is_inclusive { at > upper.at } else { at >= upper.at });
-    let turns = if is_above {
+    let change = if is_above {
         // It comes in when the bound is at it, or behind it.
         range.upper.and_then(|upper| reaches(upper, if upper.is_inclusive { at } else { at.next() }, now))
     } else {
         range.lower.and_then(|lower| reaches(lower, if lower.is_inclusive { at.next() } else { at }, now))
     };
-    (!is_above, turns)
+    (!is_above, change)
 }
 
 /// When a bound is at an instant, or behind it.
-fn reaches(bound: Bound, target: Timestamp, now: Timestamp) -> Option<Turn> {
+fn reaches(bound: Bound, target: Timestamp, now: Timestamp) -> Option<Change> {
     match bound.motion {
         Motion::Still => None,
-        Motion::Until(at, unit) => Some(Turn { at, unit: Some(unit) }),
+        Motion::Until(at, unit) => Some(Change { at, unit: Some(unit) }),
         Motion::Moving => {
             let at = first_to_reach(target, bound.amount, bound.unit, now)?;
-            Some(Turn { at, unit: None })
+            Some(Change { at, unit: None })
         }
     }
 }

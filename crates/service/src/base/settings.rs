@@ -27,7 +27,7 @@ pub struct Settings {
     pub backup_folder: Option<std::path::PathBuf>,
     /// The folder in which files lie that callers hand over, and nothing else; without it one of the system's own.
     pub upload_folder: Option<std::path::PathBuf>,
-    /// Days that turns of memberships are kept.
+    /// Days that changes of memberships are kept.
     pub turns_days_max: u32,
     /// How much of the audit log is kept.
     pub audit: AuditBounds,

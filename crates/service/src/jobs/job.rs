@@ -1,4 +1,4 @@
-//! A job as a value: what was asked, where it stands, and every turn that its state may take. Pure.
+//! A job as a value: what was asked, where it stands, and every change that its state may make. Pure.
 
 use std::fmt;
 
@@ -303,7 +303,7 @@ pub(crate) enum Act {
     /// A step failed for good.
     Fail(Failure),
     /// No step was done: only what was wished meanwhile happens.
-    Settle,
+    Rest,
     /// The service stops, or others wait for their turn: another worker goes on.
     HandBack,
 }
@@ -392,7 +392,7 @@ impl Job {
                 return Err(Error::new(ErrorKind::Conflict, "job_ended", message));
             }
         };
-        let mut job = self.turned(state, now);
+        let mut job = self.changed(state, now);
         if (wish, &self.state) == (Wish::Resume, &State::Paused) {
             (job.attempts, job.trouble) = (0, None);
         }
@@ -403,13 +403,13 @@ impl Job {
     /// left by a worker that is gone.
     pub(crate) fn take(&self, now: Timestamp) -> Option<Self> {
         let mut job = match &self.state {
-            State::Queued => self.turned(State::Running, now),
+            State::Queued => self.changed(State::Running, now),
             State::Running => {
                 let message = format!("a step was begun {ATTEMPTS_MAX} times and never ended");
                 let stuck = Failure { code: "job_stuck".to_owned(), message };
                 self.stumbled(stuck, now)
             }
-            State::Pausing | State::Cancelling => self.turned(self.state.between_steps(now), now),
+            State::Pausing | State::Cancelling => self.changed(self.state.between_steps(now), now),
             State::Paused | State::Cancelled { .. } | State::Failed { .. } | State::Done { .. } => return None,
         };
         if job.state == State::Running {
@@ -427,7 +427,7 @@ impl Job {
         let between = self.state.between_steps(now);
         Ok(match act {
             Act::Keep { checkpoint, done, total, worked_micros } => {
-                let mut job = self.turned(between, now);
+                let mut job = self.changed(between, now);
                 if !job.has_ended() {
                     job.checkpoint = Some(checkpoint);
                 }
@@ -436,15 +436,15 @@ impl Job {
             }
             // A wish that came during the last step came too late.
             Act::Finish { result, done, worked_micros } => {
-                let mut job = self.turned(State::Done { at: now, result }, now);
+                let mut job = self.changed(State::Done { at: now, result }, now);
                 (job.progress.done, job.progress.total) = (done, Some(done));
                 job.succeeded(worked_micros)
             }
             Act::Stumble(failure) => self.stumbled(failure, now),
-            Act::Fail(error) => self.turned(State::Failed { at: now, error }, now),
-            Act::Settle => self.turned(between, now),
-            Act::HandBack if between == State::Running => self.turned(State::Queued, now),
-            Act::HandBack => self.turned(between, now),
+            Act::Fail(error) => self.changed(State::Failed { at: now, error }, now),
+            Act::Rest => self.changed(between, now),
+            Act::HandBack if between == State::Running => self.changed(State::Queued, now),
+            Act::HandBack => self.changed(between, now),
         })
     }
 
@@ -461,10 +461,10 @@ impl Job {
             State::Running if attempts >= ATTEMPTS_MAX => State::Failed { at: now, error: failure.clone() },
             between => between,
         };
-        Self { attempts, trouble: Some(failure), ..self.turned(state, now) }
+        Self { attempts, trouble: Some(failure), ..self.changed(state, now) }
     }
 
-    fn turned(&self, state: State, now: Timestamp) -> Self {
+    fn changed(&self, state: State, now: Timestamp) -> Self {
         let checkpoint = if state.status().is_final() { None } else { self.checkpoint.clone() };
         // The clock of the machine may go back; that of a job does not.
         let updated_at = self.updated_at.max(now);

@@ -64,7 +64,7 @@ impl World<'_> {
                 let is_expected = self.may_have_entered(&key, own, (since, at), unsettled_since);
                 assert!(is_expected, "{} since {} at {}", key.1, entered.micros(), at.micros());
                 if since == at && self.heads.contains(&head) && !self.known.contains_key(&key) {
-                    one_more(&self.seen.turned_by_time);
+                    one_more(&self.seen.changed_by_time);
                 }
                 self.last.insert(key.clone(), own);
                 self.held.insert((head, key.1.clone(), entered));

@@ -7,7 +7,7 @@ use std::cell::Cell;
 pub(super) struct Seen {
     pub(super) reads: Cell<u32>,
     pub(super) insides: Cell<u32>,
-    pub(super) turned_by_time: Cell<u32>,
+    pub(super) changed_by_time: Cell<u32>,
     pub(super) members: Cell<u32>,
     pub(super) edited: Cell<u32>,
     pub(super) slow: Cell<u32>,
@@ -33,7 +33,7 @@ impl Seen {
         let Self {
             reads,
             insides,
-            turned_by_time,
+            changed_by_time,
             members,
             edited,
             slow,
@@ -49,7 +49,7 @@ impl Seen {
         let all = [
             ("reads", reads),
             ("reads inside of a segment", insides),
-            ("memberships that time alone turned", turned_by_time),
+            ("memberships that time alone changed", changed_by_time),
             ("members listed", members),
             ("rules edited", edited),
             ("rules built while others wrote", slow),
@@ -57,7 +57,7 @@ impl Seen {
             ("events erased", erased_events),
             ("profiles joined", joined),
             ("profiles separated", separated),
-            ("turns of the calendar", calendar),
+            ("rollovers of the calendar", calendar),
             ("accounts inside of a segment", accounts),
             ("identities that are nobody's", nobodies),
         ];

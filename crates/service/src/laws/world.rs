@@ -341,7 +341,7 @@ impl<'a> World<'a> {
 
     /// Brings everybody to now, and compares the lists.
     async fn run_timers(&mut self) {
-        let before = self.turned_at().await;
+        let before = self.rolled_over_at().await;
         let running = self.service.running(WORKSPACE);
         let (shared, lane) = (&running.shared, &running.lane);
         // Who is left of an erasure in steps is a member until the purge.
@@ -352,14 +352,14 @@ impl<'a> World<'a> {
             self.clock.fetch_add(TICK / 2, Ordering::SeqCst);
             timers::run_due(shared, lane, Timestamp::MIN).await.expect("timers run");
         }
-        timers::turn(shared, self.service.jobs()).await.expect("the calendar turns");
+        timers::roll_over(shared, self.service.jobs()).await.expect("the calendar rolls over");
         self.end_jobs().await;
-        // One that had begun before the calendar turned has not brought it.
-        timers::turn(shared, self.service.jobs()).await.expect("the calendar turns");
+        // One that had begun before the calendar rolled over has not brought it.
+        timers::roll_over(shared, self.service.jobs()).await.expect("the calendar rolls over");
         self.end_jobs().await;
         // What a job settles as of when it asked may have become due since.
         timers::run_due(shared, lane, Timestamp::MIN).await.expect("timers run");
-        if before.is_some() && before != self.turned_at().await {
+        if before.is_some() && before != self.rolled_over_at().await {
             one_more(&self.seen.calendar);
         }
         let since = self.now();
@@ -368,8 +368,8 @@ impl<'a> World<'a> {
         self.compare_lists().await;
     }
 
-    async fn turned_at(&self) -> Option<Timestamp> {
-        self.service.configuration(WORKSPACE).await.expect("a configuration").rules().turning().turned_at
+    async fn rolled_over_at(&self) -> Option<Timestamp> {
+        self.service.configuration(WORKSPACE).await.expect("a configuration").rules().progress().rolled_over_at
     }
 
     async fn compare_lists(&self) {

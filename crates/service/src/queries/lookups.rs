@@ -47,7 +47,7 @@ impl Service {
 
     /// The node of an identity, and those that say it is theirs although a rule keeps it from them; none where they are too many.
     async fn may_show(&self, finder: &Finder<'_>, identity: &Identity) -> Result<Option<Vec<NodeId>>, Error> {
-        let Some(found) = finder.by_identity(identity).await? else { return Ok(Some(Vec::new())) };
+        let Some(found) = finder.by_known_identity(identity).await? else { return Ok(Some(Vec::new())) };
         let others = self.others_of(finder.scope, found.node).await?;
         Ok(others.map(|others| std::iter::once(found.node).chain(others).collect()))
     }

@@ -31,6 +31,15 @@ pub(crate) struct Found {
     pub(crate) epoch: Epoch,
 }
 
+/// Who is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    /// Profiles.
+    Somebody,
+    /// Identities that are nobody's as well.
+    Anybody,
+}
+
 /// Reads on behalf of one look-up.
 pub(crate) struct Finder<'a> {
     pub(crate) store: &'a Arc<dyn Store>,
@@ -40,32 +49,44 @@ pub(crate) struct Finder<'a> {
 }
 
 impl Finder<'_> {
+    /// The profile of a look-up.
     pub(crate) async fn find(&self, lookup: &Lookup) -> Result<Found, Error> {
+        self.locate(lookup, Whom::Somebody).await
+    }
+
+    /// The same, or an identity that is nobody's: what is known of it can be looked at and erased.
+    pub(crate) async fn find_known(&self, lookup: &Lookup) -> Result<Found, Error> {
+        self.locate(lookup, Whom::Anybody).await
+    }
+
+    async fn locate(&self, lookup: &Lookup, whom: Whom) -> Result<Found, Error> {
         match lookup {
             Lookup::Identity { namespace, value } => {
                 let Some(namespace) = self.config.by_name(namespace) else {
                     return Err(unknown_namespace(self.config));
                 };
                 let value = normalise(namespace, value).map_err(|_| not_found())?;
-                self.by_identity(&Identity { namespace: namespace.id, value }).await?.ok_or_else(not_found)
+                let identity = Identity { namespace: namespace.id, value };
+                self.locate_identity(&identity, whom).await?.ok_or_else(not_found)
             }
             Lookup::Id(id) => {
                 // Ids of ours come first: they are drawn, so no value that somebody sends stands before the profile of another.
                 if let Ok(node) = NodeId::parse(id)
-                    && let Some(found) = self.by_node(node).await?
+                    && let Some(found) = self.locate_node(node, whom).await?
                 {
                     return Ok(found);
                 }
                 let primary = self.config.primary().and_then(|id| self.config.find(id));
                 if let Some(value) = primary.and_then(|namespace| normalise(namespace, id).ok())
                     && let Some(namespace) = primary
-                    && let Some(found) = self.by_identity(&Identity { namespace: namespace.id, value }).await?
+                    && let Some(found) =
+                        self.locate_identity(&Identity { namespace: namespace.id, value }, whom).await?
                 {
                     return Ok(found);
                 }
                 Err(not_found())
             }
-            Lookup::Node(node) => self.by_node(*node).await?.ok_or_else(not_found),
+            Lookup::Node(node) => self.locate_node(*node, whom).await?.ok_or_else(not_found),
         }
     }
 
@@ -81,13 +102,17 @@ impl Finder<'_> {
         Ok(None)
     }
 
-    /// The profile that holds an identity, if there is one.
-    pub(crate) async fn by_identity(&self, identity: &Identity) -> Result<Option<Found>, Error> {
+    /// The profile that holds an identity, or the identity itself where it is nobody's.
+    pub(crate) async fn by_known_identity(&self, identity: &Identity) -> Result<Option<Found>, Error> {
+        self.locate_identity(identity, Whom::Anybody).await
+    }
+
+    async fn locate_identity(&self, identity: &Identity, whom: Whom) -> Result<Option<Found>, Error> {
         for _ in 0..TRIES {
             let Some(row) = row::read(&**self.store, self.scope.identity(identity)).await? else { return Ok(None) };
             let row = rows::decode_identity(&row.value)?;
             if let Some(found) = self.read(row.cluster, row.node).await? {
-                return self.unless_forgotten(found).await;
+                return self.unless_forgotten(found, whom).await;
             }
         }
         Err(restless())
@@ -107,24 +132,40 @@ impl Finder<'_> {
 
     /// The profile that holds a node, if there is one.
     pub(crate) async fn by_node(&self, node: NodeId) -> Result<Option<Found>, Error> {
+        self.locate_node(node, Whom::Somebody).await
+    }
+
+    /// The same, or the node itself where it is nobody's.
+    pub(crate) async fn by_known_node(&self, node: NodeId) -> Result<Option<Found>, Error> {
+        self.locate_node(node, Whom::Anybody).await
+    }
+
+    async fn locate_node(&self, node: NodeId, whom: Whom) -> Result<Option<Found>, Error> {
         for _ in 0..TRIES {
             if let Some(found) = self.read(node, node).await? {
-                return self.unless_forgotten(found).await;
+                return self.unless_forgotten(found, whom).await;
             }
             let Some(home) = row::read(&**self.store, self.scope.home(node)).await? else { return Ok(None) };
             if let Some(found) = self.read(rows::decode_home(&home.value)?, node).await? {
-                return self.unless_forgotten(found).await;
+                return self.unless_forgotten(found, whom).await;
             }
         }
         Err(restless())
     }
 
-    /// What only an erased identity was ever seen with is not told any more, nor is what a document has let go of and nobody else
-    /// speaks of.
-    pub(crate) async fn unless_forgotten(&self, found: Found) -> Result<Option<Found>, Error> {
+    /// A profile that was found, unless nothing is to be told of it any more.
+    pub(crate) async fn unless_nobody(&self, found: Found) -> Result<Option<Found>, Error> {
+        self.unless_forgotten(found, Whom::Somebody).await
+    }
+
+    /// What only an erased identity was ever seen with is not told any more.
+    async fn unless_forgotten(&self, found: Found, whom: Whom) -> Result<Option<Found>, Error> {
+        let is_nobody = || found.cluster.kind_of(found.node, self.config).is_none();
+        if whom == Whom::Somebody && is_nobody() {
+            return Ok(None);
+        }
         let is_forgotten = loose::is_forgotten(&**self.store, self.scope, &found.cluster).await?;
-        let is_nobody = found.cluster.kind_of(found.node, self.config).is_none();
-        Ok((!is_forgotten && !is_nobody).then_some(found))
+        Ok((!is_forgotten).then_some(found))
     }
 
     /// The cluster of this id, if it holds this node.

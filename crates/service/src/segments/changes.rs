@@ -25,7 +25,7 @@ const ROWS: usize = 1_000;
 
 /// What changed for a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MemberTurn {
+pub enum MemberChangeKind {
     /// It is a member from then on.
     Entered,
     /// It is none from then on, or was merged into another.
@@ -44,7 +44,7 @@ pub struct MemberChange {
     /// When: of a write the instant of its commit, of time alone the instant at which it came true.
     pub at: Timestamp,
     /// What changed.
-    pub turn: MemberTurn,
+    pub kind: MemberChangeKind,
 }
 
 /// What changed behind a cursor.
@@ -97,7 +97,7 @@ impl Service {
                 position = seq;
                 looked_at += 1;
                 if row.workspace == workspace {
-                    found.extend(row.notices.iter().filter_map(|notice| turn_of(notice, segment, row.at)));
+                    found.extend(row.notices.iter().filter_map(|notice| change_of(notice, segment, row.at)));
                 }
                 if found.len() >= query.limit {
                     break;
@@ -106,9 +106,9 @@ impl Service {
             tokio::task::yield_now().await;
         }
         let mut changes = Vec::with_capacity(found.len());
-        for (profile, at, turn) in found {
+        for (profile, at, kind) in found {
             let profile_id = self.name_if_there(workspace, profile, &configured).await?;
-            changes.push(MemberChange { id: profile.to_string(), profile_id, at, turn });
+            changes.push(MemberChange { id: profile.to_string(), profile_id, at, kind });
         }
         Ok(MemberChanges { changes, next_cursor: self.changes_cursor(workspace, segment, position), has_more })
     }
@@ -151,12 +151,16 @@ impl Service {
     }
 }
 
-fn turn_of(notice: &Notice, segment: SegmentId, committed: Timestamp) -> Option<(NodeId, Timestamp, MemberTurn)> {
+fn change_of(
+    notice: &Notice,
+    segment: SegmentId,
+    committed: Timestamp,
+) -> Option<(NodeId, Timestamp, MemberChangeKind)> {
     match notice {
         Notice::Membership { profile, segment: own, at, is_inside } if *own == segment => {
-            Some((*profile, *at, if *is_inside { MemberTurn::Entered } else { MemberTurn::Left }))
+            Some((*profile, *at, if *is_inside { MemberChangeKind::Entered } else { MemberChangeKind::Left }))
         }
-        Notice::ProfileErased(profile) => Some((*profile, committed, MemberTurn::Erased)),
+        Notice::ProfileErased(profile) => Some((*profile, committed, MemberChangeKind::Erased)),
         Notice::Membership { .. }
         | Notice::ProfileChanged(_)
         | Notice::ProfileMerged { .. }

@@ -17,14 +17,14 @@ use crate::directory::ListQuery;
 use crate::read::query::Lookup;
 use crate::stored::cursor::{self, Purpose};
 use crate::stored::keys::Scope;
-use crate::stored::layout::read_turn_key;
-use crate::stored::records::ruled::decode_turn;
+use crate::stored::layout::read_change_key;
+use crate::stored::records::ruled::decode_change;
 use crate::work::service::Service;
-use crate::write::turns;
+use crate::write::membership_changes;
 
 /// That a profile came into a segment or left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
+pub struct MembershipChange {
     /// The segment.
     pub segment: String,
     /// When.
@@ -33,11 +33,11 @@ pub struct Turn {
     pub is_inside: bool,
 }
 
-/// A page of turns.
+/// A page of changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TurnPage {
-    /// The turns, newest first.
-    pub items: Vec<Turn>,
+pub struct MembershipChangePage {
+    /// The changes, newest first.
+    pub items: Vec<MembershipChange>,
     /// Where the next page begins; none on the last.
     pub next_cursor: Option<String>,
     /// On the last page: that there were older ones, which are no longer kept.
@@ -45,7 +45,7 @@ pub struct TurnPage {
 }
 
 impl Service {
-    /// A page of what a profile has entered and left of the segments that are shown, newest first: of its newest 1,000 turns those that are
+    /// A page of what a profile has entered and left of the segments that are shown, newest first: of its newest 1,000 changes those that are
     /// not too old.
     ///
     /// # Errors
@@ -56,34 +56,34 @@ impl Service {
         lookup: &Lookup,
         query: &ListQuery,
         visibility: Flags,
-    ) -> Result<TurnPage, Error> {
+    ) -> Result<MembershipChangePage, Error> {
         check_limit(query.limit)?;
         let configured = self.configured(workspace).await?;
         let found = self.finder(workspace, &configured.config).find(lookup).await?;
         let head = found.cluster.profile_id(found.node).unwrap_or(found.node);
         let scope = Scope::new(workspace);
-        let (mut range, mut looked_at) = (Some(scope.turns_of(head)), 0);
+        let (mut range, mut looked_at) = (Some(scope.membership_changes_of(head)), 0);
         if let Some(cursor) = query.cursor.as_deref() {
-            let carried = self.cursors().open_sealed(workspace, Purpose::MembershipTurns, cursor)?;
+            let carried = self.cursors().open_sealed(workspace, Purpose::MembershipChanges, cursor)?;
             let (before, key) = carried.split_first_chunk::<2>().ok_or_else(cursor::invalid)?;
             let key = Key::new(key.to_vec());
-            if read_turn_key(&key).is_none_or(|(profile, _, _)| profile != head) {
+            if read_change_key(&key).is_none_or(|(profile, _, _)| profile != head) {
                 return Err(cursor::invalid());
             }
             looked_at = usize::from(u16::from_be_bytes(*before));
-            range = Some(KeyRange { end: Some(key), ..scope.turns_of(head) });
+            range = Some(KeyRange { end: Some(key), ..scope.membership_changes_of(head) });
         }
-        let since = turns::since(self.now(), self.settings().turns_days_max);
-        let names = turned_names(&configured);
+        let since = membership_changes::since(self.now(), self.settings().turns_days_max);
+        let names = names_shown(&configured);
         let (mut items, mut last) = (Vec::new(), None);
         while let Some(open) = range.take() {
             let page = self.store().scan(&open, ScanLimit::rows(ROWS), Direction::Backward).await;
             let page = page.map_err(|error| read_failed(&error))?;
             for row in &page.rows {
-                let (_, at, segment) = read_turn_key(&row.key).ok_or_else(|| corrupt("key of a turn"))?;
+                let (_, at, segment) = read_change_key(&row.key).ok_or_else(|| corrupt("key of a change"))?;
                 // Behind the bounds nobody sees one that is still there, nor the row that says that some are not.
-                if at < since || looked_at == turns::KEPT_MAX {
-                    return Ok(TurnPage { items, next_cursor: None, older_let_go: true });
+                if at < since || looked_at == membership_changes::KEPT_MAX {
+                    return Ok(MembershipChangePage { items, next_cursor: None, older_let_go: true });
                 }
                 let name = names.get(&segment);
                 let is_shown =
@@ -91,26 +91,26 @@ impl Service {
                 if items.len() == query.limit && is_shown {
                     let cursor = |(looked_at, key): (u16, Key)| {
                         let carried = [&looked_at.to_be_bytes()[..], key.as_bytes()].concat();
-                        self.cursors().seal(workspace, Purpose::MembershipTurns, &carried)
+                        self.cursors().seal(workspace, Purpose::MembershipChanges, &carried)
                     };
-                    return Ok(TurnPage { items, next_cursor: last.map(cursor), older_let_go: false });
+                    return Ok(MembershipChangePage { items, next_cursor: last.map(cursor), older_let_go: false });
                 }
                 looked_at += 1;
                 if let Some(name) = name.filter(|_| is_shown) {
-                    let is_inside = decode_turn(&row.value)?;
-                    items.push(Turn { segment: (*name).to_owned(), at, is_inside });
-                    let before = u16::try_from(looked_at).map_err(|_| corrupt("turns of a profile"))?;
+                    let is_inside = decode_change(&row.value)?;
+                    items.push(MembershipChange { segment: (*name).to_owned(), at, is_inside });
+                    let before = u16::try_from(looked_at).map_err(|_| corrupt("changes of a profile"))?;
                     last = Some((before, row.key.clone()));
                 }
             }
             range = page.next;
         }
-        Ok(TurnPage { items, next_cursor: None, older_let_go: false })
+        Ok(MembershipChangePage { items, next_cursor: None, older_let_go: false })
     }
 }
 
 /// The names of live segments, by the numbers under which profiles have entered and left them.
-fn turned_names(configured: &Configured) -> HashMap<SegmentId, &str> {
+fn names_shown(configured: &Configured) -> HashMap<SegmentId, &str> {
     let live = configured.stored.rules().of(RuleKind::Segment).values().filter_map(|rule| Some((rule, rule.live()?)));
     let numbers = live.flat_map(|(rule, live)| {
         rule.former.iter().copied().chain(live.segment).map(|number| (number, rule.name.as_str()))

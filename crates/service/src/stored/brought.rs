@@ -20,15 +20,15 @@ const VERSION: u8 = 1;
 pub(crate) enum Before {
     /// Answers kept under an `Idempotency-Key`.
     Answers = 0,
-    /// Turns of memberships.
-    Turns = 1,
+    /// Changes of memberships.
+    MembershipChanges = 1,
 }
 
 impl Before {
     fn family(self) -> Family {
         match self {
             Self::Answers => Family::Idempotency,
-            Self::Turns => Family::MembershipTurn,
+            Self::MembershipChanges => Family::MembershipChange,
         }
     }
 }

@@ -41,7 +41,7 @@ pub enum Purpose {
     /// The members of a segment.
     Members = 11,
     /// What a profile has entered and left.
-    MembershipTurns = 12,
+    MembershipChanges = 12,
     /// The computed attributes of a workspace.
     Attributes = 13,
     /// The segments of a workspace.

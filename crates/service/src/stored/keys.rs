@@ -62,14 +62,14 @@ pub enum Family {
     MemberCount = 0x18,
     /// That a profile came into a segment or left it: profile id (12), when (8, sign flipped), number of the segment (4). With the first
     /// instant and 0: that older ones were let go.
-    MembershipTurn = 0x19,
+    MembershipChange = 0x19,
     /// Fact, for duplicates: length of its id (2), its id, its dataset.
     Fact = 0x1a,
     /// Erased node of which links that did not hold, or its word on accounts, are still to be removed: node id (12).
     Loose = 0x1b,
     /// What keepers go by, so that they look at nothing else. 0, when (8, sign flipped), id of the caller's key (12), its bytes: that a kept
     /// answer ends then. 1, shard (2), position (8), in workspace 0: how far the feed was counted. 2, days since 1970 (4, sign flipped),
-    /// profile id (12): that turns of a profile are looked at from then on. 255, one byte: how far rows from before were brought along.
+    /// profile id (12): that membership changes of a profile are looked at from then on. 255, one byte: how far rows from before were brought along.
     Keeping = 0x1f,
     /// What a source said last: its number (4), then 0 for what is known of it, 1 and the id of a job (12) for a refresh, 2 and a keyed hash (16)
     /// for a row of it.

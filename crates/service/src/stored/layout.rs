@@ -112,12 +112,12 @@ impl Scope {
         KeyRange { start: at(from), end }
     }
 
-    pub(crate) fn turn(self, profile: NodeId, at: Timestamp, segment: SegmentId) -> Key {
-        self.family(Family::MembershipTurn).node(profile).time(at).u32(segment.0).key()
+    pub(crate) fn membership_change(self, profile: NodeId, at: Timestamp, segment: SegmentId) -> Key {
+        self.family(Family::MembershipChange).node(profile).time(at).u32(segment.0).key()
     }
 
-    pub(crate) fn turns_of(self, profile: NodeId) -> KeyRange {
-        self.family(Family::MembershipTurn).node(profile).range()
+    pub(crate) fn membership_changes_of(self, profile: NodeId) -> KeyRange {
+        self.family(Family::MembershipChange).node(profile).range()
     }
 
     /// That the answer of a row ends at an instant.
@@ -139,13 +139,13 @@ impl Scope {
         Some(self.family(Family::Idempotency).bytes(own).key())
     }
 
-    /// That the turns of a profile are to be looked at, once those of a period are too old, or at once.
-    pub(crate) fn look_at_turns(self, period: Option<i32>, profile: NodeId) -> Key {
+    /// That the changes of a profile are to be looked at, once those of a period are too old, or at once.
+    pub(crate) fn look_at_changes(self, period: Option<i32>, profile: NodeId) -> Key {
         self.looks(period.unwrap_or(i32::MIN)).node(profile).key()
     }
 
     /// Whoever is to be looked at at once, and then those of periods before one.
-    pub(crate) fn looks_at_turns(self, before: i32) -> KeyRange {
+    pub(crate) fn looks_at_changes(self, before: i32) -> KeyRange {
         KeyRange { start: self.looks(i32::MIN).key(), end: Some(self.looks(before).key()) }
     }
 
@@ -153,9 +153,9 @@ impl Scope {
         self.family(Family::Keeping).bytes(&[TURNS]).u32(period.cast_unsigned() ^ (1 << 31))
     }
 
-    /// That older turns of a profile were let go.
-    pub(crate) fn turns_let_go(self, profile: NodeId) -> Key {
-        self.turn(profile, Timestamp::MIN, SegmentId(0))
+    /// That older changes of a profile were let go.
+    pub(crate) fn changes_let_go(self, profile: NodeId) -> Key {
+        self.membership_change(profile, Timestamp::MIN, SegmentId(0))
     }
 
     /// How far rows from before were brought along.
@@ -236,8 +236,8 @@ pub(crate) fn read_segment_key(key: &Key) -> Option<SegmentId> {
     Some(SegmentId(u32::from_be_bytes(rest.try_into().ok()?)))
 }
 
-/// What the key of a turn says: whose it was, when, and in which segment.
-pub(crate) fn read_turn_key(key: &Key) -> Option<(NodeId, Timestamp, SegmentId)> {
+/// What the key of a change says: whose it was, when, and in which segment.
+pub(crate) fn read_change_key(key: &Key) -> Option<(NodeId, Timestamp, SegmentId)> {
     let rest = key.as_bytes().get(KeyBuilder::HEAD_BYTES..)?;
     let (profile, rest) = rest.split_first_chunk::<12>()?;
     let (time, rest) = rest.split_first_chunk::<8>()?;
@@ -245,8 +245,8 @@ pub(crate) fn read_turn_key(key: &Key) -> Option<(NodeId, Timestamp, SegmentId)>
     Some((NodeId::from_bytes(*profile), read_time(*time)?, segment))
 }
 
-/// Whose turns are to be looked at, and from the end of which period on; of none it is at once.
-pub(crate) fn read_turns_look_key(key: &Key) -> Option<(Option<i32>, NodeId)> {
+/// Whose changes are to be looked at, and from the end of which period on; of none it is at once.
+pub(crate) fn read_changes_look_key(key: &Key) -> Option<(Option<i32>, NodeId)> {
     let rest = key.as_bytes().get(KeyBuilder::HEAD_BYTES + 1..)?;
     let (period, profile) = rest.split_first_chunk::<4>()?;
     let period = (u32::from_be_bytes(*period) ^ (1 << 31)).cast_signed();

@@ -24,7 +24,7 @@ use crate::work::timers;
 use crate::write::erasure::purge::{Purge, RECEIPTS_AT_ONCE};
 use crate::write::feed::trim::{Trimmed, Trimmer};
 use crate::write::lane::{Answer, Configuring, Handle, Shared, Sweeps, Work};
-use crate::write::turns;
+use crate::write::membership_changes;
 
 /// Keeps one workspace: purges what was erased, begins erasures that were ordered for now, removes signing keys that have ended, keeps the quarantine and ended jobs within their bounds, asks again for sweeps whose
 /// job has failed, forgets old answers, writes what was seen of attributes and events, also at the end. Ends the workspace when nobody uses
@@ -47,7 +47,7 @@ pub(crate) async fn keep_workspace(keeper: Arc<Keeper>, parts: Arc<Parts>, lane:
             is_brought = outcome.is_ok();
             report("from before", outcome);
         }
-        report("turns", trim_turns(&keeper, &parts, &shared).await);
+        report("membership changes", trim_membership_changes(&keeper, &parts, &shared).await);
         report("idempotency", sweep_answers(&keeper, &parts, workspace).await);
         let due = async || first_due(&keeper, &parts, &shared).await;
         let (store, scope) = (&*parts.components.store, Scope::new(workspace));
@@ -257,14 +257,14 @@ async fn go_on_sweeping(stalled: &mut Stalled, parts: &Parts, shared: &Shared) -
 async fn bring_along(keeper: &Keeper, parts: &Parts, workspace: WorkspaceId) -> Result<(), Error> {
     let store = &*parts.components.store;
     while !keeper.is_stopped() && idempotency::bring_along(store, workspace).await? {}
-    while !keeper.is_stopped() && turns::bring_along(store, Scope::new(workspace)).await? {}
+    while !keeper.is_stopped() && membership_changes::bring_along(store, Scope::new(workspace)).await? {}
     Ok(())
 }
 
-async fn trim_turns(keeper: &Keeper, parts: &Parts, shared: &Shared) -> Result<(), Error> {
+async fn trim_membership_changes(keeper: &Keeper, parts: &Parts, shared: &Shared) -> Result<(), Error> {
     let (Components { store, clock, .. }, scope) = (&parts.components, Scope::new(shared.workspace));
     let days_max = shared.settings.turns_days_max;
-    while !keeper.is_stopped() && turns::keep(&**store, scope, clock(), days_max).await? {}
+    while !keeper.is_stopped() && membership_changes::keep(&**store, scope, clock(), days_max).await? {}
     Ok(())
 }
 

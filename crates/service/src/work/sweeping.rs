@@ -156,20 +156,20 @@ fn pause_micros(failed: usize) -> i64 {
     (PAUSE_SECS << doublings).min(PAUSE_SECS_MAX) * 1_000_000
 }
 
-/// Asks for a backfill because the calendar has turned, unless one is under way that brings the turn along, or one has failed lately.
-/// Answers when to look again, if before the next turn.
-pub(crate) async fn bring_turn(
+/// Asks for a backfill because the calendar has rolled over, unless one is under way that brings that along, or one has failed lately.
+/// Answers when to look again, if before it rolls over next.
+pub(crate) async fn bring_rollover(
     jobs: &Jobs,
     workspace: WorkspaceId,
     generation: u64,
-    turn: Timestamp,
+    rollover: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, Error> {
     if !jobs.open_of(workspace, BACKFILL).await?.is_empty() {
-        // It began before the calendar turned, or brings it along; whichever it is, the next look finds out.
+        // It began before the calendar rolled over, or brings it along; whichever it is, the next look finds out.
         return Ok(None);
     }
-    let parameters = format!("{{\"generation\":{generation},\"turn\":{}}}", turn.micros());
+    let parameters = format!("{{\"generation\":{generation},\"turn\":{}}}", rollover.micros());
     let (failed, last) = jobs.failed_of(workspace, BACKFILL, &parameters).await?;
     let pause = pause_micros(failed);
     if let Some(last) = last.filter(|last| !has_passed(*last, pause, now)) {

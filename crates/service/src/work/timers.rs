@@ -19,7 +19,7 @@ use crate::directory::Class;
 use crate::jobs::Jobs;
 use crate::stored::keys::Scope;
 use crate::stored::layout::read_timer_key;
-use crate::work::sweeping::bring_turn;
+use crate::work::sweeping::bring_rollover;
 use crate::write::lane::{Done, Handle, Item, Origin, Shared, Work};
 
 /// Timers taken up in one go.
@@ -40,9 +40,9 @@ pub(crate) async fn keep_timers(shared: Arc<Shared>, lane: Handle, jobs: Arc<Job
         let looked = look(&shared, &lane, &jobs).await;
         drop(inside);
         match looked {
-            Ok(turn) => {
+            Ok(rollover) => {
                 let now = clock().micros();
-                let rest = now.saturating_add(REST_MICROS).min(turn.map_or(i64::MAX, Timestamp::micros));
+                let rest = now.saturating_add(REST_MICROS).min(rollover.map_or(i64::MAX, Timestamp::micros));
                 alarm.sleep(now, rest).await;
             }
             Err(error @ Error { .. }) => {
@@ -53,7 +53,7 @@ pub(crate) async fn keep_timers(shared: Arc<Shared>, lane: Handle, jobs: Arc<Job
     }
 }
 
-/// Settles who is due, and has the calendar turn. Answers when it turns next.
+/// Settles who is due, and rolls the calendar over. Answers when it rolls over next.
 async fn look(shared: &Shared, lane: &Handle, jobs: &Jobs) -> Result<Option<Timestamp>, Error> {
     let alarm = &shared.timers;
     let ran = match alarm.is_due((shared.components.clock)()) {
@@ -61,8 +61,8 @@ async fn look(shared: &Shared, lane: &Handle, jobs: &Jobs) -> Result<Option<Time
         false => Ok(()),
     };
     // Whichever fails, the other is done.
-    let turn = turn(shared, jobs).await;
-    ran.and(turn)
+    let rollover = roll_over(shared, jobs).await;
+    ran.and(rollover)
 }
 
 /// Settles every profile whose timer is due by now. No timer is due before `from`. One that fails holds up no other.
@@ -172,29 +172,29 @@ async fn timers(store: &dyn Store, range: KeyRange, max: usize) -> Result<Vec<(T
     page.rows.iter().map(|row| read_timer_key(&row.key).ok_or_else(|| corrupt("key of a timer"))).collect()
 }
 
-/// Where the calendar has turned, a job brings the turn to everybody. Answers when it turns next.
-pub(crate) async fn turn(shared: &Shared, jobs: &Jobs) -> Result<Option<Timestamp>, Error> {
+/// Where the calendar has rolled over, a job brings that to everybody. Answers when it rolls over next.
+pub(crate) async fn roll_over(shared: &Shared, jobs: &Jobs) -> Result<Option<Timestamp>, Error> {
     let configured = shared.configured().await?;
     let rules = configured.config.rules();
-    let Some(turned_at) = rules.turning().turned_at.filter(|_| rules.turns()) else { return Ok(None) };
+    let Some(rolled_over_at) = rules.progress().rolled_over_at.filter(|_| rules.rolls_over()) else { return Ok(None) };
     let now = (shared.components.clock)();
-    let Some(due) = rules.next_turn(turned_at) else { return Ok(None) };
+    let Some(due) = rules.next_rollover(rolled_over_at) else { return Ok(None) };
     if due > now {
         return Ok(Some(due));
     }
     let generation = configured.stored.rules().generation();
-    let again = bring_turn(jobs, shared.workspace, generation, due, now).await?;
-    Ok(again.into_iter().chain(rules.next_turn(now)).min())
+    let again = bring_rollover(jobs, shared.workspace, generation, due, now).await?;
+    Ok(again.into_iter().chain(rules.next_rollover(now)).min())
 }
 
-/// When the first timer is due, or the calendar turns, whichever comes first.
+/// When the first timer is due, or the calendar rolls over, whichever comes first.
 pub(crate) async fn first_due(shared: &Shared) -> Result<Option<Timestamp>, Error> {
     let (store, scope) = (&*shared.components.store, Scope::new(shared.workspace));
     let first = timers(store, scope.timers_between(Timestamp::MIN, None), 1).await?.first().map(|(at, _)| *at);
     let configured = shared.configured().await?;
     let rules = configured.config.rules();
-    let turned_at = rules.turning().turned_at.filter(|_| rules.turns());
-    Ok(first.into_iter().chain(turned_at.and_then(|turned_at| rules.next_turn(turned_at))).min())
+    let rolled_over_at = rules.progress().rolled_over_at.filter(|_| rules.rolls_over());
+    Ok(first.into_iter().chain(rolled_over_at.and_then(|rolled_over_at| rules.next_rollover(rolled_over_at))).min())
 }
 
 /// Has the lane settle the records of these profiles.

@@ -321,10 +321,10 @@ impl Records {
         let epoch = service.epochs.read(cluster.id());
         let row = row::read(&**service.store(), scope.cluster(cluster.id())).await?;
         if row.is_some_and(|row| row.version == version) {
-            return finder.unless_forgotten(found(epoch)).await;
+            return finder.unless_nobody(found(epoch)).await;
         }
         let Some(now) = finder.by_node(head).await? else { return Ok(None) };
-        finder.unless_forgotten(found(now.epoch)).await
+        finder.unless_nobody(found(now.epoch)).await
     }
 
     /// The profile as it is now, where rules have to read timelines of one that was written since; none of who became part of another one

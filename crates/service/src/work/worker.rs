@@ -71,7 +71,7 @@ impl Worker {
             let act = match job.status() {
                 JobStatus::Running if self.jobs.is_stopping() || self.turn_is_over(&job, began) => Act::HandBack,
                 JobStatus::Running => self.step(job).await,
-                JobStatus::Pausing | JobStatus::Cancelling => Act::Settle,
+                JobStatus::Pausing | JobStatus::Cancelling => Act::Rest,
                 JobStatus::Queued | JobStatus::Paused | JobStatus::Cancelled | JobStatus::Failed | JobStatus::Done => {
                     return;
                 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tessera_engine::config::Kind;
-use tessera_engine::rules::{AggregateId, SegmentId, Turning};
+use tessera_engine::rules::{AggregateId, RulesProgress, SegmentId};
 use tessera_engine::time::Timestamp;
 use tessera_expr::ast::{Expr, Node};
 use tessera_expr::calendar::Zone;
@@ -40,7 +40,7 @@ pub const ATTRIBUTES_MAX: usize = 400;
 pub const SEGMENTS_MAX: usize = 2_000;
 /// Merge policies that running segments may have between them.
 pub const POLICIES_IN_USE_MAX: usize = 5;
-/// Former versions of a segment whose turns are shown.
+/// Former versions of a segment whose changes are shown.
 const FORMER_MAX: usize = 32;
 /// Computed attributes that are written into events and that run, in one workspace: each is asked of every event.
 pub const EVENT_ATTRIBUTES_MAX: usize = 20;
@@ -347,7 +347,7 @@ pub struct StoredRules {
     generation: u64,
     /// The generation of the last change that left something in records which nobody asks for any more, until it is out of all of them.
     retiring: Option<u64>,
-    turning: Turning,
+    progress: RulesProgress,
 }
 
 impl StoredRules {
@@ -402,8 +402,8 @@ impl StoredRules {
 
     /// How far they have been brought to everybody.
     #[must_use]
-    pub fn turning(&self) -> Turning {
-        self.turning
+    pub fn progress(&self) -> RulesProgress {
+        self.progress
     }
 
     /// Whether any of them is evaluated.
@@ -415,7 +415,7 @@ impl StoredRules {
     /// Whether something of them has still to be brought to everybody.
     #[must_use]
     pub fn needs_walk(&self) -> bool {
-        self.turning.settled_epoch < self.turning.epoch
+        self.progress.settled_epoch < self.progress.epoch
             || self.retiring.is_some()
             || self.aggregates.iter().any(|own| own.building.is_some())
             || self.all().any(|(_, rule)| rule.next().is_some())

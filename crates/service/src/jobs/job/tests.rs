@@ -93,7 +93,7 @@ fn acts_of_the_worker_in_every_state() {
             Act::Finish { result: "{}".to_owned(), done: 9, worked_micros: 1 },
             Act::Stumble(failure("x")),
             Act::Fail(failure("x")),
-            Act::Settle,
+            Act::Rest,
             Act::HandBack,
         ]
     };

@@ -4,7 +4,7 @@ use tessera_engine::rules::SegmentId;
 use tessera_store::{Seq, Shard};
 
 use super::*;
-use crate::stored::layout::{read_mark_key, read_turns_look_key};
+use crate::stored::layout::{read_changes_look_key, read_mark_key};
 
 fn hex(key: &Key) -> String {
     key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -51,12 +51,12 @@ fn what_keepers_go_by_is_frozen() {
     check(&mark, "000000001f0100000000000000000007");
     assert_eq!(read_mark_key(&mark), Some((Shard(0), Seq(7))));
     for (period, expected) in [(Some(3), "80000003"), (Some(-3), "7ffffffd"), (None, "00000000")] {
-        let look = scope.look_at_turns(period, node);
+        let look = scope.look_at_changes(period, node);
         check(&look, &format!("000001021f02{expected}aaaaaaaaaaaaaaaaaaaaaaaa"));
-        assert_eq!(read_turns_look_key(&look), Some((period, node)));
+        assert_eq!(read_changes_look_key(&look), Some((period, node)));
     }
     check(&scope.brought(1), "000001021fff01");
-    check(&scope.turns_let_go(node), &hex(&scope.turn(node, Timestamp::MIN, SegmentId(0))));
+    check(&scope.changes_let_go(node), &hex(&scope.membership_change(node, Timestamp::MIN, SegmentId(0))));
 }
 
 /// The compiler cannot list what an enum has, so its source is read, and that of the store's trees.

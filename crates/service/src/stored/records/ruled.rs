@@ -66,11 +66,11 @@ pub(crate) fn decode_counts(bytes: &[u8]) -> Result<MemberCounts, Error> {
     codec::decode(VERSION_COUNTS, bytes)
 }
 
-/// The row that says that older turns of a profile were let go: its key says all.
+/// The row that says that older membership changes of a profile were let go: its key says all.
 pub(crate) const LET_GO: &[u8] = &[VERSION];
 
 /// Writes that a profile came or went.
-pub(crate) fn encode_turn(is_inside: bool) -> Bytes {
+pub(crate) fn encode_change(is_inside: bool) -> Bytes {
     codec::encode(VERSION, &is_inside)
 }
 
@@ -78,6 +78,6 @@ pub(crate) fn encode_turn(is_inside: bool) -> Bytes {
 ///
 /// # Errors
 /// `Corrupt`.
-pub(crate) fn decode_turn(bytes: &[u8]) -> Result<bool, Error> {
+pub(crate) fn decode_change(bytes: &[u8]) -> Result<bool, Error> {
     codec::decode(VERSION, bytes)
 }

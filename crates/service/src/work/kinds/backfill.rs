@@ -1,4 +1,4 @@
-//! `backfill`: rules that are new, or mean something else, are brought to everybody, and so are turns of the calendar.
+//! `backfill`: rules that are new, or mean something else, are brought to everybody, and so are rollovers of the calendar.
 //!
 //! A walk over all records reads them, and has the lane settle those of which something would be another: a new rule that holds of one in a
 //! hundred writes one record in a hundred. One pass is enough. What is written meanwhile is settled under the new rules by its own commit,
@@ -41,9 +41,10 @@ pub(super) struct Backfill;
 pub(super) struct Asked {
     /// The generation of the rules that it brings; newer ones as well, if there are any when it begins.
     generation: u64,
-    /// The turn of the calendar that it brings, where that is what asks: microseconds since 1970.
+    /// The rollover of the calendar that it brings, where that is what asks: microseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    turn: Option<i64>,
+    #[serde(rename = "turn")]
+    rollover: Option<i64>,
 }
 
 /// What came of it.
@@ -59,7 +60,8 @@ pub(super) struct Filled {
 impl Kind for Backfill {
     const NAME: &'static str = "backfill";
     const UNIT: &'static str = "records";
-    const MADE_BY: MadeBy = MadeBy::Only("a new or changed computed attribute or segment, or a turn of the calendar");
+    const MADE_BY: MadeBy =
+        MadeBy::Only("a new or changed computed attribute or segment, or a rollover of the calendar");
     const CANCELLING: Cancelling = Cancelling::Refused;
     const CHECKPOINT_VERSION: u8 = FILLING_VERSION;
 
@@ -76,14 +78,14 @@ impl Kind for Backfill {
         let (configured, now) = (ctx.configured().await?, ctx.service().now());
         configured.check_rules_are_on()?;
         let rules = configured.stored.rules();
-        let has_turned = parameters.turn <= rules.turning().turned_at.map(Timestamp::micros);
-        if checkpoint.is_none() && !rules.needs_walk() && has_turned {
+        let has_rolled_over = parameters.rollover <= rules.progress().rolled_over_at.map(Timestamp::micros);
+        if checkpoint.is_none() && !rules.needs_walk() && has_rolled_over {
             // Another one has brought it along.
             return Ok(Step::Done { outcome: Filled { records: 0, generation: rules.generation() }, done: 0 });
         }
         let fresh = || Filling {
             generation: rules.generation(),
-            epoch: rules.turning().epoch,
+            epoch: rules.progress().epoch,
             began_at: now.micros(),
             last: None,
             settled: 0,
@@ -115,7 +117,8 @@ impl Kind for Backfill {
             let total = ctx.service().counts(ctx.workspace()).await?.profiles;
             return Ok(Step::More { done, total: Some(total.max(done)), checkpoint: own });
         }
-        let walked = Walked { generation: own.generation, epoch: own.epoch, turned_at: codec::instant(own.began_at)? };
+        let walked =
+            Walked { generation: own.generation, epoch: own.epoch, rolled_over_at: codec::instant(own.began_at)? };
         let change = move |config: &_, _: Timestamp| built(config, &walked);
         let stored = ctx.service().configure_at(ctx.workspace(), change).await?;
         // What has been changed since it began is brought by another one.

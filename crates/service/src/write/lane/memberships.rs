@@ -15,8 +15,8 @@ use tessera_store::Commit;
 
 use super::gather::Read;
 use super::state::State;
-use crate::stored::records::ruled::{MemberCounts, TIMER, encode_counts, encode_member, encode_turn};
-use crate::write::turns;
+use crate::stored::records::ruled::{MemberCounts, TIMER, encode_change, encode_counts, encode_member};
+use crate::write::membership_changes;
 
 /// Counts of segments, as a lane knows them.
 pub(super) type AllCounts = BTreeMap<SegmentId, MemberCounts>;
@@ -35,7 +35,7 @@ pub(super) struct Ruled {
     pub(super) counts: AllCounts,
     /// The earliest of the timers that were set.
     pub(super) first_due: Option<Timestamp>,
-    /// Whether the turns of somebody are to be looked at.
+    /// Whether the changes of somebody are to be looked at.
     pub(super) wants_keeper: bool,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn write(commit: &mut Commit, changes: &Changes, read: &Read, notices
             commit.put.push((key, encode_counts(counts)));
         }
     }
-    let turn = |notice: &Notice| match notice {
+    let changed = |notice: &Notice| match notice {
         Notice::Membership { profile, segment, at, is_inside } => Some(((*profile, *at, *segment), *is_inside)),
         Notice::ProfileChanged(_)
         | Notice::ProfileMerged { .. }
@@ -75,15 +75,16 @@ pub(super) fn write(commit: &mut Commit, changes: &Changes, read: &Read, notices
         | Notice::ProfileErased(_) => None,
     };
     // Whoever came and went at one instant has gone.
-    let turns: BTreeMap<_, _> = notices.iter().filter_map(turn).collect();
-    if !turns.is_empty() {
-        let of = turns.keys().map(|(profile, at, _)| (*profile, *at));
-        let looks: Vec<_> = turns::looks(scope, of, state.chance()).collect();
-        ruled.wants_keeper = turns::is_wanted_now(&looks);
+    let changes: BTreeMap<_, _> = notices.iter().filter_map(changed).collect();
+    if !changes.is_empty() {
+        let of = changes.keys().map(|(profile, at, _)| (*profile, *at));
+        let looks: Vec<_> = membership_changes::looks(scope, of, state.chance()).collect();
+        ruled.wants_keeper = membership_changes::is_wanted_now(&looks);
         commit.put.extend(looks);
     }
-    let row = |((profile, at, segment), is_inside)| (scope.turn(profile, at, segment), encode_turn(is_inside));
-    commit.put.extend(turns.into_iter().map(row));
+    let row =
+        |((profile, at, segment), is_inside)| (scope.membership_change(profile, at, segment), encode_change(is_inside));
+    commit.put.extend(changes.into_iter().map(row));
     ruled
 }
 
@@ -137,9 +138,9 @@ fn write_members(commit: &mut Commit, profile: NodeId, change: &Change<'_>, stat
 
 fn count(counts: &mut MemberCounts, own: Option<&Membership>, change: fn(u64, u64) -> Option<u64>) {
     let Some(own) = own else { return };
-    let turn = |field: &mut u64, is_so: bool| *field = change(*field, u64::from(is_so)).unwrap_or(0);
-    turn(&mut counts.members, own.is_inside());
-    turn(&mut counts.overflowed, own.trouble == Some(Trouble::Overflowed));
-    turn(&mut counts.over_budget, own.trouble == Some(Trouble::OverBudget));
-    turn(&mut counts.truncated, own.trouble == Some(Trouble::Truncated));
+    let adjust = |field: &mut u64, is_so: bool| *field = change(*field, u64::from(is_so)).unwrap_or(0);
+    adjust(&mut counts.members, own.is_inside());
+    adjust(&mut counts.overflowed, own.trouble == Some(Trouble::Overflowed));
+    adjust(&mut counts.over_budget, own.trouble == Some(Trouble::OverBudget));
+    adjust(&mut counts.truncated, own.trouble == Some(Trouble::Truncated));
 }

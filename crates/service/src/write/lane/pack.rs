@@ -25,8 +25,8 @@ use crate::stored::sources;
 use crate::write::erasure::{Kind, Receipt, Removed, Trace, records};
 use crate::write::feed;
 use crate::write::history::{self as directives, Act, Entry};
+use crate::write::membership_changes;
 use crate::write::quarantine::{self, Raw, Refused};
-use crate::write::turns;
 
 /// Events of timelines that one group reads before another one begins.
 const EVENTS_MAX: usize = 100_000;
@@ -35,8 +35,8 @@ const LANE_OPS: usize = 2;
 const LANE_BYTES: usize = 100;
 /// Bytes of an entry of the audit log, about, with its key.
 const AUDIT_BYTES: usize = 600;
-/// Bytes of a turn of a membership, with its key.
-const TURN_BYTES: usize = 34;
+/// Bytes of a change of a membership, with its key.
+const CHANGE_BYTES: usize = 34;
 
 /// Puts that go along with a group's changes.
 pub(super) struct Pack {
@@ -58,9 +58,9 @@ pub(super) struct Pack {
     /// An erasure goes on where other writes are refused for want of room.
     pub(super) room: Room,
     bytes: usize,
-    /// How many notices have been counted, and the rows of turns of memberships among them.
+    /// How many notices have been counted, and the rows of changes of memberships among them.
     notices: usize,
-    turns: usize,
+    membership_changes: usize,
     /// Nodes, each with an owner of events that rest on it, of which the rows are in it.
     resting: HashSet<(NodeId, NodeId)>,
     /// Directives that others of the group have ended, with those.
@@ -97,7 +97,7 @@ impl Pack {
             room: Room::Ordinary,
             bytes: 0,
             notices: 0,
-            turns: 0,
+            membership_changes: 0,
             resting: HashSet::new(),
             ended: HashMap::new(),
         }
@@ -111,16 +111,16 @@ impl Pack {
     /// Whether one more command surely fits. Half of what the store takes is left for it.
     pub(super) fn has_room(&mut self, working: &Working, notices: &[Notice]) -> bool {
         let effects = notices.get(self.notices..).unwrap_or_default();
-        let turn = |notice: &Notice| match notice {
+        let changed = |notice: &Notice| match notice {
             Notice::Membership { profile, at, .. } => Some((*profile, *at)),
             Notice::ProfileChanged(_)
             | Notice::ProfileMerged { .. }
             | Notice::IdentityMoved { .. }
             | Notice::ProfileErased(_) => None,
         };
-        // Beside turns stands that they are to be looked at.
-        let effects = effects.iter().filter_map(turn);
-        self.turns += effects.clone().count() + turns::looks_max(effects);
+        // Beside changes stands that they are to be looked at.
+        let effects = effects.iter().filter_map(changed);
+        self.membership_changes += effects.clone().count() + membership_changes::looks_max(effects);
         self.notices = notices.len();
         let pending = working.pending();
         let feed_bytes = self.notices * feed::NOTICE_BYTES;
@@ -131,9 +131,9 @@ impl Pack {
             + self.put.len()
             + self.del.len()
             + self.expect.len()
-            + self.turns
+            + self.membership_changes
             + feed_rows;
-        let bytes = LANE_BYTES + pending.bytes + self.bytes + self.turns * TURN_BYTES + feed_bytes;
+        let bytes = LANE_BYTES + pending.bytes + self.bytes + self.membership_changes * CHANGE_BYTES + feed_bytes;
         working.events() < EVENTS_MAX && ops < self.limits.ops / 2 && bytes < self.limits.bytes / 2
     }
 

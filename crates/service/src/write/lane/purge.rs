@@ -143,7 +143,7 @@ impl State {
         let mut is_last = page.next.is_none();
         if is_last {
             // The history itself holds ids only; that it can be found by this one ends here. So does what the profile entered and left.
-            for history in [self.scope().directives_of(node), self.scope().turns_of(node)] {
+            for history in [self.scope().directives_of(node), self.scope().membership_changes_of(node)] {
                 let found = self.store().scan(&history, ScanLimit::rows(at_once), Direction::Forward).await;
                 let found = found.map_err(|error| read_failed(&error))?;
                 is_last &= found.next.is_none();

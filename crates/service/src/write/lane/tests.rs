@@ -29,9 +29,9 @@ mod faults;
 mod held;
 mod idle;
 mod leaps;
+mod membership_changes;
 mod of;
 mod put_off;
-mod turns;
 
 const WORKSPACE: WorkspaceId = WorkspaceId::new(1);
 const KEY: KeyId = KeyId::from_bytes([7; 12]);

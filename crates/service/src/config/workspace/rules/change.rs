@@ -188,7 +188,7 @@ pub struct Walked {
     /// Their epoch when it began.
     pub epoch: u64,
     /// When it began.
-    pub turned_at: Timestamp,
+    pub rolled_over_at: Timestamp,
 }
 
 /// What a walk has brought to everybody is live from now on.
@@ -215,9 +215,9 @@ pub fn built(config: &StoredConfig, walked: &Walked) -> Result<StoredConfig, Err
             }
         }
         rules.retiring = rules.retiring.filter(|generation| *generation > walked.generation);
-        let turning = &mut rules.turning;
-        turning.settled_epoch = turning.settled_epoch.max(walked.epoch);
-        turning.turned_at = turning.turned_at.max(Some(walked.turned_at));
+        let progress = &mut rules.progress;
+        progress.settled_epoch = progress.settled_epoch.max(walked.epoch);
+        progress.rolled_over_at = progress.rolled_over_at.max(Some(walked.rolled_over_at));
     })
 }
 
@@ -233,7 +233,7 @@ pub fn renewed(config: &StoredConfig) -> Result<StoredConfig, Error> {
     config.next(|next| {
         let rules = &mut next.rules;
         rules.generation += 1;
-        rules.turning.epoch += 1;
+        rules.progress.epoch += 1;
         for own in &mut rules.aggregates {
             rules.last_aggregate += 1;
             (own.id, own.building) = (AggregateId(rules.last_aggregate), Some(rules.generation));
@@ -247,7 +247,7 @@ pub(in super::super) fn follow(before: &StoredConfig, next: &mut StoredConfig) {
     let may_be_another = (&before.policies, &before.model, &before.namespaces, &before.primary)
         != (&next.policies, &next.model, &next.namespaces, &next.primary);
     if has_segments && may_be_another {
-        next.rules.turning.epoch += 1;
+        next.rules.progress.epoch += 1;
         next.rules.generation += 1;
     }
     let wanted = keepable(&live::defs(next), &next.keeping());
@@ -344,10 +344,10 @@ impl StoredRules {
             }
             _ => {
                 self.generation += 1;
-                let turns = |version: &Version| !version.definition.rule.plan().calendar.is_empty();
-                if !self.all().any(|(_, rule)| rule.running().any(turns)) {
-                    // The calendar has turned for nobody's sake.
-                    self.turning.turned_at = Some(at);
+                let rolls_over = |version: &Version| !version.definition.rule.plan().calendar.is_empty();
+                if !self.all().any(|(_, rule)| rule.running().any(rolls_over)) {
+                    // The calendar has rolled over for nobody's sake.
+                    self.progress.rolled_over_at = Some(at);
                 }
                 let live = present.as_ref().and_then(|present| present.live()).cloned();
                 self.started(kind, live, definition, at)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tessera_engine::policy::{CompiledPolicy, IdentityGraph};
-use tessera_engine::rules::{EventAttributeDef, KeptDef, Layer, RuleDef, RuleKind as Kind, RuleSet, Turning};
+use tessera_engine::rules::{EventAttributeDef, KeptDef, Layer, RuleDef, RuleKind as Kind, RuleSet, RulesProgress};
 use tessera_expr::calendar::Zone;
 use tessera_expr::plan::Aggregate;
 use tessera_expr::rule::Rule;
@@ -106,13 +106,13 @@ pub(in super::super) fn to_engine(config: &StoredConfig) -> Result<Arc<RuleSet>,
     let (defs, of_events) = (defs(config), of_events(config));
     if defs.is_empty() && of_events.is_empty() {
         // What is asked beside them, as a preview does, reads payloads all the same.
-        let none = RuleSet::new(Vec::new(), Vec::new(), Vec::new(), Turning::default(), open_payload);
+        let none = RuleSet::new(Vec::new(), Vec::new(), Vec::new(), RulesProgress::default(), open_payload);
         return none.map(Arc::new).map_err(|_| Error::new(ErrorKind::Internal, "rule_cycle", "no rules have a cycle"));
     }
     let kept = kept(config, &defs);
     let compiled = |id: &PolicyId| Ok(CompiledPolicy::new(config.policies.find(id.as_str())?.content.policy.clone()));
     let policies = policies(config).iter().map(compiled).collect::<Result<Vec<_>, Error>>()?;
-    let set = RuleSet::new(defs, kept, policies, config.rules.turning, open_payload);
+    let set = RuleSet::new(defs, kept, policies, config.rules.progress, open_payload);
     let set = set.map(|set| Arc::new(set.with_event_attributes(of_events, write_computed)));
     set.map_err(|cycle| {
         let message = format!("a rule is expected not to depend on itself: {}", cycle.0.join(" -> "));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::Kind;
-use tessera_engine::rules::{AggregateId, SegmentId, Turning};
+use tessera_engine::rules::{AggregateId, RulesProgress, SegmentId};
 use tessera_expr::calendar::Zone;
 
 use super::{Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, StoredRule, StoredRules, Target, Version};
@@ -73,7 +73,7 @@ struct RulesRecord<'a> {
     retiring: Option<u64>,
     epoch: u64,
     settled_epoch: u64,
-    turned_at: Option<i64>,
+    rolled_over_at: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,9 +133,9 @@ pub(in super::super) fn encode(rules: &StoredRules) -> Bytes {
         last_aggregate: rules.last_aggregate,
         generation: rules.generation,
         retiring: rules.retiring,
-        epoch: rules.turning.epoch,
-        settled_epoch: rules.turning.settled_epoch,
-        turned_at: rules.turning.turned_at.map(|at| at.micros()),
+        epoch: rules.progress.epoch,
+        settled_epoch: rules.progress.settled_epoch,
+        rolled_over_at: rules.progress.rolled_over_at.map(|at| at.micros()),
     };
     let of = |rule: &StoredRule| {
         let [first, next] = match &rule.run {
@@ -189,10 +189,10 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
         last_aggregate: record.last_aggregate,
         generation: record.generation,
         retiring: record.retiring,
-        turning: Turning {
+        progress: RulesProgress {
             epoch: record.epoch,
             settled_epoch: record.settled_epoch,
-            turned_at: record.turned_at.map(codec::instant).transpose()?,
+            rolled_over_at: record.rolled_over_at.map(codec::instant).transpose()?,
         },
     };
     for (name, of) in of_accounts {
@@ -211,7 +211,7 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
         VERSION_OF_ALL => built_anew(asked_anew(rules), false),
         _ => {
             let mut rules = built_anew(rules, true);
-            rules.turning.epoch += u64::from(rules.are_running());
+            rules.progress.epoch += u64::from(rules.are_running());
             rules
         }
     })
@@ -236,7 +236,7 @@ fn asked_anew(rules: StoredRules) -> StoredRules {
     let mut rules = rules;
     if rules.segments.values().any(|rule| rule.running().next().is_some()) {
         rules.generation += 1;
-        rules.turning.epoch += 1;
+        rules.progress.epoch += 1;
     }
     rules
 }

@@ -39,7 +39,7 @@ fn segment(config: &StoredConfig, name: &str, pql: &str) -> StoredConfig {
 
 fn walked(config: &StoredConfig) -> StoredConfig {
     let rules = config.rules();
-    let walked = Walked { generation: rules.generation(), epoch: rules.turning().epoch, turned_at: at(1) };
+    let walked = Walked { generation: rules.generation(), epoch: rules.progress().epoch, rolled_over_at: at(1) };
     built(config, &walked).expect("what is built is live")
 }
 
@@ -59,7 +59,7 @@ fn a_rule_is_building_until_a_walk_is_over_and_then_live() {
     let live = walked(&config);
     assert_eq!((status(&live), live.rules().needs_walk()), (Status::Active, false));
     // One that began before the rule came has not brought it.
-    let early = Walked { generation: 1, epoch: 0, turned_at: at(1) };
+    let early = Walked { generation: 1, epoch: 0, rolled_over_at: at(1) };
     assert_eq!(status(&built(&config, &early).expect("a change")), Status::Building);
     assert_eq!(put(&live, RuleKind::Segment, "buyers", "orders > 10").expect("no change"), live);
 }
@@ -141,11 +141,11 @@ fn what_ends_is_not_kept_and_a_change_of_policies_is_brought_to_everybody() {
     // What had ended under the shorter window is hidden until it is gone: until then it is read from the timelines.
     assert!(kept.rules().aggregates.is_empty());
 
-    let epoch = config.rules().turning().epoch;
+    let epoch = config.rules().progress().epoch;
     let policy = MergePolicy::new(IdentityGraph::Full, AttributeMerge::Newest, []).expect("a policy");
     let name = DisplayName::parse("newest").expect("a name");
     let more = add_policy(&config, PolicyId::parse("newest").expect("an id"), PolicyContent { name, policy }, at(5));
-    assert_eq!(more.expect("a policy").rules().turning().epoch, epoch + 1);
+    assert_eq!(more.expect("a policy").rules().progress().epoch, epoch + 1);
 }
 
 #[test]
@@ -255,15 +255,15 @@ fn what_is_stored_is_read_again() {
     let mut unnamed = config.rules.clone();
     Arc::make_mut(unnamed.of_mut(RuleKind::Segment).get_mut("gold-plan").expect("it")).display_name = None;
     let old = decode(&thawed("config-rules-2")).expect("rules");
-    let (generation, epoch) = (config.rules.generation + 1, config.rules.turning.epoch + 1);
-    let turning = Turning { epoch, ..config.rules.turning };
-    assert_eq!(old, StoredRules { generation, turning, ..unnamed.clone() });
+    let (generation, epoch) = (config.rules.generation + 1, config.rules.progress.epoch + 1);
+    let progress = RulesProgress { epoch, ..config.rules.progress };
+    assert_eq!(old, StoredRules { generation, progress, ..unnamed.clone() });
     assert!(old.needs_walk());
     // Version 1 has the same shape, and counted calls that are no events: all of it is built anew, whenever it is read the same.
     let old = decode(&thawed("config-rules-1")).expect("rules");
     assert_eq!(old, decode(&thawed("config-rules-1")).expect("rules"));
     let (was, is) = (&config.rules, &old);
-    assert_eq!((is.generation, is.turning.epoch), (was.generation + 1, was.turning.epoch + 1));
+    assert_eq!((is.generation, is.progress.epoch), (was.generation + 1, was.progress.epoch + 1));
     assert!(is.needs_walk());
     assert_eq!(is.aggregates.len(), was.aggregates.len());
     for (own, before) in is.aggregates.iter().zip(&was.aggregates) {

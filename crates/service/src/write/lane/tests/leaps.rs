@@ -48,12 +48,12 @@ async fn after_weeks_asleep_all_that_is_due_is_found_at_once_and_in_one_pass() {
     world.pass(20 * DAY);
     world.service.look_at_clock();
     world.until("timers are looked at", async |world| world.members("s0").await == 0).await;
-    world.until("the calendar turns", async |world| world.members("s1").await == 0).await;
+    world.until("the calendar rolls over", async |world| world.members("s1").await == 0).await;
     world.end_jobs().await;
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(world.backfills().await, before + 1, "twenty days are one turn");
+    assert_eq!(world.backfills().await, before + 1, "twenty days are one rollover");
     world.service.close().await;
     world.check().await;
 }
@@ -69,16 +69,16 @@ async fn turns_that_are_too_old_by_then_go_at_once() {
         found.cluster.profile_id(found.node).expect("a head")
     };
     let rows = async |world: &World| {
-        let range = crate::stored::keys::Scope::new(WORKSPACE).turns_of(head);
+        let range = crate::stored::keys::Scope::new(WORKSPACE).membership_changes_of(head);
         let page = world.store.scan(&range, tessera_store::ScanLimit::rows(100), tessera_store::Direction::Forward);
         page.await.expect("rows").rows.len()
     };
-    world.until("a turn is kept", async |world| rows(world).await == 1).await;
+    world.until("a change is kept", async |world| rows(world).await == 1).await;
     world.pass(450 * DAY);
     world.service.look_at_clock();
     // That it came goes; that it left, two hours later, goes too; that something went stays.
     world
-        .until("old turns go", async |world| {
+        .until("old changes go", async |world| {
             rows(world).await == 1 && world.members("s0").await == 0 && looks(world).await == 0
         })
         .await;
@@ -89,7 +89,7 @@ async fn turns_that_are_too_old_by_then_go_at_once() {
 async fn looks(world: &World) -> usize {
     let now = Timestamp::from_micros(world.clock.load(Ordering::SeqCst)).expect("an instant");
     let scope = crate::stored::keys::Scope::new(WORKSPACE);
-    let due = scope.looks_at_turns(i32::try_from(now.micros() / DAY - 400).expect("a day"));
+    let due = scope.looks_at_changes(i32::try_from(now.micros() / DAY - 400).expect("a day"));
     let page = world.store.scan(&due, tessera_store::ScanLimit::rows(100), tessera_store::Direction::Forward).await;
     page.expect("rows").rows.len()
 }

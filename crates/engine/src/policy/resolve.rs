@@ -12,10 +12,10 @@ use crate::value::{Tree, Value};
 use crate::view::{Lens, Names};
 
 /// The attributes of the unit that this node belongs to, those under these names.
-pub(crate) fn settled(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> Tree {
+pub(crate) fn resolved(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &Names) -> Tree {
     let all = super::choose::gather(cluster, node, lens, names);
     let mut tree = Tree::new();
-    for choice in choose_and_settle(&all, lens.policy) {
+    for choice in choose_and_resolve(&all, lens.policy) {
         if *choice.value != Value::Null && choice.ended_by.is_none() && lens.asks_for(&choice.path, said_at(&choice)) {
             // In the tree an empty object gives way to what is put below it afterwards.
             tree.insert(&choice.path, choice.value.into_owned());
@@ -25,7 +25,7 @@ pub(crate) fn settled(cluster: &Cluster, node: NodeId, lens: &Lens<'_>, names: &
 }
 
 /// The choice of each path, in their order, those that are ended marked.
-pub(super) fn choose_and_settle<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy) -> Vec<Choice<'a>> {
+pub(super) fn choose_and_resolve<'a>(all: &'a [Said<'a>], policy: &CompiledPolicy) -> Vec<Choice<'a>> {
     let mut choices = unite(choices(all, policy), policy);
     let depth_of = |choice: &Choice<'_>| policy.region(choice.region).depth;
     let deepest = choices.iter().map(depth_of).max().unwrap_or(0);

@@ -1,8 +1,8 @@
 //! Turns of memberships within bounds: of each profile the newest, and none that is too old.
 //!
-//! A commit that writes turns writes beside them that the profile is to be looked at when they will be too old, one row for each profile and
-//! period. Now and then, by chance, it writes that the profile is to be looked at at once: so however often one profile turns, it is
-//! looked at again and again, and nobody reads its turns to write one. The keeper looks at those profiles alone.
+//! A commit that writes changes writes beside them that the profile is to be looked at when they will be too old, one row for each profile and
+//! period. Now and then, by chance, it writes that the profile is to be looked at at once: so however often one profile changes, it is
+//! looked at again and again, and nobody reads its changes to write one. The keeper looks at those profiles alone.
 
 use std::collections::BTreeSet;
 
@@ -17,15 +17,15 @@ use crate::base::error::Error;
 use crate::base::store_error::{commit_failed, read_failed};
 use crate::stored::brought::{self, Before};
 use crate::stored::keys::Scope;
-use crate::stored::layout::{read_turn_key, read_turns_look_key};
+use crate::stored::layout::{read_change_key, read_changes_look_key};
 use crate::stored::records::ruled::LET_GO;
 use crate::stored::row::rows_at_once;
 
 /// Turns of one profile that are kept, the newest.
 pub const KEPT_MAX: usize = 1_000;
-/// Of so many turns, one has its profile looked at at once.
+/// Of so many changes, one has its profile looked at at once.
 const LOOKED_AT_EVERY: u64 = 128;
-/// Days of a period: turns go by as many later than they may.
+/// Days of a period: changes go by as many later than they may.
 const PERIOD_DAYS: i64 = 16;
 const DAY_MICROS: i64 = 86_400_000_000;
 /// Profiles looked at in one step.
@@ -41,19 +41,19 @@ fn period_of(at: Timestamp) -> i32 {
     i32::try_from(day).expect("an instant lies within the years 1 to 9999")
 }
 
-/// What the turns of a commit want looked at: when they will be too old, and by chance at once.
+/// What the changes of a commit want looked at: when they will be too old, and by chance at once.
 pub(crate) fn looks(
     scope: Scope,
-    turns: impl Iterator<Item = (NodeId, Timestamp)>,
+    changes: impl Iterator<Item = (NodeId, Timestamp)>,
     mut chance: u64,
 ) -> impl Iterator<Item = (Key, Bytes)> {
     let mut looks = BTreeSet::new();
-    for (profile, at) in turns {
-        looks.insert(scope.look_at_turns(Some(period_of(at)), profile));
+    for (profile, at) in changes {
+        looks.insert(scope.look_at_changes(Some(period_of(at)), profile));
         // A generator of its own, so that one draw of random bits serves all.
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         if (chance >> 56).is_multiple_of(LOOKED_AT_EVERY) {
-            looks.insert(scope.look_at_turns(None, profile));
+            looks.insert(scope.look_at_changes(None, profile));
         }
     }
     looks.into_iter().map(|key| (key, Bytes::from_static(LOOK)))
@@ -61,13 +61,13 @@ pub(crate) fn looks(
 
 /// Whether [`looks`] has a row that is looked at at once.
 pub(crate) fn is_wanted_now(looks: &[(Key, Bytes)]) -> bool {
-    looks.iter().any(|(key, _)| read_turns_look_key(key).is_some_and(|(period, _)| period.is_none()))
+    looks.iter().any(|(key, _)| read_changes_look_key(key).is_some_and(|(period, _)| period.is_none()))
 }
 
-/// The most rows that [`looks`] has for turns of this order.
-pub(crate) fn looks_max(turns: impl Iterator<Item = (NodeId, Timestamp)>) -> usize {
+/// The most rows that [`looks`] has for changes of this order.
+pub(crate) fn looks_max(changes: impl Iterator<Item = (NodeId, Timestamp)>) -> usize {
     let (mut rows, mut last) = (0, None);
-    for (profile, at) in turns {
+    for (profile, at) in changes {
         if last.replace((profile, period_of(at))) != Some((profile, period_of(at))) {
             rows += 2;
         }
@@ -75,7 +75,7 @@ pub(crate) fn looks_max(turns: impl Iterator<Item = (NodeId, Timestamp)>) -> usi
     rows
 }
 
-/// The first instant of which turns are shown.
+/// The first instant of which changes are shown.
 pub(crate) fn since(now: Timestamp, days_max: u32) -> Timestamp {
     now.plus_micros(-i64::from(days_max) * DAY_MICROS)
 }
@@ -87,7 +87,7 @@ pub(crate) fn since(now: Timestamp, days_max: u32) -> Timestamp {
 pub(crate) async fn keep(store: &dyn Store, scope: Scope, now: Timestamp, days_max: u32) -> Result<bool, Error> {
     let since = since(now, days_max);
     let ended = period_of(since);
-    let page = store.scan(&scope.looks_at_turns(ended), ScanLimit::rows(PROFILES_AT_ONCE), Direction::Forward).await;
+    let page = store.scan(&scope.looks_at_changes(ended), ScanLimit::rows(PROFILES_AT_ONCE), Direction::Forward).await;
     let page = page.map_err(|error| read_failed(&error))?;
     for row in &page.rows {
         while look(store, scope, row, since).await? {}
@@ -97,21 +97,21 @@ pub(crate) async fn keep(store: &dyn Store, scope: Scope, now: Timestamp, days_m
 
 /// Drops some of what is over the bounds of one profile. Answers whether there is more.
 async fn look(store: &dyn Store, scope: Scope, look: &Row, since: Timestamp) -> Result<bool, Error> {
-    let (_, profile) = read_turns_look_key(&look.key).ok_or_else(|| corrupt("key of a look at turns"))?;
+    let (_, profile) = read_changes_look_key(&look.key).ok_or_else(|| corrupt("key of a look at changes"))?;
     let scan = async |range: &KeyRange, rows, direction| {
         store.scan(range, ScanLimit::rows(rows), direction).await.map_err(|error| read_failed(&error))
     };
     // The oldest that stays, by count.
-    let (mut kept, mut oldest, mut rest) = (0, None, Some(scope.turns_of(profile)));
+    let (mut kept, mut oldest, mut rest) = (0, None, Some(scope.membership_changes_of(profile)));
     while let Some(range) = rest.take() {
         let page = scan(&range, KEPT_MAX - kept, Direction::Backward).await?;
         kept += page.rows.len();
         oldest = page.rows.into_iter().next_back().map(|row| row.key).or(oldest);
         rest = page.next.filter(|_| kept < KEPT_MAX);
     }
-    let by_age = scope.turn(profile, since, SegmentId(0));
+    let by_age = scope.membership_change(profile, since, SegmentId(0));
     let end = oldest.filter(|_| kept == KEPT_MAX).map_or(by_age.clone(), |oldest| oldest.max(by_age));
-    let marker = scope.turns_let_go(profile);
+    let marker = scope.changes_let_go(profile);
     let gone = KeyRange { start: marker.successor(), end: Some(end) };
     let page = scan(&gone, rows_at_once(store, ROWS_AT_ONCE, 2), Direction::Forward).await?;
     let mut commit = Commit::new();
@@ -131,16 +131,16 @@ async fn look(store: &dyn Store, scope: Scope, look: &Row, since: Timestamp) -> 
     }
 }
 
-/// Brings along turns from before somebody wanted to look at them. Answers whether there are more.
+/// Brings along changes from before somebody wanted to look at them. Answers whether there are more.
 ///
 /// # Errors
 /// What the store answers; `Corrupt`.
 pub(crate) async fn bring_along(store: &dyn Store, scope: Scope) -> Result<bool, Error> {
     let look = |row: &Row| {
-        let (profile, at, _) = read_turn_key(&row.key).ok_or_else(|| corrupt("key of a turn"))?;
-        Ok((scope.look_at_turns(Some(period_of(at)), profile), Bytes::from_static(LOOK)))
+        let (profile, at, _) = read_change_key(&row.key).ok_or_else(|| corrupt("key of a change"))?;
+        Ok((scope.look_at_changes(Some(period_of(at)), profile), Bytes::from_static(LOOK)))
     };
-    brought::bring(store, scope, Before::Turns, look).await
+    brought::bring(store, scope, Before::MembershipChanges, look).await
 }
 
 #[cfg(test)]

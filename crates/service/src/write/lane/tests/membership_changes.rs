@@ -6,14 +6,14 @@ use tessera_store::{Direction, ScanLimit};
 
 use super::*;
 use crate::directory::ListQuery;
-use crate::segments::Turn;
+use crate::segments::MembershipChange;
 use crate::stored::keys::Scope;
 
 const ALL: Flags = Flags { internal: true, private: true };
 
 impl World {
     /// Turns somebody so many times, one commit each, from outside on.
-    async fn turn(&self, from: usize, times: usize) {
+    async fn change(&self, from: usize, times: usize) {
         for at in from..from + times {
             self.pass(1_000);
             let attribute =
@@ -24,7 +24,7 @@ impl World {
     }
 
     /// Pages of what somebody entered and left, and whether older ones were let go.
-    async fn turns(&self, limit: usize) -> (Vec<Vec<Turn>>, bool) {
+    async fn changes(&self, limit: usize) -> (Vec<Vec<MembershipChange>>, bool) {
         let lookup = Lookup::Identity { namespace: "user_id".into(), value: "ann".into() };
         let (mut pages, mut cursor) = (Vec::new(), None);
         loop {
@@ -39,8 +39,8 @@ impl World {
         }
     }
 
-    async fn turn_rows(&self) -> usize {
-        let all = Scope::new(WORKSPACE).all_of(crate::stored::keys::Family::MembershipTurn);
+    async fn change_rows(&self) -> usize {
+        let all = Scope::new(WORKSPACE).all_of(crate::stored::keys::Family::MembershipChange);
         self.store.scan(&all, ScanLimit::rows(10_000), Direction::Forward).await.expect("rows").rows.len()
     }
 }
@@ -49,38 +49,38 @@ impl World {
 async fn of_a_profile_that_turns_for_ever_the_newest_thousand_are_kept_and_shown() {
     let world = World::new(Limits::EMBEDDED).await;
     world.put_segments(["mood = \"good\"".to_owned()]).await;
-    world.turn(0, 1_000).await;
-    let (pages, older_let_go) = world.turns(300).await;
+    world.change(0, 1_000).await;
+    let (pages, older_let_go) = world.changes(300).await;
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [300, 300, 300, 100]);
     assert!(!older_let_go);
-    world.turn(1_000, 1_500).await;
-    let (pages, older_let_go) = world.turns(300).await;
+    world.change(1_000, 1_500).await;
+    let (pages, older_let_go) = world.changes(300).await;
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [300, 300, 300, 100]);
     assert!(older_let_go);
-    let all: Vec<Turn> = pages.concat();
+    let all: Vec<MembershipChange> = pages.concat();
     assert!(all.windows(2).all(|pair| pair[0].at > pair[1].at && pair[0].is_inside != pair[1].is_inside));
     // Nobody asked for it: commits want their profiles looked at now and then.
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
     }
-    let rows = world.turn_rows().await;
+    let rows = world.change_rows().await;
     assert!((1_001..2_200).contains(&rows), "{rows} rows are kept");
     world.service.close().await;
     world.check().await;
 }
 
 #[tokio::test]
-async fn turns_that_are_too_old_are_not_shown_before_they_are_gone() {
+async fn changes_that_are_too_old_are_not_shown_before_they_are_gone() {
     let world = World::new(Limits::EMBEDDED).await;
     world.put_segments(["mood = \"good\"".to_owned()]).await;
-    world.turn(0, 3).await;
+    world.change(0, 3).await;
     world.pass(399 * 86_400 * SECOND);
-    world.turn(3, 2).await;
-    let (pages, older_let_go) = world.turns(10).await;
+    world.change(3, 2).await;
+    let (pages, older_let_go) = world.changes(10).await;
     assert_eq!((pages.concat().len(), older_let_go), (5, false));
     world.pass(2 * 86_400 * SECOND);
-    let (pages, older_let_go) = world.turns(10).await;
+    let (pages, older_let_go) = world.changes(10).await;
     assert_eq!((pages.concat().len(), older_let_go), (2, true));
-    assert_eq!(world.turn_rows().await, 5);
+    assert_eq!(world.change_rows().await, 5);
     world.service.close().await;
 }
