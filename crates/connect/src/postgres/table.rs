@@ -148,9 +148,9 @@ impl Table for PostgresTable {
         for statement in work {
             done.push(ask(&self.session, &statement).await?.first().copied().unwrap_or_default());
         }
-        // The last are what was removed, written over and new, and COMMIT.
-        let counted: Vec<u64> = done.iter().rev().skip(1).take(3).copied().collect();
-        let [added, changed, removed] = counted[..] else { return Ok(Replaced::default()) };
+        // The last are what was removed, removed to be written anew, written over and new, and COMMIT.
+        let counted: Vec<u64> = done.iter().rev().skip(1).take(4).copied().collect();
+        let [added, changed, _, removed] = counted[..] else { return Ok(Replaced::default()) };
         Ok(match how {
             Replacing::All => Replaced { written: added, unchanged: 0, removed },
             Replacing::Changed => {
@@ -218,7 +218,8 @@ impl PostgresTable {
         self.columns.iter().enumerate().map(definition).collect::<Vec<_>>().join(", ")
     }
 
-    /// What brings the table to what was gathered: the lock, what removes rows that stand there twice, what removes, what writes over, and what adds.
+    /// What brings the table to what was gathered: the lock, what removes who has left, what removes who stands there twice, what writes over, and
+    /// what adds.
     fn replacing(&self, how: Replacing) -> [String; 5] {
         let (table, key) = (&self.table, self.columns.first().map_or("", |own| &*own.quoted));
         let lock = format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE");
@@ -238,7 +239,7 @@ impl PostgresTable {
         };
         let add =
             format!("INSERT INTO {table} ({}) SELECT {} FROM {GATHERED} g{new}", self.names(""), self.names("g."));
-        [lock, twice, gone, change, add]
+        [lock, gone, twice, change, add]
     }
 
     /// Writes over what says something else.

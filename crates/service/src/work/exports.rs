@@ -122,7 +122,9 @@ struct Export {
     /// A row that was read and belongs to the next file.
     next: Option<Walked>,
     looked: u64,
-    /// Members of the control group that were left out before the walk began.
+    /// Whether it began with the first row, and not where another walk had ended.
+    is_from_first: bool,
+    /// Members of the control group that were left out, once all rows were walked through from the first.
     left_out: u64,
 }
 
@@ -139,8 +141,6 @@ struct OpenFile {
     rows: u64,
     bytes: u64,
     last: Option<Key>,
-    /// Members of the control group that the walk left out before the last row.
-    left_out: u64,
 }
 
 /// Does the next piece of the export of a job.
@@ -236,7 +236,8 @@ impl Export {
             None => Phase::Looking(Seen::default()),
         };
         let used_at = ctx.service().now();
-        Ok(Self { used_at, walk, target, phase, next: None, looked: 0, left_out: reached.left_out })
+        let is_from_first = reached.behind.is_none() && !reached.is_last;
+        Ok(Self { used_at, walk, target, phase, next: None, looked: 0, is_from_first, left_out: 0 })
     }
 
     /// Rows of the file that is open.
@@ -260,7 +261,7 @@ impl Export {
                 let fields = seen.fields(&choice, |name| self.walk.times(name));
                 reached.columns = Some(records(&fields));
                 // Where nobody is there, nobody is looked at again.
-                reached.left_out = self.walk.left_out();
+                self.left_out = self.walk.left_out();
                 self.phase = Phase::Writing { columns: Arc::new(fields.into()), file: None };
                 self.walk.rewind();
                 return Ok(Ok(()));
@@ -302,14 +303,14 @@ impl Export {
             };
             let Some(next) = next else {
                 (reached.is_last, is_full) = (true, true);
-                open.left_out = self.walk.left_out();
+                self.left_out = if self.is_from_first { self.walk.left_out() } else { 0 };
                 break;
             };
             if has_enough && open.last.as_ref().is_some_and(|last| *last != next.at) {
                 (self.next, is_full) = (Some(next), true);
                 break;
             }
-            (open.last, open.left_out) = (Some(next.at), next.left_out);
+            open.last = Some(next.at);
             bytes += next.json.len();
             rows.push(next.json);
         }
@@ -317,7 +318,6 @@ impl Export {
             return Ok(Err(misfit));
         }
         if is_full {
-            reached.left_out = self.left_out + open.left_out;
             let is_needless = open.rows == 0 && !reached.files.is_empty();
             if !is_needless {
                 let behind = open.last.as_ref().map(|key| key.as_bytes().to_vec());
@@ -345,7 +345,7 @@ impl Export {
         let (rows, bytes, files) =
             (reached.rows(), reached.files.iter().map(|own| own.bytes).sum(), reached.files.len() as u64);
         let done = reached.tell(rows);
-        Ok(Stepped::Done { rows, bytes, files, done, left_out: reached.left_out })
+        Ok(Stepped::Done { rows, bytes, files, done, left_out: self.left_out })
     }
 }
 
@@ -369,7 +369,7 @@ impl OpenFile {
         let encoder = Encoder::new(asked.format(), asked.compression(), fields).map_err(source_error)?;
         let mark = ctx.job().id.to_string();
         let part = target.begin(&file_name(number, asked), &mark).await.map_err(source_error)?;
-        Ok(Self { encoder: Some(encoder), part, rows: 0, bytes: 0, last: None, left_out: 0 })
+        Ok(Self { encoder: Some(encoder), part, rows: 0, bytes: 0, last: None })
     }
 
     async fn encode(

@@ -66,7 +66,7 @@ pub(super) struct Activation {
     /// When it runs next by itself.
     pub(super) next_run: Option<String>,
     /// Its last runs, the newest first. `read` counts members of the segment but for those of its control group, who are counted in
-    /// `verdicts` as `member_in_control_group`; `changed` those that were written, `evicted` those that were removed.
+    /// `verdicts` as `member_in_control_group`, unless a restart came between; `changed` those that were written, `evicted` those that were removed.
     pub(super) runs: Vec<Run>,
     /// When it was made.
     pub(super) created_at: String,

@@ -22,14 +22,6 @@ pub(crate) struct Reached {
     pub(super) anew: u8,
     /// The most that was told of its progress.
     pub(super) done: u64,
-    /// Members of the control group that were left out before the row that it goes on behind, or all once that was the last.
-    #[serde(default, skip_serializing_if = "is_nothing")]
-    pub(super) left_out: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-const fn is_nothing(count: &u64) -> bool {
-    *count == 0
 }
 
 /// A file that is whole.
@@ -136,7 +128,6 @@ impl Reached {
             policy: Some(("default".to_owned(), 3)),
             anew: 1,
             done: 1_500,
-            left_out: 0,
         }
     }
 }

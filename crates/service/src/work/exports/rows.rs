@@ -50,8 +50,6 @@ const EVENT_TIMES: [&str; 2] = ["timestamp", "received_at"];
 pub(crate) struct Walked {
     pub(crate) at: Key,
     pub(crate) json: Bytes,
-    /// Members of the control group that came before it and were left out.
-    pub(crate) left_out: u64,
 }
 
 /// The rows of an export.
@@ -244,7 +242,7 @@ impl RowWalk {
             },
         };
         let at = self.records().at().cloned().unwrap_or(Key::MIN);
-        Ok(Some(Walked { at, json, left_out: self.left_out }))
+        Ok(Some(Walked { at, json }))
     }
 }
 
