@@ -312,7 +312,7 @@ const CALLS: &[Code] = &[
     call(
         "merge_policy_in_use",
         Conflict,
-        "Segments are evaluated under this merge policy: replace or archive them first.",
+        "Segments are evaluated, or activations read profiles, under this merge policy: give them another one first.",
     ),
     call("merge_policy_exists", Conflict, "The workspace has a merge policy of this id."),
     call(

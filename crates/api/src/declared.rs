@@ -168,6 +168,20 @@ pub fn activation(name: &str, json: &str) -> Result<Value, Wrong> {
     native::declared_activation(name, json)
 }
 
+/// Whether an activation can be written over a connection, both in the form that [`activation`] and [`connection`] answer with.
+///
+/// # Errors
+/// `connection_not_of_tables`, `connection_not_of_files`.
+pub fn activation_over(activation: &Value, connection: &Value) -> Result<(), Wrong> {
+    native::declared_activation_over(activation, connection)
+}
+
+/// Whether two activations write to one table or path, each over its connection.
+#[must_use]
+pub fn is_one_target(one: (&Value, &Value), other: (&Value, &Value)) -> bool {
+    native::is_one_declared_target(one, other).unwrap_or(false)
+}
+
 /// The rules of erasures.
 ///
 /// # Errors

@@ -26,7 +26,9 @@ mod sources;
 mod stored_rules;
 pub(crate) mod wire;
 
-pub(crate) use activations::declared as declared_activation;
+pub(crate) use activations::{
+    declared as declared_activation, declared_over as declared_activation_over, is_one_declared_target,
+};
 pub(crate) use connections::declared as declared_connection;
 pub(crate) use data_model::declared as declared_data_model;
 pub(crate) use erasures::declared_rules as declared_erasure_rules;

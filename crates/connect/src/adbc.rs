@@ -24,6 +24,7 @@ use tokio::task::spawn_blocking;
 
 mod one;
 
+use crate::beneath;
 use crate::names::quoted;
 use crate::objects::is_secret;
 use crate::{
@@ -131,6 +132,12 @@ pub(crate) async fn open_folder(
 ) -> Result<Box<dyn Rows>, Error> {
     let unfit = || Error::invalid("connection_folder_missing", "the url names no folder that is there");
     let folder = folder.canonicalize().map_err(|_| unfit())?;
+    let looked = folder.clone();
+    // The engine follows links, and looks at names alone.
+    if spawn_blocking(move || beneath::leads_out(&looked)).await.is_ok_and(|own| own.is_ok_and(|leads_out| leads_out)) {
+        let message = "a symbolic link leads out of the folder of the connection, and statements would read what stands there; remove it";
+        return Err(Error::invalid("source_table_invalid", message));
+    }
     let folder = folder.to_str().ok_or_else(unfit)?.replace('\'', "''");
     let settings = [
         format!("SET allowed_directories = ['{folder}/']"),
@@ -404,12 +411,14 @@ impl Adbc {
         }
     }
 
-    /// Why a statement that was taken brought nothing. What the driver says may be about values of rows, unless the database says that it
-    /// does not take the statement.
+    /// Why a statement that was taken brought nothing. Values of rows may stand in what the driver says.
     fn failed(&self, error: &DriverError) -> Error {
         // Classes of the SQL standard: syntax or access rule, feature not supported.
-        if sqlstate(error).is_some_and(|own| own.starts_with("42") || own.starts_with("0A")) {
-            return self.refused(error);
+        if let Some(state) = sqlstate(error).filter(|own| own.starts_with("42") || own.starts_with("0A")) {
+            let code = self.refused(error).code;
+            let message =
+                format!("the database does not take the query sqlstate={state}; its log says what is wrong with it");
+            return Error::invalid(code, message);
         }
         match error.status {
             Status::IO | Status::Timeout => Error::unreachable("source_lost", "the connection was lost"),
@@ -443,4 +452,18 @@ impl Adbc {
 fn sqlstate(error: &DriverError) -> Option<String> {
     let own: String = error.sqlstate.iter().filter_map(|own| u8::try_from(*own).ok()).map(char::from).collect();
     own.bytes().all(|byte| byte.is_ascii_alphanumeric()).then_some(own).filter(|own| own != "00000")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_question_too_many_is_refused_until_another_one_ends() {
+        let held: Vec<OwnedSemaphorePermit> = (0..ASKED_MAX).map(|_| permit().expect("there is room")).collect();
+        let refused = permit().expect_err("there is no room");
+        assert_eq!((refused.kind, refused.code), (crate::ErrorKind::Unreachable, "connection_busy"));
+        drop(held);
+        drop(permit().expect("there is room again"));
+    }
 }

@@ -13,6 +13,7 @@ use flate2::read::MultiGzDecoder;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use crate::beneath::{self, Unopened};
 use crate::objects::Place;
 use crate::objects::reading::{Object, Reader};
 use crate::{
@@ -52,7 +53,8 @@ struct Source {
 /// Where a file is.
 #[derive(Clone)]
 enum At {
-    Folder(PathBuf),
+    /// At a path below a folder.
+    Folder(PathBuf, String),
     Bucket(Object),
 }
 
@@ -200,12 +202,14 @@ fn named(folder: &Path, pattern: &str) -> Result<Vec<Source>, Error> {
     let home = folder.canonicalize().map_err(|error| unreadable(folder, &error))?;
     let mut sources = Vec::new();
     for path in found.flatten().filter(|path| path.is_file()) {
-        // A link must not lead out either.
-        if !path.canonicalize().is_ok_and(|real| real.starts_with(&home)) {
-            return Err(Error::invalid("source_table_invalid", "a file lies outside of the folder of the connection"));
-        }
+        // A link must not lead out either. Whoever puts one in the place of what it led to finds that it is not followed.
+        let real = path.canonicalize().ok();
+        let below = real.as_ref().and_then(|real| real.strip_prefix(&home).ok()?.to_str());
+        let below = below.ok_or_else(|| {
+            Error::invalid("source_table_invalid", "a file lies outside of the folder of the connection")
+        })?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        sources.push(Source::new(&name, At::Folder(path))?);
+        sources.push(Source::new(&name, At::Folder(home.clone(), below.to_owned()))?);
         if sources.len() > FILES_MAX {
             let message = format!("`table` names more files than may be read at once files_max={FILES_MAX}");
             return Err(Error::invalid("source_too_many_files", message));
@@ -227,6 +231,16 @@ fn format_of(name: &str) -> Option<(Format, Packing)> {
         _ => return None,
     };
     Some((format, packing))
+}
+
+/// Opens a file below a folder.
+fn opened(home: &Path, path: &str) -> Result<File, Error> {
+    beneath::file(home, path).map_err(|error| match error {
+        Unopened::Failed(_, error) => unreadable(Path::new(path), &error),
+        Unopened::Link(name) => {
+            Error::invalid("source_table_invalid", format!("{name} has become a symbolic link, which is not followed"))
+        }
+    })
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
@@ -265,7 +279,7 @@ impl Source {
     /// What it says, unpacked. Errors of its place are told by [`broken`].
     fn open(&self) -> Result<Box<dyn BufRead>, Error> {
         let reader: Box<dyn Read> = match &self.at {
-            At::Folder(path) => Box::new(File::open(path).map_err(|error| unreadable(path, &error))?),
+            At::Folder(home, path) => Box::new(opened(home, path)?),
             At::Bucket(object) => Box::new(object.from(0)),
         };
         let reader: Box<dyn Read> = match self.packing {

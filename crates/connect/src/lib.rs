@@ -16,6 +16,7 @@ use async_trait::async_trait;
 
 mod adbc;
 mod arrow;
+mod beneath;
 mod changes;
 mod connectors;
 mod files;
@@ -31,6 +32,7 @@ mod writing;
 pub use adbc::Adbc;
 pub use changes::{CHANGE_BYTES_MAX, CHANGES_AT_ONCE, Changes, Followed, Piece, Position, Reached, Standing};
 pub use connectors::Connectors;
+pub use names::{POSTGRES_NAME_BYTES_MAX, check_postgres_table};
 pub use objects::Place;
 pub use table::{Replaced, Replacing, Table};
 pub use target::{PATH_BYTES_MAX, Part, Target, check_path};

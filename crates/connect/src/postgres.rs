@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow, Socket};
 
-use crate::names::quoted;
+use crate::names::quoted_of_postgres;
 use crate::{
     BYTES_AT_ONCE, COLUMNS_MAX, Column, Error, Query, ROW_BYTES_MAX, ROWS_AT_ONCE, Row, Rows, STATEMENT, TABLES_MAX,
     Value, check_columns, late,
@@ -54,7 +54,11 @@ struct Session {
 
 impl Session {
     /// Waits for an answer, a little longer than the server lets the statement take.
-    async fn within<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
+    async fn within<T>(
+        &self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+        refused: impl Fn(&tokio_postgres::Error) -> Error,
+    ) -> Result<T, Error> {
         let is_late = |error: &tokio_postgres::Error| error.code() == Some(&SqlState::QUERY_CANCELED);
         match tokio::time::timeout(self.answer + CONNECT, answer).await {
             Ok(Err(error)) if is_late(&error) => Err(late(self.answer)),
@@ -90,7 +94,7 @@ impl Rows for PostgresRows {
             return Ok(None);
         }
         let statement = format!("FETCH FORWARD {} FROM tessera_source", self.fetch);
-        let messages = self.session.within(self.session.client.simple_query(&statement)).await?;
+        let messages = self.session.within(self.session.client.simple_query(&statement), failed).await?;
         let (mut rows, mut bytes) = (Vec::with_capacity(messages.len()), 0);
         for message in messages {
             let SimpleQueryMessage::Row(row) = message else { continue };
@@ -130,14 +134,14 @@ pub(crate) async fn open(server: Server<'_>, query: &Query, answer: Duration) ->
     let session = connect(server, answer).await?;
     let sql = match query {
         Query::Sql(sql) => sql.trim_end().trim_end_matches(';').to_owned(),
-        Query::Table(name) => format!("SELECT * FROM {}", quoted(name)?),
+        Query::Table(name) => format!("SELECT * FROM {}", quoted_of_postgres(name)?),
     };
     Ok(Box::new(declare(Arc::new(session), &sql).await?))
 }
 
 /// Rows of a statement, behind a cursor in the transaction of the session.
 async fn declare(session: Arc<Session>, sql: &str) -> Result<PostgresRows, Error> {
-    let statement = session.within(session.client.prepare(sql)).await?;
+    let statement = session.within(session.client.prepare(sql), refused).await?;
     let types = statement.columns();
     if types.len() > COLUMNS_MAX {
         let message = format!(
@@ -156,7 +160,7 @@ async fn declare(session: Arc<Session>, sql: &str) -> Result<PostgresRows, Error
     check_columns(&columns)?;
     // A comment at its end must not take in what comes behind.
     let declare = format!("DECLARE tessera_source NO SCROLL CURSOR FOR {sql}\n");
-    session.within(session.client.simple_query(&declare)).await?;
+    session.within(session.client.simple_query(&declare), failed).await?;
     Ok(PostgresRows { session, columns, readings, fetch: ROWS_AT_FIRST, is_over: false })
 }
 
@@ -257,7 +261,23 @@ fn unconnected(error: &tokio_postgres::Error) -> Error {
     Error::unreachable("connection_unreachable", format!("the server refuses connections sqlstate={}", code.code()))
 }
 
-/// Why a statement failed. What the server says of a value of a row stays there.
+/// Why a statement failed that was taken. Values of rows may stand in the server's words: those of a cast to the name of a table do, as if the table
+/// were missing.
+fn failed(error: &tokio_postgres::Error) -> Error {
+    let told = refused(error);
+    let code = error.code().map_or("", SqlState::code);
+    match told.code {
+        "source_table_unknown" | "source_query_invalid" => {
+            let message = format!(
+                "the server does not take the query sqlstate={code}; one that reads is expected, and the server's log says what is wrong with it"
+            );
+            Error::invalid(told.code, message)
+        }
+        _ => told,
+    }
+}
+
+/// Why a statement was not taken, or failed. What the server says of a value of a row stays there.
 fn refused(error: &tokio_postgres::Error) -> Error {
     let Some(told) = error.as_db_error() else {
         if error.is_closed() || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>()) {

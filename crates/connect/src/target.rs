@@ -2,12 +2,15 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use rustix::fs::{OFlags, fsync, renameat};
 use tokio::task::spawn_blocking;
 
 use crate::Error;
+use crate::beneath::{self, Missing, Unopened};
 
 mod bucket;
 
@@ -85,8 +88,12 @@ pub fn check_path(path: &str) -> Result<(), Error> {
     Err(Error::invalid("export_path_invalid", message))
 }
 
-/// A folder of this machine.
-pub(crate) struct Folder(PathBuf);
+/// A folder of this machine, below that of a connection.
+#[derive(Clone)]
+pub(crate) struct Folder {
+    home: PathBuf,
+    path: String,
+}
 
 impl Folder {
     /// The folder at a path below that of a connection, which has to be there.
@@ -98,95 +105,87 @@ impl Folder {
         if !home.is_dir() {
             return Err(Error::invalid("connection_folder_missing", "the url names no folder; one is expected"));
         }
-        Ok(Self(home.join(path)))
+        Ok(Self { home: home.to_owned(), path: path.to_owned() })
     }
 
-    fn make(home: &Path) -> Result<(), Error> {
-        std::fs::create_dir_all(home).map_err(|error| refused(home, &error))
+    /// Itself, if it is there.
+    fn open(&self) -> Result<Option<OwnedFd>, Error> {
+        match beneath::folder(&self.home, &self.path, Missing::Told) {
+            Ok(own) => Ok(Some(own)),
+            Err(Unopened::Failed(_, error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unopened(error)),
+        }
+    }
+
+    /// Does something in it, if it is there.
+    async fn within<T: Default + Send + 'static>(
+        &self,
+        work: impl FnOnce(&OwnedFd) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let own = self.clone();
+        blocking(move || own.open()?.map_or_else(|| Ok(T::default()), |folder| work(&folder))).await
     }
 }
 
 #[async_trait]
 impl Target for Folder {
     async fn exists(&self, name: &str) -> Result<bool, Error> {
-        let path = self.0.join(name);
-        blocking(move || path.try_exists().map_err(|error| refused(&path, &error))).await
+        let name = name.to_owned();
+        self.within(move |folder| beneath::exists(folder, &name).map_err(|error| refused(&name, &error))).await
     }
 
     async fn begin(&self, name: &str, mark: &str) -> Result<Box<dyn Part>, Error> {
-        let (folder, name, mark) = (self.0.clone(), name.to_owned(), mark.to_owned());
+        let (own, name, unfinished) = (self.clone(), name.to_owned(), format!(".{name}.{mark}.unfinished"));
         blocking(move || {
-            Self::make(&folder)?;
-            let unfinished = folder.join(format!(".{name}.{mark}.unfinished"));
-            let file = File::create(&unfinished).map_err(|error| refused(&unfinished, &error))?;
-            let path = folder.join(name);
-            let part: Box<dyn Part> =
-                Box::new(FolderPart { file: Some(file), unfinished: Unfinished(unfinished), path });
+            let folder = beneath::folder(&own.home, &own.path, Missing::Made).map_err(unopened)?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+            let file = beneath::file_in(&folder, &unfinished, flags).map_err(unopened)?;
+            let unfinished = Unfinished { folder, name: unfinished };
+            let part: Box<dyn Part> = Box::new(FolderPart { file: Some(file), unfinished, name });
             Ok(part)
         })
         .await
     }
 
     async fn remove(&self, name: &str) -> Result<(), Error> {
-        let path = self.0.join(name);
-        blocking(move || match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(refused(&path, &error)),
-            _ => Ok(()),
-        })
-        .await
+        let name = name.to_owned();
+        self.within(move |folder| beneath::remove(folder, &name).map_err(|error| refused(&name, &error))).await
     }
 
     async fn folders(&self) -> Result<Vec<String>, Error> {
-        let home = self.0.clone();
-        blocking(move || folders_in(&home)).await
+        let name = self.path.clone();
+        self.within(move |folder| beneath::folders(folder).map_err(|error| refused(&name, &error))).await
     }
 
     async fn remove_folder(&self, folder: &str, first: &str) -> Result<(), Error> {
         check_path(folder)?;
-        let path = self.0.join(folder);
-        let first = path.join(first);
-        blocking(move || {
-            let gone = |outcome: std::io::Result<()>| match outcome {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(refused(&path, &error)),
-                _ => Ok(()),
-            };
-            gone(std::fs::remove_file(&first))?;
-            gone(std::fs::remove_dir_all(&path))
+        let (name, first) = (folder.to_owned(), first.to_owned());
+        let inner = Self { path: format!("{}/{folder}", self.path), ..self.clone() };
+        self.within(move |folder| {
+            if let Some(own) = inner.open()? {
+                beneath::remove(&own, &first).map_err(|error| refused(&first, &error))?;
+            }
+            beneath::remove_folder(folder, &name).map_err(|error| refused(&name, &error))
         })
         .await
     }
-}
-
-/// The names of the folders in one; none where it is not there.
-fn folders_in(home: &Path) -> Result<Vec<String>, Error> {
-    let entries = match std::fs::read_dir(home) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(refused(home, &error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|error| refused(home, &error))?;
-        // What is only linked to stands elsewhere, and stays.
-        if entry.file_type().map_err(|error| refused(home, &error))?.is_dir() {
-            names.extend(entry.file_name().into_string());
-        }
-    }
-    Ok(names)
 }
 
 struct FolderPart {
     file: Option<File>,
     unfinished: Unfinished,
-    path: PathBuf,
+    name: String,
 }
 
 /// A file that goes unless it has got its name.
-struct Unfinished(PathBuf);
+struct Unfinished {
+    folder: OwnedFd,
+    name: String,
+}
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
+        drop(beneath::remove(&self.folder, &self.name));
     }
 }
 
@@ -195,9 +194,9 @@ impl Part for FolderPart {
     async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
         let gone = || Error::unreachable("export_unwritten", "the file was given up");
         let mut file = self.file.take().ok_or_else(gone)?;
-        let path = self.path.clone();
+        let name = self.name.clone();
         let written = blocking(move || {
-            file.write_all(&bytes).map_err(|error| refused(&path, &error))?;
+            file.write_all(&bytes).map_err(|error| refused(&name, &error))?;
             Ok(file)
         });
         self.file = Some(written.await?);
@@ -205,20 +204,31 @@ impl Part for FolderPart {
     }
 
     async fn close(self: Box<Self>) -> Result<(), Error> {
-        let Self { file, unfinished, path } = *self;
+        let Self { file, unfinished, name } = *self;
         blocking(move || {
             let gone = || Error::unreachable("export_unwritten", "the file was given up");
-            file.ok_or_else(gone)?.sync_all().map_err(|error| refused(&path, &error))?;
-            std::fs::rename(&unfinished.0, &path).map_err(|error| refused(&path, &error))?;
-            let folder = path.parent().ok_or_else(gone)?;
-            File::open(folder).and_then(|own| own.sync_all()).map_err(|error| refused(&path, &error))
+            file.ok_or_else(gone)?.sync_all().map_err(|error| refused(&name, &error))?;
+            let folder = &unfinished.folder;
+            renameat(folder, &unfinished.name, folder, &name).map_err(|error| refused(&name, &error.into()))?;
+            fsync(folder).map_err(|error| refused(&name, &error.into()))
         })
         .await
     }
 }
 
-fn refused(path: &Path, error: &std::io::Error) -> Error {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+fn unopened(error: Unopened) -> Error {
+    match error {
+        Unopened::Failed(name, error) => refused(&name, &error),
+        Unopened::Link(name) => {
+            let message = format!(
+                "path: {name} is a symbolic link, which may lead out of the folder of the connection; a folder or a file of its own is expected"
+            );
+            Error::invalid("export_path_invalid", message)
+        }
+    }
+}
+
+fn refused(name: &str, error: &std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             let message = format!("{name} may not be written by the server; give it the right to");
@@ -261,6 +271,44 @@ mod tests {
         let below = Folder::new(home.path(), "file/c").expect("a path");
         assert_eq!(below.begin("x", "1").await.err().expect("a file is in the way").code, "export_path_invalid");
         assert!(Folder::new(&home.path().join("none"), "a").is_err());
+    }
+
+    #[tokio::test]
+    async fn no_link_is_followed_out_of_the_folder() {
+        let (home, outside) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let link = |at: &str| std::os::unix::fs::symlink(outside.path(), home.path().join(at)).expect("a link");
+        std::fs::create_dir_all(home.path().join("a/run=1")).expect("a folder");
+        link("link");
+        link("a/link");
+        link("a/run=1/link");
+        std::fs::write(outside.path().join("kept"), "kept").expect("a file");
+        for path in ["link", "link/b", "a/link", "a/link/b"] {
+            let folder = Folder::new(home.path(), path).expect("a path");
+            let found = [
+                folder.begin("x", "1").await.err(),
+                folder.exists("kept").await.err(),
+                folder.remove("kept").await.err(),
+                folder.folders().await.err(),
+                folder.remove_folder("b", "kept").await.err(),
+            ];
+            for error in found {
+                let error = error.expect(path);
+                assert_eq!(error.code, "export_path_invalid", "{path}");
+                assert!(error.message.contains("link is a symbolic link"), "{}", error.message);
+            }
+        }
+        // A link of the name of a file is replaced and not written through; one within a folder goes with it.
+        let folder = Folder::new(home.path(), "a").expect("a path");
+        assert_eq!(folder.folders().await.expect("folders"), ["run=1"]);
+        std::os::unix::fs::symlink(outside.path().join("kept"), home.path().join("a/x")).expect("a link");
+        let mut part = folder.begin("x", "1").await.expect("a file");
+        part.write(b"one".to_vec()).await.expect("written");
+        part.close().await.expect("closed");
+        assert_eq!(std::fs::read(home.path().join("a/x")).expect("the file"), b"one");
+        folder.remove_folder("run=1", "manifest.json").await.expect("removed");
+        assert!(!home.path().join("a/run=1").exists());
+        assert_eq!(std::fs::read(outside.path().join("kept")).expect("the file"), b"kept");
+        assert_eq!(std::fs::read_dir(outside.path()).expect("the folder").count(), 1);
     }
 
     #[test]

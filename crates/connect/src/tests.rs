@@ -148,7 +148,7 @@ async fn what_is_no_table_is_told_clearly() {
     for (table, code) in [
         ("twice.csv", "source_columns_duplicate"),
         ("uneven.csv", "source_file_invalid"),
-        ("empty.csv", "source_columns_missing"),
+        ("empty.csv", "source_file_invalid"),
         ("stray.csv", "source_file_invalid"),
         ("unended.csv", "source_file_invalid"),
         ("semicolons.csv", "source_file_invalid"),

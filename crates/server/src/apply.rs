@@ -8,6 +8,7 @@ mod dump;
 mod files;
 mod kinds;
 mod plan;
+mod references;
 mod rules;
 mod yaml;
 
@@ -23,6 +24,7 @@ use crate::client::{Answer, Client, Target};
 pub(crate) use dump::documents;
 use kinds::{Current, Kind, Refused};
 use plan::{Change, Unnamed};
+use references::Beside;
 
 /// A file, or what it asks for, is wrong; nothing was written. The command line's own errors end so too.
 const WRONG: u8 = 2;
@@ -92,7 +94,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let client = Client::new(&arguments.target)?;
     let current = Current::read(&client, declared.things.keys()).context("cannot read what the server has")?;
     let unnamed = if arguments.prune { Unnamed::Goes } else { Unnamed::Stays };
-    let changes = plan::changes(&mut declared, &current, unnamed);
+    let beside = Beside::read(&client, &declared);
+    let changes = plan::changes(&mut declared, (&current, &beside), unnamed);
     if !declared.problems.is_empty() {
         return Ok(refuse(&declared));
     }

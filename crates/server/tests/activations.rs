@@ -219,7 +219,28 @@ fn what_a_table_does_not_take_is_told_clearly_and_changes_nothing() {
         assert_eq!(before.trim(), "before", "{table} stands as it was");
     }
 
+    // No key of a table that stands without one keeps anybody from standing there twice: then all is written anew that is of them.
+    postgres.sql("create table twice (profile_id text, spent numeric)");
+    assert_eq!(counts(&activate("twice", "crm-db", &["spent"], "changed")), done([10, 10, 0, 0]));
+    postgres.sql(
+        "insert into twice select * from twice order by spent limit 2; insert into twice values (null, 1), ('gone', 1), ('gone', 1)",
+    );
+    assert_eq!(counts(&crate::run(&client, "twice")), done([10, 2, 8, 3]));
+    assert_eq!(postgres.query("select count(*), count(distinct profile_id) from twice").trim(), "10|10");
+    assert_eq!(counts(&crate::run(&client, "twice")), done([10, 0, 10, 0]));
+    // What a trigger says is not told: a value of a row may stand in it.
+    postgres.sql(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no %', new.spent; end $$;
+         create trigger refused before insert on twice for each row execute function refuse(); delete from twice",
+    );
+    let run = crate::run(&client, "twice");
+    assert_eq!(code(&run), "activation_table_invalid");
+    assert!(!run["error"]["message"].to_string().contains("no "), "{run}");
+
     // What cannot be an activation.
+    let long = "é".repeat(32);
+    let lake = json!({"kind": "files", "url": "file:///lake"});
+    put(&client, "/v1/connections/lake", lake.clone());
     let check = |change: Value, expected: (u16, &str)| {
         let mut own = json!({"connection": "crm-db", "segment": "lapsed", "table": "t", "columns": ["spent"]});
         for (name, value) in change.as_object().expect("members") {
@@ -236,10 +257,51 @@ fn what_a_table_does_not_take_is_told_clearly_and_changes_nothing() {
     check(json!({"rows": "some"}), (400, "activation_invalid"));
     check(json!({"format": "csv"}), (400, "activation_invalid"));
     check(json!({"table": null, "path": "../x"}), (400, "export_path_invalid"));
+    check(json!({"table": "a.b.c.d"}), (400, "activation_invalid"));
+    check(json!({"table": format!("crm.{long}")}), (400, "activation_invalid"));
+    check(json!({"columns": [long]}), (400, "activation_invalid"));
     check(json!({"connection": "none"}), (400, "connection_unknown"));
+    check(json!({"connection": "lake"}), (400, "connection_not_of_tables"));
+    check(json!({"table": null, "path": "x"}), (400, "connection_not_of_files"));
+    check(json!({"table": "public.own"}), (409, "activation_target_taken"));
+    check(json!({"table": "others"}), (409, "activation_target_taken"));
     check(json!({"segment": "none"}), (404, "segment_not_found"));
     check(json!({"schedule": {"every": "1s"}}), (400, "schedule_invalid"));
     assert_eq!(refused(&client, "POST", "/v1/activations/none:run", Value::Null), (404, "activation_not_found".into()));
+    let own = json!({"connection": "lake", "segment": "lapsed", "path": "out/lapsed"});
+    assert_eq!(refused(&client, "PUT", "/v1/activations/a:b", own.clone()), (400, "activation_name_invalid".into()));
+    put(&client, "/v1/activations/files", own.clone());
+    for (name, path, expected) in
+        [("above", "out", 409), ("below", "out/lapsed/x", 409), ("beside", "out/lapsed2", 200)]
+    {
+        let mut own = own.clone();
+        own["path"] = json!(path);
+        assert_eq!(ask(&client, "PUT", &format!("/v1/activations/{name}"), own).0, expected, "{path}");
+    }
+
+    // What others use stays of its kind, and leads where no two write to one place.
+    let url = format!("postgres://tessera@127.0.0.1:{}/postgres", postgres.port);
+    let crm = |url: &str| json!({"kind": "postgres", "url": url, "password": {"env": "TESSERA_SECRET_CRM"}});
+    assert_eq!(refused(&client, "PUT", "/v1/connections/crm-db", lake), (409, "connection_in_use".into()));
+    assert_eq!(refused(&client, "PUT", "/v1/connections/lake", crm(&url)), (409, "connection_in_use".into()));
+    put(&client, "/v1/connections/elsewhere", crm("postgres://tessera@127.0.0.1:1/elsewhere"));
+    let own = json!({"connection": "elsewhere", "segment": "lapsed", "table": "own", "columns": ["spent"]});
+    put(&client, "/v1/activations/elsewhere", own);
+    let found = refused(&client, "PUT", "/v1/connections/elsewhere", crm(&url));
+    assert_eq!(found, (409, "activation_target_taken".into()));
+    let source = json!({"connection": "crm-db", "table": long, "primary": {"column": "id", "namespace": "user_id"}});
+    assert_eq!(refused(&client, "PUT", "/v1/sources/long", source), (400, "source_table_invalid".into()));
+
+    // What an activation writes is not taken away under it.
+    let (status, answer) = ask(&client, "DELETE", "/v1/segments/lapsed", Value::Null);
+    assert_eq!((status, &answer["error"]["code"]), (409, &json!("rule_in_use")), "{answer}");
+    assert!(answer["error"]["message"].to_string().contains("activation own"), "{answer}");
+    let policy = json!({"id": "crm", "name": "CRM", "identity_graph": "full", "attribute_merge": {"choose": "newest"}});
+    assert_eq!(ask(&client, "POST", "/v1/merge-policies", policy).0, 200);
+    let own = json!({"connection": "lake", "segment": "lapsed", "path": "policy", "merge_policy": "crm"});
+    put(&client, "/v1/activations/policy", own);
+    let found = refused(&client, "DELETE", "/v1/merge-policies/crm", Value::Null);
+    assert_eq!(found, (409, "merge_policy_in_use".into()));
     server.stop();
 }
 
@@ -416,7 +478,20 @@ fn controls_are_left_out_and_marked() {
 
     // What goes out has the others, and a greater share holds the smaller one.
     let count = held.len() as u64;
-    assert_eq!(counts(&run(&client, "treated")), done([1_000 - count, 0, 1_000 - count, count]));
+    let left_out =
+        |rows: u64| json!([{"code": "member_in_control_group", "column": null, "refused": false, "rows": rows}]);
+    let treated = run(&client, "treated");
+    assert_eq!(counts(&treated), done([1_000 - count, 0, 1_000 - count, count]));
+    assert_eq!(treated["verdicts"], left_out(count));
+    let lake = tempfile::tempdir().expect("a folder");
+    put(&client, "/v1/connections/lake", json!({"kind": "files", "url": format!("file://{}", lake.path().display())}));
+    for format in ["csv", "parquet"] {
+        let own = json!({"connection": "lake", "segment": "lapsed", "path": format, "format": format});
+        put(&client, "/v1/activations/files", own);
+        let treated = run(&client, "files");
+        assert_eq!(counts(&treated), done([1_000 - count, 1_000 - count, 0, 0]));
+        assert_eq!(treated["verdicts"], left_out(count), "{format}");
+    }
     let treated = postgres.query("select profile_id from treated");
     assert!(treated.lines().all(|id| !held.contains(id)));
     let export = json!({"of": "members", "segment": "lapsed", "format": "csv", "fields": ["profile_id", "_control"]});
@@ -457,7 +532,7 @@ fn nobody_writes_out_what_they_may_not_see() {
         assert!(matches!(status, 200 | 201), "{answer}");
         format!("Bearer {}", answer["secret"].as_str().expect("a secret"))
     };
-    let by = |key: &str, method: &str, path: &str, body: Value| {
+    let answered = |key: &str, method: &str, path: &str, body: Value| {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let mut command = ureq::http::Request::builder().method(method).uri(format!("{}{path}", server.url()));
         command = command.header("authorization", key).header("content-type", "application/json");
@@ -465,7 +540,12 @@ fn nobody_writes_out_what_they_may_not_see() {
         let mut response = agent.run(command.body(body).expect("a request")).expect("an answer");
         let text = response.body_mut().read_to_string().expect("a text");
         let answer: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        (response.status().as_u16(), answer["error"]["code"].as_str().unwrap_or_default().to_owned())
+        (response.status().as_u16(), answer)
+    };
+    let whole = |key: &str, method: &str, path: &str, body: Value| answered(key, method, path, body).1;
+    let by = |key: &str, method: &str, path: &str, body: Value| {
+        let (status, answer) = answered(key, method, path, body);
+        (status, answer["error"]["code"].as_str().unwrap_or_default().to_owned())
     };
     let (configures, exports) = (key(&["read", "configure"]), key(&["read", "configure", "export"]));
     let own = json!({"connection": "crm-db", "table": "out", "columns": ["user_id", "spent"]});
@@ -482,5 +562,54 @@ fn nobody_writes_out_what_they_may_not_see() {
     assert_eq!(by(&exports, "POST", "/v1/activations/out:run", Value::Null), (403, "activation_sees_more".into()));
     let elsewhere = json!({"kind": "postgres", "url": "postgres://tessera@127.0.0.1:1/elsewhere"});
     assert_eq!(by(&exports, "PUT", "/v1/connections/crm-db", elsewhere), (403, "activation_sees_more".into()));
+
+    // What was written out is not read back by whoever may not see it, neither as rows nor as other attributes.
+    let back =
+        json!({"connection": "crm-db", "table": "out", "primary": {"column": "user_id", "namespace": "user_id"}});
+    let preview = |key: &str| by(key, "POST", "/v1/sources:preview", back.clone());
+    assert_eq!(preview(&key(&["configure"])), (403, "permission_missing".into()));
+    assert_eq!(preview(&configures), (403, "permission_missing".into()));
+    assert_eq!(preview(&exports), (403, "raw_hidden".into()));
+    assert_eq!(preview(&key(&["configure", "export", "read_private"])), (200, String::new()));
+    assert_eq!(by(&exports, "PUT", "/v1/sources/back", back.clone()), (403, "activation_sees_more".into()));
+    assert_eq!(by(&key(&["configure", "read_private"]), "PUT", "/v1/sources/back", back).0, 200);
+
+    // What names what a key may not see is as if it were not there.
+    make(&client, Rule::Segment, "rich", "spent > 1");
+    make(&client, Rule::Attribute, "twice", "spent * 2");
+    until_active(&client, Rule::Segment, "rich");
+    until_active(&client, Rule::Attribute, "twice");
+    let activation = |segment: Value, columns: Value, table: &str| json!({"connection": "crm-db", "segment": segment, "columns": columns, "table": table});
+    put(&client, "/v1/activations/rich", activation(json!("rich"), json!(["user_id"]), "rich"));
+    put(&client, "/v1/activations/twice", activation(Value::Null, json!(["user_id", "twice"]), "twice"));
+    for name in ["rich", "twice"] {
+        let path = format!("/v1/activations/{name}");
+        let not_there = (404, "activation_not_found".to_owned());
+        assert_eq!(by(&exports, "GET", &path, Value::Null), not_there);
+        assert_eq!(by(&exports, "POST", &format!("{path}:run"), Value::Null), not_there);
+        assert_eq!(by(&exports, "DELETE", &path, Value::Null), not_there);
+        let other = activation(Value::Null, json!(["user_id"]), "other");
+        assert_eq!(by(&exports, "PUT", &path, other), not_there);
+        let same = activation(Value::Null, json!(["user_id"]), name);
+        let taken = (409, "activation_target_taken".to_owned());
+        assert_eq!(by(&exports, "PUT", "/v1/activations/third", same), taken);
+    }
+    let listed = client.get("/v1/activations").expect("all");
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(3), "who may see them is shown them");
+    let listed = whole(&exports, "GET", "/v1/activations", Value::Null);
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
+    for pql in ["spent > 1", "twice > 1", "inSegment(\"rich\")"] {
+        let asked = json!({"pql": pql, "purpose": "condition", "profile": {"namespace": "user_id", "value": "u8"}});
+        let found = by(&exports, "POST", "/v1/rules:evaluate", asked.clone());
+        assert_eq!(found, (403, "rule_reads_hidden".into()), "{pql}");
+        assert_eq!(client.post("/v1/rules:evaluate", asked.to_string().as_bytes())["value"], true, "{pql}");
+    }
+
+    // What was refused is kept as it came, private or not.
+    client.send("POST", "/v1/batch", br#"{"batch":[{"type":"track","userId":"u1"}]}"#).expect("an answer");
+    let entry = client.get("/v1/admin/quarantine").expect("the quarantine")["items"][0]["id"].clone();
+    let entry = format!("/v1/admin/quarantine/{}", entry.as_str().expect("an id"));
+    assert_eq!(by(&exports, "GET", &entry, Value::Null), (403, "raw_hidden".into()));
+    assert_eq!(by(&key(&["configure", "export", "read_private"]), "GET", &entry, Value::Null).0, 200);
     server.stop();
 }

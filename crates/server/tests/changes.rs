@@ -83,6 +83,38 @@ impl World {
     }
 }
 
+/// A transaction that stays open keeps the database's log for the slot, while its changes are followed.
+#[test]
+fn a_log_that_grows_for_a_slot_is_told() {
+    let world = World::start();
+    let postgres = &world.postgres;
+    // A new file of the log is a hole then, and a gibibyte of them takes no room.
+    postgres.end();
+    postgres.set("wal_init_zero = off");
+    postgres.begin();
+    let server = world.serve();
+    let client = server.client();
+    world.connect(&client, "tessera");
+    postgres.sql(
+        "create table customers (id text primary key); create table others (id int); create publication tessera for table customers",
+    );
+    put(&client, "/v1/sources/customers", followed("customers", "id"));
+    refresh(&client, "customers", json!({}));
+    until_following(&client, "customers");
+    let held = postgres.hold("begin; insert into others values (1);\n");
+    let open = "select count(*) from pg_stat_activity where state = 'idle in transaction' and backend_xid is not null";
+    until("the transaction is open", || postgres.query(open).trim() == "1");
+    postgres.sql(&"select pg_logical_emit_message(false, 'x', 'y'); select pg_switch_wal();\n".repeat(65));
+    postgres.sql("insert into customers values ('U-1')");
+    until("it is told", || changes(&client, "customers")["error"]["code"] == "source_slot_lagging");
+    until("changes are followed all the same", || profile(&client, "U-1").is_some());
+    let shown = changes(&client, "customers");
+    assert!(shown["lag_bytes"].as_u64() > Some(1 << 30), "{shown}");
+    assert_eq!(shown["status"], "following", "{shown}");
+    drop(held);
+    server.stop();
+}
+
 fn followed(table: &str, key: &str) -> Value {
     json!({"connection": "crm", "table": table, "primary": {"column": key, "namespace": "user_id"}, "changes": {"publication": "tessera"}})
 }

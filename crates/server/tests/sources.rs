@@ -195,13 +195,15 @@ fn what_a_database_cannot_answer_is_told_clearly() {
         ("insert into t values (1, 1) returning id", "source_query_invalid"),
         ("update t set v = 1", "source_columns_missing"),
         ("select id, 1 / (v - 1) as x from t", "source_query_failed"),
+        ("select 'ann@shop'::text::regclass as id from t", "source_table_unknown"),
         ("select v from t", "source_column_unknown"),
         ("select '[]'::jsonb as id", "source_column_unfit"),
         ("select one.*, other.* from wide one, wide other", "source_too_many_columns"),
     ] {
         let source = json!({"connection": "db", "sql": sql, "primary": {"column": "id", "namespace": "user_id"}});
-        let found = refused(&client, "POST", "/v1/sources:preview", source);
-        assert_eq!(found.1, code, "{sql}");
+        let (_, answer) = ask(&client, "POST", "/v1/sources:preview", source);
+        assert_eq!(answer["error"]["code"], code, "{sql}");
+        assert!(!answer.to_string().contains("ann@"), "no value of a row is told: {answer}");
     }
     // One that fails half-way: what it wrote stays, nothing is taken back.
     let source =

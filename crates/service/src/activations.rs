@@ -7,10 +7,10 @@ use tessera_engine::model::Flags;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
 pub use crate::config::activations::{
-    ACTIVATIONS_MAX, Activation, ActivationContent, COLUMNS_MAX, Destination, KEEP_RUNS, RowsWritten, activation,
-    activations,
+    ACTIVATIONS_MAX, Activation, ActivationContent, COLUMNS_MAX, Destination, KEEP_RUNS, RowsWritten, activation_shown,
+    activations_shown, check_activation_name, is_one_target,
 };
-use crate::config::activations::{delete_activation, put_activation};
+use crate::config::activations::{activations, delete_activation, put_activation};
 use crate::config::workspace::StoredConfig;
 use crate::jobs::Job;
 use crate::work::activations::as_export;
@@ -22,9 +22,10 @@ impl Service {
     /// Makes an activation, or replaces what one is. It writes what `sees` may see.
     ///
     /// # Errors
-    /// `Invalid` with `source_name_invalid`, `activation_invalid`, `schedule_invalid`, `connection_unknown`, `export_invalid`,
-    /// `export_path_invalid`, `merge_policy_unknown`, `merge_policy_without_graph`; `NotFound` with `segment_not_found`; `LimitExceeded` with
-    /// `activations_full`, `object_too_large`, `config_too_large`; what the store answers.
+    /// `Invalid` with `activation_name_invalid`, `activation_invalid`, `schedule_invalid`, `connection_unknown`, `connection_not_of_tables`,
+    /// `connection_not_of_files`, `export_invalid`, `export_path_invalid`, `merge_policy_unknown`, `merge_policy_without_graph`; `NotFound` with
+    /// `segment_not_found`, and with `activation_not_found` where one that is hidden would be replaced; `Conflict` with `segment_not_live`,
+    /// `activation_target_taken`; `LimitExceeded` with `activations_full`, `object_too_large`, `config_too_large`; what the store answers.
     pub async fn put_activation(
         &self,
         workspace: WorkspaceId,
@@ -48,13 +49,13 @@ impl Service {
         Ok(changed)
     }
 
-    /// Deletes an activation. What it wrote stays.
+    /// Deletes an activation, for somebody who sees so much. What it wrote stays.
     ///
     /// # Errors
     /// `NotFound` with `activation_not_found`; what the store answers.
-    pub async fn delete_activation(&self, workspace: WorkspaceId, name: &str) -> Result<(), Error> {
+    pub async fn delete_activation(&self, workspace: WorkspaceId, name: &str, sees: Flags) -> Result<(), Error> {
         let name = name.to_owned();
-        self.configure(workspace, move |config| delete_activation(config, &name)).await?;
+        self.configure(workspace, move |config| delete_activation(config, &name, sees)).await?;
         self.refreshes().keeper.nudge();
         Ok(())
     }
@@ -71,7 +72,7 @@ impl Service {
         sees: Flags,
         by: KeyId,
     ) -> Result<Job, Error> {
-        activation(&*self.configuration(workspace).await?, name)?.check_seen_by(sees)?;
+        activation_shown(&*self.configuration(workspace).await?, name, sees)?.check_seen_by(sees)?;
         self.make_run(workspace, &Activating { activation: name.to_owned() }, Some(by)).await
     }
 
@@ -96,5 +97,16 @@ impl Service {
         let all = activations(&*self.configuration(workspace).await?)?;
         let mut own = all.iter().filter(|(_, own)| own.content.connection == connection);
         own.try_for_each(|(_, own)| own.check_seen_by(sees))
+    }
+
+    /// Refuses somebody who would bring back under another name what they may not see: whoever sets a source of a connection that activations write to.
+    ///
+    /// # Errors
+    /// `Forbidden` with `activation_sees_more`.
+    pub async fn check_brings_back(&self, workspace: WorkspaceId, connection: &str, sees: Flags) -> Result<(), Error> {
+        if !self.configured(workspace).await?.flagged.hides_something(sees) {
+            return Ok(());
+        }
+        self.check_leads(workspace, connection, sees).await
     }
 }

@@ -1,6 +1,6 @@
 //! Changes of the data model, in order with the facts, and compared with what is stored.
 
-use tessera_engine::model::DataModel;
+use tessera_engine::model::{DataModel, Flags};
 use tessera_engine::time::Timestamp;
 
 use crate::base::error::{Error, ErrorKind};
@@ -39,6 +39,14 @@ pub enum ModelOutcome {
 }
 
 impl Service {
+    /// Refuses what is shown as it came, where nothing can be left out, to a reader from whom the data model hides something.
+    ///
+    /// # Errors
+    /// `Forbidden` with `raw_hidden`; what the store answers.
+    pub async fn check_shows_raw(&self, workspace: WorkspaceId, visibility: Flags) -> Result<(), Error> {
+        self.configured(workspace).await?.check_shows_raw(visibility)
+    }
+
     /// Changes the data model of a workspace. With an expected version only the model of that version is changed.
     ///
     /// Stored data is compared with the change as it is when the comparison begins; facts that come in meanwhile are judged by the

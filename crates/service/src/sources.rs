@@ -7,6 +7,7 @@ pub use tessera_connect::objects::holds_secret;
 use tessera_connect::objects::{OPTION_BYTES_MAX, OPTIONS_MAX};
 use tessera_connect::{Column, Place, Row};
 pub use tessera_connect::{Column as SourceColumn, Value as SourceValue};
+use tessera_engine::model::Flags;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::base::ids::{KeyId, WorkspaceId};
@@ -274,12 +275,19 @@ impl Service {
         Ok(())
     }
 
-    /// Asks what a source would ask, for its first rows, and says what would become of its columns. Nothing is kept.
+    /// Asks what a source would ask, for its first rows, and says what would become of its columns, to somebody who sees `sees`. Nothing is kept.
     ///
     /// # Errors
-    /// As [`SourceContent::check`]; `Invalid` and `Conflict` with the code of why there is no answer.
-    pub async fn preview_source(&self, workspace: WorkspaceId, content: SourceContent) -> Result<Preview, Error> {
-        let config = self.configuration(workspace).await?;
+    /// As [`SourceContent::check`]; `Forbidden` with `raw_hidden`; `Invalid` and `Conflict` with the code of why there is no answer.
+    pub async fn preview_source(
+        &self,
+        workspace: WorkspaceId,
+        content: SourceContent,
+        sees: Flags,
+    ) -> Result<Preview, Error> {
+        let configured = self.configured(workspace).await?;
+        configured.check_shows_raw(sees)?;
+        let config = configured.stored.clone();
         content.check(&config)?;
         let mut rows = self.open_source(&config, &content).await?;
         let columns = rows.columns().to_vec();

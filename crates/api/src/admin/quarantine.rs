@@ -53,6 +53,7 @@ pub(super) fn routes() -> [Route; 5] {
         .describe("Newest first. A filtered page may be short and not the last: go on while there is a cursor.")
         .answer_list::<wire::List<wire::QuarantineEntry>, wire::QuarantineEntry>("A page of the quarantine.", page),
         one(route(Method::GET, path, EXPORT, get(read), "Reads a refused event or record"))
+            .describe("It is shown as it was sent, and so to a key alone that sees all that the data model flags.")
             .answer::<wire::QuarantineItem>(200, "The entry, with what was sent.", item),
         one(route(Method::DELETE, path, CONFIGURE, delete(drop_entry), "Drops a refused event or record"))
             .answer_empty(204, "It is gone."),
@@ -100,6 +101,7 @@ async fn list(State(app): State<Arc<App>>, pairs: Query, headers: HeaderMap) -> 
 
 async fn read(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Export)?;
+    app.service.check_shows_raw(entered.workspace, entered.visibility()).await?;
     let (entry, raw) = app.service.quarantine().get(entered.workspace, entry_id(&id)?).await?;
     let raw = String::from_utf8_lossy(raw.bytes()).into_owned();
     Ok(entered.answer(json_answer(&wire::QuarantineItem { entry: render::quarantine_entry(entry), raw })))

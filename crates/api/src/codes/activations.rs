@@ -6,6 +6,16 @@ use super::{Code, Conflict, Forbidden, Invalid, LimitExceeded, NotFound, Unavail
 pub(super) const CALLS: &[Code] = &[
     call("activation_not_found", NotFound, "No activation is called so."),
     call("activation_invalid", Invalid, "A member of an activation is not of its kind. The message names it."),
+    call(
+        "activation_name_invalid",
+        Invalid,
+        "The name of an activation is 1 to 64 ASCII letters, digits, `.`, `-` and `_`.",
+    ),
+    call(
+        "activation_target_taken",
+        Conflict,
+        "Another activation writes to this table or path, or to one above or below it, and either would remove what the other wrote. The message names it. Name another target, or delete that one first.",
+    ),
     call("activations_full", LimitExceeded, "A workspace has at most 50 activations."),
     call(
         "activation_running",
@@ -20,7 +30,7 @@ pub(super) const CALLS: &[Code] = &[
     call(
         "activation_sees_more",
         Forbidden,
-        "The activation writes what the key may not see: private attributes, set by a key with `read_private`. Have it run, and change its connection, with such a key.",
+        "The activation writes what the key may not see: private attributes, set by a key with `read_private`. Have it run, change its connection, and set sources of that, with such a key.",
     ),
     call(
         "activation_table_invalid",

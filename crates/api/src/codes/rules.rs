@@ -64,7 +64,7 @@ pub(super) const CALLS: &[Code] = &[
     call(
         "rule_in_use",
         Conflict,
-        "Other rules depend on this one; the message lists them. Archive or replace them first.",
+        "Other rules depend on this one, or activations write its members; the message lists them. Archive, replace or delete them first.",
     ),
     call("rule_runs", Conflict, "A rule that runs cannot become a draft. Replace it, or archive it."),
     call(

@@ -1,6 +1,6 @@
 //! The codes of connections, sources and their refreshes.
 
-use super::{Code, Conflict, Invalid, LimitExceeded, NotFound, Place, Unavailable, call};
+use super::{Code, Conflict, Forbidden, Invalid, LimitExceeded, NotFound, Place, Unavailable, call};
 
 const fn verdict(code: &'static str, documentation: &'static str) -> Code {
     Code { code, kind: Invalid, place: Place::Verdict, documentation }
@@ -28,7 +28,7 @@ pub(super) const CALLS: &[Code] = &[
     call(
         "connection_in_use",
         Conflict,
-        "Sources or activations use the connection. The message names them; delete them first.",
+        "Sources or activations use the connection, so it is neither deleted nor made one of another kind. The message names them; delete them first.",
     ),
     call("connections_full", LimitExceeded, "A workspace has at most 50 connections."),
     call(
@@ -81,6 +81,11 @@ pub(super) const CALLS: &[Code] = &[
         "source_name_invalid",
         Invalid,
         "The name of a connection or a source is 1 to 64 ASCII letters, digits, `.`, `-` and `_`.",
+    ),
+    call(
+        "raw_hidden",
+        Forbidden,
+        "Rows and facts as they came may hold what the data model hides from the key, and nothing can be left out of them. Use a key with the permission that the message names.",
     ),
     call("source_invalid", Invalid, "A source cannot be so. The message names the member and says what is expected."),
     call(
@@ -180,6 +185,10 @@ pub(super) const VERDICTS: &[Code] = &[
     verdict(
         "row_event_time_invalid",
         "A row has no time that can be read in the column of its event's time. It is refused.",
+    ),
+    verdict(
+        "member_in_control_group",
+        "A member of the segment of an activation is in its control group. It was not written, and is not counted as read.",
     ),
     verdict("value_not_finite", "NaN or an infinity is no value. It was left out."),
     verdict("value_binary", "Bytes are no value. They were left out."),

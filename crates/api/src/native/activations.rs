@@ -10,16 +10,16 @@ use axum::routing::{delete, get, post, put};
 use serde_json::{Value as Json, json};
 use tessera_engine::time::Timestamp;
 use tessera_service::activations::{
-    Activation, ActivationContent, Destination, KEEP_RUNS, RowsWritten, RunsState, activation, activations,
+    Activation, ActivationContent, Destination, KEEP_RUNS, RowsWritten, RunsState, activation_shown, activations_shown,
+    check_activation_name, is_one_target,
 };
 use tessera_service::audit::Action;
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::exports::FileFormat;
-use tessera_service::sources::check_name;
 
-use super::connections::acted_on;
+use super::connections::{self, acted_on};
 use super::sources::{parse, render};
 use crate::answer::{Answer, accepted, invalid, json as json_answer};
 use crate::app::{App, Entered};
@@ -46,7 +46,7 @@ pub(super) fn routes() -> Vec<Route> {
     job["progress"]["unit"] = "rows".into();
     vec![
         route(Method::GET, ALL, get(list), "Lists activations")
-            .describe("By name, each with its last run. At most 50 in a workspace.")
+            .describe("By name, each with its last run. At most 50 in a workspace. Those that name a segment or a computed attribute which the key may not see are left out.")
             .answer::<wire::Activations>(200, "All of them.", json!({ "items": [shown.clone()] })),
         one(route(Method::GET, ONE, get(read), "Reads an activation"))
             .describe("With when it runs next by itself, and its last 50 runs, the newest first.")
@@ -54,7 +54,7 @@ pub(super) fn routes() -> Vec<Route> {
         one(route(Method::PUT, ONE, put(set), "Makes or replaces an activation"))
             .describe(
                 "Takes `export` beside `configure`. It writes what the key that sets it may see, whoever has it run; a key that sees less can neither have it run \
-                 nor change its connection. Exactly one of `table` and `path` is expected. A table is brought to the rows in one transaction, so that a reader sees all \
+                 nor change its connection. Exactly one of `table` and `path` is expected, and no other activation writes there, nor above or below the path. A table is brought to the rows in one transaction, so that a reader sees all \
                  that was there before or all that is there then. It is made where there is none, with `profile_id` as its key and columns of types that their values have; \
                  of one that is there the types are its own.",
             )
@@ -99,7 +99,7 @@ async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let config = app.service.configuration(entered.workspace).await?;
     let mut items = Vec::new();
-    for (name, own) in activations(&config)? {
+    for (name, own) in activations_shown(&config, entered.visibility())? {
         let mut item = shown(&app, &entered, &name, &own).await?;
         item.runs.truncate(1);
         items.push(item);
@@ -110,7 +110,8 @@ async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
 async fn read(State(app): State<Arc<App>>, PathParams(name): PathParams<String>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
     let config = app.service.configuration(entered.workspace).await?;
-    let own = shown(&app, &entered, &name, &activation(&config, &name)?).await?;
+    let own = activation_shown(&config, &name, entered.visibility())?;
+    let own = shown(&app, &entered, &name, &own).await?;
     Ok(entered.answer(json_answer(&own)))
 }
 
@@ -125,13 +126,14 @@ async fn set(
     let body = entered.body(&app, &headers, body).await?;
     let content = parsed(body::json(&body)?)?;
     let config = app.service.put_activation(entered.workspace, &name, content, entered.visibility()).await?;
-    let own = shown(&app, &entered, &name, &activation(&config, &name)?).await?;
+    let own = activation_shown(&config, &name, entered.visibility())?;
+    let own = shown(&app, &entered, &name, &own).await?;
     Ok(entered.answer(json_answer(&own)))
 }
 
 async fn remove(State(app): State<Arc<App>>, PathParams(name): PathParams<String>, headers: HeaderMap) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    app.service.delete_activation(entered.workspace, &name).await?;
+    app.service.delete_activation(entered.workspace, &name, entered.visibility()).await?;
     Ok(entered.answer(StatusCode::NO_CONTENT.into_response()))
 }
 
@@ -226,8 +228,26 @@ fn rendered(name: &str, own: &Activation, state: &RunsState) -> wire::Activation
 /// # Errors
 /// What its making would be refused with in a workspace that has its connection and its segment.
 pub(crate) fn declared(name: &str, json: &str) -> Result<Json, Wrong> {
-    check_name(name)?;
+    check_activation_name(name)?;
     let own = parsed(declared::read(json)?)?;
     own.check_alone()?;
     Ok(declared::written(&content(&own)))
+}
+
+/// Why a declared activation cannot be written over a declared connection, if it cannot.
+///
+/// # Errors
+/// `connection_not_of_tables`, `connection_not_of_files`.
+pub(crate) fn declared_over(activation: &Json, connection: &Json) -> Result<(), Wrong> {
+    let (own, over) = (parsed(declared::read(&activation.to_string())?)?, connections::as_declared(connection)?);
+    Ok(own.check_over(&over)?)
+}
+
+/// Whether two declared activations write to one table or path, each over its declared connection.
+pub(crate) fn is_one_declared_target(one: (&Json, &Json), other: (&Json, &Json)) -> Result<bool, Wrong> {
+    let read = |(activation, connection): (&Json, &Json)| -> Result<_, Wrong> {
+        Ok((parsed(declared::read(&activation.to_string())?)?, connections::as_declared(connection)?))
+    };
+    let ((one, over), (other, over_other)) = (read(one)?, read(other)?);
+    Ok(is_one_target((&one, &over), (&other, &over_other)))
 }

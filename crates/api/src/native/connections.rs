@@ -52,7 +52,7 @@ pub(super) fn routes() -> Vec<Route> {
                  and `access_key`. A folder takes a key with `operate` beside `configure`, and so does `adbc`, which \
                  takes a `driver`, the path of a shared library that the server loads, and the `options` of that driver. A secret in plain text is sealed with the key that the server was started with \
                  (`secrets_key_file`) and is shown to nobody again. Without that key it is refused: say where it stands, `{\"env\":\"TESSERA_SECRET_…\"}` or \
-                 `{\"file\":\"…\"}` in the folder of secrets.",
+                 `{\"file\":\"…\"}` in the folder of secrets. One that sources or activations use stays of its kind.",
             )
             .body::<wire::SetConnection>(sent)
             .answer::<wire::Connection>(200, "As it stands.", shown),
@@ -225,6 +225,23 @@ fn hidden(secret: &Secret) -> wire::Text {
 /// What its making would be refused with; `secret_in_file` for a password in plain text.
 pub(crate) fn declared(name: &str, json: &str) -> Result<serde_json::Value, Wrong> {
     check_name(name)?;
+    let own = read_declared(json)?;
+    let mut written = declared::written(&shown(name, &own));
+    if let Some(members) = written.as_object_mut() {
+        members.remove("name");
+    }
+    Ok(written)
+}
+
+/// A declared connection, as it is stored.
+///
+/// # Errors
+/// As [`declared`].
+pub(super) fn as_declared(declared: &serde_json::Value) -> Result<Connection, Wrong> {
+    read_declared(&declared.to_string())
+}
+
+fn read_declared(json: &str) -> Result<Connection, Wrong> {
     let mut sent: wire::SetConnection = declared::read(json)?;
     // What is sealed on a server is shown so, and is kept as it is there.
     let sealed = sent.password.take_if(|own| matches!(own, wire::Text::Plain(text) if text == "***"));
@@ -233,7 +250,7 @@ pub(crate) fn declared(name: &str, json: &str) -> Result<serde_json::Value, Wron
     let declared = |options: BTreeMap<String, Given>| {
         options.into_iter().map(|(name, own)| declared_option(name, own)).collect::<Result<_, Error>>()
     };
-    let own = match new {
+    Ok(match new {
         NewConnection::Files { url, options, ca } => Connection::Files { url, options: declared(options)?, ca },
         NewConnection::Adbc { driver, options } => Connection::Adbc { driver, options: declared(options)? },
         NewConnection::Postgres { url, password, ca } => {
@@ -249,12 +266,7 @@ pub(crate) fn declared(name: &str, json: &str) -> Result<serde_json::Value, Wron
             };
             Connection::Postgres { url, password, ca }
         }
-    };
-    let mut written = declared::written(&shown(name, &own));
-    if let Some(members) = written.as_object_mut() {
-        members.remove("name");
-    }
-    Ok(written)
+    })
 }
 
 fn in_file() -> Error {

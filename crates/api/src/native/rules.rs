@@ -20,7 +20,7 @@ use tessera_expr::rule::{Purpose, Rule};
 use tessera_expr::{filter, pql, pql_json, tree};
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::{Permission, WorkspaceId};
-use tessera_service::error::Error;
+use tessera_service::error::{Error, ErrorKind};
 use tessera_service::json::{Spelling, read_value};
 use tessera_service::rules::{Evaluated, RuleModel, Values};
 use utoipa::ToSchema;
@@ -250,7 +250,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new(Method::POST, "/v1/rules:evaluate", READ, post(evaluate), Tag::Rules, "Tries a rule on a profile")
             .describe(
                 "It sees what a read shows at the top: identifiers and attributes under a merge policy; and the newest 10,000 events of \
-                 any door as `xEvent`, each with `eventType`, `timestamp`, `properties`, `items`. Nothing is kept of it.",
+                 any door as `xEvent`, each with `eventType`, `timestamp`, `properties`, `items`. Nothing is kept of it. A rule that reads what the key may not see is refused.",
             )
             .body::<Evaluate>(json!({ "pql": pql, "profile": { "namespace": "user_id", "value": "7001" } }))
             .answer::<Outcome>(200, "What it came to, and until when that holds by itself.", evaluated),
@@ -282,6 +282,10 @@ async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
     let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
     let (rule, _) = compile(&spelled, purpose, &model).map_err(|problem| refused(&problem, &spelled))?;
+    if model.hides_rule(&rule) {
+        let message = "the rule reads attributes or events that this key may not see";
+        return Err(Error::new(ErrorKind::Forbidden, "rule_reads_hidden", message).into());
+    }
     let policy = merge_policy.as_deref();
     let warnings = warnings(&app, entered.workspace, &rule, &model, (policy, Values::Left)).await?;
     let evaluated =

@@ -64,7 +64,10 @@ pub(super) fn routes() -> Vec<Route> {
             )
             .answer_empty(204, "It is gone."),
         route(Method::POST, PREVIEW, post(preview), "Tries a source")
-            .describe("Asks for the first 20 rows, and says what would become of each column. Nothing is kept.")
+            .describe(
+                "Asks for the first 20 rows, and says what would become of each column. Nothing is kept. Rows are shown as they come, so it takes `export` beside \
+                 `configure`, and a key that sees all that the data model flags.",
+            )
             .body::<wire::SetSource>(sent)
             .answer::<wire::Preview>(200, "What it would bring.", previewed()),
         one(route(Method::POST, REFRESH, post(refresh), "Refreshes a source"))
@@ -141,6 +144,7 @@ async fn set(
     let body = entered.body(&app, &headers, body).await?;
     let content = parse::source(body::json(&body)?)?;
     entered.caller.datasets().check(&name)?;
+    app.service.check_brings_back(entered.workspace, &content.connection, entered.visibility()).await?;
     let config = app.service.put_source(entered.workspace, &name, content).await?;
     let own = shown(&app, &entered, &name, &source(&config, &name)?).await?;
     Ok(entered.answer(json_answer(&own)))
@@ -155,9 +159,11 @@ async fn remove(State(app): State<Arc<App>>, PathParams(name): PathParams<String
 
 async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
+    // Rows of a connection may be of anybody, and may be what an activation wrote there.
+    entered.caller.require(Permission::Export)?;
     let body = entered.body(&app, &headers, body).await?;
     let content = parse::source(body::json(&body)?)?;
-    let preview = app.service.preview_source(entered.workspace, content).await?;
+    let preview = app.service.preview_source(entered.workspace, content, entered.visibility()).await?;
     Ok(entered.answer(json_answer(&render::preview(&preview))))
 }
 

@@ -33,7 +33,14 @@ impl<'a> Records<'a> {
             return Err(Error::invalid("source_too_many_columns", message));
         }
         let name = |text: &str| text.trim().to_owned();
-        let header = if is_there { record.iter().map(name).collect() } else { Vec::new() };
+        if !is_there {
+            let message = format!(
+                "{} is empty; a header is expected in its first line, with the names of its columns",
+                source.name()
+            );
+            return Err(Error::invalid("source_file_invalid", message));
+        }
+        let header = record.iter().map(name).collect();
         Ok(Self { source, rows, header, record, row: 1 })
     }
 

@@ -12,7 +12,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::{At, Batching, Source, Stop, unreadable};
+use super::{At, Batching, Source, Stop, opened};
 use crate::objects::reading::Object;
 use crate::{Column, Error, ROW_BYTES_MAX, ROWS_AT_ONCE, arrow};
 
@@ -119,7 +119,7 @@ fn told(trouble: &Trouble, otherwise: Error) -> Error {
 fn open(source: &Source) -> Result<(ParquetRecordBatchReader, Trouble), Error> {
     let trouble = Trouble::default();
     let chunks = match &source.at {
-        At::Folder(path) => Chunks::File(File::open(path).map_err(|error| unreadable(path, &error))?),
+        At::Folder(home, path) => Chunks::File(opened(home, path)?),
         At::Bucket(object) => {
             Chunks::Object(Blocks { object: object.clone(), kept: Mutex::default(), trouble: trouble.clone() })
         }

@@ -22,7 +22,7 @@ use snapshot::Snapshot;
 use super::text::Reading;
 use super::{PostgresRows, SPELLING, Server, Session, declare, reach, refused, timed, timed_by};
 use crate::changes::{CHANGE_BYTES_MAX, CHANGES_AT_ONCE, Changes, Followed, Piece, Position, Reached, Standing};
-use crate::names::quoted;
+use crate::names::quoted_of_postgres;
 use crate::{BYTES_AT_ONCE, Column, Error, Rows as _, STATEMENT, Value};
 
 /// Rows that are looked up at once.
@@ -40,7 +40,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Opens the changes of a table.
 pub(crate) async fn open(server: Server<'_>, followed: &Followed) -> Result<Box<dyn Changes>, Error> {
-    let table = quoted(&followed.table)?;
+    let table = quoted_of_postgres(&followed.table)?;
     let session = Arc::new(reach(server).await?);
     let settings = format!("SET statement_timeout = {}; SET standard_conforming_strings = on", STATEMENT.as_millis());
     timed(session.client.simple_query(&settings)).await?;

@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Kind, Type};
 
 use super::{Server, Session, reach, timed_by};
-use crate::names::quoted;
+use crate::names::{POSTGRES_NAME_BYTES_MAX, quoted_of_postgres};
 use crate::table::{Replaced, Replacing, Table};
 use crate::{Error, Field, FieldKind, Row};
 
@@ -23,8 +23,6 @@ use cells::{Shape, line};
 const LOCK_SECS: u64 = 60;
 /// Bytes that are sent at once.
 const SENT_BYTES: usize = 64 << 10;
-/// Bytes of the name of a column: PostgreSQL cuts longer ones off.
-const NAME_BYTES_MAX: usize = 63;
 /// The table that rows are gathered in.
 const GATHERED: &str = "pg_temp.tessera_activation";
 
@@ -61,7 +59,7 @@ struct OwnColumn {
 /// # Errors
 /// `Invalid` with `source_table_invalid`; why there is no session.
 pub(crate) async fn open(server: Server<'_>, name: &str) -> Result<Box<dyn Table>, Error> {
-    let table = quoted(name)?;
+    let table = quoted_of_postgres(name)?;
     let session = reach(server).await?;
     let begin = format!(
         "SET statement_timeout = {}; SET lock_timeout = '{LOCK_SECS}s'; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; \
@@ -150,9 +148,9 @@ impl Table for PostgresTable {
         for statement in work {
             done.push(ask(&self.session, &statement).await?.first().copied().unwrap_or_default());
         }
-        // The last are what was removed, written over and new, and COMMIT.
-        let counted: Vec<u64> = done.iter().rev().skip(1).take(3).copied().collect();
-        let [added, changed, removed] = counted[..] else { return Ok(Replaced::default()) };
+        // The last are what was removed, removed to be written anew, written over and new, and COMMIT.
+        let counted: Vec<u64> = done.iter().rev().skip(1).take(4).copied().collect();
+        let [added, changed, _, removed] = counted[..] else { return Ok(Replaced::default()) };
         Ok(match how {
             Replacing::All => Replaced { written: added, unchanged: 0, removed },
             Replacing::Changed => {
@@ -166,9 +164,9 @@ impl Table for PostgresTable {
 impl PostgresTable {
     fn column(&self, field: &Field) -> Result<OwnColumn, Error> {
         let invalid = |message: String| Error::invalid("activation_table_invalid", message);
-        if field.name.len() > NAME_BYTES_MAX || field.name.is_empty() || field.name.contains('\0') {
+        if field.name.len() > POSTGRES_NAME_BYTES_MAX || field.name.is_empty() || field.name.contains('\0') {
             return Err(invalid(format!(
-                "columns: {}: PostgreSQL takes names of 1 to {NAME_BYTES_MAX} bytes",
+                "columns: {}: PostgreSQL takes names of 1 to {POSTGRES_NAME_BYTES_MAX} bytes",
                 field.name
             )));
         }
@@ -220,10 +218,18 @@ impl PostgresTable {
         self.columns.iter().enumerate().map(definition).collect::<Vec<_>>().join(", ")
     }
 
-    /// What brings the table to what was gathered: the lock, what removes, what writes over, and what adds.
-    fn replacing(&self, how: Replacing) -> [String; 4] {
+    /// What brings the table to what was gathered: the lock, what removes who has left, what removes who stands there twice, what writes over, and
+    /// what adds.
+    fn replacing(&self, how: Replacing) -> [String; 5] {
         let (table, key) = (&self.table, self.columns.first().map_or("", |own| &*own.quoted));
         let lock = format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE");
+        // No key need hold that nobody stands there twice. Whoever does is written anew.
+        let twice = match how {
+            Replacing::All => format!("DELETE FROM {table} WHERE false"),
+            Replacing::Changed => format!(
+                "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} GROUP BY {key} HAVING count(*) > 1)"
+            ),
+        };
         let gone = format!("DELETE FROM {table} t WHERE NOT EXISTS (SELECT FROM {GATHERED} g WHERE g.{key} = t.{key})");
         let (change, new) = match how {
             Replacing::All => (format!("DELETE FROM {table}"), String::new()),
@@ -233,7 +239,7 @@ impl PostgresTable {
         };
         let add =
             format!("INSERT INTO {table} ({}) SELECT {} FROM {GATHERED} g{new}", self.names(""), self.names("g."));
-        [lock, gone, change, add]
+        [lock, gone, twice, change, add]
     }
 
     /// Writes over what says something else.
@@ -309,8 +315,13 @@ fn unwritten(error: &tokio_postgres::Error) -> Error {
         (_, "08" | "53" | "57" | "58") => {
             Error::unreachable("connection_lost", format!("the server ended the session sqlstate={code}"))
         }
-        _ => {
+        (_, "42" | "0A") => {
             let message = format!("the table cannot be written: {} sqlstate={code}", told.message());
+            Error::invalid("activation_table_invalid", message)
+        }
+        // A trigger may say anything, values of a row as well.
+        _ => {
+            let message = format!("the table cannot be written sqlstate={code}; the server's log says why");
             Error::invalid("activation_table_invalid", message)
         }
     }

@@ -210,7 +210,7 @@ impl Kind {
     }
 
     /// What the server has of this kind. `names` are those that are asked about, for kinds of which not all are listed.
-    fn current(self, client: &Client, names: &[&str], current: &mut Current) -> Result<()> {
+    pub(super) fn current(self, client: &Client, names: &[&str], current: &mut Current) -> Result<()> {
         let get = |path: &str| client.json(Method::GET, path, None);
         match self {
             Self::Limits => current.put(self, None, get("/v1/admin/limits")?),

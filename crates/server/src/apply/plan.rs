@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::files::Declared;
 use super::kinds::{Current, Key, Kind};
+use super::references::{self, Beside};
 use super::rules;
 
 /// One thing that is to be another.
@@ -29,7 +30,11 @@ pub(super) enum Unnamed {
 }
 
 /// The changes that make the server what files say, in the order in which they are made. What can never be made is a problem.
-pub(super) fn changes(declared: &mut Declared, current: &Current, unnamed: Unnamed) -> Vec<Change> {
+pub(super) fn changes(
+    declared: &mut Declared,
+    (current, beside): (&Current, &Beside),
+    unnamed: Unnamed,
+) -> Vec<Change> {
     let mut changes = Vec::new();
     for (key, after) in &declared.things {
         let before = current.things.get(key);
@@ -44,7 +49,8 @@ pub(super) fn changes(declared: &mut Declared, current: &Current, unnamed: Unnam
             changes.push(Change { key: key.clone(), before: current.things.get(key).cloned(), after: None });
         }
     }
-    for (key, message) in contradictions(declared, current, &changes) {
+    let found = contradictions(declared, current, &changes);
+    for (key, message) in found.into_iter().chain(references::contradictions(declared, (current, beside), &changes)) {
         declared.contradict(&key, message);
     }
     let places = rules::places(declared).unwrap_or_default();
@@ -93,7 +99,7 @@ fn contradictions(declared: &Declared, current: &Current, changes: &[Change]) ->
 
 impl Change {
     /// What is named by others is made before them and removed after them. Only one namespace is exclusive: it ceases to be so
-    /// before another begins. Rules have places among each other; attributes ask about segments too.
+    /// before another begins; and an activation is removed before another writes to its table. Rules have places among each other; attributes ask about segments too.
     fn turn(&self, places: &BTreeMap<Key, usize>) -> (Option<Reverse<Kind>>, Kind, bool, usize, Key) {
         let Key { kind, .. } = self.key;
         let is_named = matches!(kind, Kind::MergePolicy | Kind::Connection | Kind::Source);
@@ -102,7 +108,7 @@ impl Change {
         (
             is_late.then_some(Reverse(kind)),
             if rules::is_rule(kind) { Kind::Attribute } else { kind },
-            kind == Kind::Namespace && is_exclusive,
+            kind == Kind::Namespace && is_exclusive || kind == Kind::Activation && self.after.is_some(),
             places.get(&self.key).copied().unwrap_or(usize::MAX),
             self.key.clone(),
         )

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -132,6 +132,14 @@ impl Postgres {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
+    /// Does what these statements say in a session that stays until the value goes.
+    pub(crate) fn hold(&self, statements: &str) -> Held {
+        let mut child = self.psql().stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("psql starts");
+        let input = child.stdin.as_mut().expect("it is piped");
+        input.write_all(statements.as_bytes()).and_then(|()| input.flush()).expect("psql reads");
+        Held(child)
+    }
+
     fn psql(&self) -> Command {
         let port = self.port.to_string();
         let mut command = Command::new(self.programs.join("psql"));
@@ -163,6 +171,16 @@ impl Postgres {
 
     fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// A session that stays open.
+pub(crate) struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

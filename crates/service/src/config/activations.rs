@@ -2,14 +2,21 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tessera_connect::{Compression, FileFormat};
+use tessera_connect::{Compression, FileFormat, POSTGRES_NAME_BYTES_MAX};
 use tessera_engine::model::Flags;
 use tessera_engine::time::Timestamp;
 
 use crate::base::codec::corrupt;
 use crate::base::error::{Error, ErrorKind};
-use crate::config::sources::{Schedule, check_name, connection};
-use crate::config::workspace::{Objects, StoredConfig, set_object};
+use crate::config::sources::{Connection, Schedule, check_name_or, connection};
+use crate::config::visibility::Flagged;
+use crate::config::workspace::{Objects, RuleKind, StoredConfig, set_object};
+
+mod targets;
+
+use targets::check_target;
+pub(crate) use targets::check_targets_over;
+pub use targets::is_one_target;
 
 /// Activations of one workspace.
 pub const ACTIVATIONS_MAX: usize = 50;
@@ -21,8 +28,6 @@ pub const KEEP_RUNS: usize = 10;
 pub(crate) const KEEP_RUNS_MIN: usize = 2;
 /// The most.
 pub(crate) const KEEP_RUNS_MAX: usize = 50;
-/// Bytes of the name of a table.
-const TABLE_BYTES_MAX: usize = 200;
 /// Bytes of the name of a column.
 const COLUMN_BYTES_MAX: usize = 512;
 /// The column that says whose a row is, before all others.
@@ -126,9 +131,7 @@ impl ActivationContent {
     pub fn check_alone(&self) -> Result<(), Error> {
         let is_table = match &self.to {
             Destination::Table(table) => {
-                if table.is_empty() || table.len() > TABLE_BYTES_MAX {
-                    return Err(invalid(format!("table: a name of 1 to {TABLE_BYTES_MAX} bytes is expected")));
-                }
+                tessera_connect::check_postgres_table(table).map_err(|error| invalid(error.message))?;
                 true
             }
             Destination::Files { path, format, compression, keep_runs } => {
@@ -157,17 +160,56 @@ impl ActivationContent {
                 let mut sorted: Vec<&String> = names.iter().collect();
                 sorted.sort();
                 sorted.dedup();
-                let is_name = |own: &String| !own.is_empty() && own.len() <= COLUMN_BYTES_MAX && own != PROFILE_ID;
+                let bytes_max = if is_table { POSTGRES_NAME_BYTES_MAX } else { COLUMN_BYTES_MAX };
+                let is_name = |own: &String| {
+                    !own.is_empty() && own.len() <= bytes_max && own != PROFILE_ID && !own.contains('\0')
+                };
                 let is_fine = (1..=COLUMNS_MAX).contains(&names.len()) && sorted.len() == names.len();
                 if !is_fine || !names.iter().all(is_name) {
                     return Err(invalid(format!(
-                        "columns: 1 to {COLUMNS_MAX} names of 1 to {COLUMN_BYTES_MAX} bytes are expected, none of them twice; {PROFILE_ID} comes before \
+                        "columns: 1 to {COLUMNS_MAX} names of 1 to {bytes_max} bytes are expected, none of them twice; {PROFILE_ID} comes before \
                          them by itself"
                     )));
                 }
             }
         }
         self.schedule.as_ref().map_or(Ok(()), Schedule::check)
+    }
+}
+
+impl ActivationContent {
+    /// Whether it can be written over a connection.
+    ///
+    /// # Errors
+    /// `Invalid` with `connection_not_of_tables`, `connection_not_of_files`.
+    pub fn check_over(&self, connection: &Connection) -> Result<(), Error> {
+        let (code, member, kind) = match (&self.to, connection) {
+            (Destination::Table(_), Connection::Postgres { .. })
+            | (Destination::Files { .. }, Connection::Files { .. }) => return Ok(()),
+            (Destination::Table(_), Connection::Files { .. } | Connection::Adbc { .. }) => {
+                ("connection_not_of_tables", "table", "postgres")
+            }
+            (Destination::Files { .. }, Connection::Postgres { .. } | Connection::Adbc { .. }) => {
+                ("connection_not_of_files", "path", "files")
+            }
+        };
+        let message = format!(
+            "{member}: it is written over a connection of the kind {kind}, and {} is of another kind; name one that is",
+            self.connection
+        );
+        Err(Error::new(ErrorKind::Invalid, code, message))
+    }
+
+    /// The segment and the computed attributes that it names; not each of its columns need be one.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (RuleKind, &str)> {
+        let columns = self.columns.iter().flatten().filter_map(|column| column.split('.').next());
+        let segment = self.segment.iter().map(|name| (RuleKind::Segment, &**name));
+        segment.chain(columns.map(|name| (RuleKind::Attribute, name)))
+    }
+
+    /// Whether it names a segment or a computed attribute that a reader may not see.
+    fn is_hidden(&self, flagged: &Flagged, visibility: Flags) -> bool {
+        self.names().any(|(kind, name)| flagged.is_hidden(kind, name, visibility))
     }
 }
 
@@ -202,20 +244,52 @@ fn read<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
     serde_json::from_str(json).map_err(|_| corrupt("an activation"))
 }
 
+/// Reads the name of an activation.
+///
+/// # Errors
+/// `Invalid` with `activation_name_invalid`.
+pub fn check_activation_name(name: &str) -> Result<(), Error> {
+    check_name_or(name, "activation_name_invalid")
+}
+
 /// An activation.
 ///
 /// # Errors
 /// `NotFound` with `activation_not_found`; `Corrupt`.
-pub fn activation(config: &StoredConfig, name: &str) -> Result<Activation, Error> {
+pub(crate) fn activation(config: &StoredConfig, name: &str) -> Result<Activation, Error> {
     let json = config.objects().get(ACTIVATION, name);
-    read(json.ok_or_else(|| Error::new(ErrorKind::NotFound, "activation_not_found", "no activation is called so"))?)
+    read(json.ok_or_else(not_found)?)
+}
+
+fn not_found() -> Error {
+    Error::new(ErrorKind::NotFound, "activation_not_found", "no activation is called so")
+}
+
+/// An activation, for a reader of these rights. One that names what the reader may not see is as if it were not there.
+///
+/// # Errors
+/// `NotFound` with `activation_not_found`; `Corrupt`.
+pub fn activation_shown(config: &StoredConfig, name: &str, visibility: Flags) -> Result<Activation, Error> {
+    let own = activation(config, name)?;
+    if own.content.is_hidden(&Flagged::new(config), visibility) { Err(not_found()) } else { Ok(own) }
+}
+
+/// All activations that a reader of these rights may see, by name.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn activations_shown(config: &StoredConfig, visibility: Flags) -> Result<Vec<(String, Activation)>, Error> {
+    let flagged = Flagged::new(config);
+    let mut all = activations(config)?;
+    all.retain(|(_, own)| !own.content.is_hidden(&flagged, visibility));
+    Ok(all)
 }
 
 /// All activations, by name.
 ///
 /// # Errors
 /// `Corrupt`.
-pub fn activations(config: &StoredConfig) -> Result<Vec<(String, Activation)>, Error> {
+pub(crate) fn activations(config: &StoredConfig) -> Result<Vec<(String, Activation)>, Error> {
     activations_among(config.objects())
 }
 
@@ -230,8 +304,8 @@ pub(crate) fn activations_among(objects: &Objects) -> Result<Vec<(String, Activa
 /// The configuration with this activation, for somebody with this visibility.
 ///
 /// # Errors
-/// As [`ActivationContent::check_alone`]; `Invalid` with `source_name_invalid`, `connection_unknown`; `Forbidden` with `activation_sees_more`;
-/// `LimitExceeded` with `activations_full`, `object_too_large`, `config_too_large`.
+/// As [`ActivationContent::check_alone`] and [`ActivationContent::check_over`]; `Invalid` with `activation_name_invalid`, `connection_unknown`; `NotFound`
+/// with `activation_not_found` where one that is hidden would be replaced; `Conflict` with `activation_target_taken`; `LimitExceeded` with `activations_full`, `object_too_large`, `config_too_large`.
 pub(crate) fn put_activation(
     config: &StoredConfig,
     name: &str,
@@ -239,13 +313,20 @@ pub(crate) fn put_activation(
     (number, sees): (u32, Flags),
     at: Timestamp,
 ) -> Result<StoredConfig, Error> {
-    check_name(name)?;
+    check_activation_name(name)?;
     content.check_alone()?;
-    connection(config, &content.connection).map_err(|_| {
+    let over = connection(config, &content.connection).map_err(|_| {
         let message = format!("connection: no connection is called {}; make it first", content.connection);
         Error::new(ErrorKind::Invalid, "connection_unknown", message)
     })?;
+    content.check_over(&over)?;
     let all = activations(config)?;
+    let flagged = Flagged::new(config);
+    if all.iter().any(|(own, before)| own == name && before.content.is_hidden(&flagged, sees)) {
+        return Err(not_found());
+    }
+    let others = all.iter().filter(|(other, _)| other != name);
+    check_target(config, (&content, &over), others, |other| !other.content.is_hidden(&flagged, sees))?;
     let before = all.iter().find(|(own, _)| own == name).map(|(_, own)| own);
     if before.is_none() && all.len() >= ACTIVATIONS_MAX {
         let message = format!("a workspace has as many activations as it may max={ACTIVATIONS_MAX}");
@@ -264,11 +345,11 @@ pub(crate) fn put_activation(
     set_object(config, (ACTIVATION, name), Some(&json))
 }
 
-/// The configuration without an activation. What it wrote stays.
+/// The configuration without an activation, for somebody who sees so much. What it wrote stays.
 ///
 /// # Errors
 /// `NotFound` with `activation_not_found`.
-pub(crate) fn delete_activation(config: &StoredConfig, name: &str) -> Result<StoredConfig, Error> {
-    activation(config, name)?;
+pub(crate) fn delete_activation(config: &StoredConfig, name: &str, sees: Flags) -> Result<StoredConfig, Error> {
+    activation_shown(config, name, sees)?;
     set_object(config, (ACTIVATION, name), None)
 }

@@ -114,6 +114,21 @@ impl Configured {
         Ok(())
     }
 
+    /// Refuses what is shown as it came, where nothing can be left out, to a reader from whom the data model hides something.
+    ///
+    /// # Errors
+    /// `Forbidden` with `raw_hidden`.
+    pub(crate) fn check_shows_raw(&self, visibility: Flags) -> Result<(), Error> {
+        if !self.flagged.hides_something(visibility) {
+            return Ok(());
+        }
+        let lacking = if visibility.private { "configure" } else { "read_private" };
+        let message = format!(
+            "values are shown here as they came, and the data model hides some of the workspace from this key; a key with the permission {lacking} is expected"
+        );
+        Err(Error::new(ErrorKind::Forbidden, "raw_hidden", message))
+    }
+
     /// The merge policy that a read asks for, or the workspace's default one.
     pub(crate) fn policy(&self, asked: Option<&str>) -> Result<&Chosen, Error> {
         self.policies.asked(self.stored.policies(), asked)

@@ -13,7 +13,7 @@ use tessera_expr::pql;
 use crate::base::codec::corrupt;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::secrets::Secret;
-use crate::config::activations::activations;
+use crate::config::activations::{activations, check_targets_over};
 use crate::config::workspace::{
     Definition, Objects, RuleContent, RuleKind, RuleName, Status, StoredConfig, put_rule, set_object, set_primary,
 };
@@ -193,13 +193,17 @@ impl SourceContent {
     /// Whether it can be a source of a workspace.
     ///
     /// # Errors
-    /// `Invalid` with `source_invalid`, `namespace_unknown`, `connection_unknown`, `schedule_invalid`.
+    /// `Invalid` with `source_invalid`, `source_table_invalid`, `namespace_unknown`, `connection_unknown`, `schedule_invalid`.
     pub fn check(&self, config: &StoredConfig) -> Result<(), Error> {
         let connection = connection(config, &self.connection).map_err(|_| {
             let message = format!("connection: no connection is called {}; make it first", self.connection);
             Error::new(ErrorKind::Invalid, "connection_unknown", message)
         })?;
         self.check_alone()?;
+        if let (Ask::Table(table), Connection::Postgres { .. }) = (&self.ask, &connection) {
+            tessera_connect::check_postgres_table(table)
+                .map_err(|error| Error::new(ErrorKind::Invalid, error.code, error.message))?;
+        }
         self.changes.as_ref().map_or(Ok(()), |_| follow::check_connection(&connection))?;
         for namespace in self.identifiers.values().chain([&self.primary.namespace]) {
             let unknown = |_| {
@@ -283,13 +287,18 @@ fn audience_name(column: &str) -> Result<RuleName, Error> {
 /// # Errors
 /// `Invalid` with `source_name_invalid`.
 pub fn check_name(name: &str) -> Result<(), Error> {
+    check_name_or(name, "source_name_invalid")
+}
+
+/// Reads a name, and refuses what is none with this code.
+pub(crate) fn check_name_or(name: &str, code: &'static str) -> Result<(), Error> {
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_fit) {
         return Ok(());
     }
     let message =
         format!("a name of 1 to {NAME_BYTES_MAX} ASCII letters, digits, dots, dashes and underscores is expected");
-    Err(Error::new(ErrorKind::Invalid, "source_name_invalid", message))
+    Err(Error::new(ErrorKind::Invalid, code, message))
 }
 
 fn read<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
@@ -334,10 +343,10 @@ pub fn sources(config: &StoredConfig) -> Result<Vec<(String, Source)>, Error> {
     config.objects().of(SOURCE).map(|(name, json)| Ok((name.to_owned(), read(json)?))).collect()
 }
 
-/// The configuration with this connection.
+/// The configuration with this connection. What sources and activations ask of it has to stay possible.
 ///
 /// # Errors
-/// `Invalid` with `source_name_invalid`; `LimitExceeded` with `connections_full`, `object_too_large`, `config_too_large`.
+/// `Invalid` with `source_name_invalid`; `Conflict` with `connection_in_use`, `activation_target_taken`; `LimitExceeded` with `connections_full`, `object_too_large`, `config_too_large`.
 pub(crate) fn put_connection(config: &StoredConfig, name: &str, own: &Connection) -> Result<StoredConfig, Error> {
     check_name(name)?;
     let objects = config.objects();
@@ -345,7 +354,27 @@ pub(crate) fn put_connection(config: &StoredConfig, name: &str, own: &Connection
         let message = format!("a workspace has as many connections as it may max={CONNECTIONS_MAX}");
         return Err(Error::new(ErrorKind::LimitExceeded, "connections_full", message));
     }
-    set_object(config, (CONNECTION, name), Some(&written(own)?))
+    let before = connection_among(objects, name)?;
+    if before.is_some_and(|before| std::mem::discriminant(&before) != std::mem::discriminant(own)) {
+        let users = users(config, name)?;
+        if !users.is_empty() {
+            let message = format!(
+                "kind: sources and activations use the connection as it is; make another connection, or delete them first: {}",
+                users.join(", ")
+            );
+            return Err(Error::new(ErrorKind::Conflict, "connection_in_use", message));
+        }
+    }
+    let next = set_object(config, (CONNECTION, name), Some(&written(own)?))?;
+    check_targets_over(&next, name)?;
+    Ok(next)
+}
+
+/// The sources and the activations that use a connection.
+fn users(config: &StoredConfig, connection: &str) -> Result<Vec<String>, Error> {
+    let sources = sources(config)?.into_iter().map(|(name, own)| (name, own.content.connection));
+    let activations = activations(config)?.into_iter().map(|(name, own)| (name, own.content.connection));
+    Ok(sources.chain(activations).filter(|(_, own)| own == connection).map(|(name, _)| name).collect())
 }
 
 /// The configuration without a connection.
@@ -354,12 +383,7 @@ pub(crate) fn put_connection(config: &StoredConfig, name: &str, own: &Connection
 /// `NotFound` with `connection_not_found`; `Conflict` with `connection_in_use`.
 pub(crate) fn delete_connection(config: &StoredConfig, name: &str) -> Result<StoredConfig, Error> {
     connection(config, name)?;
-    let users = sources(config)?;
-    let users: Vec<&str> =
-        users.iter().filter(|(_, own)| own.content.connection == name).map(|(source, _)| &**source).collect();
-    let activations = activations(config)?;
-    let writers = activations.iter().filter(|(_, own)| own.content.connection == name).map(|(own, _)| &**own);
-    let users: Vec<&str> = users.into_iter().chain(writers).collect();
+    let users = users(config, name)?;
     if !users.is_empty() {
         let message = format!("sources and activations use the connection; delete them first: {}", users.join(", "));
         return Err(Error::new(ErrorKind::Conflict, "connection_in_use", message));

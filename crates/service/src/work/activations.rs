@@ -15,7 +15,7 @@ use crate::base::error::{Error, ErrorKind};
 use crate::base::lock::lock;
 use crate::config::activations::{self, Activation, Destination, PROFILE_ID};
 use crate::jobs::Place;
-use crate::stored::sources::{Run, RunCounts, RunStatus};
+use crate::stored::sources::{Run, RunCounts, RunStatus, RunVerdict};
 use crate::work::exports;
 use crate::work::exports::content::{ExportContent, ExportOf, ExportPlace, MembersOf, Sees};
 use crate::work::kind::Context;
@@ -28,6 +28,8 @@ use tables::Gathering;
 
 /// How long a run is held that nobody goes on with.
 const IDLE_MICROS: i64 = 60_000_000;
+/// What a run says of members whom it did not write.
+const LEFT_OUT: &str = "member_in_control_group";
 
 /// The runs that are under way in this process and hold a session.
 #[derive(Default)]
@@ -71,8 +73,16 @@ pub(crate) enum Stepped {
 
 /// What a piece of a run came to.
 enum Piece {
-    More { read: u64, total: Option<u64>, files: Option<exports::Reached> },
-    Done(RunCounts),
+    More {
+        read: u64,
+        total: Option<u64>,
+        files: Option<exports::Reached>,
+    },
+    /// That was the last; so many members of the control group were left out.
+    Done {
+        counts: RunCounts,
+        left_out: u64,
+    },
 }
 
 /// Does the next piece of the run of a job. What fails for good stands in the history of the activation, too.
@@ -92,8 +102,8 @@ pub(crate) async fn step(ctx: &Context, name: &str, reached: Option<Reached>) ->
             let done = told.max(read);
             Ok(Stepped::More { reached: Reached { set, done, files }, done, total: total.map(|own| own.max(done)) })
         }
-        Ok(Piece::Done(counts)) => {
-            end(ctx, &activation, counts, Ok(())).await?;
+        Ok(Piece::Done { counts, left_out }) => {
+            end(ctx, &activation, counts, Ok(left_out)).await?;
             Ok(Stepped::Done { counts, done: told.max(counts.read) })
         }
         // What passes by itself is tried again.
@@ -137,9 +147,12 @@ async fn end(
     ctx: &Context,
     activation: &Activation,
     counts: RunCounts,
-    outcome: Result<(), &Error>,
+    outcome: Result<u64, &Error>,
 ) -> Result<(), Error> {
     let mut run = Run { counts, ..begun(ctx) };
+    if let Ok(rows @ 1..) = outcome {
+        run.verdicts.push(RunVerdict { code: LEFT_OUT.to_owned(), column: None, is_refusal: false, rows });
+    }
     let status = if outcome.is_ok() { RunStatus::Done } else { RunStatus::Failed };
     run.end(status, outcome.err(), ctx.service().now());
     runs::write(ctx.store(), ctx.scope(), activation.number, &run, None).await?;

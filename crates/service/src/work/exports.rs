@@ -110,7 +110,7 @@ impl Exports {
 /// What a step came to.
 pub(crate) enum Stepped {
     More { reached: Reached, done: u64, total: Option<u64> },
-    Done { rows: u64, bytes: u64, files: u64, done: u64 },
+    Done { rows: u64, bytes: u64, files: u64, done: u64, left_out: u64 },
 }
 
 /// An export under way.
@@ -122,6 +122,10 @@ struct Export {
     /// A row that was read and belongs to the next file.
     next: Option<Walked>,
     looked: u64,
+    /// Whether it began with the first row, and not where another walk had ended.
+    is_from_first: bool,
+    /// Members of the control group that were left out, once all rows were walked through from the first.
+    left_out: u64,
 }
 
 enum Phase {
@@ -232,7 +236,8 @@ impl Export {
             None => Phase::Looking(Seen::default()),
         };
         let used_at = ctx.service().now();
-        Ok(Self { used_at, walk, target, phase, next: None, looked: 0 })
+        let is_from_first = reached.behind.is_none() && !reached.is_last;
+        Ok(Self { used_at, walk, target, phase, next: None, looked: 0, is_from_first, left_out: 0 })
     }
 
     /// Rows of the file that is open.
@@ -255,6 +260,8 @@ impl Export {
             let Some(row) = self.walk.next().await? else {
                 let fields = seen.fields(&choice, |name| self.walk.times(name));
                 reached.columns = Some(records(&fields));
+                // Where nobody is there, nobody is looked at again.
+                self.left_out = self.walk.left_out();
                 self.phase = Phase::Writing { columns: Arc::new(fields.into()), file: None };
                 self.walk.rewind();
                 return Ok(Ok(()));
@@ -296,6 +303,7 @@ impl Export {
             };
             let Some(next) = next else {
                 (reached.is_last, is_full) = (true, true);
+                self.left_out = if self.is_from_first { self.walk.left_out() } else { 0 };
                 break;
             };
             if has_enough && open.last.as_ref().is_some_and(|last| *last != next.at) {
@@ -337,7 +345,7 @@ impl Export {
         let (rows, bytes, files) =
             (reached.rows(), reached.files.iter().map(|own| own.bytes).sum(), reached.files.len() as u64);
         let done = reached.tell(rows);
-        Ok(Stepped::Done { rows, bytes, files, done })
+        Ok(Stepped::Done { rows, bytes, files, done, left_out: self.left_out })
     }
 }
 

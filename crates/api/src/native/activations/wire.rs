@@ -21,7 +21,7 @@ pub(super) struct SetActivation {
     /// them with a dot; `_entered_at` of members of a segment. At most 200. Of files everything where it is left out.
     #[serde(default)]
     pub(super) columns: Option<Vec<String>>,
-    /// The table that is written: `lapsed`, or `crm.lapsed`. It belongs to the activation: other rows in it are removed. It is made where there is
+    /// The table that is written: `lapsed`, or `crm.lapsed`, each name of at most 63 bytes as those of `columns` then. It belongs to the activation: other rows in it are removed. It is made where there is
     /// none.
     #[serde(default)]
     pub(super) table: Option<String>,
@@ -65,7 +65,8 @@ pub(super) struct Activation {
     pub(super) job: Option<String>,
     /// When it runs next by itself.
     pub(super) next_run: Option<String>,
-    /// Its last runs, the newest first. `read` counts rows of the segment, `changed` those that were written, `evicted` those that were removed.
+    /// Its last runs, the newest first. `read` counts members of the segment but for those of its control group, who are counted in
+    /// `verdicts` as `member_in_control_group`, unless a restart came between; `changed` those that were written, `evicted` those that were removed.
     pub(super) runs: Vec<Run>,
     /// When it was made.
     pub(super) created_at: String,

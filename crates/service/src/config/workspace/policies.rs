@@ -11,6 +11,7 @@ use tessera_engine::time::Timestamp;
 use super::StoredConfig;
 use super::rules::policy_in_use;
 use crate::base::error::{Error, ErrorKind};
+use crate::config::activations::activations_among;
 use crate::directory::{DisplayName, Slug};
 
 mod records;
@@ -227,6 +228,16 @@ pub fn delete_policy(config: &StoredConfig, id: &str) -> Result<StoredConfig, Er
     }
     if policy_in_use(config, id) {
         let message = "segments that run are evaluated under this merge policy; give them another one first";
+        return Err(Error::new(ErrorKind::Conflict, "merge_policy_in_use", message));
+    }
+    let mut activations = activations_among(config.objects())?;
+    activations.retain(|(_, own)| own.content.merge_policy.as_deref() == Some(id));
+    if !activations.is_empty() {
+        let names: Vec<&str> = activations.iter().map(|(name, _)| &**name).collect();
+        let message = format!(
+            "activations read profiles under this merge policy; give them another one first: {}",
+            names.join(", ")
+        );
         return Err(Error::new(ErrorKind::Conflict, "merge_policy_in_use", message));
     }
     config.next(|next| {

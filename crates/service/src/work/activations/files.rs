@@ -36,7 +36,7 @@ pub(super) async fn piece(
     let content = as_export(activation, Some(&folder));
     match exports::step(ctx, &content, reached).await? {
         Stepped::More { reached, done, total } => Ok(Piece::More { read: done, total, files: Some(reached) }),
-        Stepped::Done { rows, .. } => {
+        Stepped::Done { rows, left_out, .. } => {
             let place = ExportPlace { connection: activation.content.connection.clone(), path: path.to_owned() };
             let target = ctx.service().target_of(ctx.workspace(), &place).await?;
             let mut part = target.begin(LATEST, &ctx.job().id.to_string()).await.map_err(source_error)?;
@@ -50,7 +50,8 @@ pub(super) async fn piece(
             if let Err(error) = remove_old(ctx, activation, &*target, keep_runs).await {
                 tracing::warn!(code = error.code, "folders of old runs could not be removed; the next run tries again");
             }
-            Ok(Piece::Done(RunCounts { read: rows, changed: rows, ..RunCounts::default() }))
+            let counts = RunCounts { read: rows, changed: rows, ..RunCounts::default() };
+            Ok(Piece::Done { counts, left_out })
         }
     }
 }

@@ -56,7 +56,9 @@ pub(super) async fn piece(ctx: &Context, activation: &Activation, table: &str) -
         }
     };
     if is_over? {
-        return gathering.end(activation.content.rows).await.map(Piece::Done);
+        let left_out = gathering.walk.left_out();
+        let counts = gathering.end(activation.content.rows).await?;
+        return Ok(Piece::Done { counts, left_out });
     }
     let everybody = ctx.service().counts(ctx.workspace()).await?;
     let total = gathering.walk.total(&everybody).map(|own| own * if gathering.looked > 0 { 2 } else { 1 });

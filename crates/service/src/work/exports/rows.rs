@@ -60,6 +60,8 @@ pub(crate) struct RowWalk {
     instants: HashSet<Arc<str>>,
     /// Whether they are looked for.
     has_columns: bool,
+    /// Members of the control group that were left out so far.
+    left_out: u64,
 }
 
 /// Profiles of people, or accounts, as they are read.
@@ -121,7 +123,7 @@ impl RowWalk {
             }
         };
         let has_columns = content.format() != FileFormat::JsonLines;
-        Ok(Self { source, policy: content.merge_policy.clone(), instants: HashSet::new(), has_columns })
+        Ok(Self { source, policy: content.merge_policy.clone(), instants: HashSet::new(), has_columns, left_out: 0 })
     }
 
     /// Begins behind this row of the store.
@@ -134,10 +136,16 @@ impl RowWalk {
 
     /// Begins anew, at the same instant.
     pub(crate) fn rewind(&mut self) {
+        self.left_out = 0;
         match &mut self.source {
             Source::Profiles(own) => own.records.rewind(),
             Source::Events { walk, .. } => walk.rewind(),
         }
+    }
+
+    /// Members of the control group that were left out so far.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     fn records(&self) -> &Records {
@@ -209,7 +217,8 @@ impl RowWalk {
                 let Profiles { records, fields, of, segment, members, condition } = &mut **own;
                 let (segment, policy) = (segment.as_deref(), self.policy.as_deref());
                 let read = Reading { fields: *fields, segment, members: *members, policy };
-                let found = next_profile(records, &read, condition.as_mut().map(|own| (own, *of))).await?;
+                let condition = condition.as_mut().map(|own| (own, *of));
+                let found = next_profile(records, &read, condition, &mut self.left_out).await?;
                 let Some((json, instants)) = found else { return Ok(None) };
                 if self.has_columns {
                     self.instants.extend(instants);
@@ -245,7 +254,17 @@ struct Reading<'a> {
     policy: Option<&'a str>,
 }
 
+/// A row, and the names of its attributes that are instants.
 type Shown = (Bytes, Vec<Arc<str>>);
+
+/// What a profile is to an export.
+enum Looked {
+    Shown(Shown),
+    /// It is in the control group, which is left out.
+    Control,
+    /// It is none of those that are asked for.
+    Other,
+}
 
 impl Condition {
     /// Whether it holds of a profile.
@@ -279,6 +298,7 @@ async fn next_profile(
     records: &mut Records,
     read: &Reading<'_>,
     mut condition: Option<(&mut Condition, Kind)>,
+    left_out: &mut u64,
 ) -> Result<Option<Shown>, Error> {
     while let Some((cluster, version, head)) = records.next().await? {
         let mut found = records.found(&cluster, version, head).await?;
@@ -288,7 +308,7 @@ async fn next_profile(
                 None => profile(records, own, read).await,
                 Some((condition, of)) => match condition.holds(records, *of, own).await {
                     Ok(true) => profile(records, own, read).await,
-                    Ok(false) => Ok(None),
+                    Ok(false) => Ok(Looked::Other),
                     Err(error) => Err(error),
                 },
             };
@@ -296,8 +316,10 @@ async fn next_profile(
                 found = records.now(head).await?;
                 continue;
             }
-            if let Some(shown) = answer? {
-                return Ok(Some(shown));
+            match answer? {
+                Looked::Shown(shown) => return Ok(Some(shown)),
+                Looked::Control => *left_out += 1,
+                Looked::Other => {}
             }
             break;
         }
@@ -305,8 +327,8 @@ async fn next_profile(
     Ok(None)
 }
 
-/// A profile as a row, with the names of attributes that are instants; none where it is no member of the segment.
-async fn profile(records: &Records, found: &Found, read: &Reading<'_>) -> Result<Option<Shown>, Error> {
+/// A profile as a row.
+async fn profile(records: &Records, found: &Found, read: &Reading<'_>) -> Result<Looked, Error> {
     let Records { service, workspace, configured, began, .. } = records;
     let asker = service.asker(*workspace);
     let mut joined = None;
@@ -315,20 +337,20 @@ async fn profile(records: &Records, found: &Found, read: &Reading<'_>) -> Result
         let mut ruled = asker.ruled(of).await?;
         ruled::hide(&mut ruled, &configured.flagged, read.fields.visibility);
         let stands = ruled.audiences.iter().find(|(name, _)| **name == *segment);
-        let Some((_, Membership::Inside { entered, .. })) = stands else { return Ok(None) };
+        let Some((_, Membership::Inside { entered, .. })) = stands else { return Ok(Looked::Other) };
         joined = Some((*entered, configured.controls.get(segment)));
     }
     let of = Of { configured, found, policy: read.policy, now: *began };
     let mut whole = Whole::read(&asker, of, read.fields).await?;
     let joined = joined.map(|(at, group)| (at, group.map(|group| group.holds(whole.view.profile_id))));
     if read.members == MembersOf::Treated && matches!(joined, Some((_, Some(true)))) {
-        return Ok(None);
+        return Ok(Looked::Control);
     }
     let json = whole.json(read.fields, &configured.config)?;
     let is_instant = |tree: &Tree| matches!(tree, Tree::Leaf(Value::Timestamp(_)));
     let instants = whole.view.attributes.iter().filter(|(_, tree)| is_instant(tree)).map(|(name, _)| name.clone());
     let instants = instants.collect();
-    Ok(Some((joined.map_or(json.clone(), |own| joining(&json, own)), instants)))
+    Ok(Looked::Shown((joined.map_or(json.clone(), |own| joining(&json, own)), instants)))
 }
 
 /// The row with when the profile became a member, and whether it is in the control group, in the place of attributes of these names.

@@ -43,7 +43,9 @@ impl Kind for Export {
     ) -> Result<Step<Reached, Exported>, Error> {
         Ok(match exports::step(ctx, asked, reached).await? {
             Stepped::More { reached, done, total } => Step::More { checkpoint: reached, done, total },
-            Stepped::Done { rows, bytes, files, done } => Step::Done { outcome: Exported { rows, bytes, files }, done },
+            Stepped::Done { rows, bytes, files, done, .. } => {
+                Step::Done { outcome: Exported { rows, bytes, files }, done }
+            }
         })
     }
 }

@@ -13,6 +13,7 @@ use super::{
     SEGMENTS_MAX, Status, StoredAggregate, StoredRule, StoredRules, Target, Version, asks_for, live,
 };
 use crate::base::error::{Error, ErrorKind};
+use crate::config::activations::activations_among;
 use crate::config::controls::CONTROL_GROUP;
 use crate::config::visibility::{hides_no_less, hides_no_more};
 
@@ -95,7 +96,7 @@ fn check_into(config: &StoredConfig, present: Option<&StoredRule>, content: &Con
 /// Takes a rule out of use. It keeps what it said. The error names those that depend on it, where they may be shown.
 ///
 /// # Errors
-/// `NotFound` with `attribute_not_found`, `segment_not_found`; `Conflict` with `rule_in_use` when others depend on it.
+/// `NotFound` with `attribute_not_found`, `segment_not_found`; `Conflict` with `rule_in_use` when others depend on it, or activations write its members.
 pub fn archive_rule(
     config: &StoredConfig,
     kind: RuleKind,
@@ -121,7 +122,7 @@ pub fn archive_rule(
 /// Takes a rule away with all that it said; its name is free again. The error names those that depend on it, where they may be shown.
 ///
 /// # Errors
-/// `NotFound` with `attribute_not_found`, `segment_not_found`; `Conflict` with `rule_in_use` when others depend on it.
+/// `NotFound` with `attribute_not_found`, `segment_not_found`; `Conflict` with `rule_in_use` when others depend on it, or activations write its members.
 pub fn remove_rule(
     config: &StoredConfig,
     kind: RuleKind,
@@ -162,12 +163,18 @@ fn check_unused(
     is_shown: impl Fn(RuleKind, &str) -> bool,
 ) -> Result<(), Error> {
     let dependents = config.rules.dependents(kind, &rule.name);
-    if dependents.is_empty() {
+    let mut activations = activations_among(&config.objects)?;
+    activations
+        .retain(|(_, own)| kind == RuleKind::Segment && own.content.segment.as_deref() == Some(rule.name.as_str()));
+    let count = dependents.len() + activations.len();
+    if count == 0 {
         return Ok(());
     }
     let shown = dependents.iter().filter(|(kind, name)| is_shown(*kind, name.as_str()));
-    let names: Vec<String> = shown.map(|(kind, name)| format!("{} {name}", kind.noun())).collect();
-    let hidden = dependents.len() - names.len();
+    let mut names: Vec<String> = shown.map(|(kind, name)| format!("{} {name}", kind.noun())).collect();
+    let shown = activations.iter().filter(|(_, own)| own.content.names().all(|(kind, name)| is_shown(kind, name)));
+    names.extend(shown.map(|(name, _)| format!("activation {name}")));
+    let hidden = count - names.len();
     let more = if hidden == 0 { String::new() } else { format!("; {hidden} that the key may not see") };
     let message = format!("others depend on it: {}{more}", names.join(", "));
     Err(Error::new(ErrorKind::Conflict, "rule_in_use", message))
