@@ -468,6 +468,18 @@ impl Cluster {
         (kind == Kind::Account || is_somebody()).then_some(kind)
     }
 
+    /// How many of its profiles are somebody's, in one pass: a record may have as many profiles as nodes.
+    #[must_use]
+    pub fn count_profiles(&self, config: &Config) -> usize {
+        let mut is_somebody = vec![false; self.nodes.len()];
+        for (at, node) in self.nodes.iter().enumerate() {
+            let piece = usize::from(self.pieces[at]);
+            let is_account = || config.find(node.identity.namespace).is_some_and(|own| own.kind == Kind::Account);
+            is_somebody[piece] = is_somebody[piece] || piece != at || node.facts() > 0 || is_account();
+        }
+        is_somebody.into_iter().filter(|own| *own).count()
+    }
+
     /// The ids of its profiles, those that are nobody's among them.
     pub fn profile_ids(&self) -> impl Iterator<Item = NodeId> {
         let firsts = self.pieces.iter().enumerate().filter(|(at, piece)| usize::from(**piece) == *at);

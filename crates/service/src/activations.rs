@@ -99,6 +99,15 @@ impl Service {
         own.try_for_each(|(_, own)| own.check_seen_by(sees))
     }
 
+    /// Whether an activation writes over a connection.
+    ///
+    /// # Errors
+    /// What the store answers; `Corrupt`.
+    pub async fn is_written_to(&self, workspace: WorkspaceId, connection: &str) -> Result<bool, Error> {
+        let all = activations(&*self.configuration(workspace).await?)?;
+        Ok(all.iter().any(|(_, own)| own.content.connection == connection))
+    }
+
     /// Refuses somebody who would bring back under another name what they may not see: whoever sets a source of a connection that activations write to.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tessera_engine::id::NodeId;
+use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::dry_run::{DryRun, Example, RECORDS_MAX};
 use tessera_service::workspace_config::{StoredConfig, set_limits, update_namespace};
@@ -85,6 +86,7 @@ pub(super) fn route() -> Route {
              are copied; of a larger workspace the answer is about these, and `truncated` says so. One call of a workspace at a time (`query_busy`), \
              within 30 seconds (`dry_run_timeout`). What a directive would do is answered by `POST /v1/directives?preview=true`.",
         )
+        .audited(Action::Read)
         .body::<IdentityRules>(sent)
         .answer::<IdentityRulesPreview>(200, "What it would do.", example)
 }

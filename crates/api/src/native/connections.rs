@@ -10,6 +10,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post, put};
 use serde_json::json;
 use tessera_service::Secret;
+use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::sources::{
@@ -61,6 +62,7 @@ pub(super) fn routes() -> Vec<Route> {
             .answer_empty(204, "It is gone."),
         one(route(Method::POST, TEST, post(test), "Tries a connection"))
             .describe("Connects, and lists the tables that are there, or the files. Why it cannot is the error.")
+            .audited(Action::Read)
             .answer::<wire::Tested>(200, "It answers.", json!({ "ok": true, "tables": ["customers", "shop.orders"] })),
     ]
 }

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post, put};
 use serde_json::{Value as Json, json};
+use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::sources::{Source, check_name, source, sources};
@@ -65,9 +66,10 @@ pub(super) fn routes() -> Vec<Route> {
             .answer_empty(204, "It is gone."),
         route(Method::POST, PREVIEW, post(preview), "Tries a source")
             .describe(
-                "Asks for the first 20 rows, and says what would become of each column. Nothing is kept. Rows are shown as they come, so it takes `export` beside \
-                 `configure`, and a key that sees all that the data model flags.",
+                "Asks for the first 20 rows, and says what would become of each column. Nothing is kept. Rows are shown as they come, so it takes a key \
+                 that sees all that the data model flags, and `export` where an activation writes over the connection.",
             )
+            .audited(Action::Read)
             .body::<wire::SetSource>(sent)
             .answer::<wire::Preview>(200, "What it would bring.", previewed()),
         one(route(Method::POST, REFRESH, post(refresh), "Refreshes a source"))
@@ -159,10 +161,12 @@ async fn remove(State(app): State<Arc<App>>, PathParams(name): PathParams<String
 
 async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Configure)?;
-    // Rows of a connection may be of anybody, and may be what an activation wrote there.
-    entered.caller.require(Permission::Export)?;
     let body = entered.body(&app, &headers, body).await?;
     let content = parse::source(body::json(&body)?)?;
+    if app.service.is_written_to(entered.workspace, &content.connection).await? {
+        // Its rows may be profiles.
+        entered.caller.require(Permission::Export)?;
+    }
     let preview = app.service.preview_source(entered.workspace, content, entered.visibility()).await?;
     Ok(entered.answer(json_answer(&render::preview(&preview))))
 }

@@ -163,8 +163,8 @@ impl Act<'_> {
                 continue;
             }
             // Whose last fact has gone is nobody, and leaves all segments.
-            let is_left =
-                kept.is_some_and(|own| !own.memberships.is_empty()) && cluster.kind_of(node.id, config).is_none();
+            let has_memberships = kept.is_some_and(|own| !own.memberships.is_empty());
+            let is_left = has_memberships && node.facts() == 0 && cluster.kind_of(node.id, config).is_none();
             let is_changed = is_left || is_walked || self.notices.contains(&Notice::ProfileChanged(node.id));
             let was_late = caught_up.as_ref().is_some_and(|own| Some(own) != kept);
             if !is_changed && asked.is_none() && !was_late && !self.seen.unread.contains(&node.id) {
@@ -411,12 +411,12 @@ fn says_something(segment_states: &SegmentStates, rules: &RuleSet) -> bool {
         || is_ahead
 }
 
-/// Which memberships a command can change, by what it says.
 /// Whether nobody had this profile before the command: it was not there, or what is its only fact now came with it.
 fn is_newborn(cluster: &Cluster, head: &Node, now: crate::time::Timestamp) -> bool {
-    head.created_at == now || cluster.piece(head.id).map(Node::facts).sum::<u64>() <= 1
+    head.created_at == now || head.facts() <= 1 && cluster.piece(head.id).map(Node::facts).sum::<u64>() <= 1
 }
 
+/// Which memberships a command can change, by what it says.
 fn scope_of(command: &dyn Decide, is_walked: bool, config: &Config) -> Scope {
     match command.says_only().filter(|_| !is_walked) {
         Some(prepared) => Scope::Some(affected(prepared, config)),

@@ -608,6 +608,8 @@ impl World {
 
     fn check_cluster(&self, id: NodeId, cluster: &Cluster) {
         assert_eq!(cluster.id(), id, "a cluster is kept under its smallest node");
+        let somebody = cluster.profile_ids().filter(|head| cluster.kind_of(*head, &self.config).is_some());
+        assert_eq!(cluster.count_profiles(&self.config), somebody.count(), "profiles are counted in one pass");
         assert!(cluster.nodes.is_sorted_by(|one, other| one.id < other.id), "nodes are sorted by id");
         assert!(cluster.links.is_sorted_by(|one, other| one.order() < other.order()), "links are sorted by order");
         assert!(cluster.bytes >= cluster.measure(), "bytes are estimated high {} {}", cluster.bytes, cluster.measure());

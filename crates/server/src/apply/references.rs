@@ -61,10 +61,10 @@ pub(super) fn contradictions(
             (Kind::Activation, Some(after)) => plan.activation(key, after, &mut found),
             (Kind::Source, Some(after)) => drop(plan.connection(key, after, &mut found)),
             (Kind::Connection | Kind::Segment | Kind::MergePolicy, None) => plan.removal(key, &mut found),
-            (Kind::Connection, Some(after)) => {
-                if before.as_ref().is_some_and(|before| before["kind"] != after["kind"]) {
-                    plan.kind_of_connection(key, &mut found);
-                }
+            (Kind::Connection, Some(after))
+                if before.as_ref().is_some_and(|before| before["kind"] != after["kind"]) =>
+            {
+                plan.kind_of_connection(key, &mut found);
             }
             _ => {}
         }

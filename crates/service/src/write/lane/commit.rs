@@ -180,7 +180,7 @@ fn too_large(commit: &Commit, limits: &Limits) -> Option<CommitError> {
 /// What a cluster adds to the counts of its workspace.
 pub(crate) fn counts_of(cluster: &Cluster, config: &Config) -> Counts {
     Counts {
-        profiles: cluster.profile_ids().filter(|head| cluster.kind_of(*head, config).is_some()).count() as u64,
+        profiles: cluster.count_profiles(config) as u64,
         identities: cluster.nodes.len() as u64,
         events: cluster.nodes.iter().map(tessera_engine::cluster::Node::events).sum(),
         facts: cluster.nodes.iter().map(tessera_engine::cluster::Node::facts).sum(),
