@@ -129,7 +129,7 @@ async fn what_an_object_store_does_not_answer_is_told_clearly() {
         ("[", "source_table_invalid"),
         ("broken.csv.gz", "source_lost"),
         ("broken.csv.zst", "source_lost"),
-        ("empty.csv", "source_columns_missing"),
+        ("empty.csv", "source_file_invalid"),
     ] {
         assert_eq!(read(&all, table).await.expect_err(table).code, code, "{table}");
     }

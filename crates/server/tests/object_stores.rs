@@ -144,7 +144,7 @@ fn what_an_object_store_cannot_answer_is_told_clearly() {
         ("people.xlsx", "source_table_unknown"),
         ("broken.csv.gz", "source_lost"),
         ("broken.csv.zst", "source_lost"),
-        ("empty.csv", "source_columns_missing"),
+        ("empty.csv", "source_file_invalid"),
     ] {
         let (_, answer) = ask(&client, "POST", "/v1/sources:preview", source_without_email(table));
         assert_eq!(answer["error"]["code"], code, "{table}: {answer}");

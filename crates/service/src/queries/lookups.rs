@@ -75,7 +75,7 @@ impl Service {
                 if patience.is_over() {
                     return Err(late());
                 }
-                if let Some(found) = finder.by_node(node).await?
+                if let Some(found) = finder.by_known_node(node).await?
                     && seen.insert(found.cluster.id())
                 {
                     asking.ask_record(&found.cluster, found.version, &patience, |told| keep(&mut first, told)).await?;
