@@ -22,7 +22,7 @@ enum Motion {
 #[derive(Clone, Copy)]
 pub(super) struct Change {
     at: Timestamp,
-    /// The unit of the calendar that change then, if one does.
+    /// The unit of the calendar that rolls over then, if one does.
     unit: Option<Unit>,
 }
 

@@ -40,8 +40,7 @@ pub(crate) fn taken<'a>(view: &View, config: &'a Config) -> BTreeSet<&'a str> {
     namespaces.map(|namespace| namespace.name.as_str()).chain(RESERVED).collect()
 }
 
-/// What a view is called: the value of the primary namespace that leads to it where it has one, otherwise its id. No two profiles are called
-/// alike.
+/// What a view is called: the value of the primary namespace that leads to it where it has one, otherwise its id.
 pub(crate) fn profile_id(view: &View) -> String {
     view.primary.as_ref().map_or_else(|| view.profile_id.to_string(), ToString::to_string)
 }
