@@ -164,8 +164,8 @@ impl Partition {
     fn take(&mut self, cluster: &Cluster, config: &Config) {
         for head in cluster.profile_ids() {
             self.profiles.extend(cluster.piece(head).map(|node| (node.id, head)));
-            self.somebody += u64::from(cluster.kind_of(head, config).is_some());
         }
+        self.somebody += cluster.count_profiles(config) as u64;
     }
 }
 
@@ -206,7 +206,7 @@ impl<'a> Copying<'a> {
     }
 
     async fn copy(mut self, snapshot: &dyn Snapshot) -> Result<Copied, Error> {
-        for family in [Family::Config, Family::Lane] {
+        for family in [Family::Config, Family::Lane, Family::Unclaimed] {
             self.all(snapshot, self.scope.all_of(family)).await?;
         }
         // Where the lane's row says that somebody is suppressed, it asks for the secret of that.

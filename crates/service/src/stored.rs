@@ -13,3 +13,4 @@ pub mod records;
 pub(crate) mod resting;
 pub(crate) mod row;
 pub(crate) mod sources;
+pub(crate) mod unclaimed;

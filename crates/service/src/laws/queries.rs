@@ -48,6 +48,7 @@ struct Found {
     asked: Cell<u32>,
     profiles: Cell<u32>,
     by_look_up: Cell<u32>,
+    unclaimed: Cell<u32>,
     pages: Cell<u32>,
     skipped: Cell<u32>,
     accounts: Cell<u32>,
@@ -62,6 +63,9 @@ fn named() -> impl Strategy<Value = String> {
             "anonymous_id = \"a1\" or user_id = \"u2\"",
             "group_id = \"g1\"",
             "user_id = \"nobody\"",
+            "\"e2@example.com\" = email",
+            "email = \"no address\" or user_id = \"u1\"",
+            "phone = \"+33612345678\"",
         ][..],
     )
     .prop_map(str::to_owned)
@@ -117,8 +121,8 @@ fn hold() {
     if let Err(failure) = result {
         panic!("{}", format!("{failure}").split_whitespace().collect::<Vec<_>>().join(" "));
     }
-    let Found { asked, profiles, by_look_up, pages, skipped, accounts } = &found;
-    let all = [asked, profiles, by_look_up, pages, skipped, accounts];
+    let Found { asked, profiles, by_look_up, unclaimed, pages, skipped, accounts } = &found;
+    let all = [asked, profiles, by_look_up, unclaimed, pages, skipped, accounts];
     assert!(cases < 100 || all.iter().all(|own| own.get() >= cases / 10), "{:?}", all.map(Cell::get));
 }
 
@@ -157,11 +161,17 @@ async fn hold_of(world: &World<'_>, query: &Query, found: &Found) {
     assert_eq!((ids(&whole), whole.next_cursor.is_none()), (expected.clone(), true), "{query:?}");
     assert_eq!(whole.total, Some(expected.len() as u64), "{query:?}");
     assert!(whole.undecided.is_empty(), "{query:?}");
-    let is_named = query.filter.as_ref().is_some_and(|text| text.contains("_id") || text.contains("email"));
+    let speaks_of =
+        |words: &[&str]| query.filter.as_ref().is_some_and(|text| words.iter().any(|own| text.contains(own)));
+    let is_unclaimed = speaks_of(&["e2@", "phone", "no address"]);
+    let is_named = !is_unclaimed && speaks_of(&["_id", "email"]);
     for _ in &expected {
         one_more(&found.profiles);
         if is_named {
             one_more(&found.by_look_up);
+        }
+        if is_unclaimed {
+            one_more(&found.unclaimed);
         }
         if query.of == Kind::Account {
             one_more(&found.accounts);

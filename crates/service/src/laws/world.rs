@@ -225,6 +225,14 @@ impl<'a> World<'a> {
         let mut attributes = Vec::new();
         attributes.extend(say.plan.map(|plan| (path("plan"), plan.map_or(Value::Null, Value::text))));
         attributes.extend(say.age.map(|age| (path("age"), Value::Number(Decimal::from(i64::from(age))))));
+        // No draw of its own, either: what is called as a namespace is, and is claimed by nobody.
+        let unclaimed = match say.age {
+            Some(2) => Some(("email", "e2@example.com")),
+            Some(4) => Some(("email", "no address")),
+            Some(5) => Some(("phone", "+33612345678")),
+            _ => None,
+        };
+        attributes.extend(unclaimed.map(|(name, value)| (path(name), Value::text(value))));
         let seen = say.seen.map(|minutes| instant(grid + minutes * MINUTE));
         self.times.extend(seen);
         attributes.extend(seen.map(|at| (path("seen"), Value::Timestamp(at))));

@@ -16,6 +16,8 @@ use crate::read::scans::late;
 use crate::read::sorted::First;
 use crate::stored::keys::Scope;
 use crate::stored::loose;
+use crate::stored::row;
+use crate::stored::unclaimed::Unclaimed;
 use crate::work::service::Service;
 
 /// Links that do not hold at an identity, whose other ends may show it as theirs: where there are more, everybody is asked.
@@ -27,8 +29,12 @@ impl Service {
     /// The nodes of all who may be meant, where the condition names them; otherwise none.
     pub(super) async fn looked_up(&self, asking: &Asking, query: &ProfileQuery) -> Result<Option<Vec<NodeId>>, Error> {
         let config = &asking.configured.config;
-        let named = query.filter.as_ref().and_then(|rule| identities(rule.source(), config, Speaks::OfProfiles));
-        let Some(named) = named else { return Ok(None) };
+        let Some(rule) = &query.filter else { return Ok(None) };
+        // Behind the configuration, which a commit changes together with it.
+        let row = row::read(&**self.store(), Scope::new(asking.workspace).unclaimed()).await?;
+        let unclaimed = row.map(|row| Unclaimed::decode(&row.value)).transpose()?.unwrap_or_default();
+        let speaks = Speaks::OfProfiles(query.of, &unclaimed);
+        let Some(named) = identities(rule.source(), config, speaks) else { return Ok(None) };
         let finder = self.finder(asking.workspace, config);
         let mut nodes: Vec<NodeId> = Vec::new();
         for named in &named {

@@ -247,8 +247,10 @@ impl Service {
             let id = read_node_key(&row.key).map_or(place.from, number);
             if mixed(id).is_multiple_of(asking.stride) {
                 let cluster = cluster::decode(&row.value, &asking.configured.config)?;
-                let is_somebody = |head: &NodeId| cluster.kind_of(*head, &asking.configured.config).is_some();
-                for head in cluster.profile_ids().filter(is_somebody).collect::<Vec<_>>() {
+                for head in cluster.profile_ids() {
+                    if cluster.kind_of(head, &asking.configured.config).is_none() {
+                        continue;
+                    }
                     let holds = match self.holds_anew(workspace, (&cluster, row), head, asking).await {
                         Err(_) if asking.patience.is_over() => return Ok(()),
                         answer => answer?,

@@ -79,6 +79,8 @@ pub enum Family {
     /// What is written into events and rests on what other nodes said: 0, node (12), owner of events (12), that there are such; 1, node (12),
     /// erasure (12), that what the node said was erased, and is still to be taken out of them.
     Resting = 0x28,
+    /// Under the names of which namespaces attributes stand that nobody claimed as identities; no suffix.
+    Unclaimed = 0x29,
     /// Organization, in workspace 0: number (4).
     Organization = 0x20,
     /// Workspace, in workspace 0: number (4).

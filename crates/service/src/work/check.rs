@@ -24,6 +24,7 @@ use crate::stored::records::rows::{Counts, FactsById};
 use crate::stored::records::{cluster, event, link, rows};
 use crate::stored::resting::{self, RestingKey};
 use crate::stored::sources;
+use crate::stored::unclaimed::Unclaimed;
 use crate::write::erasure::{self, ReceiptKey};
 use crate::write::lane::counts_of;
 use crate::write::suppression;
@@ -92,7 +93,8 @@ struct Place {
 impl Check<'_> {
     async fn workspace(&mut self) -> Result<Counts, Error> {
         let config = self.config().await?;
-        let (counts, nodes, ruled) = self.clusters(&config).await?;
+        let (counts, nodes, ruled, unclaimed) = self.clusters(&config).await?;
+        self.unclaimed(&unclaimed).await?;
         self.identities(&nodes).await?;
         self.homes(&nodes).await?;
         self.held(&nodes).await?;
@@ -137,8 +139,8 @@ impl Check<'_> {
         stored.to_engine()
     }
 
-    async fn clusters(&mut self, config: &Config) -> Result<(Counts, HashMap<NodeId, Place>, Ruled), Error> {
-        let mut ruled = Ruled::default();
+    async fn clusters(&mut self, config: &Config) -> Result<(Counts, HashMap<NodeId, Place>, Ruled, Unclaimed), Error> {
+        let (mut ruled, mut unclaimed) = (Ruled::default(), Unclaimed::none(config));
         let mut counts = Counts::default();
         let mut nodes = HashMap::new();
         let mut outdated = 0;
@@ -150,6 +152,7 @@ impl Check<'_> {
             let Some(cluster) = examined.cluster else { return };
             counts = counts.with(counts_of(&cluster, config));
             ruled.see(&cluster, config);
+            unclaimed.note(&cluster, config);
             for node in &cluster.nodes {
                 let kept = node.owned.iter().filter(|tally| !config.sweeps().erases(&tally.source));
                 let events = kept.map(|tally| tally.events).sum();
@@ -162,7 +165,23 @@ impl Check<'_> {
         .await?;
         self.report.outdated += outdated;
         faults.into_iter().for_each(|fault| self.fault(Family::Cluster, fault));
-        Ok((counts, nodes, ruled))
+        Ok((counts, nodes, ruled, unclaimed))
+    }
+
+    /// That whoever is not looked at is not who is asked for. Without a row everybody is.
+    async fn unclaimed(&mut self, found: &Unclaimed) -> Result<(), Error> {
+        let mut row = None;
+        self.each(Family::Unclaimed, |_, value| row = Some(Unclaimed::decode(value))).await?;
+        match row {
+            None => {}
+            Some(Err(error)) => self.fault(Family::Unclaimed, error.to_string()),
+            Some(Ok(row)) if row.covers(found) => {}
+            Some(Ok(_)) => {
+                let fault = "attributes stand under the name of a namespace of which it says that there are none";
+                self.fault(Family::Unclaimed, fault.to_owned());
+            }
+        }
+        Ok(())
     }
 
     async fn identities(&mut self, nodes: &HashMap<NodeId, Place>) -> Result<(), Error> {

@@ -37,6 +37,7 @@ mod memory;
 mod pack;
 mod purge;
 mod queue;
+mod recount;
 mod shared;
 mod state;
 pub(crate) mod take_out;

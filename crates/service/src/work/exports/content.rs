@@ -20,6 +20,7 @@ use crate::config::workspace::RuleKind;
 use crate::read::columns::{COLUMNS_MAX, Choice, too_many};
 use crate::read::named::{Speaks, names_identities};
 use crate::read::query::Fields;
+use crate::stored::unclaimed::Unclaimed;
 
 /// Rows of one file, where nothing else is said.
 pub const FILE_ROWS: u64 = 1_000_000;
@@ -231,7 +232,8 @@ impl ExportContent {
         })?;
         let compiled = pql::parse(text).and_then(|expr| Rule::compile(expr, Purpose::Condition));
         let rule = compiled.map_err(|problem| invalid(format!("filter: {problem}")))?;
-        if names_identities(rule.source(), &configured.config, Speaks::OfProfiles) {
+        let unclaimed = Unclaimed::none(&configured.config);
+        if names_identities(rule.source(), &configured.config, Speaks::OfProfiles(Kind::Person, &unclaimed)) {
             let message = "filter: it names identities, and those alone would be looked up; find them with GET /v1/profiles?filter=";
             return Err(invalid(message));
         }

@@ -51,7 +51,8 @@ impl State {
         let (waiting, suppressed) =
             (before.waiting + pack.waiting, before.suppressed + changes.suppressed.len() as u64);
         let row = LaneRow { counts: self.counts_after(&changes, &read)?, waiting, suppressed, ..before };
-        let mut commit = self.add_row(Commit::new(), &row);
+        let noted = self.noted_with(changes.clusters.iter().filter_map(|(_, own)| own.as_ref()));
+        let mut commit = self.add_noted(self.add_row(Commit::new(), &row), &noted);
         let had_secret = self.secret().is_some();
         if !changes.suppressed.is_empty() {
             let secret = self.secret_for(&mut commit).await?;
@@ -87,6 +88,7 @@ impl State {
         let version = self.commit_surely(commit, &row).await?;
         audited.into_iter().for_each(Written::has_happened);
         self.keep_row(row, version);
+        self.keep_noted(noted);
         self.keep_loose(&loose);
         self.keep_ruled(ruled);
         pack.quarantined.iter().for_each(|(class, bytes)| self.shared().quarantined.take(*class, *bytes));

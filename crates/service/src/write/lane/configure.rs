@@ -78,7 +78,9 @@ impl State {
             Some(next) => self.changes(&next.stored, &present),
             None => Commit::new(),
         };
+        let noted = next.as_ref().map(|next| self.noted_under(&next.config));
         let room = commit.room;
+        commit = noted.iter().fold(commit, |commit, noted| self.add_noted(commit, noted));
         commit = drafts.iter().fold(commit, |commit, draft| draft.write(commit));
         // Only an erasure is let through where other writes find no room.
         commit.room = room;
@@ -100,6 +102,7 @@ impl State {
         };
         written.into_iter().for_each(Written::has_happened);
         self.keep_row(row, version);
+        noted.into_iter().for_each(|noted| self.keep_noted(noted));
         if let Some(next) = next {
             self.keep_configured(next, version);
         }

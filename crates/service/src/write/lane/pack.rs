@@ -30,9 +30,9 @@ use crate::write::quarantine::{self, Raw, Refused};
 
 /// Events of timelines that one group reads before another one begins.
 const EVENTS_MAX: usize = 100_000;
-/// What the lane's own row takes of a commit.
-const LANE_OPS: usize = 2;
-const LANE_BYTES: usize = 100;
+/// What the lane's own rows take of a commit: its clock and counts, and under which names attributes stand that nobody claimed.
+const LANE_OPS: usize = 3;
+const LANE_BYTES: usize = 200;
 /// Bytes of an entry of the audit log, about, with its key.
 const AUDIT_BYTES: usize = 600;
 /// Bytes of a change of a membership, with its key.

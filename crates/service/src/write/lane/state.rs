@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashSet;
+use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{Ids, NodeId};
@@ -13,10 +14,10 @@ use tessera_engine::time::Timestamp;
 use tessera_store::{Commit, CommitError, Direction, Key, Limits, ScanLimit, Store, Version};
 
 use super::Done;
-use super::commit::counts_of;
 use super::facts::Placing;
 use super::memberships::{AllCounts, Ruled};
 use super::memory::Memory;
+use super::recount::Recount;
 use super::shared::Shared;
 use crate::base::codec::corrupt;
 use crate::base::error::Error;
@@ -27,17 +28,14 @@ use crate::stored::audit::{self, Pending, Written};
 use crate::stored::keys::{Family, Scope};
 use crate::stored::layout::read_segment_key;
 use crate::stored::loose;
-use crate::stored::records::cluster;
 use crate::stored::records::rows::{self, Counts, FactsById, LaneRow};
 use crate::stored::records::ruled::{MemberCounts, decode_counts};
 use crate::stored::row;
+use crate::stored::unclaimed::Unclaimed;
 use crate::write::suppression::{self, Secret};
 
 /// Looks at whether a workspace has begun, before its first writer is told to try again.
 const BEGINNINGS_MAX: usize = 4;
-
-/// Records read in one go while profiles are counted anew.
-const ROWS_COUNTED: usize = 1_000;
 
 /// What a lane knows between groups. It can be forgotten at any time and is read again.
 pub(super) struct State {
@@ -70,8 +68,17 @@ struct Known {
     secret: Option<Secret>,
     /// The members of each segment, counted with the commits that change them.
     members: AllCounts,
+    unclaimed: Noted,
     /// Erased nodes whose links that did not hold are still to be removed.
     loose: Arc<HashSet<NodeId>>,
+}
+
+/// Under the names of which namespaces attributes stand that nobody claimed.
+#[derive(Clone)]
+pub(super) struct Noted {
+    pub(super) unclaimed: Arc<Unclaimed>,
+    /// Whether the row says so, too.
+    is_written: bool,
 }
 
 impl State {
@@ -109,18 +116,28 @@ impl State {
             suppressed: 0,
             facts_by_id: FactsById::None,
         };
+        let is_fresh = row.is_none();
         let counts_nobodies = row.as_ref().is_some_and(|row| rows::counts_nobodies(&row.value));
         let mut row = row.map(|row| rows::decode_lane(&row.value)).transpose()?.unwrap_or(fresh);
-        if counts_nobodies {
-            row.counts.profiles = self.count_profiles(&configured.config).await?;
+        let unclaimed = row::read(&**self.store(), self.scope.unclaimed()).await?;
+        let mut noted = unclaimed.map(|row| Unclaimed::decode(&row.value)).transpose()?;
+        if is_fresh {
+            noted.get_or_insert_with(|| Unclaimed::none(&configured.config));
         }
+        let is_written = !is_fresh && noted.is_some();
+        if counts_nobodies || noted.is_none() {
+            let found = Recount::of(&**self.store(), self.scope, &configured.config).await?;
+            row.counts.profiles = found.profiles;
+            noted.get_or_insert(found.unclaimed);
+        }
+        let unclaimed = Noted { unclaimed: Arc::new(noted.unwrap_or_default()), is_written };
         let secret = match row.suppressed {
             0 => None,
             _ => Some(self.read_secret().await?.ok_or_else(|| corrupt("secret of a workspace"))?),
         };
         let members = self.read_member_counts().await?;
         let loose = Arc::new(loose::read_all(&**self.store(), self.scope).await?);
-        self.known = Some(Known { configured, row, row_version, secret, members, loose });
+        self.known = Some(Known { configured, row, row_version, secret, members, unclaimed, loose });
         Ok(())
     }
 
@@ -140,20 +157,6 @@ impl State {
             }
         }
         Err(commit_failed(&CommitError::Unavailable("whether the workspace has begun is not known".to_owned())))
-    }
-
-    /// Counts all profiles that are somebody's: once, where a row of before counts others as well.
-    async fn count_profiles(&self, config: &Config) -> Result<u64, Error> {
-        let (mut profiles, mut rest) = (0, Some(self.scope.all_of(Family::Cluster)));
-        while let Some(range) = rest {
-            let page = self.store().scan(&range, ScanLimit::rows(ROWS_COUNTED), Direction::Forward).await;
-            let page = page.map_err(|error| read_failed(&error))?;
-            for row in &page.rows {
-                profiles += counts_of(&cluster::decode(&row.value, config)?, config).profiles;
-            }
-            rest = page.next;
-        }
-        Ok(profiles)
     }
 
     async fn read_member_counts(&self) -> Result<AllCounts, Error> {
@@ -499,6 +502,42 @@ impl State {
         if let Some(known) = &mut self.known {
             known.row = row;
             known.row_version = Some(version);
+        }
+    }
+
+    /// Under the names of which namespaces attributes stand that nobody claimed, with these records.
+    pub(super) fn noted_with<'a>(&self, records: impl Iterator<Item = &'a Arc<Cluster>>) -> Noted {
+        let mut noted = self.known().unclaimed.clone();
+        let config = self.config();
+        for cluster in records.filter(|cluster| cluster.unclaimed(config).next().is_some()) {
+            let mut next = Unclaimed::clone(&noted.unclaimed);
+            next.note(cluster, config);
+            if next != *noted.unclaimed {
+                noted = Noted { unclaimed: Arc::new(next), is_written: false };
+            }
+        }
+        noted
+    }
+
+    /// The same under a configuration that is to be in force from now on.
+    pub(super) fn noted_under(&self, next: &Config) -> Noted {
+        let noted = &self.known().unclaimed;
+        let unclaimed = match self.counts() {
+            Counts { facts: 0, identities: 0, .. } => Unclaimed::none(next),
+            _ => noted.unclaimed.under(self.config(), next),
+        };
+        let is_written = noted.is_written && unclaimed == *noted.unclaimed;
+        Noted { unclaimed: Arc::new(unclaimed), is_written }
+    }
+
+    /// Adds the row that says so to a commit, where it says something else.
+    pub(super) fn add_noted(&self, commit: Commit, noted: &Noted) -> Commit {
+        if noted.is_written { commit } else { commit.put(self.scope.unclaimed(), noted.unclaimed.encode()) }
+    }
+
+    pub(super) fn keep_noted(&mut self, noted: Noted) {
+        if let Some(known) = &mut self.known {
+            known.unclaimed = Noted { is_written: true, ..noted };
         }
     }
 

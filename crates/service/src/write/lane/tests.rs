@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
+use tessera_engine::config::Kind;
 use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
 use tessera_engine::time::Timestamp;
+use tessera_engine::value::{Path, Value};
 use tessera_expr::calendar::Zone;
 use tessera_expr::pql;
 use tessera_store::{Commit, Limits, MemoryStore, Store};
@@ -21,6 +23,7 @@ use crate::read::query::{Fields, Lookup};
 use crate::stored::keys::Scope;
 use crate::stored::records::rows;
 use crate::stored::row;
+use crate::stored::unclaimed::{Fit, Unclaimed};
 use crate::work::check;
 use crate::work::service::Service;
 use crate::work::timers;
@@ -198,5 +201,29 @@ async fn profiles_that_were_counted_otherwise_are_counted_anew() {
     world.restart().await;
     world.accept(vec![fact("3", &[("user_id", "cat")], "Seen")]).await;
     assert_eq!(world.service.counts(WORKSPACE).await.expect("counts").profiles, 3);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn attributes_that_nobody_claimed_are_found_anew_where_no_row_tells_of_them() {
+    let mut world = World::new(Limits::EMBEDDED).await;
+    let plain = (Path::parse("email").expect("a path"), Value::text("ann@shop.example"));
+    let said = Fact { attributes: vec![plain], ..fact("1", &[("user_id", "ann")], "") };
+    world.accept(vec![said, fact("2", &[("user_id", "ben"), ("email", "ben@shop.example")], "Seen")]).await;
+    let key = Scope::new(WORKSPACE).unclaimed();
+    let written = row::read(&*world.store, key.clone()).await.expect("a row").expect("a row").value;
+    let config = world.service.configured(WORKSPACE).await.expect("a configuration").config.clone();
+    let stands = |bytes: &[u8], name, fit| {
+        let id = config.by_name(name).expect("a namespace").id;
+        Unclaimed::decode(bytes).expect("a row").may_stand(id, Kind::Person, fit)
+    };
+    let all = [("email", Fit::Identity), ("email", Fit::Never), ("phone", Fit::Identity), ("user_id", Fit::Identity)];
+    assert_eq!(all.map(|(name, fit)| stands(&written, name, fit)), [true, false, false, false]);
+    world.service.close().await;
+    world.store.commit(Commit::new().delete(key.clone())).await.expect("a commit");
+    world.restart().await;
+    world.accept(vec![fact("3", &[("user_id", "cat")], "Seen")]).await;
+    let again = row::read(&*world.store, key).await.expect("a row").expect("a row").value;
+    assert_eq!(again, written);
     world.check().await;
 }
