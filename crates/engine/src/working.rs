@@ -20,8 +20,8 @@ mod changes;
 mod timelines;
 
 pub use changes::{Changes, Pending};
-pub(crate) use timelines::Side;
 use timelines::Timelines;
+pub(crate) use timelines::{ByNow, Side};
 
 /// Something that has to be read before a command can be decided.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -20,7 +20,7 @@ use crate::rules::{
     advance_all, catch_up, erased_at, evaluate_now, is_late,
 };
 use crate::view::IDENTITIES;
-use crate::working::{Lack, Need, Side, Working};
+use crate::working::{ByNow, Lack, Need, Side, Working};
 
 /// Events of timelines that one command reads for rules. What needs more is put off to when nobody waits for it.
 pub(super) const EVENTS_READ_MAX: u64 = 100_000;
@@ -311,6 +311,7 @@ impl Act<'_> {
     ) -> Result<SegmentStates, Lack> {
         let nodes = || cluster.piece(head).filter(|node| node.events() > 0);
         let events = self.working.newest(nodes().map(|node| node.id), side);
+        let by_now = ByNow(&*self.working);
         let sources = Sources {
             rules: config.rules(),
             config,
@@ -318,7 +319,10 @@ impl Act<'_> {
             node: head,
             events: events.as_deref().ok(),
             asked: None,
-            timelines: &*self.working,
+            timelines: match side {
+                Side::Before => by_now.0,
+                Side::After => &by_now,
+            },
         };
         let mut look = Look::new(sources, segment_states.clone(), self.now);
         look.allow(self.rules_left);

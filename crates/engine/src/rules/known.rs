@@ -63,6 +63,15 @@ impl Chunk {
         Self { events, rest }
     }
 
+    /// The same with more events; those behind what it knows are left out.
+    pub(crate) fn with<'a>(&self, more: impl Iterator<Item = &'a Event>, rules: &RuleSet) -> Self {
+        let more = Self::new(more.filter(|event| self.rest.is_none_or(|rest| event.time < rest)), None, rules);
+        let mut events = self.events.clone();
+        events.extend(more.events);
+        events.sort_unstable_by_key(|(moment, _)| *moment);
+        Self { events, rest: self.rest }
+    }
+
     fn stretch(&self, id: AggregateId, from: Timestamp, to: Timestamp) -> Stretch {
         let own = self.events.iter().filter_map(|(moment, all)| {
             let (_, own) = all.iter().find(|(own, _)| *own == id)?;

@@ -167,6 +167,27 @@ impl From<Wanted> for Need {
     }
 }
 
+/// Timelines with what the command at hand has added: those of states that hold it. Nothing is taken from them: where an event goes, states are
+/// read anew.
+pub(crate) struct ByNow<'a>(pub(crate) &'a Working);
+
+impl Known for ByNow<'_> {
+    fn stretch(&self, node: NodeId, from: Timestamp, to: Timestamp) -> Option<Option<Arc<Chunk>>> {
+        let Self(working) = self;
+        let before = working.stretch(node, from, to)?;
+        let added = working.scratch_timelines.added(node).filter(|event| event.time >= from).map(|event| &**event);
+        let mut added = added.peekable();
+        if added.peek().is_none() {
+            return Some(before);
+        }
+        Some(before.map(|chunk| Arc::new(chunk.with(added, working.config.rules()))))
+    }
+
+    fn states(&self, node: NodeId, at: Timestamp) -> Option<Arc<Built>> {
+        self.0.states_by_now(node, at).ok()
+    }
+}
+
 /// Timelines as they were before the command at hand.
 impl Known for Working {
     fn stretch(&self, node: NodeId, from: Timestamp, to: Timestamp) -> Option<Option<Arc<Chunk>>> {

@@ -17,6 +17,8 @@ mod time;
 /// Calls of the parser within itself. A node takes two, and the parentheses around it, which are no node, two more. The depth of
 /// the tree is counted when it stands.
 const RECURSION_MAX: usize = 4 * (DEPTH_MAX + 1);
+/// What to say of `exists` without a condition.
+const HAS_VALUE: &str = "that there is a value is written x.isNotNull(); list.exists(condition) asks of each item";
 
 /// How strongly an operator binds what stands beside it; also the least strength that a position takes without parentheses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -445,5 +447,9 @@ fn wrong_count(function: Function, given: usize, place: Place) -> Problem {
         _ if least == most => format!("{} with {least} arguments", spec.name),
         _ => format!("{} with {least} to {most} arguments", spec.name),
     };
-    Problem::new(Code::WrongArguments, place, what)
+    let problem = Problem::new(Code::WrongArguments, place, what);
+    match function {
+        Function::Exists => Problem { hint: Some(HAS_VALUE.to_owned()), ..problem },
+        _ => problem,
+    }
 }

@@ -12,7 +12,9 @@ fn say(who: usize, and: Option<usize>) -> Say {
 
 fn holds(rules: [&str; 6], steps: &[Step]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    for (limits, tail_events_max) in [Limits::EMBEDDED, TINY].into_iter().flat_map(|own| [(own, 64), (own, 0)]) {
+    for (limits, tail_events_max) in
+        [Limits::EMBEDDED, TINY].into_iter().flat_map(|own| [64, 0, 2, 1].map(|tail| (own, tail)))
+    {
         let case = Case { rules: rules.map(str::to_owned).to_vec(), steps: steps.to_vec() };
         runtime.block_on(run(&case, &Seen::default(), limits, tail_events_max));
     }
@@ -87,6 +89,24 @@ fn a_version_takes_over_what_was_built_for_one_that_never_was_live() {
             Step::PutRuleSlowly(3, "plan.isNull()".into()),
             Step::PutRuleSlowly(4, "inSegment(\"s0\")".into()),
             Step::Say(say(0, None)),
+        ],
+    );
+}
+
+/// A window that stays of an earlier instant goes on in the command of an event that was in it and has left since.
+#[test]
+fn what_comes_late_and_has_left_already_is_not_counted() {
+    let at = |ago: i64| Say { ago, event: Some(Body { name: "A", x: None, sku: None, tags: false }), ..say(2, None) };
+    holds(
+        ["age", "age", "age", "age = 9", "age = 9", "xEvent[timestamp occurs this hour].count() >= 0"],
+        &[
+            Step::Say(at(-2)),
+            Step::Say(at(2)),
+            Step::Wait(7, 0),
+            Step::WaitToEdge(2, 0),
+            Step::Say(at(0)),
+            Step::WaitToEdge(0, 0),
+            Step::Say(at(1)),
         ],
     );
 }

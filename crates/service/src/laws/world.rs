@@ -38,6 +38,8 @@ use crate::jobs::{JobStatus, Wish};
 use crate::read::query::Lookup;
 use crate::stored::keys::{Family, Scope};
 use crate::stored::layout::{read_member_key, read_segment_key};
+use crate::stored::records::rows::decode_lane;
+use crate::stored::row;
 use crate::work::check;
 use crate::work::service::Service;
 use crate::work::timers;
@@ -137,6 +139,7 @@ impl<'a> World<'a> {
                 // One commit: it is decided at the very instant.
                 let fact = self.fact(say);
                 self.ingest(vec![fact]).await;
+                self.catch_up().await;
                 self.look(self.now(), self.now()).await;
                 self.pass_to(self.now().micros() + TICK).await;
                 return;
@@ -435,6 +438,13 @@ impl<'a> World<'a> {
             self.pass_to(now + 6 * TICK).await;
         }
         self.now()
+    }
+
+    /// A job may have committed at this very instant: then what came was decided right after it, and it is that instant now.
+    async fn catch_up(&self) {
+        let row = row::read(&*self.store, Scope::new(WORKSPACE).lane()).await.expect("a row").expect("a row");
+        let last = decode_lane(&row.value).expect("a row").clock;
+        self.clock.fetch_max(last.micros(), Ordering::SeqCst);
     }
 
     /// Lets time pass, and looks at every instant at which something may change by itself.
