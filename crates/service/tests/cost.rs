@@ -72,6 +72,7 @@ const FACT: u8 = 0x1a;
 const HELD: u8 = 0x08;
 const IDENTITY: u8 = 0x02;
 const LANE: u8 = 0x14;
+const UNCLAIMED: u8 = 0x29;
 
 /// Writes the first facts, then the last one, and compares the families of rows that the last one cost.
 async fn check(before: &[&str], last: &str, expected: &[u8]) {
@@ -97,8 +98,8 @@ async fn an_ordinary_event_writes_three_rows_and_the_lanes_own() {
 
 #[tokio::test]
 async fn a_new_person_costs_an_identity_row_more() {
-    // The first write of a workspace says besides in which spelling its identities are.
-    check(&[], "user_id:ann !A @1", &[CONFIG, IDENTITY, CLUSTER, EVENT, LANE, FACT]).await;
+    // The first write of a workspace says besides in which spelling its identities are, and that no attributes are called as they are.
+    check(&[], "user_id:ann !A @1", &[CONFIG, IDENTITY, CLUSTER, EVENT, LANE, FACT, UNCLAIMED]).await;
     check(&["user_id:bob !A @1"], "user_id:ann !A @1", &[IDENTITY, CLUSTER, EVENT, LANE, FACT]).await;
 }
 

@@ -137,10 +137,10 @@ impl<'a> World<'a> {
             }
             Step::Say(say) => {
                 // One commit: it is decided at the very instant.
-                let fact = self.fact(say);
+                let (fact, since) = (self.fact(say), self.now());
                 self.ingest(vec![fact]).await;
                 self.catch_up().await;
-                self.look(self.now(), self.now()).await;
+                self.look(self.now(), since).await;
                 self.pass_to(self.now().micros() + TICK).await;
                 return;
             }
