@@ -63,7 +63,7 @@ impl Chunk {
         Self { events, rest }
     }
 
-    /// The same with more events; those behind what it knows are left out.
+    /// The same with more events. Those from `rest` on are left out: of what happened then, the stretch does not know all.
     pub(crate) fn with<'a>(&self, more: impl Iterator<Item = &'a Event>, rules: &RuleSet) -> Self {
         let more = Self::new(more.filter(|event| self.rest.is_none_or(|rest| event.time < rest)), None, rules);
         let mut events = self.events.clone();

@@ -167,8 +167,8 @@ impl From<Wanted> for Need {
     }
 }
 
-/// Timelines with what the command at hand has added: those of states that hold it. Nothing is taken from them: where an event goes, states are
-/// read anew.
+/// Timelines with the events that the command at hand has added. States that hold such an event go on with these: the timeline as it was before
+/// would not tell that it has left a window. An event that the command removes is still here, for the states of its node are read anew.
 pub(crate) struct ByNow<'a>(pub(crate) &'a Working);
 
 impl Known for ByNow<'_> {

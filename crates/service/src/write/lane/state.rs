@@ -68,6 +68,7 @@ struct Known {
     secret: Option<Secret>,
     /// The members of each segment, counted with the commits that change them.
     members: AllCounts,
+    /// Which attributes nobody claimed, noted with the commits that bring them.
     unclaimed: Noted,
     /// Erased nodes whose links that did not hold are still to be removed.
     loose: Arc<HashSet<NodeId>>,
