@@ -65,6 +65,10 @@ pub(crate) fn audited(app: &Arc<App>, route: &Route, handler: MethodRouter<Arc<A
     let is_native = route.door == "native";
     handler.layer(from_fn(move |request: Request, next: Next| {
         let objects = if is_native { named(path, request.uri().path()) } else { Vec::new() };
+        // What is only tried changes nothing; what it says of what is stored is read.
+        let is_tried =
+            is_native && request.uri().query().is_some_and(|query| query.split('&').any(|own| own == "dry_run=true"));
+        let action = if is_tried { Action::Read } else { action };
         let address = request.extensions().get::<Peer>().map(|peer| peer.0);
         let id = request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
         let asked = Asked { action, door, operation: operation.clone(), objects, address, request_id: id };

@@ -225,7 +225,7 @@ fn format_of(name: &str) -> Option<(Format, Packing)> {
     let packed = packings.into_iter().find_map(|(ending, packing)| Some((name.strip_suffix(ending)?, packing)));
     let (name, packing) = packed.unwrap_or((&name, Packing::None));
     let format = match name.rsplit_once('.')?.1 {
-        "csv" => Format::Csv,
+        "csv" | "tsv" => Format::Csv,
         "jsonl" | "ndjson" => Format::JsonLines,
         "parquet" if packing == Packing::None => Format::Parquet,
         _ => return None,
@@ -269,7 +269,7 @@ impl Source {
     fn new(name: &str, at: At) -> Result<Self, Error> {
         let Some((format, packing)) = format_of(name) else {
             let message = format!(
-                "the format of {name} is not known; .csv, .jsonl, .ndjson (each also with .gz or .zst) or .parquet is expected"
+                "the format of {name} is not known; .csv, .tsv, .jsonl, .ndjson (each also with .gz or .zst) or .parquet is expected"
             );
             return Err(Error::invalid("source_format_unsupported", message));
         };
@@ -321,13 +321,32 @@ fn look_at_parquet(sources: &[Source], types: &BTreeMap<String, ColumnKind>) -> 
     for source in sources {
         let is_same_format = source.format == Format::Parquet;
         let own = if is_same_format { parquet::columns(source)? } else { Vec::new() };
-        if !is_same_format || columns.as_ref().is_some_and(|first| *first != own) {
-            let message = format!("the columns of {} are others than those of the files before it", source.name());
-            return Err(Error::invalid("source_columns_differ", message));
+        if !is_same_format || columns.as_ref().is_some_and(|first| places(first, &own).is_none()) {
+            return Err(differing(source));
         }
-        columns = Some(own);
+        columns.get_or_insert(own);
     }
     Ok(columns.unwrap_or_default())
+}
+
+/// Where each of these columns stands in a file that has them in another order, or in the same; none where it has others. Names that come twice
+/// have one order alone.
+fn places<T: PartialEq>(columns: &[T], own: &[T]) -> Option<Vec<usize>> {
+    if columns == own {
+        return Some((0..own.len()).collect());
+    }
+    let place = |column: &T| {
+        let mut places = own.iter().enumerate().filter(|(_, name)| *name == column).map(|(at, _)| at);
+        places.next().filter(|_| places.next().is_none())
+    };
+    let places: Vec<usize> = columns.iter().map(place).collect::<Option<_>>()?;
+    let is_each = (0..own.len()).all(|at| places.contains(&at));
+    (places.len() == own.len() && is_each).then_some(places)
+}
+
+fn differing(source: &Source) -> Error {
+    let message = format!("the columns of {} are others than those of the files before it", source.name());
+    Error::invalid("source_columns_differ", message)
 }
 
 /// Why reading ends early.

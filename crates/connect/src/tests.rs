@@ -121,6 +121,38 @@ async fn files_of_one_pattern_are_one_table() {
 }
 
 #[tokio::test]
+async fn values_are_apart_by_what_the_header_has_between_its_names() {
+    let two = ["id number | v text", "#1 | '2,5'"];
+    for (name, text, expected) in [
+        ("a.csv", "id;v\n1;2,5\n", &two[..]),
+        ("a.csv", "\"id\";\"v\"\r\n1;\"2,5\"\r\n", &two),
+        ("a.tsv", "id\tv\n1\t2,5\n", &two),
+        ("a.csv", "id|v\n1|2,5\n", &two),
+        ("a.csv", "\"id;x\",v\n1,\"2,5\"\n", &["id;x number | v text", "#1 | '2,5'"]),
+        ("a.csv", "\"id,x\";v\n1;\"2,5\"\n", &["id,x number | v text", "#1 | '2,5'"]),
+        ("a.csv", "id\n1\n", &["id number", "#1"]),
+    ] {
+        check(name, text, &[], expected).await;
+    }
+}
+
+#[tokio::test]
+async fn columns_are_known_by_their_names_in_whatever_order() {
+    let files = [("a-1.csv", "id,v,w\n1,x,true\n"), ("a-2.csv", "w;id;v\nfalse;2;y\n"), ("b.csv", "id,v,v\n1,2,3\n")];
+    let folder = folder(&files);
+    let (columns, rows) = read(folder.path(), "a-*", &[]).await.expect("two files");
+    let head: Vec<String> = columns.iter().map(|own| format!("{} {}", own.name, own.kind.name())).collect();
+    assert_eq!(head, ["id number", "v text", "w boolean"]);
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(told).collect()).collect();
+    assert_eq!(rows, [["#1", "'x'", "true"], ["#2", "'y'", "false"]]);
+    for other in ["w,id\ntrue,2\n", "w,id,v,x\ntrue,2,y,1\n", "w,id,u\ntrue,2,y\n", "w,id,id\ntrue,2,y\n"] {
+        std::fs::write(folder.path().join("a-2.csv"), other).expect("a file");
+        let refused = read(folder.path(), "a-*", &[]).await.expect_err(other);
+        assert_eq!(refused.code, "source_columns_differ", "{other}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_table_is_told_clearly() {
     let long = format!("id,v\n1,\"{}\n", "x".repeat(ROW_BYTES_MAX * 2));
     let wide = (0..=COLUMNS_MAX).map(|at| format!("c{at}")).collect::<Vec<_>>().join(",");
@@ -131,7 +163,6 @@ async fn what_is_no_table_is_told_clearly() {
         ("empty.csv", ""),
         ("stray.csv", "id,v\n1,\"x\n2,y\n3,\"z\n"),
         ("unended.csv", "id,v\n1,\"x\n2,y\n"),
-        ("semicolons.csv", "id;v\n1;2,5\n"),
         ("no-name.csv", "id,\n1,2\n"),
         ("open.csv", &*long),
         ("wide.csv", &*wide),
@@ -151,7 +182,6 @@ async fn what_is_no_table_is_told_clearly() {
         ("empty.csv", "source_file_invalid"),
         ("stray.csv", "source_file_invalid"),
         ("unended.csv", "source_file_invalid"),
-        ("semicolons.csv", "source_file_invalid"),
         ("no-name.csv", "source_columns_duplicate"),
         ("open.csv", "source_row_too_large"),
         ("wide.csv", "source_too_many_columns"),
@@ -234,11 +264,24 @@ mod parquet {
         RecordBatch::try_from_iter(columns).expect("a batch")
     }
 
-    fn write(path: &Path, compression: Compression) {
+    fn write(path: &Path, batch: &RecordBatch, compression: Compression) {
         let properties = WriterProperties::builder().set_compression(compression).build();
         let file = std::fs::File::create(path).expect("a file");
-        let mut writer = ArrowWriter::try_new(file, batch().schema(), Some(properties)).expect("a writer");
-        writer.write(&batch()).and_then(|()| writer.close().map(drop)).expect("it is written");
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).expect("a writer");
+        writer.write(batch).and_then(|()| writer.close().map(drop)).expect("it is written");
+    }
+
+    #[tokio::test]
+    async fn columns_of_parquet_are_known_by_their_names_in_whatever_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (all, turned): (_, Vec<usize>) = (batch(), (0..batch().num_columns()).rev().collect());
+        write(&folder.path().join("1.parquet"), &all, Compression::SNAPPY);
+        write(&folder.path().join("2.parquet"), &all.project(&turned).expect("columns"), Compression::SNAPPY);
+        let (_, rows) = read(folder.path(), "*.parquet", &[]).await.expect("two files");
+        let told: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(told).collect()).collect();
+        assert_eq!((told.len(), &told[..2]), (4, &told[2..]));
+        write(&folder.path().join("2.parquet"), &all.project(&[0, 1]).expect("columns"), Compression::SNAPPY);
+        assert_eq!(read(folder.path(), "*.parquet", &[]).await.expect_err("others").code, "source_columns_differ");
     }
 
     #[tokio::test]
@@ -250,11 +293,11 @@ mod parquet {
         ];
         for packed in packed {
             let folder = tempfile::tempdir().expect("a folder");
-            write(&folder.path().join("people.parquet"), packed);
+            write(&folder.path().join("people.parquet"), &batch(), packed);
             assert_eq!(read(folder.path(), "*.parquet", &[]).await.expect("a file").1.len(), 2, "{packed}");
         }
         let folder = tempfile::tempdir().expect("a folder");
-        write(&folder.path().join("people.parquet"), Compression::SNAPPY);
+        write(&folder.path().join("people.parquet"), &batch(), Compression::SNAPPY);
         let (columns, rows) = read(folder.path(), "*.parquet", &[]).await.expect("a file");
         let kinds: Vec<&str> = columns.iter().map(|column| column.kind.name()).collect();
         let expected = ["text", "number", "number", "number", "boolean", "timestamp", "text", "text", "binary", "json"];

@@ -261,7 +261,7 @@ pub fn fold<'a>(
         return Err(Lack::Scan);
     }
     let changes_at = if is_window { run::changes_at(&runs, &summary, aggregate, (now, zone)) } else { None };
-    Ok(Kept { value: summary.value(measure), changes_at })
+    Ok(Kept { value: summary.value(measure).map_err(|OutOfRange| Lack::Scan)?, changes_at })
 }
 
 /// The sum of numbers of one sign is beyond what a decimal holds.

@@ -306,6 +306,12 @@ fn clamped(micros: i64) -> Timestamp {
     Timestamp::MIN.plus_micros(micros.saturating_sub(Timestamp::MIN.micros()))
 }
 
+/// Whether a text names a time, and so is equal to others that name the same in another spelling.
+#[must_use]
+pub fn names_time(text: &str) -> bool {
+    read(text, &Zone::utc()).is_some()
+}
+
 /// The time that a text names as ISO 8601 writes it: an instant with its offset, one without, which is in UTC, or a day.
 pub(crate) fn read(text: &str, zone: &Zone) -> Option<Interval> {
     const BYTES_MAX: usize = 64;

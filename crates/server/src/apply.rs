@@ -21,6 +21,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use crate::client::{Answer, Client, Target};
+use crate::commands::table;
 pub(crate) use dump::documents;
 use kinds::{Current, Kind, Refused};
 use plan::{Change, Unnamed};
@@ -151,6 +152,9 @@ fn is_model_taken(client: &Client, current: &Current, changes: &[Change], force:
             return Ok(false);
         }
     };
+    for warning in answer["warnings"].as_array().into_iter().flatten() {
+        eprintln!("warning: {}", table::plain(warning["message"].as_str().unwrap_or_default()));
+    }
     let contradictions = told(&answer["contradictions"]);
     if contradictions.is_empty() {
         return Ok(true);

@@ -161,6 +161,22 @@ fn a_stray_quote_costs_its_own_row_and_no_other() {
 }
 
 #[test]
+fn what_the_server_leaves_out_of_a_row_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let lines = ["id,n", "u1,1", "u2,1000000000000000000000", "u3,2000000000000000000000", "u4,4"];
+    fs::write(folder.path().join("in.csv"), lines.join("\n")).expect("written");
+    let flags = ["in.csv", "--event", "Seen", "--user-id", "{id}", "--property", "n:number={n}"];
+    let output = load(&server, folder.path(), &flags, None);
+    let expected = format!("{}; without values that could not be read or kept: 2 rows", counts(4, 0, 0));
+    assert_eq!(end(&output), (expected, Some(0)), "{}", told(&output));
+    let reason = "2 rows: stored without a value: properties.n: number_out_of_range";
+    assert!(told(&output).contains(reason), "{}", told(&output));
+    // What is known already lacks nothing more.
+    assert_eq!(end(&load(&server, folder.path(), &flags, None)), (counts(0, 4, 0), Some(0)));
+}
+
+#[test]
 fn a_load_that_cannot_succeed_ends_early() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(&folder.path().join("data"));
@@ -177,7 +193,8 @@ fn a_load_that_cannot_succeed_ends_early() {
     let lenient = load(&server, folder.path(), &[&flags[..], &["--lenient"]].concat(), None);
     assert_eq!(end(&lenient).1, Some(0));
     assert!(
-        end(&lenient).0.starts_with(&counts(2_999, 0, 1)) && end(&lenient).0.contains("could not be read: 2999 rows")
+        end(&lenient).0.starts_with(&counts(2_999, 0, 1))
+            && end(&lenient).0.contains("could not be read or kept: 2999 rows")
     );
     // Lenient or not, a file of which nothing is stored did not go in.
     fs::write(folder.path().join("in.csv"), "id,n\n,1\n").expect("written");

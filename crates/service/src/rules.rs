@@ -74,7 +74,7 @@ impl Service {
         Ok(RuleModel::new(&*self.configured(workspace).await?, visibility))
     }
 
-    /// What a rule comes to for a profile now, under a merge policy and for a reader of these rights.
+    /// What a rule comes to for a profile now, under a merge policy, with the days of a time zone, and for a reader of these rights.
     ///
     /// # Errors
     /// `NotFound` with `profile_not_found`; `Invalid` with `namespace_unknown`, `merge_policy_unknown`; `LimitExceeded` with
@@ -84,7 +84,7 @@ impl Service {
         workspace: WorkspaceId,
         lookup: &Lookup,
         rule: Arc<Rule>,
-        policy: Option<&str>,
+        (policy, zone): (Option<&str>, Zone),
         visibility: Flags,
     ) -> Result<Evaluated, Error> {
         let configured = self.configured(workspace).await?;
@@ -103,7 +103,8 @@ impl Service {
         let (store, policy) = (self.store().clone(), policy.map(str::to_owned));
         let work = move |patience: Patience| async move {
             let policy = configured.policy(policy.as_deref())?;
-            let asked = Tried { rule: &rule, configured: &configured, policy, found: &found, ruled, visibility, now };
+            let asked =
+                Tried { rule: &rule, configured: &configured, policy, zone, found: &found, ruled, visibility, now };
             tried(&*store, Scope::new(workspace), asked, patience).await
         };
         self.pool().run(workspace, ANSWER_MICROS, work).await
@@ -115,6 +116,7 @@ struct Tried<'a> {
     rule: &'a Rule,
     configured: &'a Configured,
     policy: &'a Chosen,
+    zone: Zone,
     found: &'a Found,
     ruled: RuleResults,
     visibility: Flags,
@@ -122,7 +124,7 @@ struct Tried<'a> {
 }
 
 async fn tried(store: &dyn Store, scope: Scope, asked: Tried<'_>, patience: Patience) -> Result<Evaluated, Error> {
-    let Tried { rule, configured, policy, found, ruled, visibility, now } = asked;
+    let Tried { rule, configured, policy, zone, found, ruled, visibility, now } = asked;
     let config = &configured.config;
     let query = EventQuery { limit: SCAN_EVENTS_MAX, visibility, ..EventQuery::default() };
     let bytes_max = SCAN_BYTES_MAX + 1;
@@ -142,7 +144,6 @@ async fn tried(store: &dyn Store, scope: Scope, asked: Tried<'_>, patience: Pati
         ruled.audiences,
     );
     let facts = facts.within(is_cut, patience).without(rest.map(|last| last.time));
-    let zone = Zone::utc();
     let answer = rule.evaluate(&facts, &Frame { now, zone: &zone, steps_max: STEPS_MAX });
     if facts.lacks_events() {
         let message =

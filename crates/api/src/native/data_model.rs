@@ -24,6 +24,8 @@ mod parse;
 mod render;
 mod wire;
 
+use render::Shows;
+
 const CONFIGURE: Access = Access::Workspace(Permission::Configure);
 
 pub(super) fn routes() -> Vec<Route> {
@@ -246,18 +248,26 @@ async fn remove_event_type(
 async fn make(app: &App, entered: Entered, change: ModelChange, query: &Query, headers: &HeaderMap) -> Answer {
     let expected = parse::expected_version(headers)?;
     let contradicting = if parse::says_yes(query, "force")? { Contradicting::Made } else { Contradicting::Refused };
+    let reads = entered.caller.permissions().contains(Permission::Read);
+    let shows = |before: &StoredModel| {
+        let sees_all = before.model.hidden(entered.visibility()).is_empty();
+        if reads && sees_all { Shows::Examples } else { Shows::Count }
+    };
+    let config = app.service.configuration(entered.workspace).await?;
     if parse::says_yes(query, "dry_run")? {
         let tried = app.service.try_model_change(entered.workspace, &change, expected).await?;
-        let answer = render::change(&tried, tried.before.version, true);
+        let mut answer = render::change(&tried, shows(&tried.before), (tried.before.version, true));
+        answer.warnings = render::warnings(&tried, &config);
         return Ok(entered.answer(tagged(json_answer(&answer), &tried.before)));
     }
     match app.service.change_model(entered.workspace, change, expected, contradicting).await? {
         ModelOutcome::Made(changed) => {
-            let answer = render::change(&changed, changed.after.version, false);
+            let mut answer = render::change(&changed, shows(&changed.before), (changed.after.version, false));
+            answer.warnings = render::warnings(&changed, &config);
             Ok(entered.answer(tagged(json_answer(&answer), &changed.after)))
         }
-        ModelOutcome::Contradicted(ModelChanged { contradictions, .. }) => {
-            let found = serde_json::to_value(render::contradictions(&contradictions));
+        ModelOutcome::Contradicted(ModelChanged { contradictions, before, .. }) => {
+            let found = serde_json::to_value(render::contradictions(&contradictions, shows(&before)));
             let found = found.expect("our wire types have text keys and serialise without fail");
             Err(Failure::from(contradicted(&contradictions)).with_member("contradictions", found))
         }

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 use tessera_engine::value::Value;
 use tessera_expr::ast::Expr;
+use tessera_expr::calendar::Zone;
 use tessera_expr::check::{self, Model, Type};
 use tessera_expr::plan::Aggregate;
 use tessera_expr::problem::{Place, Problem};
@@ -203,6 +204,18 @@ struct Evaluate {
     /// The id of a merge policy; the workspace's default one where it is left out.
     #[serde(default)]
     merge_policy: Option<String>,
+    /// Where its days begin, by a name such as `Europe/Paris`; UTC where it is left out.
+    #[serde(default)]
+    time_zone: Option<String>,
+}
+
+/// The zone that is named; UTC where none is.
+///
+/// # Errors
+/// `Invalid` with `time_zone_unknown`.
+pub(super) fn zone(named: Option<&str>) -> Result<Zone, Error> {
+    let unknown = || invalid("time_zone_unknown", "time_zone is expected to be a name such as Europe/Paris, or UTC");
+    Zone::named(named.unwrap_or("UTC")).ok_or_else(unknown)
 }
 
 /// What a rule came to for a profile.
@@ -277,8 +290,8 @@ async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> A
 async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let entered = app.enter(&headers, Permission::Read)?;
     let body = entered.body(&app, &headers, body).await?;
-    let Evaluate { pql, pql_json, tree, filter, purpose, profile, merge_policy } = body::json(&body)?;
-    let lookup = parse::lookup(profile)?;
+    let Evaluate { pql, pql_json, tree, filter, purpose, profile, merge_policy, time_zone } = body::json(&body)?;
+    let (lookup, zone) = (parse::lookup(profile)?, zone(time_zone.as_deref())?);
     let (purpose, spelled) = (purpose_of(&purpose)?, spelled(pql, pql_json, tree, filter)?);
     let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
     let (rule, _) = compile(&spelled, purpose, &model).map_err(|problem| refused(&problem, &spelled))?;
@@ -289,7 +302,7 @@ async fn evaluate(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -
     let policy = merge_policy.as_deref();
     let warnings = warnings(&app, entered.workspace, &rule, &model, (policy, Values::Left)).await?;
     let evaluated =
-        app.service.evaluate(entered.workspace, &lookup, Arc::new(rule), policy, entered.visibility()).await?;
+        app.service.evaluate(entered.workspace, &lookup, Arc::new(rule), (policy, zone), entered.visibility()).await?;
     let Evaluated { profile_id, value, at, changes_at, steps, events, is_truncated } = evaluated;
     let changes_at = changes_at.map(format_timestamp);
     let (value, at, truncated) = (raw(&value), format_timestamp(at), is_truncated);

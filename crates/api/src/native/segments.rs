@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 use tessera_engine::rules::Explained;
-use tessera_expr::calendar::Zone;
 use tessera_expr::explain::{Leaf, Part};
 use tessera_expr::facts::Membership as Stands;
 use tessera_expr::rule::Purpose;
@@ -286,8 +285,7 @@ async fn preview(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     let body = entered.body(&app, &headers, body).await?;
     let Condition { pql, pql_json, tree, filter, time_zone, merge_policy, of } = body::json(&body)?;
     let spelled = rules::spelled(pql, pql_json, tree, filter)?;
-    let unknown = || invalid("time_zone_unknown", "time_zone is expected to be a name such as Europe/Paris, or UTC");
-    let zone = Zone::named(time_zone.as_deref().unwrap_or("UTC")).ok_or_else(unknown)?;
+    let zone = rules::zone(time_zone.as_deref())?;
     let model = app.service.rule_model(entered.workspace, entered.visibility()).await?;
     let compiled = rules::compile(&spelled, Purpose::Condition, &model);
     let (rule, _) = compiled.map_err(|problem| rules::refused(&problem, &spelled))?;

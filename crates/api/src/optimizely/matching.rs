@@ -85,14 +85,19 @@ async fn listed(app: &App, entered: &Entered, headers: &HeaderMap, body: Body) -
 async fn answer_matching(app: &App, mut entered: Entered, found: &Found, profiles: Vec<DocumentProfile>) -> Answer {
     let mut seen = Vec::new();
     let is_brought = found.rule()?.next().is_none();
-    let rule = found.rule()?.definition().rule.clone();
+    let definition = found.rule()?.definition();
+    let (rule, zone) = (definition.rule.clone(), definition.zone.clone());
+    let policy = definition.merge_policy.as_ref().map(ToString::to_string);
     let (mut items, mut bytes) = (Vec::new(), 0);
     for profile in &profiles {
         let is_inside = if is_brought {
             profile.segments.iter().any(|name| **name == *found.name.as_str())
         } else {
             let (workspace, lookup) = (found.scope.workspace, Lookup::Node(profile.id));
-            let evaluated = app.service.evaluate(workspace, &lookup, rule.clone(), None, entered.visibility()).await?;
+            let evaluated = app
+                .service
+                .evaluate(workspace, &lookup, rule.clone(), (policy.as_deref(), zone.clone()), entered.visibility())
+                .await?;
             evaluated.value == Value::Bool(true)
         };
         if !is_inside || seen.contains(&profile.id) {

@@ -593,6 +593,56 @@ async fn sets_change_without_knowing_them_in_any_order_and_twice() {
     assert_eq!(profile(&world, ROOT).await["tags"], json!(["a"]));
 }
 
+/// Which profile has a value that is not allowed is told to those alone who may read it, and a trial stands in the audit log as what is read.
+#[tokio::test]
+async fn who_contradicts_a_change_is_told_to_those_who_see_everything() {
+    let world = World::new().await;
+    let record = |user: &str, plan: &str| {
+        let identities = json!([{ "namespace": "user_id", "value": user }]);
+        json!({ "dataset": "crm", "identities": identities, "attributes": { "plan": plan } }).to_string()
+    };
+    for (user, plan) in [("u1", "gold"), ("u2", "free")] {
+        assert_eq!(world.call("POST", "/v1/records", ROOT, record(user, plan)).await.json()["accepted"], 1);
+    }
+    let path = "/v1/data-model/attributes/plan";
+    put_ok(&world, path, &json!({ "type": "text", "private": true })).await;
+    let narrowed = json!({ "type": "text", "private": true, "allowed_values": ["free"] }).to_string();
+    let tried = async |permissions: &[&str]| {
+        let key = world.key("private", permissions, &["default"]).await;
+        let reply = world.call("PUT", &format!("{path}?dry_run=true"), &key, narrowed.clone()).await;
+        let refused = world.call("PUT", path, &key, narrowed.clone()).await;
+        assert_eq!(refused.code(), "data_model_contradicted");
+        assert_eq!(reply.json()["contradictions"], refused.json()["contradictions"], "{permissions:?}");
+        let found = reply.json()["contradictions"].clone();
+        assert_eq!(found["count"], 1, "{permissions:?}");
+        found["examples"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(tried(&["configure"]).await, 0);
+    assert_eq!(tried(&["configure", "read"]).await, 0, "the data model hides the values from it");
+    assert_eq!(tried(&["configure", "read_private"]).await, 0, "it reads no profile");
+    assert_eq!(tried(&["configure", "read", "read_private"]).await, 1);
+    let audited = world.get("/v1/audit?action=read", ROOT).await.json();
+    let operations = audited["items"].as_array().expect("a list").iter().map(|own| own["operation"].clone());
+    assert_eq!(operations.collect::<Vec<_>>(), vec![json!("PUT /v1/data-model/attributes/{path}"); 4]);
+}
+
+/// A flag on the name of a namespace hides no identifier, and that is said.
+#[tokio::test]
+async fn a_flag_that_hides_no_identifier_is_warned_of() {
+    let world = World::new().await;
+    for (name, body, warned) in [
+        ("email", json!({ "type": "text", "private": true }), 1),
+        ("email", json!({ "type": "text", "private": true, "label": "E-mail" }), 0),
+        ("email", json!({ "type": "text", "internal": true }), 1),
+        ("plan", json!({ "type": "text", "private": true }), 0),
+        ("phone", json!({ "type": "text" }), 0),
+    ] {
+        let changed = put_ok(&world, &format!("/v1/data-model/attributes/{name}"), &body).await;
+        let warnings = changed["warnings"].as_array().map_or(0, Vec::len);
+        assert_eq!(warnings, warned, "{name} {body}: {changed}");
+    }
+}
+
 #[tokio::test]
 async fn a_change_that_stored_data_contradicts_is_refused_with_examples() {
     let world = World::new().await;

@@ -166,9 +166,22 @@ async fn what_cannot_be_asked_is_refused_by_code() {
             "profile_not_found",
         ),
         ("evaluate", json!({ "pql": "city", "profile": ann, "merge_policy": "x" }), 400, "merge_policy_unknown"),
+        ("evaluate", json!({ "pql": "city", "profile": ann, "time_zone": "Paris" }), 400, "time_zone_unknown"),
     ] {
         let reply = call(&world, &format!("/v1/rules:{path}"), &body).await;
         assert_eq!((reply.status.as_u16(), reply.code().as_str()), (status, code), "{body}: {}", reply.json());
+    }
+}
+
+/// Days begin where the call says.
+#[tokio::test]
+async fn a_rule_is_tried_with_the_days_of_a_time_zone() {
+    let world = ann().await;
+    for (zone, day) in [(json!(null), 31), (json!("UTC"), 31), (json!("Europe/Paris"), 1)] {
+        let profile = json!({ "namespace": "user_id", "value": "ann" });
+        let pql = "\"2026-01-31T23:30:00Z\".getDayOfMonth()";
+        let body = json!({ "pql": pql, "profile": profile, "time_zone": zone });
+        assert_eq!(call(&world, "/v1/rules:evaluate", &body).await.json()["value"], day, "{zone}");
     }
 }
 

@@ -1,11 +1,11 @@
-//! CSV: a header, then a row in each record, with as many values as the header has names.
+//! CSV: a header, then a row in each record, with as many values as the header has names. Commas stand between them, or what the header has instead.
 
 use std::io::BufRead;
 
 use csv::StringRecord;
 
 use super::look::{Seen, kind_of, value_of};
-use super::{Batching, Source, Stop, broken};
+use super::{Batching, Source, Stop, broken, differing, places};
 use crate::quoted::{Broken, Fault, Quoted};
 use crate::{COLUMNS_MAX, Column, ColumnKind, Error, ROW_BYTES_MAX, Row};
 
@@ -20,7 +20,10 @@ struct Records<'a> {
 
 impl<'a> Records<'a> {
     fn open(source: &'a Source) -> Result<Self, Error> {
-        let mut rows = Quoted::new(source.open()?, b',', ROW_BYTES_MAX);
+        let mut input = source.open()?;
+        let head = input.fill_buf().map_err(|error| broken(source.name(), &error))?;
+        let delimiter = delimiter_of(head);
+        let mut rows = Quoted::new(input, delimiter, ROW_BYTES_MAX);
         let record = read(source, &mut rows, 1)?;
         let is_there = record.is_some();
         let record = record.unwrap_or_default();
@@ -57,30 +60,45 @@ impl<'a> Records<'a> {
 
     fn unequal(&self, values: usize) -> Error {
         let (row, name, names) = (self.row, self.source.name(), self.header.len());
-        let message = format!("record {row} of {name} has {values} values, and the header has {names}{}", self.hint());
+        let message = format!("record {row} of {name} has {values} values, and the header has {names}");
         Error::invalid("source_file_invalid", message)
     }
+}
 
-    /// What is said of a header that has other characters than commas between its names.
-    fn hint(&self) -> &'static str {
-        let [name] = &*self.header else { return "" };
-        if name.contains([';', '\t', '|']) { "; values are expected to have commas between them" } else { "" }
+/// What stands between the values of a file that begins so: a comma where its first line has one outside of quotes, otherwise that of a semicolon, a
+/// tab and a bar which it has most of.
+fn delimiter_of(head: &[u8]) -> u8 {
+    const OTHERS: [u8; 3] = [b';', b'\t', b'|'];
+    let (mut counts, mut is_quoted) = ([0_usize; OTHERS.len()], false);
+    for byte in head {
+        match byte {
+            b'"' => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            b',' => return b',',
+            b'\n' | b'\r' => break,
+            other => {
+                if let Some(at) = OTHERS.iter().position(|own| own == other) {
+                    counts[at] += 1;
+                }
+            }
+        }
     }
+    // Of equal counts the first.
+    let most = OTHERS.iter().zip(counts).rev().max_by_key(|(_, count)| *count);
+    most.filter(|(_, count)| *count > 0).map_or(b',', |(own, _)| *own)
 }
 
 pub(super) fn look(source: &Source, seen: &mut Seen) -> Result<(), Error> {
     let mut records = Records::open(source)?;
-    match &seen.header {
-        None if seen.is_empty() => seen.set_header(&records.header),
-        Some(header) if *header == records.header => {}
-        None | Some(_) => {
-            let message = format!("the columns of {} are others than those of the files before it", source.name());
-            return Err(Error::invalid("source_columns_differ", message));
-        }
+    if seen.header.is_none() && seen.is_empty() {
+        seen.set_header(&records.header);
     }
+    // Where each value of a record belongs.
+    let places = seen.header.as_ref().and_then(|header| places(&records.header, header));
+    let places = places.ok_or_else(|| differing(source))?;
     while records.next()?.is_some() {
-        for (at, text) in records.record.iter().enumerate() {
-            seen.note(at, kind_of(text), ColumnKind::Text);
+        for (at, text) in places.iter().zip(records.record.iter()) {
+            seen.note(*at, kind_of(text), ColumnKind::Text);
         }
     }
     Ok(())
@@ -88,12 +106,15 @@ pub(super) fn look(source: &Source, seen: &mut Seen) -> Result<(), Error> {
 
 pub(super) fn rows(source: &Source, columns: &[Column], batching: &mut Batching<'_>) -> Result<(), Stop> {
     let mut records = Records::open(source)?;
-    if !records.header.iter().eq(columns.iter().map(|column| &column.name)) {
+    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let Some(places) = places(&names, &records.header) else {
         let message = format!("{} has become another file while it was read", source.name());
         return Err(Error::unreachable("source_lost", message).into());
-    }
+    };
     while let Some(bytes) = records.next()? {
-        let row: Row = records.record.iter().zip(columns).map(|(text, column)| value_of(text, column.kind)).collect();
+        let value =
+            |(at, column): (&usize, &Column)| value_of(records.record.get(*at).unwrap_or_default(), column.kind);
+        let row: Row = places.iter().zip(columns).map(value).collect();
         batching.push(row, bytes + 32 * columns.len())?;
     }
     Ok(())

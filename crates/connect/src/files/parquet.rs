@@ -12,7 +12,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::{At, Batching, Source, Stop, opened};
+use super::{At, Batching, Source, Stop, opened, places};
 use crate::objects::reading::Object;
 use crate::{Column, Error, ROW_BYTES_MAX, ROWS_AT_ONCE, arrow};
 
@@ -154,16 +154,18 @@ pub(super) fn columns(source: &Source) -> Result<Vec<Column>, Error> {
 
 pub(super) fn read(source: &Source, columns: &[Column], batching: &mut Batching<'_>) -> Result<(), Stop> {
     let (reader, trouble) = open(source)?;
-    if arrow::columns(&reader.schema()) != columns {
+    let Some(places) = places(columns, &arrow::columns(&reader.schema())) else {
         let message = format!("{} has become another file while it was read", source.name());
         return Err(Error::unreachable("source_lost", message).into());
-    }
+    };
+    let is_in_order = places.iter().enumerate().all(|(at, place)| at == *place);
     for batch in reader {
         let broken = |_| {
             let message = format!("{} could not be read to its end: a part of it is damaged", source.name());
             told(&trouble, Error::invalid("source_file_invalid", message))
         };
         for row in arrow::rows(&batch.map_err(broken)?) {
+            let row = if is_in_order { row } else { places.iter().map(|at| row[*at].clone()).collect() };
             let bytes = arrow::bytes_of(&row);
             if bytes > ROW_BYTES_MAX + 32 * columns.len() {
                 let message = format!("a row of {} is larger than may be bytes_max={ROW_BYTES_MAX}", source.name());

@@ -1,7 +1,10 @@
 //! Another measure for each group of events.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
+use tessera_expr::ast::Name;
 use tessera_expr::plan::{Contribution, Measure, group_name};
 
 use super::{Gone, Moment, OutOfRange, Summary, Totals, is_scalar};
@@ -103,9 +106,19 @@ impl Groups {
         Ok(())
     }
 
-    pub(super) fn value(&self, measure: &Measure) -> Value {
-        let member = |(key, group): (&Value, &Group)| (group_name(key), group.summary.value(measure));
-        Value::object(self.groups.iter().map(member).collect())
+    /// An object: what each group comes to, by its name. Groups of one name (`1` and `"1"`) come to one value.
+    pub(super) fn value(&self, measure: &Measure) -> Result<Value, OutOfRange> {
+        let mut named: BTreeMap<Name, Cow<'_, Summary>> = BTreeMap::new();
+        for (key, group) in &self.groups {
+            match named.entry(group_name(key)) {
+                Entry::Vacant(free) => {
+                    free.insert(Cow::Borrowed(&group.summary));
+                }
+                Entry::Occupied(mut taken) => taken.get_mut().to_mut().absorb(measure, &group.summary)?,
+            }
+        }
+        let member = |(name, summary): (Name, Cow<'_, Summary>)| Ok((name, summary.value(measure)?));
+        Ok(Value::object(named.into_iter().map(member).collect::<Result<_, OutOfRange>>()?))
     }
 
     pub(super) const fn values_held(&self) -> usize {

@@ -104,9 +104,9 @@ impl Summary {
         Ok(())
     }
 
-    pub(super) fn value(&self, measure: &Measure) -> Value {
+    pub(super) fn value(&self, measure: &Measure) -> Result<Value, OutOfRange> {
         let count = |count: usize| u64::try_from(count).map_or(Value::Null, number);
-        match self {
+        Ok(match self {
             Self::Totals(totals) => match measure {
                 Measure::Exists => Value::Bool(totals.events > 0),
                 Measure::Sum(_) => totals.sum().map_or(Value::Null, Value::Number),
@@ -128,8 +128,8 @@ impl Summary {
                 Measure::UniqueList(_) => Value::set(values.counts().keys().cloned().collect()),
                 _ => values.most_frequent().cloned().unwrap_or(Value::Null),
             },
-            Self::Groups(groups) => groups.value(within(measure)),
-        }
+            Self::Groups(groups) => groups.value(within(measure))?,
+        })
     }
 
     /// Whether what its events come to is within the bounds.

@@ -7,6 +7,7 @@ use crate::cluster::{Cell, Cluster, Evidence, Fragment, Node, Relation, Role, Ta
 use crate::config::Config;
 use crate::fact::{FactKey, Identity, Replaces};
 use crate::id::NodeId;
+use crate::normalise::normalise;
 use crate::prepare::{Prepared, Rejection};
 use crate::rules::Event;
 use crate::time::Timestamp;
@@ -295,11 +296,17 @@ fn tell(
         return;
     }
     let claimed = |path: &Path, value: &Value| {
-        let is_named =
-            |other: &Identity| config.find(other.namespace).is_some_and(|own| own.name.as_str() == path.as_str());
-        // A document that removes an identity says so of the value, too.
-        let is_cleared = || *value == Value::Null && fact.document.is_some() && config.by_name(path.as_str()).is_some();
-        let claims = by.is_none() && (prepared.others.iter().any(|(other, _)| is_named(other)) || is_cleared());
+        let namespace = config.by_name(path.as_str()).filter(|_| by.is_none())?;
+        let others = || prepared.others.iter().map(|(other, _)| other).filter(|other| other.namespace == namespace.id);
+        let names =
+            |said: &str| normalise(namespace, said).is_ok_and(|value| others().any(|other| other.value == value));
+        let claims = match value {
+            Value::Text(said) => names(said),
+            Value::Number(said) => names(&said.to_string()),
+            // A document that removes an identity says so of the value, too.
+            Value::Null => fact.document.is_some() || others().next().is_some(),
+            _ => false,
+        };
         claims.then_some(prepared.class)
     };
     let fragment = node.fragment(&fact.dataset, by);

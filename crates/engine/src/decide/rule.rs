@@ -320,7 +320,7 @@ impl Act<'_> {
             events: events.as_deref().ok(),
             asked: None,
             timelines: match side {
-                Side::Before => by_now.0,
+                Side::Before => &*self.working,
                 Side::After => &by_now,
             },
         };

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Evaluator, Item, Result};
+use super::compare::adapted;
+use super::list::{is_scalar, written_items};
+use super::{Evaluator, Item, Result, key_text};
 use crate::ast::{Comparison, Expr, Function, Unit};
 use crate::calendar::Interval;
 use crate::facts::Membership;
@@ -14,8 +16,8 @@ impl<'f> Evaluator<'f> {
         match arguments {
             [] => Ok(self.of_the_clock(function)),
             [first, rest @ ..] => {
-                let first = self.expr(first)?;
-                self.of_one(function, first, rest)
+                let item = self.expr(first)?;
+                self.of_one(function, (item, first), rest)
             }
         }
     }
@@ -30,16 +32,19 @@ impl<'f> Evaluator<'f> {
     }
 
     /// A function of what stands first, and perhaps of more.
-    fn of_one(&mut self, function: Function, first: Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
+    fn of_one(
+        &mut self,
+        function: Function,
+        (first, written): (Item<'f>, &'f Expr),
+        rest: &'f [Expr],
+    ) -> Result<Item<'f>> {
         use Function as F;
         match function {
-            F::In | F::NotIn => {
-                let list = self.argument(rest, 0)?;
-                self.membership_in(&list, &first, function == F::NotIn)
-            }
-            F::Includes => {
-                let item = self.argument(rest, 0)?;
-                self.membership_in(&first, &item, false)
+            F::In | F::NotIn | F::Includes => {
+                let [other] = rest else { return Ok(Item::NULL) };
+                let (own, other) = ((first, written), (self.expr(other)?, other));
+                let (list, item) = if function == F::Includes { (own, other) } else { (other, own) };
+                self.membership(list, item, function == F::NotIn)
             }
             F::Like | F::Matches | F::RegexGroup => self.pattern(function, &first, rest),
             F::StartsWith | F::EndsWith | F::Contains | F::Equals => {
@@ -50,8 +55,9 @@ impl<'f> Evaluator<'f> {
             F::DoesNotContain => self.text_fails(F::Contains, &first, rest),
             F::NotEqualTo => self.text_fails(F::Equals, &first, rest),
             F::Intersects | F::Intersection | F::SubsetOf | F::SupersetOf => {
-                let other = self.argument(rest, 0)?;
-                self.sets(function, &first, &other)
+                let [other] = rest else { return Ok(Item::NULL) };
+                let (own, other) = ((first, written), (self.expr(other)?, other));
+                self.sets(function, own, other)
             }
             F::Exists => match rest {
                 [body, ..] => Ok(Item::bool(self.exists_in(&first, body)?)),
@@ -72,7 +78,10 @@ impl<'f> Evaluator<'f> {
             F::MapEntry => {
                 let value = self.argument(rest, 0)?;
                 let key = self.value(&first)?;
-                if key == Value::Null { Ok(Item::NULL) } else { self.map_of(BTreeMap::from([(key, value)])) }
+                if !is_scalar(&key) {
+                    return Ok(Item::NULL);
+                }
+                self.map_of(BTreeMap::from([(Value::Text(key_text(&key)), value)]))
             }
             F::IsNull => Ok(Item::bool(first.is_null())),
             F::IsNotNull => Ok(Item::bool(!first.is_null())),
@@ -132,18 +141,35 @@ impl<'f> Evaluator<'f> {
         Ok(Item::number(places.and_then(|places| number.checked_round(places))))
     }
 
-    fn membership_in(&mut self, list: &Item<'f>, item: &Item<'f>, is_inverted: bool) -> Result<Item<'f>> {
+    /// Whether an item is among those of a list.
+    fn membership(
+        &mut self,
+        (list, list_written): (Item<'f>, &Expr),
+        (item, item_written): (Item<'f>, &Expr),
+        is_inverted: bool,
+    ) -> Result<Item<'f>> {
         if list.is_null() || item.is_null() {
             return Ok(Item::bool(false));
         }
-        let Some(items) = self.items(list)? else { return Ok(Item::bool(false)) };
-        Ok(Item::bool(self.has(&items, item)? != is_inverted))
+        let Some(items) = self.items(&list)? else { return Ok(Item::bool(false)) };
+        Ok(Item::bool(self.has((&items, list_written), (&item, Some(item_written)))? != is_inverted))
     }
 
-    /// Whether an item is among these.
-    pub(super) fn has(&mut self, items: &[Item<'f>], item: &Item<'f>) -> Result<bool> {
-        for other in items {
-            if self.compare_items(Comparison::Equal, item, other)? {
+    /// Whether an item is equal to one of these, as `=` says: what is written out takes on the type of what it is compared with.
+    pub(super) fn has(
+        &mut self,
+        (items, written): (&[Item<'f>], &Expr),
+        (item, item_written): (&Item<'f>, Option<&Expr>),
+    ) -> Result<bool> {
+        let written = written_items(written);
+        let as_written = |own: &Item<'f>, written: Option<&Expr>, other: &Item<'f>| match written {
+            Some(written) => adapted(own.clone(), &written.node, other),
+            None => own.clone(),
+        };
+        for (at, other) in items.iter().enumerate() {
+            let own = as_written(item, item_written, other);
+            let other = as_written(other, written.get(at), &own);
+            if self.compare_items(Comparison::Equal, &own, &other)? {
                 return Ok(true);
             }
             self.spend(1)?;

@@ -65,6 +65,9 @@ impl<'f> Evaluator<'f> {
                 _ => comparison == Comparison::NotEqual,
             });
         }
+        if let Some((left, right)) = self.spelled_times(left, right) {
+            return Ok(compare_times(comparison, left, right));
+        }
         match comparison {
             Comparison::Equal => self.equal(left, right),
             Comparison::NotEqual => Ok(!self.equal(left, right)?),
@@ -83,6 +86,20 @@ impl<'f> Evaluator<'f> {
                     _ => Ok(false),
                 }
             }
+        }
+    }
+
+    /// Two texts that name instants, each in a spelling of its own.
+    fn spelled_times(&mut self, left: &Item<'f>, right: &Item<'f>) -> Option<(Interval, Interval)> {
+        // No shorter text names a time.
+        let begins = |text: &str| text.len() >= 8 && text.as_bytes().iter().take(4).all(u8::is_ascii_digit);
+        match (left, right) {
+            (Item::Value(Value::Text(one)), Item::Value(Value::Text(other)))
+                if one != other && begins(one) && begins(other) =>
+            {
+                Some((self.time(left)?, self.time(right)?))
+            }
+            _ => None,
         }
     }
 
@@ -136,7 +153,7 @@ impl<'f> Evaluator<'f> {
 }
 
 /// A value written out takes on the type of what it is compared with, where it can be read as one.
-fn adapted<'f>(item: Item<'f>, node: &Node, other: &Item<'f>) -> Item<'f> {
+pub(super) fn adapted<'f>(item: Item<'f>, node: &Node, other: &Item<'f>) -> Item<'f> {
     let Node::Literal(literal) = node else { return item };
     let adapted = match (literal, other) {
         (Literal::Text(text), Item::Value(Value::Bool(_))) => match &**text {

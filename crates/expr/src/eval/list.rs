@@ -97,6 +97,7 @@ impl<'f> Evaluator<'f> {
         Ok(Item::Value(Value::set(values)))
     }
 
+    /// Items by how what they are grouped by is written: `1` and `"1"` are one group, for its name in an object is the same.
     pub(super) fn group_by(&mut self, list: &Item<'f>, rest: &'f [Expr]) -> Result<Item<'f>> {
         let (Some(items), Some(body)) = (self.items(list)?, rest.first()) else { return Ok(Item::NULL) };
         let mut groups: BTreeMap<Value, Vec<Item<'f>>> = BTreeMap::new();
@@ -107,7 +108,7 @@ impl<'f> Evaluator<'f> {
             if is_scalar(&key) {
                 let size = self.weigh(&key)?;
                 self.spend_order(size, groups.len())?;
-                groups.entry(key).or_default().push(item.clone());
+                groups.entry(Value::Text(key_text(&key))).or_default().push(item.clone());
             }
         }
         Ok(Item::Map(Rc::new(groups.into_iter().map(|(key, items)| (key, Item::List(items.into()))).collect())))
@@ -236,17 +237,25 @@ impl<'f> Evaluator<'f> {
         Ok(Item::number(at_percentile(&numbers, of)))
     }
 
-    /// What two lists have in common.
-    pub(super) fn sets(&mut self, function: Function, left: &Item<'f>, right: &Item<'f>) -> Result<Item<'f>> {
+    /// What two lists have in common; items are equal as `=` says.
+    pub(super) fn sets(
+        &mut self,
+        function: Function,
+        (left, left_written): (Item<'f>, &Expr),
+        (right, right_written): (Item<'f>, &Expr),
+    ) -> Result<Item<'f>> {
         let nothing = if function == Function::Intersection { Item::NULL } else { Item::bool(false) };
         if left.is_null() || right.is_null() {
             return Ok(nothing);
         }
-        let (Some(left), Some(right)) = (self.items(left)?, self.items(right)?) else { return Ok(nothing) };
-        let (left, right) = if function == Function::SupersetOf { (right, left) } else { (left, right) };
+        let (Some(left), Some(right)) = (self.items(&left)?, self.items(&right)?) else { return Ok(nothing) };
+        let (own, other) = ((left, left_written), (right, right_written));
+        let ((left, left_written), (right, right_written)) =
+            if function == Function::SupersetOf { (other, own) } else { (own, other) };
+        let written = written_items(left_written);
         let mut common = Vec::new();
-        for item in left.iter() {
-            if self.has(&right, item)? {
+        for (at, item) in left.iter().enumerate() {
+            if self.has((&right, right_written), (item, written.get(at)))? {
                 common.push(item.clone());
             }
         }
@@ -258,15 +267,14 @@ impl<'f> Evaluator<'f> {
         })
     }
 
-    /// The value at a key; a number finds the key of its spelling too.
+    /// The value at a key. Keys are texts; what is none finds the key of its spelling.
     pub(super) fn get(&mut self, map: &Item<'f>, key: &Item<'f>) -> Result<Item<'f>> {
         let (Some(entries), false) = (self.entries(map)?, key.is_null()) else { return Ok(Item::NULL) };
         self.spend(1)?;
         let mut size = Size::default();
         let key = self.value_into(key, &mut size)?;
         self.spend_order(size, entries.len())?;
-        let found = entries.get(&key).or_else(|| entries.get(&Value::Text(key_text(&key))));
-        Ok(found.cloned().unwrap_or(Item::NULL))
+        Ok(entries.get(&Value::Text(key_text(&key))).cloned().unwrap_or(Item::NULL))
     }
 
     pub(super) fn sides(&mut self, function: Function, map: &Item<'f>) -> Result<Item<'f>> {
@@ -277,6 +285,14 @@ impl<'f> Evaluator<'f> {
         } else {
             entries.values().cloned().collect()
         }))
+    }
+}
+
+/// The items of a list that is written out.
+pub(super) fn written_items(list: &Expr) -> &[Expr] {
+    match &list.node {
+        Node::List(items) => items,
+        _ => &[],
     }
 }
 
@@ -318,6 +334,7 @@ fn most_frequent(values: &[Value]) -> Option<Value> {
     counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(value, _)| value.clone())
 }
 
-fn is_scalar(value: &Value) -> bool {
+/// Whether something can be grouped by it, and be the key of a map.
+pub(super) fn is_scalar(value: &Value) -> bool {
     matches!(value, Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Timestamp(_))
 }

@@ -119,8 +119,7 @@ pub struct Contribution {
     pub group: Value,
 }
 
-/// The name that a group has in the value of [`Measure::Grouped`]. Several groups may have one name: the last of them in the order
-/// of values counts there.
+/// The name that a group has in the value of [`Measure::Grouped`]. Groups of one name (`1` and `"1"`) are one group there.
 #[must_use]
 pub fn group_name(group: &Value) -> Name {
     key_text(group)

@@ -112,9 +112,13 @@ fn measured(measure: &Measure, brought: &[Contribution]) -> Value {
         Measure::Grouped { measure, .. } => {
             let mut groups: BTreeMap<String, Vec<Contribution>> = BTreeMap::new();
             for one in brought {
-                if let Value::Text(group) = &one.group {
-                    groups.entry(group.to_string()).or_default().push(one.clone());
-                }
+                let name = match &one.group {
+                    Value::Text(group) => group.to_string(),
+                    Value::Number(group) => group.to_string(),
+                    Value::Bool(group) => group.to_string(),
+                    _ => continue,
+                };
+                groups.entry(name).or_default().push(one.clone());
             }
             Value::object(
                 groups.iter().map(|(group, brought)| (group.as_str().into(), measured(measure, brought))).collect(),

@@ -156,7 +156,10 @@ impl<'a> Maker<'a> {
             }
             8 => call(Function::Exists, vec![chosen, self.event_condition()]),
             _ => {
-                let grouped = call(Function::GroupBy, vec![chosen, item_path("properties.sku")]);
+                let grouped = call(
+                    Function::GroupBy,
+                    vec![chosen, item_path(self.one(&["properties.sku", "properties.spelled"]))],
+                );
                 let variable = |name: &str| Expr::new(Node::Variable(name.into()));
                 let of = match self.below(3) {
                     0 => call(Function::Count, vec![variable("G")]),
@@ -426,6 +429,10 @@ impl<'a> Maker<'a> {
         }
         if self.is() {
             properties.push(member("sku", Value::text(self.one(&["A", "B"]))));
+        }
+        if self.is() {
+            let spelled = [number(2), Value::text("1"), Value::Bool(true), Value::text("true")];
+            properties.push(member("spelled", spelled[self.below(spelled.len())].clone()));
         }
         let items = (0..self.below(3)).map(|_| Value::object(vec![member("price", number(self.byte()))])).collect();
         let body = vec![member("properties", Value::object(properties)), member("items", Value::List(items))];

@@ -94,16 +94,38 @@ pub(super) fn warn(client: &Client, declared: &Declared, current: &Current, chan
         for warning in answer["warnings"].as_array().into_iter().flatten() {
             let [kind, name, message] =
                 ["kind", "name", "message"].map(|member| warning[member].as_str().unwrap_or_default());
-            let is_declared =
-                |name: &str| declared.things.contains_key(&Key::new(Kind::Attribute, Some(name.to_owned())));
-            if kind == "attribute"
-                && (is_declared(name) || name.split_once('.').is_some_and(|(root, _)| is_declared(root)))
-            {
+            if is_declared(declared, kind, name) {
                 continue;
             }
             eprintln!("warning: {}", table::plain(&format!("{}: {kind} {name}: {message}", change.key)));
         }
     }
+}
+
+/// Whether these files declare what a warning says was never heard of: a computed attribute, or a part of the data model.
+fn is_declared(declared: &Declared, kind: &str, name: &str) -> bool {
+    let has = |key: Key| declared.things.contains_key(&key);
+    match kind {
+        "attribute" => {
+            let root = name.split_once('.').map_or(name, |(root, _)| root);
+            let is_model = |(key, _): (&Key, &Value)| {
+                key.kind == Kind::DataModel
+                    && key.part == "attribute"
+                    && key.name.as_deref().is_some_and(|own| own == name || is_above(own, name) || is_above(name, own))
+            };
+            has(Key::new(Kind::Attribute, Some(root.to_owned()))) || declared.things.iter().any(is_model)
+        }
+        "event_type" => has(Key::part("event_type", Some(name.to_owned()))),
+        "property" => declared.things.iter().any(|(key, value)| {
+            key.kind == Kind::DataModel && key.part == "event_type" && !value["properties"][name].is_null()
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a path leads through another one.
+fn is_above(path: &str, below: &str) -> bool {
+    below.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
 }
 
 const fn path(kind: Kind) -> &'static str {

@@ -31,6 +31,9 @@ pub(crate) enum RuleCommand {
         /// A condition, as a segment has, or a value, as a computed attribute has.
         #[arg(long, default_value = "value", value_parser = ["condition", "value"])]
         purpose: String,
+        /// Where days begin, by a name such as Europe/Paris [default: UTC].
+        #[arg(long, value_name = "NAME")]
+        time_zone: Option<String>,
     },
 }
 
@@ -38,8 +41,9 @@ pub(crate) enum RuleCommand {
 pub(crate) fn run(command: RuleCommand) -> Result<()> {
     match command {
         RuleCommand::Check { ask, pql, purpose } => check(&ask, &pql.text()?, &purpose),
-        RuleCommand::Eval { ask, pql, who, purpose } => {
-            let body = json!({"pql": pql.text()?, "purpose": purpose, "profile": who.body()});
+        RuleCommand::Eval { ask, pql, who, purpose, time_zone } => {
+            let (pql, profile) = (pql.text()?, who.body());
+            let body = json!({"pql": pql, "purpose": purpose, "profile": profile, "time_zone": time_zone});
             ask.send(Method::POST, "/v1/rules:evaluate", Some(&body))
         }
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::value::RawValue;
 use tessera_connect::quoted::{self, Broken, Fault, Quoted};
+use tessera_engine::normalise::spelled_number;
 use tessera_service::members::Members;
 
 use super::input::Text;
@@ -108,6 +109,16 @@ impl<'a> Cell<'a> {
             }),
         }
         .filter(|text| !text.is_empty())
+    }
+
+    /// The text where something is named: of a number of JSON its one spelling, as every door takes it.
+    pub(crate) fn into_name(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Json(raw) if raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
+                Some(Cow::Owned(spelled_number(raw.get()).into_owned()))
+            }
+            own => own.into_text(),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::rejects::{Refused, Rejects};
 use super::report::Report;
 use super::rows::{Row, Rows, Unread};
-use super::sender::{Counts, Sender};
+use super::sender::{Answered, Counts, Sender};
 use crate::client::Client;
 use crate::interrupt;
 
@@ -90,8 +90,7 @@ struct Going<'a> {
 
 impl Going<'_> {
     fn finish(&mut self) -> Result<()> {
-        let refused = self.sender.finish()?;
-        self.errors.note_all(&refused)
+        self.errors.note_answered(&self.sender.finish()?)
     }
 }
 
@@ -145,7 +144,7 @@ impl Load {
                 Ok(row) => Ok(row),
                 Err(Unread::Row { place, raw, reason }) => Err(Refused::unread(place, raw, reason)),
                 Err(Unread::File(error)) => {
-                    going.errors.note_all(&going.sender.finish()?)?;
+                    going.finish()?;
                     return Err(error);
                 }
             };
@@ -181,14 +180,12 @@ impl Load {
         });
         match rendered {
             Ok((row, Rendered { body, left_out })) => {
-                if !left_out.is_empty() {
-                    sender.count_lacking();
-                    for refusal in left_out {
-                        errors.count(format!("loaded without a value: {}", refusal.message));
-                    }
+                let is_lacking = !left_out.is_empty();
+                for refusal in left_out {
+                    errors.count(format!("loaded without a value: {}", refusal.message));
                 }
-                let Some(refused) = sender.push(row.place, row.raw, &body)? else { return Ok(false) };
-                errors.note_all(&refused)?;
+                let Some(answered) = sender.push((row.place, row.raw), &body, is_lacking)? else { return Ok(false) };
+                errors.note_answered(&answered)?;
                 Ok(true)
             }
             Err(refused) => {
@@ -206,6 +203,11 @@ fn begun(sender: &Sender) -> String {
 }
 
 impl Errors {
+    fn note_answered(&mut self, answered: &Answered) -> Result<()> {
+        answered.noted.iter().for_each(|note| self.count(note.clone()));
+        self.note_all(&answered.refused)
+    }
+
     fn note_all(&mut self, refused: &[Refused]) -> Result<()> {
         for one in refused {
             self.rejects.note(one)?;

@@ -26,13 +26,30 @@ pub(crate) struct Sender {
     path: &'static str,
     opening: String,
     rows_max: usize,
-    rows: Vec<(Place, Raw)>,
+    rows: Vec<Pending>,
     raw_bytes: usize,
     body: Vec<u8>,
     counts: Counts,
     differing: Vec<u64>,
     shown: usize,
     report: Report,
+}
+
+/// A row that waits for the answer to its batch.
+struct Pending {
+    place: Place,
+    raw: Raw,
+    /// Whether it is sent without some of its values.
+    is_lacking: bool,
+}
+
+/// What a server answered to a batch.
+#[derive(Default)]
+pub(crate) struct Answered {
+    /// The rows that it refused.
+    pub(crate) refused: Vec<Refused>,
+    /// What it noted of rows that it took, a sentence for each note, without values.
+    pub(crate) noted: Vec<String>,
 }
 
 /// What became of rows.
@@ -46,7 +63,7 @@ pub(crate) struct Counts {
     pub(crate) differing: u64,
     /// Rows that were refused.
     pub(crate) rejected: u64,
-    /// Rows that were sent without some of their values.
+    /// Rows that were stored without some of their values or identities: those that could not be read here, or that the server left out.
     pub(crate) lacking: u64,
 }
 
@@ -89,7 +106,7 @@ impl fmt::Display for Counts {
             )?;
         }
         if *lacking > 0 {
-            write!(f, "; sent without values that could not be read: {}", rows(*lacking))?;
+            write!(f, "; without values that could not be read or kept: {}", rows(*lacking))?;
         }
         Ok(())
     }
@@ -110,6 +127,45 @@ struct Verdict {
     status: Status,
     code: Option<String>,
     message: Option<String>,
+    #[serde(default)]
+    notes: Vec<Note>,
+    /// Notes that are not told one by one.
+    notes_more: Option<u64>,
+}
+
+/// What a server notes of a row that it took.
+#[derive(Deserialize)]
+struct Note {
+    kind: String,
+    code: Option<String>,
+    path: Option<String>,
+    namespace: Option<String>,
+    message: Option<String>,
+    rule: Option<String>,
+}
+
+impl Note {
+    /// Whether a value or an identity of the row is not stored.
+    fn is_loss(&self) -> bool {
+        matches!(&*self.kind, "value_left_out" | "attribute_refused" | "identity_ignored")
+    }
+
+    /// The note in words: what, where, which code, what was expected.
+    fn told(&self) -> String {
+        let what = match &*self.kind {
+            "value_left_out" | "attribute_refused" => "stored without a value",
+            "identity_ignored" => "stored without an identity",
+            "value_replaced" => "stored with a value replaced",
+            "identity_respelled" => "stored with an identity respelled",
+            "identity_unverified" => "stored with an identity that nobody vouches for",
+            "misfit" => "stored although it does not fit the data model",
+            "link_held" => "stored with a link held",
+            other => other,
+        };
+        let parts = [&self.path, &self.namespace, &self.rule, &self.code, &self.message];
+        let parts = parts.into_iter().flatten().filter(|part| !part.is_empty()).map(String::as_str);
+        std::iter::once(what).chain(parts).collect::<Vec<_>>().join(": ")
+    }
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -154,8 +210,14 @@ impl Sender {
         &self.differing
     }
 
-    /// Adds a row; sends the batch before it when the two do not fit together. Answers what was refused, if something was sent.
-    pub(crate) fn push(&mut self, place: Place, raw: Raw, body: &[u8]) -> Result<Option<Vec<Refused>>> {
+    /// Adds a row, which may lack values; sends the batch before it when the two do not fit together. Answers what the server said, if something
+    /// was sent.
+    pub(crate) fn push(
+        &mut self,
+        (place, raw): (Place, Raw),
+        body: &[u8],
+        is_lacking: bool,
+    ) -> Result<Option<Answered>> {
         if matches!(self.destination, Destination::Sample) && self.shown < SHOWN_MAX {
             self.shown += 1;
             self.report.row(body);
@@ -168,7 +230,7 @@ impl Sender {
         if !self.rows.is_empty() {
             self.body.push(b',');
         }
-        self.rows.push((place, raw));
+        self.rows.push(Pending { place, raw, is_lacking });
         self.raw_bytes += raw_bytes;
         self.body.extend(body);
         Ok(sent)
@@ -179,27 +241,23 @@ impl Sender {
         self.counts.rejected += 1;
     }
 
-    /// Counts a row that is sent without some of its values.
-    pub(crate) fn count_lacking(&mut self) {
-        self.counts.lacking += 1;
-    }
-
     /// Sends what is left.
-    pub(crate) fn finish(&mut self) -> Result<Vec<Refused>> {
-        if self.rows.is_empty() { Ok(Vec::new()) } else { self.deliver() }
+    pub(crate) fn finish(&mut self) -> Result<Answered> {
+        if self.rows.is_empty() { Ok(Answered::default()) } else { self.deliver() }
     }
 
-    fn deliver(&mut self) -> Result<Vec<Refused>> {
+    fn deliver(&mut self) -> Result<Answered> {
         let mut rows = std::mem::take(&mut self.rows);
         let items = std::mem::take(&mut self.body);
         self.raw_bytes = 0;
         let Destination::Server(client) = &self.destination else {
             self.counts.accepted += rows.len() as u64;
-            return Ok(Vec::new());
+            self.counts.lacking += rows.iter().filter(|row| row.is_lacking).count() as u64;
+            return Ok(Answered::default());
         };
         let body = [self.opening.as_bytes(), &items, b"]}"].concat();
         let answer = client.send_until_answered(&Method::POST, self.path, &body)?;
-        let span = format!("rows {} to {}", rows[0].0.row, rows[rows.len() - 1].0.row);
+        let span = format!("rows {} to {}", rows[0].place.row, rows[rows.len() - 1].place.row);
         if answer.status != 200 {
             return Err(answer.into_error().context(span));
         }
@@ -209,25 +267,34 @@ impl Sender {
         self.counts.accepted += report.accepted;
         self.counts.duplicate += report.duplicates;
         self.counts.rejected += report.rejected;
-        let mut refused = Vec::new();
-        for Verdict { index, status, code, message } in report.verdicts {
-            let (place, raw) = rows.get_mut(index).with_context(|| format!("{span}: no row {index}"))?;
+        let mut answered = Answered::default();
+        for Verdict { index, status, code, message, notes, notes_more } in report.verdicts {
+            let row = rows.get_mut(index).with_context(|| format!("{span}: no row {index}"))?;
             let code = code.unwrap_or_default();
             match status {
                 Status::Rejected => {
-                    let raw = std::mem::replace(raw, Raw::Line(Vec::new()));
+                    row.is_lacking = false;
+                    let raw = std::mem::replace(&mut row.raw, Raw::Line(Vec::new()));
                     let expected = message.unwrap_or_default();
-                    refused.push(Refused { place: *place, code, expected, value: None, raw });
+                    answered.refused.push(Refused { place: row.place, code, expected, value: None, raw });
                 }
                 Status::Duplicate if code == "duplicate_differs" => {
                     self.counts.differing += 1;
                     if self.differing.len() < DIFFERING_TOLD {
-                        self.differing.push(place.line);
+                        self.differing.push(row.place.line);
                     }
                 }
-                Status::Duplicate | Status::Accepted => {}
+                Status::Duplicate => {}
+                Status::Accepted => {
+                    row.is_lacking |= notes.iter().any(Note::is_loss);
+                    answered.noted.extend(notes.iter().map(Note::told));
+                    if notes_more.is_some() {
+                        answered.noted.push("stored with more notes than the server tells one by one".to_owned());
+                    }
+                }
             }
         }
-        Ok(refused)
+        self.counts.lacking += rows.iter().filter(|row| row.is_lacking).count() as u64;
+        Ok(answered)
     }
 }

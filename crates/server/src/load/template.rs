@@ -84,9 +84,18 @@ impl Template {
 
     /// The text for this row; none when a column in it is missing or empty.
     pub(crate) fn text<'a>(&'a self, row: &'a Row) -> Option<Cow<'a, str>> {
+        self.of_cells(row, Cell::into_text)
+    }
+
+    /// The same where something is named: equal numbers of JSON are one name, however they are written.
+    pub(crate) fn name<'a>(&'a self, row: &'a Row) -> Option<Cow<'a, str>> {
+        self.of_cells(row, Cell::into_name)
+    }
+
+    fn of_cells<'a>(&'a self, row: &'a Row, text_of: fn(Cell<'a>) -> Option<Cow<'a, str>>) -> Option<Cow<'a, str>> {
         match &self.0[..] {
             [Part::Text(text)] => return Some(Cow::Borrowed(text)),
-            [Part::Column(name)] => return row.cell(name).and_then(Cell::into_text),
+            [Part::Column(name)] => return row.cell(name).and_then(text_of),
             _ => {}
         }
         let mut text = String::new();
@@ -94,7 +103,7 @@ impl Template {
             match part {
                 Part::Text(plain) => text.push_str(plain),
                 Part::Number => text.push_str(&row.place.row.to_string()),
-                Part::Column(name) => text.push_str(&row.cell(name).and_then(Cell::into_text)?),
+                Part::Column(name) => text.push_str(&row.cell(name).and_then(text_of)?),
             }
         }
         Some(Cow::Owned(text))

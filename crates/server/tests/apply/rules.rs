@@ -294,4 +294,13 @@ fn what_rules_speak_of_and_nobody_has_sent_is_told() {
         assert!(letters.starts_with("warning: segment gold: letter_case plan: "), "{told}");
     }
     assert_eq!(told(&[]), "", "nothing is written, and nothing is told");
+
+    // What the same files register is known, whether or not it is written yet; a flag that hides less than it seems to is told.
+    let model = "kind: data_model\nspec:\n  attributes:\n    level: { type: text }\n    home.city: { type: text }\n    email: { type: text, private: true }\n  event_types:\n    Visited: { properties: { place: { type: text } } }\n";
+    let segment = "---\nkind: segment\nname: visitors\nspec: { pql: 'level = \"a\" and home.city = \"x\" and xEvent[eventType = \"Visited\" and properties.place = \"y\"].count() > 0' }\n";
+    world.write("model.yaml", &format!("{model}{segment}"));
+    for arguments in [&["--dry-run"][..], &[]] {
+        let told = told(arguments);
+        assert!(told.starts_with("warning: email is a namespace too: ") && told.lines().count() == 1, "{told}");
+    }
 }

@@ -8,6 +8,7 @@ use tessera_engine::id::NodeId;
 use tessera_engine::normalise::normalise;
 use tessera_engine::view::{IDENTITIES, NODE_IDS, RESERVED};
 use tessera_expr::ast::{Comparison, Expr, Function, Literal, Name, Node};
+use tessera_expr::calendar::names_time;
 
 use crate::stored::unclaimed::{Fit, Unclaimed};
 
@@ -144,9 +145,10 @@ fn listed<'e>(expr: &'e Expr, config: &Config) -> Option<&'e Name> {
     is_known.then_some(name)
 }
 
+/// What is written out. An instant has many spellings that are equal, so it names nobody.
 fn constant(expr: &Expr) -> Option<Arc<str>> {
     match &expr.node {
-        Node::Literal(Literal::Text(text)) => Some(text.clone()),
+        Node::Literal(Literal::Text(text)) => (!names_time(text)).then(|| text.clone()),
         Node::Literal(Literal::Number(number)) => Some(number.to_string().into()),
         _ => None,
     }

@@ -34,6 +34,7 @@ mod guard;
 mod left;
 mod memberships;
 mod memory;
+mod noted;
 mod pack;
 mod purge;
 mod queue;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 use tessera_engine::config::Kind as NamespaceKind;
-use tessera_engine::model::{Allowed, Attribute, Definition, EventType, ItemList, Kind, Property, Type};
+use tessera_engine::model::{Allowed, Attribute, Definition, EventType, Flags, ItemList, Kind, Property, Type};
 use tessera_engine::value::{Path, Value};
 use tessera_service::ModelChanged;
 use tessera_service::clock::format_timestamp;
@@ -143,16 +143,46 @@ fn value(value: &Value) -> Json {
 }
 
 /// What a change came to, or would; the version is the one that holds.
-pub(super) fn change(changed: &ModelChanged, version: u64, dry_run: bool) -> wire::Change {
+pub(super) fn change(changed: &ModelChanged, shows: Shows, (version, dry_run): (u64, bool)) -> wire::Change {
+    let (before, after) = (changed.before.model.definition(), changed.after.model.definition());
     wire::Change {
         version,
         dry_run,
-        differences: differences(changed.before.model.definition(), changed.after.model.definition()),
-        contradictions: contradictions(&changed.contradictions),
+        differences: differences(before, after),
+        contradictions: contradictions(&changed.contradictions, shows),
+        warnings: Vec::new(),
     }
 }
 
-pub(super) fn contradictions(found: &Contradictions) -> wire::Contradictions {
+/// What is to be said of attributes that a change flags and that are called as a namespace is.
+pub(super) fn warnings(changed: &ModelChanged, config: &StoredConfig) -> Vec<wire::ModelWarning> {
+    let (before, after) = (changed.before.model.definition(), changed.after.model.definition());
+    let flagged = after.attributes.iter().filter(|(path, own)| {
+        let was = before.attributes.get(*path).map(|was| was.flags);
+        own.flags != Flags::default() && was != Some(own.flags)
+    });
+    let named = flagged.filter(|(path, _)| config.namespaces().iter().any(|own| own.name.as_str() == path.as_str()));
+    named
+        .map(|(path, _)| wire::ModelWarning {
+            kind: "identifier",
+            name: path.to_string(),
+            message: format!(
+                "{path} is a namespace too: the flags hide attributes of this name, and the identifiers of profiles are shown to every key that reads"
+            ),
+        })
+        .collect()
+}
+
+/// Whether examples of contradictions are told: they say which profile has a value that is not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// Their number alone.
+    Count,
+    /// The first of them, too.
+    Examples,
+}
+
+pub(super) fn contradictions(found: &Contradictions, shows: Shows) -> wire::Contradictions {
     let example = |own: &Contradiction| wire::Contradiction {
         profile_id: own.profile.to_string(),
         event: own.event.as_deref().map(str::to_owned),
@@ -161,7 +191,8 @@ pub(super) fn contradictions(found: &Contradictions) -> wire::Contradictions {
         expected: own.problem.expected.clone(),
         found: own.problem.found.map(Kind::name),
     };
-    wire::Contradictions { count: found.count, examples: found.examples.iter().map(example).collect() }
+    let told = if shows == Shows::Examples { &found.examples[..] } else { &[] };
+    wire::Contradictions { count: found.count, examples: told.iter().map(example).collect() }
 }
 
 /// Everything that differs between two definitions.

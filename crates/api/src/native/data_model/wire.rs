@@ -241,6 +241,21 @@ pub(super) struct Change {
     pub(super) differences: Vec<Difference>,
     /// What is stored and contradicts the change. With `force` nothing is compared.
     pub(super) contradictions: Contradictions,
+    /// Advice, for which nothing is refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<ModelWarning>,
+}
+
+/// Something that whoever changes the data model may want to know.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DataModelWarning)]
+pub(super) struct ModelWarning {
+    /// `identifier`: an attribute that only some may see has the name of a namespace. Its identifiers are shown to all who read.
+    pub(super) kind: &'static str,
+    /// The attribute's path.
+    pub(super) name: String,
+    /// What is to be said of it.
+    pub(super) message: String,
 }
 
 /// Stored values and events that contradict a change; beside `error` where it is refused for them.
@@ -248,7 +263,7 @@ pub(super) struct Change {
 pub(super) struct Contradictions {
     /// How many.
     pub(super) count: u64,
-    /// The first of them, at most ten.
+    /// The first of them, at most ten; none for a key that may not read profiles, or from which the data model hides something.
     pub(super) examples: Vec<Contradiction>,
 }
 

@@ -66,7 +66,7 @@ impl Mapping {
     /// What is wrong with the row.
     pub(crate) fn render(&self, row: &Row, ids: &mut Ids) -> Result<Rendered, Refusal> {
         let named = self.message_id.as_ref().map(|template| {
-            template.text(row).ok_or_else(|| Refusal::of_row("message_id_missing", "the message id is empty"))
+            template.name(row).ok_or_else(|| Refusal::of_row("message_id_missing", "the message id is empty"))
         });
         let id = named.transpose()?;
         let is_named = id.is_some();
@@ -76,7 +76,7 @@ impl Mapping {
         let (body, member) = match &self.target {
             Target::Event { name, user_id, anonymous_id } => {
                 let event =
-                    name.text(row).ok_or_else(|| Refusal::of_row("event_missing", "the event name is empty"))?;
+                    name.name(row).ok_or_else(|| Refusal::of_row("event_missing", "the event name is empty"))?;
                 let (user_id, anonymous_id) = (text(user_id), text(anonymous_id));
                 if user_id.is_none() && anonymous_id.is_none() {
                     return Err(Refusal::of_row("identity_missing", "user id and anonymous id are empty"));
@@ -95,7 +95,7 @@ impl Mapping {
             Target::Record { identities, dataset: _ } => {
                 let present = identities
                     .iter()
-                    .filter_map(|(namespace, template)| Some(IdentityBody { namespace, value: template.text(row)? }));
+                    .filter_map(|(namespace, template)| Some(IdentityBody { namespace, value: template.name(row)? }));
                 let identities: Vec<_> = present.collect();
                 if identities.is_empty() {
                     return Err(Refusal::of_row("identity_missing", "all identities are empty"));
@@ -199,7 +199,7 @@ fn with_id(body: &[u8], member: &str, ids: &mut Ids) -> Result<Vec<u8>, Refusal>
 }
 
 fn owned(template: &Template, row: &Row) -> Option<String> {
-    template.text(row).map(Cow::into_owned)
+    template.name(row).map(Cow::into_owned)
 }
 
 fn as_is(cell: Cell<'_>) -> Result<Box<RawValue>, Refusal> {

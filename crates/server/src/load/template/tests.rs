@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
+
 use super::Template;
 use crate::load::rows::{Cells, Place, Raw, Row};
 
@@ -25,6 +27,23 @@ fn columns_are_filled_in() {
     ] {
         let parsed = Template::parse(template).expect(template);
         assert_eq!(parsed.text(&row()).as_deref(), expected, "{template}");
+    }
+}
+
+#[test]
+fn equal_numbers_are_one_name() {
+    for (json, text, name) in [
+        ("1.0", "1.0", "1"),
+        ("1e2", "1e2", "100"),
+        ("-0", "-0", "0"),
+        ("\"1.0\"", "1.0", "1.0"),
+        ("true", "true", "true"),
+    ] {
+        let members = [("n".to_owned(), RawValue::from_string(json.to_owned()).expect("JSON"))];
+        let cells = Cells::Json(members.into_iter().collect());
+        let row = Row { cells, raw: Raw::Line(Vec::new()), ..row() };
+        let parsed = Template::parse("{n}").expect("a template");
+        assert_eq!((parsed.text(&row).as_deref(), parsed.name(&row).as_deref()), (Some(text), Some(name)), "{json}");
     }
 }
 

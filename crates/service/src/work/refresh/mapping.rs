@@ -1,5 +1,6 @@
 //! What becomes of the columns of a source: whose a row is, which identities it names, what it says. Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use tessera_connect::{Column, ColumnKind, Row, Unfit, Value as Cell};
 use tessera_engine::config::{Config, Namespace};
 use tessera_engine::fact::{Claim, Fact, Identity, Strength};
-use tessera_engine::normalise::{Refused, normalise};
+use tessera_engine::normalise::{Refused, normalise, spelled_number};
 use tessera_engine::value::{Decimal, Path, Value};
 use tessera_engine::view::RESERVED;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -253,7 +254,7 @@ impl Mapping {
         for ((_, becomes), cell) in self.columns.iter().zip(row) {
             match (becomes, cell) {
                 (Becomes::Nothing { .. }, _) => {}
-                (becomes, Cell::Number(text)) if becomes.names() => spell_text(4, text, buffer),
+                (becomes, Cell::Number(json)) if becomes.names() => spell_text(4, &spelled_number(json), buffer),
                 (_, cell) => spell(cell, buffer),
             }
         }
@@ -273,7 +274,7 @@ impl Mapping {
 
     fn identity(&self, value: &Cell) -> Result<Identity, &'static str> {
         let text = identity_text(value)?.ok_or("row_primary_null")?;
-        match normalise(&self.namespace, text) {
+        match normalise(&self.namespace, &text) {
             Ok(value) => Ok(Identity { namespace: self.namespace.id, value }),
             Err(Refused::Blocked) => Err("identity_blocked"),
             Err(_) => Err("identity_invalid"),
@@ -302,13 +303,13 @@ impl Mapping {
         for ((column, becomes), cell) in self.columns.iter().zip(row) {
             match becomes {
                 Becomes::Primary { namespace } => {
-                    document = identity_text(&cell)?.map(|text| claim(namespace, text));
+                    document = identity_text(&cell)?.map(|text| claim(namespace, &text));
                 }
                 Becomes::Identifier { namespace } => match identity_text(&cell) {
                     Ok(Some(text)) => {
                         // What the source says of it stands whatever becomes of the link.
-                        attributes.extend(Path::root(namespace).ok().map(|path| (path, Value::text(text))));
-                        claims.push(claim(namespace, text));
+                        attributes.extend(Path::root(namespace).ok().map(|path| (path, Value::text(&text))));
+                        claims.push(claim(namespace, &text));
                     }
                     Ok(None) => {}
                     Err(code) => left_out.push((&column.name, code)),
@@ -361,12 +362,13 @@ fn claim(namespace: &str, text: &str) -> Claim {
     Claim { namespace: namespace.into(), value: text.into(), strength: Strength::Verified }
 }
 
-/// The text that an identity is named by; none for an empty one.
-fn identity_text(cell: &Cell) -> Result<Option<&str>, &'static str> {
+/// The text that an identity is named by, of a number its one spelling; none for an empty one.
+fn identity_text(cell: &Cell) -> Result<Option<Cow<'_, str>>, &'static str> {
     match cell {
         Cell::Null => Ok(None),
         Cell::Text(text) if text.trim().is_empty() => Ok(None),
-        Cell::Text(text) | Cell::Number(text) => Ok(Some(text)),
+        Cell::Text(text) => Ok(Some(Cow::Borrowed(text))),
+        Cell::Number(json) => Ok(Some(spelled_number(json))),
         Cell::Unfit(unfit) => Err(unfit.code()),
         Cell::Boolean(_) | Cell::Timestamp(_) | Cell::Json(_) => Err("identity_invalid"),
     }

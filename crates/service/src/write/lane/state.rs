@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashSet;
-use tessera_engine::cluster::Cluster;
 use tessera_engine::config::Config;
 use tessera_engine::fact::Identity;
 use tessera_engine::id::{Ids, NodeId};
@@ -17,6 +16,7 @@ use super::Done;
 use super::facts::Placing;
 use super::memberships::{AllCounts, Ruled};
 use super::memory::Memory;
+use super::noted::Noted;
 use super::recount::Recount;
 use super::shared::Shared;
 use crate::base::codec::corrupt;
@@ -74,14 +74,6 @@ struct Known {
     loose: Arc<HashSet<NodeId>>,
 }
 
-/// Under the names of which namespaces attributes stand that nobody claimed.
-#[derive(Clone)]
-pub(super) struct Noted {
-    pub(super) unclaimed: Arc<Unclaimed>,
-    /// Whether the row says so, too.
-    is_written: bool,
-}
-
 impl State {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let mut random = [0u8; 8];
@@ -120,18 +112,18 @@ impl State {
         let is_fresh = row.is_none();
         let counts_nobodies = row.as_ref().is_some_and(|row| rows::counts_nobodies(&row.value));
         let mut row = row.map(|row| rows::decode_lane(&row.value)).transpose()?.unwrap_or(fresh);
-        let unclaimed = row::read(&**self.store(), self.scope.unclaimed()).await?;
-        let mut noted = unclaimed.map(|row| Unclaimed::decode(&row.value)).transpose()?;
+        let mut unclaimed = Noted::read(&**self.store(), self.scope).await?;
         if is_fresh {
-            noted.get_or_insert_with(|| Unclaimed::none(&configured.config));
+            unclaimed.get_or_insert_with(|| Noted::unwritten(Unclaimed::none(&configured.config)));
         }
-        let is_written = !is_fresh && noted.is_some();
-        if counts_nobodies || noted.is_none() {
-            let found = Recount::of(&**self.store(), self.scope, &configured.config).await?;
-            row.counts.profiles = found.profiles;
-            noted.get_or_insert(found.unclaimed);
-        }
-        let unclaimed = Noted { unclaimed: Arc::new(noted.unwrap_or_default()), is_written };
+        let unclaimed = match unclaimed {
+            Some(unclaimed) if !counts_nobodies => unclaimed,
+            unclaimed => {
+                let found = Recount::of(&**self.store(), self.scope, &configured.config).await?;
+                row.counts.profiles = if counts_nobodies { found.profiles } else { row.counts.profiles };
+                unclaimed.unwrap_or_else(|| Noted::unwritten(found.unclaimed))
+            }
+        };
         let secret = match row.suppressed {
             0 => None,
             _ => Some(self.read_secret().await?.ok_or_else(|| corrupt("secret of a workspace"))?),
@@ -499,46 +491,20 @@ impl State {
         }
     }
 
-    pub(super) fn keep_row(&mut self, row: LaneRow, version: Version) {
-        if let Some(known) = &mut self.known {
-            known.row = row;
-            known.row_version = Some(version);
-        }
-    }
-
-    /// Under the names of which namespaces attributes stand that nobody claimed, with these records.
-    pub(super) fn noted_with<'a>(&self, records: impl Iterator<Item = &'a Arc<Cluster>>) -> Noted {
-        let mut noted = self.known().unclaimed.clone();
-        let config = self.config();
-        for cluster in records.filter(|cluster| cluster.unclaimed(config).next().is_some()) {
-            let mut next = Unclaimed::clone(&noted.unclaimed);
-            next.note(cluster, config);
-            if next != *noted.unclaimed {
-                noted = Noted { unclaimed: Arc::new(next), is_written: false };
-            }
-        }
-        noted
-    }
-
-    /// The same under a configuration that is to be in force from now on.
-    pub(super) fn noted_under(&self, next: &Config) -> Noted {
-        let noted = &self.known().unclaimed;
-        let unclaimed = match self.counts() {
-            Counts { facts: 0, identities: 0, .. } => Unclaimed::none(next),
-            _ => noted.unclaimed.under(self.config(), next),
-        };
-        let is_written = noted.is_written && unclaimed == *noted.unclaimed;
-        Noted { unclaimed: Arc::new(unclaimed), is_written }
-    }
-
-    /// Adds the row that says so to a commit, where it says something else.
-    pub(super) fn add_noted(&self, commit: Commit, noted: &Noted) -> Commit {
-        if noted.is_written { commit } else { commit.put(self.scope.unclaimed(), noted.unclaimed.encode()) }
+    pub(super) fn noted(&self) -> &Noted {
+        &self.known().unclaimed
     }
 
     pub(super) fn keep_noted(&mut self, noted: Noted) {
         if let Some(known) = &mut self.known {
-            known.unclaimed = Noted { is_written: true, ..noted };
+            known.unclaimed = noted.written();
+        }
+    }
+
+    pub(super) fn keep_row(&mut self, row: LaneRow, version: Version) {
+        if let Some(known) = &mut self.known {
+            known.row = row;
+            known.row_version = Some(version);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Rows that are events: their names, times and ids, and what else they say as properties.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::value::to_raw_value;
@@ -26,14 +27,14 @@ pub(super) fn fact<'a>(
     let (mut name, mut time, mut id) = (name.cloned(), None, None);
     for ((column, becomes), cell) in mapping.columns.iter().zip(row) {
         match becomes {
-            Becomes::Primary { namespace } => document = identity_text(&cell)?.map(|text| claim(namespace, text)),
+            Becomes::Primary { namespace } => document = identity_text(&cell)?.map(|text| claim(namespace, &text)),
             Becomes::Identifier { namespace } => match identity_text(&cell) {
-                Ok(text) => claims.extend(text.map(|text| claim(namespace, text))),
+                Ok(text) => claims.extend(text.map(|text| claim(namespace, &text))),
                 Err(code) => left_out.push((&column.name, code)),
             },
             Becomes::EventName => name = identity_text(&cell)?.map(Into::into),
             Becomes::EventTime => time = Some(instant(&cell)?),
-            Becomes::EventId => id = identity_text(&cell)?.map(str::to_owned),
+            Becomes::EventId => id = identity_text(&cell)?.map(Cow::into_owned),
             Becomes::Property { name } => match property(cell) {
                 Ok(Json::Null) => {}
                 Ok(value) => drop(properties.insert(name.clone(), value)),

@@ -107,6 +107,8 @@ fn a_row_is_known_by_whose_it_is_and_by_what_it_says() {
     };
     let same = look(&|_| {}).expect("somebody's");
     assert_eq!(look(&|row| row[0] = Cell::Text("17".into())), Ok(same), "a number that names somebody is a text");
+    assert_eq!(look(&|row| row[0] = Cell::Number("17.00".into())), Ok(same), "equal numbers are one name");
+    assert_eq!(look(&|row| row[0] = Cell::Number("1.7e1".into())), Ok(same), "equal numbers are one name");
     assert_eq!(look(&|row| row[0] = Cell::Text(" 17 ".into())).expect("somebody's").0, same.0, "one spelling");
     assert_eq!(look(&|row| row[8] = Cell::Null), Ok(same), "what nothing becomes of changes nothing");
     let (key, hash) = look(&|row| row[3] = Cell::Text(String::new())).expect("somebody's");
