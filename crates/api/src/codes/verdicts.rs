@@ -66,6 +66,10 @@ pub(super) const VERDICTS: &[Code] = &[
         "A note (`misfit`): the attribute has a name under which reads show something of their own, such as `profile_id` or `_audiences`. It was stored, and they hide it. Send it under another name.",
     ),
     verdict(
+        "attribute_operation_unknown",
+        "A note (`misfit`): below an attribute stands a name that looks like an operation (`{\"visits\": {\"$inc\": 1}}`), and is none. It was stored as it stands. Counts are computed attributes over events.",
+    ),
+    verdict(
         "identity_format_characters",
         "A note (`identity_respelled`): the value held characters that nobody sees, such as U+200B or U+200F. It was taken without them.",
     ),

@@ -101,7 +101,7 @@ async fn records_with_a_bad_value_are_taken_with_a_note() {
         record(r#""r2""#, r#""n":1,"o":{"score":1e30,"name":"caf%e9"}"#),
         record("1e0", r#""n":"\udfff""#),
         record(r#""caf%e9""#, r#""n":1"#),
-        record(r#""r5""#, r#""n":1"#),
+        record(r#""r5""#, r#""n":1,"visits":{"$inc":1},"$own":1,"seen":{"$timestamp":"2026-01-31T10:00:00Z"}"#),
     ];
     let body = format!(r#"{{"dataset":"crm","records":[{}]}}"#, list.join(","));
     let reply = world.call("POST", "/v1/records", ROOT, bytes(&body)).await;
@@ -110,6 +110,7 @@ async fn records_with_a_bad_value_are_taken_with_a_note() {
         (2, "value_replaced attributes.o.name not_unicode; value_left_out o.score number_out_of_range"),
         (3, "value_replaced attributes.n not_unicode"),
         (4, "rejected identity_unusable"),
+        (5, "misfit visits.$inc attribute_operation_unknown"),
     ];
     assert_eq!(told(&reply), expected.map(|(at, note)| (at, note.to_owned())), "{}", reply.json());
     let profile = |user: &str| format!("/v1/profiles/identifier/user_id/{user}");

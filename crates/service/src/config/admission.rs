@@ -74,6 +74,7 @@ fn admit(fact: &mut Fact, model: &DataModel) -> Result<Vec<Note>, Rejection> {
         Mode::Strict => strictly(fact, model)?,
     };
     notes.extend(hidden(fact));
+    notes.extend(unspelled(fact));
     Ok(notes)
 }
 
@@ -89,6 +90,23 @@ fn hidden(fact: &Fact) -> impl Iterator<Item = Note> {
         code: "attribute_name_reserved",
         message: "another name is expected: reads show something of their own under this one and hide what is stored"
             .into(),
+    })
+}
+
+/// Attributes with a member that looks like an operation, and is none: they are stored as they stand.
+fn unspelled(fact: &Fact) -> impl Iterator<Item = Note> {
+    let account = fact.account.iter().flat_map(|account| &account.attributes);
+    let paths = account.chain(&fact.attributes).map(|(path, _)| path).filter(|path| path.as_str().contains('$'));
+    paths.filter_map(|path| {
+        let name = path.segments().skip(1).find(|name| name.starts_with('$'))?;
+        Some(Note::Misfit {
+            path: path.as_str().into(),
+            code: "attribute_operation_unknown",
+            message: format!(
+                "{name} is no operation, so it is stored as the name of a member; $timestamp, $set, $add, $remove and $unset are known where records state attributes"
+            )
+            .into(),
+        })
     })
 }
 

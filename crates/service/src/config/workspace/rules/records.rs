@@ -1,8 +1,10 @@
-//! The stored record of the computed attributes and segments of a workspace, version 5. Version 4 is the same without attributes that are
-//! written into events. Version 3 has the shape of version 4, and was written when nodes
-//! kept every event of a window: what they keep for windows is built anew under other numbers. Version 2 is the same without names for people, and without
-//! whom segments are of: of everybody, so that every membership may be another. Version 1 has the same shape, and was written when identify, group and
-//! alias calls counted as events and texts as ranks: what nodes keep for it is built anew under other numbers.
+//! The stored record of the computed attributes and segments of a workspace, version 6. Version 5 has the same shape, and was written when lists and
+//! texts of times were compared otherwise. Version 4 is the same without attributes that are written into events. Version 3 has the shape of version 4,
+//! and was written when nodes kept every event of a window. Version 2 is the same without names for people, and without whom segments are of: of
+//! everybody. Version 1 has the same shape, and was written when identify, group and alias calls counted as events and texts as ranks.
+//!
+//! Whatever an older version says, a rule may come to something else by now: what nodes keep for it is built anew under other numbers, and everybody is
+//! asked again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +19,9 @@ use super::{Definition, PolicyId, RuleKind, RuleName, Run, StoredAggregate, Stor
 use crate::base::codec;
 use crate::base::error::Error;
 
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
+/// Before lists were compared as `=` compares, and texts of times by the times.
+const VERSION_OF_TYPES: u8 = 5;
 /// Before attributes were written into events.
 const VERSION_OF_PROFILES: u8 = 4;
 /// Before windows were kept as what their events come to.
@@ -172,6 +176,7 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
         Some(&version @ (VERSION_OF_EVENTS | VERSION_OF_PROFILES)) => {
             (version, Record { whole: codec::decode(version, bytes)?, of_events: Vec::new() })
         }
+        Some(&version @ VERSION_OF_TYPES) => (version, codec::decode(version, bytes)?),
         _ => (VERSION, codec::decode(VERSION, bytes)?),
     };
     let Record { whole, of_events } = whole;
@@ -205,16 +210,7 @@ pub(in super::super) fn decode(bytes: &[u8]) -> Result<StoredRules, Error> {
             Arc::make_mut(rule).display_name = Some(display_name.into());
         }
     }
-    Ok(match version {
-        VERSION | VERSION_OF_PROFILES => rules,
-        VERSION_OF_EVENTS => built_anew(rules, false),
-        VERSION_OF_ALL => built_anew(asked_anew(rules), false),
-        _ => {
-            let mut rules = built_anew(rules, true);
-            rules.progress.epoch += u64::from(rules.are_running());
-            rules
-        }
-    })
+    Ok(if version == VERSION { rules } else { built_anew(rules) })
 }
 
 /// Says of whom the versions of a segment are.
@@ -231,38 +227,21 @@ fn put_of(run: &mut Run, [first, second]: [Kind; 2]) {
     }
 }
 
-/// The rules when every membership may be another. Read again before it is written it comes to the same, as below.
-fn asked_anew(rules: StoredRules) -> StoredRules {
+/// The rules as they are brought to everybody once more: nothing counts that nodes keep for them, and every membership may be another. Read again
+/// before it is written it comes to the same, so that what was built meanwhile is found.
+fn built_anew(rules: StoredRules) -> StoredRules {
     let mut rules = rules;
-    if rules.segments.values().any(|rule| rule.running().next().is_some()) {
-        rules.generation += 1;
-        rules.progress.epoch += 1;
-    }
-    rules
-}
-
-/// The rules as they are brought to everybody once more: nothing that nodes keep for windows counts, or nothing at all. Read again before it is
-/// written it comes to the same, so that what was built meanwhile is found.
-fn built_anew(rules: StoredRules, is_all: bool) -> StoredRules {
-    let mut rules = rules;
-    let is_old = |own: &StoredAggregate| is_all || is_of_window(&own.key);
-    let has_old = rules.aggregates.iter().any(is_old);
-    if !rules.are_running() || !(is_all || has_old) {
+    if !rules.are_running() {
         return rules;
     }
     rules.generation += 1;
+    rules.progress.epoch += 1;
     rules.retiring = Some(rules.generation);
-    for own in rules.aggregates.iter_mut().filter(|own| is_old(own)) {
+    for own in &mut rules.aggregates {
         rules.last_aggregate += 1;
         (own.id, own.building) = (AggregateId(rules.last_aggregate), Some(rules.generation));
     }
-    rules.aggregates.sort_unstable_by_key(|own| own.id);
     rules
-}
-
-/// Whether an aggregate is of a window. Of one that only names such a text it may be said as well.
-fn is_of_window(key: &str) -> bool {
-    key.contains(" within ")
 }
 
 fn write_aggregate(own: &StoredAggregate) -> AggregateRecord<'_> {
