@@ -47,7 +47,7 @@ impl Share {
 
 /// What a budget counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counted {
+pub(crate) enum Counted {
     /// Bodies of requests, until their handlers are done with them.
     Bodies,
     /// Answers, until the client has taken them.
@@ -132,7 +132,7 @@ impl Budget {
 
     /// Bytes that are held now.
     #[cfg(test)]
-    pub fn used(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         self.whole.used.load(Ordering::Relaxed)
     }
 

@@ -27,7 +27,7 @@ mod tests;
 
 /// Whose bound it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Subject {
+pub(crate) enum Subject {
     /// One key.
     Key(KeyId),
     /// All keys of one workspace together.
@@ -60,7 +60,7 @@ impl Permit {
     }
 
     /// Holds one more place.
-    pub fn hold(&mut self, place: OwnedSemaphorePermit) {
+    pub(crate) fn hold(&mut self, place: OwnedSemaphorePermit) {
         self.0.push(place);
     }
 }

@@ -25,7 +25,7 @@ const DEPTH_MAX: usize = 1_000;
 
 /// What was wrong with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wrong {
+pub(crate) enum Wrong {
     /// `NaN` or `Infinity`, in any of the spellings that languages print.
     NotANumber,
     /// A number beyond about 1.7e20.
@@ -50,11 +50,11 @@ pub struct Flaw {
 
 /// A text that was mended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mended {
+pub(crate) struct Mended {
     /// JSON.
-    pub text: String,
+    pub(crate) text: String,
     /// What was done, in order; at most [`FLAWS_TOLD_MAX`] and one for each event or record.
-    pub flaws: Vec<Flaw>,
+    pub(crate) flaws: Vec<Flaw>,
 }
 
 /// Whether text that is JSON by its grammar may hold half a surrogate pair. Whole pairs are asked about as well.
@@ -63,7 +63,7 @@ pub(crate) fn has_surrogates(json: &[u8]) -> bool {
 }
 
 /// Mends a body; none where its structure is broken.
-pub fn mend(body: &[u8]) -> Option<Mended> {
+pub(crate) fn mend(body: &[u8]) -> Option<Mended> {
     Mender::new(body, Aim::Grammar).run()
 }
 
@@ -106,7 +106,7 @@ impl Flaw {
 }
 
 /// The flaws that lie within a part of the mended text.
-pub fn within<'f>(flaws: &'f [Flaw], part: &Range<usize>) -> &'f [Flaw] {
+pub(crate) fn within<'f>(flaws: &'f [Flaw], part: &Range<usize>) -> &'f [Flaw] {
     let first = flaws.partition_point(|flaw| flaw.at < part.start);
     let last = flaws.partition_point(|flaw| flaw.at < part.end);
     &flaws[first..last]

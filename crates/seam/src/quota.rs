@@ -74,7 +74,7 @@ pub struct Spent {
 }
 
 /// A place among the calls under way, where these are bounded.
-pub type Place = Option<OwnedSemaphorePermit>;
+pub(crate) type Place = Option<OwnedSemaphorePermit>;
 
 /// The counts of all quotas.
 pub(crate) struct Quotas {

@@ -45,7 +45,7 @@ pub struct IdIn(pub HeaderName);
 
 /// Stands in the extensions of a request: its id.
 #[derive(Debug, Clone)]
-pub struct RequestId(pub String);
+pub(crate) struct RequestId(pub(crate) String);
 
 /// Stands in the extensions of a request that came over TLS.
 #[derive(Debug, Clone, Copy)]
