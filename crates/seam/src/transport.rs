@@ -183,13 +183,13 @@ fn report(method: &'static str, route: &str, status: StatusCode, took: Duration,
     let code = error.map(|error| error.code);
     match error.map(level) {
         Some(Level::ERROR) => {
-            tracing::error!(target: TARGET, method, route, status, took_us, request_id = id, code, "request failed")
+            tracing::error!(target: TARGET, method, route, status, took_us, request_id = id, code, "request failed");
         }
         Some(Level::WARN) => {
-            tracing::warn!(target: TARGET, method, route, status, took_us, request_id = id, code, "request refused")
+            tracing::warn!(target: TARGET, method, route, status, took_us, request_id = id, code, "request refused");
         }
         Some(_) => {
-            tracing::debug!(target: TARGET, method, route, status, took_us, request_id = id, code, "request refused")
+            tracing::debug!(target: TARGET, method, route, status, took_us, request_id = id, code, "request refused");
         }
         None => tracing::debug!(target: TARGET, method, route, status, took_us, request_id = id, "request answered"),
     }
