@@ -205,7 +205,7 @@ impl Doors {
 
     /// Of a path that is nobody's: none where it stands below another door's beginning, otherwise the path of ours that comes closest to it, if one
     /// comes close.
-    pub fn near(&self, path: &str) -> Option<Option<&'static str>> {
+    pub(crate) fn near(&self, path: &str) -> Option<Option<&'static str>> {
         let native = self.all[0];
         if self.of(None, path).name != native.name {
             return None;
