@@ -17,7 +17,7 @@ pub(crate) use namespaces::{declared_limits, declared_namespace, declared_primar
 pub(crate) use tokens::declared_token_issuer;
 
 /// All routes of this door.
-pub(crate) fn routes() -> Vec<crate::route::Route> {
+pub(crate) fn routes() -> Vec<tessera_seam::route::Route> {
     let identities = namespaces::routes().into_iter().chain([identity_rules::route()]);
     let configuration = identities.chain(identity_tokens::routes()).chain(tokens::routes());
     let rest = configuration.chain(quarantine::routes()).chain(audit::routes());

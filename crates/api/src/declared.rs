@@ -11,11 +11,12 @@ use serde_json::Value;
 use tessera_expr::plan::Attributes;
 use tessera_expr::pql;
 use tessera_expr::rule::{Purpose, Rule};
+use tessera_seam::body;
 use tessera_service::error::Error;
 pub use tessera_service::workspace_config::RuleKind;
 use tessera_service::workspace_config::RuleName;
 
-use crate::{admin, body, native};
+use crate::{admin, native};
 
 /// What is wrong with a declaration.
 #[derive(Debug)]

@@ -15,9 +15,8 @@ mod routes;
 mod wire;
 
 use axum::http::{HeaderMap, HeaderValue};
-
-use crate::door::{Credential, Door};
-use crate::quota::{Quota, Spent, Window};
+use tessera_seam::door::{Credential, Door};
+use tessera_seam::quota::{Quota, Spent, Window};
 
 /// The name of the door that takes, and the dataset of what servers send by it.
 const NAME: &str = "dfinery";

@@ -7,16 +7,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
+use tessera_seam::answer::{Answer, accepted, json as json_answer, to_json};
+use tessera_seam::app::App;
+use tessera_seam::bounds::{JOBS_DEFAULT, JOBS_MAX};
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::{body, once};
 use tessera_service::directory::Permission;
 use tessera_service::idempotency::Once;
 use tessera_service::jobs::{Filter, Job, JobId, JobStatus, NewJob, Query as Wanted, Wish};
-
-use crate::answer::{Answer, accepted, json as json_answer, to_json};
-use crate::app::App;
-use crate::bounds::{JOBS_DEFAULT, JOBS_MAX};
-use crate::extract::{PathParams, Query};
-use crate::route::{Access, Route, Tag};
-use crate::{body, once};
 
 mod backup;
 mod erase;

@@ -26,6 +26,10 @@ mod sources;
 mod stored_rules;
 pub(crate) mod wire;
 
+use tessera_seam::door::{self, Door};
+
+use crate::doors::native_routes;
+
 pub(crate) use activations::{
     declared as declared_activation, declared_over as declared_activation_over, is_one_declared_target,
 };
@@ -35,8 +39,6 @@ pub(crate) use erasures::declared_rules as declared_erasure_rules;
 pub(crate) use policies::{declared as declared_merge_policy, declared_default as declared_default_policy};
 pub(crate) use sources::declared as declared_source;
 pub(crate) use stored_rules::declared as declared_stored_rule;
-
-use crate::door::{self, Door};
 
 /// The door's name in the quarantine.
 const NAME: &str = "native";
@@ -48,14 +50,14 @@ pub(crate) static DOOR: Door = Door {
     ignores_case: false,
     quotas: &[],
     credentials: door::NATIVE,
-    routes: door::native_routes,
-    refuse: crate::answer::refuse,
+    routes: native_routes,
+    refuse: tessera_seam::answer::refuse,
     replay: Some(|kept| records::replay(kept.raw, kept.fresh_id)),
     errors: None,
 };
 
 /// All routes of this door.
-pub(crate) fn routes() -> Vec<crate::route::Route> {
+pub(crate) fn routes() -> Vec<tessera_seam::route::Route> {
     let routes = [
         profiles::routes(),
         queries::routes(),

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use tessera_seam::app::WORKSPACE;
+use tessera_seam::codes;
+use tessera_seam::door::{self, Credential, Door};
+use tessera_seam::kinds::rule;
+use tessera_seam::route::{Access, Content, EVENT_STREAM, Named, Route, Success, Tag};
 use tessera_service::error::ErrorKind;
 
-use crate::app::WORKSPACE;
-use crate::codes;
-use crate::door::{self, Credential, DOORS, Door, routes};
-use crate::kinds::rule;
-use crate::route::{Access, Content, EVENT_STREAM, Named, Route, Success, Tag};
+use crate::doors::DOORS;
 use crate::site;
 
 #[cfg(test)]
@@ -19,10 +20,10 @@ mod tests;
 #[must_use]
 pub fn document() -> String {
     let mut schemas = BTreeMap::from([("Error".to_owned(), error_schema())]);
-    let of_doors = DOORS.into_iter().filter_map(|door| door.errors);
+    let of_doors = DOORS.all().filter_map(|door| door.errors);
     schemas.extend(of_doors.map(|(name, schema)| (format!("{name}Error"), schema())));
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
-    for route in routes() {
+    for route in DOORS.routes() {
         let operation = operation(&route, &mut schemas);
         paths.entry(route.path).or_default().insert(route.method.as_str().to_ascii_lowercase(), operation);
     }
@@ -125,7 +126,7 @@ fn security(route: &Route) -> Value {
 }
 
 fn door_of(route: &Route) -> &'static Door {
-    door::find(route.door).expect("a route has its door's name")
+    DOORS.find(route.door).expect("a route has its door's name")
 }
 
 /// How the document calls a place of a key, and what it says of it.
@@ -164,7 +165,7 @@ fn scheme(credential: Credential) -> Vec<(String, Value)> {
 
 /// All places of keys, each once.
 fn schemes() -> Value {
-    let doors = DOORS.into_iter().filter(|door| !door.base.is_empty() || door.credentials == door::NATIVE);
+    let doors = DOORS.all().filter(|door| !door.base.is_empty() || door.credentials == door::NATIVE);
     let all = doors.flat_map(|door| door.credentials.iter().flat_map(|credential| scheme(*credential)));
     all.collect::<Map<_, _>>().into()
 }
@@ -262,7 +263,7 @@ fn responses() -> Value {
         let text = codes_text(|code| code != "method_not_allowed" && of_kind(code, kind));
         texts.entry(rule(kind).status.as_u16()).or_default().push_str(&text);
     }
-    let of_doors = DOORS.into_iter().filter_map(|door| door.errors.map(|(name, _)| name));
+    let of_doors = DOORS.all().filter_map(|door| door.errors.map(|(name, _)| name));
     let shapes: Vec<&str> = std::iter::once("").chain(of_doors).collect();
     let response = |prefix: &str, (status, text): (u16, String)| {
         let mut response = json!({
@@ -281,7 +282,7 @@ fn responses() -> Value {
 }
 
 fn of_kind(code: &str, kind: ErrorKind) -> bool {
-    crate::codes::find(code).is_some_and(|known| known.kind == kind && known.place.is_of_calls())
+    tessera_seam::codes::find(code).is_some_and(|known| known.kind == kind && known.place.is_of_calls())
 }
 
 fn codes_text(include: impl Fn(&str) -> bool) -> String {

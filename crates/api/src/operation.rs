@@ -9,16 +9,16 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use serde_json::json;
+use tessera_seam::answer::{Answer, json as json_answer, json_bytes};
+use tessera_seam::app::App;
+use tessera_seam::budget::Share;
+use tessera_seam::extract::Query;
+use tessera_seam::limiter::Permit;
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::transport::{After, Held, hold_until_sent};
 use tessera_service::error::{Error, ErrorKind};
 
-use crate::answer::{Answer, json as json_answer, json_bytes};
-use crate::app::App;
-use crate::budget::Share;
-use crate::extract::Query;
-use crate::limiter::Permit;
 use crate::openapi;
-use crate::route::{Access, Route, Tag};
-use crate::transport::{After, Held, hold_until_sent};
 
 pub(crate) fn routes() -> [Route; 4] {
     let route = |path, handler, summary| Route::new(Method::GET, path, Access::Open, handler, Tag::Operation, summary);

@@ -8,7 +8,7 @@ mod handlers;
 mod routes;
 mod wire;
 
-use crate::door::{Credential, Door};
+use tessera_seam::door::{Credential, Door};
 
 /// This door.
 pub(crate) static DOOR: Door = Door {

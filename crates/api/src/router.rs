@@ -9,21 +9,23 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::routing::MethodRouter;
+use tessera_seam::answer::{Failure, invalid};
+use tessera_seam::app::App;
+use tessera_seam::audited::audited;
+use tessera_seam::door::Doors;
+use tessera_seam::extract::Query;
+use tessera_seam::route::{Route, Tag};
+use tessera_seam::settings::ApiSettings;
+use tessera_seam::transport;
 use tessera_service::Service;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::answer::{Failure, invalid};
-use crate::app::App;
-use crate::audited::audited;
-use crate::door::{routes, tidied};
-use crate::extract::Query;
-use crate::route::{Route, Tag};
-use crate::settings::ApiSettings;
-use crate::{segment, site, transport};
+use crate::doors::DOORS;
+use crate::{segment, site};
 
 /// The doors of this service.
 pub fn router(service: Arc<Service>, settings: ApiSettings) -> Router {
-    routed(&Arc::new(App::new(service, settings)), |_| true)
+    routed(&Arc::new(App::new(service, settings, &DOORS)), |_| true)
 }
 
 /// The doors of this service for two listeners, under limits that they share: one that has all paths, and one without those of operators.
@@ -36,7 +38,7 @@ pub struct Routers {
 
 /// The doors of this service, for a listener of operators and one of everybody else.
 pub fn routers(service: Arc<Service>, settings: ApiSettings) -> Routers {
-    let app = Arc::new(App::new(service, settings));
+    let app = Arc::new(App::new(service, settings, &DOORS));
     Routers { all: routed(&app, |_| true), others: routed(&app, |route| !is_of_operators(route.path)) }
 }
 
@@ -47,13 +49,13 @@ fn is_of_operators(path: &str) -> bool {
 
 fn routed(app: &Arc<App>, is_there: impl Fn(&Route) -> bool) -> Router {
     let (mut from_browsers, mut others) = (Router::new(), site::documentation());
-    for route in routes().into_iter().filter(is_there) {
+    for route in app.doors.routes().into_iter().filter(is_there) {
         let router = if route.from_browsers { &mut from_browsers } else { &mut others };
         *router = std::mem::take(router).route(mounted(route.path), audited(app, &route, known_parameters(&route)));
     }
     let from_browsers = from_browsers.method_not_allowed_fallback(transport::method_not_allowed).layer(cors());
     let others = others.method_not_allowed_fallback(transport::method_not_allowed);
-    tidy(transport::around(from_browsers.merge(others), app))
+    tidy(transport::around(from_browsers.merge(others), app), app.doors)
 }
 
 /// Where a route stands that acts on a thing, `/v1/sources/{name}:refresh`: at the thing's own path, for a segment is one parameter. Its handler
@@ -63,9 +65,9 @@ fn mounted(path: &'static str) -> &'static str {
 }
 
 /// Takes doubled slashes, and one at the end, out of the paths of doors that have their paths for themselves, before they are looked for.
-fn tidy(router: Router) -> Router {
-    let tidy = tower::util::MapRequestLayer::new(|mut request: Request| {
-        if let Some(path) = tidied(request.uri().path())
+fn tidy(router: Router, doors: &'static Doors) -> Router {
+    let tidy = tower::util::MapRequestLayer::new(move |mut request: Request| {
+        if let Some(path) = doors.tidied(request.uri().path())
             && let Some(uri) = with_path(request.uri(), &path)
         {
             *request.uri_mut() = uri;

@@ -12,9 +12,9 @@ mod routes;
 pub(crate) mod token;
 mod wire;
 
-pub(crate) use errors::RATE_LIMIT_RESET;
+use tessera_seam::door::{Credential, Door};
 
-use crate::door::{Credential, Door};
+pub(crate) use errors::RATE_LIMIT_RESET;
 
 /// The door's name in the quarantine.
 const NAME: &str = "segment";

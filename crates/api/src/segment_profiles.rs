@@ -14,7 +14,7 @@ mod render;
 mod routes;
 mod wire;
 
-use crate::door::{Credential, Door};
+use tessera_seam::door::{Credential, Door};
 
 /// The door's name, and what receipts of erasures name.
 const NAME: &str = "segment_profiles";

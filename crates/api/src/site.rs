@@ -12,13 +12,12 @@ use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
+use tessera_seam::answer::Answer;
+use tessera_seam::app::App;
+use tessera_seam::codes::{self, Place};
+use tessera_seam::kinds;
 use tessera_service::error::{Error, ErrorKind};
 use utoipa_swagger_ui::Config;
-
-use crate::answer::Answer;
-use crate::app::App;
-use crate::codes::{self, Place};
-use crate::kinds;
 
 /// A page: its name below `/docs/`, its title, the file that it stands in, and its Markdown.
 struct Page {
@@ -50,7 +49,7 @@ const PAGES: &[Page] = &[
     page!("doors", "Clients of other services", "docs/guide/doors.md"),
     page!("rules", "The language of rules", "docs/rules.md"),
     page!("wyng", "Wyng Profiles: operations and choices", "crates/api/src/wyng/README.md"),
-    page!("optimizely", "Optimizely Profile Store: operations and choices", "crates/api/src/optimizely/README.md"),
+    page!("optimizely", "Optimizely Profile Store: operations and choices", "crates/optimizely/README.md"),
     page!("dfinery", "DFINERY: operations and choices", "crates/api/src/dfinery/README.md"),
     page!(
         "segment-profiles",
@@ -58,13 +57,9 @@ const PAGES: &[Page] = &[
         "crates/api/src/segment_profiles/README.md"
     ),
     page!("regulations", "Segment regulations: operations and choices", "crates/api/src/regulations/README.md"),
-    page!("adobe", "Adobe Real-Time Customer Profile: operations and choices", "crates/api/src/adobe/README.md"),
-    page!(
-        "adobe-objects",
-        "Adobe: policies, computed attributes, segment definitions",
-        "crates/api/src/adobe/OBJECTS.md"
-    ),
-    page!("adobe-collections", "Adobe: the vendor's Postman collections", "crates/api/src/adobe/COLLECTIONS.md"),
+    page!("adobe", "Adobe Real-Time Customer Profile: operations and choices", "crates/adobe/README.md"),
+    page!("adobe-objects", "Adobe: policies, computed attributes, segment definitions", "crates/adobe/OBJECTS.md"),
+    page!("adobe-collections", "Adobe: the vendor's Postman collections", "crates/adobe/COLLECTIONS.md"),
 ];
 
 /// Where the pages are.

@@ -1,16 +1,20 @@
 //! Whole exchanges: requests into the router, over the real service on the store in memory.
 
+mod adobe;
 mod audit;
 mod bad_input;
 mod bounds;
+mod connections;
 mod data_model;
 mod directives;
 mod documents;
+mod doors;
 mod erasures;
 mod exchanges;
 mod export;
 mod exports;
 pub(crate) mod golden;
+mod guesses;
 mod idempotency;
 mod identity_rules;
 mod identity_tokens;
@@ -19,6 +23,7 @@ mod keys;
 mod limits;
 pub(crate) mod matrix;
 mod members;
+mod optimizely;
 mod patch;
 mod policies;
 mod price;

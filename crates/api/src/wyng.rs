@@ -15,7 +15,7 @@ mod segments;
 mod tokens;
 mod wire;
 
-use crate::door::{Credential, Door};
+use tessera_seam::door::{Credential, Door};
 
 /// The door's name, and the dataset of what servers write by it.
 const NAME: &str = "wyng";

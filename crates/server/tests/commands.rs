@@ -255,7 +255,7 @@ fn a_connection_is_kept_where_only_its_owner_reads_it() {
 #[test]
 fn a_server_with_a_certificate_of_ones_own_is_taken_by_it() {
     let folder = tempfile::tempdir().expect("a folder");
-    let golden = |name: &str| format!("{}/../api/src/serve/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    let golden = |name: &str| format!("{}/../seam/src/serve/golden/{name}", env!("CARGO_MANIFEST_DIR"));
     let (cert, key) = (golden("localhost.pem"), golden("localhost.key"));
     let tls = [("TESSERA_TLS_CERT", cert.as_str()), ("TESSERA_TLS_KEY", key.as_str())];
     let server = Server::start_with(&folder.path().join("data"), &tls);

@@ -1,5 +1,5 @@
-//! Golden exchanges of all doors (`crates/api/src/*/golden`), played against the binary: each file against a server of its own, each request as it
-//! stands there but for ids and times, each answer held against the frozen one: status, headers, body.
+//! Golden exchanges of all doors (`crates/api/src/*/golden`, `crates/*/golden`), played against the binary: each file against a server of its own,
+//! each request as it stands there but for ids and times, each answer held against the frozen one: status, headers, body.
 //!
 //! The files are written within a process whose clock and draws are set. Here both are real, so `goldens/fits.rs` says what an id, an instant and a
 //! cursor may be instead. What does not come out so is in [`OTHERWISE`] with the reason: each of these is compared as well, and must not fit.
@@ -22,29 +22,29 @@ pub(crate) const OTHERWISE: &[(&str, &str, &str)] = &[];
 /// the request begins, and why. They are not compared.
 pub(crate) const AT_TIMES: &[(&str, &str, &str)] = &[
     (
-        "src/adobe/golden/computed_attributes.txt",
+        "adobe/golden/computed_attributes.txt",
         "GET /data/core/ups/access/entities?schema.name=_xdm.context.profile&entityId=7001&entityIdNS=user_id&fields=_default.SystemComputedAttributes",
         "events of two weeks, the first of which is in the middle of the first week",
     ),
     (
-        "src/adobe/golden/computed_attributes.txt",
+        "adobe/golden/computed_attributes.txt",
         "GET /v1/profiles/identifier/user_id/7001",
         "events of two weeks, the first of which is in the middle of the first week",
     ),
     (
-        "src/dfinery/golden/export.txt",
+        "api/src/dfinery/golden/export.txt",
         r#"POST /api/v1/export/event?service_id=default {"events_condition_type":"include","events":["df_purchase"],"#,
         "events of one day, some hours before the clock of the file",
     ),
     (
-        "src/dfinery/golden/export.txt",
+        "api/src/dfinery/golden/export.txt",
         r#"POST /api/v1/export/event?service_id=default {"events_condition_type":"all","properties_condition_type":"include""#,
         "an event of the last second of a day, twelve hours before the clock of the file",
     ),
 ];
 
 /// Files in golden folders that are no exchanges, and what they are.
-const NO_EXCHANGES: &[(&str, &str)] = &[("src/segment/golden/events.txt", "what calls are read as")];
+const NO_EXCHANGES: &[(&str, &str)] = &[("api/src/segment/golden/events.txt", "what calls are read as")];
 
 /// One test for each file, for they run side by side.
 macro_rules! played {
@@ -60,51 +60,55 @@ macro_rules! played {
 }
 
 played! {
-    admin_identity_rules: "src/admin/golden/identity_rules.txt",
-    adobe_batches: "src/adobe/golden/batches.txt",
-    adobe_computed_attributes: "src/adobe/golden/computed_attributes.txt",
-    adobe_config_computed: "src/adobe/golden/config_computed.txt",
-    adobe_entities: "src/adobe/golden/entities.txt",
-    adobe_ingestion: "src/adobe/golden/ingestion.txt",
-    adobe_merge_policies: "src/adobe/golden/merge_policies.txt",
-    adobe_previews: "src/adobe/golden/previews.txt",
-    adobe_refused: "src/adobe/golden/refused.txt",
-    adobe_resources: "src/adobe/golden/resources.txt",
-    adobe_segment_definitions: "src/adobe/golden/segment_definitions.txt",
-    adobe_system_jobs: "src/adobe/golden/system_jobs.txt",
-    dfinery_export: "src/dfinery/golden/export.txt",
-    dfinery_import: "src/dfinery/golden/import.txt",
-    native_activations: "src/native/golden/activations.txt",
-    native_audit: "src/native/golden/audit.txt",
-    native_directives: "src/native/golden/directives.txt",
-    native_erasures: "src/native/golden/erasures.txt",
-    native_event_attributes: "src/native/golden/event_attributes.txt",
-    native_exports: "src/native/golden/exports.txt",
-    native_members: "src/native/golden/members.txt",
-    native_policies: "src/native/golden/policies.txt",
-    native_read_contract: "src/native/golden/read_contract.txt",
-    native_sources: "src/native/golden/sources.txt",
-    optimizely_blacklists: "src/optimizely/golden/blacklists.txt",
-    optimizely_definitions: "src/optimizely/golden/definitions.txt",
-    optimizely_events: "src/optimizely/golden/events.txt",
-    optimizely_kql: "src/optimizely/golden/kql.txt",
-    optimizely_profiles: "src/optimizely/golden/profiles.txt",
-    optimizely_segments: "src/optimizely/golden/segments.txt",
-    regulations: "src/regulations/golden/regulations.txt",
-    segment_exchanges: "src/segment/golden/exchanges.txt",
-    segment_profiles: "src/segment_profiles/golden/profiles.txt",
-    wyng_profiles: "src/wyng/golden/profiles.txt",
+    admin_identity_rules: "api/src/admin/golden/identity_rules.txt",
+    adobe_batches: "adobe/golden/batches.txt",
+    adobe_computed_attributes: "adobe/golden/computed_attributes.txt",
+    adobe_config_computed: "adobe/golden/config_computed.txt",
+    adobe_entities: "adobe/golden/entities.txt",
+    adobe_ingestion: "adobe/golden/ingestion.txt",
+    adobe_merge_policies: "adobe/golden/merge_policies.txt",
+    adobe_previews: "adobe/golden/previews.txt",
+    adobe_refused: "adobe/golden/refused.txt",
+    adobe_resources: "adobe/golden/resources.txt",
+    adobe_segment_definitions: "adobe/golden/segment_definitions.txt",
+    adobe_system_jobs: "adobe/golden/system_jobs.txt",
+    dfinery_export: "api/src/dfinery/golden/export.txt",
+    dfinery_import: "api/src/dfinery/golden/import.txt",
+    native_activations: "api/src/native/golden/activations.txt",
+    native_audit: "api/src/native/golden/audit.txt",
+    native_directives: "api/src/native/golden/directives.txt",
+    native_erasures: "api/src/native/golden/erasures.txt",
+    native_event_attributes: "api/src/native/golden/event_attributes.txt",
+    native_exports: "api/src/native/golden/exports.txt",
+    native_members: "api/src/native/golden/members.txt",
+    native_policies: "api/src/native/golden/policies.txt",
+    native_read_contract: "api/src/native/golden/read_contract.txt",
+    native_sources: "api/src/native/golden/sources.txt",
+    optimizely_blacklists: "optimizely/golden/blacklists.txt",
+    optimizely_definitions: "optimizely/golden/definitions.txt",
+    optimizely_events: "optimizely/golden/events.txt",
+    optimizely_kql: "optimizely/golden/kql.txt",
+    optimizely_profiles: "optimizely/golden/profiles.txt",
+    optimizely_segments: "optimizely/golden/segments.txt",
+    regulations: "api/src/regulations/golden/regulations.txt",
+    segment_exchanges: "api/src/segment/golden/exchanges.txt",
+    segment_profiles: "api/src/segment_profiles/golden/profiles.txt",
+    wyng_profiles: "api/src/wyng/golden/profiles.txt",
 }
 
-/// The folder of the crate whose files these are.
+/// The folder that these files stand below.
 pub(crate) fn home() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../api")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 #[test]
 fn every_file_of_exchanges_is_played() {
-    let doors = std::fs::read_dir(home().join("src")).expect("the sources of the doors");
-    let folders = doors.map(|door| door.expect("an entry").path().join("golden")).filter(|folder| folder.is_dir());
+    let folders = |folder: &str| {
+        let entries = std::fs::read_dir(home().join(folder)).expect("a folder of doors");
+        entries.map(|entry| entry.expect("an entry").path().join("golden")).filter(|folder| folder.is_dir())
+    };
+    // A door is a folder of the crate of most of them, or a crate.
+    let folders = folders("api/src").chain(folders(""));
     let files = folders.flat_map(|folder| std::fs::read_dir(folder).expect("a folder"));
     let texts =
         files.map(|file| file.expect("an entry").path()).filter(|path| path.extension() == Some("txt".as_ref()));
@@ -117,7 +121,7 @@ fn every_file_of_exchanges_is_played() {
     }
 }
 
-/// A file by its place in the crate.
+/// A file by its place below them.
 fn named(path: &Path) -> String {
-    path.strip_prefix(home()).expect("a file of the crate").to_str().expect("a path in UTF-8").to_owned()
+    path.strip_prefix(home()).expect("a file of a crate").to_str().expect("a path in UTF-8").to_owned()
 }

@@ -72,7 +72,7 @@ fn every_request_of_adobes_collections_is_answered() {
 /// What the door's README says of the collections is what the file says.
 #[test]
 fn the_readme_tells_what_of_adobes_collections_is_served() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src/adobe/COLLECTIONS.md");
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../adobe/COLLECTIONS.md");
     let readme = fs::read_to_string(readme).expect("a file");
     for own in collections::read("adobe.json").requests {
         let served = own.not_served.unwrap_or_else(|| "yes".to_owned());

@@ -19,7 +19,7 @@
 //! 3. If a path of its own makes its jobs: `MADE_BY`, and in the service a call of [`Jobs::make`], or [`Jobs::draft`] where the job
 //!    has to begin with a commit that does something else too, as the lane's `configure` does.
 //! 4. A line in the table of `crates/server/tests/jobs.rs`: killed in the middle, it must end right.
-//! 5. Golden files for its checkpoint; its codes in `crates/api/src/codes.rs`; a sentence in `changes/`.
+//! 5. Golden files for its checkpoint; its codes in `crates/seam/src/codes.rs`; a sentence in `changes/`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

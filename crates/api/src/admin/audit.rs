@@ -11,6 +11,14 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
 use tessera_engine::time::Timestamp;
+use tessera_seam::answer::{Answer, invalid, json as json_answer};
+use tessera_seam::app::App;
+use tessera_seam::bounds::{LIST_DEFAULT, LIST_MAX};
+use tessera_seam::extract::Query;
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::stream::{self, Parts};
+use tessera_seam::table::{self, Format};
+use tessera_seam::transport::{After, hold_until_sent};
 use tessera_service::audit::{Action, AuditQuery, Entry, Outcome};
 use tessera_service::clock::{format_timestamp, parse_timestamp};
 use tessera_service::directory::{Caller, Directory, KeyId, OrganizationId, Permission};
@@ -18,14 +26,6 @@ use tessera_service::error::Error;
 use utoipa::ToSchema;
 
 use super::wire::List;
-use crate::answer::{Answer, invalid, json as json_answer};
-use crate::app::App;
-use crate::bounds::{LIST_DEFAULT, LIST_MAX};
-use crate::extract::Query;
-use crate::route::{Access, Route, Tag};
-use crate::stream::{self, Parts};
-use crate::table::{self, Format};
-use crate::transport::{After, hold_until_sent};
 
 const ADMINISTER: Access = Access::Directory(&[Permission::Administer, Permission::Operate]);
 

@@ -9,6 +9,14 @@ use axum::routing::{get, post, put};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tessera_seam::answer::{Answer, json as json_answer, json_bytes, to_json};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::budget::Share;
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::once::whole;
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::transport::{After, Held, hold_until_sent};
+use tessera_seam::{body, once};
 use tessera_service::directory::{
     Caller, DirectoryHandle, IssuedKey, KeyId, Organization, OrganizationId, Permission, Slug, Workspace,
 };
@@ -16,15 +24,7 @@ use tessera_service::error::Error;
 use tessera_service::idempotency::Once;
 
 use super::{parse, render, wire};
-use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
-use crate::app::{App, Entered};
-use crate::budget::Share;
 use crate::declared::{self, Wrong};
-use crate::extract::{PathParams, Query};
-use crate::once::whole;
-use crate::route::{Access, Route, Tag};
-use crate::transport::{After, Held, hold_until_sent};
-use crate::{body, once};
 
 const OPERATE: Access = Access::Directory(&[Permission::Operate]);
 const ADMINISTER: Access = Access::Directory(&[Permission::Administer, Permission::Operate]);
@@ -159,14 +159,12 @@ struct Asked<'a> {
     held: Held,
 }
 
-impl App {
-    fn ask(&self, headers: &HeaderMap) -> Result<Asked<'_>, Error> {
-        let (caller, held) = self.enter_directory(headers)?;
-        Ok(Asked { app: self, caller, held })
+impl<'a> Asked<'a> {
+    fn of(app: &'a App, headers: &HeaderMap) -> Result<Self, Error> {
+        let (caller, held) = app.enter_directory(headers)?;
+        Ok(Self { app, caller, held })
     }
-}
 
-impl Asked<'_> {
     fn directory(&self) -> &DirectoryHandle {
         self.app.service.directory()
     }
@@ -186,13 +184,13 @@ impl Asked<'_> {
 }
 
 async fn list_organizations(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     let page = asked.directory().organizations(&asked.caller, &parse::list(&query)?)?;
     asked.answer(&render::list(page, render::organization))
 }
 
 async fn create_organization(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     asked.caller.require(Permission::Operate)?;
     let body = body::read(&app, Share::Directory, &headers, body).await?;
     let wire::NewNamed { name } = body::json(&body)?;
@@ -207,7 +205,7 @@ async fn create_organization(State(app): State<Arc<App>>, uri: Uri, headers: Hea
 }
 
 async fn list_workspaces(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     let organization = asked.organization(&query)?;
     let page = asked.directory().workspaces(&asked.caller, organization, &parse::list(&query)?)?;
     asked.answer(&render::list(page, render::workspace))
@@ -220,7 +218,7 @@ async fn create_workspace(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     let organization = asked.organization(&query)?;
     let body = body::read(&app, Share::Directory, &headers, body).await?;
     let wire::NewNamed { name } = body::json(&body)?;
@@ -240,7 +238,7 @@ async fn get_workspace(
     query: Query,
     headers: HeaderMap,
 ) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     let organization = asked.organization(&query)?;
     let found = asked.directory().workspace(&asked.caller, organization, &name)?;
     asked.answer(&render::workspace(found))
@@ -253,7 +251,7 @@ async fn limit_workspace(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     asked.caller.require(Permission::Operate)?;
     let organization = asked.organization(&query)?;
     let wire::SetRateLimit { rate_limit } = read(&app, &headers, body).await?;
@@ -280,7 +278,7 @@ async fn get_counts(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
 }
 
 async fn list_keys(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     let organization = asked.organization(&query)?;
     let page = asked.directory().keys(&asked.caller, organization, &parse::list(&query)?)?;
     let directory = asked.directory().snapshot();
@@ -288,7 +286,7 @@ async fn list_keys(State(app): State<Arc<App>>, query: Query, headers: HeaderMap
 }
 
 async fn create_key(State(app): State<Arc<App>>, query: Query, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     let organization = asked.organization(&query)?;
     let body = body::read(&app, Share::Directory, &headers, body).await?;
     let new = parse::new_key(body::json(&body)?)?;
@@ -307,7 +305,7 @@ fn issued(app: &App) -> impl Fn(&IssuedKey) -> Result<Bytes, Error> + Send + Syn
 }
 
 async fn get_key(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     let key = asked.directory().key(&asked.caller, KeyId::parse(&id)?)?;
     let directory = asked.directory().snapshot();
     asked.answer(&render::key(key, &directory))
@@ -320,7 +318,7 @@ async fn rotate_key(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     let key = asked.directory().key(&asked.caller, KeyId::parse(&id)?)?;
     let body = body::read(&app, Share::Directory, &headers, body).await?;
     let wire::Rotation { grace_secs, dataset } = body::json(&body)?;
@@ -335,7 +333,7 @@ async fn rotate_key(
 }
 
 async fn revoke_key(State(app): State<Arc<App>>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     let key = asked.directory().revoke_key(&asked.caller, KeyId::parse(&id)?).await?;
     let directory = asked.directory().snapshot();
     asked.answer(&render::key(key, &directory))
@@ -347,7 +345,7 @@ async fn limit_key(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let asked = app.ask(&headers)?;
+    let asked = Asked::of(&app, &headers)?;
     let key = asked.directory().key(&asked.caller, KeyId::parse(&id)?)?;
     let wire::SetRateLimit { rate_limit } = read(&app, &headers, body).await?;
     let limit = parse::rate_limit(rate_limit)?;

@@ -10,6 +10,10 @@ use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tessera_engine::id::NodeId;
+use tessera_seam::answer::{Answer, invalid, json as json_answer};
+use tessera_seam::app::App;
+use tessera_seam::body;
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::dry_run::{DryRun, Example, RECORDS_MAX};
@@ -17,10 +21,6 @@ use tessera_service::workspace_config::{StoredConfig, set_limits, update_namespa
 use utoipa::ToSchema;
 
 use super::{parse, wire};
-use crate::answer::{Answer, invalid, json as json_answer};
-use crate::app::App;
-use crate::body;
-use crate::route::{Access, Route, Tag};
 
 const PATH: &str = "/v1/admin/identity-rules:preview";
 

@@ -7,16 +7,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::routing::{get, put};
 use serde_json::json;
+use tessera_seam::answer::{Answer, invalid, json as json_answer, json_bytes, to_json};
+use tessera_seam::app::App;
+use tessera_seam::once::whole;
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::{body, once};
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::identity_tokens::{IdentityTokens, Material, PublicKey, TokenKey, TokenMode, kid};
 use tessera_service::workspace_config::{NewTokenKey, StoredConfig, set_identity_tokens};
-
-use crate::answer::{Answer, invalid, json as json_answer, json_bytes, to_json};
-use crate::app::App;
-use crate::once::whole;
-use crate::route::{Access, Route, Tag};
-use crate::{body, once};
 
 mod wire;
 

@@ -8,6 +8,12 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::routing::{get, post, put};
 use bytes::Bytes;
 use serde_json::json;
+use tessera_seam::answer::{Answer, json as json_answer, json_bytes, to_json};
+use tessera_seam::app::App;
+use tessera_seam::extract::PathParams;
+use tessera_seam::once::whole;
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::{body, once};
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{
@@ -15,13 +21,7 @@ use tessera_service::workspace_config::{
 };
 
 use super::{parse, render, wire};
-use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
-use crate::app::App;
 use crate::declared::{self, Wrong};
-use crate::extract::PathParams;
-use crate::once::whole;
-use crate::route::{Access, Route, Tag};
-use crate::{body, once};
 
 const CONFIGURE: Access = Access::Workspace(Permission::Configure);
 

@@ -2,15 +2,15 @@
 
 use tessera_engine::config::{Kind, Normaliser};
 use tessera_engine::time::Timestamp;
+use tessera_seam::answer::invalid;
+use tessera_seam::bounds::{LIST_DEFAULT, LIST_MAX};
+use tessera_seam::extract::Query;
 use tessera_service::clock::parse_timestamp;
 use tessera_service::directory::{Class, Dataset, DisplayName, ListQuery, NewKey, Origin, Permission, RateLimit, Slug};
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{LimitOverrides, NamespaceRules, NewNamespace};
 
 use super::wire;
-use crate::answer::invalid;
-use crate::bounds::{LIST_DEFAULT, LIST_MAX};
-use crate::extract::Query;
 
 pub(super) fn list(query: &Query) -> Result<ListQuery, Error> {
     Ok(ListQuery { limit: query.limit(LIST_DEFAULT, LIST_MAX)?, cursor: query.get("cursor").map(str::to_owned) })

@@ -7,6 +7,12 @@ use axum::http::{HeaderMap, Method};
 use axum::routing::{delete, get, post};
 use serde_json::json;
 use tessera_engine::id::EventId;
+use tessera_seam::answer::{Answer, json as json_answer};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::bounds::{LIST_DEFAULT, LIST_MAX, REPLAY_DEFAULT, REPLAY_MAX};
+use tessera_seam::door::{Doors, Kept};
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::identity_tokens::IdentityTokens;
@@ -15,12 +21,6 @@ use tessera_service::verdict::{Incoming, Verdict};
 
 use super::directory::list_parameters;
 use super::{render, wire};
-use crate::answer::{Answer, json as json_answer};
-use crate::app::{App, Entered};
-use crate::bounds::{LIST_DEFAULT, LIST_MAX, REPLAY_DEFAULT, REPLAY_MAX};
-use crate::door::{self, Kept};
-use crate::extract::{PathParams, Query};
-use crate::route::{Access, Route, Tag};
 
 /// What was sent is data of persons, of many at once.
 const EXPORT: Access = Access::Workspace(Permission::Export);
@@ -136,7 +136,7 @@ async fn replay_all(State(app): State<Arc<App>>, pairs: Query, headers: HeaderMa
 async fn replay(app: &App, entered: &Entered, id: EventId, outcome: &mut wire::Replay) -> Result<(), Error> {
     let (entry, raw) = app.service.quarantine().get(entered.workspace, id).await?;
     let config = app.service.configuration(entered.workspace).await?;
-    let Some((door, fact)) = read_again(&entry, &raw, config.tokens())? else {
+    let Some((door, fact)) = read_again(app.doors, &entry, &raw, config.tokens())? else {
         outcome.skipped += 1;
         return Ok(());
     };
@@ -153,13 +153,14 @@ async fn replay(app: &App, entered: &Entered, id: EventId, outcome: &mut wire::R
 
 /// What an entry says, read by its door as it was then: at its time of receipt, with the class of its key.
 fn read_again(
+    doors: &Doors,
     entry: &quarantine::Entry,
     raw: &Raw,
     tokens: &IdentityTokens,
 ) -> Result<Option<(&'static str, Incoming)>, Error> {
     // What came without an id is one fact however often its entry is sent again.
     let fresh_id = || format!("quarantine-{}", entry.id);
-    let found = door::find(&entry.door).filter(|_| raw.is_whole());
+    let found = doors.find(&entry.door).filter(|_| raw.is_whole());
     let Some((door, replay)) = found.and_then(|door| Some((door.name, door.replay?))) else { return Ok(None) };
     let mut read = replay(&Kept { raw: raw.bytes(), received_at: entry.at, tokens, fresh_id: &fresh_id })?;
     let Some(mut incoming) = read.pop() else { return Ok(None) };

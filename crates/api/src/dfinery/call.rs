@@ -6,12 +6,11 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, Uri};
 use bytes::Bytes;
+use tessera_seam::answer::Failure;
+use tessera_seam::app::{App, Entered};
+use tessera_seam::door::Door;
+use tessera_seam::extract::Query;
 use tessera_service::directory::Permission;
-
-use crate::answer::Failure;
-use crate::app::{App, Entered};
-use crate::door::Door;
-use crate::extract::Query;
 
 /// The parameter that names the workspace.
 pub(super) const SERVICE_ID: &str = "service_id";

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::value::RawValue;
 use tessera_engine::time::Timestamp;
+use tessera_seam::answer::invalid;
 use tessera_service::DocumentProfile;
 use tessera_service::clock::format_seconds;
 use tessera_service::error::{Error, ErrorKind};
@@ -14,7 +15,6 @@ use tessera_service::walks::WalkedEvent;
 
 use super::NAME;
 use super::parse::ITEMS;
-use crate::answer::invalid;
 
 /// Columns of one table, and names that a request may list.
 pub(super) const COLUMNS_MAX: usize = 2_000;

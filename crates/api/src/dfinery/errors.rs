@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tessera_seam::answer::{Failure, invalid, to_json};
+use tessera_seam::door::{Refusal, Refused};
 use tessera_service::error::{Error, ErrorKind};
 
 use super::wire::Envelope;
-use crate::answer::{Failure, invalid, to_json};
-use crate::door::{Refusal, Refused};
 
 /// Faults of one request that are told.
 pub(super) const FAULTS_MAX: usize = 20;

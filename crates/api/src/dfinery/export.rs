@@ -12,6 +12,10 @@ use tessera_engine::model::{Flags, Status};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Path;
 use tessera_engine::view::Relevance;
+use tessera_seam::answer::{Answer, Failure, invalid};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::body;
+use tessera_seam::stream::{self, Parts};
 use tessera_service::DocumentQuery;
 use tessera_service::clock::parse_timestamp;
 use tessera_service::directory::Permission;
@@ -25,10 +29,6 @@ use super::columns::{Choice, Columns, EXTERNAL_ID, event_row, of_items, paramete
 use super::parse::ITEMS;
 use super::read::is_like;
 use super::wire::{EventExport, ProfileExport};
-use crate::answer::{Answer, Failure, invalid};
-use crate::app::{App, Entered};
-use crate::body;
-use crate::stream::{self, Parts};
 
 /// Bytes from which on a part is sent.
 const PART_BYTES: usize = 64 << 10;

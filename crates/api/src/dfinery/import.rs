@@ -5,6 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
+use tessera_seam::answer::{Answer, Failure, json};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::report;
 use tessera_service::directory::{Permission, SERVERS};
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::verdict::Verdict;
@@ -15,9 +18,6 @@ use super::errors::{Faults, is_of_taxonomy};
 use super::parse::{self, Written};
 use super::wire::Envelope;
 use super::{IMPORT, NAME};
-use crate::answer::{Answer, Failure, json};
-use crate::app::{App, Entered};
-use crate::report;
 
 pub(super) async fn events(State(app): State<Arc<App>>, call: Call) -> Answer {
     let (entered, body) = call.enter(&app, &IMPORT, Permission::Ingest).await?;

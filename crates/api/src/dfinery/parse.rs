@@ -9,6 +9,10 @@ use serde_json::value::RawValue;
 use tessera_engine::document::{DocumentTerms, DocumentWrite};
 use tessera_engine::fact::{Call, CallKind, Claim, Fact};
 use tessera_engine::time::Timestamp;
+use tessera_seam::answer::{Failure, invalid};
+use tessera_seam::attributes;
+use tessera_seam::body;
+use tessera_seam::kept::{self, Sender};
 use tessera_service::content;
 use tessera_service::directory::Class;
 use tessera_service::error::Error;
@@ -18,10 +22,6 @@ use tessera_service::verdict::{Incoming, Note};
 
 use super::errors::{Faults, too_many_events, too_many_profiles};
 use super::read::{IDENTITY, NAME_BYTES_MAX, datetime, identity, list, object, only, text, uuid, values};
-use crate::answer::{Failure, invalid};
-use crate::attributes;
-use crate::body;
-use crate::kept::{self, Sender};
 
 /// Events of one request (section 4.2).
 pub(super) const EVENTS_MAX: usize = 100;

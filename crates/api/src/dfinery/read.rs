@@ -4,11 +4,11 @@ use serde_json::value::RawValue;
 use tessera_engine::fact::{Claim, Strength};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Decimal;
+use tessera_seam::bounds::PROPERTIES_MAX;
 use tessera_service::clock::parse_timestamp;
 use tessera_service::members::Members;
 
 use super::errors::{FAULTS_MAX, Faults};
-use crate::bounds::PROPERTIES_MAX;
 
 /// Bytes of the name of an event or a property.
 pub(super) const NAME_BYTES_MAX: usize = 200;

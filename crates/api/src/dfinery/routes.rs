@@ -3,13 +3,13 @@
 use axum::http::Method;
 use axum::routing::post;
 use serde_json::{Value, json};
+use tessera_seam::app::App;
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::directory::Permission;
 
 use super::call::SERVICE_ID;
 use super::wire::{Deletion, Envelope, EventExport, Events, Identities, ProfileExport, UserProfile};
 use super::{DELETE, EVENTS, EXPORT_EVENT, EXPORT_PROFILE, IDENTITIES, USER_PROFILE, export, import};
-use crate::app::App;
-use crate::route::{Access, Route, Tag};
 
 type Handler = axum::routing::MethodRouter<std::sync::Arc<App>>;
 

@@ -8,12 +8,12 @@ use crate::tests::world::{ROOT, Reply, World, request};
 
 #[tokio::test]
 async fn what_is_taken_is_answered_as_the_spec_says() {
-    golden::check("src/dfinery/golden/import.txt").await;
+    golden::check("api/src/dfinery/golden/import.txt").await;
 }
 
 #[tokio::test]
 async fn exports_are_answered_as_the_spec_says() {
-    golden::check("src/dfinery/golden/export.txt").await;
+    golden::check("api/src/dfinery/golden/export.txt").await;
 }
 
 async fn call(world: &World, path: &str, token: &str, body: &Value) -> Reply {

@@ -8,16 +8,16 @@ use axum::http::{HeaderMap, Method};
 use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
+use tessera_seam::answer::{Answer, accepted};
+use tessera_seam::app::App;
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::{body, once};
 use tessera_service::directory::Permission;
 use tessera_service::idempotency::Once;
 use tessera_service::jobs::Job;
 use utoipa::ToSchema;
 
 use super::{example, rendered, wire};
-use crate::answer::{Answer, accepted};
-use crate::app::App;
-use crate::route::{Access, Route, Tag};
-use crate::{body, once};
 
 const PATH: &str = "/v1/admin/backups";
 

@@ -8,6 +8,11 @@ use axum::http::{HeaderMap, Method};
 use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
+use tessera_seam::answer::{Answer, accepted, invalid};
+use tessera_seam::app::App;
+use tessera_seam::counted::Counted;
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::{body, once};
 use tessera_service::ERASED_PROFILES_MAX;
 use tessera_service::directory::Permission;
 use tessera_service::idempotency::Once;
@@ -16,12 +21,7 @@ use tessera_service::verdict::NamedIdentity;
 use utoipa::ToSchema;
 
 use super::{example, rendered, wire};
-use crate::answer::{Answer, accepted, invalid};
-use crate::app::App;
-use crate::counted::Counted;
 use crate::native::wire::RecordIdentity;
-use crate::route::{Access, Route, Tag};
-use crate::{body, once};
 
 const PATH: &str = "/v1/erasures";
 const PROFILES_PATH: &str = "/v1/profiles:erase";

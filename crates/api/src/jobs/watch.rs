@@ -10,17 +10,17 @@ use axum::response::IntoResponse as _;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream;
 use serde_json::Value;
+use tessera_seam::answer::{Answer, to_json};
+use tessera_seam::app::App;
+use tessera_seam::bounds::{HEARTBEAT_SECS, WATCHERS_MAX};
+use tessera_seam::extract::PathParams;
+use tessera_seam::route::Route;
 use tessera_service::directory::{Permission, WorkspaceId};
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::jobs::{Job, JobId, Watch};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{render, wire};
-use crate::answer::{Answer, to_json};
-use crate::app::App;
-use crate::bounds::{HEARTBEAT_SECS, WATCHERS_MAX};
-use crate::extract::PathParams;
-use crate::route::Route;
 
 /// Proxies of the nginx family collect an answer before they pass it on, unless they are told not to.
 const UNBUFFERED: (HeaderName, HeaderValue) =

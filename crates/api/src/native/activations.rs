@@ -9,6 +9,11 @@ use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post, put};
 use serde_json::{Value as Json, json};
 use tessera_engine::time::Timestamp;
+use tessera_seam::answer::{Answer, accepted, invalid, json as json_answer};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::body;
+use tessera_seam::extract::PathParams;
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::activations::{
     Activation, ActivationContent, Destination, KEEP_RUNS, RowsWritten, RunsState, activation_shown, activations_shown,
     check_activation_name, is_one_target,
@@ -21,13 +26,8 @@ use tessera_service::exports::FileFormat;
 
 use super::connections::{self, acted_on};
 use super::sources::{parse, render};
-use crate::answer::{Answer, accepted, invalid, json as json_answer};
-use crate::app::{App, Entered};
-use crate::body;
 use crate::declared::{self, Wrong};
-use crate::extract::PathParams;
 use crate::jobs;
-use crate::route::{Access, Route, Tag};
 
 mod wire;
 

@@ -9,6 +9,11 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post, put};
 use serde_json::json;
+use tessera_seam::answer::{Answer, invalid, json as json_answer};
+use tessera_seam::app::App;
+use tessera_seam::body;
+use tessera_seam::extract::PathParams;
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::Secret;
 use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
@@ -17,12 +22,7 @@ use tessera_service::sources::{
     Connection, Given, NewConnection, Text, check_name, connection, connections, holds_secret,
 };
 
-use crate::answer::{Answer, invalid, json as json_answer};
-use crate::app::App;
-use crate::body;
 use crate::declared::{self, Wrong};
-use crate::extract::PathParams;
-use crate::route::{Access, Route, Tag};
 
 mod wire;
 

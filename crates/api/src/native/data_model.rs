@@ -9,16 +9,16 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, delete, get, put};
 use serde_json::json;
+use tessera_seam::answer::{Answer, Failure, json as json_answer};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::body;
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::directory::Permission;
 use tessera_service::workspace_config::{ModelChange, StoredConfig, StoredModel, changed_model};
 use tessera_service::{Contradicting, ModelChanged, ModelOutcome, contradicted};
 
-use crate::answer::{Answer, Failure, json as json_answer};
-use crate::app::{App, Entered};
-use crate::body;
 use crate::declared::{self, Wrong};
-use crate::extract::{PathParams, Query};
-use crate::route::{Access, Route, Tag};
 
 mod parse;
 mod render;

@@ -7,16 +7,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::routing::{get, post};
 use serde_json::json;
+use tessera_seam::answer::{Answer, json as json_answer, json_bytes, to_json};
+use tessera_seam::app::App;
+use tessera_seam::bounds::{LIST_DEFAULT, LIST_MAX};
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::{body, once};
 use tessera_service::directives::{HistoryQuery, Outcome};
 use tessera_service::directory::{ListQuery, Permission};
 
 use super::NAME;
-use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
-use crate::app::App;
-use crate::bounds::{LIST_DEFAULT, LIST_MAX};
-use crate::extract::{PathParams, Query};
-use crate::route::{Access, Route, Tag};
-use crate::{body, once};
 
 mod parse;
 mod render;

@@ -13,6 +13,14 @@ use tessera_engine::document::{DOCUMENT_NAMESPACE, DocumentTerms, DocumentWrite,
 use tessera_engine::fact::{Claim, Fact, Strength};
 use tessera_engine::id::NodeId;
 use tessera_engine::view::Relevance;
+use tessera_seam::answer::{Answer, invalid, json as json_answer, json_bytes, to_json};
+use tessera_seam::app::App;
+use tessera_seam::attributes;
+use tessera_seam::body;
+use tessera_seam::extract::PathParams;
+use tessera_seam::once;
+use tessera_seam::report::{EntryNote, Identity};
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::clock::{format_timestamp, parse_timestamp};
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
@@ -22,14 +30,6 @@ use tessera_service::{DocumentOutcome, DocumentQuery, Lookup};
 
 use super::NAME;
 use super::parse::named;
-use crate::answer::{Answer, invalid, json as json_answer, json_bytes, to_json};
-use crate::app::App;
-use crate::attributes;
-use crate::body;
-use crate::extract::PathParams;
-use crate::once;
-use crate::report::{EntryNote, Identity};
-use crate::route::{Access, Route, Tag};
 
 mod wire;
 

@@ -9,6 +9,13 @@ use axum::response::IntoResponse as _;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use bytes::Bytes;
 use serde_json::json;
+use tessera_seam::answer::{Answer, invalid, json as json_answer, json_bytes, to_json};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::bounds::{LIST_DEFAULT, LIST_MAX};
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::once::whole;
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::{body, once};
 use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::erasure::Receipt;
 use tessera_service::error::Error;
@@ -18,14 +25,7 @@ use tessera_service::{Extent, Lookup, Return};
 
 use super::NAME;
 use super::profiles::Named;
-use crate::answer::{Answer, invalid, json as json_answer, json_bytes, to_json};
-use crate::app::{App, Entered};
-use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::declared::{self, Wrong};
-use crate::extract::{PathParams, Query};
-use crate::once::whole;
-use crate::route::{Access, Route, Tag};
-use crate::{body, once};
 
 mod render;
 pub(super) mod wire;

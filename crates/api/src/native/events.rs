@@ -12,6 +12,12 @@ use tessera_expr::check::check_as;
 use tessera_expr::pql;
 use tessera_expr::problem::Problem;
 use tessera_expr::rule::Purpose;
+use tessera_seam::answer::{Answer, invalid, json as json_answer};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::bounds::{EVENTS_DEFAULT, EVENTS_MAX, PAGE_BYTES};
+use tessera_seam::extract::Query;
+use tessera_seam::report::Identity;
+use tessera_seam::route::{Route, Tag};
 use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
@@ -24,12 +30,6 @@ use super::queries::skip;
 use super::render;
 use super::rules::{self, Spelled};
 use super::wire::TimelineEvent;
-use crate::answer::{Answer, invalid, json as json_answer};
-use crate::app::{App, Entered};
-use crate::bounds::{EVENTS_DEFAULT, EVENTS_MAX, PAGE_BYTES};
-use crate::extract::Query;
-use crate::report::Identity;
-use crate::route::{Route, Tag};
 
 /// Events that were asked for.
 #[derive(Debug, Serialize, ToSchema)]

@@ -11,6 +11,11 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tessera_engine::policy::{Fate, Part, Reason};
 use tessera_engine::value::Value;
+use tessera_seam::answer::{Answer, json as json_answer};
+use tessera_seam::app::App;
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::report::Identity;
+use tessera_seam::route::{Route, Tag};
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::Permission;
 use tessera_service::json::write_value;
@@ -20,11 +25,6 @@ use utoipa::ToSchema;
 use super::parse;
 use super::policies::wire::IdentityGraph;
 use super::profiles::{Named, READ, policy_parameter};
-use crate::answer::{Answer, json as json_answer};
-use crate::app::App;
-use crate::extract::{PathParams, Query};
-use crate::report::Identity;
-use crate::route::{Route, Tag};
 
 /// Why the attributes of a profile are what they are.
 #[derive(Debug, Serialize, ToSchema)]

@@ -9,16 +9,16 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use bytes::Bytes;
 use serde_json::json;
+use tessera_seam::answer::{Answer, invalid};
+use tessera_seam::app::App;
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::stream::{self, Parts};
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::export::{Export, Held};
 
 use super::profiles::Named;
-use crate::answer::{Answer, invalid};
-use crate::app::App;
-use crate::extract::{PathParams, Query};
-use crate::route::{Access, Route, Tag};
-use crate::stream::{self, Parts};
 
 mod render;
 

@@ -13,6 +13,11 @@ use serde::Deserialize;
 use serde_json::json;
 use tessera_expr::pql;
 use tessera_expr::rule::Purpose;
+use tessera_seam::answer::{Answer, accepted, invalid};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::stream::{self, Parts};
+use tessera_seam::{body, once};
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::exports::{
@@ -23,12 +28,7 @@ use tessera_service::jobs::Job;
 use utoipa::ToSchema;
 
 use super::rules;
-use crate::answer::{Answer, accepted, invalid};
-use crate::app::{App, Entered};
 use crate::jobs::{self, wire};
-use crate::route::{Access, Route, Tag};
-use crate::stream::{self, Parts};
-use crate::{body, once};
 
 const PATH: &str = "/v1/exports";
 

@@ -12,6 +12,13 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tessera_engine::model::Flags;
+use tessera_seam::answer::{Answer, json as json_answer};
+use tessera_seam::app::App;
+use tessera_seam::bounds::{LIST_MAX, PAGE_BYTES};
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::route::{Route, Tag};
+use tessera_seam::stream::{self, Parts};
+use tessera_seam::table::{self, Format};
 use tessera_service::Fields;
 use tessera_service::audit::Action;
 use tessera_service::clock::format_timestamp;
@@ -23,13 +30,6 @@ use utoipa::ToSchema;
 use super::profiles::READ;
 use super::segments::page;
 use super::{parse, render};
-use crate::answer::{Answer, json as json_answer};
-use crate::app::App;
-use crate::bounds::{LIST_MAX, PAGE_BYTES};
-use crate::extract::{PathParams, Query};
-use crate::route::{Route, Tag};
-use crate::stream::{self, Parts};
-use crate::table::{self, Format};
 
 /// A page of members.
 #[derive(Debug, Serialize, ToSchema)]

@@ -8,6 +8,14 @@ use tessera_engine::fact::{Claim, Fact, Strength};
 use tessera_engine::model::Flags;
 use tessera_engine::value::Path;
 use tessera_engine::view::Relevance;
+use tessera_seam::answer::{invalid, to_json};
+use tessera_seam::attributes;
+use tessera_seam::body::{self, Sent};
+use tessera_seam::bounds::{DATASET_CHARS_MAX, DEPTH_MAX, EVENTS_DEFAULT, EVENTS_MAX, ID_CHARS_MAX, RECORD_BYTES_MAX};
+use tessera_seam::extract::Query;
+use tessera_seam::kept::{self, Sender};
+use tessera_seam::measure::measure;
+use tessera_seam::mend::{Flaw, without_great_numbers};
 use tessera_service::clock::parse_timestamp;
 use tessera_service::content;
 use tessera_service::directory::{Class, Datasets, KeyId};
@@ -16,14 +24,6 @@ use tessera_service::verdict::{Incoming, Note, Rejection};
 use tessera_service::{EventQuery, Fields, Lookup};
 
 use super::wire::{BatchGet, ProfileLookup, Record, Write};
-use crate::answer::{invalid, to_json};
-use crate::attributes;
-use crate::body::{self, Sent};
-use crate::bounds::{DATASET_CHARS_MAX, DEPTH_MAX, EVENTS_DEFAULT, EVENTS_MAX, ID_CHARS_MAX, RECORD_BYTES_MAX};
-use crate::extract::Query;
-use crate::kept::{self, Sender};
-use crate::measure::measure;
-use crate::mend::{Flaw, without_great_numbers};
 
 /// Reads which parts of a profile are wanted: a list with commas; none is all.
 pub(super) fn fields(list: Option<&str>, visibility: Flags) -> Result<Fields, Error> {

@@ -9,19 +9,19 @@ use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post, put};
 use serde_json::json;
 use tessera_engine::policy::{AttributeMerge, Rule};
+use tessera_seam::answer::{Answer, json as json_answer, json_bytes};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::bounds::{LIST_DEFAULT, LIST_MAX};
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::{body, once};
 use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{
     PolicyContent, PolicyId, StoredConfig, add_policy, delete_policy, replace_policy, set_default_policy,
 };
 
-use crate::answer::{Answer, json as json_answer, json_bytes};
-use crate::app::{App, Entered};
-use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::declared::{self, Wrong};
-use crate::extract::{PathParams, Query};
-use crate::route::{Access, Route, Tag};
-use crate::{body, once};
 
 mod parse;
 mod render;

@@ -7,17 +7,17 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::routing::{MethodRouter, delete, get, post};
 use serde_json::json;
+use tessera_seam::answer::{Answer, json as json_answer};
+use tessera_seam::app::App;
+use tessera_seam::bounds::{BATCH_GET_BYTES_MAX, PAGE_BYTES};
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::{Fields, Lookup};
 
 use super::wire::{BatchGet, Identities, Profiles, Timeline};
 use super::{erasures, explain, export, parse, render, segments};
-use crate::answer::{Answer, json as json_answer};
-use crate::app::App;
-use crate::bounds::{BATCH_GET_BYTES_MAX, PAGE_BYTES};
-use crate::extract::{PathParams, Query};
-use crate::route::{Access, Route, Tag};
 
 /// The two ways to name a profile in a path.
 pub(super) trait Named: serde::de::DeserializeOwned + Send + 'static {

@@ -12,6 +12,11 @@ use tessera_engine::config::Kind;
 use tessera_engine::value::Path;
 use tessera_expr::calendar::Zone;
 use tessera_expr::rule::{Purpose, Rule};
+use tessera_seam::answer::{Answer, invalid, json as json_answer};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::bounds::{PAGE_BYTES, PROFILES_DEFAULT};
+use tessera_seam::extract::Query;
+use tessera_seam::route::{Route, Tag};
 use tessera_service::Fields;
 use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
@@ -21,11 +26,6 @@ use utoipa::ToSchema;
 
 use super::profiles::{READ, fields_parameter, policy_parameter, relevance_parameter};
 use super::{parse, render, rules};
-use crate::answer::{Answer, invalid, json as json_answer};
-use crate::app::{App, Entered};
-use crate::bounds::{PAGE_BYTES, PROFILES_DEFAULT};
-use crate::extract::Query;
-use crate::route::{Route, Tag};
 
 /// A page of profiles.
 #[derive(Debug, Serialize, ToSchema)]

@@ -7,6 +7,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::routing::post;
 use serde_json::json;
+use tessera_seam::answer::{Answer, json_bytes};
+use tessera_seam::app::App;
+use tessera_seam::kept::{self, Kept};
+use tessera_seam::once;
+use tessera_seam::report::{self, Report};
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::directory::{Class, Permission};
 use tessera_service::error::Error;
 use tessera_service::verdict::{Incoming, Rejection};
@@ -14,12 +20,6 @@ use tessera_service::verdict::{Incoming, Rejection};
 use super::NAME;
 use super::parse::{self, Delivery};
 use super::wire::Write;
-use crate::answer::{Answer, json_bytes};
-use crate::app::App;
-use crate::kept::{self, Kept};
-use crate::once;
-use crate::report::{self, Report};
-use crate::route::{Access, Route, Tag};
 
 pub(super) fn routes() -> [Route; 1] {
     let access = Access::Workspace(Permission::Ingest);

@@ -9,9 +9,9 @@ use tessera_service::error::{Error, ErrorKind};
 use tessera_service::{EventPage, Graph, GraphHeld, GraphLink, GraphNode, Rendered, StoredCall};
 
 use super::wire::{Held, Identities, Link, Node, ProfileError, ProfileResult, Timeline, TimelineEvent};
-use crate::answer::{json, json_bytes};
-use crate::bounds::BATCH_GET_BYTES_MAX;
-use crate::report::Identity;
+use tessera_seam::answer::{json, json_bytes};
+use tessera_seam::bounds::BATCH_GET_BYTES_MAX;
+use tessera_seam::report::Identity;
 use tessera_service::payload::Payload;
 
 /// A profile, or 304 for a client that has it.

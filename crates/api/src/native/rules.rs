@@ -19,6 +19,10 @@ use tessera_expr::plan::Aggregate;
 use tessera_expr::problem::{Place, Problem};
 use tessera_expr::rule::{Purpose, Rule};
 use tessera_expr::{filter, pql, pql_json, tree};
+use tessera_seam::answer::{Answer, invalid, json as json_answer};
+use tessera_seam::app::App;
+use tessera_seam::body;
+use tessera_seam::route::{Route, Tag};
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::{Permission, WorkspaceId};
 use tessera_service::error::{Error, ErrorKind};
@@ -31,10 +35,6 @@ use super::parse;
 use super::profiles::READ;
 use super::stored_rules::{attributes_of, events_of, kind_of};
 use super::wire::ProfileLookup;
-use crate::answer::{Answer, invalid, json as json_answer};
-use crate::app::App;
-use crate::body;
-use crate::route::{Route, Tag};
 
 /// Objects and arrays in each other that a rule given as a tree may have: a node of it takes up to four.
 const TREE_DEPTH_MAX: usize = 128;

@@ -13,6 +13,12 @@ use tessera_engine::rules::Explained;
 use tessera_expr::explain::{Leaf, Part};
 use tessera_expr::facts::Membership as Stands;
 use tessera_expr::rule::Purpose;
+use tessera_seam::answer::{Answer, invalid, json as json_answer};
+use tessera_seam::app::App;
+use tessera_seam::body;
+use tessera_seam::bounds::{LIST_DEFAULT, LIST_MAX};
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::route::{Route, Tag};
 use tessera_service::Lookup;
 use tessera_service::audit::Action;
 use tessera_service::clock::format_timestamp;
@@ -26,12 +32,6 @@ use super::explain::raw;
 use super::profiles::{Named, READ, policy_parameter};
 use super::rules;
 use super::stored_rules::wire::Of;
-use crate::answer::{Answer, invalid, json as json_answer};
-use crate::app::App;
-use crate::body;
-use crate::bounds::{LIST_DEFAULT, LIST_MAX};
-use crate::extract::{PathParams, Query};
-use crate::route::{Route, Tag};
 
 /// A condition to look at before it is saved.
 #[derive(Debug, Deserialize, ToSchema)]

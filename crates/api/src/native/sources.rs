@@ -8,19 +8,19 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::{delete, get, post, put};
 use serde_json::{Value as Json, json};
+use tessera_seam::answer::{Answer, accepted, json as json_answer};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::body;
+use tessera_seam::extract::PathParams;
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::audit::Action;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
 use tessera_service::sources::{Source, check_name, source, sources};
 
 use super::connections::acted_on;
-use crate::answer::{Answer, accepted, json as json_answer};
-use crate::app::{App, Entered};
-use crate::body;
 use crate::declared::{self, Wrong};
-use crate::extract::PathParams;
 use crate::jobs;
-use crate::route::{Access, Route, Tag};
 
 pub(super) mod parse;
 pub(super) mod render;

@@ -8,6 +8,12 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::routing::{delete, get, patch, post, put};
 use serde_json::{Value as Json, json};
 use tessera_engine::time::Timestamp;
+use tessera_seam::answer::{Answer, json as json_answer, json_bytes, to_json};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::bounds::{LIST_DEFAULT, LIST_MAX};
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::once;
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::directory::{ListQuery, Permission};
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::idempotency::{Given, IdempotencyKey, Once};
@@ -16,13 +22,7 @@ use tessera_service::segments::{Controlled, ShownRule};
 use tessera_service::workspace_config::{RuleKind, RuleName, StoredConfig, put_rule};
 
 use super::rules::{self, Warning};
-use crate::answer::{Answer, json as json_answer, json_bytes, to_json};
-use crate::app::{App, Entered};
-use crate::bounds::{LIST_DEFAULT, LIST_MAX};
 use crate::declared::{self, Wrong};
-use crate::extract::{PathParams, Query};
-use crate::once;
-use crate::route::{Access, Route, Tag};
 
 mod parse;
 mod render;
@@ -265,7 +265,7 @@ async fn change(
     let entered = app.enter(&headers, Permission::Configure)?;
     let (key, body) = (once::key(&headers)?, entered.body(&app, &headers, body).await?);
     let present = serde_json::from_slice(&shown(&app, &entered, kind, &name).await?).unwrap_or(Json::Null);
-    let changed = patched(&present, crate::body::json(&body)?);
+    let changed = patched(&present, tessera_seam::body::json(&body)?);
     put_as(&app, entered, (kind, &name), (&Method::PATCH, &uri, key), (&body, &changed), Vec::new()).await
 }
 

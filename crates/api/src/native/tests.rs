@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use tessera_engine::model::Flags;
+use tessera_seam::extract::Query;
 use tessera_service::Lookup;
 use tessera_service::directory::{Class, KeyId};
 use tessera_service::verdict::Incoming;
 
 use super::parse::{self, Delivery};
-use crate::extract::Query;
 
 fn write(body: &str, idempotency: Option<(u8, &str)>) -> Result<Vec<(Arc<str>, Incoming)>, &'static str> {
     let count = std::sync::atomic::AtomicU32::new(0);
@@ -146,20 +146,20 @@ fn queries_of_timelines_are_read() {
 /// the store's bad days have them.
 #[tokio::test]
 async fn the_read_contract_is_golden() {
-    crate::tests::golden::check("src/native/golden/read_contract.txt").await;
+    crate::tests::golden::check("api/src/native/golden/read_contract.txt").await;
 }
 
 #[tokio::test]
 async fn connections_and_sources_are_golden() {
-    crate::tests::golden::check("src/native/golden/sources.txt").await;
+    crate::tests::golden::check("api/src/native/golden/sources.txt").await;
 }
 
 #[tokio::test]
 async fn activations_and_control_groups_are_golden() {
-    crate::tests::golden::check("src/native/golden/activations.txt").await;
+    crate::tests::golden::check("api/src/native/golden/activations.txt").await;
 }
 
 #[tokio::test]
 async fn attributes_that_are_written_into_events_are_golden() {
-    crate::tests::golden::check("src/native/golden/event_attributes.txt").await;
+    crate::tests::golden::check("api/src/native/golden/event_attributes.txt").await;
 }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tessera_seam::bounds::{LOOKUPS_MAX, RECORDS_MAX};
+use tessera_seam::counted::Counted;
+use tessera_seam::number;
+use tessera_seam::report::Identity;
 use utoipa::ToSchema;
-
-use crate::bounds::{LOOKUPS_MAX, RECORDS_MAX};
-use crate::counted::Counted;
-use crate::number;
-use crate::report::Identity;
 
 /// One record: attributes of whoever the identities name.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]

@@ -2,10 +2,9 @@
 
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
+use tessera_seam::answer::{invalid, to_json};
+use tessera_seam::door::{Refusal, Refused};
 use tessera_service::error::{Error, ErrorKind};
-
-use crate::answer::{invalid, to_json};
-use crate::door::{Refusal, Refused};
 
 /// An error as this door answers it. The API has one status for what cannot be taken, 422.
 pub(super) fn refuse(refusal: &Refusal<'_>) -> Refused {

@@ -6,6 +6,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Deserialize;
+use tessera_seam::answer::{Answer, json};
+use tessera_seam::app::App;
+use tessera_seam::body;
+use tessera_seam::extract::{PathParams, Query};
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::{Permission, WorkspaceId};
 use tessera_service::error::{Error, ErrorKind};
@@ -18,10 +22,6 @@ use super::wire::{
     Deleted, DeletedStatus, Kind, Made, NewRegulation, One, OneRegulation, Page, Pagination, RegulateId, Regulation,
     Regulations, Status,
 };
-use crate::answer::{Answer, json};
-use crate::app::App;
-use crate::body;
-use crate::extract::{PathParams, Query};
 
 /// The kind of the jobs that regulations are.
 const JOBS: &str = "erase_profiles";

@@ -3,12 +3,12 @@
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post};
 use serde_json::{Value, json};
+use tessera_seam::app::App;
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::directory::Permission;
 
 use super::handlers;
 use super::wire::{Deleted, Made, NewRegulation, One, Page, Status};
-use crate::app::App;
-use crate::route::{Access, Route, Tag};
 
 const ERASE: Access = Access::Workspace(Permission::Erase);
 

@@ -5,7 +5,7 @@ use crate::tests::world::{ROOT, World};
 
 #[tokio::test]
 async fn regulations_are_answered_as_the_spec_says() {
-    golden::check("src/regulations/golden/regulations.txt").await;
+    golden::check("api/src/regulations/golden/regulations.txt").await;
 }
 
 async fn regulate(world: &World, kind: &str, ids: &[String]) -> Value {

@@ -1,11 +1,10 @@
 //! What calls about regulations take and give.
 
 use serde::{Deserialize, Serialize};
+use tessera_seam::counted::Counted;
+use tessera_seam::number;
 use tessera_service::ERASED_PROFILES_MAX;
 use utoipa::ToSchema;
-
-use crate::counted::Counted;
-use crate::number;
 
 /// A regulation that is asked for.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -4,12 +4,11 @@ use std::borrow::Cow;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
+use tessera_seam::answer::{ErrorMembers, to_json};
+use tessera_seam::bounds::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, GROUP_ID_CHARS_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
+use tessera_seam::door::{Refusal, Refused};
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::verdict::Rejection;
-
-use crate::answer::{ErrorMembers, to_json};
-use crate::bounds::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, GROUP_ID_CHARS_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
-use crate::door::{Refusal, Refused};
 
 /// Seconds until a throttled caller may try again: what `Retry-After` says, under the name that Segment documents.
 pub(crate) const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");

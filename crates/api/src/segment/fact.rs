@@ -12,8 +12,8 @@ use tessera_service::verdict::{Note, Rejection};
 
 use super::errors;
 use super::wire::{self, Contact, Context, ExternalId, Item};
-use crate::attributes;
-use crate::bounds::{EXTERNAL_IDS_MAX, GROUP_ID_CHARS_MAX};
+use tessera_seam::attributes;
+use tessera_seam::bounds::{EXTERNAL_IDS_MAX, GROUP_ID_CHARS_MAX};
 use tessera_service::members::Members;
 use tessera_service::payload::Payload;
 
@@ -230,7 +230,7 @@ impl<'a> Call<'a> {
             integrations: self.integrations,
             ..Payload::default()
         };
-        Ok(crate::answer::to_json(&payload))
+        Ok(tessera_seam::answer::to_json(&payload))
     }
 
     /// The properties of a page or a screen that has a name or a category: these are properties too.

@@ -18,12 +18,12 @@ use tessera_service::verdict::{Incoming, Note, Rejection};
 use super::token::{self, Tokens, Vouched};
 use super::wire::{self, Envelope, Item};
 use super::{errors, fact};
-use crate::answer::invalid;
-use crate::body;
-use crate::bounds::{BATCH_SHARED_BYTES_MAX, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
-use crate::kept::{self, Kept, Sender};
-use crate::measure::measure;
-use crate::mend::{Flaw, without_great_numbers};
+use tessera_seam::answer::invalid;
+use tessera_seam::body;
+use tessera_seam::bounds::{BATCH_SHARED_BYTES_MAX, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, ID_CHARS_MAX, PROPERTIES_MAX};
+use tessera_seam::kept::{self, Kept, Sender};
+use tessera_seam::measure::measure;
+use tessera_seam::mend::{Flaw, without_great_numbers};
 use tessera_service::members::Members;
 
 /// What is known of a delivery besides its body.

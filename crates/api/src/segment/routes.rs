@@ -11,6 +11,17 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use serde_json::json;
+use tessera_seam::answer::{Answer, Failure, invalid, json as json_answer};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::body;
+use tessera_seam::bounds::{BATCH_BYTES_MAX, KEYLESS_BYTES_MAX};
+use tessera_seam::budget::Share;
+use tessera_seam::caller::{self, Scheme};
+use tessera_seam::extract::{Loose, PathParams, Query};
+use tessera_seam::public_url::is_host;
+use tessera_seam::report::{self, Report};
+use tessera_seam::route::{Access, Route, Tag};
+use tessera_seam::transport::Secured;
 use tessera_service::directory::{Caller, Permission};
 use tessera_service::error::Error;
 use tessera_service::identity_tokens::IdentityTokens;
@@ -19,17 +30,6 @@ use super::parse::{self, Delivery, Event};
 use super::token::Tokens;
 use super::wire::{self, Envelope, Item, WithKey};
 use super::{NAME, pixel, render};
-use crate::answer::{Answer, Failure, invalid, json as json_answer};
-use crate::app::{App, Entered};
-use crate::body;
-use crate::bounds::{BATCH_BYTES_MAX, KEYLESS_BYTES_MAX};
-use crate::budget::Share;
-use crate::caller::{self, Scheme};
-use crate::extract::{Loose, PathParams, Query};
-use crate::public_url::is_host;
-use crate::report::{self, Report};
-use crate::route::{Access, Route, Tag};
-use crate::transport::Secured;
 
 /// The paths that take one event, and its type.
 const SINGLES: [(&str, &str); 12] = [
@@ -158,8 +158,8 @@ async fn single(r#type: &str, State(app): State<Arc<App>>, query: Query, headers
     let (entered, body) = enter(&app, &query, &headers, body, KEYLESS_BYTES_MAX).await?;
     let config = app.service.configuration(entered.workspace).await?;
     let parse = |delivery: &Delivery<'_>| parse::single(&body, r#type, delivery);
-    let event = app.parse(&entered, &headers, config.tokens(), parse)?;
-    let report = app.write(&entered, vec![event]).await?;
+    let event = parsed(&app, &entered, &headers, config.tokens(), parse)?;
+    let report = write(&app, &entered, vec![event]).await?;
     Ok(entered.answer(json_answer(&report)))
 }
 
@@ -167,30 +167,28 @@ async fn batch(State(app): State<Arc<App>>, query: Query, headers: HeaderMap, bo
     let (entered, body) = enter(&app, &query, &headers, body, BATCH_BYTES_MAX).await?;
     let config = app.service.configuration(entered.workspace).await?;
     let parse = |delivery: &Delivery<'_>| parse::batch(&body, delivery);
-    let events = app.parse(&entered, &headers, config.tokens(), parse)?;
-    let report = app.write(&entered, events).await?;
+    let events = parsed(&app, &entered, &headers, config.tokens(), parse)?;
+    let report = write(&app, &entered, events).await?;
     Ok(entered.answer(json_answer(&report)))
 }
 
-impl App {
-    fn parse<T>(
-        &self,
-        entered: &Entered,
-        headers: &HeaderMap,
-        rules: &IdentityTokens,
-        parse: impl FnOnce(&Delivery<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let fresh_id = || self.fresh_id();
-        let received_at = self.now();
-        let tokens = Tokens::of_call(rules, headers, received_at);
-        let (class, dataset) = (entered.caller.class(), entered.caller.datasets().own.as_str());
-        parse(&Delivery { received_at, class, dataset, tokens: &tokens, fresh_id: &fresh_id })
-    }
+fn parsed<T>(
+    app: &App,
+    entered: &Entered,
+    headers: &HeaderMap,
+    rules: &IdentityTokens,
+    parse: impl FnOnce(&Delivery<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let fresh_id = || app.fresh_id();
+    let received_at = app.now();
+    let tokens = Tokens::of_call(rules, headers, received_at);
+    let (class, dataset) = (entered.caller.class(), entered.caller.datasets().own.as_str());
+    parse(&Delivery { received_at, class, dataset, tokens: &tokens, fresh_id: &fresh_id })
+}
 
-    async fn write(&self, entered: &Entered, events: Vec<Event>) -> Result<Report, Error> {
-        let incoming = events.into_iter().map(|event| (event.message_id, event.incoming)).collect();
-        report::ingest(self, entered, NAME, incoming).await
-    }
+async fn write(app: &App, entered: &Entered, events: Vec<Event>) -> Result<Report, Error> {
+    let incoming = events.into_iter().map(|event| (event.message_id, event.incoming)).collect();
+    report::ingest(app, entered, NAME, incoming).await
 }
 
 /// Whoever sends this delivery, and its body.

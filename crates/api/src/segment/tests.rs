@@ -113,7 +113,7 @@ fn check_golden(text: &str) {
 
 #[tokio::test]
 async fn calls_are_answered_as_clients_expect() {
-    crate::tests::golden::check("src/segment/golden/exchanges.txt").await;
+    crate::tests::golden::check("api/src/segment/golden/exchanges.txt").await;
 }
 
 #[test]

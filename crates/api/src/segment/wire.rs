@@ -6,10 +6,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tessera_engine::normalise::spelled_number;
+use tessera_seam::bounds::BATCH_EVENTS_MAX;
+use tessera_seam::counted::Counted;
 use utoipa::ToSchema;
-
-use crate::bounds::BATCH_EVENTS_MAX;
-use crate::counted::Counted;
 
 /// A delivery: the body of `/v1/batch` and its like.
 #[derive(Debug, Default, Deserialize, ToSchema)]

@@ -5,6 +5,10 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
+use tessera_seam::answer::{Answer, invalid, json};
+use tessera_seam::app::App;
+use tessera_seam::body;
+use tessera_seam::extract::{PathParams, Query};
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::verdict::NamedIdentity;
@@ -14,10 +18,6 @@ use super::NAME;
 use super::enter::{self, Asked, Path, told};
 use super::parse::{self, Collection};
 use super::wire::{DeletedId, Deletion, DeletionDone, Deletions};
-use crate::answer::{Answer, invalid, json};
-use crate::app::App;
-use crate::body;
-use crate::extract::{PathParams, Query};
 
 /// The type of the external id by which the profile is named.
 const OF_USER: &str = "user_id";

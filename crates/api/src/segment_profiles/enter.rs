@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
+use tessera_seam::app::{App, Entered, named_workspace};
+use tessera_seam::extract::Query;
+use tessera_seam::transport::IdIn;
 use tessera_service::Lookup;
 use tessera_service::directory::{Caller, Permission, WorkspaceId};
 use tessera_service::error::Error;
@@ -12,9 +15,6 @@ use tessera_service::workspace_config::StoredConfig;
 use super::DOOR;
 use super::errors::{REQUEST_ID, space_not_found};
 use super::parse::{self, Collection};
-use crate::app::{App, Entered, named_workspace};
-use crate::extract::Query;
-use crate::transport::IdIn;
 
 /// The parts of a path that names a profile: space, collection, and `type:value`.
 pub(super) type Path = (String, String, String);

@@ -3,10 +3,9 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
+use tessera_seam::answer::{invalid, to_json};
+use tessera_seam::door::{Refusal, Refused};
 use tessera_service::error::{Error, ErrorKind};
-
-use crate::answer::{invalid, to_json};
-use crate::door::{Refusal, Refused};
 
 /// The header in which the API tells the id of a request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");

@@ -2,14 +2,14 @@
 
 use tessera_engine::config::Kind;
 use tessera_engine::model::Flags;
+use tessera_seam::answer::invalid;
+use tessera_seam::extract::Query;
 use tessera_service::clock::parse_timestamp;
 use tessera_service::error::Error;
 use tessera_service::workspace_config::StoredConfig;
 use tessera_service::{EventOrder, EventQuery, Lookup};
 
 use super::errors::invalid_parameter;
-use crate::answer::invalid;
-use crate::extract::Query;
 
 /// Items of one page when the request does not say.
 pub(super) const LIMIT_DEFAULT: usize = 10;

@@ -1,11 +1,11 @@
 //! Lists page by page. A cursor is sealed, and good for the list, the profile and the filters that it was given for.
 
+use tessera_seam::app::App;
 use tessera_service::cursor;
 use tessera_service::error::Error;
 
 use super::enter::Asked;
 use super::wire::Cursor;
-use crate::app::App;
 
 /// Which list is asked for, from where on.
 pub(super) struct List<'a> {

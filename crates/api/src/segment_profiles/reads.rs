@@ -7,6 +7,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use tessera_engine::id::NodeId;
 use tessera_engine::view::Relevance;
+use tessera_seam::answer::{Answer, json, json_bytes, to_json};
+use tessera_seam::app::App;
+use tessera_seam::extract::{PathParams, Query};
 use tessera_service::cursor;
 use tessera_service::directory::Permission;
 use tessera_service::error::Error;
@@ -22,9 +25,6 @@ use super::parse::{self, Collection, LIMIT_DEFAULT, LINKS_MAX, LIST_MAX};
 use super::place::{List, page};
 use super::render;
 use super::wire::{Events, ExternalIds, Links, MetadataAnswer, Traits};
-use crate::answer::{Answer, json, json_bytes, to_json};
-use crate::app::App;
-use crate::extract::{PathParams, Query};
 
 /// What stands between the parts of the key of an identity; no name of a namespace has it.
 const SEPARATOR: char = '\0';

@@ -3,13 +3,13 @@
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
 use serde_json::{Value, json};
+use tessera_seam::app::App;
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::directory::Permission;
 
 use super::parse::{EVENTS_MAX, LIMIT_DEFAULT, LINKS_MAX, LIST_MAX};
 use super::wire::{Deletion, Deletions, Events, ExternalIds, Links, MetadataAnswer, Traits};
 use super::{deletion, reads};
-use crate::app::App;
-use crate::route::{Access, Route, Tag};
 
 type Handler = MethodRouter<std::sync::Arc<App>>;
 

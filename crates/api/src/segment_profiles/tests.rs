@@ -10,7 +10,7 @@ use crate::tests::world::{ROOT, Reply, World, request};
 
 #[tokio::test]
 async fn profiles_are_answered_as_the_spec_says() {
-    golden::check("src/segment_profiles/golden/profiles.txt").await;
+    golden::check("api/src/segment_profiles/golden/profiles.txt").await;
 }
 
 const ANN: &str = "/v1/spaces/default/collections/users/profiles/user_id:ann";

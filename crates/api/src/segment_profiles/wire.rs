@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tessera_seam::counted::Counted;
+use tessera_seam::number;
 use tessera_service::IDENTITIES_MAX;
 use utoipa::ToSchema;
-
-use crate::counted::Counted;
-use crate::number;
 
 /// How a list goes on.
 #[derive(Debug, Serialize, ToSchema)]

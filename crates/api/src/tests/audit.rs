@@ -4,21 +4,21 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tessera_seam::audited::action;
 use tessera_service::audit::Action;
 use tessera_service::keys::{Family, Scope};
 use tessera_store::{Direction, ScanLimit, Store as _};
 
 use super::golden;
 use super::world::{ROOT, World, headers_of, request};
-use crate::audited::action;
-use crate::door::routes;
+use crate::doors::DOORS;
 
 /// Each route of each door, and what the log calls it; `-` where a request of it has no entry. `TESSERA_BLESS` writes the file, whose changes are to
 /// be looked at.
 #[test]
 fn every_route_says_whether_it_is_audited() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/audited.txt");
-    let lines = routes().into_iter().map(|route| {
+    let lines = DOORS.routes().into_iter().map(|route| {
         let action = action(&route).map_or("-", Action::name);
         format!("{action:<10} {:<17} {} {}", route.door, route.method, route.path)
     });
@@ -53,7 +53,7 @@ fn things(entry: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn exchanges_are_as_they_were() {
-    golden::check("src/native/golden/audit.txt").await;
+    golden::check("api/src/native/golden/audit.txt").await;
 }
 
 #[tokio::test]

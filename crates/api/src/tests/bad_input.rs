@@ -20,7 +20,7 @@ fn check_shape(reply: &Reply, status: u16, code: &str, what: &str) {
     assert_eq!(json["error"]["request_id"].as_str(), Some(reply.header("x-request-id")), "{what}");
     assert!(json["error"]["message"].is_string() && json["error"]["retry"].is_string(), "{what}");
     assert_eq!(reply.header("content-type"), "application/json", "{what}");
-    assert!(crate::codes::find(code).is_some(), "{code} is not in the table");
+    assert!(tessera_seam::codes::find(code).is_some(), "{code} is not in the table");
 }
 
 #[tokio::test]

@@ -426,7 +426,7 @@ async fn every_refusal_of_typed_data_says_what_was_expected_and_where() {
         "attribute_not_found",
         "event_type_not_found",
     ];
-    let documented = crate::codes::all().map(|code| code.code);
+    let documented = tessera_seam::codes::all().map(|code| code.code);
     let of_types =
         documented.filter(|code| all.iter().any(|begins| code.starts_with(begins)) && !elsewhere.contains(code));
     assert_eq!(of_types.collect::<std::collections::BTreeSet<_>>(), seen);

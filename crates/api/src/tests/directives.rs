@@ -7,7 +7,7 @@ use super::world::{ROOT, World};
 
 #[tokio::test]
 async fn directives_and_their_history_have_this_wire() {
-    golden::check("src/native/golden/directives.txt").await;
+    golden::check("api/src/native/golden/directives.txt").await;
 }
 
 async fn say(world: &World, identities: &[(&str, &str)], id: &str) {

@@ -7,7 +7,7 @@ use super::world::{ROOT, World, request};
 
 #[tokio::test]
 async fn erasures_receipts_and_suppressions_have_this_wire() {
-    golden::check("src/native/golden/erasures.txt").await;
+    golden::check("api/src/native/golden/erasures.txt").await;
 }
 
 #[tokio::test]

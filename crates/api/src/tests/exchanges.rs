@@ -5,9 +5,9 @@ use std::io::Read as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tessera_seam::settings::ApiSettings;
 
 use super::world::{ROOT, Reply, World, request};
-use crate::settings::ApiSettings;
 
 async fn track(world: &World, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
     world.send(request("POST", path, "", headers, body.to_owned())).await
@@ -359,7 +359,8 @@ async fn pages_may_send_events_and_nothing_else() {
         ];
         request("OPTIONS", path, "", &headers, "")
     };
-    let ingest = crate::door::routes().into_iter().filter(|route| route.from_browsers && !route.path.contains('{'));
+    let ingest =
+        crate::doors::DOORS.routes().into_iter().filter(|route| route.from_browsers && !route.path.contains('{'));
     let ingest: Vec<_> = ingest.map(|route| route.path).collect();
     for path in ["/v1/t", "/v1/batch", "/v1/track", "/beacon/v1/batch", "/v1/m", "/sourceConfig/"] {
         assert!(ingest.contains(&path), "{path}");

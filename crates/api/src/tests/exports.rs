@@ -9,7 +9,7 @@ const PATH: &str = "/v1/exports";
 
 #[tokio::test]
 async fn exchanges_are_frozen() {
-    golden::check("src/native/golden/exports.txt").await;
+    golden::check("api/src/native/golden/exports.txt").await;
 }
 
 #[tokio::test]

@@ -25,13 +25,13 @@ use std::path::Path;
 use exchange::Exchange;
 pub(crate) use exchange::ROOT;
 use serde_json::Value;
+use tessera_seam::guesses::Peer;
 
 use super::world::{Reply, World};
-use crate::guesses::Peer;
 
-/// Sends what stands in this file of the crate, and compares the answers.
+/// Sends what stands in this file below `crates`, and compares the answers.
 pub(crate) async fn check(file: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
     let frozen = std::fs::read_to_string(&path).expect("a golden file");
     let world = World::new().await;
     let exchanges = Exchange::all(&frozen);

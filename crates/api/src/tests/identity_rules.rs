@@ -4,5 +4,5 @@ use super::golden;
 
 #[tokio::test]
 async fn exchanges_are_frozen() {
-    golden::check("src/admin/golden/identity_rules.txt").await;
+    golden::check("api/src/admin/golden/identity_rules.txt").await;
 }

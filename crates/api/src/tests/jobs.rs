@@ -114,7 +114,7 @@ async fn places_of_watches_are_bounded_and_given_back() {
     let world = World::new().await;
     let id = paused(&world).await;
     let mut open = Vec::new();
-    for _ in 0..crate::bounds::WATCHERS_MAX {
+    for _ in 0..tessera_seam::bounds::WATCHERS_MAX {
         let response = open_watch(&world, &id, ROOT).await;
         assert_eq!(response.status(), 200);
         open.push(response);

@@ -1,11 +1,12 @@
 //! Every route with no key, with one that is over, that lacks its permission, of a page, of another workspace, and where another door looks for it.
 
 use serde_json::{Value, json};
+use tessera_seam::door::Credential;
+use tessera_seam::route::{Access, Content, Route};
 use tessera_service::directory::Permission;
 
 use super::world::{ROOT, Reply, World, headers_of, request};
-use crate::door::{self, Credential, routes};
-use crate::route::{Access, Content, Route};
+use crate::doors::DOORS;
 
 /// The path with something in each of its segments.
 pub(crate) fn filled(route: &Route, key: &str) -> String {
@@ -60,7 +61,7 @@ async fn no_route_answers_without_its_key() {
     };
     let (expired, page) = (expired(&world).await, world.key("public", &["ingest", "read_public"], &["default"]).await);
     let mut checked = 0;
-    for route in routes() {
+    for route in DOORS.routes() {
         let (method, name) = (route.method.as_str(), format!("{} {}", route.method, route.path));
         let needed = match route.access {
             Access::Open => continue,
@@ -77,7 +78,7 @@ async fn no_route_answers_without_its_key() {
             continue;
         }
         let call = async |path: &str, key: &str, more: &[(&str, &str)]| {
-            let name = door::find(route.door).map(|door| door.credentials[0]);
+            let name = DOORS.find(route.door).map(|door| door.credentials[0]);
             let bearer = format!("Bearer {key}");
             let schemed = |scheme: &str| format!("{scheme} {key}");
             let of_scheme = name.map_or(String::new(), |own| {
@@ -109,7 +110,7 @@ async fn no_route_answers_without_its_key() {
             assert!(says(&route, &reply, 403, ""), "{name} with the key of a page: {}", reply.json());
         }
         if !is_settings {
-            let credentials = door::find(route.door).map_or(&[][..], |door| door.credentials);
+            let credentials = DOORS.find(route.door).map_or(&[][..], |door| door.credentials);
             let bearer = format!("Bearer {ROOT}");
             let foreign = if credentials.contains(&Credential::Authorization) {
                 ("x-access-token", ROOT)

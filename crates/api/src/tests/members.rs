@@ -8,7 +8,7 @@ use super::world::{ROOT, World, request};
 
 #[tokio::test]
 async fn exchanges_are_as_they_were() {
-    golden::check("src/native/golden/members.txt").await;
+    golden::check("api/src/native/golden/members.txt").await;
 }
 
 async fn says(world: &World, who: &str, city: &str) {

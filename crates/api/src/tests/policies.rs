@@ -16,7 +16,7 @@ async fn make(world: &World, id: &str, content: Value) -> Reply {
 
 #[tokio::test]
 async fn merge_policies_and_explanations_have_this_wire() {
-    golden::check("src/native/golden/policies.txt").await;
+    golden::check("api/src/native/golden/policies.txt").await;
 }
 
 #[tokio::test]

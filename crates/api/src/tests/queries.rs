@@ -95,7 +95,7 @@ async fn pages_go_on_where_the_one_before_ended() {
 
 fn check(reply: &Reply, status: u16, code: &str, what: &str) {
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (status, code), "{what}: {}", reply.json());
-    assert!(crate::codes::find(code).is_some(), "{code} is not in the table");
+    assert!(tessera_seam::codes::find(code).is_some(), "{code} is not in the table");
 }
 
 /// Parameters, a status, a code.

@@ -244,7 +244,7 @@ async fn what_cannot_be_a_rule_is_refused_with_its_reason() {
             "{method} {path} {body}: {}",
             reply.json()
         );
-        assert!(crate::codes::find(code).is_some(), "{code} is not in the table");
+        assert!(tessera_seam::codes::find(code).is_some(), "{code} is not in the table");
     }
     let cycle = call(&world, "PUT", "/v1/attributes/revenue", &json!({ "pql": "revenue + 1" })).await.json();
     assert!(cycle["error"]["message"].as_str().is_some_and(|text| text.contains("revenue -> revenue")), "{cycle}");

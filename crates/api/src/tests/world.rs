@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tessera_engine::time::Timestamp;
+use tessera_seam::settings::ApiSettings;
 use tessera_service::clock::parse_timestamp;
 use tessera_service::{Components, Service, Settings};
 use tessera_store::MemoryStore;
@@ -16,7 +17,6 @@ use tessera_store::faulty::{Faulty, Plan};
 use tower::ServiceExt as _;
 
 pub(crate) use super::golden::ROOT;
-use crate::settings::ApiSettings;
 
 pub(crate) struct World {
     pub(crate) router: Router,

@@ -2,10 +2,9 @@
 
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
+use tessera_seam::answer::{invalid, to_json};
+use tessera_seam::door::{Refusal, Refused};
 use tessera_service::error::{Error, ErrorKind};
-
-use crate::answer::{invalid, to_json};
-use crate::door::{Refusal, Refused};
 
 /// An error as this door answers it. What is there already is a bad request here: the API has no status of its own for it.
 pub(super) fn refuse(refusal: &Refusal<'_>) -> Refused {

@@ -9,6 +9,7 @@ use tessera_engine::document::DOCUMENT_NAMESPACE;
 use tessera_engine::model::{Allowed, Attribute, Definition, Scalar, Status, Type, Window};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
+use tessera_seam::answer::invalid;
 use tessera_service::directory::WorkspaceId;
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{
@@ -18,7 +19,6 @@ use tessera_service::workspace_config::{
 
 use super::errors::invalid_field;
 use super::wire::{Field, NewTdm, Tdm};
-use crate::answer::invalid;
 
 /// The field of the ids of visitors, which every model has, and its name where one of them is meant.
 pub(super) const UIDS: &str = "uids";

@@ -11,6 +11,9 @@ use tessera_engine::fact::{Claim, Fact, Strength};
 use tessera_engine::model::{Allowed, Status};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Value};
+use tessera_seam::answer::invalid;
+use tessera_seam::attributes;
+use tessera_seam::body;
 use tessera_service::clock::{format_timestamp, parse_timestamp};
 use tessera_service::directory::Class;
 use tessera_service::error::Error;
@@ -21,9 +24,6 @@ use tessera_service::workspace_config::{DocumentModel, StoredConfig};
 use super::errors::invalid_field;
 use super::model::{self, UIDS, meant};
 use super::wire::Field;
-use crate::answer::invalid;
-use crate::attributes;
-use crate::body;
 
 /// Attributes that hold, by field, what a person agreed to and where it was said.
 pub(super) const CONSENT: &str = "field_consent";

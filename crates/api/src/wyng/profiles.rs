@@ -8,6 +8,10 @@ use axum::http::{HeaderMap, Uri};
 use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
 use tessera_engine::view::Relevance;
+use tessera_seam::answer::{Answer, invalid, json, json_bytes, to_json};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::extract::{PathParams, Query};
+use tessera_seam::once;
 use tessera_service::directory::{Class, Permission, SERVERS};
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::workspace_config::{RuleKind, StoredConfig};
@@ -19,10 +23,6 @@ use super::parse::{self, Sender};
 use super::render::{self, Sees};
 use super::wire::{FieldValue, ProfileId, Upserted};
 use super::{DOOR, NAME};
-use crate::answer::{Answer, invalid, json, json_bytes, to_json};
-use crate::app::{App, Entered};
-use crate::extract::{PathParams, Query};
-use crate::once;
 
 /// Keys that one look-up may name.
 const KEYS_MAX: usize = 32;

@@ -3,12 +3,12 @@
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, patch, post, put};
 use serde_json::{Value, json};
+use tessera_seam::app::App;
+use tessera_seam::route::{Access, Route, Tag};
 use tessera_service::directory::Permission;
 
 use super::wire::{Exchange, FieldValue, Jwt, NewSegment, NewTdm, Profile, ProfileId, Segment, Tdm, Upsert, Upserted};
 use super::{profiles, segments, tokens};
-use crate::app::App;
-use crate::route::{Access, Route, Tag};
 
 type Handler = MethodRouter<std::sync::Arc<App>>;
 

@@ -9,6 +9,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use tessera_expr::calendar::Zone;
 use tessera_expr::check::check_as;
+use tessera_seam::answer::{Answer, invalid, json};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::body;
+use tessera_seam::extract::{PathParams, Query};
 use tessera_service::directory::{ListQuery, Permission, Slug, WorkspaceId};
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::segments::{Controlled, ShownRule};
@@ -20,10 +24,6 @@ use super::errors::{invalid_expression, model_not_found, segment_not_found};
 use super::render::zoneless;
 use super::wire::{NewSegment, NewTdm, Segment};
 use super::{DOOR, expression, model};
-use crate::answer::{Answer, invalid, json};
-use crate::app::{App, Entered};
-use crate::body;
-use crate::extract::{PathParams, Query};
 
 const KIND: RuleKind = RuleKind::Segment;
 /// Segments that one list shows: all that a workspace may have.

@@ -5,7 +5,7 @@ use crate::tests::world::{ROOT, Reply, World, request};
 
 #[tokio::test]
 async fn profiles_are_answered_as_the_spec_says() {
-    golden::check("src/wyng/golden/profiles.txt").await;
+    golden::check("api/src/wyng/golden/profiles.txt").await;
 }
 
 pub(super) async fn call(world: &World, method: &str, path: &str, token: &str, body: &Value) -> Reply {

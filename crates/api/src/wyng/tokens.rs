@@ -9,6 +9,10 @@ use serde_json::{Map, Value, json};
 use tessera_engine::id::NodeId;
 use tessera_engine::model::Flags;
 use tessera_engine::view::Relevance;
+use tessera_seam::answer::{Answer, json as json_answer};
+use tessera_seam::app::{App, Entered};
+use tessera_seam::body;
+use tessera_seam::extract::{PathParams, Query};
 use tessera_service::directory::Permission;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::{DocumentQuery, Lookup};
@@ -18,10 +22,6 @@ use super::errors::invalid_field;
 use super::model::meant;
 use super::profiles::node;
 use super::wire::{Exchange, Jwt};
-use crate::answer::{Answer, json as json_answer};
-use crate::app::{App, Entered};
-use crate::body;
-use crate::extract::{PathParams, Query};
 
 /// Who signs the tokens of profiles.
 const ISSUER: &str = "consumer";

@@ -10,12 +10,12 @@ use tessera_engine::model::{
     Allowed, Attribute, Definition, EventType, Flags, ItemList, Mode, Property, Scalar, Status, Type, Window,
 };
 use tessera_engine::value::{Path, Value};
+use tessera_seam::answer::invalid;
+use tessera_seam::extract::Query;
 use tessera_service::error::Error;
 use tessera_service::json::{Spelling, read_value};
 
 use super::wire;
-use crate::answer::invalid;
-use crate::extract::Query;
 
 /// What is registered, as a whole.
 pub(super) fn definition(wire: wire::Model) -> Result<Definition, Error> {

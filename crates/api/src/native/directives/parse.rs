@@ -1,14 +1,14 @@
 //! From requests to orders.
 
 use tessera_engine::id::DirectiveId;
+use tessera_seam::answer::invalid;
+use tessera_seam::extract::Query;
 use tessera_service::Lookup;
 use tessera_service::directives::{Order, SIDE_MAX};
 use tessera_service::error::Error;
 use tessera_service::verdict::NamedIdentity;
 
 use super::wire::{self, Kind};
-use crate::answer::invalid;
-use crate::extract::Query;
 
 /// Reads an order.
 ///

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
+use tessera_seam::report::{EntryNote, Identity};
 use utoipa::ToSchema;
 
 use crate::native::wire::RecordIdentity;
-use crate::report::{EntryNote, Identity};
 
 /// A write of a document.
 #[derive(Debug, Deserialize, ToSchema)]

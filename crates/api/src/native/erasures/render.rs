@@ -1,12 +1,12 @@
 //! From receipts to answers.
 
 use bytes::Bytes;
+use tessera_seam::answer::to_json;
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::ListPage;
 use tessera_service::erasure::{Kind, Receipt, Removed};
 
 use super::wire;
-use crate::answer::to_json;
 
 /// One receipt.
 pub(super) fn bytes(receipt: &Receipt) -> Bytes {

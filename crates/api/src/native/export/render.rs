@@ -5,13 +5,12 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tessera_seam::answer::to_json;
+use tessera_seam::report::Identity;
 use tessera_service::clock::format_timestamp;
 use tessera_service::error::{Error, ErrorKind};
 use tessera_service::export::{Held, Said};
 use tessera_service::verdict::NamedIdentity;
-
-use crate::answer::to_json;
-use crate::report::Identity;
 
 #[derive(Serialize)]
 struct SaidMembers<'a> {

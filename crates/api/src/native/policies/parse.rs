@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use tessera_engine::policy::{AttributeMerge, MergePolicy, Rule};
+use tessera_seam::answer::invalid;
 use tessera_service::directory::DisplayName;
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{PolicyContent, PolicyId, invalid_policy};
 
 use super::wire::{self, Choose, Merge, MergePolicyReplacement, NewMergePolicy};
-use crate::answer::invalid;
 use crate::native::parse::{attribute_path, named};
 
 /// Reads a policy to be made.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tessera_engine::policy::{AttributeMerge, IdentityGraph, Rule};
+use tessera_seam::answer::to_json;
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::ListPage;
 use tessera_service::error::Error;
 use tessera_service::workspace_config::{Origin, Policies, PolicyContent, StoredPolicy};
 
 use super::wire::{self, Choose, Merge};
-use crate::answer::to_json;
 
 /// One policy of these.
 ///

@@ -1,10 +1,10 @@
 //! From the wire to the service's types.
 
+use tessera_seam::answer::invalid;
 use tessera_service::error::Error;
 use tessera_service::sources::{Ask, EventColumns, Follow, Primary, Schedule, SourceContent};
 
 use super::wire;
-use crate::answer::invalid;
 
 /// A source as it is asked for.
 ///

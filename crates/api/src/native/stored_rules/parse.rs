@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tessera_expr::calendar::Zone;
 use tessera_expr::check::{Model, check_as};
+use tessera_seam::answer::invalid;
+use tessera_seam::body;
 use tessera_service::error::Error;
 use tessera_service::segments::ControlGroup;
 use tessera_service::workspace_config::{
@@ -14,8 +16,6 @@ use super::wire::{
     AttributeReplacement, DeclaredAttribute, DeclaredSegment, NewAttribute, NewSegment, Of, RuleBody,
     SegmentReplacement, Target, Wanted,
 };
-use crate::answer::invalid;
-use crate::body;
 use crate::native::rules::{self, Spelled as Text};
 
 /// A rule as it came, with what stands beside it.

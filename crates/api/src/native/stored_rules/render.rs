@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use tessera_expr::plan::{Attributes, EventTypes, Kind, Plan};
+use tessera_seam::answer::to_json;
 use tessera_service::clock::format_timestamp;
 use tessera_service::directory::ListPage;
 use tessera_service::segments::{ControlGroup, ShownRule};
 use tessera_service::workspace_config::{Definition, PolicyId, RuleContent, RuleKind, StoredRule, Target, Version};
 
 use super::wire;
-use crate::answer::to_json;
 use crate::native::rules::Warning;
 
 pub(super) fn page(kind: RuleKind, page: ListPage<ShownRule>) -> wire::StoredRules {
