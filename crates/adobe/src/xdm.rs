@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tessera_engine::fact::{AccountFact, Call, CallKind, Claim, Fact, Replaces, Strength};
+use tessera_engine::fact::{AccountFact, Call, Claim, EventKind, Fact, Replaces, Strength};
 use tessera_engine::time::Timestamp;
 use tessera_seam::answer::to_json;
 use tessera_seam::attributes;
@@ -101,7 +101,7 @@ pub(super) fn fact(raw: &RawValue, delivery: Delivery<'_>, notes: &mut Vec<Note>
     if is_event {
         let name = entity.get("eventType").and_then(Value::as_str).map(Into::into);
         let payload = to_json(&Payload { properties: Some(&sent), ..Payload::default() });
-        fact.call = Some(Call { kind: CallKind::Track, name, payload: payload.into() });
+        fact.call = Some(Call { kind: EventKind::Action, name, payload: payload.into() });
     } else {
         let bounded = without_great_numbers(&sent, "");
         notes.extend(bounded.iter().flat_map(|(_, flaws)| flaws).map(Flaw::note));

@@ -90,34 +90,34 @@ impl fmt::Debug for Claim {
     }
 }
 
-/// What a call on the timeline was.
+/// What an entry of a timeline says. Answers and rules know each by the name that clients send it under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CallKind {
+pub enum EventKind {
     /// Something happened; it has a name of its own.
-    Track,
+    Action,
     /// A page was viewed.
-    Page,
+    PageView,
     /// A screen was viewed.
-    Screen,
+    ScreenView,
     /// A person was described.
-    Identify,
+    Description,
     /// A person was put into an account.
-    Group,
+    Affiliation,
     /// Two ids were said to be of one person.
-    Alias,
+    SamePerson,
 }
 
-impl CallKind {
+impl EventKind {
     /// Its name, as answers and rules know it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Track => "track",
-            Self::Page => "page",
-            Self::Screen => "screen",
-            Self::Identify => "identify",
-            Self::Group => "group",
-            Self::Alias => "alias",
+            Self::Action => "track",
+            Self::PageView => "page",
+            Self::ScreenView => "screen",
+            Self::Description => "identify",
+            Self::Affiliation => "group",
+            Self::SamePerson => "alias",
         }
     }
 
@@ -126,8 +126,8 @@ impl CallKind {
     #[must_use]
     pub const fn is_event(self) -> bool {
         match self {
-            Self::Track | Self::Page | Self::Screen => true,
-            Self::Identify | Self::Group | Self::Alias => false,
+            Self::Action | Self::PageView | Self::ScreenView => true,
+            Self::Description | Self::Affiliation | Self::SamePerson => false,
         }
     }
 }
@@ -136,7 +136,7 @@ impl CallKind {
 #[derive(Clone)]
 pub struct Call {
     /// What kind of call it was.
-    pub kind: CallKind,
+    pub kind: EventKind,
     /// The event's name; none for identify, group and alias.
     pub name: Option<Arc<str>>,
     /// The payload, opaque here. The door that accepts it and the one that shows it agree on its form.

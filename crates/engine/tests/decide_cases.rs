@@ -27,7 +27,7 @@ use std::sync::Arc;
 use tessera_engine::cluster::Cluster;
 use tessera_engine::config::{Config, Limits, default_namespaces};
 use tessera_engine::decide::{HeldNote, Outcome};
-use tessera_engine::fact::{AccountFact, Call, CallKind, Claim, Fact, Identity, Strength};
+use tessera_engine::fact::{AccountFact, Call, Claim, EventKind, Fact, Identity, Strength};
 use tessera_engine::normalise::normalise;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Decimal, Path, Tree, Value};
@@ -103,7 +103,7 @@ fn fact(at: usize, words: &[&str]) -> Fact {
     for word in words {
         match word.split_once('=') {
             None if *word == "call" => {
-                fact.call = Some(Call { kind: CallKind::Track, name: None, payload: Vec::new().into() });
+                fact.call = Some(Call { kind: EventKind::Action, name: None, payload: Vec::new().into() });
             }
             None if *word == "whole" => fact.replaces = tessera_engine::fact::Replaces::Fragment,
             None => fact.claims.push(claim(word)),

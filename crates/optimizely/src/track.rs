@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 use tessera_engine::document::{DocumentTerms, DocumentWrite};
-use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
+use tessera_engine::fact::{Call, Claim, EventKind, Fact, Strength};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
 use tessera_seam::answer::{Answer, Failure, invalid, json as json_answer, to_json};
@@ -323,7 +323,7 @@ fn fact(read: Read, from: &From<'_>, fresh_id: String) -> Fact {
         document: None,
         attributes,
         account: None,
-        call: Some(Call { kind: CallKind::Track, name: Some(event_type.into()), payload }),
+        call: Some(Call { kind: EventKind::Action, name: Some(event_type.into()), payload }),
         content: None,
         replaces: tessera_engine::fact::Replaces::Nothing,
     };

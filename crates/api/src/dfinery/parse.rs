@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use tessera_engine::document::{DocumentTerms, DocumentWrite};
-use tessera_engine::fact::{Call, CallKind, Claim, Fact};
+use tessera_engine::fact::{Call, Claim, EventKind, Fact};
 use tessera_engine::time::Timestamp;
 use tessera_seam::answer::{Failure, invalid};
 use tessera_seam::attributes;
@@ -98,7 +98,7 @@ struct Event {
 impl Event {
     fn into_fact(self, claims: Vec<Claim>, dataset: &Arc<str>) -> Fact {
         let payload = Payload { properties: Some(&self.properties), ..Payload::default() }.to_bytes();
-        let call = Call { kind: CallKind::Track, name: Some(self.name.trim().into()), payload };
+        let call = Call { kind: EventKind::Action, name: Some(self.name.trim().into()), payload };
         let mut fact = Fact { call: Some(call), ..bare(self.id, dataset, Some(self.time), claims) };
         fact.content = Some(content::of(&fact, None));
         fact

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use tessera_engine::fact::{AccountFact, Call as Entry, CallKind, Claim, Fact, Strength};
+use tessera_engine::fact::{AccountFact, Call as Entry, Claim, EventKind, Fact, Strength};
 use tessera_engine::time::Timestamp;
 use tessera_service::content;
 use tessera_service::directory::Class;
@@ -20,7 +20,7 @@ use tessera_service::payload::Payload;
 /// An event whose parts are known to have the right types.
 pub(super) struct Call<'a> {
     pub(super) item: &'a Item<'a>,
-    pub(super) kind: CallKind,
+    pub(super) kind: EventKind,
     pub(super) context: Option<&'a RawValue>,
     pub(super) integrations: Option<&'a RawValue>,
     pub(super) class: Class,
@@ -28,15 +28,15 @@ pub(super) struct Call<'a> {
 }
 
 /// Reads the type of an event.
-pub(super) fn kind(r#type: Option<&RawValue>) -> Result<CallKind, Rejection> {
+pub(super) fn kind(r#type: Option<&RawValue>) -> Result<EventKind, Rejection> {
     let name = wire::text(r#type).unwrap_or_default().unwrap_or_default();
     match name.to_ascii_lowercase().as_str() {
-        "track" => Ok(CallKind::Track),
-        "page" => Ok(CallKind::Page),
-        "screen" => Ok(CallKind::Screen),
-        "identify" => Ok(CallKind::Identify),
-        "group" => Ok(CallKind::Group),
-        "alias" => Ok(CallKind::Alias),
+        "track" => Ok(EventKind::Action),
+        "page" => Ok(EventKind::PageView),
+        "screen" => Ok(EventKind::ScreenView),
+        "identify" => Ok(EventKind::Description),
+        "group" => Ok(EventKind::Affiliation),
+        "alias" => Ok(EventKind::SamePerson),
         _ => Err(errors::type_unknown()),
     }
 }
@@ -82,7 +82,7 @@ impl<'a> Call<'a> {
 
     /// An alias belongs to the id that holds from now on, which stands first; the former one may sort before it.
     fn named_owner(&self, claims: &[Claim]) -> Option<Claim> {
-        if self.kind == CallKind::Alias { claims.first().cloned() } else { None }
+        if self.kind == EventKind::SamePerson { claims.first().cloned() } else { None }
     }
 
     /// How strongly the ids of a call are linked: everyone can send anything with a public key.
@@ -111,13 +111,13 @@ impl<'a> Call<'a> {
 
     fn name(&self) -> Result<Option<Arc<str>>, Rejection> {
         match self.kind {
-            CallKind::Track => match text(self.item.event, "event")? {
+            EventKind::Action => match text(self.item.event, "event")? {
                 Some(name) => Ok(Some(name.trim().into())),
                 None => Err(errors::event_missing()),
             },
-            CallKind::Page => Ok(Some("Page Viewed".into())),
-            CallKind::Screen => Ok(Some("Screen Viewed".into())),
-            CallKind::Identify | CallKind::Group | CallKind::Alias => Ok(None),
+            EventKind::PageView => Ok(Some("Page Viewed".into())),
+            EventKind::ScreenView => Ok(Some("Screen Viewed".into())),
+            EventKind::Description | EventKind::Affiliation | EventKind::SamePerson => Ok(None),
         }
     }
 
@@ -128,7 +128,7 @@ impl<'a> Call<'a> {
         if user.is_none() && anonymous.is_none() {
             return Err(errors::no_user_anon_id());
         }
-        let is_alias = self.kind == CallKind::Alias;
+        let is_alias = self.kind == EventKind::SamePerson;
         // A server key that sends an alias says that both ids are one person's; anybody could say so with a public one.
         let (strength, former) = match (is_alias, self.class) {
             (true, Class::Private) => (Strength::Joined, Strength::Joined),
@@ -154,7 +154,7 @@ impl<'a> Call<'a> {
 
     /// E-mail and phone, where traits tell them. The traits of a `group` call describe the account, not the person.
     fn contact_claims(&self, context: &Context<'_>, claims: &mut Vec<Claim>) {
-        let own = self.item.traits.filter(|_| self.kind != CallKind::Group);
+        let own = self.item.traits.filter(|_| self.kind != EventKind::Affiliation);
         for traits in [own, context.traits].into_iter().flatten() {
             // Traits of the wrong type say nothing here; `attributes` refuses them where they matter.
             let contact: Contact<'_> = serde_json::from_str(traits.get()).unwrap_or_default();
@@ -188,7 +188,7 @@ impl<'a> Call<'a> {
     }
 
     fn group(&self, notes: &mut Vec<Note>) -> Result<Option<AccountFact>, Rejection> {
-        if self.kind != CallKind::Group {
+        if self.kind != EventKind::Affiliation {
             return Ok(None);
         }
         let id = text(self.item.group_id, "groupId")?.ok_or_else(errors::group_id_missing)?;
@@ -206,7 +206,7 @@ impl<'a> Call<'a> {
     /// there. On other calls `context.traits` are a device's memory of an earlier `identify`; taken as attributes they would be
     /// stamped with the time of each event, and win over what was said since.
     fn attributes(&self, context: &Context<'a>, notes: &mut Vec<Note>) -> Result<attributes::List, Rejection> {
-        if self.kind != CallKind::Identify {
+        if self.kind != EventKind::Description {
             return Ok(Vec::new());
         }
         match (context.traits, self.item.traits) {
@@ -236,8 +236,10 @@ impl<'a> Call<'a> {
     /// The properties of a page or a screen that has a name or a category: these are properties too.
     fn named_properties(&self) -> Result<Option<Box<RawValue>>, Rejection> {
         match self.kind {
-            CallKind::Track | CallKind::Identify | CallKind::Group | CallKind::Alias => return Ok(None),
-            CallKind::Page | CallKind::Screen => {}
+            EventKind::Action | EventKind::Description | EventKind::Affiliation | EventKind::SamePerson => {
+                return Ok(None);
+            }
+            EventKind::PageView | EventKind::ScreenView => {}
         }
         let named = [("name", self.item.name), ("category", self.item.category)];
         let named: Vec<_> = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();

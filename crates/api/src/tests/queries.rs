@@ -246,3 +246,31 @@ async fn events_are_found_across_people() {
     assert_eq!(found("").await, (vec![json!("m3"), json!("m2"), json!("m1")], json!(3)));
     assert_eq!(found("filter=\"c\" in _identities.anonymous_id").await, (vec![json!("m3")], json!(1)));
 }
+
+/// An attribute counts as claimed where its fact names its own value: one beside another address is a plain attribute, and found as such.
+#[tokio::test]
+async fn who_shows_another_value_than_the_fact_names_is_found() {
+    let world = World::new().await;
+    let record = async |user: &str, attributes: Value| {
+        let identities =
+            json!([{ "namespace": "user_id", "value": user }, { "namespace": "email", "value": "one@shop.example" }]);
+        let body = json!({ "dataset": "crm", "identities": identities, "attributes": attributes });
+        let reply = world.call("POST", "/v1/records", ROOT, body.to_string()).await;
+        assert_eq!(reply.json()["accepted"], 1, "{}", reply.json());
+    };
+    record("u1", json!({ "n": 1 })).await;
+    // The address is somebody's already, so the link is held.
+    record("u2", json!({ "email": "other@shop.example" })).await;
+    let mut shown = Vec::new();
+    for user in ["u1", "u2"] {
+        let profile = world.get(&format!("/v1/profiles/identifier/user_id/{user}"), ROOT).await.json();
+        shown.push(profile["email"].clone());
+    }
+    assert_eq!(shown, ["one@shop.example", "other@shop.example"]);
+    for (email, user) in [("one@shop.example", "u1"), ("other@shop.example", "u2")] {
+        let page = find(&world, &[("filter", &format!("email = \"{email}\""))]).await;
+        let users: Vec<&Value> =
+            page["profiles"].as_array().expect("profiles").iter().map(|own| &own["user_id"]).collect();
+        assert_eq!(users, [user], "{email}: {page}");
+    }
+}

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, RngSeed, TestRunner};
 
 use tessera_engine::config::{Config, Kind, Limits, Namespace, NamespaceId, NamespaceName, Normaliser, Sweeps};
-use tessera_engine::fact::{AccountFact, Call, CallKind, Claim, Class, Fact, Identity, Replaces, Strength};
+use tessera_engine::fact::{AccountFact, Call, Claim, Class, EventKind, Fact, Identity, Replaces, Strength};
 use tessera_engine::model::{Attribute, Definition, Ended, EventType, Keeping, Type, Window};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
@@ -162,7 +162,7 @@ impl Say {
     pub(crate) fn fact(&self, at: usize) -> Fact {
         let micros =
             START_MICROS - 1_000_000_000 + i64::from(self.time) * 60_000 + i64::try_from(at).expect("few steps");
-        let call = Call { kind: CallKind::Track, name: Some(EVENT.into()), payload: Vec::new().into() };
+        let call = Call { kind: EventKind::Action, name: Some(EVENT.into()), payload: Vec::new().into() };
         Fact {
             id: format!("f{at}").into(),
             dataset: format!("d{}", self.dataset).into(),

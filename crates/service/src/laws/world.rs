@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use bytes::Bytes;
 use proptest::sample::Index;
 use tessera_engine::config::Kind;
-use tessera_engine::fact::{Call, CallKind, Claim, Fact, Replaces, Strength};
+use tessera_engine::fact::{Call, Claim, EventKind, Fact, Replaces, Strength};
 use tessera_engine::id::NodeId;
 use tessera_engine::model::{
     Attribute, DataModel, Definition as ModelDefinition, EventType, Flags, Scalar, Type, Window,
@@ -511,7 +511,7 @@ fn call(body: &Body) -> Call {
         properties.insert("tags".to_owned(), serde_json::json!(["t", "u"]));
     }
     let payload = serde_json::json!({ "properties": properties }).to_string();
-    Call { kind: CallKind::Track, name: Some(body.name.into()), payload: payload.into() }
+    Call { kind: EventKind::Action, name: Some(body.name.into()), payload: payload.into() }
 }
 
 /// What came of it; none where it was refused as it may be.

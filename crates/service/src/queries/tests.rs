@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
+use tessera_engine::fact::{Call, Claim, EventKind, Fact, Strength};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::Value;
 use tessera_store::{MemoryStore, Store};
@@ -115,7 +115,7 @@ async fn orders(service: &Arc<Service>) {
         let properties = format!("{{\"total\":{at},\"shop\":\"{shop}\"}}");
         let properties = serde_json::value::RawValue::from_string(properties).expect("JSON");
         let payload = crate::payload::Payload { properties: Some(&properties), ..Default::default() };
-        let call = Call { kind: CallKind::Track, name: Some("Order".into()), payload: payload.to_bytes() };
+        let call = Call { kind: EventKind::Action, name: Some("Order".into()), payload: payload.to_bytes() };
         let fact = Fact {
             id: format!("o{at}").into(),
             dataset: "shop".into(),

@@ -10,7 +10,7 @@ use aho_corasick::AhoCorasick;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use tessera_engine::config::{Config, Namespace};
-use tessera_engine::fact::{CallKind, Fact, Identity};
+use tessera_engine::fact::{EventKind, Fact, Identity};
 use tessera_engine::normalise::normalise;
 use tessera_engine::prepare::Prepared;
 use tessera_engine::value::{Path, Value};
@@ -73,7 +73,7 @@ impl<'a> Redaction<'a> {
         }
         if let Some(call) = &mut fact.call {
             // The traits of such a call are the account's.
-            let has_traits = !(is_of_account && call.kind == CallKind::Group);
+            let has_traits = !(is_of_account && call.kind == EventKind::Affiliation);
             match self.payload(&call.payload, has_traits) {
                 Some(payload) => call.payload = payload,
                 None => return false,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
+use tessera_engine::fact::{Call, Claim, EventKind, Fact, Strength};
 use tessera_engine::id::ErasureId;
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
@@ -59,7 +59,7 @@ pub(crate) fn fact(id: &str, text: &str) -> Incoming {
     for word in text.split_whitespace() {
         if let Some(name) = word.strip_prefix('!') {
             fact.call =
-                Some(Call { kind: CallKind::Track, name: Some(name.into()), payload: Bytes::from_static(b"{}") });
+                Some(Call { kind: EventKind::Action, name: Some(name.into()), payload: Bytes::from_static(b"{}") });
         } else if let Some(seconds) = word.strip_prefix('@') {
             let seconds: i64 = seconds.parse().expect("seconds");
             fact.time = Timestamp::from_micros(START - 86_400_000_000 + seconds * 1_000_000);

@@ -1,7 +1,7 @@
 //! What is seen, how exact it is, and that it outlives a stop.
 
 use bytes::Bytes;
-use tessera_engine::fact::CallKind;
+use tessera_engine::fact::EventKind;
 use tessera_engine::model::Definition;
 use tessera_store::MemoryStore;
 use tessera_store::faulty::{Faulty, Plan, WriteFault};
@@ -17,7 +17,7 @@ fn at(seconds: i64) -> Timestamp {
 fn fact(dataset: &str, attributes: &[(&str, Value)], event: Option<(&str, &str)>) -> Fact {
     let attribute = |(path, value): &(&str, Value)| (Path::parse(path).expect("a path"), value.clone());
     let call = event.map(|(name, properties)| Call {
-        kind: CallKind::Track,
+        kind: EventKind::Action,
         name: Some(name.into()),
         payload: Bytes::from(format!("{{\"properties\":{properties}}}")),
     });

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use proptest::prelude::*;
-use tessera_engine::fact::{Call, CallKind, Strength};
+use tessera_engine::fact::{Call, EventKind, Strength};
 use tessera_engine::value::{Path, Value};
 
 use super::*;
@@ -21,7 +21,7 @@ fn fact(payload: &'static str) -> Fact {
         attributes: Vec::new(),
         account: None,
         call: Some(Call {
-            kind: CallKind::Track,
+            kind: EventKind::Action,
             name: Some("Bought".into()),
             payload: Bytes::from_static(payload.as_bytes()),
         }),
@@ -82,8 +82,8 @@ fn what_a_fact_says_is_its_content_and_how_it_was_sent_is_not() {
     assert!(!same(fact(r#"{"traits":{"total":1}}"#)));
     assert!(!same(Fact { claims: one.claims[..1].to_vec(), ..one.clone() }));
     let call = |kind, name: &str| one.call.clone().map(|call| Call { kind, name: Some(name.into()), ..call });
-    assert!(!same(Fact { call: call(CallKind::Track, "Sold"), ..one.clone() }));
-    assert!(!same(Fact { call: call(CallKind::Page, "Bought"), ..one.clone() }));
+    assert!(!same(Fact { call: call(EventKind::Action, "Sold"), ..one.clone() }));
+    assert!(!same(Fact { call: call(EventKind::PageView, "Bought"), ..one.clone() }));
     assert_ne!(of(&one, None), of(&one, Some("2026-01-31T10:00:00Z")));
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_engine::config::NamespaceId;
 use tessera_engine::decide::NewEvent;
-use tessera_engine::fact::{Call, CallKind, Identity};
+use tessera_engine::fact::{Call, EventKind, Identity};
 use tessera_engine::id::EventId;
 use tessera_engine::rules::Event;
 use tessera_engine::time::Timestamp;
@@ -47,12 +47,12 @@ enum KindRecord {
 #[must_use]
 pub fn encode(event: &NewEvent) -> Bytes {
     let kind = match event.call.kind {
-        CallKind::Track => KindRecord::Track,
-        CallKind::Page => KindRecord::Page,
-        CallKind::Screen => KindRecord::Screen,
-        CallKind::Identify => KindRecord::Identify,
-        CallKind::Group => KindRecord::Group,
-        CallKind::Alias => KindRecord::Alias,
+        EventKind::Action => KindRecord::Track,
+        EventKind::PageView => KindRecord::Page,
+        EventKind::ScreenView => KindRecord::Screen,
+        EventKind::Description => KindRecord::Identify,
+        EventKind::Affiliation => KindRecord::Group,
+        EventKind::SamePerson => KindRecord::Alias,
     };
     let record = EventRecord {
         kind,
@@ -96,12 +96,12 @@ pub fn decode(
 /// The call of a record, without its identities.
 fn call(id: EventId, at: Timestamp, bytes: &Bytes, record: &EventRecord<'_>) -> Result<StoredCall, Error> {
     let kind = match record.kind {
-        KindRecord::Track => CallKind::Track,
-        KindRecord::Page => CallKind::Page,
-        KindRecord::Screen => CallKind::Screen,
-        KindRecord::Identify => CallKind::Identify,
-        KindRecord::Group => CallKind::Group,
-        KindRecord::Alias => CallKind::Alias,
+        KindRecord::Track => EventKind::Action,
+        KindRecord::Page => EventKind::PageView,
+        KindRecord::Screen => EventKind::ScreenView,
+        KindRecord::Identify => EventKind::Description,
+        KindRecord::Group => EventKind::Affiliation,
+        KindRecord::Alias => EventKind::SamePerson,
     };
     Ok(StoredCall {
         id,
@@ -125,7 +125,7 @@ pub struct StoredCall {
     /// The id it was sent with.
     pub message_id: Arc<str>,
     /// Which call it was.
-    pub kind: CallKind,
+    pub kind: EventKind,
     /// The event's name; none for identify, group and alias.
     pub name: Option<Arc<str>>,
     /// When it happened.

@@ -14,7 +14,7 @@ use tessera_engine::cluster::{
 };
 use tessera_engine::config::{Config, NamespaceId};
 use tessera_engine::decide::{NewEvent, Notice};
-use tessera_engine::fact::{Call, CallKind, Class, Content, Identity, Strength};
+use tessera_engine::fact::{Call, Class, Content, EventKind, Identity, Strength};
 use tessera_engine::id::{DirectiveId, EventId, NodeId};
 use tessera_engine::rules::{AggregateId, Late, Membership, SegmentId, SegmentStates, Trouble};
 use tessera_engine::time::Timestamp;
@@ -404,10 +404,16 @@ fn a_link_that_does_not_hold_is_read_as_written() {
 
 #[test]
 fn an_event_is_read_as_written() {
-    let kinds =
-        [CallKind::Track, CallKind::Page, CallKind::Screen, CallKind::Identify, CallKind::Group, CallKind::Alias];
+    let kinds = [
+        EventKind::Action,
+        EventKind::PageView,
+        EventKind::ScreenView,
+        EventKind::Description,
+        EventKind::Affiliation,
+        EventKind::SamePerson,
+    ];
     for kind in kinds {
-        let name = (kind == CallKind::Track).then(|| "Order Completed".into());
+        let name = (kind == EventKind::Action).then(|| "Order Completed".into());
         let own = NewEvent {
             rests_on: Vec::new(),
             node: node_id(1),

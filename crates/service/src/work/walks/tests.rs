@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
+use tessera_engine::fact::{Call, Claim, EventKind, Fact, Strength};
 use tessera_engine::value::{Path, Value};
 use tessera_engine::view::Relevance;
 use tessera_store::{MemoryStore, Store};
@@ -51,7 +51,7 @@ async fn town() -> (Arc<Service>, Arc<AtomicI64>) {
 
 fn said(person: usize, event: Option<i64>) -> Incoming {
     let call =
-        event.map(|_| Call { kind: CallKind::Track, name: Some("seen".into()), payload: Bytes::from_static(b"{}") });
+        event.map(|_| Call { kind: EventKind::Action, name: Some("seen".into()), payload: Bytes::from_static(b"{}") });
     let attributes = vec![(Path::parse("city").expect("a path"), Value::text("Lyon"))];
     let fact = Fact {
         id: format!("{person}-{event:?}").into(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tessera_engine::config::Kind;
-use tessera_engine::fact::{Call, CallKind, Claim, Fact, Strength};
+use tessera_engine::fact::{Call, Claim, EventKind, Fact, Strength};
 use tessera_engine::time::Timestamp;
 use tessera_engine::value::{Path, Value};
 use tessera_expr::calendar::Zone;
@@ -170,7 +170,7 @@ fn fact(id: &str, identities: &[(&str, &str)], event: &str) -> Fact {
         value: (*value).into(),
         strength: Strength::Verified,
     };
-    let call = Call { kind: CallKind::Track, name: Some(event.into()), payload: Bytes::from_static(b"{}") };
+    let call = Call { kind: EventKind::Action, name: Some(event.into()), payload: Bytes::from_static(b"{}") };
     Fact {
         id: id.into(),
         dataset: "segment".into(),

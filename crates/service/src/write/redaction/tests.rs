@@ -22,7 +22,7 @@ fn identity(text: &str, config: &Config) -> Identity {
     Identity { namespace: namespace.id, value: normalise(namespace, value).expect("a value") }
 }
 
-fn fact(id: &str, claims: &str, payload: &str, kind: CallKind) -> Fact {
+fn fact(id: &str, claims: &str, payload: &str, kind: EventKind) -> Fact {
     let time = Timestamp::from_micros(1_700_000_000_000_000);
     let payload = Bytes::copy_from_slice(payload.as_bytes());
     Fact {
@@ -52,7 +52,7 @@ fn left(fact: Fact, suppressed: &[&str]) -> Option<Prepared> {
 fn a_payload_is_kept_without_whom_it_may_not_name() {
     let check = |suppressed: &str, payload: &str, expected: &str| {
         let claims = format!("user_id:bob {suppressed}");
-        let left = left(fact("f", &claims, payload, CallKind::Track), &[suppressed]).expect("it can do without");
+        let left = left(fact("f", &claims, payload, EventKind::Action), &[suppressed]).expect("it can do without");
         let call = left.fact.call.expect("it is an event");
         assert_eq!(String::from_utf8_lossy(&call.payload), expected, "{suppressed} {payload}");
         assert!(left.others.is_empty());
@@ -87,7 +87,7 @@ fn a_payload_is_kept_without_whom_it_may_not_name() {
 
 #[test]
 fn attributes_are_kept_without_whom_they_may_not_name() {
-    let mut own = fact("f", "user_id:bob email:ann@x.example", "{}", CallKind::Identify);
+    let mut own = fact("f", "user_id:bob email:ann@x.example", "{}", EventKind::Description);
     let path = |text: &str| Path::parse(text).expect("a path");
     let ann = || Value::text("Ann@x.example");
     own.attributes = vec![
@@ -107,7 +107,7 @@ fn attributes_are_kept_without_whom_they_may_not_name() {
 
 #[test]
 fn a_call_about_an_account_is_kept_without_it() {
-    let mut own = fact("f", "user_id:bob", r#"{"traits":{"seats":5},"context":{"ip":"i"}}"#, CallKind::Group);
+    let mut own = fact("f", "user_id:bob", r#"{"traits":{"seats":5},"context":{"ip":"i"}}"#, EventKind::Affiliation);
     own.account = Some(AccountFact { claim: claim("group_id:acme"), attributes: Vec::new() });
     let left = left(own, &["group_id:acme"]).expect("it can do without");
     assert!(left.account.is_none() && left.fact.account.is_none());
@@ -117,15 +117,16 @@ fn a_call_about_an_account_is_kept_without_it() {
 #[test]
 fn a_fact_whose_own_name_is_somebody_cannot_do_without() {
     let claims = "user_id:bob email:ann@x.example";
-    assert!(left(fact("order-ann@x.example", claims, "{}", CallKind::Track), &["email:ann@x.example"]).is_none());
-    assert!(left(fact("f", claims, "no json", CallKind::Track), &["email:ann@x.example"]).is_none());
+    assert!(left(fact("order-ann@x.example", claims, "{}", EventKind::Action), &["email:ann@x.example"]).is_none());
+    assert!(left(fact("f", claims, "no json", EventKind::Action), &["email:ann@x.example"]).is_none());
 }
 
 #[test]
 fn what_lies_too_deep_goes_whole() {
     let deep = format!("{}1{}", "[".repeat(300), "]".repeat(300));
     let payload = format!(r#"{{"properties":{{"d":{deep},"a":1}}}}"#);
-    let left = left(fact("f", "user_id:bob email:ann@x.example", &payload, CallKind::Track), &["email:ann@x.example"]);
+    let left =
+        left(fact("f", "user_id:bob email:ann@x.example", &payload, EventKind::Action), &["email:ann@x.example"]);
     let payload = left.expect("it can do without").fact.call.expect("an event").payload;
     assert!(payload.len() < 600 && !payload.windows(3).any(|window| window == b"[1]"));
 }

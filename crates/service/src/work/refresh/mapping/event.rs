@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Number, Value as Json};
 use tessera_connect::{Row, Unfit, Value as Cell};
-use tessera_engine::fact::{Call, CallKind, Fact};
+use tessera_engine::fact::{Call, EventKind, Fact};
 use tessera_engine::time::Timestamp;
 
 use super::{Becomes, LeftOut, Mapping, claim, identity_text, number};
@@ -58,7 +58,7 @@ pub(super) fn fact<'a>(
         document: Some(document.ok_or("row_primary_null")?),
         attributes: Vec::new(),
         account: None,
-        call: Some(Call { kind: CallKind::Track, name: Some(name.ok_or("event_missing")?), payload }),
+        call: Some(Call { kind: EventKind::Action, name: Some(name.ok_or("event_missing")?), payload }),
         content: None,
         replaces: tessera_engine::fact::Replaces::Nothing,
     })

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use tessera_engine::fact::{Call, CallKind, Claim, Strength};
+use tessera_engine::fact::{Call, Claim, EventKind, Strength};
 use tessera_engine::value::{Path, Value};
 
 use super::super::work::Origin;
@@ -10,7 +10,7 @@ use crate::directory::Class;
 
 fn fact(payload: usize, attributes: Vec<(Path, Value)>) -> Fact {
     let claim = Claim { namespace: "user_id".into(), value: "1".into(), strength: Strength::Verified };
-    let call = Call { kind: CallKind::Track, name: Some("Seen".into()), payload: vec![b' '; payload].into() };
+    let call = Call { kind: EventKind::Action, name: Some("Seen".into()), payload: vec![b' '; payload].into() };
     Fact {
         id: "1".into(),
         dataset: "web".into(),

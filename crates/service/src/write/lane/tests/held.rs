@@ -77,7 +77,7 @@ fn attributes(count: usize, seed: usize) -> Vec<(Path, Value)> {
 
 fn bought(id: &str, identities: &[(&str, &str)], cents: usize) -> Fact {
     let payload = Bytes::from(format!("{{\"properties\":{{\"total\":{cents},\"category\":\"c{}\"}}}}", cents % 7));
-    let call = Call { kind: CallKind::Track, name: Some("Order Completed".into()), payload };
+    let call = Call { kind: EventKind::Action, name: Some("Order Completed".into()), payload };
     Fact { call: Some(call), ..fact(id, identities, "") }
 }
 
