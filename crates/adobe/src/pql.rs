@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
+use tessera_engine::config::Namespace;
 use tessera_engine::model::Flags;
+use tessera_engine::normalise::normalise;
 use tessera_engine::view::IDENTITIES;
 use tessera_expr::ast::{Expr, Name};
 use tessera_expr::calendar::Zone;
@@ -129,12 +131,19 @@ type Placed = (Vec<Name>, Name);
 pub(super) struct Places {
     profiles: Vec<Placed>,
     events: Vec<Placed>,
+    /// How identifiers are spelled.
+    spellings: Vec<Namespace>,
 }
 
 impl Places {
     /// Those of these computed attributes of profiles.
     pub(super) fn new(places: impl IntoIterator<Item = Placed>) -> Self {
-        Self { profiles: places.into_iter().collect(), events: Vec::new() }
+        Self { profiles: places.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The same, with what identifiers are compared with in the one spelling of theirs.
+    pub(super) fn spelled(self, spellings: Vec<Namespace>) -> Self {
+        Self { spellings, ..self }
     }
 
     /// The same with these that are written into events.
@@ -186,6 +195,20 @@ impl Names for Ours<'_> {
 
     fn segment(&self, name: &Name) -> Name {
         name.clone()
+    }
+
+    fn value(&self, names: &[Name]) -> Option<Name> {
+        matches!(names, [map, _] if &**map == "identityMap").then(|| "id".into())
+    }
+
+    fn spelled(&self, names: &[Name], text: &str) -> Option<Name> {
+        let name = match names {
+            [name] => name,
+            [root, name] if **root == *IDENTITIES => name,
+            _ => return None,
+        };
+        let namespace = self.0.spellings.iter().find(|own| *own.name.as_str() == **name)?;
+        normalise(namespace, text).ok()
     }
 }
 
@@ -321,7 +344,8 @@ pub(super) const fn xdm_type(kind: &Type) -> &'static str {
 /// All computed attributes of a workspace, where this API has them.
 pub(super) fn places(config: &StoredConfig, org: &str) -> Places {
     let places = |target| super::computed_attributes::places(config, org, target);
-    Places::new(places(Target::Profiles)).with_events(places(Target::Events))
+    let own = Places::new(places(Target::Profiles)).with_events(places(Target::Events));
+    own.spelled(config.spellings())
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! A tree says of each name what it is a name of: of the profile, of an event, or of something within them. The first two are the dialect's
 //! to give; what is within a value is as it was sent.
 
-use crate::ast::{Argument, Binding, Expr, Function, Moment, Name, Node, When};
+use std::rc::Rc;
+
+use crate::ast::{Argument, Binding, Comparison, Expr, Function, Literal, Moment, Name, Node, When};
 
 /// What names of a dialect are in a workspace, or the other way round. No names stand for none.
 pub trait Names {
@@ -15,6 +17,18 @@ pub trait Names {
 
     /// That of a segment.
     fn segment(&self, name: &Name) -> Name;
+
+    /// Where what stands there is a list of objects in the dialect and of values in a workspace: the name under which each object has its value.
+    fn value(&self, names: &[Name]) -> Option<Name> {
+        let _ = names;
+        None
+    }
+
+    /// How a text is spelled where values of these names, those of the workspace, have one spelling; none where it stays as it is.
+    fn spelled(&self, names: &[Name], text: &str) -> Option<Name> {
+        let _ = (names, text);
+        None
+    }
 }
 
 /// The same rule in other names.
@@ -25,7 +39,7 @@ pub fn renamed(mut expr: Expr, names: &dyn Names) -> Expr {
 }
 
 /// What something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Subject {
     Profile,
     Event,
@@ -33,16 +47,38 @@ enum Subject {
     Events,
     /// Lists of events by a key.
     Groups,
+    /// A value that is an object in the dialect.
+    Value(Rc<Valued>),
+    /// A list of such.
+    Values(Rc<Valued>),
     Other,
+}
+
+/// Objects of a dialect that are values in a workspace.
+#[derive(Debug, PartialEq, Eq)]
+struct Valued {
+    /// The name under which each object has its value.
+    by: Name,
+    /// Where the values stand in a workspace.
+    at: Vec<Name>,
 }
 
 impl Subject {
     /// What one item of it is.
-    const fn item(self) -> Self {
+    fn item(&self) -> Self {
         match self {
             Self::Events => Self::Event,
             Self::Groups => Self::Events,
-            Self::Profile | Self::Event | Self::Other => Self::Other,
+            Self::Values(own) => Self::Value(Rc::clone(own)),
+            Self::Profile | Self::Event | Self::Value(_) | Self::Other => Self::Other,
+        }
+    }
+
+    /// Whether these names are of the value itself.
+    fn is_by(&self, names: &[Name]) -> bool {
+        match self {
+            Self::Value(own) | Self::Values(own) => *names == [own.by.clone()],
+            Self::Profile | Self::Event | Self::Events | Self::Groups | Self::Other => false,
         }
     }
 }
@@ -55,20 +91,15 @@ struct Renaming<'a> {
 
 impl Renaming<'_> {
     fn expr(&mut self, expr: &mut Expr) -> Subject {
+        if let Node::Path { .. } = expr.node {
+            return self.path(expr);
+        }
         match &mut expr.node {
             Node::Literal(_) | Node::Word(_) => Subject::Other,
             Node::Events => Subject::Events,
             Node::Profile => Subject::Profile,
             Node::Context(scopes) => self.context(*scopes),
             Node::Variable(name) => self.variable(name),
-            Node::Path { of, names } => {
-                match self.expr(of) {
-                    Subject::Profile => *names = self.names.attribute(names),
-                    Subject::Event | Subject::Events => *names = self.names.property(names),
-                    Subject::Groups | Subject::Other => {}
-                }
-                Subject::Other
-            }
             Node::Filter { list, condition } => {
                 let subject = self.expr(list);
                 self.within(subject.item(), condition);
@@ -76,11 +107,11 @@ impl Renaming<'_> {
             }
             Node::Call { function, arguments } => self.call(*function, arguments),
             Node::Lambda { names, body } => {
-                let item = self.contexts.last().copied().unwrap_or(Subject::Other);
+                let item = self.contexts.last().cloned().unwrap_or(Subject::Other);
                 let count = names.len();
                 let own = names.iter().enumerate().map(|(at, name)| {
                     let is_key = count == 2 && at == 0;
-                    (name.clone(), if is_key { Subject::Other } else { item })
+                    (name.clone(), if is_key { Subject::Other } else { item.clone() })
                 });
                 self.with(own.collect(), |renaming| renaming.expr(body))
             }
@@ -113,8 +144,54 @@ impl Renaming<'_> {
         }
     }
 
+    fn path(&mut self, expr: &mut Expr) -> Subject {
+        let Node::Path { of, names } = &mut expr.node else { return Subject::Other };
+        match self.expr(of) {
+            Subject::Profile => {
+                let by = self.names.value(names);
+                *names = self.names.attribute(names);
+                return by.map_or(Subject::Other, |by| Subject::Values(Rc::new(Valued { by, at: names.clone() })));
+            }
+            Subject::Event | Subject::Events => *names = self.names.property(names),
+            own @ (Subject::Value(_) | Subject::Values(_)) if own.is_by(names) => {
+                *expr = Expr::clone(of);
+                return own;
+            }
+            Subject::Value(_) | Subject::Values(_) | Subject::Groups | Subject::Other => {}
+        }
+        Subject::Other
+    }
+
     fn part(&mut self, expr: &mut Expr) {
         self.expr(expr);
+    }
+
+    /// Spells texts that are compared with a value of the profile as those are.
+    fn spell(&self, of: &Expr, with: &mut Expr) {
+        let subject = |expr: &Expr| match &expr.node {
+            Node::Context(scopes) => self.context(*scopes),
+            Node::Variable(name) => self.variable(name),
+            Node::Profile => Subject::Profile,
+            _ => Subject::Other,
+        };
+        let names = match &of.node {
+            Node::Path { of, names } if subject(of) == Subject::Profile => names.clone(),
+            _ => match subject(of) {
+                Subject::Value(own) => own.at.clone(),
+                _ => return,
+            },
+        };
+        let spell = |expr: &mut Expr| {
+            if let Node::Literal(Literal::Text(text)) = &mut expr.node
+                && let Some(own) = self.names.spelled(&names, text)
+            {
+                *text = own;
+            }
+        };
+        match &mut with.node {
+            Node::List(items) => items.iter_mut().for_each(spell),
+            _ => spell(with),
+        }
     }
 
     /// What is neither a place nor a list of events, and makes no scope but its own.
@@ -125,7 +202,15 @@ impl Renaming<'_> {
                 parts.iter_mut().for_each(|part| self.part(part));
             }
             Node::Object(members) => members.iter_mut().for_each(|(_, part)| self.part(part)),
-            Node::Compare(_, left, right) | Node::Arithmetic(_, left, right) => {
+            Node::Compare(comparison, left, right) => {
+                self.expr(left);
+                self.expr(right);
+                if matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+                    self.spell(left, right);
+                    self.spell(right, left);
+                }
+            }
+            Node::Arithmetic(_, left, right) => {
                 self.expr(left);
                 self.expr(right);
             }
@@ -179,6 +264,12 @@ impl Renaming<'_> {
                 Argument::Body => self.within(first.item(), argument),
             }
         }
+        if let (F::In | F::NotIn | F::Includes | F::Intersects | F::Intersection, [one, other]) =
+            (function, &mut *arguments)
+        {
+            self.spell(one, other);
+            self.spell(other, one);
+        }
         match function {
             F::TopN | F::BottomN | F::Distinct | F::Intersection => first,
             F::GroupBy if first == Subject::Events => Subject::Groups,
@@ -213,7 +304,7 @@ impl Renaming<'_> {
         let mut items = Vec::with_capacity(bindings.len());
         for binding in bindings {
             let item = self.expr(&mut binding.list).item();
-            items.push(item);
+            items.push(item.clone());
             self.variables.push((binding.name.clone(), item));
             binding.condition.iter_mut().for_each(|condition| self.part(condition));
         }
@@ -225,12 +316,12 @@ impl Renaming<'_> {
     fn context(&self, scopes: u32) -> Subject {
         let scopes = usize::try_from(scopes).unwrap_or(usize::MAX);
         let at = self.contexts.len().checked_sub(1).and_then(|last| last.checked_sub(scopes));
-        at.map_or(Subject::Other, |at| self.contexts[at])
+        at.map_or(Subject::Other, |at| self.contexts[at].clone())
     }
 
     fn variable(&self, name: &Name) -> Subject {
         let bound = self.variables.iter().rev().find(|(bound, _)| bound == name);
-        bound.map_or(Subject::Other, |(_, subject)| *subject)
+        bound.map_or(Subject::Other, |(_, subject)| subject.clone())
     }
 
     fn within(&mut self, item: Subject, inner: &mut Expr) {
@@ -271,6 +362,14 @@ mod tests {
         fn segment(&self, name: &Name) -> Name {
             format!("s-{name}").into()
         }
+
+        fn value(&self, names: &[Name]) -> Option<Name> {
+            (*names[0] == *"ids").then(|| "id".into())
+        }
+
+        fn spelled(&self, names: &[Name], text: &str) -> Option<Name> {
+            (*names[1] == *"mail" || *names[1] == *"ids").then(|| text.to_lowercase().into())
+        }
     }
 
     #[test]
@@ -310,6 +409,20 @@ mod tests {
             ("[x, 1].includes(date(y, 1, 1))", "[a.x, 1].includes(date(a.y, 1, 1))"),
             ("x occurs between y and z", "a.x occurs between a.y and a.z"),
             ("-x + m.get(\"k\")", "-a.x + a.m.get(\"k\")"),
+            ("ids.exists(id = \"A\")", "a.ids.exists(this = \"a\")"),
+            ("ids[id = \"a\"].count() > 0", "a.ids[this = \"a\"].count() > 0"),
+            (
+                "exists I from ids where I.id = \"A\" and I.more = 1",
+                "exists I from a.ids where I = \"a\" and I.more = 1",
+            ),
+            ("ids.head().id = \"a\"", "a.ids.head() = \"a\""),
+            ("ids.id.includes(\"A\")", "a.ids.includes(\"a\")"),
+            ("mail = \"A\" or \"A\" != mail or x = \"A\"", "a.mail = \"a\" or \"a\" != a.mail or a.x = \"A\""),
+            (
+                "mail in [\"A\", \"b\", 1] and mail.contains(\"A\")",
+                "a.mail in [\"a\", \"b\", 1] and a.mail.contains(\"A\")",
+            ),
+            ("xEvent[mail = \"A\"].count()", "xEvent[p.mail = \"A\"].count()"),
         ] {
             let parse = |text: &str| pql::parse(text).unwrap_or_else(|problem| panic!("{text}: {problem:?}"));
             assert_eq!(renamed(parse(dialect), &Below), parse(own), "{dialect}");

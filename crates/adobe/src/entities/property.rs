@@ -106,7 +106,9 @@ impl Property {
             (Wanted::Plain(wanted), Value::String(own)) => Some(own.as_str().cmp(wanted)),
             _ => None,
         };
-        order.is_some_and(|order| match self.operator {
+        // A value of another type is another value.
+        let is_another = self.operator == Operator::NotEqual && !value.is_null() && !value.is_object();
+        order.map_or(is_another, |order| match self.operator {
             Operator::Equal => order == Equal,
             Operator::NotEqual => order != Equal,
             Operator::Less => order == Less,
@@ -158,6 +160,11 @@ mod tests {
             ("productListItems.SKU=c", false),
             ("nothing!=1", false),
             ("commerce.order!=1", false),
+            ("eventType!=1", true),
+            ("commerce.order.gift!=1", true),
+            ("commerce.order.gift=1", false),
+            ("commerce.order.priceTotal!=many", true),
+            ("eventType!=\"2024-05-31\"", true),
         ] {
             assert_eq!(Property::parse(filter).expect("a filter").is_met_by(&event), is_met, "{filter}");
         }

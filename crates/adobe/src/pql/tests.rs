@@ -109,6 +109,31 @@ fn samples_of_segments_are_read() {
     }
 }
 
+/// An item of `identityMap.<code>` is an identifier, and what one is compared with has the one spelling of its namespace.
+#[test]
+fn identifiers_are_asked_for_as_objects_and_as_values() {
+    let places = places().spelled(StoredConfig::default().spellings());
+    for (said, own) in [
+        ("identityMap.Email.exists(id = \"Pia@Shop.EX\")", "_identities.email.exists(this = \"pia@shop.ex\")"),
+        (
+            "identityMap.email[id = \"pia@shop.ex\"].count() > 0",
+            "_identities.email[this = \"pia@shop.ex\"].count() > 0",
+        ),
+        (
+            "exists I from identityMap.email where I.id = \"Pia@Shop.EX\"",
+            "exists I from _identities.email where I = \"pia@shop.ex\"",
+        ),
+        ("identityMap.email.id.includes(\"Pia@Shop.EX\")", "_identities.email.includes(\"pia@shop.ex\")"),
+        ("email = \"Pia@Shop.EX\"", "email = \"pia@shop.ex\""),
+        ("email in [\"Pia@Shop.EX\"]", "email in [\"pia@shop.ex\"]"),
+        ("email.contains(\"Shop\")", "email.contains(\"Shop\")"),
+        ("home.email = \"Pia@Shop.EX\"", "home.email = \"Pia@Shop.EX\""),
+    ] {
+        let (read, expected) = (parse(said).expect(said), parse(own).expect(own));
+        assert_eq!(print(&ours(read, &places)), print(&expected), "{said}");
+    }
+}
+
 #[test]
 fn a_rule_is_read_from_text_and_from_nodes() {
     let nodes = r#"{"nodeType":"fnApply","fnName":"and","params":[

@@ -2,6 +2,7 @@
 //! here is written as `pql`, which is read as well.
 
 use serde_json::{Value as Json, json};
+use tessera_engine::normalise::normalise;
 use tessera_expr::ast::{Comparison, Expr, Function, Literal, Node};
 use tessera_expr::pql;
 use tessera_expr::value::Decimal;
@@ -116,11 +117,14 @@ impl Reader<'_> {
         }
         if operator == IN {
             counted(2)?;
-            let (field, _) = self.field(&operands[0], &at(0))?;
+            let (field, kind) = self.field(&operands[0], &at(0))?;
             let values =
                 operands[1].as_array().ok_or_else(|| invalid_expression(&at(1), "a list of values is expected"))?;
-            let values = values.iter().map(|value| literal(value, &at(1))).collect::<Result<Vec<_>, _>>()?;
-            return Ok(call(Function::In, vec![field, Expr::new(Node::List(values))]));
+            let values = values.iter().map(|value| self.literal(&operands[0], value, &at(1)));
+            let values = Expr::new(Node::List(values.collect::<Result<_, _>>()?));
+            // A set is in a list where one of its members is.
+            let function = if kind == "set" { Function::Intersects } else { Function::In };
+            return Ok(call(function, vec![field, values]));
         }
         if let Some((_, function)) = FUNCTIONS.iter().find(|(name, _)| *name == operator) {
             counted(2)?;
@@ -131,13 +135,29 @@ impl Reader<'_> {
             return Err(invalid_expression(place, format!("{operator:?} is no operator; {}", known())));
         };
         counted(2)?;
-        let ((field, kind), value) = (self.field(&operands[0], &at(0))?, literal(&operands[1], &at(1))?);
+        let (field, kind) = self.field(&operands[0], &at(0))?;
+        let value = self.literal(&operands[0], &operands[1], &at(1))?;
         match (kind.as_str(), comparison) {
             // A set equals what is a member of it.
             ("set", Comparison::Equal) => Ok(call(Function::In, vec![value, field])),
             ("set", Comparison::NotEqual) => Ok(call(Function::NotIn, vec![value, field])),
             ("set", _) => Err(invalid_expression(place, "the members of a set have no order")),
             _ => Ok(Expr::new(Node::Compare(*comparison, Box::new(field), Box::new(value)))),
+        }
+    }
+
+    /// A value that a field is compared with: one that identifies in the one spelling that it has where it is stored.
+    fn literal(&self, field: &Json, json: &Json, place: &str) -> Result<Expr, Error> {
+        let id = field.as_str().map_or("", |id| meant(self.config.documents(), id));
+        let key = self.config.documents().key(id);
+        let spellings = key.map(|_| self.config.spellings()).unwrap_or_default();
+        let namespace = spellings.iter().find(|own| key.is_some_and(|key| own.name == key.namespace));
+        match (json, namespace) {
+            (Json::String(text), Some(namespace)) => {
+                let spelled = normalise(namespace, text).unwrap_or_else(|_| text.as_str().into());
+                Ok(Expr::new(Node::Literal(Literal::Text(spelled))))
+            }
+            _ => literal(json, place),
         }
     }
 
@@ -216,7 +236,7 @@ fn call_written(function: Function, arguments: &[Expr], config: &StoredConfig) -
             let rule = config.rules().find(RuleKind::Segment, name.as_str()?).ok()?;
             Some(operation(SEGMENT, vec![rule.name.stable_id(RuleKind::Segment).into()]))
         }
-        (Function::In, [field, Expr { node: Node::List(values), .. }]) => {
+        (Function::In | Function::Intersects, [field, Expr { node: Node::List(values), .. }]) => {
             let values: Vec<Json> = values.iter().map(value_of).collect::<Option<_>>()?;
             Some(operation(IN, vec![field_of(field, config)?, values.into()]))
         }

@@ -314,6 +314,44 @@ async fn fields_are_shown_whatever_else_has_their_name() {
     }
 }
 
+/// `in` and `equal` agree about sets, and what identifies is found in whatever spelling it is asked for.
+#[tokio::test]
+async fn segments_ask_for_members_of_sets_and_for_ids_in_any_spelling() {
+    let world = World::new().await;
+    let email = json!({"fields": {"email": {"value": "Zed@Shop.EX"}}});
+    let first = call(&world, "POST", "/profiles/upsert", ROOT, &email).await.json();
+    let tdm = first["tdm_id"].as_str().expect("an id").to_owned();
+    let model = json!({"fields": [{"id": "email", "name": "E", "is_key": true}, {"id": "hob", "name": "H", "type": "set"},
+        {"id": "flag", "name": "F", "type": "bool"}], "strong_id": "email"});
+    assert_eq!(call(&world, "PUT", &format!("/tdm/{tdm}"), ROOT, &model).await.status, 200);
+    let hobbies = json!({"email": {"value": "zed@shop.ex"}, "hob": {"value": [{"name": "run", "value": true}]}, "flag": {"value": true}});
+    says(&world, ROOT, hobbies).await;
+    let id = finds(&world, "email=zed%40shop.ex").await.as_str().expect("an id").to_owned();
+    let of = |operator: &str, operands: Value| json!({"operator": format!("profile-attribute-{operator}"), "operands": operands});
+    for (at, (expression, holds)) in [
+        (of("in", json!(["hob", ["run", "sail"]])), true),
+        (of("in", json!(["hob", ["sail"]])), false),
+        (json!({"operator": "not", "operands": [of("in", json!(["hob", ["run"]]))]}), false),
+        (of("in", json!(["flag", ["true"]])), true),
+        (of("equal", json!(["email", "Zed@Shop.EX"])), true),
+        (of("in", json!(["email", ["x@y.example", "ZED@shop.ex"]])), true),
+        (of("not-equal", json!(["email", "Zed@Shop.EX"])), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let segment = json!({"name": format!("s{at}"), "expression": expression});
+        let made = call(&world, "POST", "/segments", ROOT, &segment).await;
+        assert_eq!(made.status, 201, "{expression}: {}", made.json());
+        let own = made.json()["id"].clone();
+        let found = call(&world, "GET", &format!("/profiles/{id}/segments"), ROOT, &Value::Null).await.json();
+        assert_eq!(found.to_string().contains(own.as_str().expect("an id")), holds, "{expression}: {found}");
+        if expression["operator"] == "profile-attribute-in" && expression["operands"][0] == "hob" {
+            assert_eq!(made.json()["expression"], expression);
+        }
+    }
+}
+
 /// Keys that stand in pages already may only send: they learn nothing by sending.
 #[tokio::test]
 async fn a_token_that_may_only_send_learns_no_segments() {

@@ -283,6 +283,12 @@ impl StoredConfig {
         Ok(self.to_engine_without_rules()?.with_rules(rules::to_engine(self)?))
     }
 
+    /// The engine's form of the namespaces, without what they block: how values of theirs are spelled.
+    #[must_use]
+    pub fn spellings(&self) -> Vec<Namespace> {
+        self.namespaces.iter().map(StoredNamespace::without_patterns).collect()
+    }
+
     /// The same without computed attributes and segments.
     ///
     /// # Errors
