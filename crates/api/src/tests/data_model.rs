@@ -421,6 +421,7 @@ async fn every_refusal_of_typed_data_says_what_was_expected_and_where() {
     let elsewhere = [
         "property_invalid",
         "attribute_name_reserved",
+        "attribute_operation_unknown",
         "attribute_invalid",
         "attribute_path_invalid",
         "attribute_not_found",
