@@ -430,7 +430,7 @@ fn an_event_is_read_as_written() {
         let read = event::decode(own.id, own.time, &bytes).expect("an event");
         assert_eq!((read.kind, read.message_id, read.received_at), (kind, own.fact_id, own.received_at));
         assert_eq!(read.payload, own.call.payload);
-        golden(&format!("event-{}-1", format!("{kind:?}").to_lowercase()), &bytes);
+        golden(&format!("event-{}-1", kind.name()), &bytes);
     }
 }
 
