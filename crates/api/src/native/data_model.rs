@@ -256,14 +256,12 @@ async fn make(app: &App, entered: Entered, change: ModelChange, query: &Query, h
     let config = app.service.configuration(entered.workspace).await?;
     if parse::says_yes(query, "dry_run")? {
         let tried = app.service.try_model_change(entered.workspace, &change, expected).await?;
-        let mut answer = render::change(&tried, shows(&tried.before), (tried.before.version, true));
-        answer.warnings = render::warnings(&tried, &config);
+        let answer = render::change(&tried, shows(&tried.before), (tried.before.version, true), &config);
         return Ok(entered.answer(tagged(json_answer(&answer), &tried.before)));
     }
     match app.service.change_model(entered.workspace, change, expected, contradicting).await? {
         ModelOutcome::Made(changed) => {
-            let mut answer = render::change(&changed, shows(&changed.before), (changed.after.version, false));
-            answer.warnings = render::warnings(&changed, &config);
+            let answer = render::change(&changed, shows(&changed.before), (changed.after.version, false), &config);
             Ok(entered.answer(tagged(json_answer(&answer), &changed.after)))
         }
         ModelOutcome::Contradicted(ModelChanged { contradictions, before, .. }) => {

@@ -2,6 +2,7 @@
 //! here is written as `pql`, which is read as well.
 
 use serde_json::{Value as Json, json};
+use tessera_engine::config::Namespace;
 use tessera_engine::normalise::normalise;
 use tessera_expr::ast::{Comparison, Expr, Function, Literal, Node};
 use tessera_expr::pql;
@@ -44,11 +45,13 @@ const PQL: &str = "pql";
 /// # Errors
 /// `expression_invalid`, with the place: `expression.operands[1]`.
 pub(super) fn read(json: &Json, config: &StoredConfig) -> Result<Expr, Error> {
-    Reader { config, operators: 0 }.expr(json, "expression", 0)
+    Reader { config, spellings: config.spellings(), operators: 0 }.expr(json, "expression", 0)
 }
 
 struct Reader<'a> {
     config: &'a StoredConfig,
+    /// How values of namespaces are spelled.
+    spellings: Vec<Namespace>,
     operators: usize,
 }
 
@@ -150,8 +153,7 @@ impl Reader<'_> {
     fn literal(&self, field: &Json, json: &Json, place: &str) -> Result<Expr, Error> {
         let id = field.as_str().map_or("", |id| meant(self.config.documents(), id));
         let key = self.config.documents().key(id);
-        let spellings = key.map(|_| self.config.spellings()).unwrap_or_default();
-        let namespace = spellings.iter().find(|own| key.is_some_and(|key| own.name == key.namespace));
+        let namespace = key.and_then(|key| self.spellings.iter().find(|own| own.name == key.namespace));
         match (json, namespace) {
             (Json::String(text), Some(namespace)) => {
                 let spelled = normalise(namespace, text).unwrap_or_else(|_| text.as_str().into());

@@ -143,20 +143,24 @@ fn value(value: &Value) -> Json {
 }
 
 /// What a change came to, or would; the version is the one that holds.
-pub(super) fn change(changed: &ModelChanged, shows: Shows, (version, dry_run): (u64, bool)) -> wire::Change {
+pub(super) fn change(
+    changed: &ModelChanged,
+    shows: Shows,
+    (version, dry_run): (u64, bool),
+    config: &StoredConfig,
+) -> wire::Change {
     let (before, after) = (changed.before.model.definition(), changed.after.model.definition());
     wire::Change {
         version,
         dry_run,
         differences: differences(before, after),
         contradictions: contradictions(&changed.contradictions, shows),
-        warnings: Vec::new(),
+        warnings: warnings((before, after), config),
     }
 }
 
 /// What is to be said of attributes that a change flags and that are called as a namespace is.
-pub(super) fn warnings(changed: &ModelChanged, config: &StoredConfig) -> Vec<wire::ModelWarning> {
-    let (before, after) = (changed.before.model.definition(), changed.after.model.definition());
+fn warnings((before, after): (&Definition, &Definition), config: &StoredConfig) -> Vec<wire::ModelWarning> {
     let flagged = after.attributes.iter().filter(|(path, own)| {
         let was = before.attributes.get(*path).map(|was| was.flags);
         own.flags != Flags::default() && was != Some(own.flags)
